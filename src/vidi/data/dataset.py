@@ -1,0 +1,75 @@
+"""A data set: images by path, what they show, and which belong together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vidi.errors import DataError
+from vidi.images.account import Account
+from vidi.images.store import ImageStore
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One object in an image."""
+
+    class_index: int
+    x_min: float  # pixels of the upright image, or shares of its size where `relative`
+    y_min: float
+    x_max: float
+    y_max: float
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image file and what is known about it; the pixels stay in the store."""
+
+    path: str  # relative to the source's root, as the system names it
+    labels: frozenset[int]  # class indexes; one for single-label sets
+    group: str | None = None  # images of one group never part: one person, one animal, one burst
+    part: str | None = None  # as the user's own split names it
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def label(self) -> int:
+        """The class index of a single-label image."""
+        (label,) = self.labels
+        return label
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Images with their classes, read from one source. Nothing is decoded yet."""
+
+    name: str  # short, for folders and titles
+    source: str  # what the user named: a path or the name of a known set
+    reader: str  # the reader's name in `vidi.data.registry.READERS`
+    classes: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+    store: ImageStore
+    account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
+
+    def labels(self) -> list[int]:
+        """The class index of every image of a single-label set, in order.
+
+        Raises:
+            DataError: an image shows several classes at once.
+        """
+        for image in self.images:
+            if len(image.labels) != 1:
+                raise several_labels(self, image)
+        return [image.label for image in self.images]
+
+
+def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:
+    """What to say where one class for each image is needed and an image has several or none."""
+    shown = ", ".join(dataset.classes[index] for index in sorted(image.labels)) or "none of the classes"
+    return DataError(
+        f"{dataset.source}: {image.path} shows {shown}; one class for each image is needed",
+        f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes.",
+    )
+
+
+def first_class(classes: Iterable[str]) -> str:
+    """The first class name, as an example in a message."""
+    return next(iter(classes), "NAME")

@@ -1,0 +1,69 @@
+"""The errors that vidi raises on purpose: each says what happened and what to do about it."""
+
+
+class VidiError(Exception):
+    """An error its reader can act on: what happened, and what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(cause, remedy)  # both stay in args, so the error survives pickling from a worker
+        self.cause, self.remedy = cause, remedy
+
+    def __str__(self) -> str:
+        return f"{self.cause}\n  {self.remedy}"
+
+
+class UsageError(VidiError):
+    """The command or call was put together wrongly."""
+
+    exit_code = 2
+
+
+class DataError(VidiError):
+    """The input data cannot be used."""
+
+    exit_code = 3
+
+
+class ModelError(VidiError):
+    """A model file or checkpoint is not one that vidi can trust."""
+
+    exit_code = 4
+
+
+class ResourceError(VidiError):
+    """Disk, memory or time ran out."""
+
+    exit_code = 5
+
+
+class GateError(VidiError):
+    """The work was done and the answer is no: a gate was not met."""
+
+    exit_code = 7
+
+
+class UnknownNameError(UsageError):
+    """A name that is not in one of vidi's lists."""
+
+
+class MissingPackageError(UsageError):
+    """An optional part of vidi is not installed."""
+
+
+class ShapeError(VidiError, ValueError):
+    """Arrays that do not describe the same images, or have the wrong shape."""
+
+
+class ImageError(DataError):
+    """One image that cannot be used, with its reason code.
+
+    `code` is one of the reason codes of `vidi.images.reasons.REASONS`; `cause` is one plain sentence about the
+    image that does not repeat its path (the caller knows it and stands it in front).
+    """
+
+    def __init__(self, code: str, cause: str, remedy: str) -> None:
+        super().__init__(cause, remedy)
+        self.args = (code, cause, remedy)  # what pickle calls the class with again
+        self.code = code

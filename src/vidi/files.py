@@ -1,0 +1,193 @@
+"""Files: written whole or not at all, named safely, told apart by digest, and held by one process at a time."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from vidi.errors import ResourceError, UsageError
+
+TEMPORARY_PREFIX = ".vidi-writing-"
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of the bytes as 64 hex digits.
+
+    >>> digest_of(b"")[:12]
+    'e3b0c44298fc'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def escape_path(path: str | os.PathLike[str]) -> str:
+    """A path as text that is safe on a terminal and in a table, and can be read back exactly.
+
+    Control signs, direction marks, bytes that are not UTF-8 and `%` are percent-encoded; other letters stay.
+
+    >>> escape_path("cats/100%\\n.jpg")
+    'cats/100%25%0A.jpg'
+    >>> escape_path("Köln.jpg")
+    'Köln.jpg'
+    """
+    text = os.fspath(path)
+    return "".join(sign if sign.isprintable() and sign != "%" else _encode_sign(sign) for sign in text)
+
+
+def _encode_sign(sign: str) -> str:
+    return quote_from_bytes(os.fsencode(sign), safe=b"")
+
+
+def unescape_path(text: str) -> str:
+    """The path that `escape_path` wrote.
+
+    >>> unescape_path("cats/100%25%0A.jpg")
+    'cats/100%\\n.jpg'
+    """
+    return os.fsdecode(unquote_to_bytes(text.encode("utf-8", "surrogateescape")))
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name, flushed to disk, when the block ends well.
+
+    Raises:
+        ResourceError: the disk is full or refuses; what stood under the name before is untouched.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        temporary.touch(exist_ok=False)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise writing_error(error, path) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file so that it appears under its name only whole (text as UTF-8)."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def writing_error(error: OSError, path: Path) -> ResourceError:
+    """The system's refusal to write, as an error that names the folder and the space left."""
+    folder = path.parent
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            return ResourceError(
+                f"{escape_path(path)} could not be written: {error.strerror}; {free:,} bytes are free there",
+                f"Make space in {escape_path(folder)} or choose another folder with `--output`; "
+                "what was written before is whole.",
+            )
+    return ResourceError(
+        f"{escape_path(path)} could not be written: {error.strerror or error}",
+        "Choose a folder that you may write to with `--output`.",
+    )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a killed process left half written in a folder that this process now holds."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
+def reserve_folder(parent: Path, name: str) -> Path:
+    """Make `parent/name`, or `name-2`, `name-3` … where it exists: two processes never get the same one."""
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True, exist_ok=False)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise writing_error(error, folder) from error
+        else:
+            return folder
+
+
+class FolderLock:
+    """A folder held by one process; a lock whose owner has died is free.
+
+    The operating system drops the lock with the process, so nothing stale is ever left to clear.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._handle: int | None = None
+
+    def __enter__(self) -> Self:
+        path = self.folder / ".lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if not _try_lock(handle):
+            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise UsageError(
+                f"{escape_path(self.folder)} is in use by process {owner}",
+                "Wait for it to finish, or choose another folder with `--output`.",
+            )
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def _try_lock(handle: int) -> bool:
+    """Take the lock without waiting; on systems without `flock` (Windows) by locking one byte."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the system lets a folder be flushed."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

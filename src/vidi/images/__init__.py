@@ -1,0 +1,1 @@
+"""Pixels in and out: one decoder for every path, framing, and the pool of workers that runs them."""

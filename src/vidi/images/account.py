@@ -1,0 +1,54 @@
+"""The account: every path that was given or found stands in it exactly once."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from vidi.files import escape_path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file that was not simply used: its path, a reason code, and one plain sentence."""
+
+    path: str  # as the system names it; escaped only when it is written
+    code: str
+    sentence: str
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of every path: found = used + set aside + refused + ignored."""
+
+    used: int = 0
+    set_aside: list[Entry] = field(default_factory=list)  # good images kept out by a stated rule
+    refused: list[Entry] = field(default_factory=list)  # bad input, exit 6
+    ignored: list[Entry] = field(default_factory=list)  # system litter
+
+    @property
+    def found(self) -> int:
+        return self.used + len(self.set_aside) + len(self.refused) + len(self.ignored)
+
+    def sentence(self) -> str:
+        """One line for people.
+
+        >>> Account(used=3, ignored=[Entry(".DS_Store", "system-litter", "Left by the system.")]).sentence()
+        'found 4 = used 3 + set aside 0 + refused 0 + ignored 1'
+        """
+        return (
+            f"found {self.found:,} = used {self.used:,} + set aside {len(self.set_aside):,} "
+            f"+ refused {len(self.refused):,} + ignored {len(self.ignored):,}"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The account as it stands in every JSON that vidi writes; paths escaped."""
+        return {
+            "found": self.found,
+            "used": self.used,
+            "set_aside": [_entry_as_json(entry) for entry in self.set_aside],
+            "refused": [_entry_as_json(entry) for entry in self.refused],
+            "ignored": dict(sorted(Counter(entry.code for entry in self.ignored).items())),
+        }
+
+
+def _entry_as_json(entry: Entry) -> dict[str, str]:
+    return {"path": escape_path(entry.path), "code": entry.code, "message": entry.sentence}

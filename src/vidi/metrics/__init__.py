@@ -1,0 +1,1 @@
+"""Pure functions over arrays: what is measured, and how sure it is."""

@@ -1,0 +1,1 @@
+"""The one file: its graph, metadata, digests; written with onnx, read without it."""

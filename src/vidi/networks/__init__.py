@@ -1,0 +1,1 @@
+"""Architectures in torch, and their translation to ONNX."""

@@ -1,0 +1,1 @@
+"""From a model file and images to answers; no torch."""

@@ -1,0 +1,1 @@
+"""From arrays to weights: recipe, loop, schedule, checkpoints."""

@@ -1,0 +1,1 @@
+"""The whole story, one page each."""
