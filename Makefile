@@ -1,0 +1,53 @@
+# vidi: two commands. `make demo` shows the main job on real photographs, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: demo test check faults soak bench constraints release clean help
+
+help:
+	@echo "make demo     set up, train on real photographs, write a model file and a report"
+	@echo "make test     set up and run every test"
+	@echo "make check    format, lint, types, import contracts and the fast tests, in about two minutes"
+	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
+	@echo "make bench    what the docs claim, measured here (ONLY=name for one; VIDI_DATA for the larger sets)"
+	@echo "make release  build the packages, check them, install the wheel in a new environment"
+
+demo: .venv/.demo
+	@$(BIN)/vidi demo
+
+test: .venv/.test
+	$(BIN)/python -m pytest -q
+
+check: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow and not fault"
+
+faults: .venv/.test
+	VIDI_LEVEL=faults $(BIN)/python -m pytest -q -m fault
+
+soak: .venv/.test
+	VIDI_LEVEL=soak $(BIN)/python -m pytest -q -m fault --timeout 36000
+
+bench: .venv/.test
+	$(BIN)/python -m bench $(ONLY)
+
+constraints: .venv/.test
+	sh tools/constraints $(BIN)
+
+release: .venv/.test
+	sh tools/release $(BIN)
+
+clean:
+	rm -rf .venv dist build
+
+.venv/.demo: pyproject.toml constraints.txt tools/set_up
+	@tools/set_up demo
+	@touch $@
+
+.venv/.test: pyproject.toml constraints.txt tools/set_up
+	@tools/set_up demo test check release browser
+	@touch .venv/.demo $@

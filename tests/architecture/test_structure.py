@@ -1,0 +1,129 @@
+"""The rules of the house, measured: imports, sizes, signatures, and what a fresh interpreter loads."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "vidi"
+MODULES = sorted(SOURCE.rglob("*.py"))
+FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
+HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich"}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def length_without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    start = node.lineno
+    if ast.get_docstring(node) is not None:
+        start = node.body[0].end_lineno or start
+    return (node.end_lineno or start) - start
+
+
+def test_no_file_is_longer_than_four_hundred_lines():
+    assert [f"{p}: {n}" for p in MODULES if (n := p.read_text(encoding="utf-8").count("\n")) > 400] == []
+
+
+def test_no_function_is_longer_than_forty_lines_with_its_docstring_apart():
+    long = [
+        f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {length_without_docstring(node)}"
+        for path in MODULES
+        for node in functions(path)
+        if length_without_docstring(node) > 40
+    ]
+    assert long == []
+
+
+def test_no_signature_of_our_own_swallows_keywords():
+    assert [f"{p.relative_to(SOURCE)}:{n.name}" for p in MODULES for n in functions(p) if n.args.kwarg] == []
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    assert [p for p in SOURCE.rglob("*") if p.stem.strip("_") in FORBIDDEN_NAMES] == []
+
+
+def test_folders_hold_one_docstring_and_no_code_in_their_init():
+    crowded = []
+    for path in SOURCE.rglob("__init__.py"):
+        if path.parent == SOURCE:
+            continue
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        if len(body) != 1 or not isinstance(body[0], ast.Expr):
+            crowded.append(str(path.relative_to(SOURCE)))
+    assert crowded == []
+
+
+def test_every_public_function_says_what_it_is_for():
+    silent = [
+        f"{path.relative_to(SOURCE)}:{node.name}"
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and ast.get_docstring(node) is None
+    ]
+    assert silent == []
+
+
+def test_only_the_decoder_opens_images():
+    openers = [
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        if "Image.open(" in path.read_text(encoding="utf-8") and path.parent.name != "images"
+    ]
+    assert openers == []
+
+
+def test_nothing_unpickles_evaluates_or_calls_a_shell():
+    forbidden = (
+        "pickle.load",
+        "torch.load(",
+        "eval(",
+        "exec(",
+        "shell=True",
+        "os.system",
+        "yaml.load",
+        "allow_pickle=True",
+    )
+    found = [
+        f"{path.relative_to(SOURCE)}: {word}"
+        for path in MODULES
+        for word in forbidden
+        if word in path.read_text(encoding="utf-8").replace(".eval()", "")
+    ]
+    assert found == []
+
+
+def test_nothing_is_left_half_done():
+    marks = ("TODO", "FIXME", "XXX", "NotImplementedError")
+    assert [f"{p.name}: {m}" for p in MODULES for m in marks if m in p.read_text(encoding="utf-8")] == []
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("code", "kept_out"),
+    [
+        ("import vidi", HEAVY | {"numpy", "PIL", "onnxruntime", "typer"}),
+        (
+            "import contextlib\nsys.argv = ['vidi', '--help']\nfrom vidi.cli.app import main\n"
+            "with contextlib.suppress(SystemExit): main()",
+            HEAVY | {"numpy", "PIL", "onnxruntime"},
+        ),
+        ("import vidi.prediction.predictor", HEAVY),
+    ],
+    ids=["import vidi", "vidi --help", "vidi predict"],
+)
+def test_a_fresh_interpreter_loads_only_what_it_needs(code, kept_out):
+    assert loaded_by(code) & kept_out == set()

@@ -1,0 +1,89 @@
+"""Files appear whole or not at all; paths read back exactly; a folder has one holder."""
+
+import errno
+import multiprocessing
+import os
+import pickle
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidi.errors import ImageError, ResourceError, UsageError
+from vidi.files import FolderLock, escape_path, reserve_folder, unescape_path, write_whole, written_whole
+
+
+@given(st.binary(max_size=40))
+def test_any_path_reads_back_from_its_escaped_form(name: bytes):
+    path = os.fsdecode(name)
+    text = escape_path(path)
+
+    assert unescape_path(text) == path
+    assert text.isprintable()
+    text.encode("utf-8")  # no lone surrogate is left
+
+
+def test_a_failed_writing_leaves_what_stood_there(tmp_path: Path):
+    path = tmp_path / "report.html"
+    write_whole(path, "old")
+
+    def write_half() -> None:
+        with written_whole(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_b50_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "model.onnx"
+    write_whole(path, "old")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResourceError, match=r"model\.onnx could not be written: No space left .* bytes are free"):
+        write_whole(path, "new")
+
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_reserved_folders_are_numbered(tmp_path: Path):
+    assert [reserve_folder(tmp_path, "cats").name for _ in range(3)] == ["cats", "cats-2", "cats-3"]
+
+
+def _hold(folder: str, ready: "multiprocessing.synchronize.Event") -> None:
+    with FolderLock(Path(folder)):
+        ready.set()
+        signal.pause()
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # starts a process
+def test_b52_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(str(tmp_path), ready))
+    holder.start()
+    assert ready.wait(30)
+
+    with pytest.raises(UsageError, match=f"in use by process {holder.pid}"), FolderLock(tmp_path):
+        pass
+    holder.kill()
+    holder.join()
+    with FolderLock(tmp_path):
+        pass
+
+
+def test_an_image_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(ImageError("empty", "The file is empty.", "Copy it again.")))
+
+    assert (error.code, error.cause, error.remedy) == ("empty", "The file is empty.", "Copy it again.")
