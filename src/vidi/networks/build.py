@@ -1,0 +1,75 @@
+"""From a name and a size to an initialised network."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from vidi.errors import UsageError
+from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
+from vidi.networks.registry import find_network
+
+SMALLEST_SIDE = 8  # pixels
+
+
+def build_network(
+    name: str,
+    *,
+    image_size: tuple[int, int],
+    class_count: int,
+    options: NetworkOptions | None = None,
+    seed: int = 0,
+) -> Classifier:
+    """An untrained network whose weights depend on the seed alone: no global random state is read or changed.
+
+    Args:
+        name: a name in `vidi.networks.registry.NETWORKS`.
+        image_size: (height, width) in pixels, at least 8 each.
+        class_count: at least 2.
+        options: the network's shape; None leaves it as it is.
+        seed: 0 or more.
+
+    Raises:
+        UnknownNameError: no such network.
+        UsageError: the size or the options do not fit the network.
+    """
+    if min(image_size) < SMALLEST_SIDE:
+        raise UsageError(
+            f"the network's images would be {image_size[0]}x{image_size[1]} pixels",
+            f"Use at least {SMALLEST_SIDE} pixels each way with --imgsz.",
+        )
+    if class_count < 2:
+        raise UsageError(f"{class_count} class leaves nothing to tell apart", "Give images of at least two classes.")
+    builder = find_network(name)
+    with torch.device("meta"):  # shapes only, so that no global random number is drawn
+        network = builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())
+    network.to_empty(device="cpu")
+    initialise(network, seed=seed)
+    return network
+
+
+def initialise(network: nn.Module, *, seed: int) -> None:
+    """Fill every weight in the order of the layers, from one generator.
+
+    Layers without a bias of their own (those with batch normalisation) start as He et al. 2015, the others as
+    Glorot and Bengio 2010, which is what the introductions use.
+    """
+    random = np.random.default_rng([seed, 0x1B17])
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            shape = tuple(module.weight.shape)
+            area = math.prod(shape[2:])
+            fan_in, fan_out = shape[1] * area, shape[0] * area
+            if module.bias is None:
+                values = random.standard_normal(shape) * math.sqrt(2 / fan_in)
+            else:
+                values = random.uniform(-1, 1, shape) * math.sqrt(6 / (fan_in + fan_out))
+                nn.init.zeros_(module.bias)
+            with torch.no_grad():
+                module.weight.copy_(torch.from_numpy(values.astype(np.float32)))
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,35 @@
+"""What can be changed about a network's shape."""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from vidi.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """Shape of a network; fields that a network does not know are refused by `build_network`."""
+
+    filters: tuple[int, ...] | None = (
+        None  # textbook: filters of each convolution block; None = its own, as many as fit
+    )
+    pooling: Literal["max", "average"] | None = None  # textbook: None = max
+    dense_width: int | None = None  # textbook: None = 64, dense: None = 128
+    width: float | None = None  # compact: all channel counts times this; None = 1
+
+    def __post_init__(self) -> None:
+        if self.filters is not None and (not self.filters or min(self.filters) < 1):
+            raise UsageError(f"filters is {self.filters}", "Name one or more counts of at least 1, say 32,64,64.")
+        if self.pooling not in (None, "max", "average"):
+            raise UsageError(f"pooling is {self.pooling!r}", "Use max or average.")
+        if self.dense_width is not None and self.dense_width < 1:
+            raise UsageError(f"dense_width is {self.dense_width}", "Use 1 or more.")
+        if self.width is not None and not 0.1 <= self.width <= 8:
+            raise UsageError(f"width is {self.width}", "Use 0.1 to 8; 1 is the usual network.")
+
+    def refuse_others(self, network: str, *known: str) -> None:
+        """Raise a UsageError where an option is set that this network does not have."""
+        for field in fields(self):
+            if field.name not in known and object.__getattribute__(self, field.name) is not None:
+                has = ", ".join(known) if known else "none"
+                raise UsageError(f"{network} has no option {field.name}", f"Options of {network}: {has}.")

@@ -1,0 +1,38 @@
+"""The networks by name: also the choices of `--network`."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from vidi.errors import UnknownNameError
+from vidi.networks.compact import compact
+from vidi.networks.dense import dense
+from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
+from vidi.networks.textbook import textbook
+
+
+class NetworkBuilder(Protocol):
+    """A function that makes an untrained network."""
+
+    def __call__(self, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+        """A network for images (height, width) in pixels and that many classes."""
+        ...
+
+
+NETWORKS: Mapping[str, NetworkBuilder] = {
+    "compact": compact,
+    "textbook": textbook,
+    "dense": dense,
+}
+
+
+def find_network(name: str) -> NetworkBuilder:
+    """The builder of that name.
+
+    Raises:
+        UnknownNameError: there is none; the message lists them all.
+    """
+    try:
+        return NETWORKS[name]
+    except KeyError:
+        raise UnknownNameError(f"no network is called {name!r}", f"Use one of: {', '.join(NETWORKS)}.") from None

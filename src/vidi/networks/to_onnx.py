@@ -1,0 +1,183 @@
+"""A trained network as an ONNX graph, written node by node: what was trained is what the file says."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from vidi.errors import ModelError
+from vidi.networks.layers import Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
+
+OPSET = 18
+MOST_EVIDENCE_CLASSES = 200
+Attributes = Mapping[str, int | list[int]]
+POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
+
+
+class GraphWriter:
+    """The nodes and tensors of a graph that is being written."""
+
+    def __init__(self, image_size: tuple[int, int]) -> None:
+        self.image_size = image_size  # (height, width), pixels
+        self.nodes: list[onnx.NodeProto] = []
+        self.tensors: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, inputs: list[str], output: str, attributes: Attributes | None = None) -> str:
+        """One node; its output's name is also the node's."""
+        node = helper.make_node(operator, inputs, [output], name=output)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in (attributes or {}).items())
+        self.nodes.append(node)
+        return output
+
+    def tensor(self, name: str, values: NDArray[np.generic]) -> str:
+        """A constant of the graph."""
+        self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+
+def to_onnx(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto:
+    """The network as a graph of standard operators (opset 18), batch normalisation folded into the convolutions.
+
+    Input `inputs` is float32 (batch, 3, height, width), already normalised. Outputs are `logits` (batch, classes),
+    `embedding` (batch, features) and, where the network pools globally and has at most 200 classes, `evidence`
+    (batch, classes, rows, columns), whose mean over the regions is the logit. Trained tensors are initialisers under
+    the layers' names.
+
+    Raises:
+        ModelError: the network holds a layer that has no translation.
+    """
+    graph = GraphWriter(image_size)
+    value, regions = "inputs", ""
+    for name, layer in network.layers.named_children():
+        if isinstance(layer, GlobalMean):
+            regions = value
+        value = _translate(graph, layer, value, f"layers.{name}")
+    graph.nodes[-1].output[0] = "embedding"
+    weight, bias = _array(network.head.weight), _array(network.head.bias)
+    graph.tensor("head.weight", weight)
+    graph.tensor("head.bias", bias)
+    graph.add("Gemm", ["embedding", "head.weight", "head.bias"], "logits", {"transB": 1})
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", weight.shape[0]]),
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", weight.shape[1]]),
+    ]
+    if regions and weight.shape[0] <= MOST_EVIDENCE_CLASSES:
+        graph.tensor("evidence.shape", np.array([*weight.shape, 1, 1], np.int64))
+        graph.add("Reshape", ["head.weight", "evidence.shape"], "evidence.weight")
+        graph.add("Conv", [regions, "evidence.weight", "head.bias"], "evidence", {"kernel_shape": [1, 1]})
+        shape = ["batch", weight.shape[0], *_region_count(network, image_size)]
+        outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, shape))
+    inputs = [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", 3, *image_size])]
+    return helper.make_graph(graph.nodes, "network", inputs, outputs, graph.tensors)
+
+
+def _region_count(network: Classifier, image_size: tuple[int, int]) -> tuple[int, int]:
+    """(rows, columns) of the map before the global mean, found by pushing an empty image through."""
+    with torch.inference_mode():
+        value = torch.zeros(1, 3, *image_size)
+        for layer in network.layers.children():
+            if isinstance(layer, GlobalMean):
+                break
+            value = layer(value)
+    return int(value.shape[2]), int(value.shape[3])
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = tensor.detach().to(torch.float32).cpu().contiguous().numpy()
+    return values
+
+
+def _translate(graph: GraphWriter, layer: nn.Module, value: str, name: str) -> str:
+    if type(layer) in PLAIN:
+        operator, attributes = PLAIN[type(layer)]
+        return graph.add(operator, [value], name, attributes)
+    try:
+        translation = TRANSLATIONS[type(layer)]
+    except KeyError:
+        known = ", ".join(kind.__name__ for kind in (*PLAIN, *TRANSLATIONS))
+        raise ModelError(
+            f"{name}: a layer of type {type(layer).__name__} has no translation to ONNX",
+            f"Build the network from these layers, or add one to TRANSLATIONS in networks/to_onnx.py: {known}.",
+        ) from None
+    return translation(graph, layer, value, name)
+
+
+def _conv_norm(graph: GraphWriter, layer: ConvNorm, value: str, name: str) -> str:
+    norm = layer.norm
+    # In float64, so that folding adds no error of its own.
+    scale = _double(norm.weight) / np.sqrt(_double(norm.running_var) + norm.eps)
+    weight = _double(layer.convolution.weight) * scale[:, None, None, None]
+    bias = _double(norm.bias) - _double(norm.running_mean) * scale
+    tensors = [
+        graph.tensor(f"{name}.weight", weight.astype(np.float32)),
+        graph.tensor(f"{name}.bias", bias.astype(np.float32)),
+    ]
+    value = graph.add("Conv", [value, *tensors], f"{name}.convolution", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})
+    if layer.pool:
+        value = graph.add("MaxPool", [value], f"{name}.pool", POOLING)
+    return graph.add("Relu", [value], f"{name}.relu")
+
+
+def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
+    assert tensor is not None  # noqa: S101  # batch normalisation here always keeps statistics
+    return _array(tensor).astype(np.float64)
+
+
+def _residual(graph: GraphWriter, layer: Residual, value: str, name: str) -> str:
+    inner = value
+    for index, part in layer.body.named_children():
+        inner = _translate(graph, part, inner, f"{name}.body.{index}")
+    return graph.add("Add", [value, inner], f"{name}.sum")
+
+
+def _fold_blocks(graph: GraphWriter, layer: FoldBlocks, value: str, name: str) -> str:
+    """SpaceToDepth orders channels by place, torch by colour: gather them into torch's order."""
+    block = layer.block
+    bottom, right = layer.padding(graph.image_size)
+    if bottom or right:
+        edges = graph.tensor(f"{name}.edges", np.array([0, 0, 0, 0, 0, 0, bottom, right], np.int64))
+        value = graph.add("Pad", [value, edges], f"{name}.padded")
+    value = graph.add("SpaceToDepth", [value], f"{name}.blocks", {"blocksize": block})
+    order = np.arange(3 * block * block).reshape(block * block, 3).T.reshape(-1)
+    return graph.add("Gather", [value, graph.tensor(f"{name}.order", order)], f"{name}.ordered", {"axis": 1})
+
+
+def _convolution(graph: GraphWriter, layer: nn.Conv2d, value: str, name: str) -> str:
+    tensors = [graph.tensor(f"{name}.weight", _array(layer.weight))]
+    if layer.bias is not None:
+        tensors.append(graph.tensor(f"{name}.bias", _array(layer.bias)))
+    return graph.add("Conv", [value, *tensors], name, {"kernel_shape": list(layer.kernel_size)})
+
+
+def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
+    tensors = [
+        graph.tensor(f"{name}.weight", _array(layer.weight)),
+        graph.tensor(f"{name}.bias", _array(layer.bias)),
+    ]
+    return graph.add("Gemm", [value, *tensors], name, {"transB": 1})
+
+
+def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> str:
+    return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], f"{name}.mean")], name)
+
+
+PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
+    nn.MaxPool2d: ("MaxPool", POOLING),
+    nn.AvgPool2d: ("AveragePool", POOLING),
+    nn.ReLU: ("Relu", {}),
+    nn.Flatten: ("Flatten", {}),
+}
+
+
+TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
+    ConvNorm: _conv_norm,
+    GlobalMean: _global_mean,
+    Residual: _residual,
+    FoldBlocks: _fold_blocks,
+    nn.Conv2d: _convolution,
+    nn.Linear: _linear,
+}

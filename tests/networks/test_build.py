@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from vidi.errors import UnknownNameError, UsageError
+from vidi.networks.build import build_network
+from vidi.networks.options import NetworkOptions
+from vidi.networks.registry import NETWORKS
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(8, 8), (9, 31), (32, 32), (128, 64), (97, 130)])
+def test_every_network_answers_at_every_size(name, size):
+    network = build_network(name, image_size=size, class_count=3).eval()
+
+    with torch.inference_mode():
+        logits = network(torch.zeros(2, 3, *size))
+
+    assert logits.shape == (2, 3)
+    assert torch.isfinite(logits).all()
+
+
+def test_weights_depend_on_the_seed_alone():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+
+    first, again, other = (build_network("compact", image_size=(32, 32), class_count=2, seed=s) for s in (0, 0, 1))
+
+    pairs = list(zip(first.parameters(), again.parameters(), other.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert any(not torch.equal(a, c) for a, _, c in pairs)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_textbook_network_is_the_one_of_the_introductions():
+    network = build_network("textbook", image_size=(256, 256), class_count=3)
+
+    # Six valid 3x3 convolutions (32, then five of 64), 2x2x64 values flattened, 64 dense, 3 classes.
+    expected = (27 + 1) * 32 + (288 + 1) * 64 + 4 * (576 + 1) * 64 + (256 + 1) * 64 + (64 + 1) * 3
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+def test_more_blocks_than_fit_are_refused():
+    with pytest.raises(UsageError, match="4 convolution blocks do not fit into images of 32x32 pixels"):
+        build_network("textbook", image_size=(32, 32), class_count=2, options=NetworkOptions(filters=(8, 8, 8, 8)))
+
+
+@pytest.mark.parametrize(("size", "classes", "message"), [((7, 32), 2, "7x32"), ((32, 32), 1, "1 class")])
+def test_what_cannot_be_a_network_is_refused(size, classes, message):
+    with pytest.raises(UsageError, match=message):
+        build_network("compact", image_size=size, class_count=classes)
+
+
+def test_an_unknown_network_is_answered_with_the_known_ones():
+    with pytest.raises(UnknownNameError, match="compact, textbook, dense"):
+        build_network("resnet", image_size=(32, 32), class_count=2)
+
+
+def test_an_option_that_the_network_does_not_have_is_refused():
+    with pytest.raises(UsageError, match="dense has no option filters"):
+        build_network("dense", image_size=(32, 32), class_count=2, options=NetworkOptions(filters=(8,)))

@@ -1,0 +1,82 @@
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import helper
+from torch import nn
+
+from vidi.errors import ModelError
+from vidi.networks.build import build_network
+from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
+from vidi.networks.to_onnx import OPSET, to_onnx
+
+CASES = [
+    ("compact", (8, 8), NetworkOptions()),
+    ("compact", (32, 32), NetworkOptions(width=0.5)),
+    ("compact", (50, 75), NetworkOptions(width=0.5)),
+    ("compact", (128, 64), NetworkOptions(width=0.5)),
+    ("compact", (101, 130), NetworkOptions(width=0.25)),
+    ("textbook", (64, 48), NetworkOptions()),
+    ("textbook", (40, 40), NetworkOptions(filters=(8, 4), pooling="average", dense_width=5)),
+    ("dense", (20, 30), NetworkOptions()),
+]
+
+
+def session_of(network: Classifier, image_size: tuple[int, int]) -> onnxruntime.InferenceSession:
+    graph = to_onnx(network, image_size)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def with_lived_in_statistics(network: Classifier) -> Classifier:
+    """As after training: normalisation that does something."""
+    random = torch.Generator().manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3, generator=random)
+            module.running_var.uniform_(0.5, 2, generator=random)
+            module.bias.data.normal_(0, 0.3, generator=random)
+    return network.eval()
+
+
+@pytest.mark.parametrize(("name", "size", "options"), CASES)
+def test_onnxruntime_answers_as_torch_does(name, size, options):
+    network = with_lived_in_statistics(build_network(name, image_size=size, class_count=3, options=options))
+    inputs = np.random.default_rng(0).standard_normal((3, 3, *size)).astype(np.float32)
+
+    logits, embedding = session_of(network, size).run(["logits", "embedding"], {"inputs": inputs})
+
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, network(torch.from_numpy(inputs)).numpy(), atol=1e-4)
+        np.testing.assert_allclose(embedding, network.embed(torch.from_numpy(inputs)).numpy(), atol=1e-4)
+
+
+def test_the_mean_of_the_evidence_is_the_logit():
+    network = with_lived_in_statistics(build_network("compact", image_size=(40, 40), class_count=4))
+    inputs = np.random.default_rng(0).standard_normal((2, 3, 40, 40)).astype(np.float32)
+
+    logits, evidence = session_of(network, (40, 40)).run(["logits", "evidence"], {"inputs": inputs})
+
+    assert evidence.shape[:2] == (2, 4)
+    np.testing.assert_allclose(evidence.mean(axis=(2, 3)), logits, atol=1e-4)
+
+
+def test_evidence_is_absent_where_there_are_too_many_classes_or_no_global_mean():
+    many = build_network("compact", image_size=(8, 8), class_count=201, options=NetworkOptions(width=0.25))
+    plain = build_network("textbook", image_size=(32, 32), class_count=2)
+
+    names = [[output.name for output in to_onnx(network, (32, 32)).output] for network in (many, plain)]
+
+    assert names == [["logits", "embedding"], ["logits", "embedding"]]
+
+
+def test_a_layer_without_translation_is_named():
+    network = Classifier(nn.Sequential(nn.Flatten(), nn.GELU()), nn.Linear(12, 2))
+
+    with pytest.raises(ModelError, match=r"layers\.1: a layer of type GELU has no translation"):
+        to_onnx(network, (2, 2))
