@@ -1,0 +1,114 @@
+"""Where a run is written: a folder of its own, reserved at once, never inside the data."""
+
+import os
+import shutil
+from pathlib import Path
+
+from vidi.errors import ResourceError, UsageError
+from vidi.files import escape_path, remove_leftovers, reserve_folder, writing_error
+
+MODEL = "model.onnx"
+REPORT = "report.html"
+RECIPE = "recipe.toml"
+SPLITS = "splits.csv"
+CHECK = "check.json"
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.csv"
+MODEL_CARD = "model_card.md"
+MARKS = (MODEL, RECIPE, SPLITS, CHECK)  # what only a run of vidi holds
+
+_NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def open_run_folder(output: Path | None, *, name: str, source: Path | None, overwrite: bool = False) -> Path:
+    """Make the folder of a new run.
+
+    Args:
+        output: what the user asked for; None means `runs/NAME`, then `NAME-2` and so on.
+        name: a short name for the run.
+        source: the folder of the data, which must stay as it is; None where the data is not a folder.
+        overwrite: replace an earlier run in `output`.
+
+    Raises:
+        UsageError: it exists, is a file, or lies inside the data.
+        ResourceError: it cannot be written.
+    """
+    wanted = output if output is not None else Path("runs")
+    _refuse_inside(wanted, source)
+    if output is None:
+        return reserve_folder(wanted, safe_name(name))
+    if output.exists() or output.is_symlink():
+        _clear(output, overwrite=overwrite)
+    try:
+        output.mkdir(parents=True)
+    except OSError as error:
+        raise _cannot_make(error, output) from error
+    return output
+
+
+def safe_name(text: str) -> str:
+    """A name that every file system takes.
+
+    >>> safe_name("my cats & dogs/")
+    'my-cats-dogs'
+    """
+    words = "".join(sign if sign in _NAME_SIGNS else " " for sign in text).split()
+    return "-".join(words).strip(".-")[:60] or "run"
+
+
+def find_run(path: Path) -> Path:
+    """The run folder that a user named.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    folder = path.parent if path.is_file() else path
+    if not any((folder / mark).exists() for mark in MARKS):
+        raise UsageError(f"{escape_path(path)} is not a run folder", "`vidi runs` lists the runs that are here.")
+    return folder
+
+
+def _refuse_inside(wanted: Path, source: Path | None) -> None:
+    if source is None or not source.is_dir():
+        return
+    root, place = source.resolve(), wanted.resolve()
+    if place == root or root in place.parents:
+        beside = root.parent / f"{root.name}-runs" / "run"
+        raise UsageError(
+            f"the run would be written to {escape_path(place)}, inside the data folder {escape_path(root)}",
+            f"Write it beside the data: --output {escape_path(beside)}",
+        )
+
+
+def _clear(output: Path, *, overwrite: bool) -> None:
+    if not output.is_dir():
+        raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
+    entries = list(output.iterdir())
+    if entries and not overwrite:
+        raise UsageError(
+            f"{escape_path(output)} exists already",
+            "Choose another --output, or replace it with --overwrite.",
+        )
+    if entries and not any((output / mark).exists() for mark in (*MARKS, ".lock")):
+        raise UsageError(
+            f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
+            "Nothing was deleted. Choose another --output.",
+        )
+    remove_leftovers(output)
+    try:
+        shutil.rmtree(output)
+    except OSError as error:
+        raise writing_error(error, output) from error
+
+
+def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return UsageError(f"{escape_path(output)} lies under a file", "Name a folder with --output.")
+    if isinstance(error, PermissionError):
+        return ResourceError(
+            f"{escape_path(output)} cannot be made: {error.strerror}",
+            f"Choose a place that you may write to, such as --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
+        )
+    if len(os.fsencode(output)) > 4000 or "too long" in str(error.strerror):
+        return UsageError(f"the path {escape_path(output)[:80]}… is too long", "Choose a shorter --output.")
+    return writing_error(error, output)

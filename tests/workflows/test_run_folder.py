@@ -1,0 +1,62 @@
+"""Where a run goes: never over something else, never into the data, and said before any work."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vidi.errors import ResourceError, UsageError
+from vidi.workflows.run_folder import open_run_folder
+
+
+def test_runs_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    folders = [open_run_folder(None, name="my cats", source=None) for _ in range(2)]
+
+    assert [folder.as_posix() for folder in folders] == ["runs/my-cats", "runs/my-cats-2"]
+
+
+@pytest.mark.fault
+def test_b51_an_output_inside_the_data_is_refused_with_a_place_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = tmp_path / "cats"
+    (data / "tom").mkdir(parents=True)
+    monkeypatch.chdir(data)
+
+    for output in (None, data / "out", data):
+        with pytest.raises(UsageError, match="inside the data folder") as caught:
+            open_run_folder(output, name="cats", source=data)
+        assert "cats-runs" in caught.value.remedy
+
+    assert sorted(entry.name for entry in data.iterdir()) == ["tom"]
+
+
+@pytest.mark.fault
+def test_b51_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("keep")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("keep")
+
+    with pytest.raises(UsageError, match="is a file"):
+        open_run_folder(tmp_path / "file", name="x", source=None, overwrite=True)
+    with pytest.raises(UsageError, match="under a file"):
+        open_run_folder(tmp_path / "file" / "run", name="x", source=None)
+    with pytest.raises(UsageError, match="exists already"):
+        open_run_folder(tmp_path / "letters", name="x", source=None)
+    with pytest.raises(UsageError, match="no run of vidi"):
+        open_run_folder(tmp_path / "letters", name="x", source=None, overwrite=True)
+    with pytest.raises((UsageError, ResourceError), match="too long"):
+        open_run_folder(tmp_path / ("x" * 300), name="x", source=None)
+
+    assert (tmp_path / "letters" / "a.txt").read_text() == "keep"
+
+
+def test_overwrite_replaces_an_earlier_run(tmp_path: Path):
+    run = open_run_folder(tmp_path / "run", name="x", source=None)
+    (run / "model.onnx").write_bytes(b"old")
+
+    again = open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True)
+
+    assert os.listdir(again) == []
