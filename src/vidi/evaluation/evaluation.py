@@ -1,0 +1,169 @@
+"""What is known after scoring: every figure with its interval and n, and the same as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vidi.metrics.arrays import Counts
+from vidi.metrics.calibration import PerfectBand, ReliabilityBin
+from vidi.metrics.intervals import Interval
+
+DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays readable
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured number, where the true one plausibly lies, and how many images it rests on."""
+
+    value: float | None  # None: no data
+    interval: Interval | None  # at the 95 % level
+    image_count: int
+
+    def as_json(self) -> dict[str, float | int | None]:
+        """`value`, `low`, `high` and `n`; null where there is no data."""
+        return {
+            "value": rounded(self.value),
+            "low": None if self.interval is None else rounded(self.interval.low),
+            "high": None if self.interval is None else rounded(self.interval.high),
+            "n": self.image_count,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """One class: what was found of it, and what was called so."""
+
+    name: str
+    image_count: int  # images of the class; 0: not tested, every figure is None
+    call_count: int  # images that were called so
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    roc_area: Estimate  # of its probability against all other classes
+    average_precision: Estimate
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "class": self.name,
+            "images": self.image_count,
+            "calls": self.call_count,
+            "precision": self.precision.as_json(),
+            "recall": self.recall.as_json(),
+            "f1": self.f1.as_json(),
+            "roc_area": self.roc_area.as_json(),
+            "average_precision": self.average_precision.as_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFigures:
+    """How honest the stated confidence is."""
+
+    error: float | None
+    bins: tuple[ReliabilityBin, ...]
+    band: PerfectBand | None  # what a perfectly calibrated model would show by chance
+
+    def as_json(self) -> dict[str, object]:
+        band = self.band
+        return {
+            "error": rounded(self.error),
+            "perfect_low": None if band is None else rounded(band.calibration_error.low),
+            "perfect_high": None if band is None else rounded(band.calibration_error.high),
+            "bins": [
+                {
+                    "confidence": rounded(one.confidence),
+                    "accuracy": rounded(one.accuracy),
+                    "n": one.image_count,
+                    "perfect_low": None if band is None else rounded(band.accuracies[number].low),
+                    "perfect_high": None if band is None else rounded(band.accuracies[number].high),
+                }
+                for number, one in enumerate(self.bins)
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedPair:
+    """Images of one class that were taken for another."""
+
+    true: str
+    predicted: str
+    image_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """One class's curves, thinned for drawing."""
+
+    name: str
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that was measured on one set of test images."""
+
+    classes: tuple[str, ...]
+    image_count: int
+    group_count: int  # independent units; equal to `image_count` where each image stands alone
+    interval_method: str  # `wilson` where images are independent, else `group-bootstrap`
+    accuracy: Estimate
+    balanced_accuracy: Estimate  # also the macro recall: over the classes that have test images
+    macro_precision: Estimate
+    macro_f1: Estimate
+    top_k: Mapping[int, Estimate]
+    log_loss: Estimate
+    brier_loss: Estimate
+    roc_area: float | None  # mean over the tested classes
+    average_precision: float | None  # mean over the tested classes
+    most_common_share: float | None  # the accuracy of always naming the most common class
+    calibration: CalibrationFigures
+    per_class: tuple[ClassFigures, ...]
+    confusion: Counts | None  # None above 200 classes
+    confused_pairs: tuple[ConfusedPair, ...]  # the most frequent first
+    curves: tuple[Curves, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as they stand in metrics.json: no data is null, never NaN."""
+        return {
+            "images": self.image_count,
+            "groups": self.group_count,
+            "interval": {"level": 0.95, "method": self.interval_method},
+            "accuracy": self.accuracy.as_json(),
+            "balanced_accuracy": self.balanced_accuracy.as_json(),
+            "macro_precision": self.macro_precision.as_json(),
+            "macro_f1": self.macro_f1.as_json(),
+            "top_k": {str(k): estimate.as_json() for k, estimate in self.top_k.items()},
+            "log_loss": self.log_loss.as_json(),
+            "brier_loss": self.brier_loss.as_json(),
+            "macro_roc_area": rounded(self.roc_area),
+            "macro_average_precision": rounded(self.average_precision),
+            "most_common_share": rounded(self.most_common_share),
+            "calibration": self.calibration.as_json(),
+            "per_class": [figures.as_json() for figures in self.per_class],
+            "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "confused_pairs": [
+                {"true": pair.true, "predicted": pair.predicted, "n": pair.image_count} for pair in self.confused_pairs
+            ],
+            "curves": [
+                {
+                    "class": curves.name,
+                    "false_positive_rate": list(curves.false_positive_rate),
+                    "true_positive_rate": list(curves.true_positive_rate),
+                    "recall": list(curves.recall),
+                    "precision": list(curves.precision),
+                }
+                for curves in self.curves
+            ],
+        }
+
+
+def rounded(value: float | None) -> float | None:
+    """A number as JSON takes it.
+
+    >>> rounded(2 / 3)
+    0.666667
+    """
+    return None if value is None else round(float(value), DIGITS)

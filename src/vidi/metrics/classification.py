@@ -1,0 +1,168 @@
+"""How often, and for which classes, answers are right. What cannot be measured is None, never 0 or NaN."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels, check_answers, check_same_length
+
+
+def accuracy(predicted: Labels, labels: Labels) -> float | None:
+    """The share of images whose predicted class is the true one; None without images.
+
+    Args:
+        predicted: (batch,) int class index.
+        labels: (batch,) int class index.
+
+    >>> accuracy(np.array([0, 1, 1]), np.array([0, 1, 0]))
+    0.6666666666666666
+    """
+    check_same_length(predicted, labels)
+    return float(np.mean(predicted == labels)) if len(labels) else None
+
+
+def count_confusion(predicted: Labels, labels: Labels, *, class_count: int) -> Counts:
+    """How many images of each class were taken for each class.
+
+    Returns:
+        (classes, classes) int64; row = true class, column = predicted class.
+
+    >>> count_confusion(np.array([0, 1, 1]), np.array([0, 1, 0]), class_count=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    check_same_length(predicted, labels)
+    cells = labels.astype(np.int64) * class_count + predicted.astype(np.int64)
+    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """What every score of a class is computed from; each (classes,) and weighted where images are."""
+
+    hits: Floats  # images of the class that were called so
+    images: Floats  # images of the class
+    calls: Floats  # images that were called so
+
+
+def count_classes(predicted: Labels, labels: Labels, *, class_count: int, weights: Floats | None = None) -> ClassCounts:
+    """Hits, images and calls of each class, without the whole confusion matrix.
+
+    Args:
+        predicted: (batch,) int class index.
+        labels: (batch,) int class index.
+        class_count: how many classes there are.
+        weights: (batch,) how often each image counts; once, where left out.
+    """
+    check_same_length(predicted, labels)
+    weight = np.ones(len(labels)) if weights is None else weights
+    hit = predicted == labels
+    return ClassCounts(
+        hits=_totals(labels[hit], weight[hit], class_count),
+        images=_totals(labels, weight, class_count),
+        calls=_totals(predicted, weight, class_count),
+    )
+
+
+def recalls(counts: ClassCounts) -> list[float | None]:
+    """Of a class's images, the share that was found; None for a class without test images."""
+    return _shares(counts.hits, counts.images, tested=counts.images > 0)
+
+
+def precisions(counts: ClassCounts) -> list[float | None]:
+    """Of the images called by a class's name, the share that is; None where there were no calls or no test images."""
+    return _shares(counts.hits, counts.calls, tested=counts.images > 0)
+
+
+def f1_scores(counts: ClassCounts) -> list[float | None]:
+    """The harmonic mean of precision and recall; None for a class without test images.
+
+    A class with test images that is never called has an F1 of 0.
+    """
+    return _shares(2 * counts.hits, counts.images + counts.calls, tested=counts.images > 0)
+
+
+def top_k_accuracy(probabilities: Floats, labels: Labels, *, k: int) -> float | None:
+    """The share of images whose true class is among the k most probable; None without images.
+
+    Of equally probable classes the first counts as the more probable one, as in the predicted class itself.
+
+    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]]), np.array([1, 2]), k=2)
+    0.5
+    """
+    check_answers(probabilities, labels)
+    return float(np.mean(ranks_of_truth(probabilities, labels) < k)) if len(labels) else None
+
+
+def ranks_of_truth(probabilities: Floats, labels: Labels) -> Counts:
+    """How many classes were thought more probable than the true one; 0 is a right answer.
+
+    Returns:
+        (batch,) int64.
+    """
+    truth = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    ahead = (probabilities > truth) | ((probabilities == truth) & earlier)
+    ranks: Counts = ahead.sum(axis=1).astype(np.int64)
+    return ranks
+
+
+def log_losses(probabilities: Floats, labels: Labels) -> Floats:
+    """The negative natural logarithm of each true class's probability: 0 is perfect.
+
+    Returns:
+        (batch,) float64, at most 87.3 (a probability of 0 is read as the smallest normal float32).
+    """
+    check_answers(probabilities, labels)
+    truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
+    return -np.log(np.clip(truth, SMALLEST_PROBABILITY, 1.0))
+
+
+def log_loss(probabilities: Floats, labels: Labels) -> float | None:
+    """The mean of `log_losses`; None without images. A guess among k classes has log(k).
+
+    >>> round(log_loss(np.array([[0.5, 0.5]]), np.array([0])), 4)
+    0.6931
+    """
+    losses = log_losses(probabilities, labels)
+    return float(losses.mean()) if len(losses) else None
+
+
+def brier_losses(probabilities: Floats, labels: Labels) -> Floats:
+    """The squared distance from each row of probabilities to the truth: 0 is perfect, 2 is the worst.
+
+    Returns:
+        (batch,) float64.
+
+    Source: Brier 1950, Verification of forecasts expressed in terms of probability, equation 2.
+    """
+    check_answers(probabilities, labels)
+    # |p - truth|^2 = |p|^2 - 2 p(truth) + 1: no second array of the size of the first.
+    squares = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64)
+    truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0].astype(np.float64)
+    losses: Floats = np.maximum(squares - 2 * truth + 1, 0.0)
+    return losses
+
+
+def brier_loss(probabilities: Floats, labels: Labels) -> float | None:
+    """The mean of `brier_losses`; None without images.
+
+    >>> brier_loss(np.array([[0.5, 0.5]]), np.array([0]))
+    0.5
+    """
+    losses = brier_losses(probabilities, labels)
+    return float(losses.mean()) if len(losses) else None
+
+
+def _totals(class_indexes: Labels, weights: Floats, class_count: int) -> Floats:
+    totals: Floats = np.bincount(class_indexes, weights=weights, minlength=class_count).astype(np.float64)
+    return totals
+
+
+def _shares(parts: Floats, wholes: Floats, *, tested: NDArray[np.bool_]) -> list[float | None]:
+    """parts / wholes where the class was tested and the whole is not empty, else None."""
+    return [
+        float(part / whole) if is_tested and whole > 0 else None
+        for part, whole, is_tested in zip(parts, wholes, tested, strict=True)
+    ]
