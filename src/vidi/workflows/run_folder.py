@@ -1,5 +1,6 @@
 """Where a run is written: a folder of its own, reserved at once, never inside the data."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -37,10 +38,10 @@ def open_run_folder(output: Path | None, *, name: str, source: Path | None, over
     _refuse_inside(wanted, source)
     if output is None:
         return reserve_folder(wanted, safe_name(name))
-    if output.exists() or output.is_symlink():
-        _clear(output, overwrite=overwrite)
     try:
-        output.mkdir(parents=True)
+        if os.path.lexists(output):
+            _clear(output, overwrite=overwrite)
+        os.makedirs(output)
     except OSError as error:
         raise _cannot_make(error, output) from error
     return output
@@ -109,6 +110,6 @@ def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
             f"{escape_path(output)} cannot be made: {error.strerror}",
             f"Choose a place that you may write to, such as --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
         )
-    if len(os.fsencode(output)) > 4000 or "too long" in str(error.strerror):
+    if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the path {escape_path(output)[:80]}… is too long", "Choose a shorter --output.")
     return writing_error(error, output)
