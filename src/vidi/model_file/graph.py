@@ -1,0 +1,97 @@
+"""The whole graph of a model file: preprocessing, network, calibration, softmax. Writing only: imports onnx."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from vidi.errors import ModelError
+from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
+
+MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell
+
+
+def build_graph(network: onnx.GraphProto, metadata: ModelMetadata) -> onnx.GraphProto:
+    """One graph from `images` to `probabilities`, `embedding` and, where the network gives it, `evidence`.
+
+    Raises:
+        ModelError: the network's input, outputs or names are not those that `write_model` describes.
+    """
+    check_network(network)
+    parts = GraphParts()
+    add_preprocessing(parts, metadata.framing, metadata.normalisation)
+    _add_network(parts, network, PREFIX + "inputs")
+    _add_answer(parts, metadata.calibration or Calibration())
+    outputs = {value.name: value for value in network.output}
+    class_count = len(metadata.classes)
+    given = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", class_count]),
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", *_shape(outputs["embedding"])[1:]]),
+    ]
+    if "evidence" in outputs and class_count <= MOST_EVIDENCE_CLASSES:
+        shape = _shape(outputs["evidence"])[2:]
+        given.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["batch", class_count, *shape]))
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", 3])
+    return helper.make_graph(_needed(parts.nodes, given), "vidi", [images], given, parts.initializers)
+
+
+def check_network(network: onnx.GraphProto) -> None:
+    """Refuse a network that cannot stand between preprocessing and answer.
+
+    Raises:
+        ModelError: says which input, output or name is wrong.
+    """
+    inputs, outputs = [value.name for value in network.input], [value.name for value in network.output]
+    if inputs != ["inputs"]:
+        raise ModelError(f"the network's inputs are {inputs}", "It must have the one input `inputs`.")
+    if not {"logits", "embedding"} <= set(outputs) <= {"logits", "embedding", "evidence"}:
+        raise ModelError(
+            f"the network's outputs are {outputs}", "They must be `logits`, `embedding` and, at will, `evidence`."
+        )
+    names = [tensor.name for tensor in network.initializer]
+    names += [name for node in network.node for name in node.output]
+    reserved = [name for name in names if name.startswith(PREFIX) or name in ("images", "probabilities")]
+    if reserved:
+        raise ModelError(f"the network uses the name {reserved[0]!r}", f"Names from `{PREFIX}` on are the file's own.")
+
+
+def _add_network(parts: GraphParts, network: onnx.GraphProto, inputs: str) -> None:
+    """Take over the network's nodes and tensors; its input becomes what the preprocessing gives."""
+    for tensor in network.initializer:
+        # Through NumPy, so that every value stands in `raw_data`, once, and nothing outside the file.
+        parts.initializers.append(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
+    for node in network.node:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copy.ClearField("doc_string")
+        for index, name in enumerate(copy.input):
+            if name == "inputs":
+                copy.input[index] = inputs
+        parts.nodes.append(copy)
+
+
+def _add_answer(parts: GraphParts, calibration: Calibration) -> None:
+    """The affine calibration of the logits, then softmax."""
+    scale = parts.constant("calibration.scale", np.array(calibration.scale, np.float32))
+    shift = parts.constant("calibration.shift", np.array(calibration.shift, np.float32))
+    scaled = parts.node("Mul", ["logits", scale], "scaled")
+    calibrated = parts.node("Add", [scaled, shift], "calibrated")
+    parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
+
+
+def _shape(value: onnx.ValueInfoProto) -> list[int | str]:
+    """The sides of an output, as numbers or names."""
+    return [side.dim_value or side.dim_param for side in value.type.tensor_type.shape.dim]
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[onnx.ValueInfoProto]) -> list[onnx.NodeProto]:
+    """The nodes that some output needs, in order: evidence that is not given is not computed."""
+    wanted = {value.name for value in outputs}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]

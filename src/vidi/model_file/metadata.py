@@ -1,0 +1,147 @@
+"""What a model file says about itself, as frozen values that are checked when they are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vidi.errors import ModelError
+from vidi.images.framing import Framing
+from vidi.model_file.values import Json
+
+MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalisation:
+    """What is taken off and divided by, for each of red, green and blue, on the scale 0 to 255."""
+
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    standard_deviation: tuple[float, float, float] = (127.5, 127.5, 127.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The affine step between logits and softmax: logits * scale + shift."""
+
+    method: str = "temperature"  # how the numbers were found
+    scale: tuple[float, ...] = (1.0,)  # one for all classes (1 / temperature), or one for each
+    shift: tuple[float, ...] = (0.0,)  # one for all classes, or one for each
+    image_count: int = 0  # images it was fitted on
+    figures: Mapping[str, Json] = field(default_factory=dict)  # calibration error before and after, and the like
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by, where one number serves all classes.
+
+        >>> Calibration(scale=(0.5,)).temperature
+        2.0
+        """
+        (scale,) = self.scale
+        return 1 / scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenVector:
+    """A drawn tiny image and the answer the file gave when it was written, so that any host can check itself."""
+
+    image: str  # base64 of height * width * 3 bytes, row by row, RGB
+    size: tuple[int, int]  # (height, width), pixels
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelMetadata:
+    """Everything a model file knows beside its weights. `None` means: not known, or not yet measured."""
+
+    classes: tuple[str, ...]
+    framing: Framing
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    network: str = ""  # the architecture's name
+    run: str = ""  # the run's name: the model's version
+    date: str = ""  # ISO 8601, UTC
+    author: str = ""
+    description: str = ""
+    license: str = ""  # SPDX name or a sentence
+    weights_license: str | None = None  # license of the starting weights; None where training began from nothing
+    unfinished: str | None = None  # why it is not a finished model: the run was cut before calibration and test
+    calibration: Calibration | None = None
+    test: Mapping[str, Json] | None = None  # test figures with their intervals
+    verdict: Mapping[str, Json] | None = None  # limits for sure, unsure, unknown
+    operating_points: Mapping[str, Json] | None = None
+    data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
+    recipe: Mapping[str, Json] | None = None
+    library_versions: Mapping[str, Json] | None = None
+    drift_reference: Mapping[str, Json] | None = None
+    weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
+    golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
+
+    def __post_init__(self) -> None:
+        check_classes(self.classes)
+        check_framing(self.framing)
+        check_normalisation(self.normalisation)
+        if self.calibration is not None:
+            check_calibration(self.calibration, len(self.classes))
+        if self.unfinished is not None and (self.calibration or self.test or self.verdict):
+            raise ModelError(
+                "an unfinished model cannot carry calibration, test figures or verdict limits",
+                "Leave them None, or leave `unfinished` None.",
+            )
+
+
+def check_classes(classes: tuple[str, ...]) -> None:
+    """Refuse a list of classes that no answer could be read from.
+
+    Raises:
+        ModelError: fewer than two classes, an empty name, or a name that stands there twice.
+    """
+    if len(classes) < 2:
+        raise ModelError(f"the model has {len(classes)} classes", "A classifier needs two or more.")
+    if len(set(classes)) != len(classes) or not all(classes):
+        raise ModelError(
+            "the list of classes holds an empty name or the same name twice", "Give each class a name of its own."
+        )
+
+
+def check_framing(framing: Framing) -> None:
+    """Refuse sizes that no network of ours has.
+
+    Raises:
+        ModelError: a side is under 1 or over 8,192 pixels, or the mode is not a known one.
+    """
+    sides = (*framing.size, *(framing.shrink_to or ()))
+    if not all(1 <= side <= MAXIMUM_SIDE for side in sides):
+        raise ModelError(
+            f"the model's image size is {framing.size}, shrunk to {framing.shrink_to}",
+            f"Each side must be between 1 and {MAXIMUM_SIDE:,} pixels.",
+        )
+    if framing.mode not in ("stretch", "pad", "crop"):
+        raise ModelError(f"the model's framing is {framing.mode!r}", "It must be stretch, pad or crop.")
+
+
+def check_normalisation(normalisation: Normalisation) -> None:
+    """Refuse a division by zero.
+
+    Raises:
+        ModelError: not three numbers each, or a standard deviation that is not above zero.
+    """
+    if len(normalisation.mean) != 3 or len(normalisation.standard_deviation) != 3:
+        raise ModelError("the normalisation does not have three channels", "Give red, green and blue.")
+    if not all(value > 0 for value in normalisation.standard_deviation):
+        raise ModelError(
+            f"a standard deviation is not above zero: {normalisation.standard_deviation}",
+            "Measure it again on images that are not all of one colour, or use 1.",
+        )
+
+
+def check_calibration(calibration: Calibration, class_count: int) -> None:
+    """Refuse a calibration that does not fit the classes.
+
+    Raises:
+        ModelError: scale or shift has neither one number nor one for each class, or a scale is not above zero.
+    """
+    fits = all(len(numbers) in (1, class_count) for numbers in (calibration.scale, calibration.shift))
+    if not fits or not all(scale > 0 for scale in calibration.scale):
+        raise ModelError(
+            f"the calibration has {len(calibration.scale)} scales and {len(calibration.shift)} shifts "
+            f"for {class_count} classes",
+            "Give one positive scale and one shift, or one of each for every class.",
+        )

@@ -1,0 +1,85 @@
+"""The protobuf wire format, read without a library: fields of one message, nothing more.
+
+Stricter than protobuf itself: groups, over-long numbers and fields that run past the message are refused.
+Source: Protocol Buffers documentation, "Encoding".
+"""
+
+from collections.abc import Iterator
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+class WireError(ValueError):
+    """Bytes that are no protobuf message."""
+
+
+def read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    """One number and the position after it.
+
+    >>> read_varint(memoryview(bytes([0xAC, 0x02])), 0)
+    (300, 2)
+    """
+    value = shift = 0
+    while position < len(data):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value, position
+        shift += 7
+        if shift > 63:
+            break
+    raise WireError("a number is cut or longer than 64 bits")
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+    """Every field of a message: its number, its wire type, and its value.
+
+    A number for VARINT, FIXED32 and FIXED64; a view of the bytes for BYTES. Nothing is copied.
+
+    Raises:
+        WireError: the bytes are no message.
+
+    >>> [(number, bytes(value)) for number, _, value in fields(memoryview(b"\\x0a\\x02hi"))]
+    [(1, b'hi')]
+    """
+    position = 0
+    while position < len(message):
+        key, position = read_varint(message, position)
+        number, kind = key >> 3, key & 7
+        if number == 0 or number >= 1 << 29:
+            raise WireError(f"a field has the number {number}")
+        if kind == VARINT:
+            value, position = read_varint(message, position)
+            yield number, kind, value
+            continue
+        if kind == BYTES:
+            length, position = read_varint(message, position)
+        elif kind in (FIXED32, FIXED64):
+            length = 4 if kind == FIXED32 else 8
+        else:
+            raise WireError(f"field {number} has the wire type {kind}")
+        if length > len(message) - position:
+            raise WireError(f"field {number} claims {length:,} bytes, {len(message) - position:,} are there")
+        piece = message[position : position + length]
+        yield number, kind, piece if kind == BYTES else int.from_bytes(piece, "little")
+        position += length
+
+
+def signed(value: int) -> int:
+    """A 64-bit varint as the signed number it stands for (int32 and int64 fields).
+
+    >>> signed(2**64 - 1)
+    -1
+    """
+    return value - (1 << 64) if value >> 63 else value
+
+
+def packed_numbers(data: memoryview) -> Iterator[int]:
+    """The numbers of a packed repeated field."""
+    position = 0
+    while position < len(data):
+        value, position = read_varint(data, position)
+        yield signed(value)

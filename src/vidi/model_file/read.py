@@ -1,0 +1,143 @@
+"""Reading a model file: judged whole before any runtime sees it. Needs neither onnx nor protobuf."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.errors import ModelError
+from vidi.files import escape_path
+from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, digest_file, digest_weights
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.protobuf import WireError
+from vidi.model_file.schema import metadata_from_text
+from vidi.model_file.walk import ModelContents, RefusedError, ValueInfo, walk_model
+
+MAXIMUM_FILE_BYTES = (1 << 31) - 1  # protobuf's own limit
+MODEL_NAME = "model.onnx"  # in a run folder
+_REMEDY = "Use a `model.onnx` that `vidi train` wrote, or its run folder; copy it again if it may be damaged."
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file that passed every check: its bytes, and what it says about itself."""
+
+    path: Path
+    metadata: ModelMetadata
+    contents: ModelContents
+    data: bytes
+    digest: str  # `vidi_digest`, 64 hex digits
+
+    @property
+    def model_id(self) -> str:
+        """The first 12 digits of the digest."""
+        return self.digest[:12]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs that the file gives."""
+        return tuple(output.name for output in self.contents.outputs)
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the trained tensors as they stand in the file, worked out now."""
+        return digest_weights(self.contents.tensors)
+
+
+def find_model(path: Path) -> Path:
+    """The model file that a user names: the file itself, or the one in its run folder.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    found = path / MODEL_NAME if path.is_dir() else path
+    if not found.is_file():
+        what = "holds no model.onnx" if path.is_dir() else "is not there" if not path.exists() else "is not a file"
+        raise ModelError(f"{escape_path(path)} {what}", "Name a model file or the run folder that `vidi train` wrote.")
+    return found
+
+
+def read_model(path: Path) -> ModelFile:
+    """Read a model file and refuse whatever is not one.
+
+    Args:
+        path: the file, or the run folder that holds it.
+
+    Raises:
+        ModelError: it is not there, damaged, changed, hostile, or not written by vidi; says why.
+    """
+    found = find_model(path)
+    name = escape_path(found)
+    data = _read_bytes(found, name)
+    try:
+        contents = walk_model(data)
+        digest = _check_digest(data, contents)
+        _check_interface(contents)
+        metadata = metadata_from_text(contents.metadata.get("vidi", ""))
+        _check_classes(contents, metadata)
+    except (RefusedError, WireError) as error:
+        raise ModelError(f"{name}: {_looks_like(data) or error}", _REMEDY) from error
+    except ModelError as error:
+        raise ModelError(f"{name}: {error.cause}", error.remedy) from error
+    return ModelFile(found, metadata, contents, data, digest)
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    """The whole file; its size is judged first, and its head, so that nothing foreign is read at length."""
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAXIMUM_FILE_BYTES:
+                raise ModelError(f"{name}: {size:,} bytes; at most {MAXIMUM_FILE_BYTES:,} are read", _REMEDY)
+            if size == 0:
+                raise ModelError(f"{name}: the file is empty", _REMEDY)
+            return stream.read(MAXIMUM_FILE_BYTES)
+    except OSError as error:
+        raise ModelError(f"{name}: {error.strerror or error}", "Check the path and your rights to read it.") from error
+
+
+def _looks_like(data: bytes) -> str | None:
+    """What a foreign file is, where its first bytes tell: nothing of it is ever run or unpacked."""
+    for head, kind in (
+        (b"PK\x03\x04", "a ZIP archive, perhaps a torch checkpoint"),
+        (b"\x80\x02", "a pickle"),
+        (b"\x80\x03", "a pickle"),
+        (b"\x80\x04", "a pickle"),
+        (b"\x80\x05", "a pickle"),
+        (b"\x93NUMPY", "a NumPy array"),
+        (b"\x89HDF", "an HDF5 file"),
+        (b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
+    ):
+        if data.startswith(head):
+            return f"this is {kind}, not a model file"
+    return None
+
+
+def _check_digest(data: bytes, contents: ModelContents) -> str:
+    stated = contents.metadata.get(DIGEST_KEY, "")
+    if "vidi" not in contents.metadata or not stated:
+        raise RefusedError("it is an ONNX file without vidi's metadata; vidi cannot know its classes and preprocessing")
+    if len(stated) != DIGEST_LENGTH or data[-DIGEST_LENGTH:] != stated.encode():
+        raise RefusedError("its digest does not stand at the end of the file")
+    if digest_file(data) != stated:
+        raise RefusedError("its bytes do not match its digest: it was damaged or changed after it was written")
+    return stated
+
+
+def _check_interface(contents: ModelContents) -> None:
+    """The one input and the known outputs, with their types."""
+    match contents.inputs:
+        case (ValueInfo("images", "UINT8", (_, _, _, 3)),):
+            pass
+        case _:
+            raise RefusedError("its input is not `images`, uint8 (batch, height, width, 3)")
+    ranks = {"probabilities": 2, "embedding": 2, "evidence": 4, "novelty": 1}
+    for output in contents.outputs:
+        if ranks.get(output.name) != len(output.shape) or output.type_name != "FLOAT":
+            raise RefusedError(f"its output {output.name[:60]!r} is none of {', '.join(ranks)} with their shapes")
+    if [output.name for output in contents.outputs][:1] != ["probabilities"]:
+        raise RefusedError("its first output is not `probabilities`")
+
+
+def _check_classes(contents: ModelContents, metadata: ModelMetadata) -> None:
+    stated = contents.outputs[0].shape[1]
+    if stated != len(metadata.classes):
+        raise RefusedError(f"it answers with {stated} classes and names {len(metadata.classes)}")

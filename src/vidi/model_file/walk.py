@@ -1,0 +1,296 @@
+"""Everything that a model file holds, found and judged without loading it: a strict walk over its protobuf.
+
+The walk knows only the fields that vidi writes. Whatever else ONNX allows (external data, functions, subgraphs,
+sparse or typed tensors, training information) is refused where it stands, before any runtime sees a byte.
+Field numbers: onnx/onnx.proto of ONNX 1.19. Held to the `onnx` package by tests.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vidi.model_file.digests import TensorView
+from vidi.model_file.operators import DATA_TYPES, OPERATORS
+from vidi.model_file.protobuf import BYTES, FIXED32, VARINT, WireError, fields, packed_numbers, signed
+
+MAXIMUM_NODES = 20_000
+MAXIMUM_TENSORS = 20_000
+MAXIMUM_NAME_BYTES = 1_000
+MAXIMUM_RANK = 8
+MAXIMUM_METADATA_BYTES = 9 << 20  # 4 MB of our own, and the class names again for viewers
+MAXIMUM_NUMBER = 1 << 24  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
+WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
+
+
+class RefusedError(ValueError):
+    """A reason why a file is not one that vidi wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueInfo:
+    """An input or output of the graph."""
+
+    name: str
+    type_name: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContents:
+    """What the walk found."""
+
+    metadata: Mapping[str, str]
+    opset: int
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
+    tensors: tuple[TensorView, ...]
+    operators: Mapping[str, int]  # how many nodes of each
+
+
+Value = int | memoryview
+Found = dict[int, list[Value]]
+
+
+def walk_model(data: bytes) -> ModelContents:
+    """Read and judge a whole file.
+
+    Raises:
+        RefusedError: it is not a model file as vidi writes it, with the reason.
+        WireError: it is no protobuf at all.
+    """
+    model = _collect(memoryview(data), _MODEL, "the model")
+    if not model[7] or not model[8]:
+        raise RefusedError("it holds no ONNX graph")
+    opset = _opset(model[8])
+    graph = _collect(_view(model[7][0]), _GRAPH, "the graph")
+    if len(graph[1]) > MAXIMUM_NODES or len(graph[5]) > MAXIMUM_TENSORS:
+        raise RefusedError(f"its graph has {len(graph[1]):,} nodes and {len(graph[5]):,} tensors")
+    tensors = tuple(_tensor(_view(value)) for value in graph[5])
+    inputs = tuple(_value_info(_view(value)) for value in graph[11])
+    outputs = tuple(_value_info(_view(value)) for value in graph[12])
+    operators = _judge_nodes(graph[1], {value.name for value in inputs}, [tensor.name for tensor in tensors], outputs)
+    return ModelContents(_metadata(model[14]), opset, inputs, outputs, tensors, operators)
+
+
+# Fields that vidi writes: number -> (name, wire type, may it stand there several times).
+_MODEL = {
+    1: ("ir_version", VARINT, False),
+    2: ("producer_name", BYTES, False),
+    3: ("producer_version", BYTES, False),
+    7: ("graph", BYTES, False),
+    8: ("opset_import", BYTES, True),
+    14: ("metadata_props", BYTES, True),
+}
+_GRAPH = {
+    1: ("node", BYTES, True),
+    2: ("name", BYTES, False),
+    5: ("initializer", BYTES, True),
+    11: ("input", BYTES, True),
+    12: ("output", BYTES, True),
+}
+_NODE = {
+    1: ("input", BYTES, True),
+    2: ("output", BYTES, True),
+    3: ("name", BYTES, False),
+    4: ("op_type", BYTES, False),
+    5: ("attribute", BYTES, True),
+}
+_ATTRIBUTE = {
+    1: ("name", BYTES, False),
+    2: ("f", FIXED32, False),
+    3: ("i", VARINT, False),
+    4: ("s", BYTES, False),
+    7: ("floats", FIXED32, True),
+    8: ("ints", VARINT, True),
+    20: ("type", VARINT, False),
+}
+_TENSOR = {
+    1: ("dims", VARINT, True),
+    2: ("data_type", VARINT, False),
+    8: ("name", BYTES, False),
+    9: ("raw_data", BYTES, False),
+}
+_OPSET = {1: ("domain", BYTES, False), 2: ("version", VARINT, False)}
+_ENTRY = {1: ("key", BYTES, False), 2: ("value", BYTES, False)}
+_VALUE_INFO = {1: ("name", BYTES, False), 2: ("type", BYTES, False)}
+_TYPE = {1: ("tensor_type", BYTES, False)}
+_TENSOR_TYPE = {1: ("elem_type", VARINT, False), 2: ("shape", BYTES, False)}
+_SHAPE = {1: ("dim", BYTES, True)}
+_DIMENSION = {1: ("dim_value", VARINT, False), 2: ("dim_param", BYTES, False)}
+
+# What ONNX allows and vidi never writes, by its name, so that the refusal says what it met.
+_FOREIGN = {
+    ("the model", 20): "training information",
+    ("the model", 25): "local functions",
+    ("the graph", 13): "inner value types",
+    ("the graph", 14): "quantisation notes",
+    ("the graph", 15): "sparse tensors",
+    ("a node", 7): "operators of a foreign domain",
+    ("a node", 8): "operators of a foreign domain",
+    ("an attribute", 5): "tensors inside a node",
+    ("an attribute", 6): "a subgraph (If, Loop or Scan)",
+    ("an attribute", 11): "subgraphs (If, Loop or Scan)",
+    ("an attribute", 21): "attributes of a local function",
+    ("a tensor", 13): "data outside the file",
+    ("a tensor", 14): "data outside the file",
+}
+
+
+def _collect(message: memoryview, allowed: Mapping[int, tuple[str, int, bool]], where: str) -> Found:
+    """The fields of one message by number; anything that vidi does not write is refused."""
+    found: Found = {number: [] for number in allowed}
+    for number, kind, value in fields(message):
+        if number not in allowed:
+            raise RefusedError(f"{where} holds {_FOREIGN.get((where, number), f'an unknown field {number}')}")
+        name, wanted, repeated = allowed[number]
+        if kind == BYTES and wanted != BYTES and repeated and isinstance(value, memoryview):
+            if wanted != VARINT:
+                raise RefusedError(f"{where}: the field {name} is packed")
+            found[number].extend(packed_numbers(value))
+            continue
+        if kind != wanted:
+            raise RefusedError(f"{where}: the field {name} is of the wrong kind")
+        if found[number] and not repeated:
+            raise RefusedError(f"{where}: the field {name} stands there twice")
+        found[number].append(signed(value) if kind == VARINT and isinstance(value, int) else value)
+    return found
+
+
+def _view(value: Value) -> memoryview:
+    """A value that `_collect` has found to be bytes."""
+    if isinstance(value, int):
+        raise RefusedError("a number stands where bytes belong")
+    return value
+
+
+def _number(values: list[Value], default: int = 0) -> int:
+    value = values[0] if values else default
+    if not isinstance(value, int):
+        raise RefusedError("bytes stand where a number belongs")
+    return value
+
+
+def _numbers(values: list[Value]) -> tuple[int, ...]:
+    return tuple(_number([value]) for value in values)
+
+
+def _text(values: list[Value], *, limit: int = MAXIMUM_NAME_BYTES) -> str:
+    if not values:
+        return ""
+    data = _view(values[0])
+    if len(data) > limit:
+        raise RefusedError(f"a text of {len(data):,} bytes stands where at most {limit:,} belong")
+    try:
+        return bytes(data).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError("a text is not UTF-8") from error
+
+
+def _opset(values: list[Value]) -> int:
+    versions = []
+    for value in values:
+        entry = _collect(_view(value), _OPSET, "an operator set")
+        domain = _text(entry[1])
+        if domain:
+            raise RefusedError(f"it needs operators of the foreign domain {domain[:60]!r}")
+        versions.append(_number(entry[2]))
+    if len(versions) != 1 or not 18 <= versions[0] <= 30:
+        raise RefusedError(f"its operator sets are {versions}; one from 18 on is read")
+    return versions[0]
+
+
+def _metadata(values: list[Value]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    total = 0
+    for value in values:
+        entry = _collect(_view(value), _ENTRY, "the metadata")
+        total += len(_view(value))
+        if total > MAXIMUM_METADATA_BYTES:
+            raise RefusedError(f"its metadata takes more than {MAXIMUM_METADATA_BYTES:,} bytes")
+        key = _text(entry[1])
+        if key in texts:
+            raise RefusedError(f"its metadata names {key[:60]!r} twice")
+        texts[key] = _text(entry[2], limit=MAXIMUM_METADATA_BYTES)
+    return texts
+
+
+def _tensor(message: memoryview) -> TensorView:
+    entry = _collect(message, _TENSOR, "a tensor")
+    name, shape = _text(entry[8]), _numbers(entry[1])
+    code = _number(entry[2])
+    if code not in DATA_TYPES:
+        raise RefusedError(f"the tensor {name[:60]!r} has the data type {code}, which vidi does not write")
+    type_name, item_bytes = DATA_TYPES[code]
+    if len(shape) > MAXIMUM_RANK or any(side < 0 for side in shape):
+        raise RefusedError(f"the tensor {name[:60]!r} has the shape {shape[:9]}")
+    data = _view(entry[9][0]) if entry[9] else memoryview(b"")
+    if math.prod(shape) * item_bytes != len(data):
+        needed = math.prod(shape) * item_bytes
+        raise RefusedError(f"the tensor {name[:60]!r} of shape {shape} needs {needed:,} bytes, has {len(data):,}")
+    if type_name == "INT64" and any(not _is_modest(value) for value in data.cast("q")):
+        raise RefusedError(f"the tensor {name[:60]!r} holds an absurd size")
+    return TensorView(name, type_name, shape, data)
+
+
+def _is_modest(value: int) -> bool:
+    return -MAXIMUM_NUMBER <= value <= MAXIMUM_NUMBER or value == WHOLE_AXIS
+
+
+def _value_info(message: memoryview) -> ValueInfo:
+    entry = _collect(message, _VALUE_INFO, "an input or output")
+    if not entry[2]:
+        raise RefusedError("an input or output has no type")
+    kind = _collect(_view(entry[2][0]), _TYPE, "an input's or output's type")
+    if not kind[1]:
+        raise RefusedError("an input or output is not a tensor")
+    tensor = _collect(_view(kind[1][0]), _TENSOR_TYPE, "a tensor type")
+    code = _number(tensor[1])
+    if code not in DATA_TYPES or not tensor[2]:
+        raise RefusedError("an input or output has no known type and shape")
+    dimensions = _collect(_view(tensor[2][0]), _SHAPE, "a shape")[1]
+    return ValueInfo(_text(entry[1]), DATA_TYPES[code][0], tuple(_dimension(_view(value)) for value in dimensions))
+
+
+def _dimension(message: memoryview) -> int | str:
+    entry = _collect(message, _DIMENSION, "a dimension")
+    return _text(entry[2]) if entry[2] else _number(entry[1])
+
+
+def _judge_nodes(
+    nodes: list[Value], inputs: set[str], tensors: list[str], outputs: tuple[ValueInfo, ...]
+) -> Counter[str]:
+    """Only listed operators, each fed by what came before it: no cycle, nothing made twice, nothing missing."""
+    known = {"", *inputs, *tensors}
+    if len(known) != 1 + len(inputs) + len(tensors):
+        raise RefusedError("two tensors or inputs have the same name")
+    counts: Counter[str] = Counter()
+    for value in nodes:
+        node = _collect(_view(value), _NODE, "a node")
+        operator = _text(node[4])
+        if operator not in OPERATORS:
+            raise RefusedError(f"it uses the operator {operator[:60]!r}, which vidi's files never do")
+        counts[operator] += 1
+        missing = [name for name in (_text([item]) for item in node[1]) if name not in known]
+        made = [_text([item]) for item in node[2]]
+        if missing:
+            raise RefusedError(f"a {operator} takes {missing[0][:60]!r}, which nothing before it makes")
+        if len(set(made)) != len(made) or any(name in known and name for name in made):
+            raise RefusedError(f"a {operator} makes {made[0][:60]!r} a second time")
+        known.update(made)
+        for attribute in node[5]:
+            _judge_attribute(_view(attribute), operator)
+    for output in outputs:
+        if output.name not in known or not output.name:
+            raise RefusedError(f"nothing makes the output {output.name[:60]!r}")
+    return counts
+
+
+def _judge_attribute(message: memoryview, operator: str) -> None:
+    entry = _collect(message, _ATTRIBUTE, "an attribute")
+    _text(entry[4])
+    if any(not _is_modest(number) for number in _numbers(entry[3]) + _numbers(entry[8])):
+        raise RefusedError(f"the attribute {_text(entry[1])[:60]!r} of a {operator} holds an absurd size")
+
+
+__all__ = ["ModelContents", "RefusedError", "ValueInfo", "WireError", "walk_model"]

@@ -1,0 +1,149 @@
+"""Writing a model file: the network, what goes before and after it, and what the file says about itself."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from vidi.errors import ModelError
+from vidi.files import write_whole
+from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, OWN_PREFIX, TensorView, digest_file, digest_weights
+from vidi.model_file.golden import make_golden
+from vidi.model_file.graph import build_graph
+from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.schema import metadata_to_text, viewer_keys
+
+OPSET = 18  # antialiased Resize and Pad with axes begin here; every later runtime still reads it
+IR_VERSION = 8  # the oldest that carries opset 18
+
+# ONNX's own keys for images (onnx/docs/MetadataProps.md).
+_IMAGE_KEYS = {
+    "Image.BitmapPixelFormat": "Rgb8",
+    "Image.ColorSpaceGamma": "SRGB",
+    "Image.NominalPixelRange": "NominalRange_0_255",
+}
+
+
+def write_model(path: Path, network: onnx.GraphProto, metadata: ModelMetadata) -> ModelFile:
+    """Make one file of a network and everything that is needed to use it, and read it back.
+
+    Args:
+        path: where the file appears, whole or not at all.
+        network: input `inputs`, float32 (batch, 3, height, width), normalised; outputs `logits` (batch, classes),
+            `embedding` (batch, features) and, where it pools globally, `evidence` (batch, classes, rows, columns)
+            whose mean over the regions is the logit. Its tensors are the trained ones.
+        metadata: what the file says about itself; `weights_digest` and `golden` are filled in here.
+
+    Raises:
+        ModelError: the network does not fit this description or the classes, or its answers are not finite.
+        ResourceError: the file cannot be written.
+    """
+    write_whole(path, model_bytes(network, metadata))
+    return read_model(path)
+
+
+def model_bytes(network: onnx.GraphProto, metadata: ModelMetadata) -> bytes:
+    """The bytes that `write_model` writes."""
+    graph = build_graph(network, metadata)
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="vidi",
+        producer_version=version("vidi"),
+    )
+    return _with_metadata(model, metadata)
+
+
+def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
+    """Give a model file other metadata and the calibration that it states; the trained tensors stay as they are.
+
+    Raises:
+        ModelError: the classes, the framing or the normalisation are not those of the file.
+        ResourceError: the file cannot be written; the old one is untouched.
+    """
+    before = read_model(path)
+    for name, old, new in (
+        ("classes", before.metadata.classes, metadata.classes),
+        ("framing", before.metadata.framing, metadata.framing),
+        ("normalisation", before.metadata.normalisation, metadata.normalisation),
+    ):
+        if old != new:
+            raise ModelError(f"the {name} of {path.name} cannot be changed afterwards", "Train or export it anew.")
+    model = onnx.load_model_from_string(before.data)
+    _set_calibration(model.graph, metadata.calibration or Calibration())
+    write_whole(before.path, _with_metadata(model, metadata))
+    return read_model(before.path)
+
+
+def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMetadata | None = None) -> ModelFile:
+    """Give a model file another calibration (None: the bare logits); `weights_digest` stays the same.
+
+    Args:
+        path: the file, rewritten whole or not at all.
+        calibration: what stands between logits and softmax from now on.
+        metadata: what else the file says about itself from now on; its own words where left out.
+    """
+    return set_metadata(path, replace(metadata or read_model(path).metadata, calibration=calibration))
+
+
+def _set_calibration(graph: onnx.GraphProto, calibration: Calibration) -> None:
+    for tensor in graph.initializer:
+        if tensor.name == OWN_PREFIX + "calibration.scale":
+            tensor.CopyFrom(numpy_helper.from_array(np.array(calibration.scale, np.float32), tensor.name))
+        elif tensor.name == OWN_PREFIX + "calibration.shift":
+            tensor.CopyFrom(numpy_helper.from_array(np.array(calibration.shift, np.float32), tensor.name))
+
+
+def _with_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> bytes:
+    """The file's bytes: golden answers asked, metadata set, digests filled in."""
+    del model.metadata_props[:]
+    metadata = replace(
+        metadata, weights_digest=digest_weights(_views(model.graph.initializer)), golden=_golden(model, metadata)
+    )
+    texts = {**_IMAGE_KEYS, **viewer_keys(metadata), "vidi": metadata_to_text(metadata)}
+    for key in sorted(texts):
+        model.metadata_props.add(key=key, value=texts[key])
+    # Last, so that its digits are the last bytes of the file, where a host without protobuf finds them.
+    model.metadata_props.add(key=DIGEST_KEY, value="0" * DIGEST_LENGTH)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data[:-DIGEST_LENGTH] + digest_file(data).encode("ascii")
+
+
+def _views(tensors: Iterable[TensorProto]) -> list[TensorView]:
+    return [
+        TensorView(tensor.name, TensorProto.DataType.Name(tensor.data_type), tuple(tensor.dims), tensor.raw_data)
+        for tensor in tensors
+    ]
+
+
+def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVector, ...]:
+    """Run the model on the drawn images: the first proof that it runs and fits its classes."""
+    vectors = make_golden(_open(model))
+    answered, named = len(vectors[0].probabilities), len(metadata.classes)
+    if answered != named:
+        raise ModelError(
+            f"the network answers with {answered} classes, the metadata names {named}",
+            "Build the network for as many classes as the data set has.",
+        )
+    return vectors
+
+
+def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's own errors have no common class below Exception
+        raise ModelError(
+            f"onnxruntime does not take the network: {str(error)[:300]}",
+            "Use standard operators of opset 18, each fed with tensors of fitting shapes.",
+        ) from error

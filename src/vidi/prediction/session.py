@@ -1,0 +1,55 @@
+"""The onnxruntime session of a model file."""
+
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from vidi.errors import ModelError
+from vidi.model_file.read import ModelFile
+
+QUIET: Final = 4  # fatal only: onnxruntime would write to standard error, which holds only vidi's own lines
+
+
+def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
+    """A session that runs in the thread that calls it; several threads may call it at once.
+
+    One-thread runs side by side use two cores as well as one two-thread run does, share the weights, and need no
+    thread pool, so nothing spins between two images.
+
+    Raises:
+        ModelError: onnxruntime does not take the graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = QUIET
+    try:
+        return onnxruntime.InferenceSession(model.data, sess_options=options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors have no common class below Exception
+        raise ModelError(
+            f"{model.path}: onnxruntime does not take the graph: {str(error)[:300]}",
+            "Use a file that vidi wrote, with the onnxruntime that vidi was installed with.",
+        ) from error
+
+
+def run_session(
+    session: onnxruntime.InferenceSession, images: NDArray[np.uint8], outputs: list[str]
+) -> list[NDArray[np.float32]]:
+    """Ask for some outputs, for images (batch, height, width, 3) of one size; what no output needs is not computed.
+
+    Raises:
+        ModelError: the graph fails on these images.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = QUIET
+    options.only_execute_path_to_fetches = True
+    try:
+        answers: list[NDArray[np.float32]] = session.run(outputs, {"images": images}, options)
+    except Exception as error:  # as above
+        raise ModelError(
+            f"the model fails on images of shape {images.shape}: {str(error)[:300]}",
+            "Check the model with `vidi inspect MODEL --self-test`.",
+        ) from error
+    return answers

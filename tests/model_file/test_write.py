@@ -1,0 +1,157 @@
+"""What a written model file holds and keeps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
+from vidi.errors import ModelError
+from vidi.model_file.metadata import Calibration
+from vidi.model_file.read import read_model
+from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
+
+
+def run(data: bytes, images: np.ndarray) -> dict[str, np.ndarray]:
+    session = onnxruntime.InferenceSession(data)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"images": images}), strict=True))
+
+
+def test_a_written_file_is_valid_onnx_with_the_stated_input_and_outputs(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    proto = onnx.load_model_from_string(model.data)
+
+    onnx.checker.check_model(proto, full_check=True)
+    assert [value.name for value in proto.graph.input] == ["images"]
+    assert [value.name for value in proto.graph.output] == ["probabilities", "embedding", "evidence"]
+    assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 18)]
+    assert not proto.functions
+
+
+def test_the_answer_is_that_of_the_network_worked_out_by_hand(tmp_path: Path):
+    network = tiny_network()
+    metadata = replace(tiny_metadata(), calibration=Calibration(scale=(0.5,), shift=(0.1, 0.0, -0.2)))
+    model = write_model(tmp_path / "model.onnx", network, metadata)
+    images = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+
+    answer = run(model.data, images)
+
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in network.initializer}
+    inputs = (images.astype(np.float64) - 127.5) / 127.5
+    maps = np.maximum(inputs @ weights["layer.weight"][:, :, 0, 0].T + weights["layer.bias"], 0)
+    embedding = maps.mean(axis=(1, 2))
+    logits = embedding @ weights["head.weight"][:, :, 0, 0].T + weights["head.bias"]
+    powers = np.exp(logits * 0.5 + [0.1, 0.0, -0.2])
+    np.testing.assert_allclose(answer["embedding"], embedding, atol=1e-5)
+    np.testing.assert_allclose(answer["evidence"].mean(axis=(2, 3)), logits, atol=1e-5)
+    np.testing.assert_allclose(answer["probabilities"], powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_the_same_network_and_metadata_give_the_same_bytes():
+    first = model_bytes(tiny_network(), tiny_metadata())
+    second = model_bytes(tiny_network(), tiny_metadata())
+
+    assert first == second
+
+
+def test_metadata_comes_back_as_it_was_given(tmp_path: Path):
+    metadata = replace(
+        tiny_metadata(),
+        classes=("Köln", "a, b", "\udcff"),  # the last: a folder's name that is no UTF-8
+        calibration=Calibration(scale=(0.7,), image_count=12, figures={"before": 0.1, "after": None}),
+        test={"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}},
+        recipe={"epochs": 3, "sources": {"epochs": "default"}},
+    )
+
+    model = write_model(tmp_path / "model.onnx", tiny_network(), metadata)
+
+    filled = replace(model.metadata, golden=(), weights_digest="")
+    assert filled == metadata
+    assert model.metadata.weights_digest == model.weights_digest()
+
+
+def test_viewers_find_their_keys(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    entries = {entry.key: entry.value for entry in onnx.load_model_from_string(model.data).metadata_props}
+
+    assert entries["names"] == "{0: 'class 0', 1: 'class 1', 2: 'class 2'}"
+    assert entries["imgsz"] == "[16, 16]"
+    assert (entries["task"], entries["version"], entries["license"]) == ("classify", "tiny-run", "Apache-2.0")
+    assert entries["Image.BitmapPixelFormat"] == "Rgb8"
+
+
+def test_the_digest_is_that_of_the_bytes_with_its_digits_as_zeros(tmp_path: Path):
+    import hashlib
+
+    data = tiny_model(tmp_path / "model.onnx").data
+
+    assert hashlib.sha256(data[:-64] + b"0" * 64).hexdigest().encode() == data[-64:]
+
+
+def test_calibrating_changes_the_answer_and_the_file_but_not_the_weights(tmp_path: Path):
+    before = tiny_model(tmp_path / "model.onnx")
+    images = np.full((1, 16, 16, 3), 200, np.uint8)
+
+    after = recalibrate(before.path, Calibration(scale=(0.1,), image_count=50))
+
+    assert after.weights_digest() == before.weights_digest()
+    assert after.digest != before.digest
+    assert after.metadata.calibration == Calibration(scale=(0.1,), image_count=50)
+    assert run(after.data, images)["probabilities"].max() < run(before.data, images)["probabilities"].max()
+
+
+def test_taking_a_calibration_back_gives_the_old_bytes(tmp_path: Path):
+    before = tiny_model(tmp_path / "model.onnx")
+
+    recalibrate(before.path, Calibration(scale=(0.1, 0.2, 0.3), shift=(0.0, 1.0, 2.0)))
+    after = recalibrate(before.path, None)
+
+    assert after.data == before.data
+
+
+def test_a_trained_tensor_that_changes_changes_the_weights_digest(tmp_path: Path):
+    first = tiny_model(tmp_path / "a.onnx", seed=0)
+    second = tiny_model(tmp_path / "b.onnx", seed=1)
+
+    assert first.weights_digest() != second.weights_digest()
+
+
+def test_classes_cannot_be_changed_afterwards(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    with pytest.raises(ModelError, match=r"classes of model\.onnx cannot be changed"):
+        set_metadata(model.path, replace(model.metadata, classes=("x", "y", "z")))
+
+    assert read_model(model.path).data == model.data
+
+
+def test_evidence_is_left_out_above_two_hundred_classes(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx", classes=201)
+
+    assert model.outputs == ("probabilities", "embedding")
+
+
+def test_an_unfinished_model_carries_no_promise():
+    with pytest.raises(ModelError, match="unfinished"):
+        replace(tiny_metadata(), unfinished="stopped by Ctrl-C", calibration=Calibration())
+
+
+def test_too_few_outputs_are_refused_before_anything_is_written(tmp_path: Path):
+    with pytest.raises(ModelError, match="answers with 3 classes, the metadata names 4"):
+        write_model(tmp_path / "model.onnx", tiny_network(classes=3), tiny_metadata(classes=4))
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path):
+    network = tiny_network()
+    network.initializer[1].CopyFrom(onnx.numpy_helper.from_array(np.full(4, np.nan, np.float32), "layer.bias"))
+
+    with pytest.raises(ModelError, match="not finite"):
+        write_model(tmp_path / "model.onnx", network, tiny_metadata())
