@@ -1,0 +1,254 @@
+"""Decoded pixels on disk: made once, memory-mapped, checked before they are trusted, and bounded in size."""
+
+import contextlib
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ResourceError
+from vidi.files import TEMPORARY_PREFIX, digest_of, escape_path, writing_error
+from vidi.images.framing import Framing
+
+Array = NDArray[np.uint8]
+
+LIMIT_BYTES = 10 * 10**9
+ENDING = ".pixels"
+LAYOUT = 1  # raised whenever the same digests and framing would give other bytes
+HEADER_BYTES = 4096  # one page, so that the pixels after it are aligned
+BLOCK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cached array on disk."""
+
+    path: Path
+    byte_count: int
+    last_used: int  # greater is later; a counter, so that no clock decides
+
+
+def cache_folder(chosen: Path | None = None) -> Path:
+    """Where caches live: what the user chose, else `VIDI_CACHE`, else the system's place for caches."""
+    if chosen is not None:
+        return chosen
+    if named := os.environ.get("VIDI_CACHE"):
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "vidi"
+
+
+def pixels_key(digests: Sequence[str | None], framing: Framing, *, decoding: str = "") -> str:
+    """The name of the pixels of these files under this framing: 64 hex digits.
+
+    Args:
+        digests: SHA-256 of each file's bytes; None for an image that is refused.
+        framing: the size and the rule.
+        decoding: what else decides the pixels (background, how damage is treated).
+    """
+    settings = json.dumps([LAYOUT, asdict(framing), decoding], sort_keys=True)
+    return digest_of("\n".join([settings, *(digest or "-" for digest in digests)]).encode())
+
+
+class PixelCache:
+    """A folder of decoded pixels that several processes may share.
+
+    An entry is written under a name of its own and renamed when it is whole, so two writers of one entry do not
+    meet: the later takes the name, with the same bytes. A half-written file is held locked by its writer; one
+    whose writer has died is free and is cleared away.
+    """
+
+    def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+
+    def find(self, key: str, shape: tuple[int, int, int, int]) -> Array | None:
+        """The pixels under a key, read-only and memory-mapped, after their checksum was verified.
+
+        A damaged or foreign entry is removed and counts as absent: it will be made again.
+
+        Args:
+            key: what `pixels_key` gave.
+            shape: (images, height, width, 3).
+        """
+        path = self._path(key)
+        try:
+            if not _is_sound(path, key, shape):
+                path.unlink(missing_ok=True)
+                return None
+            self._touch(path)
+            return np.memmap(path, np.uint8, "r", HEADER_BYTES, shape)
+        except (OSError, ValueError):
+            return None  # removed by another process meanwhile, or not readable: it will be made again
+
+    @contextlib.contextmanager
+    def building(self, shape: tuple[int, int, int, int]) -> Iterator["Building"]:
+        """An array to fill; `Building.keep` gives it its name. What was not kept is removed at the end.
+
+        Raises:
+            ResourceError: no room for it, or the folder refuses.
+        """
+        self.clear_leftovers()
+        size = HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
+        self._make_room(size)
+        path = self.folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{ENDING}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise writing_error(error, path) from error
+        try:
+            _lock(handle)
+            _reserve(handle, size, path)
+            yield Building(self, path, shape)
+        finally:
+            os.close(handle)
+            path.unlink(missing_ok=True)
+
+    def entries(self) -> list[CacheEntry]:
+        """What the folder holds, least recently used first."""
+        found = []
+        for path in self.folder.glob(f"[!.]*{ENDING}"):
+            with contextlib.suppress(OSError):  # removed by another process meanwhile
+                status = path.stat()
+                found.append(CacheEntry(path, status.st_size, status.st_mtime_ns))
+        return sorted(found, key=lambda entry: (entry.last_used, entry.path.name))
+
+    def remove(self, key: str) -> None:
+        """Delete one entry; arrays that are mapped stay readable where the system allows it (not on Windows)."""
+        self._path(key).unlink(missing_ok=True)
+
+    def clear(self) -> int:
+        """Delete every entry, and return how many bytes that freed."""
+        freed = 0
+        for entry in self.entries():
+            entry.path.unlink(missing_ok=True)
+            freed += entry.byte_count
+        self.clear_leftovers()
+        return freed
+
+    def clear_leftovers(self) -> None:
+        """Delete what writers that have died left half written."""
+        for path in self.folder.glob(f"{TEMPORARY_PREFIX}*{ENDING}"):
+            with contextlib.suppress(OSError):
+                handle = os.open(path, os.O_RDWR)
+                try:
+                    if _lock(handle):
+                        path.unlink(missing_ok=True)
+                finally:
+                    os.close(handle)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}{ENDING}"
+
+    def _touch(self, path: Path) -> None:
+        """Make this the last used entry."""
+        last = max((entry.last_used for entry in self.entries()), default=0)
+        os.utime(path, ns=(last + 1, last + 1))
+
+    def _make_room(self, size: int) -> None:
+        """Delete what was not used for longest until the new entry fits the bound."""
+        if size > self.limit_bytes:
+            raise ResourceError(
+                f"the decoded pixels take {size:,} bytes, and the cache may hold {self.limit_bytes:,}",
+                "Choose a smaller `--imgsz`, or fewer images.",
+            )
+        entries = self.entries()
+        held = sum(entry.byte_count for entry in entries)
+        for entry in entries:
+            if held + size <= self.limit_bytes:
+                break
+            entry.path.unlink(missing_ok=True)
+            held -= entry.byte_count
+
+
+class Building:
+    """Pixels being written; nobody else sees them before `keep`."""
+
+    def __init__(self, cache: PixelCache, path: Path, shape: tuple[int, int, int, int]) -> None:
+        self.cache, self.path, self.shape = cache, path, shape
+        self.pixels = np.memmap(path, np.uint8, "r+", HEADER_BYTES, shape)
+
+    def keep(self, key: str) -> Array:
+        """Flush the pixels to disk, give them their name, and return them read-only.
+
+        Raises:
+            ResourceError: the disk refuses.
+        """
+        header = json.dumps({"layout": LAYOUT, "key": key, "shape": self.shape, "checksum": _checksum(self.pixels)})
+        final = self.cache._path(key)
+        try:
+            self.pixels.flush()
+            with self.path.open("r+b") as stream:
+                stream.write(header.encode().ljust(HEADER_BYTES))
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(self.path, final)
+            self.cache._touch(final)
+        except OSError as error:
+            raise writing_error(error, final) from error
+        return np.memmap(final, np.uint8, "r", HEADER_BYTES, self.shape)
+
+
+def _is_sound(path: Path, key: str, shape: tuple[int, int, int, int]) -> bool:
+    with path.open("rb") as stream:
+        text = stream.read(HEADER_BYTES)
+        try:
+            header = json.loads(text)
+        except ValueError:
+            return False
+        # The whole page is compared, so that a flipped bit in its blanks is noticed too.
+        wanted = {"layout": LAYOUT, "key": key, "shape": list(shape)}
+        if not isinstance(header, dict) or {**header, **wanted} != header or path.stat().st_size != _size(shape):
+            return False
+        if json.dumps(header).encode().ljust(HEADER_BYTES) != text:
+            return False
+        pixels = np.memmap(path, np.uint8, "r", HEADER_BYTES, shape)
+        return bool(header.get("checksum") == _checksum(pixels))
+
+
+def _size(shape: tuple[int, int, int, int]) -> int:
+    return HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
+
+
+def _checksum(pixels: Array) -> int:
+    """CRC-32 of the pixels, by blocks."""
+    flat = pixels.reshape(-1)
+    checksum = 0
+    for start in range(0, len(flat), BLOCK_BYTES):
+        checksum = zlib.crc32(flat[start : start + BLOCK_BYTES].data, checksum)
+    return checksum
+
+
+def _reserve(handle: int, size: int, path: Path) -> None:
+    """Take the disk space now: a full disk must be an error here, not a crash when a mapped page is written."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, size)
+        else:
+            os.ftruncate(handle, size)
+    except OSError as error:
+        folder = escape_path(path.parent)
+        failure = writing_error(error, path)
+        raise ResourceError(
+            f"{failure.cause}; the decoded pixels take {size:,}", f"Make space in {folder} or choose `--cache-dir`."
+        ) from error
+
+
+def _lock(handle: int) -> bool:
+    """Hold a file; the system lets go when the process ends. True where it was free."""
+    try:
+        import fcntl
+    except ImportError:  # Windows cannot delete a file that is open, which serves the same end
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Decode every file of a data set once, and say what its owner should know before anything is trained on it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.cache import Building, PixelCache, pixels_key
+from vidi.data.capture import Capture, group_bursts, read_capture
+from vidi.data.checked import CheckResult, ImageRecord, NearCopy
+from vidi.data.dataset import Dataset
+from vidi.data.findings import find_conflicts, list_findings
+from vidi.data.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
+from vidi.data.near_copies import find_near_copies
+from vidi.errors import ImageError
+from vidi.images.account import Account, Entry
+from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import ReadImage, read_images
+from vidi.images.store import ImageStore
+
+Progress = Callable[[int, int], None]  # images done, images in all
+DEFAULT_OPTIONS = DecodeOptions()
+# What is read where nobody asked for pixels: large enough for the fingerprint to see how sharp an image is.
+CHECK_FRAMING = Framing(size=(96, 96), mode="stretch")
+
+
+def check_dataset(
+    dataset: Dataset,
+    *,
+    options: DecodeOptions = DEFAULT_OPTIONS,
+    framing: Framing | None = None,
+    cache: PixelCache | None = None,
+    workers: int | None = None,
+    on_progress: Progress | None = None,
+) -> CheckResult:
+    """Decode every image once and find what is wrong, doubled or odd.
+
+    Args:
+        dataset: images with their classes; nothing is decoded yet.
+        options: how images are decoded.
+        framing: with `cache`, how the decoded images are framed for keeping.
+        cache: where the framed pixels are kept, one row for each of `dataset.images`, so that training need not
+            decode again; `cached_pixels` finds them.
+        workers: decoding processes; one for each core when left out.
+        on_progress: called with (images done, images in all).
+
+    Returns:
+        A record for every image, near-copies, findings, and the account of every file.
+
+    Raises:
+        ResourceError: no room for the cache.
+    """
+    reading = _Reading(dataset)
+    stream = read_images(
+        dataset.store,
+        [image.path for image in dataset.images],
+        framing=framing or CHECK_FRAMING,
+        measure=fingerprint_image,
+        options=options,
+        workers=workers,
+    )
+    if framing is None or cache is None:
+        reading.take(stream, None, on_progress)
+    else:
+        shape = (len(dataset.images), *framing.size, 3)
+        with cache.building(shape) as building:
+            reading.take(stream, building, on_progress)
+            building.keep(pixels_key([r.digest for r in reading.records], framing, decoding=repr(options)))
+    return _conclude(dataset, reading)
+
+
+class _Reading:
+    """What is kept of each image while the files go by."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.records: list[ImageRecord] = []
+        self.captures: list[Capture | None] = []
+        self.fingerprints = np.zeros((len(dataset.images), FINGERPRINT_BYTES), np.uint8)
+
+    def take(self, stream: Iterable[ReadImage], building: Building | None, on_progress: Progress | None) -> None:
+        for index, read in enumerate(stream):
+            self.records.append(_record_of(read))
+            self.captures.append(None if read.error else _capture_of(self.dataset.store, read.path))
+            if read.measured is not None:
+                self.fingerprints[index] = read.measured
+            if building is not None and read.image is not None:
+                building.pixels[index] = read.image
+            if on_progress is not None:
+                on_progress(index + 1, len(self.dataset.images))
+
+
+def _record_of(read: ReadImage) -> ImageRecord:
+    refusal = None if read.error is None else Entry(read.path, read.error.code, read.error.cause)
+    return ImageRecord(
+        path=read.path,
+        digest=None if refusal else read.digest,
+        byte_count=read.byte_count,
+        size=read.size,
+        notes=read.notes,
+        refusal=refusal,
+    )
+
+
+def _capture_of(store: ImageStore, path: str) -> Capture | None:
+    try:
+        return read_capture(store.read(path))
+    except ImageError:
+        return None  # gone since it was decoded; training will notice by its digest
+
+
+def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
+    records = tuple(
+        replace(record, capture=burst)
+        for record, burst in zip(reading.records, group_bursts(reading.captures), strict=True)
+    )
+    usable = np.array([record.refusal is None for record in records], dtype=bool)
+    near = _near_copies(reading.fingerprints, usable, records)
+    conflicting = find_conflicts(dataset, records, near)
+    scan = dataset.account
+    refused = [record.refusal for record in records if record.refusal is not None]
+    account = Account(
+        used=int(usable.sum()),
+        set_aside=list(scan.set_aside),
+        refused=[*scan.refused, *refused],
+        ignored=list(scan.ignored),
+    )
+    result = CheckResult(
+        records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
+    )
+    return replace(result, findings=list_findings(dataset, result, unpack_fingerprints(reading.fingerprints)))
+
+
+def _near_copies(
+    packed: NDArray[np.uint8], usable: NDArray[np.bool_], records: tuple[ImageRecord, ...]
+) -> tuple[NearCopy, ...]:
+    """Near-copies among the usable images; of files with the same bytes one stands for all."""
+    seen: set[str] = set()
+    rows = []
+    for index in np.flatnonzero(usable).tolist():
+        digest = records[index].digest or ""
+        if digest not in seen:
+            seen.add(digest)
+            rows.append(index)
+    pairs = find_near_copies(unpack_fingerprints(packed[rows]))
+    return tuple(replace(pair, first=rows[pair.first], second=rows[pair.second]) for pair in pairs)

@@ -1,0 +1,196 @@
+"""Who is trained on and who is tested on: the split, whole groups at a time, and what may never move."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.checked import CheckResult
+from vidi.data.dataset import Dataset
+from vidi.data.groups import join_links, links_of_equal, members_of
+from vidi.data.growth import Newcomers, group_key, place_grown
+from vidi.data.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
+from vidi.data.named_parts import NamedParts, name_parts
+from vidi.data.split_file import Assignment, read_assignments
+from vidi.data.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
+from vidi.data.stratify import deal_groups
+from vidi.errors import DataError
+from vidi.images.account import Entry
+
+CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
+LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
+NO_PLAN = SplitPlan()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The part of every image, in the order of `dataset.images`."""
+
+    parts: tuple[str, ...]  # train, validation, calibration, test, extra; "" where refused or set aside
+    groups: tuple[str, ...]  # images of one group are never on two sides; also the units of the bootstrap
+    rule: SplitRule
+    set_aside: tuple[Entry, ...]
+    assignments: tuple[Assignment, ...]  # the rows of `splits.csv`
+    leaks: tuple[Leak, ...]  # what belongs together across the parts of the user's own split
+    suspect_test_rows: tuple[int, ...]  # test images with a copy among those that something is chosen on
+    untested_classes: tuple[str, ...]  # no image of theirs is in the test part
+
+    def rows(self, part: str) -> NDArray[np.int64]:
+        """The image indexes of a part, ascending."""
+        return np.array([index for index, name in enumerate(self.parts) if name == part], dtype=np.int64)
+
+    def counts(self) -> dict[str, int]:
+        """Images in each part that has some, in the usual order."""
+        counted = Counter(self.parts)
+        return {part: counted[part] for part in (*PARTS, EXTRA) if counted[part]}
+
+
+def split_dataset(
+    dataset: Dataset, check: CheckResult, *, plan: SplitPlan = NO_PLAN, previous: Path | None = None
+) -> Split:
+    """Give every usable image a part.
+
+    The first split is stratified by class and keeps groups whole: the data's own groups, bursts, exact copies and
+    near-copies. Where `previous` names a `splits.csv`, what stands there stays, and later images are placed by a
+    keyed hash of their group. A split that the user made is taken as named and audited.
+
+    Args:
+        dataset: images with their classes, and with parts where the user made a split.
+        check: the outcome of `check_dataset` on the same data.
+        plan: seed, `--parts`, and whether to go on over leaks or to decide anew.
+        previous: a `splits.csv` of an earlier split of this data, perhaps with fewer images.
+
+    Returns:
+        The split; its `assignments` are what `write_assignments` writes.
+
+    Raises:
+        DataError: fewer than two classes with two images, copies across the parts of the user's split (unless
+            `plan.allow_leaks`), or a `previous` that cannot be read.
+    """
+    rows = read_assignments(previous) if previous is not None and not plan.replan else []
+    named = name_parts(dataset, plan)
+    usable = check.usable.tolist()
+    parts = [name if usable[index] else "" for index, name in enumerate(named.parts)]
+    candidates = [index for index, name in enumerate(named.parts) if name == "" and usable[index]]
+    aside: dict[int, tuple[str, str]] = {index: CONFLICT for index in candidates if index in check.conflicting}
+    free = [index for index in candidates if index not in aside]
+    rule = _rule_of(rows) or _first_rule(len(free), plan, named)
+    groups = _group_names(dataset, check, free)
+    if rows:
+        placed, linking = place_grown(_newcomers(dataset, check, free), rows, rule)
+        aside |= dict.fromkeys(linking, LINKS_TWO_PARTS)
+    else:
+        placed = _deal(dataset, free, groups, rule)
+    for index, part in placed.items():
+        parts[index] = part
+    _refuse_unlearnable(dataset, parts)
+    leaks = find_leaks(dataset, check, parts)
+    if not plan.allow_leaks:
+        refuse_leaks(dataset, leaks)
+    return Split(
+        parts=tuple(parts),
+        groups=tuple(groups),
+        rule=rule,
+        set_aside=tuple(Entry(dataset.images[index].path, *reason) for index, reason in sorted(aside.items())),
+        assignments=_assignments(check, parts, groups=groups, aside=aside, rule=rule, rows=rows),
+        leaks=leaks,
+        suspect_test_rows=suspect_test_images(leaks, parts),
+        untested_classes=_untested(dataset, parts),
+    )
+
+
+def _rule_of(rows: Sequence[Assignment]) -> SplitRule | None:
+    """The rule of an earlier split: growth never decides it anew."""
+    return next((parse_rule(row.rule) for row in rows if row.rule.startswith("v1:")), None)
+
+
+def _first_rule(free_count: int, plan: SplitPlan, named: NamedParts) -> SplitRule:
+    if named.by_user:
+        return plan_cut(free_count, plan.seed, missing=named.missing)
+    return plan_rule(free_count, plan.seed)
+
+
+def _group_names(dataset: Dataset, check: CheckResult, free: Sequence[int]) -> list[str]:
+    """The name of each image's group; what belongs together among the free images carries one name."""
+    names = [group_key(image.group, check.records[i].digest or "") for i, image in enumerate(dataset.images)]
+    among_free = set(free)
+    links = [(a, b) for a, b in _links(dataset, check) if a in among_free and b in among_free]
+    for members in members_of(join_links(len(names), links)):
+        # The data's own name, where one of them has it, else the least digest: the order of files decides nothing.
+        owned = [names[index] for index in members if dataset.images[index].group is not None]
+        name = min(owned or [names[index] for index in members])
+        for index in members:
+            names[index] = name
+    return names
+
+
+def _links(dataset: Dataset, check: CheckResult) -> list[tuple[int, int]]:
+    own = links_of_equal(image.group for image in dataset.images)
+    return [*own, *check.exact_links, *check.capture_links, *check.near_links]
+
+
+def _newcomers(dataset: Dataset, check: CheckResult, free: Sequence[int]) -> Newcomers:
+    among_free = set(free)
+    look_alike = [*check.exact_links, *check.capture_links, *check.near_links]
+    return Newcomers(
+        indexes=free,
+        digests={index: check.records[index].digest or "" for index in free},
+        paths={index: dataset.images[index].path for index in free},
+        groups={index: dataset.images[index].group for index in free},
+        links=[(a, b) for a, b in look_alike if a in among_free and b in among_free],
+    )
+
+
+def _deal(dataset: Dataset, free: Sequence[int], groups: Sequence[str], rule: SplitRule) -> dict[int, str]:
+    """The first split of the free images, by group."""
+    counts: dict[str, Counter[int]] = {}
+    for index in free:
+        counts.setdefault(groups[index], Counter()).update(dataset.images[index].labels)
+    names = list(counts)
+    part_of = dict(zip(names, deal_groups([counts[name] for name in names], names, rule), strict=True))
+    return {index: part_of[groups[index]] for index in free}
+
+
+def _refuse_unlearnable(dataset: Dataset, parts: Sequence[str]) -> None:
+    """A classifier needs two classes to learn, and something to be tested on."""
+    trained = Counter(
+        label for image, part in zip(dataset.images, parts, strict=True) if part == "train" for label in image.labels
+    )
+    if len(trained) >= 2 and "test" in parts:
+        return
+    used = Counter(label for image, part in zip(dataset.images, parts, strict=True) if part for label in image.labels)
+    found = ", ".join(f"{dataset.classes[label]} {count}" for label, count in used.most_common(10)) or "no usable image"
+    raise DataError(
+        f"{dataset.source}: too few images to learn from and to test on; usable and independent: {found}",
+        "At least two classes with two images each are needed, and copies and groups count as one.",
+    )
+
+
+def _untested(dataset: Dataset, parts: Sequence[str]) -> tuple[str, ...]:
+    tested = {
+        label for image, part in zip(dataset.images, parts, strict=True) if part == "test" for label in image.labels
+    }
+    return tuple(name for label, name in enumerate(dataset.classes) if label not in tested)
+
+
+def _assignments(
+    check: CheckResult,
+    parts: Sequence[str],
+    *,
+    groups: Sequence[str],
+    aside: Mapping[int, tuple[str, str]],
+    rule: SplitRule,
+    rows: Sequence[Assignment],
+) -> tuple[Assignment, ...]:
+    """The rows of `splits.csv`: every usable image, and those of an earlier split that are not here today."""
+    made = []
+    for index, record in enumerate(check.records):
+        if record.digest is not None and record.refusal is None:
+            part, why = (ASIDE, aside[index][0]) if index in aside else (parts[index], str(rule))
+            made.append(Assignment(record.digest, record.path, groups[index], part, why))
+    paths, digests = {row.path for row in made}, {row.digest for row in made}
+    gone = [row for row in rows if row.path not in paths and row.digest not in digests]
+    return (*made, *gone)

@@ -1,0 +1,125 @@
+"""How a data set is to be split: shares, seed, and the rule that later images follow."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vidi.errors import DataError, UsageError
+
+PARTS = ("train", "validation", "calibration", "test")  # what a split divides into
+EXTRA = "extra"  # scored and reported by itself, never trained on
+ASIDE = "aside"  # kept out by a stated rule
+
+FULL_SHARES_FROM = 1_000  # images: below it calibration comes from out-of-fold predictions
+CUT_AT_MOST = 2_500  # images cut from a user's train part for validation, and for calibration: ± 1 point at 95 %
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPlan:
+    """What the user asks of a split; every field has an answer of its own when left out."""
+
+    seed: int = 0
+    parts: Mapping[str, str] = field(default_factory=dict)  # the user's part → what it is used as
+    allow_leaks: bool = False  # go on where exact copies or groups lie on both sides
+    replan: bool = False  # decide anew, also for images that have a part already
+
+    def __post_init__(self) -> None:
+        for name in (*self.parts, *self.parts.values()):
+            if name not in (*PARTS, EXTRA):
+                raise UsageError(
+                    f"--parts names {name!r}, which is no part",
+                    f"Use pairs of {', '.join((*PARTS, EXTRA))}, such as `--parts validation=test,test=extra`.",
+                )
+
+
+def parse_parts(text: str) -> dict[str, str]:
+    """The pairs of `--parts`.
+
+    Raises:
+        UsageError: not `name=name`, or a name twice.
+
+    >>> parse_parts("validation=test,test=extra")
+    {'validation': 'test', 'test': 'extra'}
+    """
+    pairs: dict[str, str] = {}
+    for pair in text.split(","):
+        name, equals, use = (piece.strip() for piece in pair.partition("="))
+        if not (name and equals and use) or name in pairs:
+            raise UsageError(f"--parts {text!r} is not a list of pairs", "Write `--parts validation=test,test=extra`.")
+        pairs[name] = use
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """The shares and the seed, fixed at the first split: what places an image that comes later."""
+
+    shares: tuple[int, int, int, int]  # per cent for train, validation, calibration, test
+    seed: int
+
+    def __str__(self) -> str:
+        """The rule as it stands in `splits.csv`.
+
+        >>> str(SplitRule((70, 10, 10, 10), 0))
+        'v1:70-10-10-10:seed0'
+        """
+        return f"v1:{'-'.join(map(str, self.shares))}:seed{self.seed}"
+
+    @property
+    def share_of(self) -> dict[str, float]:
+        """The parts that get images, with their shares; they sum to 1."""
+        return {part: share / 100 for part, share in zip(PARTS, self.shares, strict=True) if share}
+
+    def number_of(self, key: str) -> float:
+        """A number in [0, 1) that depends on the rule and the key alone."""
+        digest = hashlib.sha256(f"{self}|{key}".encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    def part_of(self, key: str) -> str:
+        """The part of a group that comes after the first split: by its key alone, so nothing else moves it.
+
+        >>> SplitRule((70, 10, 10, 10), 0).part_of("anna")
+        'train'
+        """
+        number, upper = self.number_of(key), 0.0
+        for part, share in self.share_of.items():
+            upper += share
+            if number < upper:
+                return part
+        return part
+
+
+def parse_rule(text: str) -> SplitRule:
+    """The rule that `str(SplitRule(...))` wrote.
+
+    Raises:
+        DataError: not such a rule.
+
+    >>> parse_rule("v1:70-10-0-20:seed3")
+    SplitRule(shares=(70, 10, 0, 20), seed=3)
+    """
+    match = re.fullmatch(r"v1:(\d+)-(\d+)-(\d+)-(\d+):seed(\d+)", text)
+    if match is None or sum(map(int, match.groups()[:4])) != 100:
+        raise DataError(f"{text!r} is no split rule that this version knows", "Decide anew with `vidi split --replan`.")
+    train, validation, calibration, test, seed = map(int, match.groups())
+    return SplitRule((train, validation, calibration, test), seed)
+
+
+def plan_rule(image_count: int, seed: int) -> SplitRule:
+    """The rule of a first split: 70/10/10/10 from 1,000 images on, below that 70/10/0/20."""
+    return SplitRule((70, 10, 10, 10) if image_count >= FULL_SHARES_FROM else (70, 10, 0, 20), seed)
+
+
+def plan_cut(train_count: int, seed: int, *, missing: frozenset[str]) -> SplitRule:
+    """The rule by which a user's train part is cut where validation or calibration is missing.
+
+    A tenth for each, but no more than 2,500 images: what they measure gains little from more, training does.
+
+    >>> str(plan_cut(50_000, 0, missing=frozenset({"validation", "calibration"})))
+    'v1:90-5-5-0:seed0'
+    """
+    share = 10 if train_count <= 10 * CUT_AT_MOST else max(1, round(100 * CUT_AT_MOST / train_count))
+    validation = share if "validation" in missing else 0
+    calibration = share if "calibration" in missing and train_count >= FULL_SHARES_FROM else 0
+    return SplitRule((100 - validation - calibration, validation, calibration, 0), seed)
