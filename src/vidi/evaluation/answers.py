@@ -1,0 +1,132 @@
+"""A model's answers about test images, beside the truth: scored, and kept as predictions.csv."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ShapeError
+from vidi.files import escape_path, write_whole
+from vidi.metrics.arrays import Floats, Labels
+
+TEST, EXTRA = "test", "extra"
+COLUMNS = ("path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability")
+MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a model file said about each test image; all of one length, in one order."""
+
+    classes: tuple[str, ...]  # the model's, in the order of the columns of `probabilities`
+    paths: tuple[str, ...]  # as the system names them
+    truths: tuple[str, ...]  # names of the true classes; one that is not in `classes` is foreign to the model
+    probabilities: Floats  # (images, classes), calibrated as shipped
+    parts: tuple[str, ...]  # `test`, or `extra`, which is scored by itself
+    digests: tuple[str, ...]  # SHA-256 of each file's bytes, "" where unknown
+    groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
+    near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
+
+    def __post_init__(self) -> None:
+        columns = (self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies)
+        if any(len(column) != len(self.paths) for column in columns):
+            raise ShapeError(
+                f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
+                "Give one value for each image, in the same order.",
+            )
+
+    @classmethod
+    def of(
+        cls,
+        classes: Sequence[str],
+        paths: Sequence[str],
+        *,
+        truths: Sequence[str],
+        probabilities: Floats,
+        parts: Sequence[str] | None = None,
+        digests: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> Self:
+        """Answers with what is not given filled in: part `test`, no digest, each image a group of its own."""
+        nothing = ("",) * len(paths)
+        return cls(
+            classes=tuple(classes),
+            paths=tuple(paths),
+            truths=tuple(truths),
+            probabilities=probabilities,
+            parts=(TEST,) * len(paths) if parts is None else tuple(parts),
+            digests=nothing if digests is None else tuple(digests),
+            groups=nothing if groups is None else tuple(groups),
+            near_copies=(False,) * len(paths),
+        )
+
+    @property
+    def labels(self) -> Labels:
+        """(images,) int64: index into `classes`, -1 for a class that is foreign to the model."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index.get(name, -1) for name in self.truths], dtype=np.int64)
+
+    @property
+    def predicted(self) -> Labels:
+        """(images,) int64: the most probable class."""
+        chosen: Labels = self.probabilities.argmax(axis=1)
+        return chosen
+
+    def only(self, rows: NDArray[np.bool_]) -> "Answers":
+        """The answers about some of the images.
+
+        Args:
+            rows: (images,) bool.
+        """
+        kept = np.flatnonzero(rows).tolist()
+
+        def pick(column: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(column[row] for row in kept)
+
+        return Answers(
+            classes=self.classes,
+            paths=pick(self.paths),
+            truths=pick(self.truths),
+            probabilities=self.probabilities[rows],
+            parts=pick(self.parts),
+            digests=pick(self.digests),
+            groups=pick(self.groups),
+            near_copies=tuple(self.near_copies[row] for row in kept),
+        )
+
+
+def write_predictions(path: Path, answers: Answers) -> None:
+    """Write predictions.csv whole: one row for each image, paths escaped so that they can be read back exactly.
+
+    After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    names = answers.classes if len(answers.classes) <= MOST_CLASSES_IN_TABLE else ()
+    writer.writerow([*COLUMNS, *(f"p:{escape_path(name)}" for name in names)])
+    for row, (label, predicted) in enumerate(zip(answers.labels, answers.predicted, strict=True)):
+        probabilities = answers.probabilities[row]
+        writer.writerow(
+            [
+                escape_path(answers.paths[row]),
+                answers.digests[row],
+                answers.parts[row],
+                escape_path(answers.groups[row]),
+                "yes" if answers.near_copies[row] else "",
+                escape_path(answers.truths[row]),
+                escape_path(answers.classes[predicted]),
+                _short(probabilities[predicted]),
+                _short(probabilities[label]) if label >= 0 else "",
+                *(_short(value) for value in (probabilities if names else ())),
+            ]
+        )
+    write_whole(path, stream.getvalue())
+
+
+def _short(probability: float) -> str:
+    return f"{float(probability):.6g}"

@@ -1,0 +1,84 @@
+"""metrics.json: everything that was measured about a model, as one document."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from vidi.evaluation.answers import EXTRA, TEST, Answers
+from vidi.evaluation.evaluate import evaluate_predictions
+from vidi.evaluation.evaluation import Evaluation, rounded
+from vidi.files import write_whole
+from vidi.metrics.ranking import area_under_roc
+
+SCHEMA = 1
+WITHOUT_COPIES = "without_near_copies"
+
+
+def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
+    """Score each part by itself; images of classes that the model lacks are left out.
+
+    Returns:
+        `test`, always; `test_without_near_copies` where some of its images have near copies among those that
+        something was chosen on; the same two for `extra`, where there is such a part.
+    """
+    labels, parts, copies = answers.labels, np.array(answers.parts), np.array(answers.near_copies, dtype=np.bool_)
+    figures = {}
+    for part in (TEST, EXTRA):
+        rows = (parts == part) & (labels >= 0)
+        if part == TEST or rows.any():
+            figures[part] = _evaluate(answers.only(rows), seed=seed)
+        if (rows & copies).any():
+            figures[f"{part}_{WITHOUT_COPIES}"] = _evaluate(answers.only(rows & ~copies), seed=seed)
+    return figures
+
+
+def describe_foreign(answers: Answers) -> dict[str, object] | None:
+    """Images of classes that the model lacks, which should be answered `unknown`; None where there are none.
+
+    `confidence_area` is the chance that a known image gets a higher top probability than a foreign one: 0.5 means
+    that confidence tells nothing.
+    """
+    labels = answers.labels
+    foreign = labels < 0
+    if not foreign.any():
+        return None
+    confidence = answers.probabilities.max(axis=1)
+    names, counts = np.unique(np.array(answers.truths)[foreign], return_counts=True)
+    return {
+        "images": int(foreign.sum()),
+        "classes": {str(name): int(count) for name, count in zip(names, counts, strict=True)},
+        "should_be": "unknown",
+        "mean_confidence": rounded(float(confidence[foreign].mean())),
+        "confidence_area": rounded(area_under_roc(confidence, ~foreign)),
+    }
+
+
+def metrics_document(
+    answers: Answers, figures: Mapping[str, Evaluation], *, about: Mapping[str, object]
+) -> dict[str, object]:
+    """The content of metrics.json.
+
+    Args:
+        answers: what was scored.
+        figures: from `evaluate_parts`.
+        about: further sections that the report shows: `model`, `data`, `calibration`, `account`, `test_uses`.
+    """
+    return {
+        "schema": SCHEMA,
+        "classes": list(answers.classes),
+        **about,
+        **{part: evaluation.as_json() for part, evaluation in figures.items()},
+        "foreign": describe_foreign(answers),
+    }
+
+
+def write_metrics(path: Path, document: Mapping[str, object]) -> None:
+    """Write metrics.json whole. No data is null; a NaN is a bug and raises ValueError."""
+    write_whole(path, json.dumps(document, allow_nan=False, ensure_ascii=True, indent=1) + "\n")
+
+
+def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
+    groups = None if not any(answers.groups) else answers.groups
+    return evaluate_predictions(answers.probabilities, answers.labels, answers.classes, groups=groups, seed=seed)

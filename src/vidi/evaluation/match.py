@@ -1,0 +1,85 @@
+"""The classes of a model and those of a data set, brought together by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vidi.errors import DataError, UsageError
+
+MOST_NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMatch:
+    """Which of the model's classes each class of the data is."""
+
+    names: tuple[str, ...]  # for each class of the data its name as the model says it, or its own where foreign
+    absent: tuple[str, ...]  # classes of the model without images: no data
+    foreign: tuple[str, ...]  # classes of the data that the model lacks: should be `unknown`
+
+
+def match_classes(
+    model_classes: Sequence[str], data_classes: Sequence[str], *, renames: Mapping[str, str] | None = None
+) -> ClassMatch:
+    """Match classes by name.
+
+    Args:
+        model_classes: names in the model file.
+        data_classes: names in the data set; every one of them may be there, or not.
+        renames: a data set's class name → the model's name for it (`--map a=b`).
+
+    Raises:
+        UsageError: a rename names a class that is not there.
+        DataError: no name in common; both lists are shown.
+    """
+    given = dict(renames or {})
+    _check_renames(given, model_classes, data_classes)
+    names = tuple(given.get(name, name) for name in data_classes)
+    known = set(model_classes)
+    if not known.intersection(names):
+        raise DataError(
+            f"the data's classes ({_listed(data_classes)}) and the model's ({_listed(model_classes)}) "
+            "have no name in common",
+            f"If they mean the same, say so: --map {data_classes[0] if data_classes else 'a'}={model_classes[0]}",
+        )
+    return ClassMatch(
+        names=names,
+        absent=tuple(name for name in model_classes if name not in names),
+        foreign=tuple(name for name in names if name not in known),
+    )
+
+
+def parse_renames(pairs: Sequence[str]) -> dict[str, str]:
+    """The pairs of `--map a=b`.
+
+    Raises:
+        UsageError: not `a=b`, or a name twice.
+
+    >>> parse_renames(["kitten=cat", "puppy=dog"])
+    {'kitten': 'cat', 'puppy': 'dog'}
+    """
+    renames: dict[str, str] = {}
+    for pair in pairs:
+        data_name, equals, model_name = (piece.strip() for piece in pair.partition("="))
+        if not (data_name and equals and model_name) or data_name in renames:
+            raise UsageError(
+                f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once for each class."
+            )
+        renames[data_name] = model_name
+    return renames
+
+
+def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], data_classes: Sequence[str]) -> None:
+    for data_name, model_name in renames.items():
+        if data_name not in data_classes:
+            raise UsageError(
+                f"--map names {data_name!r}, which is no class of the data", f"It has: {_listed(data_classes)}."
+            )
+        if model_name not in model_classes:
+            raise UsageError(
+                f"--map names {model_name!r}, which is no class of the model", f"It has: {_listed(model_classes)}."
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES_SHOWN])
+    return f"{shown} and {len(names) - MOST_NAMES_SHOWN:,} more" if len(names) > MOST_NAMES_SHOWN else shown

@@ -1,0 +1,58 @@
+"""How often a test set was looked at: each look makes its number a little less believable."""
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from vidi.files import digest_of, writing_error
+
+FILE = "test-uses.jsonl"
+
+
+def digest_of_images(digests: Iterable[str]) -> str:
+    """One digest for a set of images, whatever their order.
+
+    >>> digest_of_images(["b", "a"]) == digest_of_images(["a", "b"])
+    True
+    """
+    return digest_of("\n".join(sorted(digests)).encode("ascii"))
+
+
+def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> int:
+    """Note that a model was scored on a set of test images.
+
+    Args:
+        folder: the run folder; `test-uses.jsonl` in it gets one more line.
+        images: from `digest_of_images`.
+        model_id: the first 12 digits of the model file's digest.
+        date: now.
+
+    Returns:
+        How often these images were used by now, this time included.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    path = folder / FILE
+    line = json.dumps({"images": images, "model": model_id, "date": date.isoformat(timespec="seconds")}) + "\n"
+    try:
+        # One write to a file opened for appending: two processes that score at once lose no line.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line.encode("ascii"))
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise writing_error(error, path) from error
+    return count_uses(folder, images=images)
+
+
+def count_uses(folder: Path, *, images: str) -> int:
+    """How often a set of test images was used in this run folder; a line that was cut short is passed over."""
+    try:
+        lines = (folder / FILE).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return 0
+    return sum(f'"images": "{images}"' in line for line in lines)

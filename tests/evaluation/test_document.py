@@ -1,0 +1,111 @@
+"""metrics.json and predictions.csv: parts by themselves, foreign classes, and names that can be read back."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tests.metrics.answers import made_answers
+from vidi.errors import ShapeError
+from vidi.evaluation.answers import Answers, write_predictions
+from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.files import unescape_path
+
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+def answers_of(images=80, **changed):
+    probabilities, labels = made_answers(images=images)
+    columns = {
+        "classes": NAMES,
+        "paths": tuple(f"{row:03}.png" for row in range(images)),
+        "truths": tuple(NAMES[label] for label in labels),
+        "probabilities": probabilities.astype(np.float32),
+        "parts": ("test",) * images,
+        "digests": ("",) * images,
+        "groups": ("",) * images,
+        "near_copies": (False,) * images,
+    }
+    return Answers(**{**columns, **changed})
+
+
+def test_extra_part_is_scored_by_itself():
+    answers = answers_of(parts=("test",) * 50 + ("extra",) * 30)
+
+    figures = evaluate_parts(answers)
+
+    assert {name: one.image_count for name, one in figures.items()} == {"test": 50, "extra": 30}
+
+
+def test_test_part_is_also_scored_without_its_near_copies():
+    answers = answers_of(near_copies=(True,) * 5 + (False,) * 75)
+
+    figures = evaluate_parts(answers)
+
+    assert {name: one.image_count for name, one in figures.items()} == {"test": 80, "test_without_near_copies": 75}
+
+
+def test_images_of_foreign_classes_are_left_out_of_accuracy_and_counted():
+    answers = answers_of()
+    truths = ("eel",) * 10 + answers.truths[10:]
+
+    figures = evaluate_parts(answers_of(truths=truths))
+    document = metrics_document(answers_of(truths=truths), figures, about={})
+
+    assert figures["test"].image_count == 70
+    assert document["foreign"]["images"] == 10
+    assert document["foreign"]["classes"] == {"eel": 10}
+    assert document["foreign"]["should_be"] == "unknown"
+
+
+def test_data_without_a_common_image_has_null_figures(tmp_path):
+    answers = answers_of(truths=("eel",) * 80)
+
+    write_metrics(tmp_path / "metrics.json", metrics_document(answers, evaluate_parts(answers), about={}))
+
+    document = json.loads((tmp_path / "metrics.json").read_text())
+    assert document["test"]["accuracy"]["value"] is None
+    assert document["foreign"]["confidence_area"] is None
+
+
+def test_a_nan_never_reaches_the_file(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_metrics(tmp_path / "metrics.json", {"accuracy": float("nan")})
+
+
+def test_b29_names_are_read_back_from_the_table_exactly(tmp_path):
+    names = ["new\nline.png", "tab\t.png", 'quote".png', "=cmd().png", "\u202eright.png", "b\udcffad.png", "100%.png"]
+    answers = answers_of(images=len(names), paths=tuple(names))
+
+    write_predictions(tmp_path / "predictions.csv", answers)
+
+    text = (tmp_path / "predictions.csv").read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [unescape_path(row["path"]) for row in rows] == names
+    assert "\u202e" not in text
+
+
+def test_table_holds_what_was_answered(tmp_path):
+    answers = answers_of()
+
+    write_predictions(tmp_path / "predictions.csv", answers)
+
+    with (tmp_path / "predictions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["predicted"] for row in rows] == [NAMES[index] for index in answers.predicted]
+    assert float(rows[0]["p:ant"]) == pytest.approx(float(answers.probabilities[0, 0]), rel=1e-5)
+    assert float(rows[0]["label_probability"]) == pytest.approx(
+        float(answers.probabilities[0, answers.labels[0]]), rel=1e-5
+    )
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ShapeError, match="answers about 80 images"):
+        answers_of(truths=("ant",))
+
+
+def test_groups_reach_the_intervals():
+    answers = answers_of(groups=tuple(f"group {row // 8}" for row in range(80)))
+
+    assert evaluate_parts(answers)["test"].interval_method == "group-bootstrap"

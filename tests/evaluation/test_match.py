@@ -1,0 +1,53 @@
+"""Classes are matched by name, and a mismatch says what to type."""
+
+import pytest
+
+from vidi.errors import DataError, UsageError
+from vidi.evaluation.match import match_classes, parse_renames
+
+
+def test_classes_that_the_data_lacks_are_absent_and_those_that_the_model_lacks_foreign():
+    match = match_classes(["cat", "dog", "eel"], ["ant", "cat", "dog"])
+
+    assert (match.names, match.absent, match.foreign) == (("ant", "cat", "dog"), ("eel",), ("ant",))
+
+
+def test_order_of_the_classes_does_not_matter():
+    assert match_classes(["a", "b"], ["b", "a"]).names == ("b", "a")
+
+
+def test_renamed_class_is_matched():
+    match = match_classes(["cat", "dog"], ["kitten", "dog"], renames={"kitten": "cat"})
+
+    assert (match.names, match.absent, match.foreign) == (("cat", "dog"), (), ())
+
+
+def test_no_name_in_common_stops_with_both_lists_and_exit_code_3():
+    with pytest.raises(DataError, match=r"\(ant, bee\) and the model's \(cat, dog\) have no name in common") as caught:
+        match_classes(["cat", "dog"], ["ant", "bee"])
+
+    assert caught.value.exit_code == 3
+    assert "--map ant=cat" in caught.value.remedy
+
+
+def test_long_lists_are_cut():
+    with pytest.raises(DataError, match="and 30 more"):
+        match_classes([f"m{number}" for number in range(50)], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("renames", "message"),
+    [
+        ({"eel": "cat"}, "'eel', which is no class of the data"),
+        ({"ant": "fox"}, "'fox', which is no class of the model"),
+    ],
+)
+def test_rename_of_a_class_that_is_not_there_is_wrong_use(renames, message):
+    with pytest.raises(UsageError, match=message):
+        match_classes(["cat"], ["ant"], renames=renames)
+
+
+@pytest.mark.parametrize("pair", ["cat", "=cat", "cat=", "a=b"])
+def test_pair_that_renames_nothing_or_twice_is_wrong_use(pair):
+    with pytest.raises(UsageError, match="does not rename one class"):
+        parse_renames(["a=b", pair])
