@@ -1,0 +1,84 @@
+"""Templates filled in: everything that comes from outside is escaped, and nothing on the page is loaded or run."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+NO_BREAK_SPACE = "\u00a0"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(template: str, values: Mapping[str, object]) -> str:
+    """One self-contained HTML page.
+
+    Args:
+        template: file name in `report/templates/`; it extends `base.html`.
+        values: what the template names; text is escaped, only `markupsafe.Markup` goes in as it is.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+    """
+    return _environment().get_template(template).render({**values, "vidi_version": version("vidi")})
+
+
+def visible(text: object) -> str:
+    """Text whose signs all show: what would turn, hide or break it is written as its code.
+
+    >>> visible("cat\\u202egnp.exe")
+    'cat\\\\u202egnp.exe'
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for sign in str(text)
+    )
+
+
+def percent(value: float | None, *, digits: int = 0) -> str:
+    """A share as people read it.
+
+    A share that is not 1 is never shown as 100 %, and one that is not 0 never as 0 %.
+
+    >>> [percent(share).replace(NO_BREAK_SPACE, " ") for share in (0.984, 0.9996, 0.0004, None)]
+    ['98 %', '99.96 %', '0.04 %', 'no data']
+    """
+    if value is None:
+        return "no data"
+    while digits < 4 and round(value, digits + 2) in (0.0, 1.0) and value not in (0.0, 1.0):
+        digits += 1
+    return f"{value * 100:.{digits}f}{NO_BREAK_SPACE}%"
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """A number with a fixed count of decimals, or `no data`."""
+    return "no data" if value is None else f"{value:,.{digits}f}"
+
+
+def count(value: int) -> str:
+    """A whole number with thousands set apart."""
+    return f"{value:,}"
+
+
+@cache
+def _environment() -> "Environment":
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingPackageError(
+            "the report needs jinja2, which is not installed", 'Install it: pip install "vidi[report]"'
+        ) from error
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=visible, percent=percent, number=number, count=count)
+    return environment
