@@ -12,11 +12,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from vidi.images.framing import Framing
+from vidi.images.framing import PAD_GREY, Framing
 from vidi.model_file.metadata import Normalisation
 
 PREFIX = "vidi."  # every tensor and node of ours; what lacks it belongs to the trained network
-PAD_LEVEL = 114  # grey, of 255
 
 
 @dataclass(slots=True)
@@ -67,20 +66,17 @@ def add_framing(parts: GraphParts, framing: Framing) -> str:
     image = "images"
     height = parts.node("Shape", [image], "height", {"start": 1, "end": 2})
     width = parts.node("Shape", [image], "width", {"start": 2, "end": 3})
-    if framing.mode == "crop":
-        image, height, width = _add_crop(parts, framing.size, height, width)
     if framing.shrink_to is not None:
-        image, height, width = _add_shrink(parts, framing, image, height, width)
-    if framing.mode != "pad":
+        image, height, width = _add_shrink(parts, framing, framing.shrink_to, height, width)
+    if framing.mode == "stretch":
         return _add_resize(parts, image, parts.integers(*framing.size), "framed")
-    new_height, new_width = _add_fit(parts, framing.size, height, width, "fit")
-    sizes = parts.node("Concat", [new_height, new_width], "fit.size", {"axis": 0})
+    decides = "LessOrEqual" if framing.mode == "pad" else "GreaterOrEqual"
+    new_height, new_width = _add_scaled_size(parts, framing.size, (height, width), decides, "resized")
+    sizes = parts.node("Concat", [new_height, new_width], "resized.size", {"axis": 0})
     resized = _add_resize(parts, image, sizes, "resized")
-    edges = parts.node("Sub", [parts.integers(*framing.size), sizes], "edges")
-    # Begins of all four axes are 0; ends are 0 for the batch, the edges below and right, 0 for the colours.
-    pads = parts.node("Concat", [parts.integers(0, 0, 0, 0, 0), edges, parts.integers(0)], "pads", {"axis": 0})
-    level = parts.constant("pad_level", np.array(PAD_LEVEL, np.uint8))
-    return parts.node("Pad", [resized, pads, level], "framed", {"mode": "constant"})
+    if framing.mode == "pad":
+        return _add_pad(parts, framing.size, resized, sizes)
+    return _add_crop(parts, framing.size, resized, sizes)
 
 
 def _add_resize(parts: GraphParts, image: str, sizes: str, name: str) -> str:
@@ -99,70 +95,87 @@ def _add_resize(parts: GraphParts, image: str, sizes: str, name: str) -> str:
     return parts.node("Resize", [image, "", "", sizes], name, attributes)
 
 
-def _add_fit(parts: GraphParts, size: tuple[int, int], height: str, width: str, name: str) -> tuple[str, str]:
-    """The largest (height, width) of the image's own shape inside `size`."""
-    full_height, full_width = parts.integers(size[0]), parts.integers(size[1])
-    by_height = parts.node(
-        "GreaterOrEqual",
+def _add_scaled_size(
+    parts: GraphParts, box: tuple[int, int], size: tuple[str, str], decides: str, name: str
+) -> tuple[str, str]:
+    """The image's own shape fitted within a box (`decides` is LessOrEqual) or covering it (GreaterOrEqual).
+
+    The height decides where `box_height * width <= box_width * height` (`>=` to cover): see `fitted_size`.
+    """
+    height, width = size
+    box_height, box_width = parts.integers(box[0]), parts.integers(box[1])
+    height_decides = parts.node(
+        decides,
         [
-            parts.node("Mul", [height, full_width], f"{name}.height_across"),
-            parts.node("Mul", [width, full_height], f"{name}.width_across"),
+            parts.node("Mul", [width, box_height], f"{name}.width_across"),
+            parts.node("Mul", [height, box_width], f"{name}.height_across"),
         ],
-        f"{name}.by_height",
+        f"{name}.height_decides",
     )
-    free_height = _add_scaled(parts, height, (width, size[1]), f"{name}.free_height")
-    free_width = _add_scaled(parts, width, (height, size[0]), f"{name}.free_width")
+    free_height = _add_scaled(parts, height, (box[1], width), f"{name}.free_height")
+    free_width = _add_scaled(parts, width, (box[0], height), f"{name}.free_width")
     return (
-        parts.node("Where", [by_height, full_height, free_height], f"{name}.height"),
-        parts.node("Where", [by_height, free_width, full_width], f"{name}.width"),
+        parts.node("Where", [height_decides, box_height, free_height], f"{name}.height"),
+        parts.node("Where", [height_decides, free_width, box_width], f"{name}.width"),
     )
 
 
-def _add_scaled(parts: GraphParts, side: str, scale: tuple[str, int], name: str) -> str:
-    """`side * target / other`, rounded half up, at least 1: max(1, (2 * side * target + other) // (2 * other))."""
-    other, target = scale
+def _add_scaled(parts: GraphParts, side: str, scale: tuple[int, str], name: str) -> str:
+    """`side * target / of`, halves up, at least 1: max(1, (2 * side * target + of) // (2 * of))."""
+    target, of = scale
     one = parts.integers(1)
-    # An empty image must not divide by zero: that would end the process, not the call.
-    other = parts.node("Max", [other, one], f"{name}.other")
+    # An image without pixels must not divide by zero: that would end the process, not the call.
+    of = parts.node("Max", [of, one], f"{name}.of")
     doubled = parts.node("Mul", [side, parts.integers(2 * target)], f"{name}.doubled")
-    above = parts.node("Add", [doubled, other], f"{name}.above")
-    below = parts.node("Mul", [other, parts.integers(2)], f"{name}.below")
+    above = parts.node("Add", [doubled, of], f"{name}.above")
+    below = parts.node("Mul", [of, parts.integers(2)], f"{name}.below")
     return parts.node("Max", [parts.node("Div", [above, below], f"{name}.rounded"), one], name)
 
 
-def _add_shrink(parts: GraphParts, framing: Framing, image: str, height: str, width: str) -> tuple[str, str, str]:
-    """What is larger than the training images were is first made as small; a framed image stays as it is."""
-    assert framing.shrink_to is not None  # noqa: S101  # the caller asked
-    if framing.mode == "pad":
-        limits = _add_fit(parts, framing.shrink_to, height, width, "shrink")
-    else:
-        limits = parts.integers(framing.shrink_to[0]), parts.integers(framing.shrink_to[1])
-    shape = parts.node("Shape", ["images"], "given", {"start": 1, "end": 3})
-    same = parts.node("Equal", [shape, parts.integers(*framing.size)], "same")
-    same_count = parts.node(
-        "ReduceMin", [parts.node("Cast", [same], "same.integer", {"to": 6})], "same.both", {"keepdims": 1}
-    )
-    framed = parts.node("Cast", [same_count], "is_framed", {"to": onnx.TensorProto.BOOL})
+def _add_shrink(
+    parts: GraphParts, framing: Framing, shrink_to: tuple[int, int], height: str, width: str
+) -> tuple[str, str, str]:
+    """What is larger than the training images were is first made as small; a framed image stays as it is.
+
+    The smaller of each side and its scaled self is `shrunk_size`: both are smaller, or neither is.
+    """
+    limits = parts.integers(shrink_to[0]), parts.integers(shrink_to[1])
+    if framing.mode != "stretch":
+        decides = "LessOrEqual" if framing.mode == "pad" else "GreaterOrEqual"
+        limits = _add_scaled_size(parts, shrink_to, (height, width), decides, "limit")
+    is_framed = _add_is_framed(parts, framing.size, height, width)
     sides = []
     for side, limit, name in ((height, limits[0], "shrunk.height"), (width, limits[1], "shrunk.width")):
         smaller = parts.node("Min", [side, limit], f"{name}.smaller")
-        sides.append(parts.node("Where", [framed, side, smaller], name))
+        sides.append(parts.node("Where", [is_framed, side, smaller], name))
     sizes = parts.node("Concat", sides, "shrunk.size", {"axis": 0})
-    return _add_resize(parts, image, sizes, "shrunk"), sides[0], sides[1]
+    return _add_resize(parts, "images", sizes, "shrunk"), sides[0], sides[1]
 
 
-def _add_crop(parts: GraphParts, size: tuple[int, int], height: str, width: str) -> tuple[str, str, str]:
-    """Cut the middle part that has the target's shape, before any resize: no side is ever enlarged to be cut off."""
-    kept_height = parts.node(
-        "Min", [height, _add_scaled(parts, width, (parts.integers(size[1]), size[0]), "crop.height")], "kept.height"
-    )
-    kept_width = parts.node(
-        "Min", [width, _add_scaled(parts, height, (parts.integers(size[0]), size[1]), "crop.width")], "kept.width"
-    )
-    kept = parts.node("Concat", [kept_height, kept_width], "kept", {"axis": 0})
-    given = parts.node("Concat", [height, width], "whole", {"axis": 0})
-    spare = parts.node("Sub", [given, kept], "spare")
-    starts = parts.node("Div", [spare, parts.integers(2)], "crop.starts")
-    ends = parts.node("Add", [starts, kept], "crop.ends")
-    cut = parts.node("Slice", ["images", starts, ends, parts.constant("axes", np.array([1, 2], np.int64))], "cut")
-    return cut, kept_height, kept_width
+def _add_is_framed(parts: GraphParts, size: tuple[int, int], height: str, width: str) -> str:
+    """Whether the images already have the framing's size: the host framed them."""
+    off_by = [
+        parts.node("Abs", [parts.node("Sub", [side, parts.integers(target)], f"{name}.off")], f"{name}.off_by")
+        for side, target, name in ((height, size[0], "given.height"), (width, size[1], "given.width"))
+    ]
+    both = parts.node("Add", off_by, "given.off_by")
+    return parts.node("Equal", [both, parts.integers(0)], "is_framed")
+
+
+def _add_pad(parts: GraphParts, size: tuple[int, int], image: str, sizes: str) -> str:
+    """Grey borders; the odd pixel goes right and below."""
+    edges = parts.node("Sub", [parts.integers(*size), sizes], "edges")
+    before = parts.node("Div", [edges, parts.integers(2)], "edges.before")
+    after = parts.node("Sub", [edges, before], "edges.after")
+    none = parts.integers(0)  # of the batch and of the colours
+    pads = parts.node("Concat", [none, before, none, none, after, none], "pads", {"axis": 0})
+    level = parts.constant("pad_level", np.array(PAD_GREY, np.uint8))
+    return parts.node("Pad", [image, pads, level], "framed", {"mode": "constant"})
+
+
+def _add_crop(parts: GraphParts, size: tuple[int, int], image: str, sizes: str) -> str:
+    """The middle; it starts at half the surplus, rounded down."""
+    surplus = parts.node("Sub", [sizes, parts.integers(*size)], "surplus")
+    starts = parts.node("Div", [surplus, parts.integers(2)], "crop.starts")
+    ends = parts.node("Add", [starts, parts.integers(*size)], "crop.ends")
+    return parts.node("Slice", [image, starts, ends, parts.integers(1, 2)], "framed")

@@ -5,6 +5,7 @@ Source: Protocol Buffers documentation, "Encoding".
 """
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -83,3 +84,29 @@ def packed_numbers(data: memoryview) -> Iterator[int]:
     while position < len(data):
         value, position = read_varint(data, position)
         yield signed(value)
+
+
+def outline(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The number, start and end of each field between two places of a file; what is in them is not read.
+
+    Raises:
+        WireError: the bytes are no message.
+    """
+    position = start
+    while position < end:
+        stream.seek(position)
+        head = memoryview(stream.read(min(20, end - position)))  # a key and a length take at most ten bytes each
+        key, used = read_varint(head, 0)
+        kind = key & 7
+        if kind == BYTES:
+            length, used = read_varint(head, used)
+        elif kind == VARINT:
+            length, used = 0, read_varint(head, used)[1]
+        elif kind in (FIXED32, FIXED64):
+            length = 4 if kind == FIXED32 else 8
+        else:
+            raise WireError(f"field {key >> 3} has the wire type {kind}")
+        if length > end - position - used:
+            raise WireError(f"field {key >> 3} claims {length:,} bytes, {end - position - used:,} are there")
+        yield key >> 3, position + used, position + used + length
+        position += used + length

@@ -3,16 +3,19 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from vidi.errors import ModelError
 from vidi.files import escape_path
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, digest_file, digest_weights
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.protobuf import WireError
+from vidi.model_file.protobuf import WireError, outline
 from vidi.model_file.schema import metadata_from_text
 from vidi.model_file.walk import ModelContents, RefusedError, ValueInfo, walk_model
 
 MAXIMUM_FILE_BYTES = (1 << 31) - 1  # protobuf's own limit
+MAXIMUM_TEXT_BYTES = 32 << 20  # nodes, names and metadata; the walk's own limits lie below
+GRAPH_FIELD, TENSOR_FIELD = 7, 5  # ModelProto.graph, GraphProto.initializer
 MODEL_NAME = "model.onnx"  # in a run folder
 _REMEDY = "Use a `model.onnx` that `vidi train` wrote, or its run folder; copy it again if it may be damaged."
 
@@ -81,7 +84,7 @@ def read_model(path: Path) -> ModelFile:
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
-    """The whole file; its size is judged first, and its head, so that nothing foreign is read at length."""
+    """The whole file; sizes are judged first, so that nothing foreign is read at length."""
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -89,9 +92,27 @@ def _read_bytes(path: Path, name: str) -> bytes:
                 raise ModelError(f"{name}: {size:,} bytes; at most {MAXIMUM_FILE_BYTES:,} are read", _REMEDY)
             if size == 0:
                 raise ModelError(f"{name}: the file is empty", _REMEDY)
+            if size > MAXIMUM_TEXT_BYTES:
+                _check_outline(stream, size)
+            stream.seek(0)
             return stream.read(MAXIMUM_FILE_BYTES)
+    except (RefusedError, WireError) as error:
+        raise ModelError(f"{name}: {error}", _REMEDY) from error
     except OSError as error:
         raise ModelError(f"{name}: {error.strerror or error}", "Check the path and your rights to read it.") from error
+
+
+def _check_outline(stream: BinaryIO, size: int) -> None:
+    """Refuse a file that is large for anything but its tensors, before it is read."""
+    beside_tensors = 0
+    for number, start, end in outline(stream, 0, size):
+        if number != GRAPH_FIELD:
+            beside_tensors += end - start
+            continue
+        for inner, inner_start, inner_end in outline(stream, start, end):
+            beside_tensors += inner_end - inner_start if inner != TENSOR_FIELD else 0
+    if beside_tensors > MAXIMUM_TEXT_BYTES:
+        raise RefusedError(f"it holds {beside_tensors:,} bytes beside its tensors")
 
 
 def _looks_like(data: bytes) -> str | None:
@@ -125,7 +146,7 @@ def _check_digest(data: bytes, contents: ModelContents) -> str:
 def _check_interface(contents: ModelContents) -> None:
     """The one input and the known outputs, with their types."""
     match contents.inputs:
-        case (ValueInfo("images", "UINT8", (_, _, _, 3)),):
+        case (ValueInfo("images", "UINT8", (str(), str(), str(), 3)),):
             pass
         case _:
             raise RefusedError("its input is not `images`, uint8 (batch, height, width, 3)")
@@ -138,6 +159,6 @@ def _check_interface(contents: ModelContents) -> None:
 
 
 def _check_classes(contents: ModelContents, metadata: ModelMetadata) -> None:
-    stated = contents.outputs[0].shape[1]
-    if stated != len(metadata.classes):
-        raise RefusedError(f"it answers with {stated} classes and names {len(metadata.classes)}")
+    for output in contents.outputs:
+        if output.name in ("probabilities", "evidence") and output.shape[1] != len(metadata.classes):
+            raise RefusedError(f"it answers with {output.shape[1]} classes and names {len(metadata.classes)}")

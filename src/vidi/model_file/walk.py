@@ -19,7 +19,7 @@ MAXIMUM_TENSORS = 20_000
 MAXIMUM_NAME_BYTES = 1_000
 MAXIMUM_RANK = 8
 MAXIMUM_METADATA_BYTES = 9 << 20  # 4 MB of our own, and the class names again for viewers
-MAXIMUM_NUMBER = 1 << 24  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
+MAXIMUM_NUMBER = 1 << 20  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
 WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
 
 
@@ -66,6 +66,8 @@ def walk_model(data: bytes) -> ModelContents:
     graph = _collect(_view(model[7][0]), _GRAPH, "the graph")
     if len(graph[1]) > MAXIMUM_NODES or len(graph[5]) > MAXIMUM_TENSORS:
         raise RefusedError(f"its graph has {len(graph[1]):,} nodes and {len(graph[5]):,} tensors")
+    for texts in (model[2], model[3], graph[2]):
+        _text(texts)
     tensors = tuple(_tensor(_view(value)) for value in graph[5])
     inputs = tuple(_value_info(_view(value)) for value in graph[11])
     outputs = tuple(_value_info(_view(value)) for value in graph[12])
@@ -267,6 +269,7 @@ def _judge_nodes(
     counts: Counter[str] = Counter()
     for value in nodes:
         node = _collect(_view(value), _NODE, "a node")
+        _text(node[3])
         operator = _text(node[4])
         if operator not in OPERATORS:
             raise RefusedError(f"it uses the operator {operator[:60]!r}, which vidi's files never do")
@@ -277,6 +280,8 @@ def _judge_nodes(
             raise RefusedError(f"a {operator} takes {missing[0][:60]!r}, which nothing before it makes")
         if len(set(made)) != len(made) or any(name in known and name for name in made):
             raise RefusedError(f"a {operator} makes {made[0][:60]!r} a second time")
+        if operator == "Resize" and len(node[1]) > 2 and _text([node[1][2]]):
+            raise RefusedError("it resizes by a factor, whose size no one can know beforehand")
         known.update(made)
         for attribute in node[5]:
             _judge_attribute(_view(attribute), operator)
