@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vidi.errors import DataError
+from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
 
@@ -48,6 +49,7 @@ class Dataset:
     images: tuple[LabelledImage, ...]
     store: ImageStore
     account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
+    notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be said aloud
 
     def labels(self) -> list[int]:
         """The class index of every image of a single-label set, in order.
@@ -65,7 +67,7 @@ def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:
     """What to say where one class for each image is needed and an image has several or none."""
     shown = ", ".join(dataset.classes[index] for index in sorted(image.labels)) or "none of the classes"
     return DataError(
-        f"{dataset.source}: {image.path} shows {shown}; one class for each image is needed",
+        f"{dataset.source}: {escape_path(image.path)} shows {shown}; one class for each image is needed",
         f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes.",
     )
 

@@ -1,0 +1,104 @@
+"""Class folders: each image lies in the folder of its class, in split folders or not."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from vidi.data.class_names import order_names
+from vidi.data.dataset import LabelledImage
+from vidi.data.parts import part_named
+from vidi.data.source import Reading, Source, is_image_name, not_an_image_name
+from vidi.errors import DataError
+from vidi.files import escape_path
+from vidi.images.account import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where in a path the part and the class stand, counted in folders from the root."""
+
+    class_level: int
+    part_level: int | None = None
+
+
+def read_class_folders(source: Source) -> Reading | None:
+    """The first folder below the root, or below the split folders, names the class; deeper folders belong to it.
+
+    A single folder around everything is passed through. Files that lie in no class folder are set aside.
+
+    Raises:
+        DataError: some folders beside each other are split folders and others are not.
+    """
+    paths = [file.path for file in source.scan.files if is_image_name(file.path)]
+    if not any("/" in path for path in paths):
+        return None
+    layout = _find_layout(paths, source.given)
+    read = _label_images(paths, layout)
+    read.ignored = [not_an_image_name(file.path) for file in source.scan.files if not is_image_name(file.path)]
+    if source.scan.empty_folders:
+        read.notes.append(_empty_folders_note(source.scan.empty_folders))
+    return read
+
+
+def _label_images(paths: Sequence[str], layout: _Layout) -> Reading:
+    """Every path with the class and part that its folders name."""
+    level, part_level = layout.class_level, layout.part_level
+    split_paths = [path.split("/", max(level, part_level or 0) + 1) for path in paths]
+    classes = order_names({folders[level] for folders in split_paths if len(folders) > level + 1})
+    labels = {name: frozenset([index]) for index, name in enumerate(classes)}  # shared: one set for each class
+    read = Reading(classes=classes, images=[])
+    for path, folders in zip(paths, split_paths, strict=True):
+        if len(folders) <= level + 1:
+            read.set_aside.append(Entry(path, "no-class", "It lies in no class folder."))
+            continue
+        part = part_named(folders[part_level]) if part_level is not None else None
+        read.images.append(LabelledImage(path, labels[folders[level]], part=part))
+    return read
+
+
+def _find_layout(paths: Sequence[str], given: str) -> _Layout:
+    """Pass through single folders around everything, then tell split folders from class folders."""
+    level = 0
+    while True:
+        children = _folders_at(paths, level)
+        split_children = {child for child in children if part_named(child)}
+        if split_children and _folders_at(paths, level + 1, inside=split_children):
+            if split_children == children:
+                return _Layout(class_level=level + 1, part_level=level)
+            if len(split_children) > 1 and "train" in map(part_named, split_children):
+                raise _mixed_folders(given, split_children, children - split_children)
+        alone = len(children) == 1 and not any(path.count("/") == level for path in paths)
+        if not (alone and _folders_at(paths, level + 1)):
+            return _Layout(level, _part_level_below(paths, level))
+        level += 1
+
+
+def _folders_at(paths: Sequence[str], level: int, *, inside: Collection[str] | None = None) -> set[str]:
+    """The names of the folders at one level that hold images at any depth; `inside` names their parents."""
+    found = set()
+    for path in paths:
+        folders = path.split("/", level + 1)
+        if len(folders) > level + 1 and (inside is None or folders[level - 1] in inside):
+            found.add(folders[level])
+    return found
+
+
+def _part_level_below(paths: Sequence[str], level: int) -> int | None:
+    """The level of split folders inside the class folders (`cat/train/1.jpg`), if all classes have them."""
+    below = _folders_at(paths, level + 1)
+    direct = any(path.count("/") == level + 1 for path in paths)
+    return level + 1 if below and not direct and all(part_named(name) for name in below) else None
+
+
+def _mixed_folders(given: str, parts: set[str], others: set[str]) -> DataError:
+    shown = ", ".join(escape_path(name) for name in sorted(others)[:5])
+    return DataError(
+        f"{given}: {', '.join(sorted(parts))} are split folders, but beside them {shown} "
+        f"{'is' if len(others) == 1 else 'are'} not",
+        "Move the other folders out, or put every class folder inside a split folder.",
+    )
+
+
+def _empty_folders_note(folders: Sequence[str]) -> str:
+    shown = ", ".join(escape_path(folder) for folder in folders[:10])
+    more = f" and {len(folders) - 10:,} more" if len(folders) > 10 else ""
+    return f"empty folders, which make no class: {shown}{more}"

@@ -1,0 +1,133 @@
+"""What `predict` is given (files, folders, patterns, archives, standard input), found and accounted for."""
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from vidi.data.open_source import open_source, refuse_url
+from vidi.data.source import is_image_name, not_an_image_name
+from vidi.files import escape_path
+from vidi.images.account import Account, Entry
+from vidi.images.limits import Limits
+from vidi.images.scan import FolderStore
+from vidi.images.store import ImageStore
+
+STANDARD_INPUT = "-"
+
+
+class FoundInputs(NamedTuple):
+    """The images of one or more inputs: `store.read` takes each of `paths`, which begin as the user wrote them."""
+
+    store: ImageStore
+    paths: list[str]
+    account: Account  # of what was refused and ignored here; the caller counts `used`
+
+
+class GivenFilesStore:
+    """Files that were named one by one; a link that the user names is followed."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one named file."""
+        return FolderStore(Path(path).parent, True).read(os.path.basename(path))
+
+
+class PrefixedStore:
+    """A folder or archive whose paths begin with what the user called it."""
+
+    def __init__(self, prefix: str, inner: ImageStore) -> None:
+        self.prefix, self.inner = prefix, inner
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one file below the prefix."""
+        return self.inner.read(path.removeprefix(self.prefix))
+
+
+class BytesStore:
+    """Encoded images that are already in memory, by name."""
+
+    def __init__(self, contents: dict[str, bytes]) -> None:
+        self.contents = contents
+
+    def read(self, path: str) -> bytes:
+        """The bytes under one name."""
+        return self.contents[path]
+
+
+def find_paths(
+    inputs: Sequence[str], follow_links: bool = False, *, stdin: BinaryIO | None = None
+) -> list[FoundInputs]:
+    """Find every image that the inputs mean, each once, in the order of the inputs.
+
+    Args:
+        inputs: files, folders, archives, patterns such as `photos/*.jpg`, or `-` for one image on standard input.
+        follow_links: also follow links that leave a folder.
+        stdin: what `-` reads from.
+
+    Returns:
+        One group for each folder or archive and for each run of single files.
+
+    Raises:
+        UsageError: an input is a URL.
+        DataError: an archive is damaged or unsafe.
+    """
+    found: list[FoundInputs] = []
+    seen: set[str] = set()
+    for text in inputs:
+        refuse_url(text)
+        for path in _matches(text):
+            group = _find_one(path, follow_links, stdin)
+            new = [shown for shown in group.paths if shown not in seen]
+            seen.update(new)
+            _add(found, group._replace(paths=new))
+    return found
+
+
+def _matches(text: str) -> list[str]:
+    """The paths that a pattern means; a path that exists is never a pattern."""
+    if text == STANDARD_INPUT or os.path.lexists(text) or not glob.has_magic(text):
+        return [text]
+    return sorted(glob.glob(text, recursive=True)) or [text]
+
+
+def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInputs:
+    if path == STANDARD_INPUT and stdin is not None:
+        # One byte over the limit is enough for the decoder to refuse the image for its size.
+        return FoundInputs(BytesStore({path: stdin.read(Limits().file_bytes + 1)}), [path], Account())
+    if not os.path.lexists(path):
+        missing = Entry(path, "unreadable", f"There is no file or folder {escape_path(path)}.")
+        return FoundInputs(GivenFilesStore(), [], Account(refused=[missing]))
+    if Path(path).is_dir():
+        return _inside(path, follow_links)
+    return FoundInputs(GivenFilesStore(), [path], Account())
+
+
+def _inside(path: str, follow_links: bool) -> FoundInputs:
+    """Every image in one folder or archive."""
+    source = open_source(Path(path), follow_links=follow_links)
+    prefix = path if path.endswith(("/", os.sep)) else f"{path}/"
+    names = [file.path for file in source.scan.files]
+    account = Account(
+        refused=[_prefixed(prefix, entry) for entry in source.scan.refused],
+        ignored=[
+            _prefixed(prefix, entry)
+            for entry in (*source.scan.ignored, *(not_an_image_name(name) for name in names if not is_image_name(name)))
+        ],
+    )
+    return FoundInputs(
+        PrefixedStore(prefix, source.store), [prefix + name for name in names if is_image_name(name)], account
+    )
+
+
+def _prefixed(prefix: str, entry: Entry) -> Entry:
+    return Entry(prefix + entry.path, entry.code, entry.sentence)
+
+
+def _add(found: list[FoundInputs], group: FoundInputs) -> None:
+    """Append a group; single files one after another become one group."""
+    if found and isinstance(found[-1].store, GivenFilesStore) and isinstance(group.store, GivenFilesStore):
+        found[-1].paths.extend(group.paths)
+        found[-1].account.refused.extend(group.account.refused)
+    elif group.paths or group.account.found:
+        found.append(group)

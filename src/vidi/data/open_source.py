@@ -1,0 +1,74 @@
+"""From what the user named to a source: a folder or one file in it, scanned and ready to be read."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidi.data.source import Source
+from vidi.errors import DataError, UsageError
+from vidi.files import escape_path
+from vidi.images.scan import FolderStore, Scan, scan_folder
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Only these files say something about images elsewhere; any other single file is no data set.
+_ENTRY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".yaml", ".yml", ".xml", ".bin", "ubyte", "ubyte.gz")
+# Tables name their images themselves, so that the folder around them need not be walked.
+_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+
+
+def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool = False) -> Source:
+    """Scan a folder, or the folder of one table or annotation file; nothing is decoded.
+
+    Raises:
+        DataError: the file is of no kind that names images and classes.
+    """
+    if path.is_dir():
+        return _folder_source(path, None, follow_links=follow_links, allow_outside=allow_outside)
+    if not path.name.casefold().endswith(_ENTRY_SUFFIXES):
+        raise DataError(
+            f"{escape_path(path)} is a single file, and not one that names images and their classes",
+            "Name a folder of class folders, an archive, a table (.csv, .tsv, .jsonl), a COCO file (.json) "
+            "or a YOLO file (.yaml).",
+        )
+    return _folder_source(path.parent, path.name, follow_links=follow_links, allow_outside=allow_outside)
+
+
+def _folder_source(folder: Path, entry: str | None, *, follow_links: bool, allow_outside: bool) -> Source:
+    scanned = entry is None or not entry.casefold().endswith(_TABLE_SUFFIXES)
+    scan = scan_folder(folder, follow_links=follow_links) if scanned else Scan()
+    given = folder if entry is None else folder / entry
+    return Source(
+        given=escape_path(given),
+        scan=scan,
+        store=FolderStore(folder, follow_links),
+        folder=folder,
+        entry=entry,
+        follow_links=follow_links,
+        allow_outside=allow_outside,
+    )
+
+
+def refuse_url(text: str) -> None:
+    """Nothing is ever fetched because it was named as data.
+
+    Raises:
+        UsageError: the text is a URL.
+    """
+    if _URL.match(text):
+        raise UsageError(
+            f"{escape_path(text)} is a URL, and vidi fetches nothing by itself",
+            "Download it yourself and name the file, or use `vidi fetch NAME` for a known set.",
+        )
+
+
+def no_such_source(text: str, known: Iterable[str]) -> UsageError:
+    """What to say where neither a path nor a known set has this name."""
+    beside = os.listdir(Path(text).parent) if Path(text).parent.is_dir() else []
+    near = difflib.get_close_matches(Path(text).name, [*known, *beside], n=1)
+    proposal = f" Did you mean {escape_path(near[0])!r}?" if near else ""
+    return UsageError(
+        f"{escape_path(text)} is neither an existing path nor a known set",
+        f"Name a folder, an archive or a table of images, or one of the known sets: {', '.join(known)}.{proposal}",
+    )

@@ -1,0 +1,238 @@
+"""One call from what the user named to a data set: found, labelled and accounted for; nothing decoded."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vidi.data.class_names import known_class, merged_names, renamed
+from vidi.data.dataset import Dataset, LabelledImage, several_labels
+from vidi.data.named import NAMED_SETS, open_named_set
+from vidi.data.open_source import no_such_source, open_source, refuse_url
+from vidi.data.registry import READERS
+from vidi.data.source import Reader, Reading, Source, is_image_name, not_an_image_name
+from vidi.errors import DataError
+from vidi.images.account import Account, Entry
+
+
+def read_dataset(
+    source: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    positive: str | None = None,
+    names: str | None = None,
+    follow_links: bool = False,
+    allow_outside: bool = False,
+    merge_names: bool = False,
+    data_dir: Path | None = None,
+    reader: Reader | None = None,
+) -> Dataset:
+    """Read which images there are and what they show; no image is decoded.
+
+    Args:
+        source: a folder, an archive, a table or annotation file, or the name of a known set; a path that exists wins.
+        classes: keep only these; images of other classes are set aside.
+        positive: make two classes of all: this one, and `not` this one.
+        names: names for numbered classes, `0=person,1=dog` or `person,dog`.
+        follow_links: also follow links that leave the source's folder.
+        allow_outside: also read files outside the source's folder that a table names.
+        merge_names: read class names that differ by case, Unicode form or closing dots as one.
+        data_dir: where known sets lie; else VIDI_DATA says it.
+        reader: your own reader, in place of those of `vidi.data.registry`.
+
+    Raises:
+        UsageError: the source, a class or a name is not there.
+        DataError: there is no image with a class, an image shows several classes and `positive` is not given,
+            class names are one on other file systems, or an archive or table is damaged.
+    """
+    text = str(source)
+    refuse_url(text)
+    if not Path(text).exists() and text in NAMED_SETS:
+        opened = open_named_set(text, data_dir=data_dir)
+    elif Path(text).exists():
+        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside)
+    else:
+        raise no_such_source(text, NAMED_SETS)
+    reader_name, reading = _read_with(reader, opened)
+    if reading.numbered and names is None and text in NAMED_SETS and not Path(text).exists():
+        names = ",".join(NAMED_SETS[text].classes)
+    _account_for_rest(reading, opened)
+    _rename(reading, opened.given, names=names, merge=merge_names)
+    if classes is not None:
+        _keep_classes(reading, [known_class(name, reading.classes, flag="--classes") for name in classes])
+    if positive is not None:
+        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"))
+    dataset = _as_dataset(reading, opened, name=_short_name(text), reader=reader_name)
+    _require_one_class_each(dataset)
+    return dataset
+
+
+def require_learnable(dataset: Dataset) -> None:
+    """Stop before any work where there is nothing to tell apart.
+
+    Raises:
+        DataError: fewer than two classes have images, or no class has two.
+    """
+    counts = Counter(index for image in dataset.images for index in image.labels)
+    if len(counts) < 2 or max(counts.values()) < 2:
+        found = ", ".join(f"{dataset.classes[index]} ({count:,})" for index, count in counts.most_common(10))
+        raise DataError(
+            f"{dataset.source}: found {len(counts)} class{'' if len(counts) == 1 else 'es'} with images: {found}",
+            "Learning needs at least two classes with at least two images each.",
+        )
+
+
+def _read_with(reader: Reader | None, source: Source) -> tuple[str, Reading]:
+    """The given reader's reading, or that of the first reader that knows this kind of source."""
+    readers = {"own": reader} if reader is not None else READERS
+    for name, read in readers.items():
+        reading = read(source)
+        if reading is not None and (reading.images or reading.refused):
+            return name, reading
+    raise _nothing_found(source)
+
+
+def _nothing_found(source: Source) -> DataError:
+    files = [file.path for file in source.scan.files]
+    images = sum(map(is_image_name, files))
+    if not files:
+        found = f"no files, {len(source.scan.refused):,} refused and {len(source.scan.ignored):,} ignored entries"
+    else:
+        found = f"{images:,} possible images and {len(files) - images:,} other files, but nothing that gives classes"
+    return DataError(
+        f"{source.given}: found {found}",
+        "Put the images into one folder for each class, at least two classes with at least two images each, "
+        "or name their classes in a table with the columns path and label.",
+    )
+
+
+def _account_for_rest(reading: Reading, source: Source) -> None:
+    """Enter every file that the reader did not mention, so that none is lost."""
+    reading.refused = [*source.scan.refused, *reading.refused]
+    reading.ignored = [*source.scan.ignored, *reading.ignored]
+    mentioned = {image.path for image in reading.images}
+    for entries in (reading.set_aside, reading.refused, reading.ignored):
+        mentioned.update(entry.path for entry in entries)
+    for file in source.scan.files:
+        if file.path not in mentioned:
+            if reading.store is None and is_image_name(file.path):
+                reading.set_aside.append(Entry(file.path, "no-label", "Nothing names its class."))
+            else:
+                reading.ignored.append(not_an_image_name(file.path))
+
+
+def _rename(reading: Reading, given: str, *, names: str | None, merge: bool) -> None:
+    """Give numbered classes their names, and make sure that every system tells the names apart."""
+    if names is not None:
+        new = renamed(reading.classes, names)
+        _map_classes(reading, [new[name] for name in reading.classes])
+    elif reading.numbered:
+        reading.notes.append("the source gives no class names: its numbers are the names (`--names 0=person,…`)")
+    counts = Counter(reading.classes[index] for image in reading.images for index in image.labels)
+    chosen = merged_names(counts, merge=merge, given=given)
+    unused = [name for name in reading.classes if name not in counts]
+    if unused:
+        shown = ", ".join(unused[:10]) + (f" and {len(unused) - 10:,} more" if len(unused) > 10 else "")
+        reading.notes.append(f"classes without an image are left out: {shown}")
+    _map_classes(reading, [chosen.get(name) for name in reading.classes])
+
+
+def _keep_classes(reading: Reading, wanted: Sequence[str]) -> None:
+    _map_classes(reading, [name if name in wanted else None for name in reading.classes])
+    _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
+
+
+def _make_positive(reading: Reading, name: str) -> None:
+    """Two classes: images that show `name`, and all others."""
+    index = reading.classes.index(name)
+    shown, absent = frozenset([0]), frozenset([1])
+    reading.images = [
+        replace(
+            image,
+            labels=shown if index in image.labels else absent,
+            boxes=tuple(replace(box, class_index=0) for box in image.boxes if box.class_index == index),
+        )
+        for image in reading.images
+    ]
+    reading.classes = [name, f"not {name}"]
+
+
+def _map_classes(reading: Reading, new_names: Sequence[str | None]) -> None:
+    """Rename classes in place, join those of one new name, and drop those without (their images lose that label)."""
+    if list(new_names) == reading.classes:
+        return
+    kept = list(dict.fromkeys(name for name in new_names if name is not None))
+    index_of = {name: index for index, name in enumerate(kept)}
+    new_index = {old: index_of[name] for old, name in enumerate(new_names) if name is not None}
+    shared: dict[frozenset[int], frozenset[int]] = {}
+
+    def mapped(labels: frozenset[int]) -> frozenset[int]:
+        if labels not in shared:
+            shared[labels] = frozenset(new_index[label] for label in labels if label in new_index)
+        return shared[labels]
+
+    reading.images = [
+        replace(
+            image,
+            labels=mapped(image.labels),
+            boxes=tuple(
+                replace(box, class_index=new_index[box.class_index])
+                for box in image.boxes
+                if box.class_index in new_index
+            ),
+        )
+        for image in reading.images
+    ]
+    reading.classes = kept
+
+
+def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
+    """Keep out the images that show none of the classes."""
+    reading.set_aside.extend(Entry(image.path, code, sentence) for image in reading.images if not image.labels)
+    reading.images = [image for image in reading.images if image.labels]
+
+
+def _as_dataset(reading: Reading, source: Source, *, name: str, reader: str) -> Dataset:
+    if any(not image.labels for image in reading.images):
+        _set_aside_unlabelled(reading, "no-class", "It shows none of the classes.")
+    if not reading.images:
+        raise _nothing_usable(reading, source)
+    return Dataset(
+        name=name,
+        source=source.given,
+        reader=reader,
+        classes=tuple(reading.classes),
+        images=tuple(_without_lone_part(reading.images)),
+        store=reading.store or source.store,
+        account=Account(len(reading.images), reading.set_aside, reading.refused, reading.ignored),
+        notes=tuple(reading.notes),
+    )
+
+
+def _without_lone_part(images: list[LabelledImage]) -> Iterable[LabelledImage]:
+    """A source that is all `train` brings no split of its own."""
+    if any(image.part != "train" for image in images):
+        return images
+    return (replace(image, part=None) for image in images)
+
+
+def _nothing_usable(reading: Reading, source: Source) -> DataError:
+    first = (reading.refused or reading.set_aside)[0]
+    return DataError(
+        f"{source.given}: none of the {len(reading.refused) + len(reading.set_aside):,} images found can be used; "
+        f"the first, {first.path}: {first.sentence}",
+        "At least two classes with at least two images each are needed.",
+    )
+
+
+def _require_one_class_each(dataset: Dataset) -> None:
+    """Refuse images of several classes at once, unless one question was asked of all."""
+    for image in dataset.images:
+        if len(image.labels) != 1:
+            raise several_labels(dataset, image)
+
+
+def _short_name(text: str) -> str:
+    """What run folders and titles call the source: its last part without the ending."""
+    path = Path(text)
+    return (path.stem if path.is_file() else path.name) or path.resolve().name

@@ -1,0 +1,199 @@
+"""Record files: many small images in one file, as MNIST (IDX) and CIFAR (binary) keep them."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import LabelledImage
+from vidi.data.parts import part_named
+from vidi.data.record_store import RecordFile, RecordStore, unpack
+from vidi.data.source import Reading, Source, not_an_image_name
+from vidi.errors import DataError
+from vidi.files import escape_path
+from vidi.images.account import Entry
+
+_IDX = re.compile(r"(?P<stem>.*?)[-_.]?(?P<what>images?|labels?)[-_.]idx\d[-_.]ubyte(\.gz)?$", re.IGNORECASE)
+_CIFAR = re.compile(r"(data_batch_\d+|test_batch|train|test)\.bin$", re.IGNORECASE)
+_CIFAR_PIXELS = 3 * 32 * 32
+_NAME_FILES = ("batches.meta.txt", "fine_label_names.txt", "label_names.txt", "classes.txt")
+_UNSIGNED_BYTES = 0x08  # the IDX code of the one type that images of this kind have
+
+Labels = NDArray[np.uint8]
+
+
+class _Records(NamedTuple):
+    """One record file and the label of each of its records."""
+
+    folder: str  # what the paths of its records begin with
+    part: str | None
+    file: RecordFile
+    labels: Labels
+
+
+def read_records(source: Source) -> Reading | None:
+    """IDX pairs (`train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, gzipped or not) and binary CIFAR batches.
+
+    Raises:
+        DataError: a file is cut, of another type than it says, or a Python pickle.
+    """
+    files = [file.path for file in source.scan.files]
+    found = [*_idx_records(source, files), *_cifar_records(source, files)]
+    if not found:
+        _refuse_pickles(source, files)
+        return None
+    names = _class_names(source, files)
+    highest = max((int(records.labels.max(initial=0)) for records in found), default=0)
+    if names and len(names) <= highest:
+        raise DataError(
+            f"{source.given}: a record has the label {highest}, but only {len(names)} classes have names",
+            f"Give every class a name, or remove {' and '.join(set(_NAME_FILES) & set(files)) or 'the names'}.",
+        )
+    store = RecordStore(source.store, source.folder, {records.folder: records.file for records in found})
+    return Reading(
+        classes=names or [str(number) for number in range(highest + 1)],
+        images=list(_images(found)),
+        store=store,
+        numbered=not names,
+        ignored=_companions(files, {records.file.path for records in found}),
+    )
+
+
+def _images(found: Iterable[_Records]) -> Iterable[LabelledImage]:
+    for records in found:
+        suffix = "ppm" if records.file.channels == 3 else "pgm"
+        shared = [frozenset([label]) for label in range(256)]  # one set for each class, not for each image
+        digits = max(5, len(str(len(records.labels))))
+        for number, label in enumerate(records.labels.tolist()):
+            yield LabelledImage(f"{records.folder}/{number:0{digits}}.{suffix}", shared[label], part=records.part)
+
+
+def _companions(files: Sequence[str], record_files: set[str]) -> list[Entry]:
+    """The files beside the records: each stands in the account, the record files by their records."""
+    return [
+        Entry(path, "record-file", "It stands in the account by its records.")
+        if path in record_files or _IDX.match(path)
+        else not_an_image_name(path)
+        for path in files
+    ]
+
+
+def _idx_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:
+    """The records of every pair of an image file and a label file."""
+    pairs: dict[str, dict[str, str]] = {}
+    for path in sorted(files, key=lambda path: path.casefold().endswith(".gz"), reverse=True):  # unpacked ones win
+        if match := _IDX.match(path):
+            pairs.setdefault(match["stem"], {})[match["what"].casefold().rstrip("s")] = path
+    for stem, pair in sorted(pairs.items(), reverse=True):  # train before test and t10k
+        if "image" not in pair:
+            continue
+        if "label" not in pair:
+            raise DataError(
+                f"{source.given}: {escape_path(pair['image'])} has no file of labels beside it",
+                "Put the file of the same name with `labels` and `idx1` into its folder.",
+            )
+        file, count = _idx_image_file(source, pair["image"])
+        labels = _idx_labels(source, pair["label"])
+        if len(labels) != count:
+            raise DataError(
+                f"{source.given}: {escape_path(pair['image'])} holds {count:,} images, but "
+                f"{escape_path(pair['label'])} {len(labels):,} labels",
+                "Get both files from the same source again.",
+            )
+        name = stem.rpartition("/")[2]
+        yield _Records(stem or "images", "test" if name.casefold() == "t10k" else part_named(name), file, labels)
+
+
+def _idx_image_file(source: Source, path: str) -> tuple[RecordFile, int]:
+    """The layout of an IDX file of images, and how many it holds."""
+    shape, data = _idx_array(source, path)
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or min(shape[1:]) < 1:
+        raise DataError(
+            f"{source.given}: {escape_path(path)} holds an array of shape {shape}, not images",
+            "An IDX file of images has three dimensions (images, rows, columns), or four with 1 or 3 colours.",
+        )
+    count, height, width = shape[:3]
+    channels = shape[3] if len(shape) == 4 else 1
+    start = len(data) - count * height * width * channels
+    return RecordFile(path, "idx", start, height * width * channels, 0, height, width, channels), count
+
+
+def _idx_labels(source: Source, path: str) -> Labels:
+    shape, data = _idx_array(source, path)
+    if len(shape) != 1:
+        raise DataError(
+            f"{source.given}: {escape_path(path)} holds an array of shape {shape}, not one label for each image",
+            "An IDX file of labels has one dimension.",
+        )
+    return np.frombuffer(data, np.uint8, offset=len(data) - shape[0])
+
+
+def _idx_array(source: Source, path: str) -> tuple[tuple[int, ...], bytes]:
+    """The shape that an IDX file states and all its bytes, whose number agrees with it.
+
+    Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database, "The IDX file format".
+    """
+    data = unpack(source.read(path), path)
+    dimensions = data[3] if len(data) >= 4 else 0
+    start = 4 + 4 * dimensions
+    if data[:3] != bytes([0, 0, _UNSIGNED_BYTES]) or len(data) < start:
+        raise DataError(
+            f"{source.given}: {escape_path(path)} begins with {data[:4].hex(' ') or 'nothing'}, "
+            "not with the 00 00 08 of an IDX file of bytes",
+            "Get the file from its source again.",
+        )
+    shape = tuple(int.from_bytes(data[at : at + 4], "big") for at in range(4, start, 4))
+    expected = start
+    product = 1
+    for side in shape:
+        product *= side
+    expected += product
+    if len(data) != expected:
+        raise DataError(
+            f"{source.given}: {escape_path(path)} states the shape {shape} and should have {expected:,} bytes, "
+            f"but has {len(data):,}",
+            "Get the file from its source again.",
+        )
+    return shape, data
+
+
+def _cifar_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:
+    """The records of CIFAR-10 (one label byte each) and CIFAR-100 (a coarse and a fine one)."""
+    for path in sorted(files):
+        match = _CIFAR.match(path.rpartition("/")[2])
+        if not match:
+            continue
+        name = match[1].casefold()
+        label_bytes = 1 if "batch" in name else 2
+        record_bytes = label_bytes + _CIFAR_PIXELS
+        data = np.frombuffer(source.read(path), np.uint8)
+        if len(data) == 0 or len(data) % record_bytes:
+            raise DataError(
+                f"{source.given}: {escape_path(path)} has {len(data):,} bytes, which is no whole number of records "
+                f"of {record_bytes:,} bytes",
+                "Get the file from its source again: `vidi fetch cifar10`.",
+            )
+        labels = data.reshape(-1, record_bytes)[:, label_bytes - 1].copy()
+        file = RecordFile(path, "cifar", 0, record_bytes, label_bytes, 32, 32, 3)
+        yield _Records(path[: -len(".bin")], "test" if name.startswith("test") else "train", file, labels)
+
+
+def _class_names(source: Source, files: Sequence[str]) -> list[str]:
+    """The names that a text file beside the records gives, one a line."""
+    for path in files:
+        if path.rpartition("/")[2].casefold() in _NAME_FILES:
+            lines = source.read(path).decode("utf-8", "replace").split("\n")
+            return [line.strip() for line in lines if line.strip()]
+    return []
+
+
+def _refuse_pickles(source: Source, files: Sequence[str]) -> None:
+    """The Python version of CIFAR could run any code when it is opened."""
+    pickles = [path for path in files if re.search(r"(^|/)(data_batch_\d+|batches\.meta)$", path)]
+    if pickles:
+        raise DataError(
+            f"{source.given}: {escape_path(pickles[0])} is a Python pickle, which vidi never opens",
+            "Use the binary version of the set (`data_batch_1.bin` …): `vidi fetch cifar10`.",
+        )

@@ -1,0 +1,220 @@
+"""Rows of CSV, TSV and JSONL tables, each with its line number; nothing odd in a file gets through unnamed."""
+
+import codecs
+import csv
+import difflib
+import io
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vidi.errors import DataError
+from vidi.files import escape_path
+
+MOST_LINE_BYTES = 1_000_000
+_DELIMITERS = (",", ";", "\t", "|")
+# By role, the names that public data sets use for the column; the first that is there is taken.
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "path": (
+        *("path", "file_name", "filename", "file", "filepath", "file_path", "image_path", "image", "img", "image_name"),
+        *("image_file", "image_id", "img_path", "relative_path"),
+    ),
+    "label": (
+        *("label", "labels", "class", "class_name", "classname", "category", "target", "class_label", "label_name"),
+        *("image_label", "tag", "tags", "species", "y"),
+    ),
+    "part": ("split", "part", "partition", "subset", "set"),
+    "group": (
+        *("group", "group_id", "patient", "patient_id", "subject", "subject_id", "person", "person_id", "source_id"),
+        *("session", "session_id", "location", "location_id", "sequence", "seq_id"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row says of one image."""
+
+    line: int  # counted from 1, where the row begins
+    path: str
+    labels: tuple[str, ...]  # none where the cell is empty
+    part: str  # as it stands there
+    group: str
+
+
+def read_rows(stream: BinaryIO, name: str) -> Iterator[Row]:
+    """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl` or `.ndjson`.
+
+    A byte order mark, UTF-16, semicolons, tabs and quoted line ends are understood; empty rows are passed over.
+
+    Raises:
+        DataError: a column is missing or doubled, or a line is too long, holds NUL signs or cannot be read;
+            the line is named.
+    """
+    lines = _text_lines(stream, name)
+    if name.casefold().endswith((".jsonl", ".ndjson")):
+        return _json_rows(lines, name)
+    return _csv_rows(lines, name)
+
+
+def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
+    """Where each role's column stands.
+
+    Raises:
+        DataError: there is no column for the path or the label, or two of one name.
+
+    >>> find_columns(["Image Path", "class"], "table.csv")
+    {'path': 0, 'label': 1}
+    """
+    words = [column.strip().casefold().replace(" ", "_").replace("-", "_") for column in header]
+    found = {}
+    for role, synonyms in COLUMNS.items():
+        known = next((synonym for synonym in synonyms if synonym in words), None)
+        if known is None:
+            continue
+        if words.count(known) > 1:
+            raise DataError(
+                f"{escape_path(name)}, line 1: the column {known!r} is there {words.count(known)} times",
+                "Remove or rename all but one.",
+            )
+        found[role] = words.index(known)
+    for role in ("path", "label"):
+        if role not in found:
+            raise _missing_column(role, header, words, name)
+    return found
+
+
+def _missing_column(role: str, header: Sequence[str], words: Sequence[str], name: str) -> DataError:
+    shown = ", ".join(repr(column[:40]) for column in header[:20]) or "none"
+    nearest = [
+        (difflib.SequenceMatcher(None, word, synonym).ratio(), column)
+        for word, column in zip(words, header, strict=True)
+        for synonym in COLUMNS[role]
+    ]
+    score, near = max(nearest, default=(0.0, ""))
+    proposal = f" The nearest is {near!r}." if score > 0.6 else ""
+    return DataError(
+        f"{escape_path(name)}, line 1: no column gives the {role}; the columns are {shown}.{proposal}",
+        f"Call it {role!r} (or {', '.join(COLUMNS[role][1:5])}).",
+    )
+
+
+def _csv_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
+    header_line, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
+    delimiter = _delimiter(first, name)
+    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+        columns = find_columns(header, name)
+        while True:
+            line = header_line + reader.line_num
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                raise _bad_line(name, line, f"it has {len(cells)} cells, but the first line {len(header)} columns")
+            yield _csv_row(line, cells, columns, name)
+    except csv.Error as error:
+        raise _bad_line(name, header_line + reader.line_num - 1, f"it cannot be read ({error})") from error
+
+
+def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], name: str) -> Row:
+    values = {role: cells[column].strip() for role, column in columns.items()}
+    if not values["path"]:
+        raise _bad_line(name, line, "its path is empty")
+    labels = tuple(label for part in values["label"].split("|") if (label := part.strip()))
+    return Row(line, values["path"], labels, values.get("part", ""), values.get("group", ""))
+
+
+def _delimiter(header: str, name: str) -> str:
+    """The sign between the columns: that by which the first line gives most columns of known names."""
+    if name.casefold().endswith(".tsv"):
+        return "\t"
+    known = {synonym for synonyms in COLUMNS.values() for synonym in synonyms}
+
+    def score(delimiter: str) -> tuple[int, int]:
+        words = [word.strip().strip('"').casefold().replace(" ", "_") for word in header.split(delimiter)]
+        return sum(word in known for word in words), len(words)
+
+    return max(_DELIMITERS, key=score)
+
+
+def _json_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
+    columns: dict[str, str] | None = None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _bad_line(name, number, "it is no JSON object") from error
+        if not isinstance(row, dict):
+            raise _bad_line(name, number, "it is no JSON object")
+        if columns is None:
+            keys = list(row)
+            columns = {role: keys[index] for role, index in find_columns(keys, name).items()}
+        yield _json_row(number, row, columns, name)
+
+
+def _json_row(line: int, row: Mapping[str, object], columns: Mapping[str, str], name: str) -> Row:
+    values = {role: row.get(key) for role, key in columns.items()}
+    path = values["path"]
+    if not isinstance(path, str) or not path:
+        raise _bad_line(name, line, f"its {columns['path']!r} is no path")
+    label = values["label"]
+    labels = label if isinstance(label, list) else [] if label is None else [label]
+    if not all(isinstance(one, str | int | float) for one in labels):
+        raise _bad_line(name, line, f"its {columns['label']!r} is neither a name nor a list of names")
+    texts = tuple(text for one in labels if (text := str(one).strip()))
+    part, group = (str(values[role]) if values.get(role) is not None else "" for role in ("part", "group"))
+    return Row(line, path, texts, part, group)
+
+
+def _text_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """Lines with their ends, decoded; refuses what no table has."""
+    start = stream.read(3)
+    stream.seek(0)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        lines: Iterator[str] = _utf16_lines(stream, name)
+    else:
+        stream.seek(3 if start == codecs.BOM_UTF8 else 0)
+        lines = _utf8_lines(stream, name)
+    for number, line in enumerate(lines, 1):
+        if len(line) > MOST_LINE_BYTES:
+            raise _bad_line(name, number, f"it has over {MOST_LINE_BYTES:,} signs")
+        if "\0" in line:
+            raise _bad_line(name, number, "it holds NUL signs")
+        yield line
+
+
+def _utf8_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(MOST_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MOST_LINE_BYTES:
+            raise _bad_line(name, number, f"it has over {MOST_LINE_BYTES:,} bytes")
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _bad_line(name, number, f"byte {error.start + 1} is not UTF-8") from error
+
+
+def _utf16_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    text = io.TextIOWrapper(stream, encoding="utf-16", newline="")
+    number = 0
+    try:
+        while line := text.readline(MOST_LINE_BYTES + 1):
+            number += 1
+            yield line
+    except UnicodeError as error:
+        raise _bad_line(name, number + 1, "it is not UTF-16, though the file begins so") from error
+
+
+def _bad_line(name: str, line: int, cause: str) -> DataError:
+    return DataError(
+        f"{escape_path(name)}, line {line}: {cause}", "Correct the line, or write the table again as UTF-8."
+    )

@@ -1,0 +1,145 @@
+"""Tables that name images and their classes: CSV, TSV and JSONL, and Hugging Face's `metadata` files."""
+
+import itertools
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vidi.data.class_names import order_names
+from vidi.data.dataset import LabelledImage
+from vidi.data.parts import PARTS, part_named
+from vidi.data.rows import Row, read_rows
+from vidi.data.source import Reading, Source
+from vidi.data.table_paths import NamedFiles, OutsideStore
+from vidi.errors import DataError
+from vidi.files import escape_path
+from vidi.images.account import Entry
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_METADATA = ("metadata.csv", "metadata.jsonl")
+_TRIED_ROWS = 20  # how many rows show whether a table that was found by chance names files that are there
+
+
+def read_metadata(source: Source) -> Reading | None:
+    """Hugging Face's image folders: a `metadata.csv` or `metadata.jsonl` in each folder of a part."""
+    tables = [path for path in source.paths_ending(*_METADATA) if posixpath.basename(path) in _METADATA]
+    if source.entry is not None or not tables:
+        return None
+    return _read_tables(source, [(path, part_named(_last_folder(path))) for path in tables])
+
+
+def read_tables(source: Source) -> Reading | None:
+    """A table with the columns path and label, and if you like split and group; other usual names are known.
+
+    A table is read if the user names it, or if it lies beside the images, has these columns and names files that
+    are there. Several tables of one folder must be named after their parts (`train.csv`, `test.csv`).
+
+    Raises:
+        DataError: the table cannot be read, misses a column, or names an unknown part; the line is named.
+    """
+    if source.entry is not None:
+        if not source.entry.casefold().endswith(TABLE_SUFFIXES):
+            return None
+        return _read_tables(source, [(source.entry, None)])
+    paths = source.paths_ending(*TABLE_SUFFIXES)
+    depth = min((path.count("/") for path in paths), default=0)
+    tables = [path for path in paths if path.count("/") == depth <= 1 and _names_files(source, path)]
+    if not tables:
+        return None
+    parts = [part_named(posixpath.basename(path).partition(".")[0]) for path in tables]
+    if len(tables) > 1 and None in parts:
+        raise DataError(
+            f"{source.given}: several tables name images: {', '.join(map(escape_path, tables[:5]))}",
+            "Name the one that is meant, or call them train.csv, validation.csv and test.csv.",
+        )
+    return _read_tables(source, list(zip(tables, parts, strict=True)))
+
+
+def _names_files(source: Source, path: str) -> bool:
+    """Whether a table that lies there has the needed columns and names files that are there."""
+    files = NamedFiles(source, posixpath.dirname(path))
+    try:
+        with source.open(path) as stream:
+            rows = itertools.islice(read_rows(stream, path), _TRIED_ROWS)
+            return any(isinstance(files.find(row.path), str) for row in rows)
+    except DataError:
+        return False
+
+
+@dataclass(slots=True)
+class _Named:
+    """What the rows so far say of one image."""
+
+    labels: tuple[str, ...]
+    part: str | None
+    group: str | None
+
+
+def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Reading:
+    """All rows of the tables as images; a part in a row counts before that of its table."""
+    images: dict[str, _Named] = {}
+    refused: dict[str, Entry] = {}
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # one copy of each name, however many rows
+    repeated = 0
+    for path, table_part in tables:
+        files = NamedFiles(source, posixpath.dirname(path))
+        for row in _rows(source, path):
+            found = files.find(row.path)
+            labels = shared.setdefault(row.labels, row.labels)
+            if isinstance(found, Entry):
+                refused[found.path] = found
+            elif found in images:
+                repeated += 1
+                images[found].labels = tuple(dict.fromkeys(images[found].labels + labels))
+            else:
+                images[found] = _Named(labels, _part(row, path) or table_part, row.group or None)
+    reading = _as_reading(images)
+    reading.refused = list(refused.values())
+    if repeated:
+        reading.notes.append(f"{repeated:,} rows name an image again; their classes were put together")
+    if source.allow_outside and source.folder is not None:
+        reading.store = OutsideStore(source.folder)
+    return reading
+
+
+def _rows(source: Source, path: str) -> Iterator[Row]:
+    with source.open(path) as stream:
+        yield from read_rows(stream, path)
+
+
+def _as_reading(images: dict[str, _Named]) -> Reading:
+    """The images with class indexes in place of names."""
+    classes = order_names(itertools.chain.from_iterable(named.labels for named in images.values()))
+    numbered = bool(classes) and all(name.isascii() and name.isdigit() for name in classes)
+    reading = Reading(classes, [], numbered=numbered)
+    index = {name: number for number, name in enumerate(classes)}
+    shared: dict[tuple[str, ...], frozenset[int]] = {}
+    for path, named in images.items():
+        if named.labels not in shared:
+            shared[named.labels] = frozenset(index[name] for name in named.labels)
+        if named.labels:
+            reading.images.append(LabelledImage(path, shared[named.labels], named.group, named.part))
+        else:
+            reading.set_aside.append(Entry(path, "no-label", "Its row names no class."))
+    return reading
+
+
+def _part(row: Row, path: str) -> str | None:
+    """The part that a row names.
+
+    Raises:
+        DataError: it is none of the known ones.
+    """
+    if not row.part:
+        return None
+    part = part_named(row.part)
+    if part is None:
+        raise DataError(
+            f"{escape_path(path)}, line {row.line}: there is no part called {row.part!r}",
+            f"Use one of: {', '.join(PARTS)}.",
+        )
+    return part
+
+
+def _last_folder(path: str) -> str:
+    return posixpath.basename(posixpath.dirname(path))
