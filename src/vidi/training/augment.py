@@ -1,0 +1,191 @@
+"""Changed copies of images: pure functions of a batch and its random numbers."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from torch.nn import functional
+
+from vidi.errors import UsageError
+
+Images = NDArray[np.uint8]
+Draws = NDArray[np.float32]
+Flip = Literal["none", "horizontal", "both"]
+
+# One random number for each choice; a column never changes its meaning, so that adding one alters no other.
+DRAWS = 24
+_FLIP, _TURN_OVER, _DOWN, _RIGHT, _AREA, _RATIO, _ANGLE = range(7)
+_BRIGHTNESS, _CONTRAST, _SATURATION, _NOISE, _NOISE_SEED, _BLUR = range(7, 13)
+_ERASE, _ERASE_HEIGHT, _ERASE_WIDTH, _ERASE_TOP, _ERASE_LEFT = range(13, 18)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How far an image may be changed before the network sees it; the zero of each field leaves it as it is."""
+
+    flip: Flip = "none"
+    shift: float = 0.0  # largest shift each way, as a share of the side
+    crop: float = 0.0  # largest share of the area that a random crop cuts away
+    rotate: float = 0.0  # largest angle each way, degrees
+    colour: float = 0.0  # largest relative change of brightness, contrast and saturation
+    noise: float = 0.0  # largest standard deviation of added noise, levels of 255
+    blur: float = 0.0  # largest radius, pixels; half of the images are blurred
+    erase: float = 0.0  # largest side of a rectangle painted over, as a share of the image's side
+
+    def __post_init__(self) -> None:
+        if self.flip not in ("none", "horizontal", "both"):
+            raise UsageError(f"flip is {self.flip!r}", "Use none, horizontal or both.")
+        limits = {"shift": 0.5, "crop": 0.95, "rotate": 180, "colour": 0.9, "noise": 128, "blur": 32, "erase": 0.9}
+        for name, limit in limits.items():
+            value = object.__getattribute__(self, name)
+            if not 0 <= value <= limit:
+                raise UsageError(f"{name} is {value}", f"Use 0 (off) to {limit}.")
+
+
+def draw(*, seed: int, epoch: int, image_count: int) -> Draws:
+    """Random numbers (image_count, DRAWS) in [0, 1) for one epoch: row i belongs to image i, whatever the order."""
+    return np.random.default_rng([seed, epoch, 0xA06]).random((image_count, DRAWS), dtype=np.float32)
+
+
+def augment(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+    """Changed copies of a batch: flipped, cropped, turned, recoloured, blurred, made noisy, partly painted over.
+
+    Args:
+        images: (batch, height, width, 3) uint8.
+        draws: (batch, DRAWS) float32 in [0, 1), from `draw`; the same numbers give the same copies.
+        augmentation: how far each change may go.
+
+    Returns:
+        (batch, height, width, 3) uint8, a new array.
+    """
+    if augmentation.rotate or augmentation.crop:
+        images = warp(images, draws, augmentation)
+    else:
+        images = shift_and_flip(images, draws, augmentation)
+    if augmentation.colour:
+        images = recolour(images, draws, augmentation.colour)
+    if augmentation.blur:
+        images = blur(images, draws, augmentation.blur)
+    if augmentation.noise:
+        images = add_noise(images, draws, augmentation.noise)
+    if augmentation.erase:
+        images = erase(images, draws, augmentation.erase)
+    return images
+
+
+def shift_and_flip(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+    """Mirror and move by whole pixels; what comes in from outside is the image reflected at its edge."""
+    height, width = images.shape[1:3]
+    reach_down, reach_right = round(augmentation.shift * height), round(augmentation.shift * width)
+    down = np.floor(draws[:, _DOWN] * (2 * reach_down + 1)).astype(int)
+    right = np.floor(draws[:, _RIGHT] * (2 * reach_right + 1)).astype(int)
+    padded = np.pad(images, ((0, 0), (reach_down, reach_down), (reach_right, reach_right), (0, 0)), mode="reflect")
+    mirrored, upside_down = _flips(draws, augmentation)
+    changed = np.empty_like(images)
+    for index in range(len(images)):
+        top, left = down[index], right[index]
+        window = padded[index, top : top + height, left : left + width]
+        window = window[:, ::-1] if mirrored[index] else window
+        changed[index] = window[::-1] if upside_down[index] else window
+    return changed
+
+
+def _flips(draws: Draws, augmentation: Augmentation) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    mirrored = (draws[:, _FLIP] < 0.5) & (augmentation.flip != "none")
+    upside_down = (draws[:, _TURN_OVER] < 0.5) & (augmentation.flip == "both")
+    return mirrored, upside_down
+
+
+def warp(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+    """Flip, crop, shift and turn in one resampling (bilinear; reflected at the edges)."""
+    height, width = images.shape[1:3]
+    # The shape of the part that is looked at: area as uniform share, sides' ratio within 3/4 to 4/3.
+    area = 1 - augmentation.crop * draws[:, _AREA]
+    ratio = np.exp((2 * draws[:, _RATIO] - 1) * math.log(4 / 3) * bool(augmentation.crop))
+    tall, wide = np.minimum(np.sqrt(area / ratio), 1), np.minimum(np.sqrt(area * ratio), 1)
+    down = (2 * draws[:, _DOWN] - 1) * (1 - tall + 2 * augmentation.shift)
+    right = (2 * draws[:, _RIGHT] - 1) * (1 - wide + 2 * augmentation.shift)
+    angle = np.radians((2 * draws[:, _ANGLE] - 1) * augmentation.rotate)
+    mirrored, upside_down = _flips(draws, augmentation)
+    across, along = np.where(mirrored, -wide, wide), np.where(upside_down, -tall, tall)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    # From the copy's coordinates (-1 to 1) to the image's; turning keeps shapes where height and width differ.
+    rows = [
+        [across * cosine, -along * sine * height / width, right],
+        [across * sine * width / height, along * cosine, down],
+    ]
+    matrices = torch.from_numpy(np.array(rows, np.float32).transpose(2, 0, 1).copy())
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32).contiguous()
+    grid = functional.affine_grid(matrices, list(inputs.shape), align_corners=False)
+    warped = functional.grid_sample(inputs, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return _as_images(warped.permute(0, 2, 3, 1))
+
+
+def _as_images(values: torch.Tensor) -> Images:
+    rounded: Images = values.round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
+    return rounded
+
+
+def recolour(images: Images, draws: Draws, reach: float) -> Images:
+    """Brightness, contrast and saturation, each by a factor between 1 - reach and 1 + reach."""
+    brightness, contrast, saturation = (
+        torch.from_numpy(1 + reach * (2 * draws[:, column] - 1)) for column in (_BRIGHTNESS, _CONTRAST, _SATURATION)
+    )
+    values = torch.from_numpy(images).to(torch.float32).flatten(1, 2)
+    luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+    grey = luma.expand(3, 3)
+    mixing = saturation[:, None, None] * torch.eye(3) + (1 - saturation[:, None, None]) * grey
+    mean_grey = values.mean(dim=1) @ luma
+    matrices = (brightness * contrast)[:, None, None] * mixing
+    offsets = brightness * (1 - contrast) * mean_grey
+    changed = torch.baddbmm(offsets[:, None, None].expand(-1, 1, 3), values, matrices.transpose(1, 2))
+    return _as_images(changed.reshape(images.shape))
+
+
+def blur(images: Images, draws: Draws, radius: float) -> Images:
+    """Half of the images through a Gaussian filter of up to that radius in pixels."""
+    changed = images.copy()
+    for index in np.flatnonzero(draws[:, _BLUR] < 0.5):
+        strength = ImageFilter.GaussianBlur(float(2 * draws[index, _BLUR] * radius))
+        changed[index] = np.asarray(Image.fromarray(images[index]).filter(strength))
+    return changed
+
+
+def add_noise(images: Images, draws: Draws, deviation: float) -> Images:
+    """Gaussian noise, the same in all channels' strength, up to that standard deviation in levels."""
+    changed = np.empty_like(images)
+    for index, image in enumerate(images):
+        random = np.random.default_rng(int(draws[index, _NOISE_SEED] * 2**24))  # float32 holds 24 bits
+        noise = random.standard_normal(image.shape, dtype=np.float32) * (deviation * draws[index, _NOISE])
+        changed[index] = np.clip(np.rint(image + noise), 0, 255)
+    return changed
+
+
+def erase(images: Images, draws: Draws, share: float) -> Images:
+    """A rectangle of the image's mean colour over half of the images (Zhong et al. 2017, Random erasing)."""
+    height, width = images.shape[1:3]
+    changed = images.copy()
+    for index in np.flatnonzero(draws[:, _ERASE] < 0.5):
+        rows = max(1, round(height * share * (0.3 + 0.7 * float(draws[index, _ERASE_HEIGHT]))))
+        columns = max(1, round(width * share * (0.3 + 0.7 * float(draws[index, _ERASE_WIDTH]))))
+        top = int(draws[index, _ERASE_TOP] * (height - rows + 1))
+        left = int(draws[index, _ERASE_LEFT] * (width - columns + 1))
+        changed[index, top : top + rows, left : left + columns] = images[index].mean(axis=(0, 1))
+    return changed
+
+
+def preview(images: Images, augmentation: Augmentation, *, copies: int = 7, seed: int = 0) -> Images:
+    """A sheet that shows what augmentation does: a row for each image, the original first, then changed copies.
+
+    Returns:
+        (rows * height, (copies + 1) * width, 3) uint8.
+    """
+    columns = [images]
+    for copy in range(copies):
+        draws = draw(seed=seed, epoch=copy, image_count=len(images))
+        columns.append(augment(images, draws, augmentation))
+    return np.concatenate([np.concatenate(list(column)) for column in columns], axis=1)

@@ -1,0 +1,100 @@
+"""What training is given: arrays. It never sees a file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """Framed images with their labels, and which of them to learn from and which to choose by."""
+
+    images: NDArray[np.uint8]  # (images, height, width, 3), possibly memory-mapped
+    labels: NDArray[np.int64]  # (images,)
+    class_count: int
+    train_rows: NDArray[np.int64]  # which images are learnt from
+    validation_rows: NDArray[np.int64]  # which images the best epoch is chosen by; may be empty
+    classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
+    digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
+            raise ShapeError(
+                f"images are {self.images.dtype} of shape {self.images.shape}", "Give uint8 (n, height, width, 3)."
+            )
+        if len(self.labels) != len(self.images):
+            raise ShapeError(f"{len(self.images)} images have {len(self.labels)} labels", "Give one label each.")
+        if len(self.train_rows) == 0:
+            raise DataError("no image is left to learn from", "Give at least two images of each of two classes.")
+        if self.classes and len(self.classes) != self.class_count:
+            raise ShapeError(f"{self.class_count} classes have {len(self.classes)} names", "Give one name each.")
+
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return int(self.images.shape[1]), int(self.images.shape[2])
+
+    def identity(self) -> dict[str, object]:
+        """What a checkpoint remembers of its data: enough to notice other data or another class list."""
+        hashed = hashlib.sha256(self.digest.encode())
+        if not self.digest:
+            for part in (self.labels, self.train_rows, self.validation_rows):
+                hashed.update(np.ascontiguousarray(part, np.int64).tobytes())
+        return {
+            "classes": list(self.classes) or self.class_count,
+            "digest": hashed.hexdigest(),
+            "images": len(self.images),
+            "image_size": list(self.image_size()),
+        }
+
+
+def channel_statistics(
+    images: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over the given images, in levels of 255.
+
+    Sums are kept as integers, so that neither the order nor the size of the pieces matters.
+
+    >>> channel_statistics(np.full((2, 4, 4, 3), 7, np.uint8), np.array([0, 1]))[0]
+    (7.0, 7.0, 7.0)
+    """
+    totals, squares, count = [0, 0, 0], [0, 0, 0], 0
+    for start in range(0, len(rows), 256):
+        piece = images[rows[start : start + 256]].reshape(-1, 3)
+        count += len(piece)
+        for channel in range(3):
+            levels = np.bincount(piece[:, channel], minlength=256)
+            totals[channel] += int(levels @ np.arange(256))
+            squares[channel] += int(levels @ np.arange(256) ** 2)
+    means = [total / count for total in totals]
+    deviations = [max(square / count - mean**2, 1.0) ** 0.5 for square, mean in zip(squares, means, strict=True)]
+    return tuple(means), tuple(deviations)
+
+
+def class_weights(labels: NDArray[np.int64], class_count: int) -> NDArray[np.float32]:
+    """Weights that give every class that is there the same say; over the images they average 1.
+
+    >>> class_weights(np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
+    """
+    counts = np.bincount(labels, minlength=class_count)
+    present = np.count_nonzero(counts)
+    return np.where(counts > 0, len(labels) / (present * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def identity_difference(saved: dict[str, object], given: dict[str, object]) -> str:
+    """The first thing that differs between two identities, in words; empty when nothing does."""
+    names = {"classes": "class list", "image_size": "image size", "images": "number of images", "digest": "data set"}
+    for key, name in names.items():
+        if saved.get(key) != given[key]:
+            detail = "" if key == "digest" else f": {_shown(saved.get(key))} then, {_shown(given[key])} now"
+            return f"the {name} is another one{detail}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, Sequence) else str(value)

@@ -1,0 +1,141 @@
+"""Which recipe fits which data: one rule for each value, and the reason is written down beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from vidi.errors import UnknownNameError
+from vidi.networks.build import SMALLEST_SIDE
+from vidi.networks.registry import NETWORKS
+from vidi.training.augment import Augmentation, Flip
+from vidi.training.recipe import Recipe
+
+LARGEST_COMPACT_SIDE = 128  # pixels of the shorter side; larger images cost four times as much for each doubling
+TEXTBOOK_SIZE = (256, 256)
+SIGNS_SIDE = 32  # grey images up to this size are taken for signs: digits, letters, drawings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTraits:
+    """What the choice of a recipe looks at."""
+
+    image_count: int  # images to learn from
+    class_count: int
+    usual_size: tuple[int, int]  # (height, width) in pixels, medians over the images
+    is_grey: bool  # every image has three equal channels
+
+
+def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping[str, object] | None = None) -> Recipe:
+    """The recipe for a data set; what the user asked for in `changes` stands above every rule.
+
+    Args:
+        traits: of the images to learn from.
+        network: a name in `vidi.networks.registry.NETWORKS`.
+        changes: a field of `Recipe`, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
+
+    Raises:
+        UnknownNameError: no such network.
+        UsageError: no such field, or a value that it cannot have.
+    """
+    if network not in NETWORKS:
+        raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
+    recipe = _textbook_recipe(traits) if network == "textbook" else _dense_recipe(traits)
+    if network == "compact":
+        recipe = _compact_recipe(traits)
+    return recipe.changed(changes or {}, source="you")
+
+
+def compact_size(usual_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) for `compact`: the images' own, scaled down until the shorter side is at most 128 pixels.
+
+    Sides are rounded to multiples of 8 above 32 pixels.
+
+    >>> compact_size((8, 8)), compact_size((28, 28)), compact_size((128, 64)), compact_size((375, 500))
+    ((8, 8), (28, 28), (128, 64), (128, 168))
+    """
+    scale = min(1.0, LARGEST_COMPACT_SIDE / min(usual_size))
+    sides = [max(SMALLEST_SIDE, round(side * scale)) for side in usual_size]
+    return _pair([side if side <= 32 else 8 * round(side / 8) for side in sides])
+
+
+def _pair(sides: Sequence[int]) -> tuple[int, int]:
+    height, width = (min(side, 2 * LARGEST_COMPACT_SIDE) for side in sides)
+    return height, width
+
+
+def _textbook_recipe(traits: DataTraits) -> Recipe:
+    """The recipe of the introductions, word for word; only signs are not mirrored."""
+    signs = _shows_signs(traits)
+    augmentation = Augmentation(rotate=15.0) if signs else Augmentation(flip="both", rotate=72.0)
+    recipe = Recipe(
+        network="textbook",
+        image_size=TEXTBOOK_SIZE if min(traits.usual_size) > SIGNS_SIDE else compact_size(traits.usual_size),
+        epochs=50,
+        batch=32,
+        optimizer="adam",
+        learning_rate=1e-3,
+        schedule="constant",
+        warm_up=0.0,
+        normalisation="rescale",
+        augmentation=augmentation,
+    )
+    return _with_sources(recipe, traits, "the textbook recipe")
+
+
+def _dense_recipe(traits: DataTraits) -> Recipe:
+    """As the textbook network, at no more than 64 pixels a side: every pixel has its own weights here."""
+    height, width = compact_size(traits.usual_size)
+    recipe = replace(_textbook_recipe(traits), network="dense", image_size=(min(height, 64), min(width, 64)))
+    return _with_sources(recipe, traits, "the textbook recipe")
+
+
+def _compact_recipe(traits: DataTraits) -> Recipe:
+    signs = _shows_signs(traits)
+    small = min(traits.usual_size) <= 48
+    flip: Flip = "none" if signs else "horizontal"
+    if small:
+        augmentation = Augmentation(flip=flip, shift=0.125, rotate=10.0 if signs else 0.0, erase=0.0 if signs else 0.3)
+    else:
+        augmentation = Augmentation(flip=flip, crop=0.5, rotate=10.0, colour=0.3, erase=0.4)
+    recipe = Recipe(
+        network="compact",
+        image_size=compact_size(traits.usual_size),
+        epochs=_epochs(traits.image_count),
+        batch=_batch(traits.image_count),
+        optimizer="sgd",
+        learning_rate=0.2,
+        momentum=0.9,
+        weight_decay=5e-4,
+        schedule="cosine",
+        warm_up=0.15,
+        label_smoothing=0.1,
+        averaging=0.98,
+        augmentation=augmentation,
+    )
+    return _with_sources(recipe, traits, "the usual for compact")
+
+
+def _epochs(image_count: int) -> int:
+    """About a million images seen in all, within 15 to 100 epochs."""
+    return max(15, min(100, round(1_000_000 / image_count)))
+
+
+def _batch(image_count: int) -> int:
+    """A power of two between 32 and 256 that leaves at least 20 steps in an epoch, where there are images enough."""
+    return max((batch for batch in (64, 128, 256) if batch * 20 <= image_count), default=32)
+
+
+def _shows_signs(traits: DataTraits) -> bool:
+    return traits.is_grey and max(traits.usual_size) <= SIGNS_SIDE
+
+
+def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
+    sources = dict.fromkeys(recipe.as_dict(), f"default: {default}")
+    del sources["sources"]
+    sources["image_size"] = f"data: usual size {traits.usual_size[0]}x{traits.usual_size[1]}"
+    if recipe.network == "compact":
+        sources["epochs"] = sources["batch"] = f"data: {traits.image_count:,} images to learn from"
+    if _shows_signs(traits):
+        sources["augmentation.flip"] = "data: grey and at most 32 pixels, so taken for signs, which are not mirrored"
+    else:
+        sources["augmentation.flip"] = "data: photographs, whose mirror images are as good"
+    return replace(recipe, sources=sources)

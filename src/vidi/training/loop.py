@@ -1,0 +1,84 @@
+"""The training loop, whole on one page: what happens to one epoch, one batch, one image."""
+
+import math
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidi.training.augment import augment, draw
+from vidi.training.epoch import epoch_batches, finish_epoch, why_to_stop
+from vidi.training.faults import is_memory_shortage, note_skipped_step, restore_buffers, split_further
+from vidi.training.objective import forward, summed_loss
+from vidi.training.schedule import rate_share
+from vidi.training.state import State, move_average
+from vidi.training.surroundings import Surroundings
+
+
+def train(state: State, around: Surroundings) -> None:
+    """Train until the plan is done, patience or time runs out, or the user stops it; `state.stopped_by` says which."""
+    data, recipe = around.data, around.recipe
+    while not state.stopped_by:
+        batches = epoch_batches(data.train_rows, recipe, state)
+        draws = draw(seed=recipe.seed, epoch=batches.epoch, image_count=len(data.images))
+        for rows in batches.left:
+            start = time.perf_counter()
+            images = augment(data.images[rows], draws[rows], recipe.augmentation)
+            prepared = time.perf_counter()
+            learn(state, images, data.labels[rows], around)
+            state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
+            ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
+            if ends_epoch:
+                finish_epoch(state, around, epoch=batches.epoch + 1)
+            state.stopped_by = why_to_stop(state, around)
+            went_back = around.after_step(state)
+            if ends_epoch or state.stopped_by or went_back:
+                break
+
+
+def learn(state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], around: Surroundings) -> None:
+    """One step: forward, backward and, if every number is finite, new weights."""
+    counters, recipe, network = state.counters, around.recipe, state.network
+    statistics = [buffer.clone() for buffer in network.buffers()]
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # a plain mean at first, so that they fit after a few steps
+            module.momentum = max(0.1, 1 / (counters.step + 1))
+    while True:
+        try:
+            loss, correct = push_through(state, images, labels, around)
+            break
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory_shortage(error):
+                raise
+            restore_buffers(state, statistics)
+            split_further(state, error, batch=len(images))
+    counters.step += 1
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    if not (math.isfinite(loss) and torch.nn.utils.get_total_norm(gradients).isfinite()):
+        restore_buffers(state, statistics)
+        note_skipped_step(state)
+        return
+    share = rate_share(state.plan.progress(counters.step), recipe.schedule, warm_up=recipe.warm_up)
+    for group in state.optimizer.param_groups:
+        group["lr"] = recipe.learning_rate * share * 0.5**counters.rollbacks
+    state.optimizer.step()
+    move_average(state, recipe.averaging)
+    counters.add_images(loss_sum=loss, correct=correct, seen=len(images))
+
+
+def push_through(
+    state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], around: Surroundings
+) -> tuple[float, int]:
+    """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
+    state.network.train()
+    state.optimizer.zero_grad(set_to_none=True)
+    loss_sum, correct = 0.0, 0
+    for part in np.array_split(np.arange(len(images)), state.counters.parts):
+        truth = torch.from_numpy(labels[part])
+        logits = forward(state.network, around.normalisation.inputs(images[part]), around.precision)
+        loss = summed_loss(logits, truth, around.recipe, around.class_weights)
+        (loss / len(images)).backward()  # type: ignore[no-untyped-call]
+        loss_sum += float(loss.detach())
+        correct += int((logits.argmax(dim=1) == truth).sum())
+    return loss_sum, correct

@@ -1,0 +1,70 @@
+"""What is asked of a network: from images to inputs, from logits to a loss, and how good it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from vidi.networks.layers import Classifier
+from vidi.training.data import TrainingData
+from vidi.training.engine import Precision
+from vidi.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What is subtracted from and divided out of each channel, in levels of 255."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def inputs(self, images: NDArray[np.uint8]) -> Tensor:
+        """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32, colour innermost in memory."""
+        values = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32)
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+        return values.sub_(mean[:, None, None]).div_(std[:, None, None])
+
+
+def forward(network: Classifier, inputs: Tensor, precision: Precision) -> Tensor:
+    """Logits as float32, computed in the given precision."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        logits: Tensor = network(inputs)
+    return logits.to(torch.float32)
+
+
+def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe, class_weights: Tensor | None) -> Tensor:
+    """The loss summed over the images, so that parts of a batch add up to the whole.
+
+    Cross-entropy with the recipe's label smoothing, or the mean over classes of the squared difference between
+    probabilities and truth.
+    """
+    if recipe.loss == "cross-entropy":
+        smoothing = recipe.label_smoothing
+        return functional.cross_entropy(
+            logits, labels, weight=class_weights, label_smoothing=smoothing, reduction="sum"
+        )
+    targets = functional.one_hot(labels, logits.shape[1]).to(torch.float32)
+    errors = (logits.softmax(dim=1) - targets).square().mean(dim=1)
+    if class_weights is not None:
+        errors = errors * class_weights[labels]
+    return errors.sum()
+
+
+def score(
+    network: Classifier, data: TrainingData, *, normalisation: Normalisation, precision: Precision
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy over the validation images."""
+    network.eval()
+    rows = data.validation_rows
+    loss_sum, correct = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(rows), 128):
+            piece = rows[start : start + 128]
+            logits = forward(network, normalisation.inputs(data.images[piece]), precision)
+            truth = torch.from_numpy(data.labels[piece])
+            loss_sum += float(functional.cross_entropy(logits, truth, reduction="sum"))
+            correct += int((logits.argmax(dim=1) == truth).sum())
+    return loss_sum / len(rows), correct / len(rows)

@@ -1,0 +1,54 @@
+"""What training says while it runs, and the table it leaves."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from vidi.files import write_whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a training run is."""
+
+    epoch: int  # from 1
+    epochs: float  # as planned now; the last may be a part of one
+    step: int  # steps done
+    steps: int  # as planned now
+    loss: float  # mean over this epoch so far
+    accuracy: float  # share of this epoch's images so far that were right when they were learnt from
+    validation_loss: float | None  # of the last whole epoch
+    validation_accuracy: float | None
+    images_per_second: float
+    seconds_left: float  # until training ends as planned
+    limited_by: str  # "arithmetic" or "preparing images"
+    note: str = ""  # something out of the ordinary, in a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRow:
+    """One row of results.csv."""
+
+    epoch: int  # from 1
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None  # cross-entropy without smoothing or weights; None without validation images
+    validation_accuracy: float | None
+    learning_rate: float  # at the epoch's end
+    images_per_second: float
+    seconds: float  # training and validation
+    limited_by: str
+
+
+def write_results(folder: Path, history: Sequence[EpochRow]) -> None:
+    """Write results.csv, whole."""
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, [item.name for item in fields(EpochRow)], lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        values = asdict(row)
+        rounded = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
+        writer.writerow({key: "" if value is None else value for key, value in rounded.items()})
+    write_whole(folder / "results.csv", stream.getvalue())

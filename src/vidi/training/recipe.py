@@ -1,0 +1,156 @@
+"""Everything that decides how a network is trained, in one value that can be written down and read back."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from vidi.errors import UsageError
+from vidi.networks.options import NetworkOptions
+from vidi.training.augment import Augmentation
+from vidi.training.schedule import Schedule
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "optimizer": ("adam", "adamw", "sgd"),
+    "schedule": ("one-cycle", "cosine", "constant"),
+    "loss": ("cross-entropy", "mean-squared-error"),
+    "class_weights": ("none", "balanced"),
+    "normalisation": ("standardise", "rescale"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides how a network is trained."""
+
+    network: str = "compact"
+    options: NetworkOptions = field(default_factory=NetworkOptions)
+    image_size: tuple[int, int] = (128, 128)  # (height, width), pixels
+    epochs: int = 30  # at most; a deadline may plan fewer
+    batch: int = 64  # images for one step of the weights
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = 1e-3  # peak, reached after warm-up
+    momentum: float = 0.9  # sgd only, Nesterov's
+    weight_decay: float = 0.0  # of the layers' weights; biases are left alone
+    schedule: Schedule = "cosine"
+    warm_up: float = 0.1  # share of the run
+    loss: Literal["cross-entropy", "mean-squared-error"] = "cross-entropy"
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    averaging: float = 0.0  # how much of the running mean of the weights a step keeps; 0 = no running mean
+    patience: int = 0  # epochs without gain until it stops early; 0 = never
+    normalisation: Literal["standardise", "rescale"] = "standardise"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
+    checkpoint_seconds: float = 30.0  # at least this long between two checkpoints
+    sources: Mapping[str, str] = field(default_factory=dict)  # field name → where its value came from
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            value = object.__getattribute__(self, name)
+            if value not in allowed:
+                raise UsageError(f"{name} is {value!r}", f"Use one of: {', '.join(allowed)}.")
+        for name, (least, most) in _RANGES.items():
+            value = object.__getattribute__(self, name)
+            if not least <= value <= most:
+                raise UsageError(f"{name} is {value}", f"Use {least:g} to {most:g}.")
+
+    def changed(self, changes: Mapping[str, object], *, source: str) -> Self:
+        """A copy with some values replaced, and `source` noted as where they came from.
+
+        A key is a field's name, or `options.NAME` or `augmentation.NAME`.
+
+        Raises:
+            UsageError: no such field, or a value that it cannot have.
+        """
+        values: dict[str, Any] = {}
+        nested: dict[str, dict[str, object]] = {"options": {}, "augmentation": {}}
+        for name, value in changes.items():
+            group, _, inner = name.partition(".")
+            if inner and group in nested:
+                nested[group][inner] = value
+            else:
+                values[name] = value
+        for group, inner_values in nested.items():
+            if inner_values:
+                before = values.get(group, object.__getattribute__(self, group))
+                _refuse_unknown(inner_values, before, prefix=f"{group}.")
+                values[group] = replace(before, **inner_values)
+        _refuse_unknown(values, self, prefix="")
+        sources = {**self.sources, **dict.fromkeys(changes, source)}
+        return replace(self, **values, sources=sources)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON or TOML; what is None is left out."""
+        return _without_none(asdict(self))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe that `as_dict` wrote.
+
+        Raises:
+            UsageError: an unknown field or a value that it cannot have.
+        """
+        plain: dict[str, Any] = {**values}
+        _refuse_unknown(plain, cls(), prefix="")
+        options, augmentation = dict(plain.pop("options", {})), dict(plain.pop("augmentation", {}))
+        _refuse_unknown(options, NetworkOptions(), prefix="options.")
+        _refuse_unknown(augmentation, Augmentation(), prefix="augmentation.")
+        if "filters" in options:
+            options["filters"] = tuple(options["filters"])
+        if "image_size" in plain:
+            plain["image_size"] = tuple(plain["image_size"])
+        return cls(**plain, options=NetworkOptions(**options), augmentation=Augmentation(**augmentation))
+
+    def as_toml(self) -> str:
+        """The text of recipe.toml."""
+        import tomli_w
+
+        return tomli_w.dumps(self.as_dict())
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """The recipe of a recipe.toml.
+
+        Raises:
+            UsageError: not TOML, or not a recipe.
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"the recipe is not TOML: {error}", "Correct that line, or start anew.") from error
+        return cls.from_dict(values)
+
+
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "epochs": (1, 100_000),
+    "batch": (1, 65_536),
+    "learning_rate": (1e-8, 100),
+    "momentum": (0, 0.999),
+    "weight_decay": (0, 1),
+    "warm_up": (0, 0.9),
+    "label_smoothing": (0, 0.9),
+    "averaging": (0, 0.99999),
+    "patience": (0, 100_000),
+    "seed": (0, 2**63 - 1),
+    "checkpoint_seconds": (0, 86_400),
+}
+
+
+def _refuse_unknown(values: Mapping[str, object], example: Recipe | NetworkOptions | Augmentation, prefix: str) -> None:
+    known = [item.name for item in fields(example)]
+    for name in values:
+        if name not in known:
+            raise UsageError(f"a recipe has no {prefix}{name}", f"It has: {', '.join(known)}.")
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            plain[name] = _without_none(value)
+        elif value is not None:
+            plain[name] = list(value) if isinstance(value, tuple) else value
+    return plain

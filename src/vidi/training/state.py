@@ -1,0 +1,168 @@
+"""All that changes while a network is trained; what a checkpoint keeps and brings back to the last bit."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from vidi.networks.build import build_network
+from vidi.networks.layers import Classifier
+from vidi.training.progress import EpochRow
+from vidi.training.recipe import Recipe
+from vidi.training.schedule import Plan
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(slots=True)
+class Counters:
+    """The numbers of a run; the first five begin anew with each epoch."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0  # images of this epoch
+    prepare_seconds: float = 0.0
+    arithmetic_seconds: float = 0.0
+    step: int = 0  # batches done in the whole run
+    skipped: int = 0  # steps left out because loss or gradient was not finite
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0  # each halves the learning rate
+    parts: int = 1  # a batch is pushed through in that many parts, when memory is short
+    best_epoch: int = 0  # 0 = none yet
+    best_accuracy: float = -1.0
+    best_loss: float = float("inf")
+    epochs_without_gain: int = 0
+
+    def add_time(self, *, prepare: float, arithmetic: float) -> None:
+        """Where a step's seconds went."""
+        self.prepare_seconds += prepare
+        self.arithmetic_seconds += arithmetic
+
+    def add_images(self, *, loss_sum: float, correct: int, seen: int) -> None:
+        """What a step that succeeded adds to the epoch's sums."""
+        self.skipped_in_a_row = 0
+        self.loss_sum += loss_sum
+        self.correct += correct
+        self.seen += seen
+
+    def begin_epoch(self) -> None:
+        """Forget the sums of the epoch that has ended."""
+        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
+        self.prepare_seconds, self.arithmetic_seconds = 0.0, 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A network in training."""
+
+    network: Classifier
+    optimizer: optim.Optimizer
+    averaged: Classifier | None  # the running mean of the weights, where the recipe asks for one
+    plan: Plan
+    counters: Counters = field(default_factory=Counters)
+    history: list[EpochRow] = field(default_factory=list)
+    best: Weights = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what was out of the ordinary, in sentences
+    stopped_by: str = ""  # "" while it runs; then plan, patience, deadline or user
+
+    def judged(self) -> Classifier:
+        """The network that is validated and shipped: the averaged one, where there is one."""
+        return self.averaged or self.network
+
+    def keep_best(self) -> None:
+        """Copy the judged network's weights."""
+        self.best = {name: tensor.detach().clone() for name, tensor in self.judged().state_dict().items()}
+
+
+def new_state(recipe: Recipe, *, class_count: int, plan: Plan) -> State:
+    """A network with its first weights, and an optimizer that has not stepped yet."""
+    network = build_network(
+        recipe.network,
+        image_size=recipe.image_size,
+        class_count=class_count,
+        options=recipe.options,
+        seed=recipe.seed,
+    )
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
+    return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
+
+
+def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimizer; weight decay holds for weights of layers, not for biases."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        return optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    if recipe.optimizer == "adamw":
+        return optim.AdamW(groups, lr=recipe.learning_rate)
+    return optim.Adam(groups, lr=recipe.learning_rate)
+
+
+def state_as_tensors(state: State) -> Weights:
+    """Every tensor of the run under a name: network, averaged, best and optimizer."""
+    parts: dict[str, Mapping[str, Tensor]] = {"network": state.network.state_dict(), "best": state.best}
+    if state.averaged is not None:
+        parts["averaged"] = state.averaged.state_dict()
+    parts["optimizer"] = {f"{index}.{name}": tensor for index, name, tensor in _optimizer_tensors(state.optimizer)}
+    return {f"{part}/{name}": tensor.contiguous() for part, named in parts.items() for name, tensor in named.items()}
+
+
+def _optimizer_tensors(optimizer: optim.Optimizer) -> Iterator[tuple[int, str, Tensor]]:
+    for index, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                yield index, name, value
+
+
+def state_as_json(state: State) -> dict[str, object]:
+    """The rest of the run, as plain values."""
+    return {
+        "plan": asdict(state.plan),
+        "counters": asdict(state.counters),
+        "history": [asdict(row) for row in state.history],
+        "notes": list(state.notes),
+        "stopped_by": state.stopped_by,
+    }
+
+
+def restore_state(state: State, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Bring a new state to where a checkpoint was; the next step's bits are those of the unbroken run."""
+    parts: dict[str, Weights] = {"network": {}, "best": {}, "averaged": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, _, inner = name.partition("/")
+        parts[part][inner] = tensor
+    state.network.load_state_dict(parts["network"])
+    if state.averaged is not None:
+        state.averaged.load_state_dict(parts["averaged"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = tensor
+    groups = state.optimizer.state_dict()["param_groups"]
+    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    state.best = parts["best"]
+    state.plan = Plan(**values["plan"])
+    state.counters = Counters(**values["counters"])
+    state.history = [EpochRow(**row) for row in values["history"]]
+    state.notes, state.stopped_by = list(values["notes"]), values["stopped_by"]
+
+
+@torch.no_grad()
+def move_average(state: State, averaging: float) -> None:
+    """Move the running mean towards the new weights; quickly at first, when there is little to keep."""
+    if state.averaged is None:
+        return
+    keep = min(averaging, (1 + state.counters.step) / (10 + state.counters.step))
+    new = state.network.state_dict()
+    for name, mean in state.averaged.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(new[name], 1 - keep)
+        else:
+            mean.copy_(new[name])

@@ -1,0 +1,246 @@
+"""From arrays and a recipe to a trained network, with checkpoints on the way."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from vidi.errors import ModelError
+from vidi.files import remove_leftovers
+from vidi.machine import Deadline, tune_allocator
+from vidi.networks.build import build_network
+from vidi.networks.layers import Classifier
+from vidi.training.checkpoint import read_checkpoint, write_checkpoint
+from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference
+from vidi.training.engine import matrix_rate, measure_engine
+from vidi.training.epoch import limited_by, steps_in_epoch
+from vidi.training.faults import must_roll_back, roll_back
+from vidi.training.loop import train
+from vidi.training.objective import Normalisation
+from vidi.training.progress import EpochRow, Progress, write_results
+from vidi.training.recipe import Recipe
+from vidi.training.schedule import Plan
+from vidi.training.state import State, new_state, restore_state, state_as_json, state_as_tensors
+from vidi.training.surroundings import Surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNetwork:
+    """The best network of a run, and how it came about."""
+
+    network: Classifier  # with the best epoch's weights, in evaluation mode
+    recipe: Recipe  # as it was carried out: measured values in place of "auto"
+    normalisation: Normalisation
+    history: tuple[EpochRow, ...]
+    best_epoch: int  # from 1; 0 when the run was stopped before its first epoch ended
+    finished: bool  # the plan was done or patience ended it
+    stopped_by: str  # plan, patience, deadline or user
+    notes: tuple[str, ...]  # what was out of the ordinary, in sentences
+
+
+def train_network(
+    arrays: TrainingData,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    deadline: Deadline | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> TrainedNetwork:
+    """Train a network, or go on with one: same recipe, seed and kind of machine give the same weights to the bit.
+
+    Writes `checkpoint.safetensors`, `checkpoint-previous.safetensors` and `results.csv` into the folder.
+
+    Args:
+        arrays: framed images, labels, and which to learn from.
+        recipe: how; its image size must be that of the images.
+        folder: the run's own folder, held by this process.
+        deadline: when training must end; fewer epochs are planned where the recipe's would take longer.
+        on_progress: called after every step.
+        resume: go on from the folder's checkpoint.
+        should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
+
+    Raises:
+        ModelError: the checkpoint is damaged beyond its copy, or of another recipe, data set or class list.
+        GateError: training does not converge.
+        ResourceError: memory or disk is too small.
+    """
+    tune_allocator()
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    if resume:
+        state, recipe, normalisation = _resumed(folder, arrays, recipe)
+    else:
+        state, recipe, normalisation = _begun(arrays, recipe, deadline)
+    keeper = _Keeper(folder, arrays, recipe, normalisation, on_progress)
+    weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count)
+    around = Surroundings(
+        data=arrays,
+        recipe=recipe,
+        normalisation=normalisation,
+        precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
+        class_weights=torch.from_numpy(weights) if recipe.class_weights == "balanced" else None,
+        deadline=deadline,
+        should_stop=should_stop,
+        after_step=keeper.after_step,
+    )
+    if not resume:
+        keeper.save(state)
+    if not state.stopped_by:
+        train(state, around)
+        if not state.best:
+            state.keep_best()
+        keeper.save(state)
+    return _trained(state, arrays, recipe, normalisation)
+
+
+def read_trained(folder: Path, arrays: TrainingData, recipe: Recipe) -> TrainedNetwork:
+    """The best network so far of a run that was stopped, without any more training.
+
+    Raises:
+        ModelError: as `train_network` with `resume`.
+    """
+    state, recipe, normalisation = _resumed(folder, arrays, recipe)
+    if not state.best:
+        state.keep_best()
+    return _trained(state, arrays, recipe, normalisation)
+
+
+def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> tuple[State, Recipe, Normalisation]:
+    """A new run: the engine is measured where the recipe leaves it open, and the plan made to fit the deadline."""
+    if recipe.image_size != arrays.image_size():
+        raise ModelError(
+            f"the recipe's image size is {recipe.image_size}, the images are {arrays.image_size()}",
+            "Frame the images to the recipe's size.",
+        )
+    per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
+    state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
+    if recipe.precision == "auto" or deadline is not None:
+        engine = measure_engine(state.network, recipe.image_size, batch=recipe.batch)
+        if recipe.precision == "auto":
+            recipe = recipe.changed({"precision": engine.precision}, source=engine.reason)
+        if deadline is not None:
+            # A tenth for preparing images and validation; the first epoch's own time corrects it.
+            epoch_seconds = 1.1 * engine.seconds_per_image * len(arrays.train_rows)
+            affordable = int(max(deadline.seconds_left(), 0) / epoch_seconds * per_epoch)
+            state.plan = Plan(max(1, min(state.plan.steps, affordable)))
+    if recipe.normalisation == "rescale":
+        normalisation = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+    else:
+        normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
+    return state, recipe, normalisation
+
+
+def _resumed(folder: Path, arrays: TrainingData, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
+    """A run brought back from its checkpoint, if that is of the same recipe and data."""
+    checkpoint = read_checkpoint(folder)
+    saved = Recipe.from_dict(checkpoint.values["recipe"])
+    difference = identity_difference(checkpoint.values["data"], arrays.identity()) or _recipe_difference(saved, recipe)
+    if difference:
+        raise ModelError(f"{folder.name}: {difference}", "Resume with what the run was started with, or start anew.")
+    state = new_state(saved, class_count=arrays.class_count, plan=Plan(1))
+    restore_state(state, checkpoint.tensors, checkpoint.values)
+    if checkpoint.note:
+        state.notes.append(checkpoint.note)
+    if saved.precision == "bfloat16" and matrix_rate("bfloat16") < matrix_rate("float32"):
+        saved = saved.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
+        state.notes.append("this processor is slow in bfloat16: went on in float32, so the weights' bits will differ")
+    if state.stopped_by in ("user", "deadline"):
+        state.stopped_by = ""
+    return state, saved, Normalisation(**checkpoint.values["normalisation"])
+
+
+def _recipe_difference(saved: Recipe, given: Recipe) -> str:
+    """The first field in which two recipes differ, in words; what was measured does not count."""
+    before, now = (replace(recipe, sources={}, checkpoint_seconds=0.0).as_dict() for recipe in (saved, given))
+    if given.precision == "auto":
+        now["precision"] = before["precision"]
+    for name in before:
+        if before[name] != now[name]:
+            return f"the recipe's {name} is another one: {before[name]} then, {now[name]} now"
+    return ""
+
+
+class _Keeper:
+    """Tells and saves after each step; holds the time of the last checkpoint."""
+
+    def __init__(
+        self,
+        folder: Path,
+        arrays: TrainingData,
+        recipe: Recipe,
+        normalisation: Normalisation,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._folder, self._recipe, self._on_progress = folder, recipe, on_progress
+        self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
+        self._fixed = {
+            "recipe": recipe.as_dict(),
+            "data": arrays.identity(),
+            "normalisation": {"mean": normalisation.mean, "std": normalisation.std},
+        }
+        self._saved_at, self._rows_written = time.monotonic(), 0
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint now, unless the weights are not finite."""
+        tensors = state_as_tensors(state)
+        if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            write_checkpoint(self._folder, tensors, {**self._fixed, **state_as_json(state)})
+        self._saved_at = time.monotonic()
+
+    def after_step(self, state: State) -> bool:
+        """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
+        if must_roll_back(state):
+            roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.learning_rate)
+            return True
+        if len(state.history) != self._rows_written:
+            write_results(self._folder, state.history)
+            self._rows_written = len(state.history)
+        due = time.monotonic() - self._saved_at >= self._recipe.checkpoint_seconds
+        if due and not state.counters.skipped_in_a_row:
+            self.save(state)
+        if self._on_progress is not None:
+            self._on_progress(_progress(state, self._per_epoch))
+        return False
+
+
+def _progress(state: State, per_epoch: int) -> Progress:
+    counters, last = state.counters, state.history[-1] if state.history else None
+    seconds = counters.prepare_seconds + counters.arithmetic_seconds
+    fresh = counters.seen > 0
+    rate = counters.seen / seconds if fresh else last.images_per_second if last else 0.0
+    step_seconds = last.seconds / per_epoch if last else seconds / max(1, counters.step)
+    return Progress(
+        epoch=max(1, -(-counters.step // per_epoch)),
+        epochs=state.plan.steps / per_epoch,
+        step=counters.step,
+        steps=state.plan.steps,
+        loss=counters.loss_sum / counters.seen if fresh else last.train_loss if last else float("nan"),
+        accuracy=counters.correct / counters.seen if fresh else last.train_accuracy if last else 0.0,
+        validation_loss=last.validation_loss if last else None,
+        validation_accuracy=last.validation_accuracy if last else None,
+        images_per_second=rate,
+        seconds_left=(state.plan.steps - counters.step) * step_seconds,
+        limited_by=limited_by(state) if fresh else last.limited_by if last else "arithmetic",
+        note=state.notes[-1] if state.notes else "",
+    )
+
+
+def _trained(state: State, arrays: TrainingData, recipe: Recipe, normalisation: Normalisation) -> TrainedNetwork:
+    network = build_network(
+        recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
+    )
+    network.load_state_dict(state.best)
+    return TrainedNetwork(
+        network=network.eval().requires_grad_(False),
+        recipe=recipe,
+        normalisation=normalisation,
+        history=tuple(state.history),
+        best_epoch=state.counters.best_epoch,
+        finished=state.stopped_by in ("plan", "patience"),
+        stopped_by=state.stopped_by,
+        notes=tuple(state.notes),
+    )
