@@ -2,9 +2,9 @@
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple
 
 from vidi.errors import ImageError
 from vidi.images.limits import Limits
@@ -38,7 +38,7 @@ class ArchiveStore:
 
     path: Path
     members: Mapping[str, Member]
-    most_bytes: int | None = Limits().file_bytes  # of one member, unpacked
+    most_bytes: int | None = Limits().file_bytes  # of one member, unpacked; None for files that are no images
 
     def read(self, path: str) -> bytes:
         """The bytes of one member.
@@ -64,10 +64,6 @@ class ArchiveStore:
             raise ImageError(
                 "unreadable", f"the archive cannot be read: {error.strerror}", "Look at the archive's rights."
             ) from error
-
-    def without_limit(self) -> Self:
-        """The same for files that are no images: tables, annotations, records."""
-        return replace(self, most_bytes=None)
 
 
 def read_member(stream: BinaryIO, member: Member) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from vidi.data.class_names import order_names
 from vidi.data.dataset import LabelledImage
 from vidi.data.parts import part_named
-from vidi.data.source import Reading, Source, is_image_name, not_an_image_name
+from vidi.data.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -28,12 +28,11 @@ def read_class_folders(source: Source) -> Reading | None:
     Raises:
         DataError: some folders beside each other are split folders and others are not.
     """
-    paths = [file.path for file in source.scan.files if is_image_name(file.path)]
+    paths = [file.path for file in source.scan.files]
     if not any("/" in path for path in paths):
         return None
     layout = _find_layout(paths, source.given)
     read = _label_images(paths, layout)
-    read.ignored = [not_an_image_name(file.path) for file in source.scan.files if not is_image_name(file.path)]
     if source.scan.empty_folders:
         read.notes.append(_empty_folders_note(source.scan.empty_folders))
     return read

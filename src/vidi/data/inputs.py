@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from vidi.data.archives import is_archive_name
 from vidi.data.open_source import open_source, refuse_url
-from vidi.data.source import is_image_name, not_an_image_name
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
@@ -98,7 +98,7 @@ def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInp
     if not os.path.lexists(path):
         missing = Entry(path, "unreadable", f"There is no file or folder {escape_path(path)}.")
         return FoundInputs(GivenFilesStore(), [], Account(refused=[missing]))
-    if Path(path).is_dir():
+    if Path(path).is_dir() or is_archive_name(path):
         return _inside(path, follow_links)
     return FoundInputs(GivenFilesStore(), [path], Account())
 
@@ -107,17 +107,11 @@ def _inside(path: str, follow_links: bool) -> FoundInputs:
     """Every image in one folder or archive."""
     source = open_source(Path(path), follow_links=follow_links)
     prefix = path if path.endswith(("/", os.sep)) else f"{path}/"
-    names = [file.path for file in source.scan.files]
     account = Account(
         refused=[_prefixed(prefix, entry) for entry in source.scan.refused],
-        ignored=[
-            _prefixed(prefix, entry)
-            for entry in (*source.scan.ignored, *(not_an_image_name(name) for name in names if not is_image_name(name)))
-        ],
+        ignored=[_prefixed(prefix, entry) for entry in source.scan.ignored],
     )
-    return FoundInputs(
-        PrefixedStore(prefix, source.store), [prefix + name for name in names if is_image_name(name)], account
-    )
+    return FoundInputs(PrefixedStore(prefix, source.store), [prefix + file.path for file in source.scan.files], account)
 
 
 def _prefixed(prefix: str, entry: Entry) -> Entry:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from vidi.data.archives import is_archive_name, open_archive
 from vidi.data.source import Source
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
-from vidi.images.scan import FolderStore, Scan, scan_folder
+from vidi.images.account import Entry
+from vidi.images.reasons import IGNORED
+from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_file, scan_folder
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Only these files say something about images elsewhere; any other single file is no data set.
@@ -24,6 +27,8 @@ def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool =
     Raises:
         DataError: the file is of no kind that names images and classes.
     """
+    if is_archive_name(path.name) and path.is_file():
+        return _archive_source(path)
     if path.is_dir():
         return _folder_source(path, None, follow_links=follow_links, allow_outside=allow_outside)
     if not path.name.casefold().endswith(_ENTRY_SUFFIXES):
@@ -48,6 +53,20 @@ def _folder_source(folder: Path, entry: str | None, *, follow_links: bool, allow
         follow_links=follow_links,
         allow_outside=allow_outside,
     )
+
+
+def _archive_source(path: Path) -> Source:
+    """An archive as if it were a folder; litter and companions are left out by the same names as there."""
+    store = open_archive(path)
+    scan = Scan()
+    for name, member in sorted(store.members.items(), key=lambda item: item[0].split("/")):  # as a folder is walked
+        if any(is_litter(part) for part in name.split("/")):
+            scan.ignored.append(Entry(name, "hidden", IGNORED["hidden"]))
+        elif is_other_file(name):
+            scan.ignored.append(Entry(name, "other-file", IGNORED["other-file"]))
+        else:
+            scan.files.append(FoundFile(name, member.size))
+    return Source(given=escape_path(path), scan=scan, store=store, folder=None)
 
 
 def refuse_url(text: str) -> None:

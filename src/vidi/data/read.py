@@ -10,7 +10,7 @@ from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.named import NAMED_SETS, open_named_set
 from vidi.data.open_source import no_such_source, open_source, refuse_url
 from vidi.data.registry import READERS
-from vidi.data.source import Reader, Reading, Source, is_image_name, not_an_image_name
+from vidi.data.source import Reader, Reading, Source
 from vidi.errors import DataError
 from vidi.images.account import Account, Entry
 
@@ -93,12 +93,10 @@ def _read_with(reader: Reader | None, source: Source) -> tuple[str, Reading]:
 
 
 def _nothing_found(source: Source) -> DataError:
-    files = [file.path for file in source.scan.files]
-    images = sum(map(is_image_name, files))
-    if not files:
-        found = f"no files, {len(source.scan.refused):,} refused and {len(source.scan.ignored):,} ignored entries"
-    else:
-        found = f"{images:,} possible images and {len(files) - images:,} other files, but nothing that gives classes"
+    scan = source.scan
+    found = f"{len(scan.files):,} possible images, {len(scan.ignored):,} other files and {len(scan.refused):,} refused"
+    if scan.files:
+        found += ", but nothing that gives the images classes"
     return DataError(
         f"{source.given}: found {found}",
         "Put the images into one folder for each class, at least two classes with at least two images each, "
@@ -107,18 +105,17 @@ def _nothing_found(source: Source) -> DataError:
 
 
 def _account_for_rest(reading: Reading, source: Source) -> None:
-    """Enter every file that the reader did not mention, so that none is lost."""
-    reading.refused = [*source.scan.refused, *reading.refused]
-    reading.ignored = [*source.scan.ignored, *reading.ignored]
+    """Enter every file that the reader did not mention, so that each stands in the account exactly once."""
     mentioned = {image.path for image in reading.images}
     for entries in (reading.set_aside, reading.refused, reading.ignored):
         mentioned.update(entry.path for entry in entries)
-    for file in source.scan.files:
-        if file.path not in mentioned:
-            if reading.store is None and is_image_name(file.path):
-                reading.set_aside.append(Entry(file.path, "no-label", "Nothing names its class."))
-            else:
-                reading.ignored.append(not_an_image_name(file.path))
+    reading.refused = [*(entry for entry in source.scan.refused if entry.path not in mentioned), *reading.refused]
+    reading.ignored = [*(entry for entry in source.scan.ignored if entry.path not in mentioned), *reading.ignored]
+    reading.set_aside.extend(
+        Entry(file.path, "no-label", "Nothing names its class.")
+        for file in source.scan.files
+        if file.path not in mentioned
+    )
 
 
 def _rename(reading: Reading, given: str, *, names: str | None, merge: bool) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.data.dataset import LabelledImage
 from vidi.data.parts import part_named
 from vidi.data.record_store import RecordFile, RecordStore, unpack
-from vidi.data.source import Reading, Source, not_an_image_name
+from vidi.data.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -39,7 +39,7 @@ def read_records(source: Source) -> Reading | None:
     Raises:
         DataError: a file is cut, of another type than it says, or a Python pickle.
     """
-    files = [file.path for file in source.scan.files]
+    files = source.paths
     found = [*_idx_records(source, files), *_cifar_records(source, files)]
     if not found:
         _refuse_pickles(source, files)
@@ -51,13 +51,13 @@ def read_records(source: Source) -> Reading | None:
             f"{source.given}: a record has the label {highest}, but only {len(names)} classes have names",
             f"Give every class a name, or remove {' and '.join(set(_NAME_FILES) & set(files)) or 'the names'}.",
         )
-    store = RecordStore(source.store, source.folder, {records.folder: records.file for records in found})
+    store = RecordStore(source.whole_files, source.folder, {records.folder: records.file for records in found})
     return Reading(
         classes=names or [str(number) for number in range(highest + 1)],
         images=list(_images(found)),
         store=store,
         numbered=not names,
-        ignored=_companions(files, {records.file.path for records in found}),
+        ignored=[_by_its_records(path) for path in files if _is_record_file(path)],
     )
 
 
@@ -70,14 +70,12 @@ def _images(found: Iterable[_Records]) -> Iterable[LabelledImage]:
             yield LabelledImage(f"{records.folder}/{number:0{digits}}.{suffix}", shared[label], part=records.part)
 
 
-def _companions(files: Sequence[str], record_files: set[str]) -> list[Entry]:
-    """The files beside the records: each stands in the account, the record files by their records."""
-    return [
-        Entry(path, "record-file", "It stands in the account by its records.")
-        if path in record_files or _IDX.match(path)
-        else not_an_image_name(path)
-        for path in files
-    ]
+def _by_its_records(path: str) -> Entry:
+    return Entry(path, "record-file", "It stands in the account by its records.")
+
+
+def _is_record_file(path: str) -> bool:
+    return bool(_IDX.match(path) or _CIFAR.match(path.rpartition("/")[2]))
 
 
 def _idx_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:

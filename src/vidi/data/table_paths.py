@@ -4,12 +4,9 @@ import os
 import posixpath
 import re
 import stat
-from pathlib import Path
 
 from vidi.data.source import Source
-from vidi.errors import ImageError
 from vidi.images.account import Entry
-from vidi.images.scan import FolderStore
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -46,7 +43,7 @@ class NamedFiles:
         if path.startswith(("/", "../")) or path == "..":
             return self._find_outside(named, path)
         if self._root is None:
-            return path if path in self.source.byte_counts else _missing(named)
+            return path if path in self.source.path_set else _missing(named)
         return self._find_inside(named, path)
 
     def _from_root(self, path: str) -> str:
@@ -88,26 +85,6 @@ class NamedFiles:
             return full if stat.S_ISREG(os.stat(full).st_mode) else _not_a_file(named)
         except OSError as error:
             return _missing(named, error.strerror)
-
-
-class OutsideStore:
-    """A folder, and single files outside of it that a table named and the user allowed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def read(self, path: str) -> bytes:
-        """The bytes of a file by its path in the folder or by its absolute path.
-
-        Raises:
-            ImageError: the file cannot be read.
-        """
-        if not os.path.isabs(path):
-            return FolderStore(self.folder, True).read(path)
-        name = os.path.basename(path)
-        if not name:
-            raise ImageError("not-a-file", "it is a folder", "Name a file.")
-        return FolderStore(Path(path).parent, True).read(name)
 
 
 def _missing(named: str, reason: str | None = None) -> Entry:

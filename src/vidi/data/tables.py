@@ -10,10 +10,11 @@ from vidi.data.dataset import LabelledImage
 from vidi.data.parts import PARTS, part_named
 from vidi.data.rows import Row, read_rows
 from vidi.data.source import Reading, Source
-from vidi.data.table_paths import NamedFiles, OutsideStore
+from vidi.data.table_paths import NamedFiles
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
+from vidi.images.scan import FolderStore
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _METADATA = ("metadata.csv", "metadata.jsonl")
@@ -98,7 +99,7 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
     if repeated:
         reading.notes.append(f"{repeated:,} rows name an image again; their classes were put together")
     if source.allow_outside and source.folder is not None:
-        reading.store = OutsideStore(source.folder)
+        reading.store = FolderStore(source.folder, allow_outside=True)
     return reading
 
 
