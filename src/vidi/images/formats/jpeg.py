@@ -1,0 +1,207 @@
+"""JPEG: the markers, walked without decoding."""
+
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator
+
+import numpy as np
+
+from vidi.errors import ImageError
+from vidi.images.formats.exif import orientation_of
+from vidi.images.formats.header import Header, Part, broken, truncated, unsupported
+from vidi.images.limits import Limits
+
+SOI, EOI, SOS, APP1, APP2, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xEE
+_TABLES = (0xC4, 0xDB, 0xDD, 0xCC)  # Huffman, quantisation, restart interval, arithmetic conditioning
+_FRAMES = {
+    0xC0: "baseline",
+    0xC1: "extended sequential",
+    0xC2: "progressive",
+    0xC3: "lossless",
+    0xC5: "hierarchical sequential",
+    0xC6: "hierarchical progressive",
+    0xC7: "hierarchical lossless",
+    0xC9: "arithmetic-coded sequential",
+    0xCA: "arithmetic-coded progressive",
+    0xCB: "arithmetic-coded lossless",
+    0xCD: "hierarchical arithmetic-coded sequential",
+    0xCE: "hierarchical arithmetic-coded progressive",
+    0xCF: "hierarchical arithmetic-coded lossless",
+}
+_DECODED = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+_PIECE = 1 << 20  # bytes looked through at once for markers
+
+
+def read_jpeg(data: bytes, limits: Limits) -> Header:
+    """The header of a JPEG: frame, orientation and number of scans, from its markers alone.
+
+    Raises:
+        ImageError: `truncated`, `broken`, `unsupported-format`, `no-pixels` or `too-many-scans`.
+    """
+    parts, end = _walk(data, limits)
+    frames = [part for part in parts if part.kind[0] in _FRAMES]
+    scans = sum(part.kind[0] == SOS for part in parts)
+    if not scans:
+        raise truncated(f"The JPEG ends after {len(data):,} bytes, before the first scan.")
+    if len(frames) != 1:
+        raise broken("The JPEG has no frame header." if not frames else "The JPEG has two frame headers.")
+    frame = frames[0]
+    if frame.start > next(part.start for part in parts if part.kind[0] == SOS):
+        raise broken("The JPEG's frame header stands behind its first scan.")
+    height, width, channels = _read_frame(data, frame)
+    is_complete = end is not None
+    end = len(data) if end is None else end
+    notes = ("bytes-after-end",) if is_complete and end < len(data) else ()
+    return Header(
+        format="JPEG",
+        stored_size=(height, width),
+        orientation=_orientation(data, parts),
+        notes=notes,
+        parts=tuple(parts),
+        end=end,
+        scans=scans,
+        is_baseline=frame.kind[0] in (0xC0, 0xC1) and scans <= channels,
+        channels=channels,
+        is_complete=is_complete,
+    )
+
+
+def _walk(data: bytes, limits: Limits) -> tuple[list[Part], int | None]:
+    """All segments with the coded data under their scan, and where the image ends (None: no end mark)."""
+    parts: list[Part] = []
+    position, scans = 2, 0
+    coded: _CodedData | None = None
+    while True:
+        marker, position = _next_marker(data, position)
+        if marker == EOI:
+            return parts, position
+        if marker is None:
+            return parts, None
+        body, end = _segment(data, position)
+        if marker == SOS:
+            scans += 1
+            if scans > limits.jpeg_scans:
+                raise too_many_scans(limits)
+            coded = coded or _CodedData(data, end)
+            end = coded.end_from(end)
+        parts.append(Part(kind=bytes((marker,)), start=position - 2, body=body, end=end))
+        position = end
+
+
+def _next_marker(data: bytes, position: int) -> tuple[int | None, int]:
+    """The marker at a position and where its content starts; None where the file ends."""
+    if position + 2 > len(data):
+        return None, len(data)
+    if data[position] != 0xFF:
+        raise broken(f"At byte {position:,} of the JPEG a marker was due.")
+    while data[position] == 0xFF:  # any number of fill bytes may stand before a marker
+        position += 1
+        if position == len(data):
+            return None, position
+    marker = data[position]
+    if marker in (0, 1) or SOI >= marker >= 0xD0:
+        raise broken(f"At byte {position:,} of the JPEG stands a marker that does not belong there (0x{marker:02X}).")
+    return marker, position + 1
+
+
+def _segment(data: bytes, position: int) -> tuple[int, int]:
+    if position + 2 > len(data):
+        raise truncated(f"The JPEG ends after {len(data):,} bytes, within a segment.")
+    (length,) = struct.unpack_from(">H", data, position)
+    if length < 2:
+        raise broken(f"At byte {position:,} of the JPEG stands a segment of length {length}.")
+    if position + length > len(data):
+        raise truncated(f"The JPEG ends after {len(data):,} bytes, within a segment.")
+    return position + 2, position + length
+
+
+class _CodedData:
+    """Where markers stand within the coded data: found once, all together, since scans follow each other."""
+
+    def __init__(self, data: bytes, start: int) -> None:
+        self.length = len(data)
+        self.places: list[int] = []
+        self.pieces = _marker_places(data, start)
+
+    def end_from(self, position: int) -> int:
+        """The first marker at or behind a position, else the end of the file."""
+        while not self.places or self.places[-1] < position:
+            piece = next(self.pieces, None)
+            if piece is None:
+                return self.length
+            self.places = piece
+        return self.places[bisect_left(self.places, position)]
+
+
+def _marker_places(data: bytes, start: int) -> Iterator[list[int]]:
+    """Positions of 0xFF before anything but a stuffed zero, a fill byte or a restart mark, piece by piece."""
+    whole = np.frombuffer(data, np.uint8)
+    for piece in range(start, len(data) - 1, _PIECE):
+        last = min(piece + _PIECE, len(data) - 1)
+        places = np.flatnonzero(whole[piece:last] == 0xFF) + piece
+        following = whole[places + 1]
+        is_marker = (following != 0) & ((following < 0xD0) | (following > 0xD7)) & (following != 0xFF)
+        yield places[is_marker].tolist()
+
+
+def _read_frame(data: bytes, frame: Part) -> tuple[int, int, int]:
+    kind = _FRAMES[frame.kind[0]]
+    if frame.end - frame.body < 6:
+        raise broken("The JPEG's frame header is too short.")
+    precision, height, width, channels = struct.unpack_from(">BHHB", data, frame.body)
+    if frame.kind[0] not in _DECODED:
+        raise unsupported(f"This is a {kind} JPEG, which is not read.")
+    if precision != 8:
+        raise unsupported(f"This JPEG has {precision} bits a sample; 8 are read.")
+    if height == 0 or width == 0:
+        raise ImageError("no-pixels", f"The JPEG is {width} x {height} pixels.", "Leave the file out.")
+    if channels not in (1, 3, 4):
+        raise unsupported(f"This JPEG has {channels} colour components; 1, 3 or 4 are read.")
+    return height, width, channels
+
+
+def _orientation(data: bytes, parts: list[Part]) -> int:
+    """The orientation of the first EXIF block."""
+    for part in parts:
+        if part.kind[0] == APP1 and data.startswith(b"Exif\0\0", part.body):
+            return orientation_of(data[part.body + 6 : part.end])
+        if part.kind[0] == SOS:
+            break
+    return 1
+
+
+def too_many_scans(limits: Limits) -> ImageError:
+    """The refusal of a JPEG that walks over its pixels too often."""
+    return ImageError(
+        "too-many-scans",
+        f"The JPEG is coded in more than {limits.jpeg_scans} scans.",
+        "Save it again as an ordinary JPEG, or raise `Limits.jpeg_scans`.",
+    )
+
+
+def only_pixels(data: bytes, header: Header) -> bytes:
+    """The file without what does not decide the pixels: no EXIF, text, thumbnails or further images.
+
+    The decoder then never parses what strangers wrote there, and has nothing to warn of. An end mark is added
+    where it is missing.
+    """
+    kept = [b"\xff\xd8"]
+    for part in header.parts:
+        marker = part.kind[0]
+        is_adobe = marker == APP14 or (marker == 0xE0 and data.startswith(b"JFIF\0", part.body))
+        if marker in _FRAMES or marker in _TABLES or marker == SOS or is_adobe:
+            kept.append(data[part.start : part.end])
+    kept.append(b"\xff\xd9")
+    return b"".join(kept)
+
+
+def profile(data: bytes, header: Header, limits: Limits) -> bytes | None:
+    """The colour profile, joined from its segments; None where there is none, or none that is whole."""
+    name = b"ICC_PROFILE\0"
+    pieces = {
+        data[part.body + 12]: data[part.body + 14 : part.end]
+        for part in header.parts
+        if part.kind[0] == APP2 and data.startswith(name, part.body) and part.end - part.body > 14
+    }
+    joined = b"".join(pieces[number] for number in sorted(pieces))
+    return joined if 0 < len(joined) <= limits.metadata_bytes else None

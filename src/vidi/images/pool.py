@@ -1,0 +1,142 @@
+"""Many images read and decoded at once, in order: by worker processes, or by threads where that is safe."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from vidi.images.decode import DEFAULT
+from vidi.images.formats.header import Header
+from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions
+from vidi.images.reading import Job, Measure, ReadImage, read_unless
+from vidi.images.store import ImageStore
+from vidi.machine import core_count
+
+if TYPE_CHECKING:
+    from vidi.images.workers.process import Worker
+
+__all__ = ["Job", "Measure", "ReadImage", "read_images"]
+
+_CHUNK = 8  # paths given to a worker at once: it need not wait for each answer to be fetched
+_AHEAD = 3  # chunks under way for each worker
+_CLOCK_SECONDS = 1.0  # how often hanging workers are looked for
+
+
+def read_images(
+    store: ImageStore,
+    paths: Sequence[str],
+    *,
+    framing: Framing | None = None,
+    measure: Measure | None = None,
+    options: DecodeOptions = DEFAULT,
+    workers: int | None = None,
+    isolated: bool = True,
+) -> Iterator[ReadImage]:
+    """Every file of a store, decoded in parallel and given in the order of the paths; none is left out.
+
+    Args:
+        store: where the bytes come from; can be pickled.
+        paths: names within the store.
+        framing: frame every image; without it images come as large as they are.
+        measure: a module's function of the (framed) image, run in the worker; its array comes as `measured`.
+        options: limits and rules of decoding.
+        workers: processes or threads; as many as this process has cores when left out.
+        isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
+            once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
+
+    Raises:
+        ResourceError: no worker process could be started.
+    """
+    job = Job(store=store, framing=framing, measure=measure, options=options)
+    count = max(1, min(workers or core_count(), len(paths)))
+    # Whole images are large: only one for each worker is under way.
+    length = 1 if framing is None else min(_CHUNK, -(-len(paths) // count) or 1)
+    chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
+    with _Crew(job, length, isolated=isolated) as crew:
+        for answers in _in_order(crew, chunks, count, ahead=count * (1 if framing is None else _AHEAD)):
+            yield from answers
+
+
+def _in_order(crew: "_Crew", chunks: Sequence[Sequence[str]], threads: int, *, ahead: int) -> Iterator[list[ReadImage]]:
+    waiting: deque[Future[list[ReadImage]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="vidi-decode") as executor:
+        try:
+            for chunk in chunks:
+                waiting.append(executor.submit(crew.read, chunk))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # also when the caller stops early: nothing goes on behind its back
+            for future in waiting:
+                future.cancel()
+            if waiting:
+                crew.stop()
+
+
+class _Crew:
+    """The worker processes of one pool, one for each thread that needs one, and the clock that watches them."""
+
+    def __init__(self, job: Job, slots: int, *, isolated: bool) -> None:
+        self.job, self.slots, self.isolated = job, slots, isolated
+        self._own = threading.local()
+        self._workers: list[Worker] = []
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._clock: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        for worker in self._workers:
+            worker.close()
+        if self._clock is not None:
+            self._clock.join()
+
+    def read(self, paths: Sequence[str]) -> list[ReadImage]:
+        """The answers about some paths, in order; called by the pool's threads."""
+        if self.isolated:
+            return self._worker().read(paths)
+        answers = (read_unless(path, self.job, self._is_for_worker) for path in paths)
+        return [
+            answer if answer is not None else self._worker().read([path])[0]
+            for path, answer in zip(paths, answers, strict=True)
+        ]
+
+    def _is_for_worker(self, header: Header) -> bool:
+        """TIFF: its C library prints to the terminal, and its warnings would have to wait for each other."""
+        return header.pixel_count > self.job.options.limits.thread_pixels or header.format == "TIFF"
+
+    def _worker(self) -> "Worker":
+        """This thread's own worker."""
+        worker: Worker | None = vars(self._own).get("worker")
+        if worker is None:
+            from vidi.images.workers import process  # threads alone need no subprocess
+
+            worker = self._own.worker = process.Worker(self.job, self.slots)
+            with self._lock:
+                self._workers.append(worker)
+                if self._clock is None:
+                    self._clock = threading.Thread(target=self._watch, name="vidi-clock", daemon=True)
+                    self._clock.start()
+        return worker
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_CLOCK_SECONDS):
+            with self._lock:
+                workers = list(self._workers)
+            for worker in workers:
+                worker.check_clock()
+
+    def stop(self) -> None:
+        """End all processes at once."""
+        with self._lock:
+            for worker in self._workers:
+                worker.stop()

@@ -1,0 +1,91 @@
+"""One file from its store to a framed image, in this very process: what threads and worker processes both call."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ImageError
+from vidi.files import digest_of
+from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header
+from vidi.images.formats.header import Header
+from vidi.images.formats.registry import FORMATS
+from vidi.images.framing import Framing, frame_image, scale_needed
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+
+Array = NDArray[np.uint8]
+Measured = NDArray[np.generic]
+Measure = Callable[[Array], Measured]
+
+_EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension in kind.extensions}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadImage:
+    """What became of one file: an image or an error, never both."""
+
+    path: str
+    image: Array | None = None  # framed where a framing was given, else as large as it is
+    measured: Measured | None = None
+    error: ImageError | None = None
+    digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
+    byte_count: int = 0
+    size: tuple[int, int] | None = None  # (height, width) of the full upright image
+    notes: tuple[str, ...] = ()
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be done with every file; sent to a worker once."""
+
+    store: ImageStore
+    framing: Framing | None = None
+    measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
+    options: DecodeOptions = DEFAULT
+
+
+def read_one(path: str, job: Job) -> ReadImage:
+    """Read, decode, frame and measure one file; an ImageError becomes part of the answer."""
+    return read_unless(path, job, lambda _: False) or ReadImage(path=path)
+
+
+def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> ReadImage | None:
+    """As `read_one`, but None for an image that this process should not decode, told from its header."""
+    digest, byte_count = "", 0
+    try:
+        data = job.store.read(path)
+        digest, byte_count = digest_of(data), len(data)
+        header = read_header(data, job.options)
+        if declined(header):
+            return None
+        decoded = _decode(data, header, job)
+    except ImageError as error:
+        return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
+    return ReadImage(
+        path=path,
+        image=decoded.image,
+        measured=None if job.measure is None else job.measure(decoded.image),
+        digest=digest,
+        byte_count=byte_count,
+        size=decoded.size,
+        notes=(*decoded.notes, *_note_on_name(path, decoded.format)),
+        format=decoded.format,
+    )
+
+
+def _decode(data: bytes, header: Header, job: Job) -> DecodedImage:
+    if job.framing is None:
+        return decode_pixels(data, header, options=job.options)
+    at_least = scale_needed(job.framing, header.size)
+    decoded = decode_pixels(data, header, options=job.options, at_least=at_least)
+    framed = frame_image(decoded.image, job.framing, full_size=decoded.size)
+    return DecodedImage(framed, decoded.size, decoded.notes, decoded.format)
+
+
+def _note_on_name(path: str, format: str) -> tuple[str, ...]:
+    named = _EXTENSIONS.get(os.path.splitext(path)[1].lower(), format)
+    return () if named == format else ("format-differs",)

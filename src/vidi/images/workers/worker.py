@@ -1,0 +1,78 @@
+"""The inside of a worker process: reads paths, answers with images, within a memory limit and a clock."""
+
+import contextlib
+import importlib
+import mmap
+import os
+import signal
+import sys
+from typing import IO
+
+from vidi.images.formats.registry import FORMATS
+from vidi.images.limits import Limits
+from vidi.images.reading import Job, read_one
+from vidi.images.workers.wire import FAILURE, pack_answer, receive, send, slot_bytes, unpack_work
+
+_SPARE_BYTES = 64 << 20  # beside the decoding itself: stacks, allocator, Python's own objects
+
+
+def main() -> None:
+    """Serve one parent over standard input and output until it goes away."""
+    source, answers = _take_over_streams()
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        job, shared, slots = unpack_work(receive(source))
+        with open(shared, "r+b") as file:
+            room = memoryview(mmap.mmap(file.fileno(), slots * slot_bytes(job)))
+        _load_decoders()
+        limit_memory(job.options.limits)
+        send(answers, b"ready")
+        while True:
+            _answer(unpack_work(receive(source)), job, room, answers)
+
+
+def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """The two pipes to the parent; what C libraries print goes nowhere, what Python prints still to the terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
+    answers = os.fdopen(os.dup(1), "wb")
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return sys.stdin.buffer, answers
+
+
+def _load_decoders() -> None:
+    """Import every decoder before the memory is limited, so that no image pays for it."""
+    for kind in FORMATS.values():
+        importlib.import_module(kind.plugin[0])
+    importlib.import_module("PIL.ImageCms")
+
+
+def limit_memory(limits: Limits) -> None:
+    """Let this process grow by what one decoding may take and no more, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    with contextlib.suppress(OSError, ValueError):
+        with open("/proc/self/statm", encoding="ascii") as file:
+            now = int(file.read().split()[0]) * mmap.PAGESIZE
+        resource.setrlimit(resource.RLIMIT_AS, (now + limits.memory_bytes + _SPARE_BYTES,) * 2)
+
+
+def _answer(paths: list[str], job: Job, room: memoryview, answers: IO[bytes]) -> None:
+    step = slot_bytes(job)
+    for slot, path in enumerate(paths):
+        _set_clock(job.options.limits.seconds)
+        try:
+            answer = pack_answer(read_one(path, job), room[slot * step : (slot + 1) * step])
+        except Exception as error:  # of the store or the measure, whoever wrote them: told, not printed
+            answer = FAILURE + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
+        _set_clock(0)
+        send(answers, answer)
+
+
+def _set_clock(seconds: float) -> None:
+    """End this process after so many seconds of its own processor time, also within C code; 0 stops the clock."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
