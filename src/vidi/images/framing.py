@@ -63,8 +63,11 @@ def shrunk_size(size: Size, framing: Framing) -> Size:
 
     `stretch`: each side at most that of `shrink_to`. `pad`: fitted within it where a side is longer.
     `crop`: made to cover it where both sides are longer.
+
+    An image that has the framing's very size is taken as framed and left alone, so that framing twice changes nothing:
+    hosts that frame and hosts that leave it to the model file's graph get the same answer.
     """
-    if framing.shrink_to is None:
+    if framing.shrink_to is None or size == framing.size:
         return size
     longer = (size[0] > framing.shrink_to[0], size[1] > framing.shrink_to[1])
     if framing.mode == "stretch":
