@@ -29,7 +29,7 @@ def read_class_folders(source: Source) -> Reading | None:
         DataError: some folders beside each other are split folders and others are not.
     """
     paths = [file.path for file in source.scan.files]
-    if not any("/" in path for path in paths):
+    if source.entry is not None or not any("/" in path for path in paths):
         return None
     layout = _find_layout(paths, source.given)
     read = _label_images(paths, layout)
@@ -65,6 +65,8 @@ def _find_layout(paths: Sequence[str], given: str) -> _Layout:
                 return _Layout(class_level=level + 1, part_level=level)
             if len(split_children) > 1 and "train" in map(part_named, split_children):
                 raise _mixed_folders(given, split_children, children - split_children)
+        elif split_children == children:
+            raise _no_classes(given, children)
         alone = len(children) == 1 and not any(path.count("/") == level for path in paths)
         if not (alone and _folders_at(paths, level + 1)):
             return _Layout(level, _part_level_below(paths, level))
@@ -91,10 +93,20 @@ def _part_level_below(paths: Sequence[str], level: int) -> int | None:
 def _mixed_folders(given: str, parts: set[str], others: set[str]) -> DataError:
     shown = ", ".join(escape_path(name) for name in sorted(others)[:5])
     return DataError(
-        f"{given}: {', '.join(sorted(parts))} are split folders, but beside them {shown} "
-        f"{'is' if len(others) == 1 else 'are'} not",
+        f"{given}: {', '.join(sorted(parts))} are split folders, but beside them {shown} {_are(others)} not",
         "Move the other folders out, or put every class folder inside a split folder.",
     )
+
+
+def _no_classes(given: str, parts: set[str]) -> DataError:
+    return DataError(
+        f"{given}: the images lie directly in {', '.join(sorted(parts))}, which {_are(parts)} no class",
+        "Put them into one folder for each class inside, or name their classes in a table.",
+    )
+
+
+def _are(names: set[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _empty_folders_note(folders: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_f
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Only these files say something about images elsewhere; any other single file is no data set.
-_ENTRY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".yaml", ".yml", ".xml", ".bin", "ubyte", "ubyte.gz")
+_ENTRY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".yaml", ".yml", ".bin", "ubyte", "ubyte.gz")
 # Tables name their images themselves, so that the folder around them need not be walked.
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 

@@ -1,5 +1,6 @@
 """The parts of a split that a user made, in their many spellings."""
 
+import posixpath
 import re
 
 PARTS = ("train", "validation", "calibration", "test", "extra")
@@ -39,3 +40,13 @@ def part_named(text: str) -> str | None:
     if word in _SPELLINGS:
         return _SPELLINGS[word]
     return _SPELLINGS.get(_ENDING.sub("", word, count=1))
+
+
+def folder_part(path: str) -> str | None:
+    """The part that the nearest folder of a part's name gives.
+
+    >>> folder_part("train/images/1.jpg"), folder_part("images/val2017/1.jpg"), folder_part("test.jpg")
+    ('train', 'validation', None)
+    """
+    folders = posixpath.dirname(path).split("/")
+    return next((part for folder in reversed(folders) if (part := part_named(folder))), None)

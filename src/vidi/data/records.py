@@ -39,6 +39,8 @@ def read_records(source: Source) -> Reading | None:
     Raises:
         DataError: a file is cut, of another type than it says, or a Python pickle.
     """
+    if not source.may_be(".bin", "ubyte", "ubyte.gz"):
+        return None
     files = source.paths
     found = [*_idx_records(source, files), *_cifar_records(source, files)]
     if not found:

@@ -39,6 +39,10 @@ class Source:
         """The same, to ask whether a file is there."""
         return frozenset(self.paths)
 
+    def may_be(self, *suffixes: str) -> bool:
+        """Whether the user named a whole folder or archive, or a file in it whose name ends so."""
+        return self.entry is None or self.entry.casefold().endswith(suffixes)
+
     def paths_ending(self, *suffixes: str) -> list[str]:
         """The files whose names end so, in any case, in the order of their paths."""
         return sorted(path for path in self.paths if path.casefold().endswith(suffixes))

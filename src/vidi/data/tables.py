@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidi.data.class_names import order_names
 from vidi.data.dataset import LabelledImage
-from vidi.data.parts import PARTS, part_named
+from vidi.data.parts import PARTS, folder_part, part_named
 from vidi.data.rows import Row, read_rows
 from vidi.data.source import Reading, Source
 from vidi.data.table_paths import NamedFiles
@@ -26,7 +26,7 @@ def read_metadata(source: Source) -> Reading | None:
     tables = [path for path in source.paths_ending(*_METADATA) if posixpath.basename(path) in _METADATA]
     if source.entry is not None or not tables:
         return None
-    return _read_tables(source, [(path, part_named(_last_folder(path))) for path in tables])
+    return _read_tables(source, [(path, folder_part(path)) for path in tables])
 
 
 def read_tables(source: Source) -> Reading | None:
@@ -38,9 +38,9 @@ def read_tables(source: Source) -> Reading | None:
     Raises:
         DataError: the table cannot be read, misses a column, or names an unknown part; the line is named.
     """
+    if not source.may_be(*TABLE_SUFFIXES):
+        return None
     if source.entry is not None:
-        if not source.entry.casefold().endswith(TABLE_SUFFIXES):
-            return None
         return _read_tables(source, [(source.entry, None)])
     paths = source.paths_ending(*TABLE_SUFFIXES)
     depth = min((path.count("/") for path in paths), default=0)
@@ -140,7 +140,3 @@ def _part(row: Row, path: str) -> str | None:
             f"Use one of: {', '.join(PARTS)}.",
         )
     return part
-
-
-def _last_folder(path: str) -> str:
-    return posixpath.basename(posixpath.dirname(path))
