@@ -1,7 +1,6 @@
 """A loaded model file: images in, predictions out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -9,24 +8,19 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ShapeError
+from vidi.images.decode import DEFAULT
+from vidi.images.framing import frame_image
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.session import open_session, run_session
+from vidi.prediction.stream import Answer, batch_size, predict_stream
 
 Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
-
-BATCH = 16  # images for each run; larger ones take more memory and are not faster (performance notes, section 4)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
-    """What the model file gives for a batch."""
-
-    probabilities: NDArray[np.float32]  # (batch, classes), calibrated; rows sum to 1
-    embedding: NDArray[np.float32]  # (batch, features), the layer before the head
-    evidence: NDArray[np.float32] | None  # (batch, classes, rows, columns); None where the model has none
 
 
 class Predictor:
@@ -67,6 +61,35 @@ class Predictor:
         """
         return [decide(row, self.metadata) for row in self.probabilities(images)]
 
+    def predict_framed(self, images: NDArray[np.uint8]) -> list[Prediction]:
+        """Classify images (batch, height, width, 3) uint8 that have the framing's size already."""
+        return [decide(row, self.metadata) for row in self.run(images, ("probabilities",))["probabilities"]]
+
+    def predict_files(
+        self,
+        paths: Sequence[str],
+        *,
+        store: ImageStore | None = None,
+        options: DecodeOptions = DEFAULT,
+        workers: int | None = None,
+    ) -> Iterator[Answer]:
+        """Classify image files: one answer for each path, in order, as they become ready; none is left out.
+
+        Args:
+            paths: files, or names within the store.
+            store: where the bytes come from; the paths are files of this computer where left out.
+            options: limits and rules of decoding.
+            workers: threads; as many as this process has cores when left out.
+        """
+        return predict_stream(
+            self.predict_framed,
+            self.metadata.framing,
+            store=store or GivenFilesStore(),
+            paths=paths,
+            options=options,
+            workers=workers,
+        )
+
     def probabilities(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Calibrated probabilities (batch, classes) for upright RGB images of any size.
 
@@ -74,16 +97,28 @@ class Predictor:
             ShapeError: an image has another shape or type.
         """
         rows = np.empty((len(images), len(self.classes)), np.float32)
-        for index, image in enumerate(images):
-            check_image(image)
-            rows[index] = self.run(image[None]).probabilities[0]
+        size = batch_size(self.metadata.framing)
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            for image in batch:
+                check_image(image)
+            framed = np.stack([frame_image(image, self.metadata.framing) for image in batch])
+            rows[start : start + len(batch)] = self.run(framed, ("probabilities",))["probabilities"]
         return rows
 
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Everything the model gives for images (batch, height, width, 3) uint8 of one size, any size."""
-        names = list(self.model.outputs)
-        answers = dict(zip(names, run_session(self.session, images, names), strict=True))
-        return Outputs(answers["probabilities"], answers["embedding"], answers.get("evidence"))
+    def run(self, images: NDArray[np.uint8], outputs: Sequence[str] | None = None) -> dict[str, NDArray[np.float32]]:
+        """What the graph gives for images (batch, height, width, 3) uint8 of one size, any size; it frames them itself.
+
+        Args:
+            images: the batch.
+            outputs: names of outputs, of those in `model.outputs`; all where left out.
+
+        Returns:
+            By name: `probabilities` (batch, classes), `embedding` (batch, features) and, where the model has it,
+            `evidence` (batch, classes, rows, columns), all float32.
+        """
+        names = list(outputs or self.model.outputs)
+        return dict(zip(names, run_session(self.session, images, names), strict=True))
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -1,0 +1,171 @@
+"""The story of `vidi predict`: inputs found, answers as they come, every path in the account, copies by class."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vidi.data.inputs import FoundInputs
+from vidi.errors import DataError, ImageError, UsageError
+from vidi.files import TEMPORARY_PREFIX, escape_path, writing_error
+from vidi.images.account import Account, Entry
+from vidi.images.decode import DEFAULT
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
+
+DONE, ALL_BAD, SOME_BAD = 0, 3, 6
+
+
+def predict_inputs(
+    predictor: Predictor,
+    found: Sequence[FoundInputs],
+    account: Account,
+    *,
+    options: DecodeOptions = DEFAULT,
+    workers: int | None = None,
+    sort_into: Path | None = None,
+) -> Iterator[Answer]:
+    """Classify all that was found: one answer for each image or refused path, in the order of the inputs.
+
+    Args:
+        predictor: the loaded model.
+        found: what `vidi.data.inputs.find_paths` found.
+        account: is filled while the answers are taken; complete when they are used up.
+        options: limits and rules of decoding.
+        workers: threads; as many as this process has cores when left out.
+        sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
+
+    Raises:
+        DataError: the inputs hold no image and nothing that was meant as one.
+        ResourceError: a copy cannot be written.
+    """
+    if not any(group.paths or group.account.refused for group in found):
+        raise no_images(found)
+    for group in found:
+        account.ignored.extend(group.account.ignored)
+        account.set_aside.extend(group.account.set_aside)
+        account.refused.extend(group.account.refused)
+        yield from map(_refused, group.account.refused)
+        for answer in predictor.predict_files(group.paths, store=group.store, options=options, workers=workers):
+            if answer.error is not None:
+                account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
+            else:
+                account.used += 1
+                if sort_into is not None:
+                    copy_by_class(answer, group.store, sort_into)
+            yield answer
+
+
+def exit_code(account: Account) -> int:
+    """What the command ends with: 0 where all was used, 6 where some inputs were bad, 3 where all were."""
+    if not account.refused:
+        return DONE
+    return SOME_BAD if account.used else ALL_BAD
+
+
+def no_images(found: Sequence[FoundInputs]) -> DataError:
+    """What to say where there is nothing to classify."""
+    ignored = sum(len(group.account.ignored) for group in found)
+    return DataError(
+        f"no image was found; {ignored:,} other files were ignored" if ignored else "no image was found",
+        "Name image files, folders, archives, a pattern such as 'photos/*.jpg', or - for standard input.",
+    )
+
+
+def check_sort_folder(folder: Path, inputs: Sequence[str]) -> None:
+    """Refuse to copy into what is read from: the next run would take the copies for images of its own.
+
+    Raises:
+        UsageError: the folder lies in an input folder, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{escape_path(folder)} is a file", "Name a folder for `--sort-into`.")
+    for text in inputs:
+        given = Path(text)
+        if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
+            raise UsageError(
+                f"{escape_path(folder)} lies in {escape_path(given)}, which is read from",
+                f"Name a folder beside it, such as {escape_path(given.resolve().parent / 'sorted')}.",
+            )
+
+
+def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:
+    """Copy one image to FOLDER/CLASS/NAME, or NAME-2, NAME-3 … where that name holds something else.
+
+    Returns:
+        Where the image lies now; an equal copy that was there already counts.
+
+    Raises:
+        ResourceError: the copy cannot be written; no half of it is left.
+    """
+    if answer.prediction is None:
+        raise UsageError(f"{escape_path(answer.path)} has no class", "Copy only images that were classified.")
+    data = store.read(answer.path)
+    name = Path(os.path.basename(answer.path) if answer.path != "-" else "standard-input")
+    target_folder = folder / folder_name(answer.prediction.label)
+    number = 1
+    while True:
+        target = target_folder / (name if number == 1 else f"{name.stem}-{number}{name.suffix}")
+        try:
+            _write_new(target, data)
+        except FileExistsError:
+            if _holds(target, data):
+                return target
+            number += 1
+        except OSError as error:
+            raise writing_error(error, target) from error
+        else:
+            return target
+
+
+def folder_name(label: str) -> str:
+    """A class's name as the name of one folder, on any system; `unescape_path` reads it back.
+
+    >>> folder_name("cat"), folder_name("../dog"), folder_name("a/b")
+    ('cat', '%2E%2E%2Fdog', 'a%2Fb')
+    """
+    text = escape_path(label)
+    for sign in '/\\:*?"<>|':
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    bare = text.lstrip(".")
+    return "%2E" * (len(text) - len(bare)) + bare
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    """Make a file whole under a name that nothing has yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _name_new(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _name_new(temporary: Path, target: Path) -> None:
+    """Give a finished file its name, never another's: a link fails where the name is taken, a rename does not."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as FAT
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, target)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data
+    return False
+
+
+def _refused(entry: Entry) -> Answer:
+    """An answer about a path that was refused before any decoding."""
+    error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
+    return Answer(path=entry.path, prediction=None, error=error)

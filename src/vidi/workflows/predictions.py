@@ -1,0 +1,167 @@
+"""Answers as people and programs read them: a table, one JSON document, JSON lines, CSV. Rows are written as they come.
+
+Paths are text that is safe on a terminal and can be read back exactly (`vidi.files.escape_path`).
+"""
+
+import csv
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+from vidi.files import escape_path
+from vidi.images.account import Account
+from vidi.model_file.read import ModelFile
+from vidi.model_file.values import Json
+from vidi.prediction.stream import Answer
+
+SCHEMA_VERSION = 1
+WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
+
+Writer = Callable[[Iterable[Answer], TextIO], None]
+
+
+def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[str], top: int = 1) -> None:
+    """Lines for people: path, class, probability, further classes, and what is to be remarked.
+
+    Args:
+        answers: in any number.
+        stream: where the lines go.
+        paths: all paths that will come, for the width of the first column.
+        top: how many classes to show for each image.
+    """
+    width = min(WIDEST_PATH, max((text_width(escape_path(path)) for path in paths), default=4))
+    for answer in answers:
+        stream.write(f"{_padded(escape_path(answer.path), width)}  {_line(answer, top)}\n")
+
+
+def _line(answer: Answer, top: int) -> str:
+    if answer.prediction is None:
+        assert answer.error is not None  # noqa: S101  # an answer has one of the two
+        return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
+    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(top)]
+    notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
+    return "  ".join(shown) + notes
+
+
+def text_width(text: str) -> int:
+    """Columns on a terminal: East Asian wide signs take two, combining marks none.
+
+    >>> text_width("猫.jpg")
+    6
+    """
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(0, width - text_width(text))
+
+
+def write_json(
+    answers: Iterable[Answer], stream: TextIO, *, model: ModelFile, account: Account, top: int | None = None
+) -> None:
+    """One JSON document: schema, model, predictions, account.
+
+    Args:
+        answers: written as they come, so that memory stays bounded.
+        stream: where the document goes.
+        model: the file that answered.
+        account: complete when `answers` are used up, and so written last.
+        top: probabilities of so many classes for each image, falling; of all, in the model's order, where left out.
+    """
+    stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "predictions": [')
+    separator = "\n"
+    for answer in answers:
+        stream.write(separator + json.dumps(answer_as_json(answer, top=top)))
+        separator = ",\n"
+    stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
+
+
+def write_json_lines(
+    answers: Iterable[Answer], stream: TextIO, *, model: ModelFile, account: Account, top: int | None = None
+) -> None:
+    """The objects of `write_json`, one a line, as they come; the account is the last line."""
+    for answer in answers:
+        stream.write(json.dumps(answer_as_json(answer, top=top)) + "\n")
+        stream.flush()
+    last = {"schema": SCHEMA_VERSION, "model": model_as_json(model), "account": account.as_json()}
+    stream.write(json.dumps(last) + "\n")
+
+
+def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[str], top: int | None = None) -> None:
+    """A table for programs: path, label, probability, error, notes, then one column for each class.
+
+    Args:
+        answers: written as they come.
+        stream: where the rows go.
+        classes: the model's, in its order.
+        top: instead of a column for each class, `label_1, probability_1, label_2 …` up to so many.
+    """
+    writer = csv.writer(stream, lineterminator="\n")
+    ranks = range(1, min(top, len(classes)) + 1) if top is not None else ()
+    further = [name for rank in ranks for name in (f"label_{rank}", f"probability_{rank}")]
+    columns = further if top is not None else [f"p:{escape_path(name)}" for name in classes]
+    writer.writerow(["path", "label", "probability", "error", "notes", *columns])
+    for answer in answers:
+        prediction = answer.prediction
+        fixed: list[str] = [escape_path(answer.path), "", "", answer.error.code if answer.error else ""]
+        values: list[str] = [""] * len(columns)
+        if prediction is not None:
+            fixed[1:3] = escape_path(prediction.label), _short(prediction.probability)
+            if top is None:
+                values = [_short(value) for value in prediction.probabilities]
+            else:
+                pairs = prediction.top(len(ranks))
+                values = [text for label, value in pairs for text in (escape_path(label), _short(value))]
+        writer.writerow([*fixed, " ".join(answer.notes), *values])
+
+
+def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:
+    """One answer: path, label, probability, probabilities, error, notes."""
+    prediction = answer.prediction
+    error: Json = None
+    if answer.error is not None:
+        error = {"code": answer.error.code, "message": answer.error.cause}
+    probabilities: Json = None
+    if prediction is not None and top is None:
+        rows = zip(prediction.classes, prediction.probabilities, strict=True)
+        probabilities = {label: _rounded(float(value)) for label, value in rows}
+    elif prediction is not None and top is not None:
+        probabilities = {label: _rounded(value) for label, value in prediction.top(top)}
+    return {
+        "path": escape_path(answer.path),
+        "label": None if prediction is None else prediction.label,
+        "probability": None if prediction is None else _rounded(prediction.probability),
+        "probabilities": probabilities,
+        "error": error,
+        "notes": list(answer.notes),
+    }
+
+
+def model_as_json(model: ModelFile) -> dict[str, Json]:
+    """Which model answered."""
+    return {
+        "id": model.model_id,
+        "version": model.metadata.run,
+        "weights_digest": model.metadata.weights_digest,
+        "unfinished": model.metadata.unfinished,
+    }
+
+
+def unfinished_warning(model: ModelFile) -> str | None:
+    """What to say on standard error before an unfinished model's answers; None where it is finished."""
+    reason = model.metadata.unfinished
+    if reason is None:
+        return None
+    return f"warning: this model is unfinished ({reason}): its probabilities are not calibrated and it was not tested"
+
+
+def _rounded(value: float) -> float:
+    """Seven significant digits: all that float32 holds."""
+    return float(f"{value:.7g}")
+
+
+def _short(value: float) -> str:
+    return f"{float(value):.7g}"

@@ -1,0 +1,123 @@
+"""Many files to many answers: in order, none lost, whatever the files are."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.draw import draw, encoded
+from tests.model_file.tiny import tiny_model
+from vidi.data.inputs import BytesStore
+from vidi.images.decode import decode_image
+from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions, Limits
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import predict_stream
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> Predictor:
+    return Predictor.load(tiny_model(tmp_path / "model.onnx", framing=Framing(size=(64, 64))).path)
+
+
+def drawn_files(count: int) -> dict[str, bytes]:
+    """Files of many sizes and two formats; every seventh is none."""
+    files = {}
+    for index in range(count):
+        image = draw("disc", size=(8 + index % 50, 90 - index % 60), seed=index)
+        files[f"{index:03}"] = b"no image" if index % 7 == 3 else encoded(image, format=("PNG", "JPEG")[index % 2])
+    return files
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_path_gets_its_own_answer_in_order(predictor: Predictor, workers: int):
+    files = drawn_files(150)
+
+    answers = list(predictor.predict_files(list(files), store=BytesStore(files), workers=workers))
+
+    assert [answer.path for answer in answers] == list(files)
+    for answer in answers:
+        if files[answer.path] == b"no image":
+            assert answer.prediction is None
+            assert answer.error is not None
+            assert answer.error.code == "not-an-image"
+        else:
+            assert answer.prediction is not None
+            (alone,) = predictor.predict([decode_image(files[answer.path]).image])
+            np.testing.assert_allclose(answer.prediction.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_a_stream_that_is_left_early_stops_reading(predictor: Predictor):
+    files = drawn_files(300)
+    read = []
+
+    class CountingStore(BytesStore):
+        def read(self, path: str) -> bytes:
+            read.append(path)
+            return super().read(path)
+
+    stream = predictor.predict_files(list(files), store=CountingStore(files), workers=2)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+
+    assert len(read) < len(files)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("vidi-")]
+
+
+def test_memory_is_bounded_by_a_few_batches(predictor: Predictor):
+    files = drawn_files(500)
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    class CountingStore(BytesStore):
+        def read(self, path: str) -> bytes:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            return super().read(path)
+
+    for _ in predictor.predict_files(list(files), store=CountingStore(files), workers=2):
+        with lock:
+            under_way -= 1
+
+    assert most < 250
+
+
+def test_the_fault_of_the_model_reaches_the_caller():
+    def classify(images: np.ndarray) -> list:
+        raise RuntimeError("broken")
+
+    files = drawn_files(30)
+    stream = predict_stream(classify, Framing(size=(64, 64)), store=BytesStore(files), paths=list(files))
+
+    with pytest.raises(RuntimeError, match="broken"):
+        list(stream)
+
+
+@pytest.mark.slow  # a worker process starts
+def test_a_large_image_goes_through_a_worker_process_to_the_same_answer(predictor: Predictor):
+    files = {"large.png": encoded(draw("stripes", size=(300, 200))), "small.png": encoded(draw("disc"))}
+    options = DecodeOptions(limits=Limits(thread_pixels=10_000))
+
+    isolated = list(predictor.predict_files(list(files), store=BytesStore(files), options=options))
+
+    for answer in isolated:
+        assert answer.prediction is not None
+        (alone,) = predictor.predict([decode_image(files[answer.path]).image])
+        np.testing.assert_allclose(answer.prediction.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_notes_and_digests_travel_with_the_answer(predictor: Predictor):
+    data = encoded(draw("disc"))
+    files = {"disc.jpg": data + b"behind the end"}
+
+    (answer,) = predictor.predict_files(list(files), store=BytesStore(files))
+
+    assert set(answer.notes) == {"bytes-after-end", "format-differs"}
+    assert len(answer.digest) == 64
+
+
+def test_no_path_gives_no_answer(predictor: Predictor):
+    assert list(predictor.predict_files([])) == []
