@@ -1,0 +1,145 @@
+"""The story of `vidi inspect`: what a model file says about itself, and whether this computer answers as it should."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.errors import GateError, ModelError
+from vidi.files import escape_path
+from vidi.model_file.golden import TOLERANCE, largest_golden_difference
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.schema import metadata_to_json
+from vidi.model_file.values import Json
+from vidi.prediction.session import open_session
+
+MOST_CLASSES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """How this computer's answers compare with those that stand in the file."""
+
+    vector_count: int
+    largest_difference: float  # of a probability
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every answer is the one in the file."""
+        return self.largest_difference <= self.tolerance
+
+    def sentence(self) -> str:
+        """The outcome for people."""
+        outcome = "passed" if self.passed else "failed"
+        return (
+            f"self-test {outcome}: {self.vector_count} golden vectors, largest difference of a probability "
+            f"{self.largest_difference:.1e} (allowed: {self.tolerance:.0e})"
+        )
+
+
+def self_test(model: ModelFile) -> SelfTest:
+    """Replay the golden vectors of a model file.
+
+    Raises:
+        GateError: this computer answers otherwise than the file says.
+        ModelError: the file holds no golden vectors, or onnxruntime does not take it.
+    """
+    vectors = model.metadata.golden
+    outcome = SelfTest(len(vectors), largest_golden_difference(open_session(model), vectors), TOLERANCE)
+    if not outcome.passed:
+        raise GateError(outcome.sentence(), "Do not trust this host's answers; install the pinned onnxruntime.")
+    return outcome
+
+
+def inspect_model(path: Path) -> tuple[ModelFile, dict[str, Json]]:
+    """A model file and everything that is in it, as plain values.
+
+    Raises:
+        ModelError: it is not a model file, or its trained tensors are not those that its metadata names.
+    """
+    model = read_model(path)
+    weights_digest = model.weights_digest()
+    if weights_digest != model.metadata.weights_digest:
+        raise ModelError(
+            f"{escape_path(model.path)}: the trained tensors have the digest {weights_digest[:12]}…, "
+            f"the metadata says {model.metadata.weights_digest[:12]}…",
+            "Someone exchanged weights or metadata; use the file that `vidi train` wrote.",
+        )
+    tensors = [tensor for tensor in model.contents.tensors if not tensor.name.startswith("vidi.")]
+    document: dict[str, Json] = {
+        "id": model.model_id,
+        "digest": model.digest,
+        "bytes": len(model.data),
+        "opset": model.contents.opset,
+        "input": _value(model.contents.inputs[0].name, model.contents.inputs[0].shape),
+        "outputs": [_value(output.name, output.shape) for output in model.contents.outputs],
+        "operators": dict(sorted(model.contents.operators.items())),
+        "parameters": sum(len(tensor.data) // 4 for tensor in tensors if tensor.type_name == "FLOAT"),
+        "metadata": metadata_to_json(model.metadata),
+    }
+    return model, document
+
+
+def _value(name: str, shape: tuple[int | str, ...]) -> Json:
+    return {"name": name, "shape": list(shape)}
+
+
+def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
+    """What is in a model file, in lines for people."""
+    metadata = model.metadata
+    height, width = metadata.framing.size
+    classes = [escape_path(name) for name in metadata.classes[:MOST_CLASSES_SHOWN]]
+    more = len(metadata.classes) - len(classes)
+    lines = {
+        "file": f"{escape_path(model.path)}, {len(model.data):,} bytes, digest checked",
+        "model": f"{model.model_id}, version {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or '?'}",
+        "status": f"unfinished: {metadata.unfinished}" if metadata.unfinished else "finished",
+        "classes": f"{len(metadata.classes)}: {', '.join(classes)}{f' and {more:,} more' if more else ''}",
+        "network": f"{metadata.network or 'unnamed'}, {document['parameters']:,} parameters",
+        "input": f"images of any size, framed to {height} x {width} (height x width) by {_framing(model)}",
+        "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
+        "calibration": _calibration(model),
+        "test": _test(metadata.test),
+        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}",
+        "license": metadata.license or "not stated",
+        "says": escape_path(metadata.description),
+    }
+    return "".join(f"{name:<12}{text}\n" for name, text in lines.items() if text)
+
+
+def _framing(model: ModelFile) -> str:
+    framing = model.metadata.framing
+    names = {"stretch": "stretching", "pad": "fitting and grey borders", "crop": "covering and cutting the middle"}
+    if framing.shrink_to is None:
+        return names[framing.mode]
+    return f"{names[framing.mode]}, after shrinking what is larger than {framing.shrink_to[0]} x {framing.shrink_to[1]}"
+
+
+def _shape(shape: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _calibration(model: ModelFile) -> str:
+    calibration = model.metadata.calibration
+    if calibration is None:
+        return "none: the network's bare softmax"
+    if len(calibration.scale) == 1 and calibration.shift == (0.0,):
+        kind = f"{calibration.method} {calibration.temperature:.3g}"
+    else:
+        kind = f"{calibration.method}, {len(calibration.scale)} scales and {len(calibration.shift)} shifts"
+    return f"{kind}, fitted on {calibration.image_count:,} images"
+
+
+def _test(test: Mapping[str, Json] | None) -> str:
+    """The test figures that are single numbers, with their intervals where they stand beside them."""
+    if test is None:
+        return "not tested"
+    shown = []
+    for name, figure in test.items():
+        if isinstance(figure, int | float):
+            shown.append(f"{name} {figure:.4g}")
+        elif isinstance(figure, Mapping) and isinstance(value := figure.get("value"), int | float):
+            low, high = figure.get("low"), figure.get("high")
+            between = f" ({low:.3f} to {high:.3f})" if isinstance(low, float) and isinstance(high, float) else ""
+            shown.append(f"{name} {value:.4g}{between}")
+    return ", ".join(shown) or "in the JSON"
