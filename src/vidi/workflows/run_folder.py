@@ -1,12 +1,16 @@
 """Where a run is written: a folder of its own, reserved at once, never inside the data."""
 
 import errno
+import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import escape_path, remove_leftovers, reserve_folder, writing_error
+from vidi.files import escape_path, remove_leftovers, reserve_folder, write_whole, writing_error
+from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
 REPORT = "report.html"
@@ -16,7 +20,8 @@ CHECK = "check.json"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 MODEL_CARD = "model_card.md"
-MARKS = (MODEL, RECIPE, SPLITS, CHECK)  # what only a run of vidi holds
+REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
+MARKS = (MODEL, RECIPE, SPLITS, CHECK, "run.json")  # what only a run of vidi holds
 
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
@@ -67,6 +72,42 @@ def find_run(path: Path) -> Path:
     if not any((folder / mark).exists() for mark in MARKS):
         raise UsageError(f"{escape_path(path)} is not a run folder", "`vidi runs` lists the runs that are here.")
     return folder
+
+
+def write_request(folder: Path, values: Mapping[str, Any]) -> None:
+    """Keep what the run was asked for."""
+    write_whole(folder / REQUEST, json.dumps({"schema": 1, **values}, indent=1, default=str) + "\n")
+
+
+def read_request(folder: Path) -> dict[str, Any]:
+    """What `write_request` kept.
+
+    Raises:
+        UsageError: the folder is no run of `vidi train`.
+    """
+    try:
+        values = json.loads((folder / REQUEST).read_text("utf-8"))
+        if values.pop("schema") != 1:
+            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to resume it.")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"{escape_path(folder)} holds no readable {REQUEST}", "Only a run of `vidi train` can be resumed."
+        ) from error
+    return dict(values)
+
+
+def refuse_finished(folder: Path) -> None:
+    """Say so where there is nothing left to do.
+
+    Raises:
+        UsageError: the run's model is finished.
+    """
+    model = folder / MODEL
+    if model.exists() and read_model(model).metadata.unfinished is None:
+        raise UsageError(
+            f"{escape_path(folder)} is finished",
+            f"Train on from its weights with: vidi train DATA --from {escape_path(folder)}",
+        )
 
 
 def _refuse_inside(wanted: Path, source: Path | None) -> None:

@@ -1,0 +1,121 @@
+"""Honest probabilities: a temperature fitted on images that the network has not learnt from."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.machine import Deadline
+from vidi.metrics.temperature import Temperature, fit_temperature
+from vidi.model_file.write import write_model
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.training.train import TrainedNetwork, train_network
+from vidi.workflows.describe import describe_model
+from vidi.workflows.events import Events
+from vidi.workflows.learn import FOLD_COUNT, as_training_data, needs_folds
+from vidi.workflows.prepare import Prepared
+from vidi.workflows.run_folder import MODEL
+
+
+def calibrate_model(
+    folder: Path,
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    *,
+    deadline: Deadline | None,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> Temperature | None:
+    """The temperature for a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
+
+    Returns:
+        The temperature; None where the user stopped it.
+    """
+    if needs_folds(prepared):
+        answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
+        if answered is None:
+            return None
+        rows, probabilities = answered
+    else:
+        rows = prepared.split.rows("calibration")
+        probabilities = answer_pixels(Predictor.load(folder / MODEL), prepared.pixels, rows)
+    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1]
+    temperature = fit_temperature(probabilities, prepared.labels[rows], groups=groups.astype(np.int64))
+    events.say(f"calibration on {len(rows):,} images: {temperature.sentence}")
+    return temperature
+
+
+def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The model's probabilities (rows, classes) for images that are framed already."""
+    batches = [
+        predictor.run(np.ascontiguousarray(pixels[some]), ("probabilities",))["probabilities"]
+        for some in in_batches(rows)
+    ]
+    return np.concatenate(batches)
+
+
+def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64]]:
+    """The rows in pieces of at most `size`, in order."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def deal_folds(labels: NDArray[np.int64], groups: Sequence[str], *, folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold for every image: whole groups, dealt in turn class by class.
+
+    Args:
+        labels: (images,) int64.
+        groups: the group of each image.
+        folds: how many.
+        seed: decides the order in which groups are dealt.
+
+    >>> deal_folds(np.array([0, 0, 1, 1]), ["a", "a", "b", "c"], folds=2, seed=0).tolist()
+    [0, 0, 0, 1]
+    """
+    first_row: dict[str, int] = {}
+    for row, group in enumerate(groups):
+        first_row.setdefault(group, row)
+    names = np.array(sorted(first_row), dtype=object)
+    shuffled = names[np.random.default_rng(seed).permutation(len(names))]
+    by_class = sorted(shuffled, key=lambda name: int(labels[first_row[name]]))
+    fold_of = {name: number % folds for number, name in enumerate(by_class)}
+    return np.array([fold_of[group] for group in groups], dtype=np.int64)
+
+
+def _out_of_fold(
+    folder: Path,
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    *,
+    deadline: Deadline | None,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """Answers about train and validation images, each by a network that has not seen it, trained by the same recipe."""
+    arrays = as_training_data(prepared)
+    rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows]))
+    groups = [prepared.split.groups[row] for row in rows.tolist()]
+    fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
+    events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
+    probabilities = np.zeros((len(rows), arrays.class_count), np.float32)
+    for fold in range(FOLD_COUNT):
+        held_out = fold_of == fold
+        data = replace(arrays, train_rows=rows[~held_out], validation_rows=rows[:0])
+        until = (
+            None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLD_COUNT - fold)))
+        )
+        place = folder / "folds"
+        network = train_network(
+            data, trained.recipe, folder=place, deadline=until, on_progress=events.training, should_stop=should_stop
+        )
+        if should_stop():
+            shutil.rmtree(place)
+            return None
+        metadata = describe_model(prepared, network, run=f"fold {fold + 1}", unfinished="made for calibration only")
+        write_model(place / MODEL, to_onnx(network.network, network.recipe.image_size), metadata)
+        probabilities[held_out] = answer_pixels(Predictor.load(place), prepared.pixels, rows[held_out])
+        shutil.rmtree(place)
+    return rows, probabilities

@@ -1,0 +1,90 @@
+"""What a model file says about the run that made it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from vidi.evaluation.uses import digest_of_images
+from vidi.metrics.temperature import Temperature
+from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation
+from vidi.model_file.values import Json
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.prepare import Prepared
+
+LIBRARIES = ("vidi", "numpy", "pillow", "onnx", "onnxruntime", "torch")
+
+
+def describe_model(
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    *,
+    run: str,
+    unfinished: str | None = None,
+    temperature: Temperature | None = None,
+    test: Mapping[str, Json] | None = None,
+) -> ModelMetadata:
+    """The metadata of a run's model file.
+
+    Args:
+        prepared: the data, its framing and its split.
+        trained: the network and how it came about.
+        run: the run's name, which is the model's version.
+        unfinished: why it is not a finished model; None where it is one.
+        temperature: what calibration found.
+        test: figures of the test part.
+    """
+    recipe: dict[str, Any] = trained.recipe.as_dict()
+    return ModelMetadata(
+        classes=prepared.dataset.classes,
+        framing=prepared.framing,
+        normalisation=Normalisation(
+            mean=_three(trained.normalisation.mean), standard_deviation=_three(trained.normalisation.std)
+        ),
+        network=trained.recipe.network,
+        run=run,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        description=f"Tells {len(prepared.dataset.classes)} classes apart: {', '.join(prepared.dataset.classes[:20])}",
+        unfinished=unfinished,
+        calibration=None if temperature is None else as_calibration(temperature),
+        test=test,
+        data=describe_data(prepared),
+        recipe=recipe,
+        library_versions={name: version(name) for name in LIBRARIES},
+    )
+
+
+def as_calibration(temperature: Temperature) -> Calibration:
+    """The affine step that a fitted temperature stands for; the identity where it was not kept."""
+    return Calibration(
+        method="temperature" if temperature.is_kept else "none",
+        scale=(1 / temperature.value,),
+        image_count=temperature.image_count,
+        figures={
+            "log_loss_before": temperature.log_loss_before,
+            "log_loss_after": temperature.log_loss_after,
+            "sentence": temperature.sentence,
+        },
+    )
+
+
+def describe_data(prepared: Prepared) -> dict[str, Json]:
+    """A fingerprint of the data: digests and counts, never a file's name."""
+    used = [
+        (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
+    ]
+    return {
+        "digest": digest_of_images(digest for digest, part in used if part),
+        "test_digest": digest_of_images(digest for digest, part in used if part == "test"),
+        "images": sum(bool(part) for _, part in used),
+        "parts": dict(prepared.split.counts()),
+        "classes": dict(sorted(Counter(prepared.dataset.classes[label] for label in prepared.labels.tolist()).items())),
+        "reader": prepared.dataset.reader,
+        "split_rule": str(prepared.split.rule),
+    }
+
+
+def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    red, green, blue = numbers
+    return float(red), float(green), float(blue)

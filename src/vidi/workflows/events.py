@@ -1,0 +1,35 @@
+"""What a workflow tells while it works; who listens decides how it looks."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from vidi.training.progress import Progress
+
+
+class Events(Protocol):
+    """Someone who listens: the terminal, a notebook, a test."""
+
+    def say(self, sentence: str) -> None:
+        """One line worth keeping."""
+
+    def reading(self, done: int, total: int) -> None:
+        """Images decoded so far."""
+
+    def training(self, progress: "Progress") -> None:
+        """Where the training is."""
+
+
+class Silence:
+    """Nobody listens."""
+
+    def say(self, sentence: str) -> None:
+        """Say nothing."""
+
+    def reading(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def training(self, progress: "Progress") -> None:
+        """Show nothing."""
+
+
+SILENCE = Silence()

@@ -1,0 +1,119 @@
+"""The step of a run that trains: what is kept before it, and the choice between beginning and going on."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from vidi.data.cache import PixelCache, cache_folder
+from vidi.data.split_file import write_assignments
+from vidi.files import digest_of, write_whole
+from vidi.machine import Deadline
+from vidi.training.data import TrainingData
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.workflows.events import Events
+from vidi.workflows.prepare import Prepared
+from vidi.workflows.run_folder import CHECK, RECIPE, SPLITS
+
+CHECKPOINT = "checkpoint.safetensors"
+FOLD_COUNT = 5
+SHARE_FOR_TRAINING = 0.9  # of the time that is left when training begins; the rest is for calibration, test and report
+
+
+def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
+    """Write down what was found and decided before training begins."""
+    write_whole(folder / CHECK, json.dumps(prepared.check.as_json(), indent=1) + "\n")
+    write_assignments(folder / SPLITS, prepared.split.assignments)
+    write_whole(folder / RECIPE, recipe.as_toml())
+
+
+def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
+    """What a user should know before the long part begins."""
+    shown = Counter(prepared.labels.tolist())
+    classes = ", ".join(f"{name} {shown[index]:,}" for index, name in list(enumerate(prepared.dataset.classes))[:12])
+    more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
+    parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
+    height, width = prepared.framing.size
+    findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
+    return [
+        f"{len(prepared.dataset.images):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
+        prepared.check.account.sentence(),
+        *findings,
+        f"split: {parts}",
+        f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), "
+        f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images",
+    ]
+
+
+def learn(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> TrainedNetwork:
+    """Train, or go on from the folder's checkpoint, or (with `finish`) take what the checkpoint holds."""
+    arrays = as_training_data(prepared)
+    if finish:
+        return read_trained(folder, arrays, recipe)
+    trained = train_network(
+        arrays,
+        recipe,
+        folder=folder,
+        deadline=None if deadline is None else training_deadline(deadline, prepared),
+        on_progress=events.training,
+        resume=(folder / CHECKPOINT).exists(),
+        should_stop=should_stop,
+    )
+    write_whole(folder / RECIPE, trained.recipe.as_toml())
+    return trained
+
+
+def as_training_data(prepared: Prepared) -> TrainingData:
+    """The arrays that the trainer sees: images that the check let through, and nothing of the test part."""
+    return TrainingData(
+        images=prepared.pixels,
+        labels=prepared.labels,
+        class_count=len(prepared.dataset.classes),
+        train_rows=prepared.split.rows("train"),
+        validation_rows=prepared.split.rows("validation"),
+        classes=prepared.dataset.classes,
+        digest=learnt_digest(prepared),
+    )
+
+
+def learnt_digest(prepared: Prepared) -> str:
+    """One digest for the images that are learnt and chosen from, in order, with their labels and parts."""
+    rows = np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")])
+    lines = [
+        f"{prepared.check.records[row].digest} {prepared.labels[row]} {prepared.split.parts[row]}"
+        for row in rows.tolist()
+    ]
+    return digest_of("\n".join(lines).encode())
+
+
+def needs_folds(prepared: Prepared) -> bool:
+    """Whether calibration must come from out-of-fold predictions: there is no part for it."""
+    return len(prepared.split.rows("calibration")) == 0
+
+
+def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
+    """When the main training must end, so that the fold trainings, the test and the report have their time."""
+    left = deadline.seconds_left() * SHARE_FOR_TRAINING
+    if needs_folds(prepared):
+        trained = len(prepared.split.rows("train"))
+        chosen = len(prepared.split.rows("validation"))
+        fold_work = (FOLD_COUNT - 1) * (trained + chosen) / max(1, trained)  # in main trainings, all folds together
+        left /= 1 + fold_work
+    return Deadline.after(max(1.0, left))
+
+
+def forget_pixels(prepared: Prepared) -> None:
+    """Delete this data set's decoded pixels from the cache."""
+    PixelCache(cache_folder()).remove(prepared.cache_key)

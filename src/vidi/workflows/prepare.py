@@ -1,0 +1,215 @@
+"""From what the user named to arrays that training may see: read, frame, check, split."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.cache import PixelCache, cache_folder, pixels_key
+from vidi.data.check import check_dataset
+from vidi.data.checked import CheckResult
+from vidi.data.dataset import Dataset
+from vidi.data.read import read_dataset, require_learnable
+from vidi.data.split import Split, split_dataset
+from vidi.data.split_plan import SplitPlan
+from vidi.errors import ImageError, ResourceError, UsageError
+from vidi.files import escape_path
+from vidi.images.decode import read_header
+from vidi.images.framing import Framing, choose_framing
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import read_images
+from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
+from vidi.workflows.run_folder import SPLITS
+
+SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
+GREYS_LOOKED_AT = 64  # images decoded to see whether all are grey
+SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """What the user said about the data: everything that is needed to read it again."""
+
+    source: str
+    classes: tuple[str, ...] | None = None
+    positive: str | None = None
+    names: str | None = None
+    follow_links: bool = False
+    allow_outside: bool = False
+    merge_names: bool = False
+    keep_truncated: bool = False
+    data_dir: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    allow_leaks: bool = False
+    split_seed: int = 0
+    split_file: str | None = None  # a splits.csv to follow
+    framing: Literal["stretch", "pad", "crop"] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The request that `as_dict` wrote."""
+        plain: dict[str, Any] = {**values}
+        if plain.get("classes") is not None:
+            plain["classes"] = tuple(plain["classes"])
+        return cls(**plain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Data ready to be learnt from."""
+
+    request: DataRequest
+    dataset: Dataset
+    check: CheckResult
+    split: Split
+    framing: Framing
+    pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
+    labels: NDArray[np.int64]  # (images,)
+    cache_key: str  # of the pixels in the cache
+
+
+def read_requested(request: DataRequest) -> Dataset:
+    """The data set that the request names.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: it cannot be learnt from.
+    """
+    dataset = read_dataset(
+        request.source,
+        classes=request.classes,
+        positive=request.positive,
+        names=request.names,
+        follow_links=request.follow_links,
+        allow_outside=request.allow_outside,
+        merge_names=request.merge_names,
+        data_dir=None if request.data_dir is None else Path(request.data_dir),
+    )
+    require_learnable(dataset)
+    return dataset
+
+
+def prepare(
+    dataset: Dataset,
+    request: DataRequest,
+    *,
+    sizes: Sequence[tuple[int, int]],
+    image_size: tuple[int, int],
+    previous: Path | None = None,
+    workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Prepared:
+    """Decode every image once, check, split, and keep the framed pixels.
+
+    Args:
+        dataset: what `read_requested` gave.
+        request: what the user said.
+        sizes: what `look_at_sizes` gave; they decide how images are framed.
+        image_size: (height, width) of the network's input, pixels.
+        previous: a splits.csv whose assignments stay, where there is one.
+        workers: decoding processes.
+        on_progress: called with (images done, images in all).
+
+    Raises:
+        DataError: too little is left to learn from, or the user's split leaks.
+    """
+    framing = choose_framing(sizes, image_size, mode=request.framing)
+    options = decode_options(request)
+    cache = PixelCache(cache_folder())
+    check = check_dataset(
+        dataset, options=options, framing=framing, cache=cache, workers=workers, on_progress=on_progress
+    )
+    plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks)
+    split = split_dataset(dataset, check, plan=plan, previous=_previous(previous, request))
+    key = pixels_key([record.digest for record in check.records], framing, decoding=repr(options))
+    pixels = cache.find(key, (len(dataset.images), *framing.size, 3))
+    if pixels is None:
+        raise ResourceError(
+            f"the decoded pixels vanished from {escape_path(cache.folder)}",
+            "Start again; keep the cache while vidi runs.",
+        )
+    return Prepared(
+        request=request,
+        dataset=dataset,
+        check=check,
+        split=split,
+        framing=framing,
+        pixels=pixels,
+        labels=np.array(dataset.labels(), dtype=np.int64),
+        cache_key=key,
+    )
+
+
+def decode_options(request: DataRequest) -> DecodeOptions:
+    """The decoding rules that the request asks for."""
+    return DecodeOptions(keep_truncated=request.keep_truncated)
+
+
+def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
+    """(height, width) of the images, upright, from their headers; of many images, of evenly spaced ones."""
+    step = max(1, len(dataset.images) // SIZES_LOOKED_AT)
+    sizes = []
+    for image in dataset.images[::step]:
+        try:
+            sizes.append(read_header(dataset.store.read(image.path)).size)
+        except ImageError:
+            continue  # the check that follows decodes it, and names it
+    return sizes
+
+
+def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
+    """What the choice of a recipe looks at: counts, the usual size, and whether a sample of the images is all grey."""
+    step = max(1, len(dataset.images) // GREYS_LOOKED_AT)
+    sample = [image.path for image in dataset.images[::step]]
+    small = Framing(size=(16, 16), mode="stretch")
+    seen = [read.image for read in read_images(dataset.store, sample, framing=small, isolated=False)]
+    grey = [bool((image == image[:, :, :1]).all()) for image in seen if image is not None]
+    usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
+    learnt = sum(image.part in (None, "train") for image in dataset.images)
+    shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
+    return DataTraits(
+        image_count=max(2, round(learnt * shares)),
+        class_count=len(dataset.classes),
+        usual_size=(int(usual[0]), int(usual[1])),
+        is_grey=bool(grey) and all(grey),
+    )
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """What `--imgsz` says: `128` or `HEIGHTxWIDTH`.
+
+    Raises:
+        UsageError: it says something else.
+
+    >>> parse_image_size("128x64")
+    (128, 64)
+    """
+    pieces = text.lower().split("x")
+    if len(pieces) > 2 or not all(piece.strip().isdigit() for piece in pieces):
+        raise UsageError(f"--imgsz {text!r} is no size", "Write one number, or HEIGHTxWIDTH such as 128x64.")
+    height, width = int(pieces[0]), int(pieces[-1])
+    if not (8 <= height <= 1024 and 8 <= width <= 1024):
+        raise UsageError(f"--imgsz {text} is out of range", "Each side may have 8 to 1,024 pixels.")
+    return height, width
+
+
+def _previous(own: Path | None, request: DataRequest) -> Path | None:
+    """The splits.csv to follow: the run's own where it has one, else the user's."""
+    if own is not None and own.exists():
+        return own
+    if request.split_file is None:
+        return None
+    path = Path(request.split_file)
+    path = path / SPLITS if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(
+            f"--split {request.split_file}: there is no such file", "`vidi split DATA -o FILE` writes one."
+        )
+    return path

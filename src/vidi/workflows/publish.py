@@ -1,0 +1,128 @@
+"""From a trained network to the model file, its test, and the pages about it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidi.evaluation.answers import Answers, write_predictions
+from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.uses import digest_of_images, record_use
+from vidi.files import escape_path
+from vidi.metrics.temperature import Temperature
+from vidi.model_file.write import set_metadata, write_model
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.report.model_card import write_model_card
+from vidi.report.page import write_report
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.describe import as_calibration, describe_data, describe_model
+from vidi.workflows.learn import as_training_data
+from vidi.workflows.parity import IMAGE_COUNT, require_parity
+from vidi.workflows.prepare import Prepared, decode_options
+from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
+
+UNFINISHED = "training was interrupted: not calibrated, not tested"
+
+
+def publish_unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> None:
+    """Write the model file, marked unfinished until it is calibrated and tested; it must agree with torch.
+
+    Raises:
+        GateError: it does not.
+    """
+    metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
+    path = folder / MODEL
+    write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata)
+    rows = as_training_data(prepared).train_rows[:IMAGE_COUNT]
+    try:
+        require_parity(trained, Predictor.load(path), np.ascontiguousarray(prepared.pixels[rows]))
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def publish_finished(
+    folder: Path, prepared: Prepared, trained: TrainedNetwork, temperature: Temperature, *, with_images: bool
+) -> Evaluation | None:
+    """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
+    path = folder / MODEL
+    metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
+    # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
+    calibrated = replace(metadata, unfinished=None, calibration=as_calibration(temperature))
+    scored = folder / f".scored-{MODEL}"
+    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), calibrated)
+    predictor = Predictor.load(scored)
+    answers = answer_test_images(predictor, prepared)
+    figures = evaluate_parts(answers, seed=trained.recipe.seed)
+    test = figures.get("test") if "test" in answers.parts else None
+    set_metadata(scored, replace(calibrated, test=None if test is None else short_figures(test)))
+    model = Predictor.load(scored).model
+    about = {
+        "model": {"id": model.model_id, "run": folder.name, "weights_digest": model.metadata.weights_digest},
+        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
+        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+        "account": prepared.check.account.as_json(),
+        "split": {"leaks": list(prepared.split.leaks), "untested_classes": list(prepared.split.untested_classes)},
+        "training": describe_training(trained),
+        "test_uses": record_use(
+            folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
+        ),
+    }
+    write_predictions(folder / PREDICTIONS, answers)
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    scored.replace(path)
+    write_model_card(folder)
+    store = prepared.dataset.store
+    write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
+    return test
+
+
+def answer_test_images(predictor: Predictor, prepared: Prepared) -> Answers:
+    """The model file's answers about the images of the parts `test` and `extra`, read from their files again."""
+    rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
+    images = prepared.dataset.images
+    suspect = set(prepared.split.suspect_test_rows)
+    stream = predictor.predict_files(
+        [images[row].path for row in rows], store=prepared.dataset.store, options=decode_options(prepared.request)
+    )
+    seen = [(row, answer) for row, answer in zip(rows, stream, strict=True) if answer.prediction is not None]
+    classes = prepared.dataset.classes
+    probabilities = [answer.prediction.probabilities for _, answer in seen if answer.prediction is not None]
+    return Answers(
+        classes=classes,
+        paths=tuple(images[row].path for row, _ in seen),
+        truths=tuple(classes[images[row].label] for row, _ in seen),
+        probabilities=np.array(probabilities, dtype=np.float32).reshape(len(seen), len(classes)),
+        parts=tuple(prepared.split.parts[row] for row, _ in seen),
+        digests=tuple(answer.digest for _, answer in seen),
+        groups=tuple(prepared.split.groups[row] for row, _ in seen),
+        near_copies=tuple(row in suspect for row, _ in seen),
+    )
+
+
+def short_figures(test: Evaluation) -> dict[str, Any]:
+    """The test figures that travel in the model file."""
+    document = test.as_json()
+    names = ("images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss")
+    per_class: Any = document["per_class"]
+    return {
+        **{name: document[name] for name in names},
+        "calibration_error": test.calibration.error,
+        "recall": {row["class"]: row["recall"] for row in per_class},
+    }
+
+
+def describe_training(trained: TrainedNetwork) -> Mapping[str, object]:
+    """How the network came about, for metrics.json."""
+    return {
+        "epochs": len(trained.history),
+        "best_epoch": trained.best_epoch,
+        "stopped_by": trained.stopped_by,
+        "seconds": round(sum(row.seconds for row in trained.history), 1),
+        "notes": list(trained.notes),
+    }

@@ -1,0 +1,168 @@
+"""The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from vidi.data.dataset import Dataset
+from vidi.evaluation.evaluation import Evaluation
+from vidi.files import FolderLock, escape_path, remove_leftovers
+from vidi.machine import Deadline
+from vidi.training.defaults import recipe_for
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.calibrate import calibrate_model
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
+from vidi.workflows.prepare import DataRequest, Prepared, look_at_sizes, prepare, read_requested, traits_of
+from vidi.workflows.publish import publish_finished, publish_unfinished
+from vidi.workflows.run_folder import (
+    RECIPE,
+    SPLITS,
+    find_run,
+    open_run_folder,
+    read_request,
+    refuse_finished,
+    write_request,
+)
+from vidi.workflows.stopping import stop_on_signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What the user asked for, beside the data."""
+
+    data: DataRequest
+    network: str = "compact"
+    changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
+    minutes: float | None = None  # for everything, from reading to the report
+    workers: int | None = None  # decoding processes
+    images: bool = True  # False: no picture in anything that is written, and no cache left
+    output: Path | None = None
+    overwrite: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for run.json."""
+        values = asdict(self)
+        return {**values, "output": None, "changes": dict(self.changes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The request that `as_dict` wrote."""
+        plain: dict[str, Any] = {**values}
+        plain["data"] = DataRequest.from_dict(plain["data"])
+        return cls(**plain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What training left behind."""
+
+    folder: Path
+    finished: bool  # False: the model is marked unfinished; `resume` goes on with it
+    stopped_by: str  # plan, patience, deadline or user
+    test: Evaluation | None  # None while unfinished, or where no image was kept for the test
+    notes: tuple[str, ...] = ()
+    refused: int = 0  # images that could not be used
+
+
+def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
+    """From images to a tested model file in a run folder.
+
+    Raises:
+        UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
+    """
+    dataset = read_requested(request.data)
+    sizes = look_at_sizes(dataset)
+    recipe = _recipe(request, dataset, sizes)
+    source = Path(request.data.source)
+    folder = open_run_folder(
+        request.output, name=dataset.name, source=source if source.is_dir() else None, overwrite=request.overwrite
+    )
+    with FolderLock(folder):
+        write_request(folder, request.as_dict())
+        events.say(f"writing to {escape_path(folder)}")
+        return _run(folder, request, dataset, sizes=sizes, recipe=recipe, events=events)
+
+
+def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
+    """Go on with a run that was interrupted, with the data and the recipe that it was started with.
+
+    Args:
+        run: its folder.
+        finish: train no more; only calibrate, test and report.
+
+    Raises:
+        UsageError: not a run of `vidi train`, or one that is finished.
+        ModelError: the data, the recipe or the checkpoint is not what the run was started with.
+    """
+    folder = find_run(run)
+    request = TrainRequest.from_dict(read_request(folder))
+    with FolderLock(folder):
+        remove_leftovers(folder)
+        refuse_finished(folder)
+        dataset = read_requested(request.data)
+        sizes = look_at_sizes(dataset)
+        saved = folder / RECIPE
+        recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else _recipe(request, dataset, sizes)
+        return _run(folder, request, dataset, sizes=sizes, recipe=recipe, events=events, finish=finish)
+
+
+def _recipe(request: TrainRequest, dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> Recipe:
+    return recipe_for(traits_of(dataset, sizes), network=request.network, changes=request.changes)
+
+
+def _run(
+    folder: Path,
+    request: TrainRequest,
+    dataset: Dataset,
+    *,
+    sizes: Sequence[tuple[int, int]],
+    recipe: Recipe,
+    events: Events,
+    finish: bool = False,
+) -> Run:
+    """Everything from the first decoded image on; the folder is held by this process."""
+    deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
+    prepared = prepare(
+        dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
+        previous=folder / SPLITS, on_progress=events.reading,
+    )  # fmt: skip
+    keep_preparation(folder, prepared, recipe)
+    for sentence in describe_preparation(prepared, recipe):
+        events.say(sentence)
+    with stop_on_signal() as should_stop:
+        trained = learn(
+            folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
+        )
+        publish_unfinished(folder, prepared, trained)
+        if trained.stopped_by == "user" and not finish:
+            return _unfinished(folder, prepared, trained)
+        calibration = calibrate_model(
+            folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events
+        )
+        if calibration is None:  # the user stopped it
+            return _unfinished(folder, prepared, trained)
+    evaluation = publish_finished(folder, prepared, trained, calibration, with_images=request.images)
+    if not request.images:
+        forget_pixels(prepared)
+    return Run(
+        folder=folder,
+        finished=True,
+        stopped_by=trained.stopped_by,
+        test=evaluation,
+        notes=trained.notes,
+        refused=len(prepared.check.account.refused),
+    )
+
+
+def _unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Run:
+    return Run(
+        folder=folder,
+        finished=False,
+        stopped_by="user",
+        test=None,
+        notes=trained.notes,
+        refused=len(prepared.check.account.refused),
+    )
