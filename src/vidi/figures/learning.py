@@ -1,0 +1,66 @@
+"""How training went: loss and accuracy, epoch by epoch."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_MARKED_POINTS = 12  # with few epochs each is marked
+
+
+def draw_learning_curve(
+    epochs: Sequence[int],
+    training: Sequence[float | None],
+    validation: Sequence[float | None],
+    *,
+    measure: str,
+    best_epoch: int | None = None,
+    name: str = "learning",
+) -> str:
+    """One measure on training and validation images over the epochs, as SVG.
+
+    Args:
+        epochs: numbers of the epochs.
+        training: the measure on training images after each; None where it was not measured.
+        validation: on validation images.
+        measure: what it is, as the axis says it: `loss`, `accuracy`.
+        best_epoch: the epoch whose weights were kept; marked.
+        name: unique on the page.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    is_share = measure == "accuracy"
+
+    def draw(axes: "Axes") -> None:
+        mark = "o" if len(epochs) <= MOST_MARKED_POINTS else None
+        for values, colour, style, label in (
+            (training, SECOND, (0, (4, 2)), "training"),
+            (validation, FIRST, "solid", "validation"),
+        ):
+            known = [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if value is not None]
+            if known:
+                x, y = zip(*known, strict=True)
+                axes.plot(x, y, color=colour, linestyle=style, marker=mark, markersize=4, label=label)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(measure)
+        if is_share:
+            axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+            axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
+        else:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="best")
+
+    last = next((value for value in reversed(validation) if value is not None), None)
+    end = "" if last is None else f" It ends at {last * 100:.1f} %." if is_share else f" It ends at {last:.3f}."
+    return draw_svg(
+        draw,
+        name=name,
+        title=f"{measure} by epoch",
+        description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
+    )

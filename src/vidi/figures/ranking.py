@@ -1,0 +1,82 @@
+"""ROC and precision-recall curves of some classes on one pair of axes."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_NAMED = 2  # curves beyond are drawn thin, without a name
+Curve = tuple[Sequence[float], Sequence[float]]
+
+
+def draw_roc(curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: str = "roc") -> str:
+    """Found images against false alarms, as SVG.
+
+    Args:
+        curves: class → (false positive rates, true positive rates).
+        named: classes that are drawn strongly and named, two at most.
+        name: unique on the page.
+    """
+
+    def draw(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+        _draw_curves(axes, curves, named, corner="lower right")
+        axes.set_xlabel("false alarms")
+        axes.set_ylabel("found")
+
+    return draw_svg(
+        draw,
+        name=name,
+        title="ROC curves",
+        description=f"For {len(curves)} classes: the share of the class's images that is found, against the share of "
+        "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better.",
+        size=(3.9, 4.5),
+    )
+
+
+def draw_precision_recall(
+    curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: str = "precision-recall"
+) -> str:
+    """Precision against recall, as SVG.
+
+    Args:
+        curves: class → (recalls, precisions).
+        named: classes that are drawn strongly and named, two at most.
+        name: unique on the page.
+    """
+
+    def draw(axes: "Axes") -> None:
+        _draw_curves(axes, curves, named, corner="lower left")
+        axes.set_xlabel("recall: found of the class")
+        axes.set_ylabel("precision: right of those called so")
+
+    return draw_svg(
+        draw,
+        name=name,
+        title="Precision-recall curves",
+        description=f"For {len(curves)} classes: how precise the answers are when a given share of the class is to be "
+        "found. Nearer to the upper right corner is better.",
+        size=(3.9, 4.5),
+    )
+
+
+def _draw_curves(
+    axes: "Axes", curves: Mapping[str, Curve], named: Sequence[str], *, corner: Literal["lower left", "lower right"]
+) -> None:
+    strong = dict(zip(named[:MOST_NAMED], (SECOND, FIRST), strict=False))
+    for class_name, (x, y) in curves.items():
+        if class_name not in strong:
+            axes.plot(x, y, color=SOFT, linewidth=1, alpha=0.55)
+    for class_name, colour in strong.items():
+        if class_name in curves:
+            x, y = curves[class_name]
+            axes.plot(x, y, color=colour, label=class_name[:24])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.02)
+    if any(class_name in curves for class_name in strong):
+        axes.legend(loc=corner)

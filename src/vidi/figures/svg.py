@@ -1,0 +1,103 @@
+"""A matplotlib figure as an SVG that is the same every time and takes its colours from the page."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from vidi.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Stand-ins that no figure uses otherwise. Each becomes a variable of the page's style; where there is no page, the
+# colour after it, which can be read on white and on black.
+INK, SOFT, LINE = "#010203", "#010204", "#010205"
+FIRST, SECOND, BAND = "#010206", "#010207", "#010208"
+_VARIABLES: Mapping[str, str] = {
+    INK: "var(--ink, #808080)",
+    SOFT: "var(--soft, #808080)",
+    LINE: "var(--line, #a0a0a0)",
+    FIRST: "var(--first, #1b8a94)",
+    SECOND: "var(--second, #d0652f)",
+    BAND: "var(--band, #1b8a9440)",
+}
+_SETTINGS: Mapping[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and uses the page's font
+    "text.parse_math": False,  # a class may be called `$x$`
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same widths everywhere
+    "font.size": 11.5,
+    "axes.titlesize": 12.5,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": "cycler('color', ['#010206', '#010207'])",
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 2.0,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+}
+
+
+def draw_svg(
+    draw: Callable[["Axes"], None], *, name: str, title: str, description: str, size: tuple[float, float] = (3.1, 4.5)
+) -> str:
+    """Draw one pair of axes and return its `<svg>` element, ready to stand in a page.
+
+    Args:
+        draw: puts the content on the axes.
+        name: unique on the page; the ids inside the SVG start with it.
+        title: what the figure shows, for those who hear it.
+        description: what can be seen, in a sentence or two, for those who hear it.
+        size: (height, width) in inches of 100 pixels.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingPackageError(
+            "figures need matplotlib, which is not installed", 'Install it: pip install "vidi[report]"'
+        ) from error
+    stream = io.StringIO()
+    # The settings hold for this block only; no global state of matplotlib is changed, and pyplot is not used.
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+        figure = Figure(figsize=(size[1], size[0]), layout="constrained")
+        draw(figure.add_subplot())
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _for_page(stream.getvalue(), name=name, title=title, description=description)
+
+
+def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
+    """Without header, metadata and style sheet; with a name and a description; ids that no other figure has."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    svg = svg.replace("font-family: 'DejaVu Sans'", "font-family: inherit")
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    opening = svg.index(">") + 1
+    view = re.search(r'viewBox="[^"]*"', svg)
+    view_box = view.group(0) if view else ""
+    labels = f'role="img" aria-labelledby="{name}-title {name}-text"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view_box} {labels}>'
+    texts = f'<title id="{name}-title">{_escape(title)}</title><desc id="{name}-text">{_escape(description)}</desc>'
+    return f"{head}{texts}{svg[opening:]}".strip()
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

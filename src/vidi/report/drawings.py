@@ -1,0 +1,68 @@
+"""The page's figures, drawn from the files of a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from vidi.figures.learning import draw_learning_curve
+from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
+from vidi.figures.reliability import Reliability, draw_reliability
+from vidi.report.render import visible
+from vidi.report.run_files import Epoch
+
+LEAST_EPOCHS = 2  # one point is no curve
+
+
+def best_epoch(history: Sequence[Epoch]) -> int | None:
+    """The epoch with the lowest validation loss; None where it was not measured."""
+    known = [(epoch.validation_loss, epoch.number) for epoch in history if epoch.validation_loss is not None]
+    return min(known)[1] if known else None
+
+
+def draw_history(history: Sequence[Epoch]) -> list[Markup]:
+    """Loss and accuracy by epoch; nothing where there are too few epochs."""
+    if len(history) < LEAST_EPOCHS:
+        return []
+    epochs, best = [epoch.number for epoch in history], best_epoch(history)
+    figures = []
+    if any(epoch.validation_loss is not None or epoch.train_loss is not None for epoch in history):
+        training = [epoch.train_loss for epoch in history]
+        validation = [epoch.validation_loss for epoch in history]
+        figures.append(draw_learning_curve(epochs, training, validation, measure="loss", best_epoch=best, name="loss"))
+    if any(epoch.validation_accuracy is not None or epoch.train_accuracy is not None for epoch in history):
+        training = [epoch.train_accuracy for epoch in history]
+        validation = [epoch.validation_accuracy for epoch in history]
+        figures.append(
+            draw_learning_curve(epochs, training, validation, measure="accuracy", best_epoch=best, name="accuracy")
+        )
+    return [_trusted(svg) for svg in figures]
+
+
+def draw_test_reliability(test: Mapping[str, Any]) -> Markup | None:
+    """The reliability diagram; None without test images."""
+    bins = [
+        Reliability(one["confidence"], one["accuracy"], one["n"], one["perfect_low"], one["perfect_high"])
+        for one in test["calibration"]["bins"]
+    ]
+    return _trusted(draw_reliability(bins)) if bins else None
+
+
+def draw_rankings(test: Mapping[str, Any]) -> list[Markup]:
+    """ROC and precision-recall curves; the hardest and the easiest class are named."""
+    if not test["curves"]:
+        return []
+    areas = {figures["class"]: figures["average_precision"]["value"] for figures in test["per_class"]}
+    by_ease = sorted((curve["class"] for curve in test["curves"]), key=lambda name: (areas[name] or 0.0, name))
+    named = [visible(name) for name in dict.fromkeys((by_ease[0], by_ease[-1]))]
+    roc: dict[str, Curve] = {}
+    precision_recall: dict[str, Curve] = {}
+    for curve in test["curves"]:
+        roc[visible(curve["class"])] = (curve["false_positive_rate"], curve["true_positive_rate"])
+        precision_recall[visible(curve["class"])] = (curve["recall"], curve["precision"])
+    return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
+
+
+def _trusted(svg: str) -> Markup:
+    """Drawn by ourselves: every text in it was escaped by matplotlib, or by `draw_svg`."""
+    return Markup(svg)  # noqa: S704

@@ -1,0 +1,136 @@
+"""report.html: everything that is known about a run, on one page for people."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vidi.files import escape_path, write_whole
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.report import sentences
+from vidi.report.drawings import best_epoch, draw_history, draw_rankings, draw_test_reliability
+from vidi.report.findings import ShownFinding, choose_findings
+from vidi.report.gallery import KEPT_FOR_LAYERS, Gallery, choose_images
+from vidi.report.layers import Layer, describe_layers
+from vidi.report.provenance import provenance
+from vidi.report.render import render_page
+from vidi.report.run_files import RunFiles, read_run
+from vidi.report.tables import class_rows, has_matrix, matrix_rows, settings
+from vidi.report.thumbnails import Thumbnail, make_thumbnails, read_small
+
+REPORT = "report.html"
+DEFAULT = DecodeOptions()
+USES_OF_PARTS = {
+    "train": "learning",
+    "validation": "choosing when to stop",
+    "calibration": "making the confidence honest",
+    "test": "the one honest test: nothing was chosen on it",
+    "extra": "scored by itself",
+}
+
+
+def write_report(
+    run: Path, *, store: ImageStore | None = None, options: DecodeOptions = DEFAULT, with_images: bool = True
+) -> Path:
+    """Write report.html from what a run folder (or the folder of an evaluation) holds.
+
+    Args:
+        run: the folder; metrics.json, predictions.csv, results.csv, recipe.toml, check.json and model.onnx are used
+            as far as they are there.
+        store: where the images are that predictions.csv names; None where they cannot be reached, then they are
+            named by path.
+        options: how images are decoded; as they were for training.
+        with_images: False leaves every picture out (`--no-images`), also the pictures of the network's layers.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        DataError: a file of the run is damaged.
+        ModelError: its model file is damaged.
+        MissingPackageError: jinja2 or matplotlib is not installed.
+        ResourceError: the page cannot be written.
+    """
+    files = read_run(run)
+    findings = choose_findings(files.check)
+    gallery = _choose_gallery(files, findings)
+    shown = store if with_images else None
+    paths = [*gallery.paths(), *(path for finding in findings for path in finding.paths)]
+    thumbnails: dict[str, Thumbnail] = {}
+    if shown is not None:
+        digests = {answer.path: answer.digest for answer in files.answers}
+        thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
+    values = page_values(files, gallery, findings)
+    values["thumbnails"] = thumbnails
+    values["layers"], values["example"] = _look_through(files, gallery, shown, options)
+    values["with_images"] = with_images
+    values["images_are_missing"] = with_images and bool(paths) and not thumbnails
+    write_whole(run / REPORT, render_page("report.html", values))
+    return run / REPORT
+
+
+def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
+    """What the template shows beside pictures."""
+    test = files.metrics.get("test")
+    return {
+        "name": _name_of(files),
+        "model": files.model,
+        "metrics": files.metrics,
+        "test": test,
+        "data": files.metrics.get("data"),
+        "account": files.check.get("account") or files.metrics.get("account"),
+        "headline": sentences.headline(test),
+        "sentences": _sentences(test),
+        "gallery": gallery,
+        "findings": findings,
+        "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
+        "class_rows": class_rows(test) if test is not None else ([], []),
+        "reliability": draw_test_reliability(test) if test is not None else None,
+        "rankings": draw_rankings(test) if test is not None else [],
+        "curves": draw_history(files.history),
+        "history": files.history,
+        "best_epoch": files.metrics.get("training", {}).get("best_epoch") or best_epoch(files.history),
+        "uses_of_parts": USES_OF_PARTS,
+        "recipe": files.recipe,
+        "settings": settings(files.recipe),
+        "provenance": provenance(files),
+        "path_text": escape_path,
+    }
+
+
+def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
+    tested = [answer for answer in files.answers if answer.part == "test" and answer.truth_probability is not None]
+    spent = KEPT_FOR_LAYERS + sum(len(finding.paths) for finding in findings)
+    return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
+
+
+def _look_through(
+    files: RunFiles, gallery: Gallery, store: ImageStore | None, options: DecodeOptions
+) -> tuple[tuple[Layer, ...], str | None]:
+    """The network's layers, with what they see in the first sample that can be read, and its path."""
+    if files.model is None:
+        return (), None
+    for sample in gallery.samples if store is not None else ():
+        image = read_small(store, sample.path, digest=sample.digest, options=options) if store is not None else None
+        if image is not None:
+            return describe_layers(files.model, image), sample.path
+    return describe_layers(files.model, None), None
+
+
+def _sentences(test: Mapping[str, Any] | None) -> dict[str, str]:
+    if test is None or not test["images"]:
+        return {"expectation": "", "weakness": "", "honesty": "", "honesty_word": "no data", "untested": ""}
+    word, honesty = sentences.honesty(test)
+    return {
+        "expectation": sentences.expectation(test),
+        "weakness": sentences.weakness(test),
+        "honesty": honesty,
+        "honesty_word": word,
+        "untested": sentences.untested(test),
+    }
+
+
+def _name_of(files: RunFiles) -> str:
+    """What the page is called: the run's name as the model states it, else the folder's."""
+    stated = "" if files.model is None else files.model.metadata.run
+    return stated or files.folder.resolve().name

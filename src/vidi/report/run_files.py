@@ -1,0 +1,162 @@
+"""What a run folder holds, read for the report; what is not there is None or empty, what is damaged is an error."""
+
+import csv
+import io
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidi.errors import DataError
+from vidi.files import escape_path, unescape_path
+from vidi.model_file.read import ModelFile, read_model
+
+METRICS, PREDICTIONS, HISTORY = "metrics.json", "predictions.csv", "results.csv"
+RECIPE, CHECK, MODEL = "recipe.toml", "check.json", "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredImage:
+    """One row of predictions.csv."""
+
+    path: str  # as the store names it
+    digest: str
+    part: str
+    truth: str
+    predicted: str
+    probability: float  # of the predicted class
+    truth_probability: float | None  # of the true class; None where it is foreign to the model
+
+    @property
+    def is_right(self) -> bool:
+        return self.truth == self.predicted
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One row of results.csv."""
+
+    number: int
+    train_loss: float | None
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    images_per_second: float | None
+    seconds: float | None
+    limited_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Everything that the report is made from."""
+
+    folder: Path
+    metrics: Mapping[str, Any]  # empty where the run was not evaluated
+    answers: tuple[AnsweredImage, ...]
+    history: tuple[Epoch, ...]
+    recipe: Mapping[str, Any]
+    check: Mapping[str, Any]
+    model: ModelFile | None
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read a run folder or an evaluation's folder.
+
+    Raises:
+        DataError: a file in it is damaged; it is named.
+        ModelError: its model file is damaged.
+    """
+    return RunFiles(
+        folder=folder,
+        metrics=_read_json(folder / METRICS),
+        answers=_read_answers(folder / PREDICTIONS),
+        history=_read_history(folder / HISTORY),
+        recipe=_read_recipe(folder / RECIPE),
+        check=_read_json(folder / CHECK),
+        model=read_model(folder / MODEL) if (folder / MODEL).is_file() else None,
+    )
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    text = _read_text(path)
+    try:
+        content = {} if text is None else json.loads(text)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "it holds no JSON object")
+    return content
+
+
+def _read_recipe(path: Path) -> Mapping[str, Any]:
+    text = _read_text(path)
+    try:
+        return {} if text is None else tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
+    text = _read_text(path)
+    if text is None:
+        return ()
+    try:
+        return tuple(
+            AnsweredImage(
+                path=unescape_path(row["path"]),
+                digest=row["digest"],
+                part=row["part"],
+                truth=unescape_path(row["label"]),
+                predicted=unescape_path(row["predicted"]),
+                probability=float(row["probability"]),
+                truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
+            )
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _read_history(path: Path) -> tuple[Epoch, ...]:
+    text = _read_text(path)
+    if text is None:
+        return ()
+    try:
+        return tuple(
+            Epoch(
+                number=int(row["epoch"]),
+                train_loss=_number(row, "train_loss"),
+                train_accuracy=_number(row, "train_accuracy"),
+                validation_loss=_number(row, "validation_loss"),
+                validation_accuracy=_number(row, "validation_accuracy"),
+                images_per_second=_number(row, "images_per_second"),
+                seconds=_number(row, "seconds"),
+                limited_by=row.get("limited_by") or "",
+            )
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _number(row: Mapping[str, str | None], name: str) -> float | None:
+    text = row.get(name)
+    return float(text) if text else None
+
+
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{escape_path(path)} cannot be read: {why}",
+        "Write the figures again with `vidi evaluate`, or finish the run with `vidi train --resume RUN --finish`.",
+    )

@@ -1,0 +1,94 @@
+"""The findings in sentences that need no knowledge of machine learning."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidi.report.render import percent, visible
+
+FEW_IMAGES = 100  # below, the range around a share is wide; said so
+
+
+def headline(test: Mapping[str, Any] | None) -> str:
+    """The finding in one sentence.
+
+    Args:
+        test: the section `test` of metrics.json; None where nothing was tested.
+    """
+    if test is None or test["accuracy"]["value"] is None:
+        return "This model has not been tested yet: nobody knows how good it is."
+    value, n = test["accuracy"]["value"], test["images"]
+    right = round(value * n)
+    if right == n:
+        return f"The model named all {n:,} images rightly that it had never seen."
+    return f"Of {n:,} images it had never seen, the model named {right:,} rightly: {percent(value)}."
+
+
+def expectation(test: Mapping[str, Any]) -> str:
+    """What to expect of more such images, and what a model that looks at nothing would reach."""
+    accuracy = test["accuracy"]
+    sentence = f"On more images like these, expect it to be right {_between(accuracy)} of the time."
+    if test["images"] < FEW_IMAGES:
+        sentence += " The range is wide because so few images were tested."
+    share = test["most_common_share"]
+    common = max(test["per_class"], key=lambda figures: figures["images"])["class"]
+    if share is not None:
+        sentence += (
+            f" Always answering “{visible(common)}” without looking would be right {percent(share)} of the time."
+        )
+    return sentence
+
+
+def weakness(test: Mapping[str, Any]) -> str:
+    """The class that is found least often, and what it is taken for."""
+    tested = [figures for figures in test["per_class"] if figures["images"]]
+    if not tested:
+        return ""
+    weakest = min(tested, key=lambda figures: figures["recall"]["value"])
+    found = round(weakest["recall"]["value"] * weakest["images"])
+    if found == weakest["images"]:
+        return "No class stands out: the images of every class were recognised."
+    sentence = (
+        f"It is weakest on “{visible(weakest['class'])}”: of {weakest['images']:,} such images it recognised {found:,}."
+    )
+    pair = next((pair for pair in test["confused_pairs"] if pair["true"] == weakest["class"]), None)
+    if pair is None:
+        return sentence
+    times = "once" if pair["n"] == 1 else f"{pair['n']:,} times"
+    return f"{sentence} Most often, {times}, it said “{visible(pair['predicted'])}” instead."
+
+
+def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
+    """Whether the stated confidence can be believed: a word, and a sentence."""
+    calibration = test["calibration"]
+    error, low, high = calibration["error"], calibration["perfect_low"], calibration["perfect_high"]
+    if error is None:
+        return "no data", "Without test images nothing is known about its confidence."
+    count = sum(one["n"] for one in calibration["bins"])
+    stated = sum(one["confidence"] * one["n"] for one in calibration["bins"]) / count
+    reached = sum(one["accuracy"] * one["n"] for one in calibration["bins"]) / count
+    if error <= high:
+        return "believable", (
+            f"Its confidence can be taken at its word: what it states and what it reaches differ by "
+            f"{percent(error, digits=1)} on average, and chance alone gives a perfectly honest model "
+            f"{percent(low, digits=1)} to {percent(high, digits=1)}."
+        )
+    word = "too sure" if stated > reached else "too modest"
+    return word, (
+        f"It is {word}: on average it states {percent(stated)} and is right {percent(reached)} of the time. "
+        f"The gap of {percent(error, digits=1)} is more than the {percent(high, digits=1)} that chance explains."
+    )
+
+
+def untested(test: Mapping[str, Any]) -> str:
+    """Classes about which nothing is known."""
+    names = [f"“{visible(figures['class'])}”" for figures in test["per_class"] if not figures["images"]]
+    if not names:
+        return ""
+    more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
+    return f"No test image shows {', '.join(names[:8])}{more}: nothing is known about how well it is recognised."
+
+
+def _between(estimate: Mapping[str, Any]) -> str:
+    if estimate["low"] is None or estimate["high"] is None:
+        return "an unknown share"
+    return f"between {percent(estimate['low'])} and {percent(estimate['high'])}"
