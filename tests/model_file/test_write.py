@@ -155,3 +155,26 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path):
 
     with pytest.raises(ModelError, match="not finite"):
         write_model(tmp_path / "model.onnx", network, tiny_metadata())
+
+
+def test_evidence_that_does_not_add_up_to_the_logit_is_refused(tmp_path: Path):
+    network = tiny_network()
+    (node,) = [node for node in network.node if node.output[0] == "evidence"]
+    node.output[0] = "maps of the head"
+    network.node.insert(5, onnx.helper.make_node("Relu", ["maps of the head"], ["evidence"]))
+    (pool,) = [node for node in network.node if node.output[0] == "head"]
+    pool.input[0] = "maps of the head"
+
+    with pytest.raises(ModelError, match="mean of the evidence"):
+        write_model(tmp_path / "model.onnx", network, tiny_metadata())
+
+
+def test_a_network_for_another_size_is_refused(tmp_path: Path):
+    network = tiny_network(evidence=False)
+    network.initializer.append(onnx.numpy_helper.from_array(np.zeros((8 * 8 * 4, 3), np.float32), "dense"))
+    flatten = onnx.helper.make_node("Flatten", ["maps"], ["flat"])
+    network.node[-1].CopyFrom(onnx.helper.make_node("MatMul", ["flat", "dense"], ["logits"]))
+    network.node.insert(3, flatten)
+
+    with pytest.raises(ModelError, match="fails on an image of 12 x 16 pixels"):
+        write_model(tmp_path / "model.onnx", network, tiny_metadata())

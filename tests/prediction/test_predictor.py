@@ -1,5 +1,6 @@
 """A loaded model file answers about images."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from tests.draw import draw
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, ShapeError
+from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
 
 
@@ -50,3 +52,40 @@ def test_an_array_that_is_no_image_is_refused(tmp_path: Path):
 def test_a_folder_without_a_model_is_refused(tmp_path: Path):
     with pytest.raises(ModelError, match=r"holds no model\.onnx"):
         Predictor.load(tmp_path)
+
+
+@pytest.mark.parametrize("framing", [Framing(size=(24, 16)), Framing(size=(24, 24), mode="crop", shrink_to=(9, 9))])
+def test_framing_on_the_host_gives_the_answer_of_the_bare_graph(tmp_path: Path, framing: Framing):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx", framing=framing).path)
+
+    for size in ((24, 16), (24, 24), (1, 1), (200, 31), (9, 9), (5, 400)):
+        image = draw("stripes", size=size)
+        (on_host,) = predictor.predict([image])
+        bare = predictor.run(image[None])["probabilities"][0]
+        np.testing.assert_allclose(on_host.probabilities, bare, atol=0.01)
+
+
+def test_several_threads_may_share_a_predictor(tmp_path: Path):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+    images = [draw("disc", seed=seed) for seed in range(40)]
+    expected = predictor.probabilities(images)
+
+    with ThreadPoolExecutor(8) as threads:
+        rows = list(threads.map(lambda image: predictor.probabilities([image])[0], images))
+
+    np.testing.assert_allclose(np.stack(rows), expected, atol=1e-6)
+
+
+def test_a_batch_may_be_asked_for_any_of_its_outputs(tmp_path: Path):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+    images = np.stack([draw("disc", size=(16, 16), seed=seed) for seed in range(3)])
+
+    everything = predictor.run(images)
+    one = predictor.run(images, ("embedding",))
+
+    assert {name: value.shape for name, value in everything.items()} == {
+        "probabilities": (3, 3),
+        "embedding": (3, 4),
+        "evidence": (3, 3, 16, 16),
+    }
+    np.testing.assert_array_equal(one["embedding"], everything["embedding"])

@@ -61,7 +61,7 @@ def make_golden(session: onnxruntime.InferenceSession) -> tuple[GoldenVector, ..
     vectors = []
     for size in SIZES:
         image = draw_golden_image(size)
-        row = session.run(["probabilities"], {"images": image[None]})[0][0]
+        row = _answer(session, image)
         if not np.isfinite(row).all() or not math.isclose(float(row.sum()), 1, abs_tol=1e-3):
             raise ModelError(
                 f"the network's probabilities for a drawn image of {size[0]} x {size[1]} pixels sum to {row.sum()}",
@@ -69,6 +69,24 @@ def make_golden(session: onnxruntime.InferenceSession) -> tuple[GoldenVector, ..
             )
         vectors.append(GoldenVector(image=encode_image(image), size=size, probabilities=readable(row)))
     return tuple(vectors)
+
+
+def _answer(session: onnxruntime.InferenceSession, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The probabilities (classes,) for one image.
+
+    Raises:
+        ModelError: the graph fails on it.
+    """
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = 4  # fatal only: the error itself says what is wrong
+    try:
+        row: NDArray[np.float32] = session.run(["probabilities"], {"images": image[None]}, options)[0][0]
+    except Exception as error:  # onnxruntime's own errors have no common class below Exception
+        raise ModelError(
+            f"the model fails on an image of {image.shape[0]} x {image.shape[1]} pixels: {str(error)[:300]}",
+            "The network's layers do not fit its image size; build it for the framing's size.",
+        ) from error
+    return row
 
 
 def readable(row: Sequence[float] | NDArray[np.float32]) -> tuple[float, ...]:
@@ -86,7 +104,7 @@ def largest_golden_difference(session: onnxruntime.InferenceSession, vectors: Se
         raise ModelError("the file holds no golden vectors", "Write it anew from its run.")
     differences = []
     for vector in vectors:
-        row = session.run(["probabilities"], {"images": decode_golden(vector)[None]})[0][0]
+        row = _answer(session, decode_golden(vector))
         if len(row) != len(vector.probabilities):
             raise ModelError("a golden vector does not fit the model's classes", "Use a file that vidi wrote.")
         differences.append(float(np.abs(row - np.array(vector.probabilities)).max()))

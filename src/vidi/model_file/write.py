@@ -13,13 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 from vidi.errors import ModelError
 from vidi.files import write_whole
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, OWN_PREFIX, TensorView, digest_file, digest_weights
-from vidi.model_file.golden import make_golden
+from vidi.model_file.golden import draw_golden_image, make_golden
 from vidi.model_file.graph import build_graph
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_text, viewer_keys
 
 OPSET = 18  # antialiased Resize and Pad with axes begin here; every later runtime still reads it
+EVIDENCE_TOLERANCE = 1e-3  # of a probability; the two are added in different orders
 IR_VERSION = 8  # the oldest that carries opset 18
 
 # ONNX's own keys for images (onnx/docs/MetadataProps.md).
@@ -125,7 +126,9 @@ def _views(tensors: Iterable[TensorProto]) -> list[TensorView]:
 
 def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVector, ...]:
     """Run the model on the drawn images: the first proof that it runs and fits its classes."""
-    vectors = make_golden(_open(model))
+    session = _open(model)
+    vectors = make_golden(session)
+    _check_evidence(session, metadata.calibration or Calibration())
     answered, named = len(vectors[0].probabilities), len(metadata.classes)
     if answered != named:
         raise ModelError(
@@ -135,9 +138,26 @@ def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVect
     return vectors
 
 
+def _check_evidence(session: onnxruntime.InferenceSession, calibration: Calibration) -> None:
+    """Evidence whose mean over the regions is not the logit would explain another answer than the one given."""
+    if "evidence" not in [output.name for output in session.get_outputs()]:
+        return
+    images = draw_golden_image((32, 32))[None]
+    evidence, probabilities = session.run(["evidence", "probabilities"], {"images": images})
+    logits = evidence.mean(axis=(2, 3), dtype=np.float64) * calibration.scale + calibration.shift
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    difference = float(np.abs(powers / powers.sum(axis=1, keepdims=True) - probabilities).max())
+    if not difference < EVIDENCE_TOLERANCE:
+        raise ModelError(
+            f"the mean of the evidence over its regions is not the logit: probabilities differ by {difference:.3g}",
+            "Give `evidence` as the head's convolution over the map that is pooled, or leave it out.",
+        )
+
+
 def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 4  # fatal only: the error itself says what is wrong
     try:
         return onnxruntime.InferenceSession(
             model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
