@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class RecordFile:
 class RecordStore:
     """Records by number: `read` gives each as a PGM or PPM file, so that all images go through the one decoder.
 
-    Each process opens a file once; packed files and those inside archives are held in its memory.
+    Packed files and those inside archives are unpacked once and held in the memory of each process.
     """
 
     def __init__(self, inner: ImageStore, folder: Path | None, files: Mapping[str, RecordFile]) -> None:
@@ -43,7 +43,6 @@ class RecordStore:
         self.folder = folder  # None where the record files lie in an archive
         self.files = files  # by what the paths of their records begin with
         self._in_memory: dict[str, bytes] = {}
-        self._streams: dict[str, BinaryIO] = {}
         self._lock = threading.Lock()
 
     def read(self, path: str) -> bytes:
@@ -66,34 +65,32 @@ class RecordStore:
 
     def _slice(self, file: RecordFile, start: int, count: int) -> bytes:
         """Some bytes of the unpacked file."""
-        with self._lock:
-            if file.path not in self._in_memory and file.path not in self._streams:
-                self._open(file.path)
-            if file.path in self._in_memory:
-                return self._in_memory[file.path][start : start + count]
-            stream = self._streams[file.path]
-            stream.seek(start)
-            return stream.read(count)
+        if file.path in self._in_memory:
+            return self._in_memory[file.path][start : start + count]
+        if self.folder is not None:
+            try:
+                with (self.folder / file.path).open("rb") as stream:
+                    if stream.read(2) != _GZIP:
+                        stream.seek(start)
+                        return stream.read(count)
+            except OSError as error:
+                cause = f"its record file cannot be opened: {error.strerror}"
+                raise ImageError("unreadable", cause, "Look at the file's rights.") from error
+        return self._unpacked(file)[start : start + count]
 
-    def _open(self, path: str) -> None:
-        if self.folder is None:
-            self._in_memory[path] = unpack(self.inner.read(path), path)
-            return
-        try:
-            stream = (self.folder / path).open("rb")
-        except OSError as error:
-            raise ImageError(
-                "unreadable", f"its record file cannot be opened: {error.strerror}", "Look at it."
-            ) from error
-        if stream.read(2) == _GZIP:
-            with stream:
-                stream.seek(0)
-                self._in_memory[path] = unpack(stream.read(), path)
-        else:
-            self._streams[path] = stream
+    def _unpacked(self, file: RecordFile) -> bytes:
+        """A packed file's bytes, or those of one in an archive: kept, because a part of it cannot be read alone."""
+        with self._lock:
+            if file.path not in self._in_memory:
+                data = self.inner.read(file.path) if self.folder is None else (self.folder / file.path).read_bytes()
+                try:
+                    self._in_memory[file.path] = unpack(data, file.path)
+                except (DataError, ResourceError) as error:
+                    raise ImageError("broken", error.cause, error.remedy) from error
+            return self._in_memory[file.path]
 
     def __getstate__(self) -> tuple[ImageStore, Path | None, Mapping[str, RecordFile]]:
-        return self.inner, self.folder, self.files  # what each process opens stays its own
+        return self.inner, self.folder, self.files  # what each process unpacks stays its own
 
     def __setstate__(self, state: tuple[ImageStore, Path | None, Mapping[str, RecordFile]]) -> None:
         RecordStore.__init__(self, *state)

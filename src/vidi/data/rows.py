@@ -105,6 +105,7 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
     header_line, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
     delimiter = _delimiter(first, name)
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
+    line = header_line  # where the row that is being read begins
     try:
         header = next(reader, [])
         columns = find_columns(header, name)
@@ -119,7 +120,7 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
                 raise _bad_line(name, line, f"it has {len(cells)} cells, but the first line {len(header)} columns")
             yield _csv_row(line, cells, columns, name)
     except csv.Error as error:
-        raise _bad_line(name, header_line + reader.line_num - 1, f"it cannot be read ({error})") from error
+        raise _bad_line(name, line, f"it cannot be read ({error})") from error
 
 
 def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], name: str) -> Row:
@@ -212,6 +213,8 @@ def _utf16_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             yield line
     except UnicodeError as error:
         raise _bad_line(name, number + 1, "it is not UTF-16, though the file begins so") from error
+    finally:
+        text.detach()  # the stream is closed by who opened it
 
 
 def _bad_line(name: str, line: int, cause: str) -> DataError:

@@ -1,0 +1,183 @@
+"""Downloading a known set, from a server on this machine."""
+
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from vidi.data.downloads import DOWNLOADS, Download
+from vidi.data.fetch import fetch
+from vidi.errors import DataError, ResourceError, UnknownNameError
+
+DATA = bytes(range(256)) * 4_000
+
+
+@dataclass
+class Server:
+    """What it serves, how it misbehaves, and what it was asked for."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    stop_after: int | None = None  # bytes of the body, then the connection is dropped
+    ignores_ranges: bool = False
+    ranges: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on loopback."""
+    state = Server()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers["Range"]
+            state.ranges.append(wanted)
+            data = state.files.get(self.path)
+            if data is None:
+                self.send_error(404)
+                return
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and not state.ignores_ranges else 0
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(data) - start))
+            self.end_headers()
+            end = len(data) if state.stop_after is None else start + state.stop_after
+            self.wfile.write(data[start:end])
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        state.url = f"http://127.0.0.1:{listening.server_port}"
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        yield state
+        listening.shutdown()
+        thread.join()
+
+
+def offer(server: Server, name: str, data: bytes) -> Download:
+    """Put a file on the server."""
+    server.files[f"/{name}"] = data
+    return Download(f"{server.url}/{name}", len(data), hashlib.sha256(data).hexdigest())
+
+
+def names(folder: Path) -> list[str]:
+    """The files that a user sees."""
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+
+
+def test_a_set_is_downloaded_checked_and_reported(server, tmp_path):
+    seen: list[tuple[str, int, int]] = []
+    files = [offer(server, "a.gz", DATA), offer(server, "b.gz", b"b")]
+
+    folder = fetch("mnist", data_dir=tmp_path, downloads=files, on_progress=lambda *step: seen.append(step))
+
+    assert folder == tmp_path / "mnist"
+    assert names(folder) == ["a.gz", "b.gz"]
+    assert (folder / "a.gz").read_bytes() == DATA
+    assert seen[-1] == ("b.gz", 1, 1)
+    assert [step for step in seen if step[0] == "a.gz"][-1] == ("a.gz", len(DATA), len(DATA))
+
+
+def test_what_is_there_is_not_downloaded_again(server, tmp_path):
+    files = [offer(server, "a.gz", DATA)]
+    fetch("mnist", data_dir=tmp_path, downloads=files)
+
+    fetch("mnist", data_dir=tmp_path, downloads=files)
+    assert len(server.ranges) == 1
+
+    (tmp_path / "mnist" / "a.gz").write_bytes(b"damaged")
+    fetch("mnist", data_dir=tmp_path, downloads=files)
+    assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
+
+
+def test_a_broken_download_is_continued_where_it_stopped(server, tmp_path):
+    files = [offer(server, "a.gz", DATA)]
+    server.stop_after = 300_000
+
+    with pytest.raises(ResourceError, match="broke off") as raised:
+        fetch("mnist", data_dir=tmp_path, downloads=files)
+    assert "continues where it stopped" in raised.value.remedy
+    assert names(tmp_path / "mnist") == ["a.gz.partial"]
+    held = (tmp_path / "mnist" / "a.gz.partial").stat().st_size
+    server.stop_after = None
+    fetch("mnist", data_dir=tmp_path, downloads=files)
+
+    assert held > 0
+    assert server.ranges == [None, f"bytes={held}-"]
+    assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
+
+
+def test_a_server_without_ranges_starts_the_file_again(server, tmp_path):
+    files = [offer(server, "a.gz", DATA)]
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "a.gz.partial").write_bytes(b"x" * 1000)
+    server.ignores_ranges = True
+
+    fetch("mnist", data_dir=tmp_path, downloads=files)
+
+    assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
+
+
+def test_another_file_than_the_known_one_is_not_kept(server, tmp_path):
+    wrong = replace(offer(server, "a.gz", DATA), sha256="0" * 64)
+    longer = replace(offer(server, "b.gz", DATA), byte_count=1000)
+
+    with pytest.raises(DataError, match=r"is not a.gz: its SHA-256 is .*it was not kept"):
+        fetch("mnist", data_dir=tmp_path, downloads=[wrong])
+    assert names(tmp_path / "mnist") == []
+    with pytest.raises(DataError, match="it has more than 1,000 bytes"):
+        fetch("mnist", data_dir=tmp_path, downloads=[longer])
+
+
+def test_a_server_that_is_not_there_or_does_not_have_it_is_named(server, tmp_path):
+    with pytest.raises(ResourceError, match="the server answers 404"):
+        fetch("mnist", data_dir=tmp_path, downloads=[Download(f"{server.url}/none.gz", 1, "0" * 64)])
+    with pytest.raises(ResourceError, match="cannot be reached"):
+        fetch("mnist", data_dir=tmp_path, downloads=[Download("http://127.0.0.1:9/none.gz", 1, "0" * 64)])
+
+
+def test_of_a_tar_only_the_known_members_are_kept_under_their_own_names(server, tmp_path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, data in (("set/batch.bin", b"good"), ("../evil.bin", b"evil"), ("set/readme.html", b"hello")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    packed = offer(server, "set.tar.gz", stream.getvalue())
+    kept = replace(packed, members={"batch.bin": hashlib.sha256(b"good").hexdigest()})
+
+    folder = fetch("cifar10", data_dir=tmp_path, downloads=[kept])
+    again = fetch("cifar10", data_dir=tmp_path, downloads=[kept])
+
+    assert names(folder) == names(again) == ["batch.bin"]
+    assert len(server.ranges) == 1
+    assert names(tmp_path) == ["cifar10"]
+    with pytest.raises(DataError, match=r"batch.bin in it is another file"):
+        fetch("other", data_dir=tmp_path, downloads=[replace(packed, members={"batch.bin": "0" * 64})])
+
+
+def test_only_known_sets_are_fetched_and_installed_ones_need_none(tmp_path):
+    with pytest.raises(UnknownNameError, match="no set is called 'imagenet'") as raised:
+        fetch("imagenet", data_dir=tmp_path)
+    assert "mnist, fashion-mnist, cifar10" in raised.value.remedy
+    with pytest.raises(UnknownNameError, match="comes inside an installed package"):
+        fetch("digits", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])
+def test_the_known_checksums_are_those_of_the_real_files(real_data, name):
+    folder = real_data / name
+    if not folder.is_dir():
+        pytest.skip(f"data:{name}")
+
+    for download in DOWNLOADS[name]:
+        for member, digest in (download.members or {download.name: download.sha256}).items():
+            assert hashlib.sha256((folder / member).read_bytes()).hexdigest() == digest

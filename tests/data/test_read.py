@@ -1,0 +1,181 @@
+"""From what the user named to a data set: choices of classes, accounts, and what is refused."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.data.on_disk import put
+from tests.draw import class_folders
+
+from vidi.data.dataset import LabelledImage
+from vidi.data.read import read_dataset, require_learnable
+from vidi.data.registry import READERS, find_reader
+from vidi.data.source import Reading, Source
+from vidi.errors import DataError, UnknownNameError, UsageError
+
+
+def test_classes_keeps_a_subset_and_accounts_for_the_rest(tmp_path):
+    class_folders(tmp_path, kinds=("disc", "square", "stripes"), each=3)
+
+    dataset = read_dataset(tmp_path, classes=["stripes", "disc"])
+
+    assert dataset.classes == ("disc", "stripes")  # in the source's order, however they were asked for
+    assert len(dataset.images) == dataset.account.used == 6
+    assert {entry.code for entry in dataset.account.set_aside} == {"other-class"}
+    assert dataset.account.found == 9
+
+
+def test_positive_makes_two_classes_of_all(tmp_path):
+    class_folders(tmp_path, kinds=("disc", "square", "stripes"), each=2)
+
+    dataset = read_dataset(tmp_path, positive="square")
+
+    assert dataset.classes == ("square", "not square")
+    assert [dataset.classes[label] for label in dataset.labels()].count("not square") == 4
+
+
+@pytest.mark.parametrize("choice", [{"classes": ["dsic"]}, {"positive": "dsic"}])
+def test_an_unknown_class_is_named_with_the_nearest(tmp_path, choice):
+    class_folders(tmp_path, each=1)
+
+    with pytest.raises(UnknownNameError, match="no class 'dsic'") as raised:
+        read_dataset(tmp_path, **choice)
+
+    assert "Did you mean 'disc'?" in raised.value.remedy
+
+
+def test_names_rename_numbered_classes(tmp_path):
+    put(tmp_path, "0/a.png", "1/a.png")
+
+    assert read_dataset(tmp_path, names="0=person,1=dog").classes == ("person", "dog")
+    assert read_dataset(tmp_path, names="person").classes == ("person", "1")
+    with pytest.raises(UsageError, match="names none of the classes"):
+        read_dataset(tmp_path, names="7=person")
+
+
+def test_an_existing_path_wins_over_a_known_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    class_folders(tmp_path / "digits", each=2)
+
+    dataset = read_dataset("digits")
+
+    assert dataset.classes == ("disc", "stripes")
+
+
+def test_urls_are_refused_and_unknown_sources_get_a_proposal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flowers").mkdir()
+
+    with pytest.raises(UsageError, match="is a URL, and vidi fetches nothing by itself"):
+        read_dataset("https://example.org/photos.zip")
+    with pytest.raises(UsageError, match="neither an existing path nor a known set") as raised:
+        read_dataset("flower")
+    assert "'flowers'" in raised.value.remedy
+
+
+def test_a_reader_of_the_users_own_takes_the_place_of_the_known_ones(tmp_path):
+    put(tmp_path, "cat_1.png", "dog_1.png", "dog_2.png")
+
+    def by_prefix(source: Source) -> Reading:
+        images = [LabelledImage(file.path, frozenset([file.path.startswith("dog")])) for file in source.scan.files]
+        return Reading(["cat", "dog"], images)
+
+    dataset = read_dataset(tmp_path, reader=by_prefix)
+
+    assert dataset.reader == "own"
+    assert dataset.labels() == [0, 1, 1]
+
+
+def test_readers_are_found_by_name():
+    assert find_reader("coco") is READERS["coco"]
+    with pytest.raises(UnknownNameError, match="no reader is called 'cocoa'"):
+        find_reader("cocoa")
+
+
+@pytest.mark.fault
+def test_b42_an_empty_root_and_a_root_without_classes_are_refused_saying_what_is_needed(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    flat = put(tmp_path / "flat", "1.png", "2.png")
+
+    for root, found in [(empty, "found 0 possible images"), (flat, "found 2 possible images")]:
+        before = sorted(os.listdir(tmp_path))
+        with pytest.raises(DataError, match=found) as raised:
+            read_dataset(root)
+        assert "at least two classes with at least two images each" in raised.value.remedy
+        assert raised.value.exit_code == 3
+        assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("paths", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/1.png")])
+def test_b42_one_class_or_single_images_cannot_be_learnt(tmp_path, paths):
+    dataset = read_dataset(put(tmp_path, *paths))
+
+    with pytest.raises(DataError, match=rf"found {len({path[:3] for path in paths})} class") as raised:
+        require_learnable(dataset)
+
+    assert "at least two classes" in raised.value.remedy
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("each", [1, 2, 3])
+def test_b43_small_classes_are_read_and_empty_class_folders_are_named(tmp_path, each):
+    class_folders(tmp_path, kinds=("disc", "square"), each=each)
+    (tmp_path / "bird").mkdir()
+
+    dataset = read_dataset(tmp_path)
+
+    assert dataset.classes == ("disc", "square")
+    assert any("bird" in note and "empty" in note for note in dataset.notes)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Cat", "cat"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("cat", "cat "),
+        ("cat", "cat."),
+        ("Straße", "STRASSE"),
+    ],
+)
+def test_b44_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first, second):
+    put(tmp_path, f"{first}/1.png", f"{first}/2.png", f"{second}/3.png", "dog/1.png")
+
+    with pytest.raises(DataError, match="are one name on other file systems"):
+        read_dataset(tmp_path)
+    dataset = read_dataset(tmp_path, merge_names=True)
+
+    assert set(dataset.classes) == {first, "dog"}  # that of most images
+    assert [dataset.classes[label] for label in dataset.labels()].count(first) == 3
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", ["CON", "nul", "com1", "Aux.old"])
+def test_b44_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name):
+    put(tmp_path, f"{name}/1.png", "dog/1.png")
+
+    with pytest.raises(DataError, match="a name that Windows keeps for a device"):
+        read_dataset(tmp_path)
+
+    assert f"{name}_" in read_dataset(tmp_path, merge_names=True).classes
+
+
+def test_every_file_stands_in_the_account_once(tmp_path):
+    class_folders(tmp_path, each=2)
+    put(tmp_path, "top.png", ".hidden.png")
+    os.mkfifo(tmp_path / "disc" / "pipe.png")
+    (tmp_path / "notes.txt").write_text("n")
+
+    account = read_dataset(tmp_path).account
+
+    assert (account.used, len(account.set_aside), len(account.refused), len(account.ignored)) == (4, 1, 1, 2)
+
+
+def test_a_single_image_is_no_data_set(tmp_path):
+    put(tmp_path, "cat.png")
+
+    with pytest.raises(DataError, match="is a single file"):
+        read_dataset(Path(tmp_path / "cat.png"))

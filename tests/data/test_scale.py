@@ -1,0 +1,61 @@
+"""Large sets are listed quickly and in little memory; no pixel is read."""
+
+import os
+import sys
+
+import pytest
+from tests.counts import count
+from tests.data.measured import cost_of_reading
+from tests.data.on_disk import IMAGE
+
+pytestmark = [pytest.mark.fault, pytest.mark.slow]  # each makes thousands of files or rows, which is its subject
+
+FILES_A_SECOND = 5_000  # of processor time, the row's own bar
+BYTES_A_FILE = 1_000
+# The reader's own modules and tables, whatever the set; measured at 3 to 5 MB.
+START_BYTES = 12_000_000
+
+
+@pytest.mark.parametrize("classes", [1, 1_000])
+def test_b48_folders_are_listed_at_speed_and_in_little_memory(tmp_path, classes):
+    files = count(small=20_000, faults=100_000, soak=500_000)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "0.png").write_bytes(IMAGE)
+    for number in range(files):
+        if number < classes:
+            (tmp_path / f"class{number:05}").mkdir()
+        os.link(tmp_path / "other" / "0.png", tmp_path / f"class{number % classes:05}" / f"{number:06}.png")
+
+    cost = cost_of_reading(tmp_path)
+
+    assert (cost.images, cost.classes) == (files + 1, classes + 1)
+    assert files / cost.seconds >= FILES_A_SECOND
+    assert cost.memory_bytes < START_BYTES + BYTES_A_FILE * files
+    sys.stdout.write(f"{files} files: {cost.seconds:.2f} s, {cost.memory_bytes / files:.0f} bytes each\n")
+
+
+def test_b48_tables_are_read_at_speed_and_in_little_memory(tmp_path):
+    rows = count(small=50_000, faults=200_000, soak=1_000_000)
+    files = 1_000
+    for number in range(files):
+        (tmp_path / f"{number:06}.png").write_bytes(IMAGE)
+    names = (f"{number % files:06}.png" if number < files else f"gone{number}.png" for number in range(rows))
+    lines = (f"{name},class{number % 10_000}\n" for number, name in enumerate(names))
+    (tmp_path / "labels.csv").write_text("path,label\n" + "".join(lines))
+
+    cost = cost_of_reading(tmp_path / "labels.csv")
+
+    assert cost.images == files
+    assert rows / cost.seconds >= FILES_A_SECOND
+    assert cost.memory_bytes < START_BYTES + BYTES_A_FILE * rows
+
+
+def test_b48_ten_thousand_classes_are_listed(tmp_path):
+    for number in range(10_000):
+        (tmp_path / f"class{number:05}").mkdir()
+        (tmp_path / f"class{number:05}" / "1.png").write_bytes(b"x")
+
+    cost = cost_of_reading(tmp_path)
+
+    assert cost.classes == 10_000
+    assert cost.seconds < 5
