@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from vidi.errors import ImageError
+from vidi.images.formats import gif, png
 from vidi.images.formats.header import Header, Size, broken, truncated, unsupported
-from vidi.images.formats.png import holds_every_row
 from vidi.images.formats.registry import FORMATS
 from vidi.images.formats.signatures import sniff
 from vidi.images.framing import Framing, frame_image, scale_needed
@@ -35,6 +34,7 @@ _TURNS = {  # EXIF orientation: (mirror left-right first, quarter turns counter-
     7: (True, 3),
     8: (False, 1),
 }
+_ROW_CHECKS = {"PNG": png, "GIF": gif}
 # Python keeps one list of warning filters for all threads: only one thread at a time may change it.
 _WARNINGS_LOCK = threading.Lock()
 
@@ -59,6 +59,11 @@ def read_header(data: bytes, options: DecodeOptions = DEFAULT) -> Header:
     if len(data) > limits.file_bytes:
         raise file_too_large(len(data), limits)
     header = FORMATS[sniff(data)].read(data, limits)
+    _check_limits(header, limits)
+    return header
+
+
+def _check_limits(header: Header, limits: Limits) -> None:
     most = limits.baseline_jpeg_pixels if header.is_baseline else limits.pixels
     if header.pixel_count > most:
         height, width = header.stored_size
@@ -67,7 +72,13 @@ def read_header(data: bytes, options: DecodeOptions = DEFAULT) -> Header:
             f"The {header.format} is {width:,} x {height:,} pixels; {most:,} in all are the most.",
             f"Make it smaller, or raise `Limits.{'baseline_jpeg_' if header.is_baseline else ''}pixels`.",
         )
-    return header
+    least_pixels = header.pixel_count // (64 if header.format == "JPEG" else 1)
+    if (needed := _memory(header, least_pixels)) > limits.memory_bytes:
+        raise ImageError(
+            "too-much-memory",
+            f"Decoding the {header.format} takes {needed:,} bytes; {limits.memory_bytes:,} are the most.",
+            "Make the image smaller, or raise `Limits.memory_bytes`.",
+        )
 
 
 def file_too_large(byte_count: int, limits: Limits) -> ImageError:
@@ -148,16 +159,24 @@ def _decode_jpeg(
 def _reduction(header: Header, limits: Limits, at_least: Size | None) -> int:
     """By how much a JPEG is reduced while it is decoded: 8, 4, 2 or 1."""
     height, width = header.stored_size
-    if at_least is None:
-        # Half each way: a JPEG over the limit for pixels is only let in because it need not be held whole.
-        return (
-            2 ** math.ceil(math.log(header.pixel_count / limits.pixels, 4)) if header.pixel_count > limits.pixels else 1
-        )
-    needed = at_least[::-1] if header.orientation >= 5 else at_least
+    needed = at_least or header.size
+    needed = needed[::-1] if header.orientation >= 5 else needed
     for scale in (8, 4, 2):
         if -(-height // scale) >= needed[0] and -(-width // scale) >= needed[1]:
             return scale
-    return 1
+    # A JPEG over these limits is only let in because it need not be held whole.
+    for scale in (1, 2, 4):
+        pixels = header.pixel_count // scale**2
+        if pixels <= limits.pixels and _memory(header, pixels) <= limits.memory_bytes:
+            return scale
+    return 8
+
+
+def _memory(header: Header, pixel_count: int) -> int:
+    """What decoding to so many pixels holds at its peak."""
+    by_pillow = header.format != "JPEG" or header.channels == 4
+    each = FORMATS[header.format].bytes_per_pixel if by_pillow else 3
+    return header.coded_bytes + pixel_count * each * (2 if header.sample_bits > 16 else 1)
 
 
 def _decode_by_pillow(
@@ -172,7 +191,7 @@ def _decode_by_pillow(
             turn = image.getexif().get(274, 1)
         _check_same_size(image, header)
         image.load()
-    if header.format == "PNG":
+    if header.format in _ROW_CHECKS:
         _check_rows(image, data, header)
     rgb, notes = to_rgb(image, header, background=options.background, profile=profile)
     if header.format == "AVIF":
@@ -203,11 +222,13 @@ def _check_same_size(image: Image.Image, header: Header) -> None:
 
 
 def _check_rows(image: Image.Image, data: bytes, header: Header) -> None:
-    """Pillow leaves rows black where a PNG's stream just ends; only then is it worth inflating it again to see."""
+    """Pillow leaves rows empty where a stream just ends; only an empty last row is worth a second look."""
     last = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
-    is_interlaced = data[header.parts[0].body + 12] == 1
-    if (is_interlaced or not last.any()) and not holds_every_row(data, header):
-        raise truncated("The PNG's data ends before its last row.")
+    rules = _ROW_CHECKS[header.format]
+    unfilled = 0 if header.format == "PNG" else last.flat[0]  # a GIF's canvas may be any colour
+    is_suspect = rules.is_interlaced(data, header) or not (last != unfilled).any()
+    if is_suspect and not rules.holds_every_row(data, header):
+        raise truncated(f"The {header.format}'s data ends before its last row.")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ _MOST_BLOCKS = 1_000_000
 
 
 def read_gif(data: bytes, limits: Limits) -> Header:
-    """The header of a GIF; `parts` holds the first frame with what stands before it.
+    """The header of a GIF; its one part is the first frame.
 
     Raises:
         ImageError: `truncated`, `broken`, `no-pixels` or `too-many-pixels`.
@@ -20,8 +20,7 @@ def read_gif(data: bytes, limits: Limits) -> Header:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     if height == 0 or width == 0:
         raise ImageError("no-pixels", f"The GIF is {width} x {height} pixels.", "Leave the file out.")
-    position = 13 + _palette_bytes(flags)
-    first_end, end, frames = _walk(data, position, limits)
+    frame, end, frames = _walk(data, 13 + _palette_bytes(flags), limits)
     notes = ["first-frame"] if frames > 1 else []
     if end is None:
         notes.append("end-missing")
@@ -31,7 +30,7 @@ def read_gif(data: bytes, limits: Limits) -> Header:
         format="GIF",
         stored_size=(height, width),
         notes=tuple(notes),
-        parts=(Part(kind=b"frame", start=0, body=position, end=first_end),),
+        parts=(frame,),
         end=len(data) if end is None else end,
         channels=1,
     )
@@ -41,30 +40,30 @@ def _palette_bytes(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _walk(data: bytes, position: int, limits: Limits) -> tuple[int, int | None, int]:
-    """Where the first frame ends, where the file ends (None: no trailer), and the number of frames."""
-    first_end, frames = 0, 0
+def _walk(data: bytes, position: int, limits: Limits) -> tuple[Part, int | None, int]:
+    """The first frame, where the file ends (None: no trailer), and the number of frames."""
+    first, frames = None, 0
     for _ in range(_MOST_BLOCKS):
         kind = data[position : position + 1]
-        if kind == b";" and frames:
-            return first_end, position + 1, frames
+        if kind == b";" and first is not None:
+            _check_frame(data, first.start, limits)
+            return first, position + 1, frames
+        start = position
         if kind == b"!":
             position = _after_blocks(data, position + 2)
         elif kind == b"," and position + 10 <= len(data):
-            if not frames:
-                _check_frame(data, position, limits)
-            position = _after_blocks(data, position + 11 + _palette_bytes(data[position + 9]))
+            body = position + 10 + _palette_bytes(data[position + 9])
+            position = _after_blocks(data, body + 1)
+            first = first or Part(kind=b"frame", start=start, body=body, end=position)
             frames += 1
-            first_end = first_end or position
         else:
             break
         if position > len(data):
             break
-    if position > len(data) and frames <= 1:
-        raise truncated(f"The GIF ends after {len(data):,} bytes, before its first frame is complete.")
-    if not frames:
-        raise broken("The GIF holds no frame.")
-    return first_end, None, frames
+    if first is None or (first.end > len(data)):
+        raise (truncated if position > len(data) else broken)("The GIF ends before its first frame is complete.")
+    _check_frame(data, first.start, limits)
+    return first, None, frames
 
 
 def _check_frame(data: bytes, position: int, limits: Limits) -> None:
@@ -90,3 +89,56 @@ def _after_blocks(data: bytes, position: int) -> int:
 def only_pixels(data: bytes, header: Header) -> bytes:
     """The file up to its first frame."""
     return data[: header.parts[0].end] + b";"
+
+
+def holds_every_row(data: bytes, header: Header) -> bool:
+    """Whether the first frame's codes stand for as many pixels as it has; only lengths are followed, no pixel kept."""
+    frame = header.parts[0]
+    width, height = struct.unpack_from("<HH", data, frame.start + 5)
+    needed: int = width * height
+    return _coded_pixels(data[frame.body], _joined_blocks(data, frame.body + 1), needed) >= needed
+
+
+def is_interlaced(data: bytes, header: Header) -> bool:
+    """Whether the first frame's last row need not be its last in the stream."""
+    return bool(data[header.parts[0].start + 9] & 0x40)
+
+
+def _joined_blocks(data: bytes, position: int) -> bytes:
+    blocks = []
+    while position < len(data) and data[position]:
+        blocks.append(data[position + 1 : position + 1 + data[position]])
+        position += 1 + data[position]
+    return b"".join(blocks)
+
+
+def _coded_pixels(code_size: int, coded: bytes, enough: int) -> int:
+    """How many pixels an LZW stream stands for, counted until there are enough."""
+    if not 1 <= code_size <= 11:
+        return 0
+    clear = 1 << code_size
+    lengths: list[int] = []
+    total = held = held_bits = last = 0
+    width = code_size + 1
+    for byte in coded:
+        held |= byte << held_bits
+        held_bits += 8
+        while held_bits >= width:
+            code = held & ((1 << width) - 1)
+            held >>= width
+            held_bits -= width
+            if code == clear:
+                lengths, width, last = [1] * clear + [0, 0], code_size + 1, 0
+                continue
+            if code == clear + 1 or code > len(lengths):
+                return total
+            length = lengths[code] if code < len(lengths) else last + 1
+            total += length
+            if total >= enough:
+                return total
+            if last and len(lengths) < 4096:
+                lengths.append(last + 1)
+                if len(lengths) == 1 << width and width < 12:
+                    width += 1
+            last = length
+    return total

@@ -34,6 +34,7 @@ class Header:
     channels: int = 3
     is_complete: bool = True  # false: the file ends early, or only its end mark is missing
     sample_bits: int = 8
+    coded_bytes: int = 0  # what the decoder holds beside the pixels: all coefficients of a progressive JPEG
 
     @property
     def size(self) -> Size:

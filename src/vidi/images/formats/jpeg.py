@@ -49,6 +49,7 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
     if frame.start > next(part.start for part in parts if part.kind[0] == SOS):
         raise broken("The JPEG's frame header stands behind its first scan.")
     height, width, channels = _read_frame(data, frame)
+    is_baseline = frame.kind[0] in (0xC0, 0xC1) and scans == 1
     is_complete = end is not None
     end = len(data) if end is None else end
     notes = ("bytes-after-end",) if is_complete and end < len(data) else ()
@@ -60,9 +61,10 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
         parts=tuple(parts),
         end=end,
         scans=scans,
-        is_baseline=frame.kind[0] in (0xC0, 0xC1) and scans <= channels,
+        is_baseline=is_baseline,
         channels=channels,
         is_complete=is_complete,
+        coded_bytes=0 if is_baseline else 2 * _coefficients(data, frame, height * width),
     )
 
 
@@ -158,6 +160,16 @@ def _read_frame(data: bytes, frame: Part) -> tuple[int, int, int]:
     if channels not in (1, 3, 4):
         raise unsupported(f"This JPEG has {channels} colour components; 1, 3 or 4 are read.")
     return height, width, channels
+
+
+def _coefficients(data: bytes, frame: Part, pixel_count: int) -> int:
+    """How many numbers a decoder must hold where several scans add to each other."""
+    factors = (
+        [byte >> 4 for byte in data[frame.body + 7 : frame.end : 3]],
+        [byte & 15 for byte in data[frame.body + 7 : frame.end : 3]],
+    )
+    shares = sum(across * down for across, down in zip(*factors, strict=True))
+    return pixel_count * shares // max(1, max(factors[0], default=1) * max(factors[1], default=1))
 
 
 def _orientation(data: bytes, parts: list[Part]) -> int:

@@ -107,7 +107,7 @@ def profile(data: bytes, header: Header, limits: Limits) -> bytes | None:
 
 def holds_every_row(data: bytes, header: Header) -> bool:
     """Whether the coded stream inflates to at least as many bytes as the header asks for; nothing is kept."""
-    needed = _stream_bytes(header, interlaced=data[header.parts[0].body + 12] == 1)
+    needed = _stream_bytes(header, interlaced=is_interlaced(data, header))
     inflater = zlib.decompressobj()
     for part in header.parts:
         if part.kind != b"IDAT":
@@ -131,3 +131,8 @@ def _stream_bytes(header: Header, *, interlaced: bool) -> int:
         if rows > 0 and columns > 0:
             total += rows * (1 + -(-columns * header.channels * header.sample_bits // 8))
     return total
+
+
+def is_interlaced(data: bytes, header: Header) -> bool:
+    """Whether the last row need not be the last in the stream."""
+    return data[header.parts[0].body + 12] == 1

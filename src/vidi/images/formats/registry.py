@@ -25,6 +25,7 @@ class Format:
     only_pixels: Callable[[bytes, Header], bytes] = _as_it_is
     profile: Callable[[bytes, Header, Limits], bytes | None] = _no_profile
     extensions: tuple[str, ...]
+    bytes_per_pixel: int = 7  # at the peak of decoding: Pillow holds 4, the array 3
 
 
 FORMATS: Mapping[str, Format] = {
@@ -53,6 +54,7 @@ FORMATS: Mapping[str, Format] = {
         plugin=("PIL.WebPImagePlugin", "WebPImageFile"),
         only_pixels=webp.only_pixels,
         profile=webp.profile,
+        bytes_per_pixel=16,  # the frame, copies of it, and Pillow's image
         extensions=(".webp",),
     ),
     "BMP": Format(read=bmp.read_bmp, plugin=("PIL.BmpImagePlugin", "BmpImageFile"), extensions=(".bmp", ".dib")),
@@ -69,6 +71,9 @@ FORMATS: Mapping[str, Format] = {
         extensions=(".ppm", ".pgm", ".pbm", ".pnm"),
     ),
     "AVIF": Format(
-        read=avif.read_avif, plugin=("PIL.AvifImagePlugin", "AvifImageFile"), extensions=(".avif", ".avifs")
+        read=avif.read_avif,
+        plugin=("PIL.AvifImagePlugin", "AvifImageFile"),
+        extensions=(".avif", ".avifs"),
+        bytes_per_pixel=16,
     ),
 }

@@ -11,8 +11,9 @@
 """
 
 import io
+import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,22 @@ def to_rgb(
     convert, notes = _conversion(image, header, profile)
     is_clear = image.mode in _CLEAR or "transparency" in image.info
     height = image.height
-    step = max(1, _STRIP_PIXELS // image.width)
-    if step >= height:
-        return np.asarray(_flat(image, convert, background if is_clear else None)), notes
+    shown_through = background if is_clear else None
+    if height * image.width <= _STRIP_PIXELS:
+        return np.asarray(_flat(image, convert, shown_through)), notes
     rgb = np.empty((height, image.width, 3), np.uint8)
-    for top in range(0, height, step):
-        strip = image.crop((0, top, image.width, min(top + step, height)))
-        rgb[top : top + step] = np.asarray(_flat(strip, convert, background if is_clear else None))
+    top = 0
+    for strip in _strips(image):
+        rgb[top : top + strip.height] = np.asarray(_flat(strip, convert, shown_through))
+        top += strip.height
     return rgb, notes
+
+
+def _strips(image: Image.Image) -> Iterator[Image.Image]:
+    """The image in pieces of whole rows."""
+    step = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, step):
+        yield image.crop((0, top, image.width, min(top + step, image.height)))
 
 
 def _flat(image: Image.Image, convert: Convert, background: tuple[int, int, int] | None) -> Image.Image:
@@ -85,11 +94,14 @@ def _high_byte(image: Image.Image) -> Image.Image:
 
 
 def _range_scaling(image: Image.Image) -> Convert:
-    values = np.asarray(image)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
+    low, high = math.inf, -math.inf
+    for strip in _strips(image):
+        values = np.asarray(strip)
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    if low > high:
         raise broken("The image holds no finite number.")
-    low, high = float(finite.min()), float(finite.max())
     scale = 255 / (high - low) if high > low else 0.0
 
     def convert(strip: Image.Image) -> Image.Image:
