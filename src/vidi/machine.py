@@ -43,6 +43,12 @@ def tune_allocator() -> bool:
     return all(mallopt(setting, value) == 1 for setting, value in settings)
 
 
+def give_memory_back() -> None:
+    """Return freed memory to the system now, where `tune_allocator` had it kept."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A moment by which the work must be done, on a clock that no change of date moves."""

@@ -1,40 +1,53 @@
 """vidi's own network: dense 3x3 convolutions, strong and fast on a processor, for images of 8 to 256 pixels."""
 
+from dataclasses import dataclass
+
 from torch import nn
 
 from vidi.networks.layers import Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
 from vidi.networks.options import NetworkOptions
 
 
-def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
-    """A stem chosen by the image size, pooling stages, a residual pair in each, global mean, linear head.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A network for images whose shorter side is below a limit."""
 
-    From 48 pixels on (shorter side), the stem first folds blocks of 2x2 pixels into channels, from 96 on 4x4:
-    convolutions from 3 channels run at a quarter of the processor's rate, and full resolution costs most and adds
-    least. Every other layer is a dense 3x3 convolution with many channels, which runs near the peak.
+    below: int  # pixels
+    block: int  # pixels a side that the stem folds into channels; 1 = none
+    stem: int  # channels before the first pooling
+    stages: tuple[int, ...]  # channels of each stage; each halves the map
+
+
+# Channels are multiples of 16, the width of the processor's registers; full resolution costs most and adds least, so
+# large images are folded, which also spares the convolution from 3 channels that runs at a quarter of the peak.
+SHAPES = (
+    Shape(below=14, block=1, stem=32, stages=(64, 128)),
+    Shape(below=48, block=1, stem=16, stages=(48, 96, 192)),
+    Shape(below=96, block=2, stem=32, stages=(64, 128, 192)),
+    Shape(below=192, block=4, stem=64, stages=(96, 128, 192)),
+    Shape(below=1 << 30, block=4, stem=48, stages=(64, 96, 128, 192)),
+)
+
+
+def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """A stem chosen by the image size, stages that each halve the map, global mean, linear head.
+
+    A stage is a convolution with max pooling and one more beside a shortcut; every convolution is a dense 3x3 one
+    with batch normalisation and ReLU, which runs near the processor's peak.
     """
     options.refuse_others("compact", "width")
-    side = min(image_size)
-    block = 1 if side < 48 else 2 if side < 96 else 4
-    width = options.width or 1.0
-    counts = [max(8, 8 * round(count * width / 8)) for count in _channel_counts(-(-side // block))]
-    layers: list[nn.Module] = [] if block == 1 else [FoldBlocks(block)]
-    channels = counts[0]
-    layers.append(ConvNorm(3 * block * block, channels))
-    for count in counts[1:]:
-        layers.append(ConvNorm(channels, count, pool=True))
-        layers.append(Residual(nn.Sequential(ConvNorm(count, count), ConvNorm(count, count))))
-        channels = count
+    shape = next(shape for shape in SHAPES if min(image_size) < shape.below)
+    layers: list[nn.Module] = [] if shape.block == 1 else [FoldBlocks(shape.block)]
+    channels = _widened(shape.stem, options)
+    layers.append(ConvNorm(3 * shape.block**2, channels))
+    for count in shape.stages:
+        wider = _widened(count, options)
+        layers += [ConvNorm(channels, wider, pool=True), Residual(nn.Sequential(ConvNorm(wider, wider)))]
+        channels = wider
     layers.append(GlobalMean())
     return Classifier(nn.Sequential(*layers), nn.Linear(channels, class_count))
 
 
-def _channel_counts(side: int) -> tuple[int, ...]:
-    """Channels of the stem and of each stage, by the side of the stem's map; the last map is 2 to 7 regions a side."""
-    if side < 14:
-        return (32, 64, 128)
-    if side < 28:
-        return (32, 64, 128, 192)
-    if side < 48:
-        return (24, 48, 112, 224)
-    return (32, 64, 128, 192, 256)
+def _widened(count: int, options: NetworkOptions) -> int:
+    """Channels times the user's width, in steps of 8."""
+    return max(8, 8 * round(count * (options.width or 1.0) / 8))

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from vidi.networks.layers import Classifier
+from vidi.training.faults import is_memory_shortage
 
 Precision = Literal["float32", "bfloat16"]
 TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -46,16 +47,27 @@ def measure_engine(network: Classifier, image_size: tuple[int, int], *, batch: i
     bfloat16 is twice as fast on processors that have it and a hundred times slower on the others, so a small matrix
     multiplication decides first whether it is worth a try. The network is not changed.
     """
-    sample = max(1, min(batch, 64))
     rates = {precision: matrix_rate(precision) for precision in TYPES}
     shown = " and ".join(f"{rates[precision]:.0f} GFLOP/s in {precision}" for precision in TYPES)
-    seconds = {"float32": _step_seconds(network, image_size, sample, "float32")}
+    plain_seconds, sample = _float32_seconds(network, image_size, max(1, min(batch, 64)))
+    seconds = {"float32": plain_seconds}
     if rates["bfloat16"] < rates["float32"]:
         return Engine("float32", seconds["float32"] / sample, f"measured: {shown}")
     seconds["bfloat16"] = _step_seconds(network, image_size, sample, "bfloat16")
     chosen: Precision = "bfloat16" if seconds["bfloat16"] < 0.9 * seconds["float32"] else "float32"
     steps = " and ".join(f"{value * 1000:.0f} ms in {name}" for name, value in seconds.items())
     return Engine(chosen, seconds[chosen] / sample, f"measured: a step of {sample} images takes {steps}")
+
+
+def _float32_seconds(network: Classifier, image_size: tuple[int, int], sample: int) -> tuple[float, int]:
+    """A step's seconds and its number of images, halved until memory is enough."""
+    while True:
+        try:
+            return _step_seconds(network, image_size, sample, "float32"), sample
+        except (MemoryError, RuntimeError) as error:
+            if sample == 1 or not is_memory_shortage(error):
+                raise
+            sample //= 2
 
 
 def _step_seconds(network: Classifier, image_size: tuple[int, int], batch: int, precision: Precision) -> float:

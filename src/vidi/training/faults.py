@@ -5,6 +5,7 @@ import re
 from torch import Tensor
 
 from vidi.errors import GateError, ResourceError
+from vidi.machine import give_memory_back
 from vidi.training.checkpoint import Checkpoint
 from vidi.training.state import State, restore_state
 
@@ -12,9 +13,14 @@ SKIPS_BEFORE_ROLLBACK = 10
 ROLLBACKS_BEFORE_GIVING_UP = 3
 
 
+# torch says it only in a RuntimeError's text: its allocator on Linux, on Windows, a C++ exception, and oneDNN, whose
+# "primitive" fails for nothing else once the first batch has gone through.
+_SHORTAGE = re.compile(r"can't allocate memory|not enough memory|bad_alloc|out of memory|could not \w+ a primitive")
+
+
 def is_memory_shortage(error: BaseException) -> bool:
-    """Whether numpy or torch could not get memory; torch says so in a RuntimeError's text."""
-    return isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error)
+    """Whether numpy or torch could not get memory."""
+    return isinstance(error, MemoryError) or _SHORTAGE.search(str(error)) is not None
 
 
 def split_further(state: State, error: BaseException, *, batch: int) -> None:
@@ -32,6 +38,8 @@ def split_further(state: State, error: BaseException, *, batch: int) -> None:
             "Use smaller images with --imgsz, a smaller network, or a machine with more memory.",
         ) from error
     state.counters.parts = min(2 * parts, batch)
+    state.optimizer.zero_grad(set_to_none=True)
+    give_memory_back()
     largest = -(-batch // state.counters.parts)
     state.notes.append(
         f"memory ran short: batches of {batch} now go through in {state.counters.parts} parts of at most {largest}"
