@@ -1,0 +1,81 @@
+import pytest
+
+from vidi.errors import UnknownNameError, UsageError
+from vidi.networks.options import NetworkOptions
+from vidi.networks.registry import NETWORKS
+from vidi.training.augment import Augmentation
+from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.recipe import Recipe
+
+PHOTOGRAPHS = DataTraits(image_count=2400, class_count=10, usual_size=(256, 192), is_grey=False)
+DIGITS = DataTraits(image_count=1258, class_count=10, usual_size=(8, 8), is_grey=True)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("traits", [PHOTOGRAPHS, DIGITS])
+def test_a_recipe_reads_back_from_toml_as_written(network, traits):
+    recipe = recipe_for(traits, network=network, changes={"epochs": 7, "augmentation.noise": 2.5})
+
+    assert Recipe.from_toml(recipe.as_toml()) == recipe
+
+
+def test_options_read_back_too():
+    recipe = Recipe(network="textbook", options=NetworkOptions(filters=(8, 16), pooling="average", dense_width=9))
+
+    assert Recipe.from_dict(recipe.as_dict()) == recipe
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_value_has_a_source(network):
+    recipe = recipe_for(PHOTOGRAPHS, network=network, changes={"epochs": 7})
+
+    missing = set(recipe.as_dict()) - set(recipe.sources) - {"sources"}
+
+    assert not missing
+    assert recipe.sources["epochs"] == "you"
+
+
+def test_signs_are_not_mirrored_and_photographs_are():
+    assert recipe_for(DIGITS).augmentation.flip == "none"
+    assert recipe_for(PHOTOGRAPHS).augmentation.flip == "horizontal"
+    assert "taken for signs" in recipe_for(DIGITS).sources["augmentation.flip"]
+
+
+def test_what_the_user_says_stands_above_the_rule():
+    recipe = recipe_for(DIGITS, changes={"augmentation.flip": "horizontal", "image_size": (16, 16)})
+
+    assert (recipe.augmentation.flip, recipe.image_size) == ("horizontal", (16, 16))
+    assert recipe.sources["augmentation.flip"] == "you"
+    assert recipe.augmentation.shift == recipe_for(DIGITS).augmentation.shift
+
+
+def test_the_textbook_recipe_is_the_one_of_the_introductions():
+    recipe = recipe_for(PHOTOGRAPHS, network="textbook")
+
+    assert (recipe.image_size, recipe.epochs, recipe.batch) == ((256, 256), 50, 32)
+    assert (recipe.optimizer, recipe.learning_rate, recipe.loss) == ("adam", 1e-3, "cross-entropy")
+    assert recipe.normalisation == "rescale"
+    assert recipe.augmentation == Augmentation(flip="both", rotate=72.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch": 3}, "a recipe has no epoch"),
+        ({"augmentation.spin": 3}, "a recipe has no augmentation.spin"),
+        ({"options.depth": 3}, "a recipe has no options.depth"),
+        ({"optimizer": "adagrad"}, "optimizer is 'adagrad'"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"loss": "hinge"}, "loss is 'hinge'"),
+    ],
+)
+def test_what_a_recipe_cannot_be_is_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        recipe_for(PHOTOGRAPHS, changes=changes)
+
+
+def test_an_unknown_network_and_a_broken_file_are_refused():
+    with pytest.raises(UnknownNameError, match="compact, textbook, dense"):
+        recipe_for(PHOTOGRAPHS, network="resnet")
+    with pytest.raises(UsageError, match="not TOML"):
+        Recipe.from_toml("epochs = ")
