@@ -1,10 +1,11 @@
 """YOLO, COCO and VOC annotations: which classes an image shows, and where."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
-from tests.data.on_disk import put
+from tests.data.on_disk import IMAGE, put
 
 from vidi.data.dataset import Box, Dataset
 from vidi.data.read import read_dataset
@@ -90,6 +91,33 @@ def test_yolo_numbers_without_names_are_said_aloud_and_outlines_become_boxes(tmp
     assert dataset.classes == ("3", "4")
     assert any("its numbers are the names" in note for note in dataset.notes)
     assert dataset.images[0].boxes == (Box(0, 0.1, 0.2, 0.5, 0.9, True),)
+
+
+def test_a_giant_yolo_class_number_costs_no_memory(tmp_path):
+    yolo(tmp_path, a="999999999999 .5 .5 1 1\n", b="1 .5 .5 1 1\n")
+
+    assert read_dataset(tmp_path).classes == ("1", "999999999999")
+
+
+@pytest.mark.parametrize("source", ["yolo", "coco", "table"])
+def test_annotations_inside_an_archive_are_read_in_place(tmp_path, source):
+    yolo(tmp_path, a="0 .5 .5 1 1\n", b="1 .5 .5 1 1\n")
+    others = {
+        "yolo": {f"labels/train/{name}.txt": (tmp_path / f"labels/train/{name}.txt").read_text() for name in "ab"},
+        "coco": {"coco.json": coco(names=["0", "1"], shows={"a.png": ["0"], "b.png": ["1"]})},
+        "table": {"labels.csv": "path,label\nimages/train/a.png,0\nimages/train/b.png,1\n"},
+    }
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in "ab":
+            archive.writestr(f"set/images/train/{name}.png", IMAGE)
+        for path, text in others[source].items():
+            archive.writestr(f"set/{path}", text)
+
+    dataset = read_dataset(tmp_path / "set.zip")
+
+    assert dataset.reader == {"table": "tables"}.get(source, source)
+    assert classes_by_path(dataset) == {"set/images/train/a.png": "0", "set/images/train/b.png": "1"}
+    assert dataset.store.read("set/images/train/a.png") == IMAGE
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """From what the user named to a data set: choices of classes, accounts, and what is refused."""
 
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -174,8 +175,28 @@ def test_every_file_stands_in_the_account_once(tmp_path):
     assert (account.used, len(account.set_aside), len(account.refused), len(account.ignored)) == (4, 1, 1, 2)
 
 
+def test_a_pipe_named_like_a_table_is_never_waited_on(tmp_path):
+    os.mkfifo(tmp_path / "labels.csv")
+
+    with pytest.raises(DataError, match="not a file that names images"):
+        read_dataset(tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("photos", "photos"), ("photos/", "photos"), ("set.tar.gz", "set"), (".", "here")]
+)
+def test_a_data_set_is_called_by_the_last_part_of_its_path(tmp_path, monkeypatch, source, name):
+    here = tmp_path / "here"
+    put(here, "photos/cat/1.png", "photos/dog/1.png")
+    monkeypatch.chdir(here)
+    with tarfile.open("set.tar.gz", "w:gz") as archive:
+        archive.add("photos")
+
+    assert read_dataset(source).name == name
+
+
 def test_a_single_image_is_no_data_set(tmp_path):
     put(tmp_path, "cat.png")
 
-    with pytest.raises(DataError, match="is a single file"):
+    with pytest.raises(DataError, match=r"cat.png is not a folder, and not a file that names"):
         read_dataset(Path(tmp_path / "cat.png"))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -119,6 +121,35 @@ def test_b47_what_leads_out_of_the_folder_is_refused_and_what_is_missing_is_name
 
 
 @pytest.mark.fault
+def test_b47_no_file_outside_the_folder_is_opened(tmp_path):
+    put(tmp_path / "outside", "x.png")
+    put(tmp_path / "root", "a.png")
+    os.symlink(tmp_path / "outside" / "x.png", tmp_path / "root" / "link.png")
+    rows = ["a.png", "../outside/x.png", "link.png", str(tmp_path / "outside/x.png"), "https://example.org/x.png"]
+    (tmp_path / "root" / "labels.csv").write_text("path,label\n" + "".join(f"{row},cat\n" for row in rows))
+    program = """
+import socket, sys
+from vidi.data.read import read_dataset
+from vidi.errors import ImageError
+seen = []
+sys.addaudithook(lambda event, values: seen.append(str(values[0])) if event in ("open", "socket.connect") else None)
+dataset = read_dataset(sys.argv[1])
+for path in ("a.png", "../outside/x.png", "link.png"):
+    try:
+        dataset.store.read(path)
+    except ImageError:
+        pass
+print("\\n".join(seen))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "root" / "labels.csv")]
+
+    opened = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert [path for path in opened if str(tmp_path) in path and "/root/" not in path] == []
+    assert {Path(path).name for path in opened if str(tmp_path) in path} == {"labels.csv", "a.png"}
+
+
+@pytest.mark.fault
 def test_b47_files_outside_are_read_where_the_user_allows_it(tmp_path):
     put(tmp_path, "outside/x.png", "root/a.png")
     (tmp_path / "root" / "labels.csv").write_text("path,label\na.png,cat\n../outside/x.png,dog\n")
@@ -206,6 +237,21 @@ def test_hugging_face_metadata_counts_from_its_own_folder(tmp_path):
         "train/b.png": ("dog", "train"),
         "test/c.png": ("cat", "test"),
     }
+
+
+def test_captions_in_metadata_leave_the_classes_to_the_folders(tmp_path):
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    (tmp_path / "metadata.csv").write_text("file_name,caption\ncat/1.png,a cat\n")
+
+    assert read_dataset(tmp_path).reader == "class-folders"
+
+
+def test_a_table_that_could_not_be_used_is_explained_where_nothing_else_gives_classes(tmp_path):
+    table(tmp_path, "path,lable\na.png,cat\n")
+    (tmp_path / "sub" / "c.png").unlink()
+
+    with pytest.raises(DataError, match=r"no column gives the label; .* The nearest is 'lable'"):
+        read_dataset(tmp_path)
 
 
 def test_several_classes_of_one_image_need_a_question(tmp_path):

@@ -67,7 +67,7 @@ def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:
     """What to say where one class for each image is needed and an image has several or none."""
     shown = ", ".join(dataset.classes[index] for index in sorted(image.labels)) or "none of the classes"
     return DataError(
-        f"{dataset.source}: {escape_path(image.path)} shows {shown}; one class for each image is needed",
+        f"{escape_path(dataset.source)}: {escape_path(image.path)} shows {shown}; one class for each image is needed",
         f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes.",
     )
 

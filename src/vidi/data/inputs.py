@@ -2,6 +2,7 @@
 
 import glob
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -63,7 +64,7 @@ def find_paths(
     Args:
         inputs: files, folders, archives, patterns such as `photos/*.jpg`, or `-` for one image on standard input.
         follow_links: also follow links that leave a folder.
-        stdin: what `-` reads from.
+        stdin: what `-` reads from; this process's own standard input when left out.
 
     Returns:
         One group for each folder or archive and for each run of single files.
@@ -92,7 +93,8 @@ def _matches(text: str) -> list[str]:
 
 
 def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInputs:
-    if path == STANDARD_INPUT and stdin is not None:
+    if path == STANDARD_INPUT:
+        stdin = sys.stdin.buffer if stdin is None else stdin
         # One byte over the limit is enough for the decoder to refuse the image for its size.
         return FoundInputs(BytesStore({path: stdin.read(Limits().file_bytes + 1)}), [path], Account())
     if not os.path.lexists(path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidi.data.archives import is_archive_name, open_archive
 from vidi.data.source import Source
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.reasons import IGNORED
@@ -31,9 +31,9 @@ def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool =
         return _archive_source(path)
     if path.is_dir():
         return _folder_source(path, None, follow_links=follow_links, allow_outside=allow_outside)
-    if not path.name.casefold().endswith(_ENTRY_SUFFIXES):
+    if not path.is_file() or not path.name.casefold().endswith(_ENTRY_SUFFIXES):
         raise DataError(
-            f"{escape_path(path)} is a single file, and not one that names images and their classes",
+            f"{escape_path(path)} is not a folder, and not a file that names images and their classes",
             "Name a folder of class folders, an archive, a table (.csv, .tsv, .jsonl), a COCO file (.json) "
             "or a YOLO file (.yaml).",
         )
@@ -42,8 +42,11 @@ def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool =
 
 def _folder_source(folder: Path, entry: str | None, *, follow_links: bool, allow_outside: bool) -> Source:
     scanned = entry is None or not entry.casefold().endswith(_TABLE_SUFFIXES)
-    scan = scan_folder(folder, follow_links=follow_links) if scanned else Scan()
     given = folder if entry is None else folder / entry
+    try:
+        scan = scan_folder(folder, follow_links=follow_links) if scanned else Scan()
+    except ImageError as error:
+        raise DataError(f"{escape_path(folder)}: {error.cause}", error.remedy) from error
     return Source(
         given=escape_path(given),
         scan=scan,

@@ -5,13 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vidi.data.archives import ARCHIVE_SUFFIXES
 from vidi.data.class_names import known_class, merged_names, renamed
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.named import NAMED_SETS, open_named_set
 from vidi.data.open_source import no_such_source, open_source, refuse_url
 from vidi.data.registry import READERS
 from vidi.data.source import Reader, Reading, Source
+from vidi.data.tables import explain_tables
 from vidi.errors import DataError
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 
 
@@ -62,7 +65,7 @@ def read_dataset(
         _keep_classes(reading, [known_class(name, reading.classes, flag="--classes") for name in classes])
     if positive is not None:
         _make_positive(reading, known_class(positive, reading.classes, flag="--positive"))
-    dataset = _as_dataset(reading, opened, name=_short_name(text), reader=reader_name)
+    dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
     _require_one_class_each(dataset)
     return dataset
 
@@ -76,8 +79,9 @@ def require_learnable(dataset: Dataset) -> None:
     counts = Counter(index for image in dataset.images for index in image.labels)
     if len(counts) < 2 or max(counts.values()) < 2:
         found = ", ".join(f"{dataset.classes[index]} ({count:,})" for index, count in counts.most_common(10))
+        classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
         raise DataError(
-            f"{dataset.source}: found {len(counts)} class{'' if len(counts) == 1 else 'es'} with images: {found}",
+            f"{escape_path(dataset.source)}: found {classes} with images: {found}",
             "Learning needs at least two classes with at least two images each.",
         )
 
@@ -89,6 +93,7 @@ def _read_with(reader: Reader | None, source: Source) -> tuple[str, Reading]:
         reading = read(source)
         if reading is not None and (reading.images or reading.refused):
             return name, reading
+    explain_tables(source)
     raise _nothing_found(source)
 
 
@@ -189,14 +194,14 @@ def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
     reading.images = [image for image in reading.images if image.labels]
 
 
-def _as_dataset(reading: Reading, source: Source, *, name: str, reader: str) -> Dataset:
+def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) -> Dataset:
     if any(not image.labels for image in reading.images):
         _set_aside_unlabelled(reading, "no-class", "It shows none of the classes.")
     if not reading.images:
         raise _nothing_usable(reading, source)
     return Dataset(
-        name=name,
-        source=source.given,
+        name=_short_name(given),
+        source=given,
         reader=reader,
         classes=tuple(reading.classes),
         images=tuple(_without_lone_part(reading.images)),
@@ -217,7 +222,7 @@ def _nothing_usable(reading: Reading, source: Source) -> DataError:
     first = (reading.refused or reading.set_aside)[0]
     return DataError(
         f"{source.given}: none of the {len(reading.refused) + len(reading.set_aside):,} images found can be used; "
-        f"the first, {first.path}: {first.sentence}",
+        f"the first, {escape_path(first.path)}: {first.sentence}",
         "At least two classes with at least two images each are needed.",
     )
 
@@ -232,4 +237,8 @@ def _require_one_class_each(dataset: Dataset) -> None:
 def _short_name(text: str) -> str:
     """What run folders and titles call the source: its last part without the ending."""
     path = Path(text)
-    return (path.stem if path.is_file() else path.name) or path.resolve().name
+    name = path.name or path.resolve().name
+    if path.is_file():
+        ending = next((ending for ending in ARCHIVE_SUFFIXES if name.casefold().endswith(ending)), path.suffix)
+        name = name[: len(name) - len(ending)]
+    return name or "data"

@@ -22,9 +22,12 @@ _TRIED_ROWS = 20  # how many rows show whether a table that was found by chance 
 
 
 def read_metadata(source: Source) -> Reading | None:
-    """Hugging Face's image folders: a `metadata.csv` or `metadata.jsonl` in each folder of a part."""
+    """Hugging Face's image folders: a `metadata.csv` or `metadata.jsonl` in each folder of a part.
+
+    Where these files give captions or the like and no labels, the folders name the classes.
+    """
     tables = [path for path in source.paths_ending(*_METADATA) if posixpath.basename(path) in _METADATA]
-    if source.entry is not None or not tables:
+    if source.entry is not None or not any(_names_files(source, path) for path in tables):
         return None
     return _read_tables(source, [(path, folder_part(path)) for path in tables])
 
@@ -54,6 +57,16 @@ def read_tables(source: Source) -> Reading | None:
             "Name the one that is meant, or call them train.csv, validation.csv and test.csv.",
         )
     return _read_tables(source, list(zip(tables, parts, strict=True)))
+
+
+def explain_tables(source: Source) -> None:
+    """Where nothing gave classes although a table is there, say what is wrong with it.
+
+    Raises:
+        DataError: the table cannot be read, or misses a column.
+    """
+    for path in sorted(source.paths_ending(*TABLE_SUFFIXES), key=lambda path: path.count("/"))[:1]:
+        _read_tables(source, [(path, None)])
 
 
 def _names_files(source: Source, path: str) -> bool:

@@ -3,6 +3,7 @@
 import math
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from vidi.data.dataset import Box, LabelledImage
 from vidi.data.parts import folder_part
@@ -36,9 +37,15 @@ def read_yolo(source: Source) -> Reading | None:
         return None
     names = _class_names(source, settings)
     boxes = {path: _read_boxes(source, label_paths.get(path), names) for path in images}
-    highest = max((box.class_index for found in boxes.values() for box in found), default=-1)
+    if not names:
+        numbers = sorted({box.class_index for found in boxes.values() for box in found})
+        place = {number: index for index, number in enumerate(numbers)}
+        boxes = {
+            path: tuple(replace(box, class_index=place[box.class_index]) for box in found)
+            for path, found in boxes.items()
+        }
+    reading = Reading(names or [str(number) for number in numbers], [], numbered=not names)
     shared: dict[frozenset[int], frozenset[int]] = {}
-    reading = Reading(names or [str(number) for number in range(highest + 1)], [], numbered=not names)
     for path in images:
         labels = frozenset(box.class_index for box in boxes[path])
         part = settings.part_of(path) if settings else None

@@ -12,8 +12,8 @@ from vidi.data.archives import check_contents, check_names, check_sizes, refused
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8  # bits of the flags
 _SIZE_ELSEWHERE = 0xFFFFFFFF  # zip64 keeps the true size in an extra field
-# What the standard library raises on lists that are cut or make no sense.
-_LIST_ERRORS = (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, EOFError, struct.error, LookupError)
+# What the standard library raises on lists that are cut or make no sense (a RuntimeError for a future version).
+_LIST_ERRORS = (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, EOFError, struct.error, LookupError)
 
 
 def list_zip(path: Path) -> dict[str, Member]:
