@@ -1,12 +1,31 @@
 """The command `vidi`: its verbs, and what an error looks like on a terminal."""
 
+import contextlib
+import signal
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from vidi.cli.demo import demo
+from vidi.cli.housekeeping import cache, doctor, fetch, runs
+from vidi.cli.inspect import inspect
+from vidi.cli.predict import predict
+from vidi.cli.train import train
 from vidi.errors import VidiError
+
+VERBS: Mapping[str, Callable[..., None]] = {
+    "demo": demo,
+    "train": train,
+    "predict": predict,
+    "inspect": inspect,
+    "fetch": fetch,
+    "runs": runs,
+    "cache": cache,
+    "doctor": doctor,
+}
 
 app = typer.Typer(
     name="vidi",
@@ -36,8 +55,9 @@ def options(
 
 def main() -> None:
     """Run the command line; every error ends in one message and the exit code of its family."""
-    from vidi.cli import verbs  # noqa: F401  each verb adds itself to `app`
-
+    for name, verb in VERBS.items():
+        app.command(name)(verb)
+    _end_on_termination()
     debug = "--debug" in sys.argv
     try:
         app()
@@ -58,3 +78,13 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+
+
+def _end_on_termination() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that nothing half written stays."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(ValueError):  # not in the main thread: somebody else owns the signals
+        signal.signal(signal.SIGTERM, interrupt)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vidi.errors import MissingPackageError
-from vidi.files import written_whole
+from vidi.files import write_whole
+from vidi.images.encode import encode_png
 
 Array = NDArray[np.uint8]
 
@@ -66,7 +67,7 @@ def write_face_crops(folder: Path) -> dict[str, str]:
         photograph = photographs[crop.photograph]()
         piece = photograph[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
         name = f"{number:02} {crop.title}.png"
-        _write_png(folder / name, piece)
+        write_whole(folder / name, encode_png(piece))
         truth[name] = crop.truth
     return truth
 
@@ -82,11 +83,6 @@ def write_drawn_digits(folder: Path) -> dict[str, str]:
         image = Image.new("L", (64, 64), 0)
         ImageDraw.Draw(image).text((32, 32), digit, fill=255, font=font, anchor="mm")
         name = f"printed {digit}.png"
-        _write_png(folder / name, np.asarray(image))
+        write_whole(folder / name, encode_png(np.asarray(image)))
         truth[name] = digit
     return truth
-
-
-def _write_png(path: Path, image: Array) -> None:
-    with written_whole(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, "PNG")

@@ -46,7 +46,11 @@ class DataRequest:
     allow_leaks: bool = False
     split_seed: int = 0
     split_file: str | None = None  # a splits.csv to follow
-    framing: Literal["stretch", "pad", "crop"] | None = None
+    framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
+
+    def __post_init__(self) -> None:
+        if self.framing not in (None, "stretch", "pad", "crop"):
+            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

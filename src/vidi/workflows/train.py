@@ -9,7 +9,7 @@ from vidi.data.dataset import Dataset
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
-from vidi.training.defaults import recipe_for
+from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.calibrate import calibrate_model
@@ -75,7 +75,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
     """
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
-    recipe = _recipe(request, dataset, sizes)
+    recipe = choose_recipe(request, traits_of(dataset, sizes))
     source = Path(request.data.source)
     folder = open_run_folder(
         request.output, name=dataset.name, source=source if source.is_dir() else None, overwrite=request.overwrite
@@ -105,12 +105,17 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         dataset = read_requested(request.data)
         sizes = look_at_sizes(dataset)
         saved = folder / RECIPE
-        recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else _recipe(request, dataset, sizes)
+        recipe = (
+            Recipe.from_toml(saved.read_text("utf-8"))
+            if saved.exists()
+            else choose_recipe(request, traits_of(dataset, sizes))
+        )
         return _run(folder, request, dataset, sizes=sizes, recipe=recipe, events=events, finish=finish)
 
 
-def _recipe(request: TrainRequest, dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> Recipe:
-    return recipe_for(traits_of(dataset, sizes), network=request.network, changes=request.changes)
+def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
+    """The recipe for this data, with what the user set standing above every rule."""
+    return recipe_for(traits, network=request.network, changes=request.changes)
 
 
 def _run(

@@ -1,0 +1,79 @@
+"""`vidi fetch`, `runs`, `cache` and `doctor`: what is on this disk, and what this computer offers."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidi.cli import options
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist or cifar10.")],
+    data_dir: options.DataDir = None,
+) -> None:
+    """Download a known set; the only verb that opens a network connection."""
+    from vidi.cli.terminal import Terminal
+    from vidi.data.fetch import fetch as download
+    from vidi.files import escape_path
+
+    events = Terminal()
+    folder = download(name, data_dir=data_dir, on_progress=events.count)
+    typer.echo(f"{escape_path(folder)} is complete: vidi train {name} --data-dir {escape_path(folder.parent)}")
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the runs lie.")] = Path("runs"),
+    clear: Annotated[
+        list[str] | None, typer.Option("--clear", metavar="NAME", help="Delete this run (may be given several times).")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List the runs: data, accuracy with its interval, size, date."""
+    from vidi.workflows.runs import delete_run, list_runs, table
+
+    for name in clear or []:
+        typer.echo(f"deleted {name}: {delete_run(folder, name):,} bytes", err=True)
+    found = list_runs(folder)
+    typer.echo(json.dumps([run.as_json() for run in found], indent=1) if as_json else table(found))
+
+
+def cache(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Delete all decoded pixels; they are made again when needed.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show, or clear, the decoded pixels that are kept to save time."""
+    from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
+    from vidi.files import escape_path
+
+    store = PixelCache(cache_folder())
+    freed = store.clear() if clear else 0
+    entries = store.entries()
+    held = sum(entry.byte_count for entry in entries)
+    place = escape_path(store.folder)
+    if as_json:
+        typer.echo(json.dumps({"folder": place, "entries": len(entries), "bytes": held, "freed_bytes": freed}))
+        return
+    if clear:
+        typer.echo(f"freed {freed / 1e6:,.1f} MB")
+    typer.echo(
+        f"{place}: {len(entries)} sets of decoded images, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB"
+    )
+
+
+def doctor(as_json: options.AsJson = False) -> None:
+    """Show what this computer has, which limits apply, and what is missing."""
+    from vidi.workflows.doctor import describe_machine
+
+    sections = describe_machine()
+    if as_json:
+        typer.echo(json.dumps(sections, indent=1))
+        return
+    for title, values in sections.items():
+        typer.echo(title.replace("_", " "))
+        for name, value in values.items():
+            shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+            typer.echo(f"  {name.replace('_', ' '):24} {shown}")

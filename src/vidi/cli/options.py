@@ -1,0 +1,64 @@
+"""Options that several verbs share, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="A folder, archive, table or annotation file, or a known set such as digits."),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, or the run folder that holds it.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Classes = Annotated[str | None, typer.Option("--classes", metavar="A,B", help="Keep only these classes.")]
+Positive = Annotated[
+    str | None, typer.Option("--positive", metavar="NAME", help="Make two classes: NAME, and not NAME.")
+]
+Names = Annotated[
+    str | None, typer.Option("--names", metavar="0=A,1=B", help="Names for classes that the data only numbers.")
+]
+Parts = Annotated[
+    str | None,
+    typer.Option("--parts", metavar="A=B,…", help="Use the data's parts as others, say validation=test,test=extra."),
+]
+AllowLeaks = Annotated[
+    bool, typer.Option("--allow-leaks", help="Go on where copies or groups lie on both sides of the data's own split.")
+]
+FollowLinks = Annotated[bool, typer.Option("--follow-links", help="Follow links that leave the data folder.")]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", help="Read files outside the data folder that a table names.")
+]
+MergeNames = Annotated[
+    bool, typer.Option("--merge-names", help="Read class names that differ only in case or accents' form as one.")
+]
+KeepTruncated = Annotated[bool, typer.Option("--keep-truncated", help="Use what is there of images that are cut off.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="Where known sets lie (else VIDI_DATA).")
+]
+SplitSeed = Annotated[int, typer.Option("--split-seed", help="Decides which images go to which part.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Decoding workers; one for each core.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+NoImages = Annotated[
+    bool, typer.Option("--no-images", help="No picture in anything that is written, and no cache left behind.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write; runs/NAME when left out.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
+
+
+def listed(text: str | None) -> tuple[str, ...] | None:
+    """The names in a comma-separated option.
+
+    >>> listed("cat, dog")
+    ('cat', 'dog')
+    """
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parsed_parts(text: str | None) -> dict[str, str]:
+    """The pairs of `--parts`; none where it was left out."""
+    from vidi.data.split_plan import parse_parts
+
+    return {} if text is None else parse_parts(text)

@@ -1,0 +1,106 @@
+"""`vidi predict`: what is on these images?"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from vidi.cli import options
+
+if TYPE_CHECKING:
+    from vidi.cli.terminal import Terminal
+    from vidi.prediction.stream import Answer
+
+
+def predict(
+    model: options.Model,
+    images: Annotated[
+        list[str], typer.Argument(metavar="PATHS…", help="Files, folders, patterns, archives; - is standard input.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of standard output.")
+    ] = None,
+    as_json: options.AsJson = False,
+    as_json_lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, as they come.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table for programs.")] = False,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, metavar="K", help="Show the K most probable classes.")
+    ] = None,
+    sort_into: Annotated[
+        Path | None, typer.Option("--sort-into", metavar="DIR", help="Copy each image into a folder of its class.")
+    ] = None,
+    follow_links: options.FollowLinks = False,
+    keep_truncated: options.KeepTruncated = False,
+    workers: options.Workers = None,
+) -> None:
+    """Classify images with a model file: a table, or JSON, or CSV; bad files are listed and the rest done."""
+    from vidi.cli.terminal import Terminal
+    from vidi.data.inputs import find_paths
+    from vidi.errors import UsageError
+    from vidi.images.account import Account
+    from vidi.images.limits import DecodeOptions
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows.predict import check_sort_folder, exit_code, predict_inputs
+    from vidi.workflows.predictions import (
+        unfinished_warning,
+        write_csv,
+        write_json,
+        write_json_lines,
+        write_table,
+    )
+
+    chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
+    if sort_into is not None:
+        check_sort_folder(sort_into, images)
+    events = Terminal()
+    predictor = Predictor.load(model)
+    if warning := unfinished_warning(predictor.model):
+        events.say(warning)
+    found = find_paths(images, follow_links=follow_links)
+    account = Account()
+    answers = predict_inputs(
+        predictor,
+        found,
+        account,
+        options=DecodeOptions(keep_truncated=keep_truncated),
+        workers=workers,
+        sort_into=sort_into,
+    )
+    total = sum(len(group.paths) + len(group.account.refused) for group in found)
+    counted = told(answers, total, events)
+    with writing_to(output) as stream:
+        if as_json:
+            write_json(counted, stream, model=predictor.model, account=account, top=top)
+        elif as_json_lines:
+            write_json_lines(counted, stream, model=predictor.model, account=account, top=top)
+        elif as_csv:
+            write_csv(counted, stream, classes=predictor.classes, top=top)
+        else:
+            names = [path for group in found for path in group.paths]
+            write_table(counted, stream, paths=names, top=top or 1)
+    events.say(account.sentence())
+    raise typer.Exit(exit_code(account))
+
+
+def told(answers: Iterator["Answer"], total: int, events: "Terminal") -> Iterator["Answer"]:
+    """The answers, counted on the terminal as they pass."""
+    for number, answer in enumerate(answers, start=1):
+        events.count("answering", number, total)
+        yield answer
+
+
+@contextlib.contextmanager
+def writing_to(output: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears whole when all is written."""
+    from vidi.files import written_whole
+
+    if output is None:
+        yield sys.stdout
+        return
+    with written_whole(output) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        yield stream

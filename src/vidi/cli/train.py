@@ -1,0 +1,194 @@
+"""`vidi train`: from images to a tested model file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vidi.cli import options
+
+if TYPE_CHECKING:
+    from vidi.cli.terminal import Terminal
+    from vidi.workflows.train import Run
+
+INTERRUPTED, SOME_BAD = 130, 6
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="A folder, archive, table, annotation file or known set.")
+    ] = None,
+    output: options.Output = None,
+    overwrite: options.Overwrite = False,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.05, help="Time for everything, from reading to the report.")
+    ] = None,
+    network: Annotated[str | None, typer.Option("--network", help="compact (default), textbook or dense.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training images.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Images for one step of the weights.")] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option("--imgsz", metavar="SIZE", help="Pixels the network sees: 128, or 128x64 (height first)."),
+    ] = None,
+    framing: Annotated[
+        Literal["stretch", "pad", "crop"] | None,
+        typer.Option("--framing", help="stretch, pad or crop; chosen from the images."),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option("--optimizer", help="adam, adamw or sgd.")] = None,
+    loss: Annotated[str | None, typer.Option("--loss", help="cross-entropy or mean-squared-error.")] = None,
+    patience: Annotated[
+        int | None, typer.Option("--patience", min=0, help="Epochs without gain until it stops early; 0: never.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Decides every random number of the training.")
+    ] = None,
+    set_values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. augmentation.flip=none."),
+    ] = None,
+    split_file: Annotated[
+        str | None, typer.Option("--split", metavar="FILE", help="Follow a splits.csv (or that of a run folder).")
+    ] = None,
+    classes: options.Classes = None,
+    positive: options.Positive = None,
+    names: options.Names = None,
+    parts: options.Parts = None,
+    split_seed: options.SplitSeed = 0,
+    allow_leaks: options.AllowLeaks = False,
+    follow_links: options.FollowLinks = False,
+    allow_outside: options.AllowOutside = False,
+    merge_names: options.MergeNames = False,
+    keep_truncated: options.KeepTruncated = False,
+    data_dir: options.DataDir = None,
+    workers: options.Workers = None,
+    no_images: options.NoImages = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run; takes all else from it."),
+    ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="With --resume: no more epochs, only calibration, test and report.")
+    ] = False,
+    preview: Annotated[
+        Path | None, typer.Option("--preview", metavar="PNG", help="Only write a sheet of what augmentation does.")
+    ] = None,
+) -> None:
+    """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
+
+    `--resume RUN` goes on with a run that was interrupted: same data, same recipe, same bits as if it had never
+    stopped.
+    """
+    from vidi.cli.terminal import Terminal
+    from vidi.errors import UsageError
+    from vidi.workflows import train as story
+    from vidi.workflows.prepare import DataRequest, parse_image_size
+    from vidi.workflows.preview import write_preview
+
+    events = Terminal()
+    if resume is not None:
+        _refuse_beside_resume(context)
+        return conclude(story.resume(resume, finish=finish, events=events), events)
+    if data is None:
+        raise UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
+    if finish:
+        raise UsageError("--finish goes with --resume", "Name the run: vidi train --resume runs/NAME --finish")
+    given = {
+        "epochs": epochs,
+        "batch": batch,
+        "image_size": None if image_size is None else parse_image_size(image_size),
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "loss": loss,
+        "patience": patience,
+        "seed": seed,
+    }
+    request = story.TrainRequest(
+        data=DataRequest(
+            source=data,
+            classes=options.listed(classes),
+            positive=positive,
+            names=names,
+            follow_links=follow_links,
+            allow_outside=allow_outside,
+            merge_names=merge_names,
+            keep_truncated=keep_truncated,
+            data_dir=None if data_dir is None else str(data_dir),
+            parts=options.parsed_parts(parts),
+            allow_leaks=allow_leaks,
+            split_seed=split_seed,
+            split_file=split_file,
+            framing=framing,
+        ),
+        network=network or "compact",
+        changes={**{name: value for name, value in given.items() if value is not None}, **parse_settings(set_values)},
+        minutes=minutes,
+        workers=workers,
+        images=not no_images,
+        output=output,
+        overwrite=overwrite,
+    )
+    if preview is not None:
+        return events.say(f"written: {write_preview(request, preview)}")
+    return conclude(story.train(request, events=events), events)
+
+
+def conclude(run: "Run", events: "Terminal") -> None:
+    """The last lines, and the exit code."""
+    from vidi.files import escape_path
+    from vidi.report.sentences import headline
+
+    folder = escape_path(run.folder)
+    for note in run.notes:
+        events.say(f"note: {note}")
+    if not run.finished:
+        events.say(f"interrupted; {folder}/model.onnx holds the best weights so far, marked unfinished")
+        events.say(
+            f"  go on with:    vidi train --resume {folder}\n  or end it now: vidi train --resume {folder} --finish"
+        )
+        raise typer.Exit(INTERRUPTED)
+    if run.test is None:
+        typer.echo("no image was kept for a test: nobody knows how good this model is")
+    else:
+        typer.echo(headline(run.test.as_json()))
+    typer.echo(f"report: {folder}/report.html")
+    typer.echo(f"model:  {folder}/model.onnx")
+    typer.echo(f"use it: vidi predict {folder} YOUR-IMAGES")
+    if run.refused:
+        raise typer.Exit(SOME_BAD)
+
+
+def parse_settings(texts: list[str] | None) -> dict[str, object]:
+    """The pairs of `--set`, with numbers, true, false and lists read as such.
+
+    >>> parse_settings(["epochs=5", "augmentation.flip=none", "options.filters=[8, 16]"])
+    {'epochs': 5, 'augmentation.flip': 'none', 'options.filters': (8, 16)}
+    """
+    import json
+
+    from vidi.errors import UsageError
+
+    values: dict[str, object] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {text!r} is no pair", "Write --set NAME=VALUE, such as --set label_smoothing=0.1.")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        values[name] = tuple(parsed) if isinstance(parsed, list) else parsed
+    return values
+
+
+def _refuse_beside_resume(context: typer.Context) -> None:
+    from vidi.errors import UsageError
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in ("resume", "finish") and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--resume takes data and recipe from the run, and {name!r} was given too",
+                "Leave it out to go on as before, or begin a new run without --resume.",
+            )

@@ -1,0 +1,21 @@
+"""Pixels out: an image as the bytes of a PNG file."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """The bytes of a PNG file.
+
+    Args:
+        image: (height, width, 3) RGB or (height, width) grey, uint8.
+
+    >>> encode_png(np.zeros((2, 2, 3), np.uint8))[:4]
+    b'\\x89PNG'
+    """
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG")
+    return stream.getvalue()

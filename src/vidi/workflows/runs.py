@@ -1,0 +1,114 @@
+"""The runs on this disk: what they were trained on, how good they are, how much room they take."""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidi.errors import UsageError
+from vidi.files import FolderLock, escape_path, writing_error
+from vidi.workflows.run_folder import MARKS, METRICS, REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run folder at a glance."""
+
+    name: str
+    data: str
+    accuracy: dict[str, float | None] | None  # value, low, high, n; None where it was not tested
+    byte_count: int
+    date: str  # ISO 8601, of the model
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "name": escape_path(self.name),
+            "data": escape_path(self.data),
+            "accuracy": self.accuracy,
+            "bytes": self.byte_count,
+            "date": self.date,
+        }
+
+
+def list_runs(folder: Path) -> list[ListedRun]:
+    """The run folders in a folder, by name.
+
+    Raises:
+        UsageError: the folder is not there.
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            f"{escape_path(folder)} is no folder", "Go where you trained, or name the folder: vidi runs DIR"
+        )
+    found = [path for path in folder.iterdir() if path.is_dir() and any((path / mark).exists() for mark in MARKS)]
+    return [_look_at(path) for path in sorted(found)]
+
+
+def delete_run(folder: Path, name: str) -> int:
+    """Delete one run and return how many bytes that freed; a run that is being written is left alone.
+
+    Raises:
+        UsageError: no such run, or it is in use.
+        ResourceError: it cannot be deleted.
+    """
+    path = folder / name
+    if path.parent != folder or name not in {run.name for run in list_runs(folder)}:
+        raise UsageError(f"{escape_path(name)} is no run in {escape_path(folder)}", "`vidi runs` lists them.")
+    freed = _size_of(path)
+    with FolderLock(path):
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            raise writing_error(error, path) from error
+    return freed
+
+
+def table(runs: Sequence[ListedRun]) -> str:
+    """The runs as lines for people."""
+    if not runs:
+        return "no runs yet: vidi train DATA"
+    rows = [("run", "accuracy (95 %)", "tested on", "size", "date", "data")]
+    for run in runs:
+        accuracy = run.accuracy or {}
+        value, low, high, count = (accuracy.get(name) for name in ("value", "low", "high", "n"))
+        shown = "not tested" if value is None else f"{100 * value:.1f} %"
+        if value is not None and low is not None and high is not None:
+            shown += f" ({100 * low:.1f} to {100 * high:.1f})"
+        size = f"{run.byte_count / 1e6:,.1f} MB"
+        rows.append((escape_path(run.name), shown, f"{count or 0:,}", size, run.date[:16], escape_path(run.data)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _look_at(path: Path) -> ListedRun:
+    request, metrics = _json(path / REQUEST), _json(path / METRICS)
+    test = metrics.get("test") or {}
+    return ListedRun(
+        name=path.name,
+        data=str((request.get("data") or {}).get("source", "?")),
+        accuracy=test.get("accuracy"),
+        byte_count=_size_of(path),
+        date=str((metrics.get("model") or {}).get("date", "")),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        values = json.loads(path.read_text("utf-8"))
+        if isinstance(values, dict):
+            return values
+    return {}
+
+
+def _size_of(path: Path) -> int:
+    total = 0
+    for entry in path.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += entry.lstat().st_size
+    return total
