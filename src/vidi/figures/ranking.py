@@ -8,7 +8,8 @@ from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_NAMED = 2  # curves beyond are drawn thin, without a name
+STAND_INS = ("first named class", "second named class")  # curves beyond are drawn thin, without a name
+LONGEST_NAME = 26  # signs
 Curve = tuple[Sequence[float], Sequence[float]]
 
 
@@ -34,6 +35,7 @@ def draw_roc(curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: st
         description=f"For {len(curves)} classes: the share of the class's images that is found, against the share of "
         "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better.",
         size=(3.9, 4.5),
+        texts=_texts(named),
     )
 
 
@@ -60,20 +62,27 @@ def draw_precision_recall(
         description=f"For {len(curves)} classes: how precise the answers are when a given share of the class is to be "
         "found. Nearer to the upper right corner is better.",
         size=(3.9, 4.5),
+        texts=_texts(named),
     )
+
+
+def _texts(named: Sequence[str]) -> dict[str, str]:
+    """The names of the strong curves, cut where they are too long for a legend."""
+    cut = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in named]
+    return dict(zip(STAND_INS, cut, strict=False))
 
 
 def _draw_curves(
     axes: "Axes", curves: Mapping[str, Curve], named: Sequence[str], *, corner: Literal["lower left", "lower right"]
 ) -> None:
-    strong = dict(zip(named[:MOST_NAMED], (SECOND, FIRST), strict=False))
+    strong = dict(zip(named, zip(STAND_INS, (SECOND, FIRST), strict=True), strict=False))
     for class_name, (x, y) in curves.items():
         if class_name not in strong:
             axes.plot(x, y, color=SOFT, linewidth=1, alpha=0.55)
-    for class_name, colour in strong.items():
+    for class_name, (stand_in, colour) in strong.items():
         if class_name in curves:
             x, y = curves[class_name]
-            axes.plot(x, y, color=colour, label=class_name[:24])
+            axes.plot(x, y, color=colour, label=stand_in)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
     axes.set_xlim(-0.01, 1.01)

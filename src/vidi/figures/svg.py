@@ -49,7 +49,13 @@ _SETTINGS: Mapping[Any, Any] = {
 
 
 def draw_svg(
-    draw: Callable[["Axes"], None], *, name: str, title: str, description: str, size: tuple[float, float] = (3.1, 4.5)
+    draw: Callable[["Axes"], None],
+    *,
+    name: str,
+    title: str,
+    description: str,
+    size: tuple[float, float] = (3.1, 4.5),
+    texts: Mapping[str, str] | None = None,
 ) -> str:
     """Draw one pair of axes and return its `<svg>` element, ready to stand in a page.
 
@@ -58,7 +64,9 @@ def draw_svg(
         name: unique on the page; the ids inside the SVG start with it.
         title: what the figure shows, for those who hear it.
         description: what can be seen, in a sentence or two, for those who hear it.
-        size: (height, width) in inches of 100 pixels.
+        size: (height, width) in inches of 72 units.
+        texts: stand-in → text of the user's. What may be in any script is drawn as a stand-in, since matplotlib warns
+            of letters that its own font lacks; the page's font has them.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -76,7 +84,10 @@ def draw_svg(
         figure = Figure(figsize=(size[1], size[0]), layout="constrained")
         draw(figure.add_subplot())
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _for_page(stream.getvalue(), name=name, title=title, description=description)
+    svg = _for_page(stream.getvalue(), name=name, title=title, description=description)
+    for stand_in, text in (texts or {}).items():
+        svg = svg.replace(stand_in, _escape(text))
+    return svg
 
 
 def _for_page(svg: str, *, name: str, title: str, description: str) -> str:

@@ -1,12 +1,14 @@
 """report.html: everything that is known about a run, on one page for people."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
+from vidi.model_file.read import ModelFile
 from vidi.report import sentences
 from vidi.report.drawings import best_epoch, draw_history, draw_rankings, draw_test_reliability
 from vidi.report.findings import ShownFinding, choose_findings
@@ -30,7 +32,12 @@ USES_OF_PARTS = {
 
 
 def write_report(
-    run: Path, *, store: ImageStore | None = None, options: DecodeOptions = DEFAULT, with_images: bool = True
+    run: Path,
+    *,
+    store: ImageStore | None = None,
+    options: DecodeOptions = DEFAULT,
+    with_images: bool = True,
+    model: ModelFile | None = None,
 ) -> Path:
     """Write report.html from what a run folder (or the folder of an evaluation) holds.
 
@@ -41,6 +48,7 @@ def write_report(
             named by path.
         options: how images are decoded; as they were for training.
         with_images: False leaves every picture out (`--no-images`), also the pictures of the network's layers.
+        model: the model that was scored, where the folder holds no model.onnx of its own.
 
     Returns:
         The path of the page.
@@ -52,6 +60,8 @@ def write_report(
         ResourceError: the page cannot be written.
     """
     files = read_run(run)
+    if files.model is None:
+        files = replace(files, model=model)
     findings = choose_findings(files.check)
     gallery = _choose_gallery(files, findings)
     shown = store if with_images else None

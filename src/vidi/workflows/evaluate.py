@@ -1,0 +1,236 @@
+"""A model file scored on any data set: classes matched by name, what it learnt from left out, one folder of results."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidi.data.dataset import Dataset
+from vidi.data.read import read_dataset
+from vidi.data.split_file import read_assignments
+from vidi.errors import DataError
+from vidi.evaluation.answers import EXTRA, TEST, Answers, write_predictions
+from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.uses import digest_of_images, record_use
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Account, Entry
+from vidi.prediction.predictor import Predictor
+from vidi.report.page import write_report
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.prepare import DataRequest, decode_options
+from vidi.workflows.run_folder import METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+
+EVALUATION = "evaluation.json"  # what was asked for, so that the report can be made again
+LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
+CHOSEN_ON = ("train", "validation", "calibration")
+SAID_EVERY = 500  # images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateRequest:
+    """What the user asked for."""
+
+    model: Path  # model file or run folder
+    data: DataRequest
+    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
+    seed: int = 0  # of the resampling behind intervals
+    workers: int | None = None  # decoding threads
+    images: bool = True  # False: no picture in anything that is written
+    output: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """What an evaluation left behind."""
+
+    folder: Path  # with metrics.json, predictions.csv and report.html
+    figures: Mapping[str, Evaluation]  # `test`, and `extra` where the data has such a part
+    match: ClassMatch
+    account: Account
+    test_uses: int  # how often these images were used to score models of this run, this time included
+
+
+def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated:
+    """Score a model file on a data set.
+
+    Images of classes that the model lacks are left out of accuracy and counted; images that the model learnt from
+    (by the splits.csv of its run folder) are set aside.
+
+    Raises:
+        ModelError: no model file, or not one to trust.
+        DataError: no class in common, or no image left to score; says why.
+        UsageError: a rename, a class or the output folder is wrong.
+        ResourceError: the results cannot be written.
+    """
+    predictor = Predictor.load(request.model)
+    dataset = read_source(request.data)
+    match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
+    account = Account(
+        set_aside=list(dataset.account.set_aside),
+        refused=list(dataset.account.refused),
+        ignored=list(dataset.account.ignored),
+    )
+    answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
+    figures = evaluate_parts(answers, seed=request.seed)
+    folder = _open_folder(request, dataset)
+    run = predictor.model.path.parent
+    uses = record_use(
+        run if (run / SPLITS).exists() else folder,
+        images=digest_of_images(answers.digests),
+        model_id=predictor.model.model_id,
+        date=datetime.now(UTC),
+    )
+    about = {**_about(predictor, dataset, match), "account": account.as_json(), "test_uses": uses}
+    write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
+    write_predictions(folder / PREDICTIONS, answers)
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_report(
+        folder,
+        model=predictor.model,
+        store=dataset.store,
+        options=decode_options(request.data),
+        with_images=request.images,
+    )
+    return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
+
+
+def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
+    """Which images are scored, and as what: image index → `test` or `extra`.
+
+    Of a data set with parts its test and extra parts; without them all that is not `train`; without parts all.
+
+    Args:
+        dataset: the images, perhaps with parts.
+        parts: what each named part is used as (`--parts`).
+    """
+    used = [parts.get(image.part or "", image.part or "") for image in dataset.images]
+    scored = {index: part for index, part in enumerate(used) if part in (TEST, EXTRA)}
+    others = {index: TEST for index, part in enumerate(used) if part != "train"}
+    return scored or others or dict.fromkeys(range(len(used)), TEST)
+
+
+def read_source(data: DataRequest) -> Dataset:
+    """The data set that a request names, also where it is too small to learn from.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: it holds no image with a class.
+    """
+    return read_dataset(
+        data.source,
+        classes=data.classes,
+        positive=data.positive,
+        names=data.names,
+        follow_links=data.follow_links,
+        allow_outside=data.allow_outside,
+        merge_names=data.merge_names,
+        data_dir=None if data.data_dir is None else Path(data.data_dir),
+    )
+
+
+def _answer(
+    predictor: Predictor,
+    dataset: Dataset,
+    request: EvaluateRequest,
+    *,
+    match: ClassMatch,
+    account: Account,
+    events: Events,
+) -> Answers:
+    """The model's answers about every image that may be scored; the account is completed."""
+    labels, learnt = dataset.labels(), _digests_learnt_from(predictor)
+    scored = parts_to_score(dataset, request.data.parts)
+    rows, probabilities, digests = [], [], []
+    stream = predictor.predict_files(
+        [dataset.images[row].path for row in scored],
+        store=dataset.store,
+        options=decode_options(request.data),
+        workers=request.workers,
+    )
+    for done, (row, answer) in enumerate(zip(scored, stream, strict=True), start=1):
+        if done % SAID_EVERY == 0 or done == len(scored):
+            events.reading(done, len(scored))
+        if answer.error is not None:
+            account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
+        elif answer.digest in learnt:
+            account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
+        elif answer.prediction is not None:
+            rows.append(row)
+            probabilities.append(answer.prediction.probabilities)
+            digests.append(answer.digest)
+    account.used = len(rows)
+    if not rows:
+        raise _nothing_left(dataset, account)
+    images = [dataset.images[row] for row in rows]
+    return Answers(
+        classes=predictor.classes,
+        paths=tuple(image.path for image in images),
+        truths=tuple(match.names[labels[row]] for row in rows),
+        probabilities=np.array(probabilities, dtype=np.float32),
+        parts=tuple(scored[row] for row in rows),
+        digests=tuple(digests),
+        groups=tuple(image.group or "" for image in images),
+        near_copies=(False,) * len(rows),
+    )
+
+
+def _digests_learnt_from(predictor: Predictor) -> frozenset[str]:
+    """The files that the model learnt from or was chosen on, where its run folder still says so."""
+    splits = predictor.model.path.parent / SPLITS
+    if not splits.exists():
+        return frozenset()
+    return frozenset(row.digest for row in read_assignments(splits) if row.part in CHOSEN_ON)
+
+
+def _nothing_left(dataset: Dataset, account: Account) -> DataError:
+    learnt = sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)
+    return DataError(
+        f"{dataset.source}: no image is left to score; the model learnt from {learnt:,} of them, "
+        f"and {len(account.refused):,} cannot be used",
+        "Give images that the model has not seen; `vidi check` lists the unusable ones.",
+    )
+
+
+def _open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
+    """The folder asked for, or the next free `evaluations/NAME`."""
+    name, source = safe_name(dataset.name), Path(request.data.source)
+    inside = source if source.is_dir() else None
+    if request.output is not None:
+        return open_run_folder(request.output, name=name, source=inside, overwrite=request.overwrite)
+    for number in count(1):
+        folder = Path("evaluations") / (name if number == 1 else f"{name}-{number}")
+        if not folder.exists():
+            return open_run_folder(folder, name=name, source=inside)
+    raise AssertionError("there is always a next number")
+
+
+def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[str, object]:
+    return {
+        "model": {
+            "id": predictor.model.model_id,
+            "run": predictor.metadata.run,
+            "weights_digest": predictor.metadata.weights_digest,
+        },
+        "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
+        "absent_classes": list(match.absent),
+        "foreign_classes": list(match.foreign),
+    }
+
+
+def _as_json(request: EvaluateRequest) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "model": escape_path(request.model),
+        "data": asdict(request.data),
+        "renames": dict(request.renames),
+        "seed": request.seed,
+        "images": request.images,
+    }

@@ -1,0 +1,84 @@
+"""A run's report made again from its folder: after a new version of vidi, or without pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vidi.errors import UsageError, VidiError
+from vidi.files import escape_path, unescape_path
+from vidi.images.store import ImageStore
+from vidi.model_file.read import ModelFile, read_model
+from vidi.report.model_card import write_model_card
+from vidi.report.page import write_report
+from vidi.workflows.evaluate import EVALUATION, read_source
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.prepare import DataRequest, decode_options
+from vidi.workflows.run_folder import METRICS, MODEL, REQUEST
+
+
+def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:
+    """Write report.html (and a run's model_card.md) anew from what the folder holds.
+
+    A run that was made with `--no-images` stays without pictures. Where the data is no longer there, the images are
+    named by path.
+
+    Args:
+        run: a run folder, or the folder of an evaluation.
+        with_images: False leaves every picture out.
+        events: is told where the images cannot be read.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: neither a run nor an evaluation.
+        DataError, ModelError: a file in it is damaged.
+    """
+    folder = run.parent if run.is_file() else run
+    if not (folder / METRICS).exists() and not (folder / MODEL).exists():
+        raise UsageError(
+            f"{escape_path(run)} is neither a run nor an evaluation",
+            "Name a folder in `runs/` or `evaluations/`; `vidi runs` lists the runs that are here.",
+        )
+    request = _read_request(folder)
+    data = DataRequest.from_dict(request["data"])
+    shown = with_images and bool(request.get("images", True))
+    store = _open_store(data, events) if shown else None
+    path = write_report(
+        folder, model=_evaluated_model(request), store=store, options=decode_options(data), with_images=shown
+    )
+    if (folder / MODEL).exists():
+        write_model_card(folder)
+    return path
+
+
+def _read_request(folder: Path) -> dict[str, Any]:
+    """What the run or the evaluation was asked for."""
+    for name in (REQUEST, EVALUATION):
+        try:
+            values: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{escape_path(folder / name)} cannot be read: {error}", "Copy it again.") from error
+        return values
+    raise UsageError(
+        f"{escape_path(folder)} holds neither {REQUEST} nor {EVALUATION}", "Name a folder that vidi wrote itself."
+    )
+
+
+def _open_store(data: DataRequest, events: Events) -> ImageStore | None:
+    """Where the images are, if they still are."""
+    try:
+        return read_source(data).store
+    except VidiError as error:
+        events.say(f"the images cannot be shown: {error.cause}")
+        return None
+
+
+def _evaluated_model(request: dict[str, Any]) -> ModelFile | None:
+    """The model file that an evaluation names, if it is still there; a run holds its own."""
+    if "model" not in request:
+        return None
+    path = Path(unescape_path(request["model"]))
+    return read_model(path) if path.exists() else None

@@ -1,0 +1,90 @@
+"""Figures: the same every time, readable on any ground, and deaf to tricks in names."""
+
+import re
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+
+from vidi.figures.learning import draw_learning_curve
+from vidi.figures.ranking import draw_precision_recall, draw_roc
+from vidi.figures.reliability import Reliability, draw_reliability
+
+BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 20, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
+CURVES = {"cat": ([0, 0.2, 1], [0, 0.9, 1]), "dog": ([0, 0.4, 1], [0, 0.6, 1]), "eel": ([0, 1], [0, 1])}
+
+
+def learning():
+    return draw_learning_curve([1, 2, 3], [0.9, 0.5, 0.3], [1.0, None, 0.5], measure="loss", best_epoch=3)
+
+
+def all_figures():
+    return {
+        "learning": learning(),
+        "accuracy": draw_learning_curve([1, 2], [0.5, 0.9], [0.4, 1.0], measure="accuracy", name="accuracy"),
+        "reliability": draw_reliability(BINS),
+        "roc": draw_roc(CURVES, named=("cat", "dog")),
+        "precision-recall": draw_precision_recall(CURVES, named=("cat",)),
+    }
+
+
+def test_same_figure_is_the_same_bytes():
+    assert all_figures() == all_figures()
+
+
+def test_figure_is_one_svg_element_without_date_style_sheet_or_address():
+    for svg in all_figures().values():
+        ElementTree.fromstring(svg)  # noqa: S314  drawn by ourselves
+        assert svg.startswith("<svg ")
+        assert "<style" not in svg
+        assert "<metadata" not in svg
+        assert set(re.findall(r"https?://[^\"']*", svg)) <= {
+            "http://www.w3.org/2000/svg",
+            "http://www.w3.org/1999/xlink",
+        }
+
+
+def test_figures_share_no_id():
+    ids = [one for svg in all_figures().values() for one in re.findall(r'\bid="([^"]*)"', svg)]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_leads_to_an_id_of_its_figure():
+    for svg in all_figures().values():
+        ids = set(re.findall(r'\bid="([^"]*)"', svg))
+        assert set(re.findall(r"(?:href=\"#|url\(#)([^\")]*)", svg)) <= ids
+
+
+def test_colours_come_from_the_page_and_nothing_fills_the_ground():
+    for svg in all_figures().values():
+        assert "#0102" not in svg
+        assert "#ffffff" not in svg
+        assert "var(--ink" in svg
+
+
+def test_figure_has_a_title_and_a_description_for_those_who_hear_it():
+    for name, svg in all_figures().items():
+        assert f'role="img" aria-labelledby="{name}-title {name}-text"' in svg
+        assert re.search(rf'<desc id="{name}-text">[^<]{{20,}}</desc>', svg)
+
+
+def test_text_stays_text():
+    assert ">epoch</text>" in learning()
+
+
+@pytest.mark.parametrize("class_name", ["$x$ & <script>alert(1)</script>", "100 % \\frac{", "\u202e", "猫"])
+@pytest.mark.fault
+def test_b29_class_name_cannot_break_out_of_a_figure(class_name):
+    svg = draw_roc({class_name: ([0, 1], [0, 1])}, named=(class_name,))
+
+    assert "<script" not in svg
+    ElementTree.fromstring(svg)  # noqa: S314  drawn by ourselves
+
+
+def test_no_setting_of_matplotlib_is_changed_for_others():
+    before = dict(matplotlib.rcParams)
+
+    all_figures()
+
+    assert dict(matplotlib.rcParams) == before
