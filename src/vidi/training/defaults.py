@@ -11,7 +11,8 @@ from vidi.training.recipe import Recipe
 
 LARGEST_COMPACT_SIDE = 128  # pixels of the shorter side; larger images cost four times as much for each doubling
 TEXTBOOK_SIZE = (256, 256)
-SIGNS_SIDE = 32  # grey images up to this size are taken for signs: digits, letters, drawings
+SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
+SIGNS_SHARE = 0.6  # below it, mirror images are something else; between 0.35 of digits and 0.8 of clothes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class DataTraits:
     class_count: int
     usual_size: tuple[int, int]  # (height, width) in pixels, medians over the images
     is_grey: bool  # every image has three equal channels
+    mirrored_share: float | None = None  # from `vidi.training.mirror.mirrored_share`; None = not known
 
 
 def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping[str, object] | None = None) -> Recipe:
@@ -125,7 +127,18 @@ def _batch(image_count: int) -> int:
 
 
 def _shows_signs(traits: DataTraits) -> bool:
+    """Whether a mirror image may be something else than the image."""
+    if traits.mirrored_share is not None:
+        return traits.mirrored_share < SIGNS_SHARE
     return traits.is_grey and max(traits.usual_size) <= SIGNS_SIDE
+
+
+def _flip_source(traits: DataTraits) -> str:
+    if traits.mirrored_share is not None:
+        return f"data: mirrored images find their class {max(0.0, traits.mirrored_share):.0%} as often as the images do"
+    if _shows_signs(traits):
+        return "data: grey and at most 32 pixels, so taken for signs, which are not mirrored"
+    return "data: photographs, whose mirror images are as good"
 
 
 def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
@@ -134,8 +147,5 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
     sources["image_size"] = f"data: usual size {traits.usual_size[0]}x{traits.usual_size[1]}"
     if recipe.network == "compact":
         sources["epochs"] = sources["batch"] = f"data: {traits.image_count:,} images to learn from"
-    if _shows_signs(traits):
-        sources["augmentation.flip"] = "data: grey and at most 32 pixels, so taken for signs, which are not mirrored"
-    else:
-        sources["augmentation.flip"] = "data: photographs, whose mirror images are as good"
+    sources["augmentation.flip"] = _flip_source(traits)
     return replace(recipe, sources=sources)

@@ -22,10 +22,11 @@ from vidi.images.framing import Framing, choose_framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
+from vidi.training.mirror import mirrored_share
 from vidi.workflows.run_folder import SPLITS
 
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
-GREYS_LOOKED_AT = 64  # images decoded to see whether all are grey
+PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
 SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
 
 
@@ -106,7 +107,7 @@ def prepare(
     *,
     sizes: Sequence[tuple[int, int]],
     image_size: tuple[int, int],
-    previous: Path | None = None,
+    own: Path,
     workers: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
@@ -117,7 +118,7 @@ def prepare(
         request: what the user said.
         sizes: what `look_at_sizes` gave; they decide how images are framed.
         image_size: (height, width) of the network's input, pixels.
-        previous: a splits.csv whose assignments stay, where there is one.
+        own: the run's splits.csv; where it exists its assignments stay, else those of the user's file.
         workers: decoding processes.
         on_progress: called with (images done, images in all).
 
@@ -131,7 +132,7 @@ def prepare(
         dataset, options=options, framing=framing, cache=cache, workers=workers, on_progress=on_progress
     )
     plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks)
-    split = split_dataset(dataset, check, plan=plan, previous=_previous(previous, request))
+    split = split_dataset(dataset, check, plan=plan, previous=own if own.exists() else split_file_of(request))
     key = pixels_key([record.digest for record in check.records], framing, decoding=repr(options))
     pixels = cache.find(key, (len(dataset.images), *framing.size, 3))
     if pixels is None:
@@ -169,12 +170,12 @@ def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
 
 
 def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
-    """What the choice of a recipe looks at: counts, the usual size, and whether a sample of the images is all grey."""
-    step = max(1, len(dataset.images) // GREYS_LOOKED_AT)
-    sample = [image.path for image in dataset.images[::step]]
+    """What the choice of a recipe looks at: counts, the usual size, and what a sample of the images looks like."""
+    sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
     small = Framing(size=(16, 16), mode="stretch")
-    seen = [read.image for read in read_images(dataset.store, sample, framing=small, isolated=False)]
-    grey = [bool((image == image[:, :, :1]).all()) for image in seen if image is not None]
+    seen = read_images(dataset.store, [image.path for image in sample], framing=small, isolated=False)
+    read = [(one.image, min(image.labels)) for one, image in zip(seen, sample, strict=True) if one.image is not None]
+    grey = [bool((image == image[:, :, :1]).all()) for image, _ in read]
     usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
     learnt = sum(image.part in (None, "train") for image in dataset.images)
     shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
@@ -183,6 +184,9 @@ def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
         class_count=len(dataset.classes),
         usual_size=(int(usual[0]), int(usual[1])),
         is_grey=bool(grey) and all(grey),
+        mirrored_share=mirrored_share(np.stack([image for image, _ in read]), np.array([label for _, label in read]))
+        if read
+        else None,
     )
 
 
@@ -204,10 +208,12 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _previous(own: Path | None, request: DataRequest) -> Path | None:
-    """The splits.csv to follow: the run's own where it has one, else the user's."""
-    if own is not None and own.exists():
-        return own
+def split_file_of(request: DataRequest) -> Path | None:
+    """The splits.csv that the request follows; None where it names none.
+
+    Raises:
+        UsageError: it is not there.
+    """
     if request.split_file is None:
         return None
     path = Path(request.split_file)

@@ -1,0 +1,174 @@
+"""Accuracy within a budget of minutes, through `vidi train` as a user runs it.
+
+    VIDI_DATA=… python bench/accuracy.py          all rows that have no result yet
+    ONLY=cifar10 python bench/accuracy.py         one row (again, if its result is deleted first)
+
+Each row and seed leaves one JSON in bench/results/accuracy/, or in the folder that RESULTS names. Budgets are minutes
+of a machine whose fastest matrix multiplication does 430 GFLOP/s: this machine's is measured, and every budget
+multiplied by 430 / measured. Nothing is chosen on the test images; a row is run once.
+"""
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from vidi.files import write_whole
+from vidi.metrics.intervals import wilson_interval
+from vidi.training.engine import matrix_rate
+from vidi.workflows.prepare import DataRequest
+from vidi.workflows.train import TrainRequest, train
+
+REFERENCE_RATE = 430.0  # GFLOP/s at 1024 x 1024 of the machine that the budgets are meant for
+CLOTHING_PARTS = {"validation": "test", "test": "extra"}
+THREE = ("dress", "shoes", "t-shirt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    source: str  # a known set, or a file in VIDI_DATA
+    minutes: float | None  # None: no budget
+    least: float | None  # the bar; None: only reported
+    figure: str = "accuracy"  # in metrics.json
+    seeds: int = 1
+    network: str = "compact"
+    classes: tuple[str, ...] | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    image_size: tuple[int, int] | None = None  # None: the recipe's choice
+    pooled: bool = False  # test and extra part together
+
+
+ROWS: Mapping[str, Row] = {
+    "digits": Row(source="digits", minutes=0.5, least=0.985, seeds=5),
+    "fashion-mnist": Row(source="fashion-mnist", minutes=5, least=0.935),
+    "cifar10": Row(source="cifar10", minutes=10, least=0.88),
+    "person": Row(source="person.zip", minutes=5, least=0.98, figure="balanced_accuracy"),
+    "clothing": Row(source="clothing.zip", minutes=10, least=0.83, parts=CLOTHING_PARTS),
+    "three-clothes": Row(
+        source="clothing.zip", minutes=5, least=0.91, classes=THREE, parts=CLOTHING_PARTS,
+        image_size=(256, 256), pooled=True,
+    ),
+    "three-clothes-textbook": Row(
+        source="clothing.zip", minutes=None, least=None, classes=THREE, parts=CLOTHING_PARTS,
+        network="textbook", pooled=True,
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    data = Path(os.environ["VIDI_DATA"])
+    results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "accuracy"))
+    only = os.environ.get("ONLY", "")
+    if only and only not in ROWS:
+        sys.exit(f"ONLY={only}: there is no such row; use one of {', '.join(ROWS)}")
+    for name, row in ROWS.items():
+        for seed in range(row.seeds):
+            path = results / f"{name}-{seed}.json"
+            if only in ("", name) and not path.exists():
+                write_whole(path, json.dumps(measure(row, seed=seed, data=data), indent=1) + "\n")
+    print_table(results)
+
+
+def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
+    """Train once within the budget and read what the run's own test says."""
+    rates = {precision: matrix_rate(precision, side=1024, repeats=20) for precision in ("float32", "bfloat16")}
+    rate = max(rates.values())
+    minutes = None if row.minutes is None else row.minutes * REFERENCE_RATE / rate
+    path = data / row.source
+    changes: dict[str, object] = {"seed": seed}
+    if row.image_size is not None:
+        changes["image_size"] = row.image_size
+    with tempfile.TemporaryDirectory() as folder:
+        request = TrainRequest(
+            data=DataRequest(
+                source=str(path) if path.is_file() else row.source,
+                classes=row.classes,
+                parts=row.parts,
+                data_dir=str(data),
+            ),
+            network=row.network,
+            changes=changes,
+            minutes=minutes,
+            output=Path(folder) / "run",
+        )
+        start = time.monotonic()
+        train(request)
+        seconds = time.monotonic() - start
+        metrics = json.loads((Path(folder) / "run" / "metrics.json").read_text())
+        results = (Path(folder) / "run" / "results.csv").read_text().splitlines()
+    return {
+        "seed": seed,
+        "budget_minutes": row.minutes,
+        "gflops": {name: round(value) for name, value in rates.items()},
+        "budget_minutes_here": None if minutes is None else round(minutes, 2),
+        "minutes_used": round(seconds / 60, 2),
+        "epochs": len(results) - 1,
+        "processor": processor(),
+        "versions": {name: version(name) for name in ("vidi", "torch", "numpy", "onnxruntime")},
+        "python": platform.python_version(),
+        "figures": {part: metrics[part][row.figure] for part in ("test", "extra") if part in metrics},
+        "pooled": pooled(metrics) if row.pooled else None,
+    }
+
+
+def pooled(metrics: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Accuracy over two parts together, with its Wilson interval."""
+    count = sum(int(metrics[part]["accuracy"]["n"]) for part in ("test", "extra"))
+    right = sum(
+        round(metrics[part]["accuracy"]["value"] * metrics[part]["accuracy"]["n"]) for part in ("test", "extra")
+    )
+    interval = wilson_interval(right, count)
+    return {"value": right / count, "low": interval.low, "high": interval.high, "n": count}
+
+
+def processor() -> str:
+    """The processor's name and the vector instructions that decide how it trains."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
+    flags = [
+        flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {flag} " in text or f" {flag}\n" in text
+    ]
+    return f"{names[0] if names else platform.machine()}, {len(names)} cores, {' '.join(flags)}"
+
+
+def print_table(results: Path) -> None:
+    """What is there so far, against the bars; rows of two kinds of processor are not averaged."""
+    print("| row | processor | budget here (min) | used (min) | reached | 95 % interval | n | bar |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, row in ROWS.items():
+        kinds: dict[str, list[dict[str, object]]] = {}
+        for path in sorted(results.glob(f"{name}-[0-9]*.json")):
+            document = json.loads(path.read_text())
+            kinds.setdefault(document["processor"], []).append(document)
+        for kind, documents in kinds.items():
+            print(table_line(name, row, kind, documents))
+
+
+def table_line(name: str, row: Row, kind: str, documents: list[dict[str, object]]) -> str:
+    """One line: the mean over the seeds, with the interval of the first one's test part beside it."""
+    figures = [document["pooled"] or document["figures"]["test"] for document in documents]  # type: ignore[index]
+    mean = sum(figure["value"] for figure in figures) / len(figures)
+    extra = documents[0]["figures"].get("extra")  # type: ignore[attr-defined]
+    beside = f" (extra {extra['value']:.1%})" if extra and not row.pooled else ""
+    verdict = "reported" if row.least is None else f"{row.least:.1%} {'met' if mean >= row.least else 'NOT met'}"
+    budgets = "–" if documents[0]["budget_minutes_here"] is None else f"{documents[0]['budget_minutes_here']}"
+    used = max(document["minutes_used"] for document in documents)
+    return (
+        f"| {name}, {len(documents)} of {row.seeds} seeds | {kind} | {budgets} | {used} | {mean:.2%}{beside} "
+        f"| {figures[0]['low']:.1%} – {figures[0]['high']:.1%} | {figures[0]['n']} | {verdict} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
