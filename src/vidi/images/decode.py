@@ -81,6 +81,11 @@ def _check_limits(header: Header, limits: Limits) -> None:
         )
 
 
+def too_much_memory() -> ImageError:
+    """The refusal of an image for which this process has no memory."""
+    return ImageError("too-much-memory", "Decoding it needs more memory than the limit.", "Make the image smaller.")
+
+
 def file_too_large(byte_count: int, limits: Limits) -> ImageError:
     """The refusal of a file over the limit of bytes."""
     return ImageError(
@@ -126,12 +131,10 @@ def decode_pixels(
     decode = _decode_jpeg if header.format == "JPEG" else _decode_by_pillow
     try:
         image, notes = decode(data, header, options, at_least)
-    except ImageError:
+    except (ImageError, ImportError):
         raise
     except MemoryError as error:
-        raise ImageError(
-            "too-much-memory", "Decoding it needs more memory than the limit.", "Make the image smaller."
-        ) from error
+        raise too_much_memory() from error
     except Exception as error:  # whatever foreign decoders raise over a file is that file's fault, never the run's
         raise _translated(error, header) from error
     notes = tuple(dict.fromkeys((*header.notes, *notes)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ImageError
 from vidi.files import digest_of
-from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header
+from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header, too_much_memory
 from vidi.images.formats.header import Header
 from vidi.images.formats.registry import FORMATS
 from vidi.images.framing import Framing, frame_image, scale_needed
@@ -65,6 +65,8 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
         decoded = _decode(data, header, job)
     except ImageError as error:
         return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
+    except MemoryError:
+        return ReadImage(path=path, error=too_much_memory(), digest=digest, byte_count=byte_count)
     return ReadImage(
         path=path,
         image=decoded.image,

@@ -1,0 +1,155 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.draw import draw, encoded
+from tests.images.bad_images import grain, saved, tiff, zero_stream
+from tests.images.bad_images import png_around as png_of
+from tests.images.stores import OddStore, mean_colour
+from vidi.errors import VidiError
+from vidi.files import digest_of
+from vidi.images.decode import decode_image
+from vidi.images.framing import Framing, frame_image
+from vidi.images.limits import DecodeOptions, Limits
+from vidi.images.pool import read_images
+from vidi.images.scan import FolderStore, scan_folder
+
+FRAMING = Framing(size=(24, 24))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(20):
+        (tmp_path / f"{number:02}.png").write_bytes(encoded(draw("disc", size=(30, 40), seed=number)))
+    (tmp_path / "05.png").write_bytes(b"no image")
+    (tmp_path / "06.png").write_bytes(saved(grain(), "JPEG"))
+    (tmp_path / "07.tif").write_bytes(saved(grain(), "TIFF", {"compression": "tiff_lzw"})[:-900])
+    return tmp_path
+
+
+def paths_of(folder: Path) -> list[str]:
+    return [file.path for file in scan_folder(folder).files]
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isolated):
+    paths = paths_of(folder)
+    answers = list(
+        read_images(FolderStore(folder), paths, framing=FRAMING, measure=mean_colour, workers=2, isolated=isolated)
+    )
+    assert [answer.path for answer in answers] == paths
+    for answer in answers:
+        data = (folder / answer.path).read_bytes()
+        assert (answer.digest, answer.byte_count) == (digest_of(data), len(data))
+        if answer.error is not None:
+            assert answer.image is None
+            continue
+        expected = frame_image(decode_image(data).image, FRAMING)
+        assert np.array_equal(answer.image, expected)
+        assert np.allclose(answer.measured, mean_colour(expected))
+        assert answer.size == decode_image(data).size
+    refused = {answer.path: answer.error.code for answer in answers if answer.error}
+    assert refused == {"05.png": "not-an-image", "07.tif": "truncated"}
+    assert {a.path: a.notes for a in answers if a.notes} == {"06.png": ("format-differs",)}
+
+
+def test_processes_and_threads_and_their_number_give_the_same(folder):
+    paths = paths_of(folder)
+    runs = [
+        list(read_images(FolderStore(folder), paths, framing=FRAMING, workers=workers, isolated=isolated))
+        for workers, isolated in ((1, True), (3, True), (1, False), (3, False))
+    ]
+    for run in runs[1:]:
+        for one, other in zip(runs[0], run, strict=True):
+            assert (one.path, one.digest, one.notes) == (other.path, other.digest, other.notes)
+            assert (one.error and one.error.args) == (other.error and other.error.args)
+            assert one.image is None or np.array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_without_a_framing_images_come_whole(folder, isolated):
+    (answer,) = read_images(FolderStore(folder), ["00.png"], isolated=isolated)
+    assert np.array_equal(answer.image, draw("disc", size=(30, 40), seed=0))
+
+
+def test_no_paths_give_no_answers_and_start_nothing(tmp_path):
+    assert list(read_images(FolderStore(tmp_path), [])) == []
+
+
+@pytest.mark.fault
+def test_b41_a_dead_worker_costs_one_image(tmp_path):
+    paths = ["good-1", "good-2", "kill-3", "good-4", "good-5"]
+    answers = list(read_images(OddStore(tmp_path), paths, framing=FRAMING, workers=1))
+    assert [answer.error.code if answer.error else "" for answer in answers] == ["", "", "decoder-died", "", ""]
+    assert "SIGKILL" in answers[2].error.cause
+
+
+def test_an_image_whose_worker_was_killed_once_is_read_again(tmp_path):
+    answers = list(read_images(OddStore(tmp_path), ["good-1", "once-2", "good-3"], framing=FRAMING, workers=1))
+    assert [answer.error for answer in answers] == [None] * 3
+    assert np.array_equal(answers[1].image, frame_image(draw("disc", seed=2), FRAMING))
+
+
+def test_a_clock_of_processor_time_ends_what_does_not_end(tmp_path):
+    options = DecodeOptions(limits=Limits(seconds=0.3))
+    answers = list(
+        read_images(OddStore(tmp_path), ["good-1", "hang-2", "good-3"], framing=FRAMING, options=options, workers=1)
+    )
+    assert [answer.error.code if answer.error else "" for answer in answers] == ["", "too-slow", ""]
+
+
+def test_what_needs_more_memory_than_the_limit_is_refused(tmp_path):
+    answers = list(read_images(OddStore(tmp_path), ["memory-1", "good-2"], framing=FRAMING, workers=1))
+    assert [answer.error.code if answer.error else "" for answer in answers] == ["too-much-memory", ""]
+
+
+def test_a_fault_of_the_store_is_raised_and_named(tmp_path):
+    with pytest.raises(VidiError, match="KeyError: 'fault-1'"):
+        list(read_images(OddStore(tmp_path), ["fault-1"], framing=FRAMING, workers=1))
+
+
+def test_a_caller_who_stops_early_leaves_no_process_behind(tmp_path):
+    before = children()
+    stream = read_images(OddStore(tmp_path), [f"good-{n}" for n in range(60)], framing=FRAMING, workers=2)
+    next(stream)
+    assert len(children()) == len(before) + 2
+    stream.close()
+    assert children() == before
+
+
+def children() -> set[str]:
+    """The process ids of what this process has started and not yet buried."""
+    tasks = Path("/proc/self/task")
+    if not tasks.exists():
+        pytest.skip("hardware:/proc")
+    return {child for task in tasks.iterdir() for child in (task / "children").read_text().split()}
+
+
+@pytest.mark.fault
+def test_b33_c_libraries_print_nothing_and_pillows_warnings_become_notes(tmp_path, capfd):
+    (tmp_path / "a.tif").write_bytes(saved(grain(), "TIFF", {"compression": "tiff_lzw"})[:-900])
+    (tmp_path / "b.tif").write_bytes(tiff(grain(24, 24)[:, :, 0], change={259: (3, 1, 5)}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for isolated in (True, False):
+            answers = list(read_images(FolderStore(tmp_path), ["a.tif", "b.tif"], framing=FRAMING, isolated=isolated))
+            assert all(answer.error for answer in answers)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.fault
+def test_b12_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
+    resource = pytest.importorskip("resource")
+    (tmp_path / "rows.png").write_bytes(png_of(zero_stream(4000 * 4001), (4000, 4000)))
+    (tmp_path / "giant.png").write_bytes(png_of(zero_stream(1000), (30000, 30000)))
+    store = FolderStore(tmp_path)
+
+    def peak(paths: list[str]) -> int:
+        list(read_images(store, paths, framing=FRAMING, workers=1))
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+    one = peak(["rows.png", "giant.png"])
+    assert peak(["rows.png", "giant.png"] * 3) < one + 20_000  # kilobytes
+    assert one < 300_000
