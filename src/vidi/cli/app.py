@@ -10,16 +10,21 @@ from typing import Annotated
 import typer
 
 from vidi.cli.demo import demo
+from vidi.cli.evaluate import evaluate, report
 from vidi.cli.housekeeping import cache, doctor, fetch, runs
 from vidi.cli.inspect import inspect
 from vidi.cli.predict import predict
+from vidi.cli.split import split
 from vidi.cli.train import train
 from vidi.errors import VidiError
 
 VERBS: Mapping[str, Callable[..., None]] = {
     "demo": demo,
+    "split": split,
     "train": train,
+    "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "inspect": inspect,
     "fetch": fetch,
     "runs": runs,

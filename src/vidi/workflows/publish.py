@@ -63,11 +63,19 @@ def publish_finished(
     set_metadata(scored, replace(calibrated, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
     about = {
-        "model": {"id": model.model_id, "run": folder.name, "weights_digest": model.metadata.weights_digest},
+        "model": {
+            "id": model.model_id,
+            "date": model.metadata.date,
+            "run": folder.name,
+            "weights_digest": model.metadata.weights_digest,
+        },
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
         "account": prepared.check.account.as_json(),
-        "split": {"leaks": list(prepared.split.leaks), "untested_classes": list(prepared.split.untested_classes)},
+        "split": {
+            "leaks": [leak.sentence for leak in prepared.split.leaks],
+            "untested_classes": list(prepared.split.untested_classes),
+        },
         "training": describe_training(trained),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)

@@ -132,7 +132,7 @@ def _run(
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
     prepared = prepare(
         dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
-        previous=folder / SPLITS, on_progress=events.reading,
+        own=folder / SPLITS, on_progress=events.reading,
     )  # fmt: skip
     keep_preparation(folder, prepared, recipe)
     for sentence in describe_preparation(prepared, recipe):

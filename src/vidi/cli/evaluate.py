@@ -1,0 +1,84 @@
+"""`vidi evaluate` and `vidi report`: how good is it, and a page about it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidi.cli import options
+
+SOME_BAD = 6
+
+
+def evaluate(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output = None,
+    overwrite: options.Overwrite = False,
+    renames: Annotated[
+        list[str] | None, typer.Option("--map", metavar="A=B", help="The data's class A is the model's class B.")
+    ] = None,
+    classes: options.Classes = None,
+    positive: options.Positive = None,
+    names: options.Names = None,
+    parts: options.Parts = None,
+    follow_links: options.FollowLinks = False,
+    allow_outside: options.AllowOutside = False,
+    merge_names: options.MergeNames = False,
+    keep_truncated: options.KeepTruncated = False,
+    data_dir: options.DataDir = None,
+    workers: options.Workers = None,
+    no_images: options.NoImages = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Score a model file on labelled images; classes are matched by name."""
+    from vidi.cli.terminal import Terminal
+    from vidi.evaluation.match import parse_renames
+    from vidi.files import escape_path
+    from vidi.report.sentences import headline
+    from vidi.workflows.evaluate import EvaluateRequest
+    from vidi.workflows.evaluate import evaluate as score
+    from vidi.workflows.prepare import DataRequest
+
+    request = EvaluateRequest(
+        model=model,
+        data=DataRequest(
+            source=data,
+            classes=options.listed(classes),
+            positive=positive,
+            names=names,
+            parts=options.parsed_parts(parts),
+            follow_links=follow_links,
+            allow_outside=allow_outside,
+            merge_names=merge_names,
+            keep_truncated=keep_truncated,
+            data_dir=None if data_dir is None else str(data_dir),
+        ),
+        renames=parse_renames(renames or []),
+        workers=workers,
+        images=not no_images,
+        output=output,
+        overwrite=overwrite,
+    )
+    events = Terminal()
+    evaluated = score(request, events=events)
+    if as_json:
+        typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
+    elif test := evaluated.figures.get("test"):
+        typer.echo(headline(test.as_json()))
+        typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
+    events.say(evaluated.account.sentence())
+    if evaluated.account.refused:
+        raise typer.Exit(SOME_BAD)
+
+
+def report(run: options.RunFolder, no_images: options.NoImages = False, as_json: options.AsJson = False) -> None:
+    """Write the report of a run, or of an evaluation, anew."""
+    from vidi.cli.terminal import Terminal
+    from vidi.files import escape_path
+    from vidi.workflows.report import rebuild_report
+
+    path: Path = rebuild_report(run, with_images=not no_images, events=Terminal())
+    shown = escape_path(path)
+    typer.echo(json.dumps({"report": shown}) if as_json else f"report: {shown}")

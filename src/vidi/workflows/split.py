@@ -1,0 +1,54 @@
+"""`vidi split`: which image goes to which part, written down before anything is trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.data.check import check_dataset
+from vidi.data.checked import CheckResult
+from vidi.data.split import Split, split_dataset
+from vidi.data.split_file import write_assignments
+from vidi.data.split_plan import SplitPlan
+from vidi.errors import UsageError
+from vidi.files import escape_path
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.prepare import DataRequest, decode_options, read_requested, split_file_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitMade:
+    """The split and the check that it rests on."""
+
+    split: Split
+    check: CheckResult
+
+
+def split(
+    request: DataRequest,
+    output: Path,
+    *,
+    replan: bool = False,
+    workers: int | None = None,
+    events: Events = SILENCE,
+) -> SplitMade:
+    """Check a data set, split it, and write splits.csv.
+
+    Args:
+        request: the data; where its `split_file` is there, what stands in it stays, and new images are added.
+        output: the file to write.
+        replan: decide anew, also for images that have a part already.
+        workers: decoding processes.
+        events: told what happens.
+
+    Raises:
+        UsageError: the output is a folder.
+        DataError: too little to learn from, or the data's own split leaks.
+        ResourceError: the file cannot be written.
+    """
+    if output.is_dir():
+        raise UsageError(f"{escape_path(output)} is a folder", "Name a file: -o splits.csv")
+    dataset = read_requested(request)
+    check = check_dataset(dataset, options=decode_options(request), workers=workers, on_progress=events.reading)
+    plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks, replan=replan)
+    made = split_dataset(dataset, check, plan=plan, previous=split_file_of(request))
+    write_assignments(output, made.assignments)
+    return SplitMade(split=made, check=check)

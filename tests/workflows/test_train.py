@@ -1,0 +1,133 @@
+"""The whole story on tiny drawn images: a model file that is tested, or one that says that it is not."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.draw import class_folders, draw
+
+from vidi.errors import DataError, UsageError
+from vidi.model_file.read import read_model
+from vidi.prediction.predictor import Predictor
+from vidi.training.progress import Progress
+from vidi.workflows.events import Silence
+from vidi.workflows.prepare import DataRequest
+from vidi.workflows.train import TrainRequest, resume, train
+
+SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}
+
+pytestmark = pytest.mark.slow  # trains, although only for seconds
+
+
+def request(data: Path, output: Path, **changes: object) -> TrainRequest:
+    return TrainRequest(data=DataRequest(source=str(data)), changes={**SMALL, **changes}, output=output)
+
+
+class StopsAfter(Silence):
+    """Sends Ctrl-C to this process after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def training(self, progress: Progress) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+
+
+def test_a_folder_of_images_becomes_a_tested_model_file(data: Path, tmp_path: Path):
+    run = train(request(data, tmp_path / "run", epochs=12))
+
+    assert run.finished
+    assert run.test is not None
+    assert run.test.image_count >= 8
+    model = read_model(run.folder)
+    assert model.metadata.unfinished is None
+    assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
+    assert set(os.listdir(run.folder)) >= {
+        "model.onnx", "report.html", "metrics.json", "predictions.csv", "results.csv", "recipe.toml", "splits.csv",
+        "model_card.md", "checkpoint.safetensors", "check.json",
+    }  # fmt: skip
+    (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
+    assert answer.label == "disc"
+
+
+def test_what_predict_says_is_what_the_test_measured(data: Path, tmp_path: Path):
+    run = train(request(data, tmp_path / "run"))
+    rows = (run.folder / "predictions.csv").read_text().splitlines()[1:]
+
+    answers = Predictor.load(run.folder).predict_files([str(data / row.split(",")[0]) for row in rows])
+
+    measured = [(row.split(",")[6], float(row.split(",")[7])) for row in rows]
+    given = [(answer.prediction.label, answer.prediction.probability) for answer in answers]
+    assert [label for label, _ in measured] == [label for label, _ in given]
+    np.testing.assert_allclose([p for _, p in measured], [p for _, p in given], atol=1e-5)
+
+
+@pytest.mark.fault
+def test_b69_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(
+    data: Path, tmp_path: Path
+):
+    whole = train(request(data, tmp_path / "whole"))
+
+    cut = train(request(data, tmp_path / "cut"), events=StopsAfter(2))
+    assert not cut.finished
+    unfinished = read_model(cut.folder).metadata
+    assert unfinished.unfinished is not None
+    assert (unfinished.calibration, unfinished.test, unfinished.verdict) == (None, None, None)
+    resumed = resume(cut.folder)
+
+    assert resumed.finished
+    assert read_model(resumed.folder).weights_digest() == read_model(whole.folder).weights_digest()
+
+
+def test_finish_completes_an_interrupted_run_without_more_epochs(data: Path, tmp_path: Path):
+    cut = train(request(data, tmp_path / "run"), events=StopsAfter(3))
+
+    run = resume(cut.folder, finish=True)
+
+    assert run.finished
+    assert run.test is not None
+    with pytest.raises(UsageError, match="is finished"):
+        resume(run.folder)
+
+
+@pytest.mark.fault
+def test_b42_one_class_is_refused_before_anything_is_written(tmp_path: Path):
+    data = class_folders(tmp_path / "data", kinds=("disc",))
+
+    with pytest.raises(DataError, match="1 class"):
+        train(request(data, tmp_path / "run"))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
+    run = train(TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", images=False))
+
+    assert "<img" not in (run.folder / "report.html").read_text()
+    assert list((tmp_path / "cache").glob("*.pixels")) == []
+
+
+def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):
+    data = class_folders(tmp_path / "data", each=20)
+    (data / "disc" / "broken.jpg").write_bytes(b"no image at all, only text")
+    (data / "disc" / "empty.png").write_bytes(b"")
+
+    run = train(request(data, tmp_path / "run", epochs=1))
+
+    assert run.refused == 2
+    account = json.loads((run.folder / "check.json").read_text())["account"]
+    assert {entry["code"] for entry in account["refused"]} == {"not-an-image", "empty"}
+    assert account["found"] == 42
+    digests = {line.split(",")[1] for line in (run.folder / "splits.csv").read_text().splitlines()}
+    assert not any("broken" in digest or "empty" in digest for digest in digests)
