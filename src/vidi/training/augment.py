@@ -62,12 +62,13 @@ def augment(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
     Returns:
         (batch, height, width, 3) uint8, a new array.
     """
-    if augmentation.rotate or augmentation.crop:
-        images = warp(images, draws, augmentation)
-    else:
+    warps = augmentation.rotate > 0 or augmentation.crop > 0
+    if not warps:
         images = shift_and_flip(images, draws, augmentation)
-    if augmentation.colour:
-        images = recolour(images, draws, augmentation.colour)
+    if warps or augmentation.colour:  # both at once, so that pixels are rounded once
+        planes = _as_planes(images)
+        planes = _warped(planes, draws, augmentation) if warps else planes
+        images = _as_images(_recoloured(planes, draws, augmentation.colour) if augmentation.colour else planes)
     if augmentation.blur:
         images = blur(images, draws, augmentation.blur)
     if augmentation.noise:
@@ -102,7 +103,22 @@ def _flips(draws: Draws, augmentation: Augmentation) -> tuple[NDArray[np.bool_],
 
 def warp(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
     """Flip, crop, shift and turn in one resampling (bilinear; reflected at the edges)."""
-    height, width = images.shape[1:3]
+    return _as_images(_warped(_as_planes(images), draws, augmentation))
+
+
+def _as_planes(images: Images) -> torch.Tensor:
+    """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32; moved as bytes, five times as fast."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(torch.float32)
+
+
+def _as_images(planes: torch.Tensor) -> Images:
+    """The way back, rounded; changes the planes."""
+    images: Images = planes.add_(0.5).clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return images
+
+
+def _warped(planes: torch.Tensor, draws: Draws, augmentation: Augmentation) -> torch.Tensor:
+    height, width = planes.shape[2:]
     # The shape of the part that is looked at: area as uniform share, sides' ratio within 3/4 to 4/3.
     area = 1 - augmentation.crop * draws[:, _AREA]
     ratio = np.exp((2 * draws[:, _RATIO] - 1) * math.log(4 / 3) * bool(augmentation.crop))
@@ -114,36 +130,39 @@ def warp(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
     across, along = np.where(mirrored, -wide, wide), np.where(upside_down, -tall, tall)
     cosine, sine = np.cos(angle), np.sin(angle)
     # From the copy's coordinates (-1 to 1) to the image's; turning keeps shapes where height and width differ.
-    rows = [
-        [across * cosine, -along * sine * height / width, right],
-        [across * sine * width / height, along * cosine, down],
-    ]
-    matrices = torch.from_numpy(np.array(rows, np.float32).transpose(2, 0, 1).copy())
-    inputs = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32).contiguous()
-    grid = functional.affine_grid(matrices, list(inputs.shape), align_corners=False)
-    warped = functional.grid_sample(inputs, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return _as_images(warped.permute(0, 2, 3, 1))
+    x_of_x, x_of_y = across * cosine, -along * sine * height / width
+    y_of_x, y_of_y = across * sine * width / height, along * cosine
+    x, y = _centres(width), _centres(height)[:, None]
+    grid = torch.empty(len(planes), height, width, 2)
+    grid[..., 0] = _each(x_of_x) * x + (_each(x_of_y) * y + _each(right))
+    grid[..., 1] = _each(y_of_x) * x + (_each(y_of_y) * y + _each(down))
+    return functional.grid_sample(planes, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def _as_images(values: torch.Tensor) -> Images:
-    rounded: Images = values.round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
-    return rounded
+def _centres(side: int) -> torch.Tensor:
+    """Where the centres of a row's pixels lie between its ends at -1 and 1."""
+    return (2 * torch.arange(side, dtype=torch.float32) + 1) / side - 1
+
+
+def _each(values: NDArray[np.floating]) -> torch.Tensor:
+    """(batch,) to (batch, 1, 1), to be combined with images."""
+    return torch.from_numpy(values.astype(np.float32))[:, None, None]
 
 
 def recolour(images: Images, draws: Draws, reach: float) -> Images:
     """Brightness, contrast and saturation, each by a factor between 1 - reach and 1 + reach."""
+    return _as_images(_recoloured(_as_planes(images), draws, reach))
+
+
+def _recoloured(planes: torch.Tensor, draws: Draws, reach: float) -> torch.Tensor:
     brightness, contrast, saturation = (
-        torch.from_numpy(1 + reach * (2 * draws[:, column] - 1)) for column in (_BRIGHTNESS, _CONTRAST, _SATURATION)
+        _each(1 + reach * (2 * draws[:, column] - 1)) for column in (_BRIGHTNESS, _CONTRAST, _SATURATION)
     )
-    values = torch.from_numpy(images).to(torch.float32).flatten(1, 2)
-    luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
-    grey = luma.expand(3, 3)
-    mixing = saturation[:, None, None] * torch.eye(3) + (1 - saturation[:, None, None]) * grey
-    mean_grey = values.mean(dim=1) @ luma
-    matrices = (brightness * contrast)[:, None, None] * mixing
-    offsets = brightness * (1 - contrast) * mean_grey
-    changed = torch.baddbmm(offsets[:, None, None].expand(-1, 1, 3), values, matrices.transpose(1, 2))
-    return _as_images(changed.reshape(images.shape))
+    grey = 0.299 * planes[:, 0] + 0.587 * planes[:, 1] + 0.114 * planes[:, 2]  # ITU-R BT.601
+    mean_grey = grey.mean(dim=(1, 2), keepdim=True)
+    gain = brightness * contrast
+    same_for_all = grey * (gain * (1 - saturation)) + brightness * (1 - contrast) * mean_grey
+    return planes.mul_((gain * saturation)[:, None]).add_(same_for_all[:, None])
 
 
 def blur(images: Images, draws: Draws, radius: float) -> Images:
@@ -174,7 +193,7 @@ def erase(images: Images, draws: Draws, share: float) -> Images:
         columns = max(1, round(width * share * (0.3 + 0.7 * float(draws[index, _ERASE_WIDTH]))))
         top = int(draws[index, _ERASE_TOP] * (height - rows + 1))
         left = int(draws[index, _ERASE_LEFT] * (width - columns + 1))
-        changed[index, top : top + rows, left : left + columns] = images[index].mean(axis=(0, 1))
+        changed[index, top : top + rows, left : left + columns] = images[index, ::4, ::4].mean(axis=(0, 1))
     return changed
 
 

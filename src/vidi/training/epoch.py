@@ -72,8 +72,9 @@ def note_gain(state: State, epoch: int, loss: float | None, accuracy: float | No
     """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest."""
     counters = state.counters
     if loss is None or accuracy is None:
-        state.keep_best()
-        counters.best_epoch = epoch
+        if all(bool(tensor.isfinite().all()) for tensor in state.judged().state_dict().values()):
+            state.keep_best()
+            counters.best_epoch = epoch
     elif math.isfinite(loss) and (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss):
         state.keep_best()
         counters.best_epoch, counters.best_accuracy, counters.best_loss = epoch, accuracy, loss

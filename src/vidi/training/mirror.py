@@ -1,5 +1,7 @@
 """Whether a data set's images stay what they are in a mirror: photographs do, letters and digits do not."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,16 +12,16 @@ LEAST_GAIN = 0.05  # how far above guessing the nearest neighbour must be for it
 def mirrored_share(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float | None:
     """How often a mirrored image's nearest neighbour is of its class, as a share of how often the image's own is.
 
-    Both are counted above what guessing the commonest class gives. Measured on 512 images each: digits 0.27, clothes
-    on Fashion-MNIST 0.8, photographs of ten kinds, of people and of faces 0.93 to 1.1.
+    Both are counted above what guessing the commonest class gives, and the mirrored count is given two standard
+    errors' benefit of the doubt. Measured on 256 images each: digits 0.3, photographs of all kinds 0.9 and more.
 
     Args:
         images: (images, height, width, 3) uint8, small (16x16 is enough), at most some hundred.
         labels: (images,) int64.
 
     Returns:
-        About 1 where mirror images are as good, about 0 where they are something else; None where too few images, or
-        too hard ones, leave it open.
+        From 0 to 1: about 1 where mirror images are as good, about 0 where they are something else; None where too few
+        images, or too hard ones, leave it open.
     """
     if len(images) < LEAST_IMAGES:
         return None
@@ -30,7 +32,10 @@ def mirrored_share(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> floa
         np.fill_diagonal(table, -np.inf)  # never an image's own neighbour, nor its own mirror image's
     own, others = (float((labels[table.argmax(axis=1)] == labels).mean()) for table in (similar, mirrored))
     guess = float(np.bincount(labels).max() / len(labels))
-    return (others - guess) / (own - guess) if own - guess >= LEAST_GAIN else None
+    if own - guess < LEAST_GAIN:
+        return None
+    doubt = 2 * math.sqrt(others * (1 - others) / len(labels))
+    return min(1.0, max(0.0, (others + doubt - guess) / (own - guess)))
 
 
 def _directions(images: NDArray[np.uint8]) -> NDArray[np.float64]:
