@@ -25,6 +25,7 @@ from tests.images.bad_images import (
 )
 from tests.images.verdicts import judge, outcome, refusal, used
 from vidi.errors import ImageError
+from vidi.images.decode import read_header
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.reasons import REASONS
 
@@ -44,14 +45,14 @@ STORED = {
 }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [*FORMATS, "AVIF"])
 @pytest.mark.parametrize("orientation", STORED)
 def test_b08_every_orientation_comes_out_upright(format, orientation):
     upright, turn = Image.fromarray(quarters()), STORED[orientation]
     stored = upright if turn is None else upright.transpose(turn)
     data = saved(stored, format, {"exif": exif(orientation)})
     judge([Case(format, data, shows_quarters=True)])
-    assert used(data).size == (24, 32)
+    assert used(data).size == read_header(data).size == (24, 32)
 
 
 def test_b09_broken_exif_leaves_the_image_as_stored():
@@ -134,7 +135,7 @@ def test_b11_a_giant_is_refused_from_its_header_with_size_limit_and_setting():
     for name, data in giants().items():
         found = refusal(data)
         assert found.code == "too-many-pixels", name
-        assert "64,000,000" in found.cause or "250,000,000" in found.cause or "first frame" in found.cause, name
+        assert "64,000,000" in found.cause or "250,000,000" in found.cause, name
         assert "pixels`" in found.remedy, name
 
 

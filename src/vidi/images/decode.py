@@ -140,7 +140,9 @@ def decode_pixels(
     notes = tuple(dict.fromkeys((*header.notes, *notes)))
     if options.strict and "decoder-warned" in notes:
         raise broken(f"The decoder warns of damaged data in the {header.format}, and `strict` is set.")
-    return DecodedImage(turn_upright(image, header.orientation), header.size, notes, header.format)
+    upright = turn_upright(image, header.orientation)
+    size = header.size if header.format == "JPEG" else (upright.shape[0], upright.shape[1])
+    return DecodedImage(upright, size, notes, header.format)
 
 
 def turn_upright(image: Array, orientation: int) -> Array:
@@ -218,9 +220,9 @@ def open_by_pillow(data: bytes, format: str) -> ImageFile.ImageFile:
 
 def _check_same_size(image: Image.Image, header: Header) -> None:
     """The limits were judged by our reading of the header: the decoder's must not be another."""
-    if header.format not in ("GIF", "AVIF") and image.size != header.stored_size[::-1]:
+    if header.format != "AVIF" and image.size != header.stored_size[::-1]:
         raise broken(f"The {header.format} states two sizes, {header.stored_size[::-1]} and {image.size}.")
-    if image.width * image.height > max(header.pixel_count, 1) * (4 if header.format == "GIF" else 1):
+    if image.width * image.height > header.pixel_count:
         raise broken(f"The {header.format} is larger than its header says.")
 
 

@@ -17,9 +17,10 @@ def read_avif(data: bytes, _limits: Limits) -> Header:
     Raises:
         ImageError: `truncated`, `broken` or `no-pixels`.
     """
+    boxes = list(_boxes(data, 0, len(data)))
     sizes = [
         struct.unpack_from(">II", data, part.body + 4)
-        for part in _boxes(data, 0, len(data))
+        for part in boxes
         if part.kind == b"ispe" and part.end - part.body >= 12
     ]
     if not sizes:
@@ -27,6 +28,8 @@ def read_avif(data: bytes, _limits: Limits) -> Header:
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     if height == 0 or width == 0:
         raise ImageError("no-pixels", f"The AVIF is {width} x {height} pixels.", "Leave the file out.")
+    if any(part.kind == b"irot" and part.body < part.end and data[part.body] & 1 for part in boxes):
+        height, width = width, height  # the decoder turns it by itself; this is the upright size
     return Header(format="AVIF", stored_size=(height, width), end=len(data), channels=4)
 
 

@@ -9,19 +9,21 @@ from vidi.images.limits import Limits
 _MOST_BLOCKS = 1_000_000
 
 
-def read_gif(data: bytes, limits: Limits) -> Header:
+def read_gif(data: bytes, _limits: Limits) -> Header:
     """The header of a GIF; its one part is the first frame.
 
     Raises:
-        ImageError: `truncated`, `broken`, `no-pixels` or `too-many-pixels`.
+        ImageError: `truncated`, `broken` or `no-pixels`.
     """
     if len(data) < 13:
         raise truncated(f"The GIF ends after {len(data)} bytes, within its header.")
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     if height == 0 or width == 0:
         raise ImageError("no-pixels", f"The GIF is {width} x {height} pixels.", "Leave the file out.")
-    frame, end, frames = _walk(data, 13 + _palette_bytes(flags), limits)
+    frame, end, frames = _walk(data, 13 + _palette_bytes(flags))
     notes = ["first-frame"] if frames > 1 else []
+    if not _check_frame(data, frame):
+        notes.append("size-differs")
     if end is None:
         notes.append("end-missing")
     elif end < len(data):
@@ -40,13 +42,12 @@ def _palette_bytes(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _walk(data: bytes, position: int, limits: Limits) -> tuple[Part, int | None, int]:
+def _walk(data: bytes, position: int) -> tuple[Part, int | None, int]:
     """The first frame, where the file ends (None: no trailer), and the number of frames."""
     first, frames = None, 0
     for _ in range(_MOST_BLOCKS):
         kind = data[position : position + 1]
         if kind == b";" and first is not None:
-            _check_frame(data, first.start, limits)
             return first, position + 1, frames
         start = position
         if kind == b"!":
@@ -62,18 +63,17 @@ def _walk(data: bytes, position: int, limits: Limits) -> tuple[Part, int | None,
             break
     if first is None or (first.end > len(data)):
         raise (truncated if position > len(data) else broken)("The GIF ends before its first frame is complete.")
-    _check_frame(data, first.start, limits)
     return first, None, frames
 
 
-def _check_frame(data: bytes, position: int, limits: Limits) -> None:
-    left, top, width, height = struct.unpack_from("<HHHH", data, position + 1)
-    if (left + width) * (top + height) > limits.pixels:
-        raise ImageError(
-            "too-many-pixels",
-            f"The GIF's first frame reaches to {left + width} x {top + height} pixels.",
-            "Make it smaller, or raise `Limits.pixels`.",
-        )
+def _check_frame(data: bytes, frame: Part) -> bool:
+    """Whether the frame covers the canvas; one that leaves it is refused."""
+    canvas_width, canvas_height = struct.unpack_from("<HH", data, 6)
+    left, top, width, height = struct.unpack_from("<HHHH", data, frame.start + 1)
+    if left + width > canvas_width or top + height > canvas_height:
+        raise broken("The GIF's first frame leaves its canvas.")
+    covers: bool = (width, height) == (canvas_width, canvas_height)
+    return covers
 
 
 def _after_blocks(data: bytes, position: int) -> int:
