@@ -1,0 +1,135 @@
+"""The command line: what comes out, where, and with which exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.draw import class_folders
+
+VIDI = [sys.executable, "-c", "from vidi.cli.app import main; main()"]
+
+
+def vidi(*words: object, folder: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    result = subprocess.run(
+        [*VIDI, *map(str, words)], cwd=folder, capture_output=True, input=stdin, check=False, timeout=240
+    )
+    return subprocess.CompletedProcess(
+        result.args, result.returncode, result.stdout.decode("utf-8"), result.stderr.decode("utf-8")
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and a run, made from the command line."""
+    folder = tmp_path_factory.mktemp("work")
+    class_folders(folder / "photos", each=15)
+    result = vidi("train", "photos", "--epochs", 2, "--set", "options.width=0.25", "--output", "run", folder=folder)
+    assert result.returncode == 0, result.stderr
+    assert "report: run/report.html" in result.stdout
+    return folder
+
+
+@pytest.mark.slow  # the fixture trains
+def test_predict_answers_in_json_with_an_account(trained: Path):
+    (trained / "mixed").mkdir(exist_ok=True)
+    (trained / "mixed" / "good.png").write_bytes((trained / "photos" / "disc" / "000.png").read_bytes())
+    (trained / "mixed" / "bad.jpg").write_bytes(b"not an image")
+
+    result = vidi("predict", "run", "mixed", "--json", folder=trained)
+
+    document = json.loads(result.stdout)
+    assert result.returncode == 6
+    assert (document["account"]["found"], document["account"]["used"]) == (2, 1)
+    by_path = {prediction["path"]: prediction for prediction in document["predictions"]}
+    assert by_path["mixed/bad.jpg"]["error"]["code"] == "not-an-image"
+    assert sum(by_path["mixed/good.png"]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow  # the fixture trains
+def test_standard_input_is_an_image(trained: Path):
+    data = (trained / "photos" / "stripes" / "001.png").read_bytes()
+
+    result = vidi("predict", "run", "-", "--csv", folder=trained, stdin=data)
+
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[0].startswith("path,label,probability,error,notes")
+    assert len(result.stdout.splitlines()) == 2
+
+
+@pytest.mark.slow  # the fixture trains
+def test_evaluate_report_inspect_and_runs_speak_of_the_run(trained: Path):
+    evaluated = vidi("evaluate", "run", "photos", "-o", "evaluations/again", folder=trained)
+    assert "error" not in evaluated.stderr
+    assert (trained / "evaluations" / "again" / "metrics.json").exists()
+
+    assert vidi("report", "run", folder=trained).stdout == "report: run/report.html\n"
+
+    inspected = vidi("inspect", "run", "--self-test", folder=trained)
+    assert "self-test passed" in inspected.stdout
+
+    (trained / "runs").mkdir(exist_ok=True)
+    os.rename(trained / "run", trained / "runs" / "one")
+    try:
+        listed = vidi("runs", "--json", folder=trained)
+        assert [run["name"] for run in json.loads(listed.stdout)] == ["one"]
+    finally:
+        os.rename(trained / "runs" / "one", trained / "run")
+
+
+@pytest.mark.slow  # the fixture trains
+def test_training_into_a_folder_that_exists_is_refused(trained: Path):
+    result = vidi("train", "photos", "--output", "run", folder=trained)
+
+    assert result.returncode == 2
+    assert "run exists already" in result.stderr
+    assert "--overwrite" in result.stderr
+
+
+@pytest.mark.slow  # the fixture trains
+def test_split_writes_a_table_that_training_follows(trained: Path):
+    made = vidi("split", "photos", "-o", "mine.csv", "--json", folder=trained)
+    assert made.returncode == 0
+    assert json.loads(made.stdout)["rule"] == "v1:70-10-0-20:seed0"
+
+    again = vidi("split", "photos", "-o", "mine.csv", "--json", folder=trained)
+
+    assert json.loads(again.stdout)["parts"] == json.loads(made.stdout)["parts"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train", "nowhere"), 2, "nowhere"),
+        (("train",), 2, "nothing to train on"),
+        (("predict", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
+        (("train", "https://example.org/cats.zip"), 2, "https"),
+        (("runs",), 2, "runs is no folder"),
+        (("demo", "cats"), 2, "no demo is called 'cats'"),
+        (("train", "x", "--imgsz", "big"), 2, "is no size"),
+        (("fetch", "cats"), 2, "cats"),
+    ],
+)
+def test_wrong_use_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, words, code, said):
+    result = vidi(*words, folder=tmp_path)
+
+    assert (result.returncode, result.stdout) == (code, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_names_the_limits_and_the_cache(tmp_path: Path):
+    sections = json.loads(vidi("doctor", "--json", folder=tmp_path).stdout)
+
+    assert sections["limits"]["pixels"] == 64_000_000
+    assert sections["machine"]["cores"] >= 1
+
+
+def test_cache_is_shown_and_cleared(tmp_path: Path):
+    document = json.loads(vidi("cache", "--clear", "--json", folder=tmp_path).stdout)
+
+    assert document["entries"] == 0
