@@ -44,7 +44,7 @@ class Layer:
     @property
     def shape_text(self) -> str:
         """The shape in words of the trade: `48 maps of 32 × 32`."""
-        if len(self.shape) == 3:
+        if len(self.shape) == 3 and prod(self.shape[1:]) > 1:
             return f"{self.shape[0]:,} maps of {self.shape[1]:,} × {self.shape[2]:,}"
         return f"{prod(self.shape):,} numbers"
 

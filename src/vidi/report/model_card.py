@@ -8,10 +8,15 @@ from typing import Any
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
 from vidi.report import sentences
-from vidi.report.render import percent, visible
+from vidi.report.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.run_files import RunFiles, read_run
 
 MODEL_CARD = "model_card.md"
+EXAMPLE = """import vidi
+
+model = vidi.load("model.onnx")
+for answer in model.predict_files(["photo.jpg"]):
+    print(answer.path, answer.prediction)"""
 MOST_CLASSES = 50  # rows of the table; the weakest first above
 SIGNS = {sign: f"\\{sign}" for sign in "\\`*_{}[]<>#+!|~$"}  # what Markdown or HTML would read as more than a letter
 
@@ -84,7 +89,7 @@ def _body(files: RunFiles) -> Iterator[str]:
         "where a mistake does harm."
     )
     yield "\n## How to use it"
-    yield "```python\nimport vidi\n\nmodel = vidi.load('model.onnx')\nprint(model.predict_files(['photo.jpg']))\n```"
+    yield f"```python\n{EXAMPLE}\n```"
     yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
     yield from _training(files)
 
@@ -124,13 +129,14 @@ def plain(text: object) -> str:
     >>> plain("a_b <i>")
     'a\\\\_b \\\\<i\\\\>'
     """
-    return "".join(SIGNS.get(sign, sign) for sign in visible(text))
+    return "".join(SIGNS.get(sign, sign) for sign in visible(text).replace(NO_BREAK_SPACE, " "))
 
 
 def _figure(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return "no data"
-    return f"{percent(figure['value'])} ({percent(figure['low'])} to {percent(figure['high'])})"
+    shown = f"{percent(figure['value'])} ({percent(figure['low'])} to {percent(figure['high'])})"
+    return shown.replace(NO_BREAK_SPACE, " ")
 
 
 def _data_name(files: RunFiles) -> str:

@@ -35,7 +35,9 @@ def visible(text: object) -> str:
     'cat\\\\u202egnp.exe'
     """
     return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+        sign
+        if sign.isprintable() or sign == NO_BREAK_SPACE
+        else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
         for sign in str(text)
     )
 

@@ -67,8 +67,8 @@ def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
     stated = sum(one["confidence"] * one["n"] for one in calibration["bins"]) / count
     reached = sum(one["accuracy"] * one["n"] for one in calibration["bins"]) / count
     if error <= high:
-        return "believable", (
-            f"Its confidence can be taken at its word: what it states and what it reaches differ by "
+        return "honest", (
+            f"Its confidence can be taken at its word. What it states and what it reaches differ by "
             f"{percent(error, digits=1)} on average, and chance alone gives a perfectly honest model "
             f"{percent(low, digits=1)} to {percent(high, digits=1)}."
         )

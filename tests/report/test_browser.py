@@ -1,0 +1,40 @@
+"""The page in a real browser: nothing in a name is run, and nothing sticks out of a phone's screen."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.report.runs import DrawnStore, add_model, make_run
+from vidi.report.page import write_report
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SCRIPT = "document.title='broken'"
+HOSTILE = (
+    f"<script>{SCRIPT}</script>.png",
+    f'"><img src=x onerror="{SCRIPT}">.png',
+    f"'><svg onload={SCRIPT}>.png",
+    f"javascript:{SCRIPT}",
+    f"</title><script>{SCRIPT}</script>",
+    f"</style><script>{SCRIPT}</script>",
+)
+
+
+@pytest.mark.slow  # starts a browser
+@pytest.mark.fault
+def test_b29_report_with_hostile_names_runs_no_script_in_a_browser(tmp_path):
+    if BROWSER is None:
+        pytest.skip("needs:chromium")
+    paths = tuple(f"{HOSTILE[row % len(HOSTILE)]}{row}" for row in range(30))
+    folder = add_model(make_run(tmp_path / "run", classes=HOSTILE[:3], paths=paths), classes=HOSTILE[:3])
+    page = write_report(folder, store=DrawnStore())
+
+    seen = subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
+         "--virtual-time-budget=3000", "--dump-dom", page.as_uri()],
+        capture_output=True, text=True, timeout=90, check=True,
+    ).stdout  # fmt: skip
+
+    assert "<title>shapes · vidi report</title>" in seen
+    assert "broken</title>" not in seen
+    assert "<script" not in seen
