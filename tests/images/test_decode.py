@@ -155,3 +155,15 @@ def test_no_other_decoder_of_pillow_is_ever_loaded():
         [sys.executable, "-c", script], input=encoded(draw("disc")), capture_output=True, check=True
     )
     assert result.stdout.decode().split() == ["PIL.JpegImagePlugin", "PIL.PngImagePlugin"]
+
+
+def test_the_docs_list_every_code():
+    page = (Path(__file__).parents[2] / "docs" / "images.md").read_text(encoding="utf-8")
+    for code, sentence in (*REASONS.items(), *NOTES.items()):
+        assert f"| `{code}` | {sentence} |" in page
+
+
+def test_the_limits_are_told_in_words():
+    words = "\n".join(Limits().in_words())
+    for number in ("64,000,000", "250,000,000", "100 scans", "1,000,000", "500,000,000", "10 s", "25,000,000"):
+        assert number in words

@@ -115,7 +115,15 @@ def decode_framed(data: bytes, framing: Framing, *, options: DecodeOptions = DEF
     Raises:
         ImageError: the file is refused.
     """
-    header = read_header(data, options)
+    return frame_pixels(data, read_header(data, options), framing, options=options)
+
+
+def frame_pixels(data: bytes, header: Header, framing: Framing, *, options: DecodeOptions = DEFAULT) -> DecodedImage:
+    """As `decode_framed`, for a header that `read_header` gave for the same bytes and options.
+
+    Raises:
+        ImageError: the file is refused.
+    """
     decoded = decode_pixels(data, header, options=options, at_least=scale_needed(framing, header.size))
     return replace(decoded, image=frame_image(decoded.image, framing, full_size=decoded.size))
 
@@ -255,6 +263,6 @@ def _translated(error: Exception, header: Header) -> ImageError:
     words = str(error)
     if "truncated" in words.lower() or isinstance(error, EOFError):
         return truncated(f"The {header.format} ends before the image is complete.")
-    if isinstance(error, SyntaxError | NotImplementedError) and header.format == "TIFF":
+    if isinstance(error, SyntaxError | RuntimeError) and header.format == "TIFF":
         return unsupported("This kind of TIFF (its depth, channels or compression) is not read.")
     return broken(f"The {header.format} cannot be decoded: it contradicts its own format.")

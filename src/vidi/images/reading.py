@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from vidi.errors import ImageError
 from vidi.files import digest_of
-from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header, too_much_memory
+from vidi.images.decode import DEFAULT, decode_pixels, frame_pixels, read_header, too_much_memory
 from vidi.images.formats.header import Header
 from vidi.images.formats.registry import FORMATS
-from vidi.images.framing import Framing, frame_image, scale_needed
+from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 
@@ -62,7 +62,10 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
         header = read_header(data, job.options)
         if declined(header):
             return None
-        decoded = _decode(data, header, job)
+        if job.framing is None:
+            decoded = decode_pixels(data, header, options=job.options)
+        else:
+            decoded = frame_pixels(data, header, job.framing, options=job.options)
     except ImageError as error:
         return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
     except MemoryError:
@@ -77,15 +80,6 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
         notes=(*decoded.notes, *_note_on_name(path, decoded.format)),
         format=decoded.format,
     )
-
-
-def _decode(data: bytes, header: Header, job: Job) -> DecodedImage:
-    if job.framing is None:
-        return decode_pixels(data, header, options=job.options)
-    at_least = scale_needed(job.framing, header.size)
-    decoded = decode_pixels(data, header, options=job.options, at_least=at_least)
-    framed = frame_image(decoded.image, job.framing, full_size=decoded.size)
-    return DecodedImage(framed, decoded.size, decoded.notes, decoded.format)
 
 
 def _note_on_name(path: str, format: str) -> tuple[str, ...]:

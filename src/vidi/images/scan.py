@@ -72,10 +72,11 @@ class _Walk:
     def folder(self, path: str, above: tuple[str, ...]) -> None:
         """List one folder and go into those within; `above` are the real paths that lead here."""
         with os.scandir(os.path.join(self.root, path) if path else self.root) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
         if not entries and path:
             self.found.empty_folders.append(path)
-        for entry in entries:
+        while entries:  # each is let go when it is done: it keeps all that the system said of its file
+            entry = entries.pop()
             self._entry(entry, f"{path}/{entry.name}" if path else entry.name, above)
 
     def _entry(self, entry: os.DirEntry[str], path: str, above: tuple[str, ...]) -> None:
