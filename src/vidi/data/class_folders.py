@@ -41,11 +41,12 @@ def read_class_folders(source: Source) -> Reading | None:
 def _label_images(paths: Sequence[str], layout: _Layout) -> Reading:
     """Every path with the class and part that its folders name."""
     level, part_level = layout.class_level, layout.part_level
-    split_paths = [path.split("/", max(level, part_level or 0) + 1) for path in paths]
-    classes = order_names({folders[level] for folders in split_paths if len(folders) > level + 1})
+    cuts = max(level, part_level or 0) + 1
+    classes = order_names(_folders_at(paths, level))
     labels = {name: frozenset([index]) for index, name in enumerate(classes)}  # shared: one set for each class
     read = Reading(classes=classes, images=[])
-    for path, folders in zip(paths, split_paths, strict=True):
+    for path in paths:
+        folders = path.split("/", cuts)  # not kept: half a million lists would be as large as all the rest
         if len(folders) <= level + 1:
             read.set_aside.append(Entry(path, "no-class", "It lies in no class folder."))
             continue
