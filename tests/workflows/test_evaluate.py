@@ -1,0 +1,190 @@
+"""A model file scored on data it has not seen, and the report made again."""
+
+import json
+import shutil
+
+import pytest
+from tests.draw import class_folders, draw, encoded
+from tests.report.pages import Page
+from tests.report.runs import KINDS, add_model
+
+from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.split_file import Assignment, write_assignments
+from vidi.errors import DataError, UsageError
+from vidi.evaluation.uses import FILE
+from vidi.files import digest_of_file
+from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
+from vidi.workflows.prepare import DataRequest
+from vidi.workflows.report import rebuild_report
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Each test works in a folder of its own: `evaluations/` appears there."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "run").mkdir()
+    return add_model(tmp_path / "run")
+
+
+def scored(model, data, **options):
+    parts = options.pop("parts", {})
+    return evaluate(EvaluateRequest(model=model, data=DataRequest(source=str(data), parts=parts), **options))
+
+
+def metrics_of(evaluated):
+    return json.loads((evaluated.folder / "metrics.json").read_text())
+
+
+def test_evaluation_leaves_figures_answers_and_a_page(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=4)
+
+    evaluated = scored(model, data)
+
+    assert evaluated.folder.as_posix() == "evaluations/shapes"
+    assert metrics_of(evaluated)["test"]["images"] == 12
+    assert len((evaluated.folder / "predictions.csv").read_text().splitlines()) == 13
+    assert "12 images" in Page((evaluated.folder / "report.html").read_text()).text
+
+
+def test_second_evaluation_gets_a_folder_of_its_own_and_is_counted(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=2)
+    write_assignments(model / "splits.csv", [])
+
+    first, second = scored(model, data), scored(model, data)
+
+    assert [one.folder.name for one in (first, second)] == ["shapes", "shapes-2"]
+    assert [one.test_uses for one in (first, second)] == [1, 2]
+    assert len((model / FILE).read_text().splitlines()) == 2
+
+
+def test_class_that_the_data_lacks_has_no_data(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=("disc", "square"), each=3)
+
+    evaluated = scored(model, data)
+
+    per_class = {row["class"]: row for row in metrics_of(evaluated)["test"]["per_class"]}
+    assert evaluated.match.absent == ("stripes",)
+    assert per_class["stripes"]["recall"]["value"] is None
+
+
+def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=(*KINDS, "noise"), each=3)
+
+    metrics = metrics_of(scored(model, data))
+
+    assert metrics["test"]["images"] == 9
+    assert metrics["foreign"]["classes"] == {"noise": 3}
+
+
+def test_renamed_class_is_scored(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=("noise", "square"), each=3)
+
+    metrics = metrics_of(scored(model, data, renames={"noise": "disc"}))
+
+    assert {row["class"]: row["images"] for row in metrics["test"]["per_class"]} == {
+        "disc": 3,
+        "square": 3,
+        "stripes": 0,
+    }
+
+
+def test_no_class_in_common_stops_before_anything_is_written(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=("noise",), each=3)
+
+    with pytest.raises(DataError, match="have no name in common"):
+        scored(model, data)
+
+    assert not (tmp_path / "evaluations").exists()
+
+
+def test_images_that_the_model_learnt_from_are_set_aside(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
+    learnt = data / "disc" / "000.png"
+    row = Assignment(digest_of_file(learnt), "disc/000.png", "", "train", "v1:70-10-0-20:seed0")
+    write_assignments(model / "splits.csv", [row])
+
+    evaluated = scored(model, data)
+
+    assert metrics_of(evaluated)["test"]["images"] == 8
+    assert [(entry.path, entry.code) for entry in evaluated.account.set_aside] == [("disc/000.png", "learnt-from")]
+
+
+def test_data_of_which_everything_was_learnt_from_is_refused(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=1)
+    rows = [Assignment(digest_of_file(path), path.name, "", "train", "v1") for path in data.rglob("*.png")]
+    write_assignments(model / "splits.csv", rows)
+
+    with pytest.raises(DataError, match="the model learnt from 3 of them"):
+        scored(model, data)
+
+
+def test_bad_image_is_refused_and_the_rest_is_scored(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=2)
+    (data / "disc" / "broken.png").write_bytes(encoded(draw("disc"))[:90])
+
+    evaluated = scored(model, data)
+
+    assert (evaluated.account.used, len(evaluated.account.refused)) == (6, 1)
+    assert metrics_of(evaluated)["account"]["refused"][0]["path"] == "disc/broken.png"
+
+
+def test_extra_part_is_reported_by_itself(model, tmp_path):
+    for part in ("train", "validation", "test"):
+        class_folders(tmp_path / "shapes" / part, kinds=KINDS, each=2)
+
+    metrics = metrics_of(scored(model, tmp_path / "shapes", parts={"validation": "test", "test": "extra"}))
+
+    assert (metrics["test"]["images"], metrics["extra"]["images"]) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((None, None), {0: "test", 1: "test"}),
+        (("train", "test"), {1: "test"}),
+        (("train", "validation"), {1: "test"}),
+        (("train", "train"), {0: "test", 1: "test"}),
+        (("extra", "test"), {0: "extra", 1: "test"}),
+    ],
+)
+def test_parts_that_are_scored(parts, expected):
+    images = tuple(LabelledImage(f"{row}.png", frozenset({0}), part=part) for row, part in enumerate(parts))
+    dataset = Dataset("shapes", "shapes", "class-folders", ("disc",), images, store=None)
+
+    assert parts_to_score(dataset, {}) == expected
+
+
+def test_report_is_made_again_with_its_pictures(model, tmp_path):
+    evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2))
+    before = (evaluated.folder / "report.html").read_bytes()
+    (evaluated.folder / "report.html").unlink()
+
+    path = rebuild_report(evaluated.folder)
+
+    assert path.read_bytes() == before
+    assert b"data:image/webp" in before
+
+
+def test_report_without_its_data_names_the_images(model, tmp_path):
+    evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2))
+    shutil.rmtree(tmp_path / "shapes")
+
+    page = Page(rebuild_report(evaluated.folder).read_text())
+
+    assert "could not be read" in page.text
+
+
+def test_run_without_pictures_stays_without_pictures(model, tmp_path):
+    evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2), images=False)
+
+    assert not Page((evaluated.folder / "report.html").read_text()).all("img")
+    assert not Page(rebuild_report(evaluated.folder).read_text()).all("img")
+
+
+def test_folder_that_is_no_run_has_no_report(tmp_path):
+    with pytest.raises(UsageError, match="neither a run nor an evaluation"):
+        rebuild_report(tmp_path)
