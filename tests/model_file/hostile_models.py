@@ -43,6 +43,9 @@ def foreign_files() -> Iterator[tuple[str, bytes, str]]:
     yield "numpy", b"\x93NUMPY\x01\x00" + bytes(100), "NumPy"
     yield "hdf5", b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5"
     yield "lfs", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS"
+    yield "tiny fields", b"\x42\x00" * 1_000_000, "more than 100,000 fields"
+    yield "tiny fields, large file", b"\x0a\x00" * 20_000_000, "more than 100,000 fields"
+    yield "tiny nodes", b"\x42\x02\x10\x12\x3a\x80\x89\x7a" + b"\x0a\x00" * 1_000_000, "more than 100,000 fields"
     yield "random", np.random.default_rng(0).bytes(5000), "."
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAXIMUM_FIELDS = 100_000  # in one message; a file of nothing but tiny fields must not hold a core for minutes
 
 
 class WireError(ValueError):
@@ -46,8 +47,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     >>> [(number, bytes(value)) for number, _, value in fields(memoryview(b"\\x0a\\x02hi"))]
     [(1, b'hi')]
     """
-    position = 0
+    position = count = 0
     while position < len(message):
+        count = _counted(count)
         key, position = read_varint(message, position)
         number, kind = key >> 3, key & 7
         if number == 0 or number >= 1 << 29:
@@ -80,10 +82,17 @@ def signed(value: int) -> int:
 
 def packed_numbers(data: memoryview) -> Iterator[int]:
     """The numbers of a packed repeated field."""
-    position = 0
+    position = count = 0
     while position < len(data):
+        count = _counted(count)
         value, position = read_varint(data, position)
         yield signed(value)
+
+
+def _counted(count: int) -> int:
+    if count >= MAXIMUM_FIELDS:
+        raise WireError(f"a message has more than {MAXIMUM_FIELDS:,} fields")
+    return count + 1
 
 
 def outline(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -92,8 +101,9 @@ def outline(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, 
     Raises:
         WireError: the bytes are no message.
     """
-    position = start
+    position, count = start, 0
     while position < end:
+        count = _counted(count)
         stream.seek(position)
         head = memoryview(stream.read(min(20, end - position)))  # a key and a length take at most ten bytes each
         key, used = read_varint(head, 0)

@@ -95,7 +95,7 @@ def _read_bytes(path: Path, name: str) -> bytes:
             if size > MAXIMUM_TEXT_BYTES:
                 _check_outline(stream, size)
             stream.seek(0)
-            return stream.read(MAXIMUM_FILE_BYTES)
+            return stream.read(size)
     except (RefusedError, WireError) as error:
         raise ModelError(f"{name}: {error}", _REMEDY) from error
     except OSError as error:

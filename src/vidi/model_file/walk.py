@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from vidi.model_file.digests import TensorView
 from vidi.model_file.operators import DATA_TYPES, OPERATORS
 from vidi.model_file.protobuf import BYTES, FIXED32, VARINT, WireError, fields, packed_numbers, signed
@@ -230,13 +232,19 @@ def _tensor(message: memoryview) -> TensorView:
     if math.prod(shape) * item_bytes != len(data):
         needed = math.prod(shape) * item_bytes
         raise RefusedError(f"the tensor {name[:60]!r} of shape {shape} needs {needed:,} bytes, has {len(data):,}")
-    if type_name == "INT64" and any(not _is_modest(value) for value in data.cast("q")):
+    if type_name == "INT64" and not _are_modest(data):
         raise RefusedError(f"the tensor {name[:60]!r} holds an absurd size")
     return TensorView(name, type_name, shape, data)
 
 
 def _is_modest(value: int) -> bool:
     return -MAXIMUM_NUMBER <= value <= MAXIMUM_NUMBER or value == WHOLE_AXIS
+
+
+def _are_modest(data: memoryview) -> bool:
+    values = np.frombuffer(data, "<i8")
+    modest = (values >= -MAXIMUM_NUMBER) & (values <= MAXIMUM_NUMBER) | (values == WHOLE_AXIS)
+    return bool(modest.all())
 
 
 def _value_info(message: memoryview) -> ValueInfo:
