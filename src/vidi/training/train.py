@@ -14,7 +14,7 @@ from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference
-from vidi.training.engine import matrix_rate, measure_engine
+from vidi.training.engine import Precision, choose_precision, seconds_per_image
 from vidi.training.epoch import limited_by, steps_in_epoch
 from vidi.training.faults import must_roll_back, roll_back
 from vidi.training.loop import train
@@ -81,7 +81,7 @@ def train_network(
         data=arrays,
         recipe=recipe,
         normalisation=normalisation,
-        precision="bfloat16" if recipe.precision == "bfloat16" else "float32",
+        precision=precision_of(recipe),
         class_weights=torch.from_numpy(weights) if recipe.class_weights == "balanced" else None,
         deadline=deadline,
         should_stop=should_stop,
@@ -118,20 +118,27 @@ def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> t
         )
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
     state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
-    if recipe.precision == "auto" or deadline is not None:
-        engine = measure_engine(state.network, recipe.image_size, batch=recipe.batch)
-        if recipe.precision == "auto":
-            recipe = recipe.changed({"precision": engine.precision}, source=engine.reason)
-        if deadline is not None:
-            # A tenth for preparing images and validation; the first epoch's own time corrects it.
-            epoch_seconds = 1.1 * engine.seconds_per_image * len(arrays.train_rows)
-            affordable = int(max(deadline.seconds_left(), 0) / epoch_seconds * per_epoch)
-            state.plan = Plan(max(1, min(state.plan.steps, affordable)))
+    if recipe.precision == "auto":
+        chosen, reason = choose_precision()
+        recipe = recipe.changed({"precision": chosen}, source=reason)
+    if deadline is not None:
+        seconds = seconds_per_image(
+            state.network, recipe.image_size, batch=recipe.batch, precision=precision_of(recipe)
+        )
+        # A tenth for preparing images and validation; the first epoch's own time corrects it.
+        epoch_seconds = 1.1 * seconds * len(arrays.train_rows)
+        affordable = int(max(deadline.seconds_left(), 0) / epoch_seconds * per_epoch)
+        state.plan = Plan(max(1, min(state.plan.steps, affordable)))
     if recipe.normalisation == "rescale":
         normalisation = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
     else:
         normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
     return state, recipe, normalisation
+
+
+def precision_of(recipe: Recipe) -> Precision:
+    """The precision of a recipe that has been measured."""
+    return "bfloat16" if recipe.precision == "bfloat16" else "float32"
 
 
 def _resumed(folder: Path, arrays: TrainingData, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
@@ -145,7 +152,7 @@ def _resumed(folder: Path, arrays: TrainingData, recipe: Recipe) -> tuple[State,
     restore_state(state, checkpoint.tensors, checkpoint.values)
     if checkpoint.note:
         state.notes.append(checkpoint.note)
-    if saved.precision == "bfloat16" and matrix_rate("bfloat16") < matrix_rate("float32"):
+    if saved.precision == "bfloat16" and choose_precision()[0] == "float32":
         saved = saved.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
         state.notes.append("this processor is slow in bfloat16: went on in float32, so the weights' bits will differ")
     if state.stopped_by in ("user", "deadline"):
