@@ -32,6 +32,17 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "doctor": doctor,
 }
 
+EXTRA_OF = {  # package → the optional part of vidi that brings it
+    "torch": "train",
+    "safetensors": "train",
+    "sklearn": "train",
+    "tomli_w": "train",
+    "matplotlib": "report",
+    "jinja2": "report",
+    "markupsafe": "report",
+    "skimage": "demo",
+}
+
 app = typer.Typer(
     name="vidi",
     help="From a folder of images to one model file that gives the same, calibrated answer everywhere.",
@@ -71,6 +82,12 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if debug or extra is None:
+            raise
+        typer.echo(f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)

@@ -1,0 +1,5 @@
+"""`python -m vidi` is `vidi`."""
+
+from vidi.cli.app import main
+
+main()
