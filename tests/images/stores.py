@@ -33,6 +33,6 @@ class OddStore:
         return encoded(draw("disc", seed=int(path.partition("-")[2])))
 
 
-def mean_colour(image: np.ndarray) -> np.ndarray:
+def mean_colour(data: bytes, image: np.ndarray) -> np.ndarray:
     """(3,) float64."""
     return image.reshape(-1, 3).mean(axis=0)

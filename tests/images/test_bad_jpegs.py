@@ -84,6 +84,15 @@ def notes_of(data: bytes) -> tuple[str, ...]:
         return ()
 
 
+def test_b02_an_error_after_a_warning_leaves_no_half_written_image():
+    segments = jpeg_segments(PROGRESSIVE)
+    first = next(n for n, (marker, _) in enumerate(segments) if marker == 0xDA)
+    later = next(n for n, (marker, _) in enumerate(segments) if marker == 0xC4 and n > first)
+    segments[first] = (0xDA, segments[first][1][:-8])  # the decoder warns of what is missing ...
+    segments[later] = (0xC4, segments[later][1][:1] + b"\xff" * 16)  # ... and then cannot go on
+    assert refusal(jpeg_of(segments)).code == "broken"
+
+
 def test_b04_cmyk_ycck_and_rgb_jpegs_keep_their_colours():
     plates = Image.fromarray(255 - quarters()).split()
     cmyk = saved(Image.merge("CMYK", [*plates, Image.new("L", (32, 24), 0)]), "JPEG")

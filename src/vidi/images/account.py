@@ -28,6 +28,10 @@ class Account:
     def found(self) -> int:
         return self.used + len(self.set_aside) + len(self.refused) + len(self.ignored)
 
+    def without(self, lost: list[Entry]) -> "Account":
+        """The account after some used files turned out to be gone or changed: they count as refused."""
+        return Account(self.used - len(lost), list(self.set_aside), [*self.refused, *lost], list(self.ignored))
+
     def sentence(self) -> str:
         """One line for people.
 

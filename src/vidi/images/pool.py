@@ -41,7 +41,8 @@ def read_images(
         store: where the bytes come from; can be pickled.
         paths: names within the store.
         framing: frame every image; without it images come as large as they are.
-        measure: a module's function of the (framed) image, run in the worker; its array comes as `measured`.
+        measure: a module's function of a file's bytes and its upright image, run in the worker before framing; its
+            array comes as `measured`. With a measure and no framing, no image comes back.
         options: limits and rules of decoding.
         workers: processes or threads; as many as this process has cores when left out.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
@@ -53,10 +54,11 @@ def read_images(
     job = Job(store=store, framing=framing, measure=measure, options=options)
     count = max(1, min(workers or core_count(), len(paths)))
     # Whole images are large: only one for each worker is under way.
-    length = 1 if framing is None else min(_CHUNK, -(-len(paths) // count) or 1)
+    whole = framing is None and measure is None
+    length = 1 if whole else min(_CHUNK, -(-len(paths) // count) or 1)
     chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
     with _Crew(job, length, isolated=isolated) as crew:
-        for answers in _in_order(crew, chunks, count, ahead=count * (1 if framing is None else _AHEAD)):
+        for answers in _in_order(crew, chunks, count, ahead=count * (1 if whole else _AHEAD)):
             yield from answers
 
 

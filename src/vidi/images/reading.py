@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 
 from vidi.errors import ImageError
 from vidi.files import digest_of
-from vidi.images.decode import DEFAULT, decode_pixels, frame_pixels, read_header, too_much_memory
+from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header, too_much_memory
 from vidi.images.formats.header import Header
 from vidi.images.formats.registry import FORMATS
-from vidi.images.framing import Framing
+from vidi.images.framing import Framing, frame_image, scale_needed
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 
 Array = NDArray[np.uint8]
 Measured = NDArray[np.generic]
-Measure = Callable[[Array], Measured]
+Measure = Callable[[bytes, Array], Measured]  # of a file's bytes and its upright image, before it is framed
+
+MEASURED_SIDE = 180  # pixels: a large JPEG may be decoded at reduced scale for a measure, but no smaller than this
 
 _EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension in kind.extensions}
 
@@ -28,7 +30,7 @@ class ReadImage:
     """What became of one file: an image or an error, never both."""
 
     path: str
-    image: Array | None = None  # framed where a framing was given, else as large as it is
+    image: Array | None = None  # framed where a framing was given, else as large as it is; None if only measured
     measured: Measured | None = None
     error: ImageError | None = None
     digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
@@ -62,24 +64,37 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
         header = read_header(data, job.options)
         if declined(header):
             return None
-        if job.framing is None:
-            decoded = decode_pixels(data, header, options=job.options)
-        else:
-            decoded = frame_pixels(data, header, job.framing, options=job.options)
+        decoded = decode_pixels(data, header, options=job.options, at_least=_size_needed(job, header))
+        measured = None if job.measure is None else job.measure(data, decoded.image)
+        image = _kept_image(job, decoded)
     except ImageError as error:
         return ReadImage(path=path, error=error, digest=digest, byte_count=byte_count)
     except MemoryError:
         return ReadImage(path=path, error=too_much_memory(), digest=digest, byte_count=byte_count)
     return ReadImage(
         path=path,
-        image=decoded.image,
-        measured=None if job.measure is None else job.measure(decoded.image),
+        image=image,
+        measured=measured,
         digest=digest,
         byte_count=byte_count,
         size=decoded.size,
         notes=(*decoded.notes, *_note_on_name(path, decoded.format)),
         format=decoded.format,
     )
+
+
+def _size_needed(job: Job, header: Header) -> tuple[int, int] | None:
+    """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
+    if job.framing is None:
+        return None if job.measure is None else (MEASURED_SIDE, MEASURED_SIDE)
+    height, width = scale_needed(job.framing, header.size)
+    return (height, width) if job.measure is None else (max(height, MEASURED_SIDE), max(width, MEASURED_SIDE))
+
+
+def _kept_image(job: Job, decoded: DecodedImage) -> Array | None:
+    if job.framing is not None:
+        return frame_image(decoded.image, job.framing, full_size=decoded.size)
+    return decoded.image if job.measure is None else None
 
 
 def _note_on_name(path: str, format: str) -> tuple[str, ...]:

@@ -35,39 +35,34 @@ def decode_jpeg(
     Raises:
         ImageError: `truncated`.
     """
-    found = _by_turbo(data, header, scale) if simplejpeg is not None and header.channels in (1, 3) else None
-    notes: tuple[str, ...] = ()
-    if found is None:
-        image = _by_pillow(only_pixels(data, header), header, scale)
-        is_whole = header.is_complete or _is_whole(image, data, header, scale)
-    else:
-        rgb, warned = found
-        image = None
-        is_whole = header.is_complete or not warned
-        notes = ("decoder-warned",) if warned and header.is_complete else ()
+    rgb, complaint = _by_turbo(data, header, scale)
+    if rgb is not None and (profile is None or is_srgb(profile)):
+        return rgb, () if header.is_complete else ("end-missing",)
+    image = Image.fromarray(rgb) if rgb is not None else _by_pillow(only_pixels(data, header), header, scale)
+    notes = ("decoder-warned",) if complaint else ()
     if not header.is_complete:
+        is_whole = rgb is not None or (not complaint and _is_whole(image, data, header, scale))
+        if not is_whole and not options.keep_truncated:
+            raise truncated(f"The JPEG ends after {len(data):,} bytes, before the image is complete.")
         notes = ("end-missing",) if is_whole else ("truncated",)
-    if not is_whole and not options.keep_truncated:
-        raise truncated(f"The JPEG ends after {len(data):,} bytes, before the image is complete.")
-    if image is None and (profile is None or is_srgb(profile)):
-        return rgb, notes
-    image = Image.fromarray(rgb) if image is None else image
     rgb, more = to_rgb(image, header, background=options.background, profile=profile)
     return rgb, (*notes, *more)
 
 
-def _by_turbo(data: bytes, header: Header, scale: int) -> tuple[Array, bool] | None:
-    """The pixels and whether the decoder warned; None where it declines the file altogether."""
+def _by_turbo(data: bytes, header: Header, scale: int) -> tuple[Array | None, str]:
+    """The pixels, or None and what the decoder complains of; no complaint where it only declines.
+
+    What it leaves behind after a complaint is never used: after an error it may call a half-written image whole.
+    """
+    if simplejpeg is None or header.channels not in (1, 3):
+        return None, ""
     height, width = (-(-side // scale) for side in header.stored_size)
-    if not header.is_complete:
-        data += _END
-    for strict in (True, False):
-        try:
-            rgb = simplejpeg.decode_jpeg(data, min_height=height, min_width=width, strict=strict)
-        except ValueError:
-            continue
-        return rgb, not strict
-    return None
+    try:
+        return simplejpeg.decode_jpeg(
+            data if header.is_complete else data + _END, min_height=height, min_width=width
+        ), ""
+    except ValueError as error:
+        return None, "" if "Could not determine" in str(error) else str(error)
 
 
 def _by_pillow(data: bytes, header: Header, scale: int) -> Image.Image:

@@ -18,7 +18,10 @@ _LENGTH = struct.Struct("<I")
 
 def slot_bytes(job: Job) -> int:
     """Room for one answer: the image, and behind it what was measured."""
-    pixels = job.options.limits.pixels if job.framing is None else job.framing.size[0] * job.framing.size[1]
+    if job.framing is not None:
+        pixels = job.framing.size[0] * job.framing.size[1]
+    else:
+        pixels = job.options.limits.pixels if job.measure is None else 0
     return -(-(3 * pixels + MEASURED_BYTES) // 4096) * 4096
 
 
