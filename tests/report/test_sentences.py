@@ -26,7 +26,7 @@ def test_headline_counts_images():
 
 
 def test_headline_of_a_perfect_test_does_not_say_100_percent():
-    assert headline(scored([0, 1], [0, 1])) == "The model named all 2 images rightly that it had never seen."
+    assert headline(scored([0, 1], [0, 1])) == "Of 2 images it had never seen, the model named every one rightly."
 
 
 @pytest.mark.parametrize("test", [None, scored([], [])])
@@ -45,7 +45,7 @@ def test_expectation_names_the_range_and_the_blind_guess():
 
 def test_weakness_names_the_class_and_what_it_is_taken_for():
     assert weakness(scored([0, 0, 1, 1, 1], [0, 0, 1, 0, 0])) == (
-        "It is weakest on “dog”: of 3 such images it recognised 1. Most often, 2 times, it said “cat” instead."
+        "It is weakest on “dog”: of 3 such images it recognised 1. Most often, twice, it said “cat” instead."
     )
 
 

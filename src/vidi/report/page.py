@@ -88,6 +88,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "metrics": files.metrics,
         "test": test,
         "data": files.metrics.get("data"),
+        "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
         "account": files.check.get("account") or files.metrics.get("account"),
         "headline": sentences.headline(test),
         "sentences": _sentences(test),

@@ -19,8 +19,9 @@ def headline(test: Mapping[str, Any] | None) -> str:
     value, n = test["accuracy"]["value"], test["images"]
     right = round(value * n)
     if right == n:
-        return f"The model named all {n:,} images rightly that it had never seen."
-    return f"Of {n:,} images it had never seen, the model named {right:,} rightly: {percent(value)}."
+        every = "it" if n == 1 else "every one"
+        return f"Of {_images(n)} it had never seen, the model named {every} rightly."
+    return f"Of {_images(n)} it had never seen, the model named {right:,} rightly: {percent(value)}."
 
 
 def expectation(test: Mapping[str, Any]) -> str:
@@ -47,13 +48,12 @@ def weakness(test: Mapping[str, Any]) -> str:
     found = round(weakest["recall"]["value"] * weakest["images"])
     if found == weakest["images"]:
         return "No class stands out: the images of every class were recognised."
-    sentence = (
-        f"It is weakest on “{visible(weakest['class'])}”: of {weakest['images']:,} such images it recognised {found:,}."
-    )
+    shown = _images(weakest["images"], kind="such ")
+    sentence = f"It is weakest on “{visible(weakest['class'])}”: of {shown} it recognised {found:,}."
     pair = next((pair for pair in test["confused_pairs"] if pair["true"] == weakest["class"]), None)
     if pair is None:
         return sentence
-    times = "once" if pair["n"] == 1 else f"{pair['n']:,} times"
+    times = {1: "once", 2: "twice"}.get(pair["n"], f"{pair['n']:,} times")
     return f"{sentence} Most often, {times}, it said “{visible(pair['predicted'])}” instead."
 
 
@@ -86,6 +86,10 @@ def untested(test: Mapping[str, Any]) -> str:
         return ""
     more = f" and {len(names) - 8:,} more" if len(names) > 8 else ""
     return f"No test image shows {', '.join(names[:8])}{more}: nothing is known about how well it is recognised."
+
+
+def _images(count: int, *, kind: str = "") -> str:
+    return f"{count:,} {kind}image{'' if count == 1 else 's'}"
 
 
 def _between(estimate: Mapping[str, Any]) -> str:
