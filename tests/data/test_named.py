@@ -26,6 +26,7 @@ def data_folder(name: str) -> Path:
     return folder
 
 
+@pytest.mark.slow  # imports scikit-learn
 def test_digits_come_out_of_scikit_learn_as_class_folders(cache):
     dataset = read_dataset("digits")
 

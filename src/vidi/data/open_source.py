@@ -1,6 +1,5 @@
 """From what the user named to a source: a folder or one file in it, scanned and ready to be read."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -87,6 +86,8 @@ def refuse_url(text: str) -> None:
 
 def no_such_source(text: str, known: Iterable[str]) -> UsageError:
     """What to say where neither a path nor a known set has this name."""
+    import difflib  # only here: every prediction from a cold start would pay for it
+
     beside = os.listdir(Path(text).parent) if Path(text).parent.is_dir() else []
     near = difflib.get_close_matches(Path(text).name, [*known, *beside], n=1)
     proposal = f" Did you mean {escape_path(near[0])!r}?" if near else ""
