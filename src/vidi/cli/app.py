@@ -82,24 +82,28 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
-        if debug or extra is None:
-            raise
-        typer.echo(f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', err=True)
-        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)
     except Exception as error:
         if debug:
             raise
-        typer.echo(
-            f"error: vidi itself failed ({type(error).__name__}: {error})\n"
-            "  This is a bug. Run the command again with `vidi --debug …` and report what it prints.",
-            err=True,
-        )
-        sys.exit(1)
+        message, code = _explain(error)
+        typer.echo(message, err=True)
+        sys.exit(code)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """What to say of an error that nobody raised on purpose, and the exit code."""
+    if isinstance(error, ModuleNotFoundError):
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is not None:
+            return f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', 2
+    return (
+        f"error: vidi itself failed ({type(error).__name__}: {error})\n"
+        "  This is a bug. Run the command again with `vidi --debug …` and report what it prints.",
+        1,
+    )
 
 
 def _end_on_termination() -> None:

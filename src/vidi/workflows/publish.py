@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
+from vidi.images.account import Entry
 from vidi.metrics.temperature import Temperature
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
@@ -26,6 +28,7 @@ from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import Prepared, decode_options
 from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
 
+MOST_LOST = 0.01  # of the images may vanish or change while it trains
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
@@ -57,7 +60,8 @@ def publish_finished(
     scored = folder / f".scored-{MODEL}"
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), calibrated)
     predictor = Predictor.load(scored)
-    answers = answer_test_images(predictor, prepared)
+    answers, lost = answer_test_images(predictor, prepared)
+    account = prepared.check.account.without(lost)
     figures = evaluate_parts(answers, seed=trained.recipe.seed)
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(calibrated, test=None if test is None else short_figures(test)))
@@ -71,7 +75,7 @@ def publish_finished(
         },
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
-        "account": prepared.check.account.as_json(),
+        "account": account.as_json(),
         "split": {
             "leaks": [leak.sentence for leak in prepared.split.leaks],
             "untested_classes": list(prepared.split.untested_classes),
@@ -90,27 +94,46 @@ def publish_finished(
     return test
 
 
-def answer_test_images(predictor: Predictor, prepared: Prepared) -> Answers:
-    """The model file's answers about the images of the parts `test` and `extra`, read from their files again."""
+def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:
+    """The model file's answers about the images of the parts `test` and `extra`, read from their files again.
+
+    Returns:
+        The answers, and the files that are gone, unreadable or changed since they were checked.
+
+    Raises:
+        DataError: more than one in a hundred of the data set's images is lost that way.
+    """
     rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
-    images = prepared.dataset.images
-    suspect = set(prepared.split.suspect_test_rows)
+    images, records = prepared.dataset.images, prepared.check.records
     stream = predictor.predict_files(
         [images[row].path for row in rows], store=prepared.dataset.store, options=decode_options(prepared.request)
     )
-    seen = [(row, answer) for row, answer in zip(rows, stream, strict=True) if answer.prediction is not None]
-    classes = prepared.dataset.classes
-    probabilities = [answer.prediction.probabilities for _, answer in seen if answer.prediction is not None]
-    return Answers(
+    seen, lost = [], []
+    for row, answer in zip(rows, stream, strict=True):
+        if answer.prediction is None:
+            assert answer.error is not None  # noqa: S101  # an answer has one of the two
+            lost.append(Entry(answer.path, answer.error.code, answer.error.cause))
+        elif answer.digest != records[row].digest:
+            lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
+        else:
+            seen.append((row, answer, answer.prediction.probabilities))
+    if len(lost) > MOST_LOST * len(images):
+        raise DataError(
+            f"{len(lost)} of {len(rows)} test images are gone or changed, first {escape_path(lost[0].path)}",
+            "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
+        )
+    classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
+    answers = Answers(
         classes=classes,
-        paths=tuple(images[row].path for row, _ in seen),
-        truths=tuple(classes[images[row].label] for row, _ in seen),
-        probabilities=np.array(probabilities, dtype=np.float32).reshape(len(seen), len(classes)),
-        parts=tuple(prepared.split.parts[row] for row, _ in seen),
-        digests=tuple(answer.digest for _, answer in seen),
-        groups=tuple(prepared.split.groups[row] for row, _ in seen),
-        near_copies=tuple(row in suspect for row, _ in seen),
+        paths=tuple(images[row].path for row, _, _ in seen),
+        truths=tuple(classes[images[row].label] for row, _, _ in seen),
+        probabilities=np.array([values for _, _, values in seen], np.float32).reshape(len(seen), len(classes)),
+        parts=tuple(prepared.split.parts[row] for row, _, _ in seen),
+        digests=tuple(answer.digest for _, answer, _ in seen),
+        groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
+        near_copies=tuple(row in suspect for row, _, _ in seen),
     )
+    return answers, lost
 
 
 def short_figures(test: Evaluation) -> dict[str, Any]:
