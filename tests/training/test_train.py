@@ -7,6 +7,8 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import ModelError
 from vidi.machine import Deadline
+from vidi.networks.from_onnx import weights_of
+from vidi.networks.to_onnx import to_onnx
 from vidi.training.checkpoint import weights_digest_of
 from vidi.training.data import TrainingData
 from vidi.training.objective import score
@@ -199,3 +201,17 @@ def test_mean_squared_error_can_be_asked_for(tmp_path):
     trained = train_network(drawn_data(), small_recipe(loss="mean-squared-error"), folder=tmp_path)
 
     assert trained.history[-1].train_loss < trained.history[0].train_loss < 0.3
+
+
+def test_a_new_run_can_begin_from_a_models_weights(tmp_path):
+    data, recipe = drawn_data(), small_recipe(epochs=12)
+    trained = train_network(data, recipe, folder=tmp_path / "first")
+    weights = weights_of(to_onnx(trained.network, recipe.image_size))
+
+    again = train_network(
+        replace(data, start=weights), small_recipe(learning_rate=1e-8, epochs=1, warm_up=0.0), folder=tmp_path / "new"
+    )
+
+    # It learns nothing at this rate: what it can, it could from the start.
+    assert again.history[0].train_accuracy > trained.history[0].train_accuracy
+    assert again.history[0].validation_loss < trained.history[0].validation_loss / 2

@@ -1,7 +1,7 @@
 """What training is given: arrays. It never sees a file."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ class TrainingData:
     validation_rows: NDArray[np.int64]  # which images the best epoch is chosen by; may be empty
     classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
     digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
+    start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:

@@ -11,6 +11,7 @@ from vidi.errors import ModelError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
+from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference
@@ -24,6 +25,8 @@ from vidi.training.recipe import Recipe
 from vidi.training.schedule import Plan
 from vidi.training.state import State, new_state, restore_state, state_as_json, state_as_tensors
 from vidi.training.surroundings import Surroundings
+
+SAMPLE_TO_START = 256  # images that show what the given weights' normalisations see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,12 @@ def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> t
             "Frame the images to the recipe's size.",
         )
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
+    if recipe.normalisation == "rescale":
+        normalisation = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
+    else:
+        normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
     state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
+    _start_from(state, arrays, normalisation)
     if recipe.precision == "auto":
         chosen, reason = choose_precision()
         recipe = recipe.changed({"precision": chosen}, source=reason)
@@ -129,11 +137,19 @@ def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> t
         epoch_seconds = 1.1 * seconds * len(arrays.train_rows)
         affordable = int(max(deadline.seconds_left(), 0) / epoch_seconds * per_epoch)
         state.plan = Plan(max(1, min(state.plan.steps, affordable)))
-    if recipe.normalisation == "rescale":
-        normalisation = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
-    else:
-        normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
     return state, recipe, normalisation
+
+
+def _start_from(state: State, arrays: TrainingData, normalisation: Normalisation) -> None:
+    """Begin from given weights instead of new ones."""
+    if arrays.start is None:
+        return
+    some = arrays.train_rows[:: max(1, len(arrays.train_rows) // SAMPLE_TO_START)][:SAMPLE_TO_START]
+    left = start_from(state.network, arrays.start, normalisation.inputs(arrays.images[some]))
+    if state.averaged is not None:
+        state.averaged.load_state_dict(state.network.state_dict())
+    if left:
+        state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
 
 
 def precision_of(recipe: Recipe) -> Precision:

@@ -1,0 +1,105 @@
+"""Weights of a model file back into a network, to begin a new training from them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from vidi.errors import ModelError
+from vidi.networks.layers import Classifier, ConvNorm
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
+    """The trained tensors of a graph that `to_onnx` wrote, by name."""
+    return {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in graph.initializer
+        if tensor.name.endswith((".weight", ".bias")) and tensor.data_type == onnx.TensorProto.FLOAT
+    }
+
+
+def start_from(network: Classifier, weights: Weights, inputs: Tensor) -> list[str]:
+    """Fill a new network with trained weights; a head for other classes stays new.
+
+    A model file holds batch normalisation folded into the convolutions. It is unfolded here with the means that the
+    given inputs have, so that the network answers as the file does, in training mode too.
+
+    Args:
+        network: new, of the same kind and shape as the one the weights are of.
+        weights: from `weights_of`.
+        inputs: (batch, 3, height, width) float32, normalised; some training images.
+
+    Returns:
+        Names of the layers that stay new: the head, where the number of classes differs.
+
+    Raises:
+        ModelError: the weights are of another network.
+    """
+    left = []
+    layers = {name: module for name, module in network.named_modules() if _holds_weights(module)}
+    inside = tuple(f"{name}." for name, module in layers.items() if isinstance(module, ConvNorm))
+    for name, module in layers.items():
+        if name.startswith(inside):
+            continue
+        weight = _target(module).weight
+        given = weights.get(f"{name}.weight")
+        if name == "head" and given is not None and given.shape != tuple(weight.shape):
+            left.append(name)
+        elif given is None or given.shape != tuple(weight.shape):
+            found = "none" if given is None else "x".join(str(side) for side in given.shape)
+            raise ModelError(
+                f"the weights are of another network: layer {name} needs {'x'.join(str(s) for s in weight.shape)}, "
+                f"there is {found}",
+                "Begin from a model of the same network, image size and options, or without --from.",
+            )
+        else:
+            _fill(module, torch.from_numpy(given.copy()), torch.from_numpy(weights[f"{name}.bias"].copy()))
+    _unfold(network, inputs)
+    return left
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    return isinstance(module, ConvNorm | nn.Conv2d | nn.Linear)
+
+
+def _target(module: nn.Module) -> nn.Conv2d | nn.Linear:
+    target = module.convolution if isinstance(module, ConvNorm) else module
+    assert isinstance(target, nn.Conv2d | nn.Linear)  # noqa: S101  # what `_holds_weights` lets through
+    return target
+
+
+@torch.no_grad()
+def _fill(module: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Take over a layer; folded normalisation is at first one that changes nothing but adds the bias."""
+    target = _target(module)
+    target.weight.copy_(weight)
+    if isinstance(module, ConvNorm):
+        module.norm.bias.copy_(bias)
+        module.norm.running_mean.zero_()  # type: ignore[union-attr]
+        module.norm.running_var.fill_(1 - module.norm.eps)  # type: ignore[union-attr]
+    elif target.bias is not None:
+        target.bias.copy_(bias)
+
+
+@torch.no_grad()
+def _unfold(network: Classifier, inputs: Tensor) -> None:
+    """Give each normalisation the mean that its inputs have, and its bias what the folding took away."""
+    means: dict[nn.BatchNorm2d, Tensor] = {}
+    hooks = [
+        module.register_forward_pre_hook(lambda norm, given: means.update({norm: given[0].mean(dim=(0, 2, 3))}))
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm2d)
+    ]
+    network.eval()
+    network(inputs)
+    for hook in hooks:
+        hook.remove()
+    for norm, mean in means.items():
+        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.bias.add_(mean)
