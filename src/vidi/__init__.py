@@ -1,1 +1,51 @@
 """vidi: from a folder of images to one model file that gives the same, calibrated answer everywhere."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidi.errors import VidiError as VidiError
+    from vidi.estimator import ImageClassifier as ImageClassifier
+    from vidi.prediction.prediction import Prediction as Prediction
+    from vidi.prediction.predictor import Predictor as Predictor
+    from vidi.workflows.prepare import DataRequest as DataRequest
+    from vidi.workflows.python import check as check
+    from vidi.workflows.python import evaluate as evaluate
+    from vidi.workflows.python import load as load
+    from vidi.workflows.python import train as train
+
+    __version__: str
+
+# Where each public name lives. It is fetched when it is first used, so that `import vidi` costs nothing and prediction
+# never loads torch.
+_HOMES = {
+    "train": "vidi.workflows.python",
+    "check": "vidi.workflows.python",
+    "evaluate": "vidi.workflows.python",
+    "load": "vidi.workflows.python",
+    "DataRequest": "vidi.workflows.prepare",
+    "ImageClassifier": "vidi.estimator",
+    "Prediction": "vidi.prediction.prediction",
+    "Predictor": "vidi.prediction.predictor",
+    "VidiError": "vidi.errors",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module that defines it (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("vidi")
+    elif name in _HOMES:
+        from importlib import import_module
+
+        value = vars(import_module(_HOMES[name]))[name]
+    else:
+        raise AttributeError(f"module 'vidi' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, "__version__"})

@@ -68,8 +68,20 @@ def read_model(path: Path) -> ModelFile:
         ModelError: it is not there, damaged, changed, hostile, or not written by vidi; says why.
     """
     found = find_model(path)
-    name = escape_path(found)
-    data = _read_bytes(found, name)
+    return read_model_bytes(_read_bytes(found, escape_path(found)), found)
+
+
+def read_model_bytes(data: bytes, path: Path = Path(MODEL_NAME)) -> ModelFile:
+    """The model file that these bytes are; judged as a file is.
+
+    Args:
+        data: the whole file.
+        path: what messages call it.
+
+    Raises:
+        ModelError: as `read_model`.
+    """
+    name = escape_path(path)
     try:
         contents = walk_model(data)
         digest = _check_digest(data, contents)
@@ -80,7 +92,7 @@ def read_model(path: Path) -> ModelFile:
         raise ModelError(f"{name}: {_looks_like(data) or error}", _REMEDY) from error
     except ModelError as error:
         raise ModelError(f"{name}: {error.cause}", error.remedy) from error
-    return ModelFile(found, metadata, contents, data, digest)
+    return ModelFile(path, metadata, contents, data, digest)
 
 
 def _read_bytes(path: Path, name: str) -> bytes:

@@ -15,7 +15,7 @@ from vidi.images.framing import frame_image
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.read import ModelFile, read_model, read_model_bytes
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.session import open_session, run_session
 from vidi.prediction.stream import Answer, batch_size, predict_stream
@@ -39,6 +39,21 @@ class Predictor:
         """
         model = read_model(Path(path))
         return cls(open_session(model), model)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Open the bytes of a model file.
+
+        Raises:
+            ModelError: damaged, changed, hostile, or not written by vidi.
+        """
+        model = read_model_bytes(data)
+        return cls(open_session(model), model)
+
+    def _repr_html_(self) -> str:
+        from vidi.prediction.as_html import model_as_html
+
+        return model_as_html(self.model)
 
     @property
     def metadata(self) -> ModelMetadata:

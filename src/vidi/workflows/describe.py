@@ -40,7 +40,7 @@ def describe_model(
         classes=prepared.dataset.classes,
         framing=prepared.framing,
         normalisation=Normalisation(
-            mean=_three(trained.normalisation.mean), standard_deviation=_three(trained.normalisation.std)
+            mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
         ),
         network=trained.recipe.network,
         run=run,
@@ -85,6 +85,7 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
     }
 
 
-def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+def as_three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    """Three numbers for red, green and blue, as the metadata takes them."""
     red, green, blue = numbers
     return float(red), float(green), float(blue)

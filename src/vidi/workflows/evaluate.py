@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.prepare import DataRequest, decode_options
 from vidi.workflows.run_folder import METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
 
 EVALUATION = "evaluation.json"  # what was asked for, so that the report can be made again
 LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
@@ -56,6 +59,17 @@ class Evaluated:
     match: ClassMatch
     account: Account
     test_uses: int  # how often these images were used to score models of this run, this time included
+
+    def plot(self) -> "Drawing":
+        """Reliability, ROC and precision-recall; a notebook shows them, their `save` writes them."""
+        from vidi.report.notebook import draw_folder
+
+        return draw_folder(self.folder)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import folder_as_html
+
+        return folder_as_html(self.folder)
 
 
 def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated:

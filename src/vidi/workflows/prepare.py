@@ -27,6 +27,7 @@ from vidi.workflows.run_folder import SPLITS
 
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
+LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
 SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
 
 
@@ -172,21 +173,43 @@ def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
 def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
     """What the choice of a recipe looks at: counts, the usual size, and what a sample of the images looks like."""
     sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
-    small = Framing(size=(16, 16), mode="stretch")
-    seen = read_images(dataset.store, [image.path for image in sample], framing=small, isolated=False)
+    seen = read_images(dataset.store, [image.path for image in sample], framing=LOOKED_AT, isolated=False)
     read = [(one.image, min(image.labels)) for one, image in zip(seen, sample, strict=True) if one.image is not None]
-    grey = [bool((image == image[:, :, :1]).all()) for image, _ in read]
-    usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
     learnt = sum(image.part in (None, "train") for image in dataset.images)
     shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
-    return DataTraits(
-        image_count=max(2, round(learnt * shares)),
+    return traits_from(
+        [image for image, _ in read],
+        [label for _, label in read],
+        sizes=sizes,
+        image_count=round(learnt * shares),
         class_count=len(dataset.classes),
+    )
+
+
+def traits_from(
+    sample: Sequence[NDArray[np.uint8]],
+    labels: Sequence[int],
+    *,
+    sizes: Sequence[tuple[int, int]],
+    image_count: int,
+    class_count: int,
+) -> DataTraits:
+    """What the choice of a recipe looks at, from a sample of the images.
+
+    Args:
+        sample: framed small, (16, 16, 3) uint8 each; perhaps none.
+        labels: the class of each.
+        sizes: (height, width) of the images as they are.
+        image_count: images that will be learnt from.
+        class_count: classes in all.
+    """
+    usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
+    return DataTraits(
+        image_count=max(2, image_count),
+        class_count=class_count,
         usual_size=(int(usual[0]), int(usual[1])),
-        is_grey=bool(grey) and all(grey),
-        mirrored_share=mirrored_share(np.stack([image for image, _ in read]), np.array([label for _, label in read]))
-        if read
-        else None,
+        is_grey=bool(sample) and all(bool((image == image[:, :, :1]).all()) for image in sample),
+        mirrored_share=mirrored_share(np.stack(sample), np.array(labels)) if sample else None,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vidi.data.dataset import Dataset
 from vidi.evaluation.evaluation import Evaluation
@@ -27,6 +27,9 @@ from vidi.workflows.run_folder import (
     write_request,
 )
 from vidi.workflows.stopping import stop_on_signal
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,17 @@ class Run:
     test: Evaluation | None  # None while unfinished, or where no image was kept for the test
     notes: tuple[str, ...] = ()
     refused: int = 0  # images that could not be used
+
+    def plot(self) -> "Drawing":
+        """Learning curves and test figures; a notebook shows them, their `save` writes them."""
+        from vidi.report.notebook import draw_folder
+
+        return draw_folder(self.folder)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import folder_as_html
+
+        return folder_as_html(self.folder)
 
 
 def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:

@@ -1,0 +1,238 @@
+"""`ImageClassifier`: an image classifier with scikit-learn's manners."""
+
+import operator
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import MissingPackageError, ShapeError, UsageError
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Entry
+from vidi.prediction.prediction import decide
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.given import answer_given, list_images
+from vidi.workflows.logged import LoggedEvents
+from vidi.workflows.python import missing_for_training
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, column_or_1d
+except ImportError as error:
+    raise MissingPackageError(
+        "ImageClassifier needs scikit-learn, which is not installed", 'Install it: pip install "vidi[train]"'
+    ) from error
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
+SMALLEST_SIDE, LARGEST_SIDE = 8, 1_024  # pixels
+MOST_HELD_OUT = 0.25  # twice that is kept from training
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A classifier of images that trains, clones, scores and searches as scikit-learn's do.
+
+    `X` is a list of paths, of Pillow images, or of uint8 arrays (height, width, 3) or (height, width), of any sizes; or
+    one uint8 array of all images. Prediction always goes through the finished model file, so that `save` gives a
+    `model.onnx` with the very same answers.
+
+    A tenth of the images chooses the best epoch and another tenth calibrates the probabilities (`held_out`); with fewer
+    than 20 images in such a part everything is learnt from and the probabilities stay uncalibrated. There is no test
+    part: `cross_val_score`, or `vidi.train` on a folder, tells how good the model is.
+
+    Args:
+        network: `compact`, `textbook` or `dense`.
+        image_size: pixels the network sees, one number or (height, width); chosen from the images when left out.
+        epochs: passes over the training images; chosen from their number when left out.
+        minutes: time for one `fit`; fewer epochs are planned where they would take longer.
+        held_out: share of the images, 0 to 0.25, kept for choosing the epoch, and the same again for calibration.
+        recipe: any other value of the recipe: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
+            `augmentation.NAME`, such as `{"learning_rate": 0.1, "augmentation.flip": "none"}`.
+        random_state: a whole number that decides every random number; the same number gives the same model.
+
+    Attributes:
+        classes_: (classes,) the labels, sorted, in the order of the columns of `predict_proba`.
+        predictor_: the loaded model file, a `vidi.Predictor`.
+        history_: one row for each epoch.
+        refused_: the images that could not be used, each with path, code and sentence.
+
+    >>> ImageClassifier(epochs=3).get_params()["epochs"]
+    3
+    """
+
+    def __init__(
+        self,
+        network: str = "compact",
+        *,
+        image_size: int | tuple[int, int] | None = None,
+        epochs: int | None = None,
+        minutes: float | None = None,
+        held_out: float = 0.1,
+        recipe: Mapping[str, object] | None = None,
+        random_state: int = 0,
+    ) -> None:
+        # As scikit-learn wants it: parameters are stored untouched, and judged by `fit`.
+        self.network = network
+        self.image_size = image_size
+        self.epochs = epochs
+        self.minutes = minutes
+        self.held_out = held_out
+        self.recipe = recipe
+        self.random_state = random_state
+
+    def fit(self, X: object, y: object, groups: Sequence[object] | None = None) -> Self:  # noqa: N803  # sklearn's name
+        """Train on labelled images.
+
+        Images that cannot be used are left out, warned of, and listed in `refused_`.
+
+        Args:
+            X: images, see the class.
+            y: (images,) the label of each: texts, numbers or truth values.
+            groups: (images,) images of equal group are never both learnt from and chosen by.
+
+        Raises:
+            ShapeError: `X` holds something else than images, or another number of them than `y`.
+            UsageError: a parameter has a value that it cannot have.
+            DataError: fewer than two classes have usable images.
+        """
+        try:
+            from vidi.workflows.fit import FitRequest, fit_images
+        except ModuleNotFoundError as error:
+            raise missing_for_training(error) from error
+        images = list_images(X)
+        classes, labels = _read_labels(y, len(images))
+        if groups is not None and len(groups) != len(images):
+            raise ShapeError(f"{len(images)} images have {len(groups)} groups", "Give one group each.")
+        request = FitRequest(
+            classes=tuple(str(label) for label in classes.tolist()),
+            network=self.network,
+            changes=self._changes(),
+            minutes=self.minutes,
+            held_out=_between("held_out", self.held_out, 0, MOST_HELD_OUT),
+        )
+        named = None if groups is None else [str(group) for group in groups]
+        fitted = fit_images(images, labels, request, groups=named, events=LoggedEvents())
+        _warn_of(fitted.refused)
+        self.classes_ = classes
+        self.predictor_ = fitted.predictor
+        self.history_ = fitted.history
+        self.refused_ = fitted.refused
+        return self
+
+    def predict(self, X: object) -> NDArray[Any]:  # noqa: N803
+        """The label of each image, (images,).
+
+        Raises:
+            sklearn.exceptions.NotFittedError: before `fit`.
+            DataError: an image cannot be used; it is named.
+        """
+        rows = self.predict_proba(X)
+        labels: NDArray[Any] = self.classes_[[decide(row, self.predictor_.metadata).label_index for row in rows]]
+        return labels
+
+    def predict_proba(self, X: object) -> NDArray[np.float32]:  # noqa: N803
+        """Probabilities (images, classes), columns in the order of `classes_`; rows sum to 1.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: before `fit`.
+            DataError: an image cannot be used; it is named.
+        """
+        check_is_fitted(self)
+        return answer_given(self.predictor_, list_images(X))
+
+    def save(self, path: Path | str) -> None:
+        """Write the model file: the same answers in `vidi.load`, `vidi predict`, and any onnxruntime.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: before `fit`.
+            ResourceError: it cannot be written.
+        """
+        check_is_fitted(self)
+        write_whole(Path(path), self.predictor_.model.data)
+
+    def plot(self) -> "Drawing":
+        """Loss and accuracy by epoch; a notebook shows the figure, its `save` writes it."""
+        check_is_fitted(self)
+        from vidi.report.notebook import draw_rows
+
+        return draw_rows(self.history_)
+
+    def _changes(self) -> dict[str, object]:
+        """What the parameters change in the recipe."""
+        try:
+            seed = operator.index(self.random_state)
+        except TypeError as error:
+            raise UsageError(
+                f"random_state is {self.random_state!r}", "Give a whole number: equal runs give equal models."
+            ) from error
+        changes: dict[str, object] = {"seed": seed, **(self.recipe or {})}
+        if self.epochs is not None:
+            changes["epochs"] = self.epochs
+        if self.image_size is not None:
+            changes["image_size"] = _read_size(self.image_size)
+        return changes
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True  # (images, height, width); with colour four
+        tags.input_tags.string = True  # paths
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied: the model file's bytes in place of its session."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "predictor_" in state:
+            state["predictor_"] = state["predictor_"].model.data
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the model file again, with every check that any model file has to pass."""
+        if "predictor_" in state:
+            state = {**state, "predictor_": Predictor.from_bytes(state["predictor_"])}
+        super().__setstate__(state)
+
+
+def _read_labels(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The distinct labels, sorted, and the index of each image's."""
+    if y is None:
+        raise ShapeError("y is missing", "Give one label for each image.")
+    column = column_or_1d(np.asarray(y))
+    check_classification_targets(column)
+    if len(column) != image_count:
+        raise ShapeError(f"{image_count} images have {len(column)} labels", "Give one label for each image.")
+    classes, labels = np.unique(column, return_inverse=True)
+    return classes, labels.astype(np.int64)
+
+
+def _read_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) from one number or two."""
+    try:
+        height, width = (size, size) if isinstance(size, int | np.integer) else size
+        sides = operator.index(height), operator.index(width)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"image_size is {size!r}", "Give one whole number, or (height, width).") from error
+    for side in sides:
+        _between("image_size", side, SMALLEST_SIDE, LARGEST_SIDE)
+    return sides
+
+
+def _between(name: str, value: float, least: float, most: float) -> float:
+    if not least <= value <= most:
+        raise UsageError(f"{name} is {value!r}", f"Use {least:g} to {most:g}.")
+    return value
+
+
+def _warn_of(refused: Sequence[Entry]) -> None:
+    if refused:
+        first = refused[0]
+        warnings.warn(
+            f"{len(refused):,} images cannot be used and are left out; the first is {escape_path(first.path)} "
+            f"({first.code}); `refused_` lists them",
+            stacklevel=3,
+        )

@@ -1,0 +1,104 @@
+"""What a notebook shows of a run, an evaluation or a check: a few lines, and the report's own figures."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.data.checked import CheckResult
+from vidi.errors import DataError
+from vidi.figures.class_sizes import draw_class_sizes
+from vidi.figures.drawing import Drawing, side_by_side
+from vidi.files import escape_path
+from vidi.prediction.as_html import table_as_html
+from vidi.report.drawings import draw_history, draw_rankings, draw_test_reliability
+from vidi.report.render import percent, visible
+from vidi.report.run_files import Epoch, read_run
+from vidi.report.sentences import expectation, headline, honesty, weakness
+
+if TYPE_CHECKING:
+    from vidi.training.progress import EpochRow
+
+MOST_FINDINGS = 12
+
+
+def folder_as_html(folder: Path) -> str:
+    """A run or an evaluation: the finding, its interval, the weakest class, and where the report is.
+
+    Raises:
+        DataError: a file in the folder is damaged.
+    """
+    test = read_run(folder).metrics.get("test")
+    rows = {}
+    if test is not None and test["images"]:
+        accuracy = test["accuracy"]
+        interval = f"95 % interval {percent(accuracy['low'], digits=1)} to {percent(accuracy['high'], digits=1)}"
+        rows = {
+            "accuracy": f"{percent(accuracy['value'], digits=1)}, {interval}, n = {accuracy['n']:,}",
+            "expect": expectation(test),
+            "weakest": weakness(test),
+            "confidence": honesty(test)[1],
+        }
+    rows["folder"] = escape_path(folder)
+    return table_as_html(headline(test), rows)
+
+
+def draw_folder(folder: Path) -> Drawing:
+    """The learning curves of a run, and how an evaluation or a run did on test images: reliability, ROC, precision.
+
+    Raises:
+        DataError: there is nothing to draw yet, or a file in the folder is damaged.
+        MissingPackageError: matplotlib is not installed.
+    """
+    run = read_run(folder)
+    test = run.metrics.get("test")
+    figures = [str(figure) for figure in draw_history(run.history)]
+    if test is not None:
+        reliability = draw_test_reliability(test)
+        figures += [] if reliability is None else [str(reliability)]
+        figures += [str(figure) for figure in draw_rankings(test)]
+    if not figures:
+        raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
+    return side_by_side(figures)
+
+
+def draw_rows(history: "Sequence[EpochRow]") -> Drawing:
+    """Loss and accuracy by epoch.
+
+    Raises:
+        DataError: fewer than two epochs.
+        MissingPackageError: matplotlib is not installed.
+    """
+    figures = draw_history(
+        [
+            Epoch(
+                number=row.epoch,
+                train_loss=row.train_loss,
+                train_accuracy=row.train_accuracy,
+                validation_loss=row.validation_loss,
+                validation_accuracy=row.validation_accuracy,
+                images_per_second=row.images_per_second,
+                seconds=row.seconds,
+                limited_by=row.limited_by,
+            )
+            for row in history
+        ]
+    )
+    if not figures:
+        raise DataError("one epoch makes no curve", "Train two epochs or more.")
+    return side_by_side([str(figure) for figure in figures])
+
+
+def check_as_html(title: str, check: CheckResult) -> str:
+    """The account of a check and its findings, the gravest first."""
+    shown = check.findings[:MOST_FINDINGS]
+    items = "".join(f"<li><b>{escape(one.severity)}</b>: {escape(visible(one.sentence))}</li>" for one in shown)
+    more = len(check.findings) - len(shown)
+    rest = f"<li>and {more:,} more</li>" if more > 0 else ""
+    findings = f"<ul>{items}{rest}</ul>" if items else "<p>nothing found that its owner should know</p>"
+    return table_as_html(visible(title), {"files": check.account.sentence()}) + findings
+
+
+def draw_sizes(counts: dict[str, int]) -> Drawing:
+    """How many images there are of each class."""
+    return side_by_side([draw_class_sizes({visible(name): count for name, count in counts.items()})])

@@ -1,0 +1,228 @@
+"""From images in a caller's hands to a model file in memory: what `ImageClassifier.fit` does."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.groups import join_links, links_of_equal
+from vidi.errors import DataError
+from vidi.evaluation.uses import digest_of_images
+from vidi.files import digest_of
+from vidi.images.account import Entry
+from vidi.images.framing import Framing, choose_framing
+from vidi.machine import Deadline
+from vidi.metrics.temperature import Temperature, fit_temperature
+from vidi.model_file.metadata import ModelMetadata, Normalisation
+from vidi.model_file.write import recalibrate, write_model
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.training.data import TrainingData
+from vidi.training.defaults import recipe_for
+from vidi.training.progress import EpochRow
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork, train_network
+from vidi.workflows.calibrate import answer_pixels, deal_folds
+from vidi.workflows.describe import LIBRARIES, as_calibration, as_three
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.given import Given, frame_given, look_at_given
+from vidi.workflows.parity import IMAGE_COUNT, require_parity
+from vidi.workflows.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
+from vidi.workflows.run_folder import MODEL
+
+LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
+SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRequest:
+    """How to train on images that are given one by one."""
+
+    classes: tuple[str, ...]
+    network: str = "compact"
+    changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
+    minutes: float | None = None  # for everything
+    held_out: float = 0.1  # share kept for choosing the epoch, and again for calibration
+    name: str = "ImageClassifier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What training on given images leaves behind."""
+
+    predictor: Predictor  # the model file, loaded; its bytes are `predictor.model.data`
+    history: tuple[EpochRow, ...]
+    recipe: Recipe
+    refused: tuple[Entry, ...]  # images that could not be used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """The usable images, framed."""
+
+    pixels: NDArray[np.uint8]  # (images, height, width, 3)
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]  # equal numbers stay in one part
+    digests: tuple[str, ...]
+    refused: tuple[Entry, ...]
+
+
+def fit_images(
+    images: Sequence[Given],
+    labels: NDArray[np.int64],
+    request: FitRequest,
+    *,
+    groups: Sequence[str] | None = None,
+    events: Events = SILENCE,
+) -> Fitted:
+    """Train on given images and make a model file of the network; the file has passed the parity gate.
+
+    From 20 images on in each held-out part, the best epoch is chosen on the one and the temperature fitted on the
+    other; of fewer images everything is learnt from, the last epoch is kept, and probabilities stay uncalibrated.
+    Images that are equal once framed, and images of one group, are never on both sides.
+
+    Args:
+        images: paths, arrays or Pillow images of any sizes.
+        labels: (images,) int64, index into `request.classes`.
+        request: how.
+        groups: images of equal group are kept together.
+        events: told what happens.
+
+    Raises:
+        DataError: fewer than two classes have usable images.
+        UsageError, GateError, ResourceError: as `train_network` says.
+    """
+    deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
+    sizes = look_at_given(images[:: max(1, len(images) // SIZES_LOOKED_AT)])
+    recipe = _choose_recipe(images, labels, request, sizes)
+    if not sizes:
+        raise DataError("none of the images can be read", "List what is wrong with them: `vidi check`.")
+    framing = choose_framing(sizes, recipe.image_size)
+    kept = _keep(images, labels, framing, groups, events)
+    _require_two_classes(kept, request.classes)
+    train, validation, calibration = _parts(kept, request.held_out, seed=recipe.seed)
+    data = TrainingData(
+        images=kept.pixels,
+        labels=kept.labels,
+        class_count=len(request.classes),
+        train_rows=train,
+        validation_rows=validation,
+        classes=request.classes,
+    )
+    with tempfile.TemporaryDirectory(prefix="vidi-") as place:
+        folder = Path(place)
+        until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * SHARE_FOR_TRAINING))
+        trained = train_network(data, recipe, folder=folder, deadline=until, on_progress=events.training)
+        path = folder / MODEL
+        write_model(path, to_onnx(trained.network, recipe.image_size), _describe(request, kept, framing, trained))
+        require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
+        if len(calibration):
+            recalibrate(path, as_calibration(_temperature(Predictor.load(path), kept, calibration)))
+        predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
+    return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
+
+
+def _choose_recipe(
+    images: Sequence[Given], labels: NDArray[np.int64], request: FitRequest, sizes: Sequence[tuple[int, int]]
+) -> Recipe:
+    step = max(1, len(images) // PIXELS_LOOKED_AT)
+    seen = zip(frame_given(images[::step], LOOKED_AT), labels[::step].tolist(), strict=True)
+    read = [(image, label) for image, label in seen if not isinstance(image, Entry)]
+    traits = traits_from(
+        [image for image, _ in read],
+        [label for _, label in read],
+        sizes=sizes,
+        image_count=len(images),
+        class_count=len(request.classes),
+    )
+    return recipe_for(traits, network=request.network, changes=request.changes)
+
+
+def _keep(
+    images: Sequence[Given],
+    labels: NDArray[np.int64],
+    framing: Framing,
+    groups: Sequence[str] | None,
+    events: Events,
+) -> _Kept:
+    """Frame every image once; what cannot be used is named and left out."""
+    pixels = np.empty((len(images), *framing.size, 3), np.uint8)
+    rows: list[int] = []
+    refused: list[Entry] = []
+    digests: list[str] = []
+    for number, one in enumerate(frame_given(images, framing)):
+        events.reading(number + 1, len(images))
+        if isinstance(one, Entry):
+            refused.append(one)
+            continue
+        pixels[len(rows)] = one
+        rows.append(number)
+        digests.append(digest_of(np.ascontiguousarray(one).tobytes()))
+    links = links_of_equal(digests)
+    if groups is not None:
+        links += links_of_equal(groups[row] for row in rows)
+    return _Kept(
+        pixels=pixels[: len(rows)],
+        labels=labels[rows],
+        groups=join_links(len(rows), links),
+        digests=tuple(digests),
+        refused=tuple(refused),
+    )
+
+
+def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
+    shown = np.unique(kept.labels)
+    if len(shown) < 2:
+        found = f"only {classes[shown[0]]!r} has" if len(shown) else "no class has"
+        refused = f"; {len(kept.refused):,} images cannot be used" if kept.refused else ""
+        raise DataError(f"{found} usable images{refused}", "Give images of at least two classes.")
+
+
+def _parts(kept: _Kept, share: float, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to learn from, to choose the epoch by, and to calibrate on; the last two may be empty."""
+    count = len(kept.labels)
+    everything, nothing = np.arange(count), np.arange(0)
+    if share * count < LEAST_HELD_OUT:
+        return everything, nothing, nothing
+    folds = round(1 / share)
+    fold_of = deal_folds(kept.labels, [str(group) for group in kept.groups.tolist()], folds=folds, seed=seed)
+    learnt = np.unique(kept.labels[fold_of > 1])
+    # A class of one or two images or groups may have been dealt away whole: it is learnt from instead.
+    fold_of[~np.isin(kept.labels, learnt)] = folds
+    return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
+
+
+def _temperature(predictor: Predictor, kept: _Kept, rows: NDArray[np.int64]) -> Temperature:
+    probabilities = answer_pixels(predictor, kept.pixels, rows)
+    groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
+    return fit_temperature(probabilities, kept.labels[rows], groups=groups)
+
+
+def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:
+    """What the model file says: it is finished, and it was not tested."""
+    counts = Counter(request.classes[label] for label in kept.labels.tolist())
+    return ModelMetadata(
+        classes=request.classes,
+        framing=framing,
+        normalisation=Normalisation(
+            mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
+        ),
+        network=trained.recipe.network,
+        run=request.name,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        description=f"Tells {len(request.classes)} classes apart: {', '.join(request.classes[:20])}",
+        data={
+            "digest": digest_of_images(kept.digests),  # of the framed pixels: the images had no files, or any
+            "images": len(kept.labels),
+            "classes": dict(sorted(counts.items())),
+            "reader": "python",
+        },
+        recipe=trained.recipe.as_dict(),
+        library_versions={name: version(name) for name in LIBRARIES},
+    )
