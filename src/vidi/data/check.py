@@ -7,23 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, pixels_key
-from vidi.data.capture import Capture, group_bursts, read_capture
+from vidi.data.capture import group_bursts
 from vidi.data.checked import CheckResult, ImageRecord, NearCopy
 from vidi.data.dataset import Dataset
 from vidi.data.findings import find_conflicts, list_findings
-from vidi.data.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
+from vidi.data.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
+from vidi.data.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.near_copies import find_near_copies
-from vidi.errors import ImageError
 from vidi.images.account import Account, Entry
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import ReadImage, read_images
-from vidi.images.store import ImageStore
 
 Progress = Callable[[int, int], None]  # images done, images in all
 DEFAULT_OPTIONS = DecodeOptions()
-# What is read where nobody asked for pixels: large enough for the fingerprint to see how sharp an image is.
-CHECK_FRAMING = Framing(size=(96, 96), mode="stretch")
 
 
 def check_dataset(
@@ -56,8 +53,8 @@ def check_dataset(
     stream = read_images(
         dataset.store,
         [image.path for image in dataset.images],
-        framing=framing or CHECK_FRAMING,
-        measure=fingerprint_image,
+        framing=framing if cache is not None else None,
+        measure=measure_file,
         options=options,
         workers=workers,
     )
@@ -77,15 +74,13 @@ class _Reading:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.records: list[ImageRecord] = []
-        self.captures: list[Capture | None] = []
-        self.fingerprints = np.zeros((len(dataset.images), FINGERPRINT_BYTES), np.uint8)
+        self.measured = np.zeros((len(dataset.images), MEASURED_BYTES), np.uint8)
 
     def take(self, stream: Iterable[ReadImage], building: Building | None, on_progress: Progress | None) -> None:
         for index, read in enumerate(stream):
             self.records.append(_record_of(read))
-            self.captures.append(None if read.error else _capture_of(self.dataset.store, read.path))
             if read.measured is not None:
-                self.fingerprints[index] = read.measured
+                self.measured[index] = read.measured
             if building is not None and read.image is not None:
                 building.pixels[index] = read.image
             if on_progress is not None:
@@ -98,26 +93,20 @@ def _record_of(read: ReadImage) -> ImageRecord:
         path=read.path,
         digest=None if refusal else read.digest,
         byte_count=read.byte_count,
-        size=read.size,
+        size=read.size or (0, 0),
         notes=read.notes,
         refusal=refusal,
     )
 
 
-def _capture_of(store: ImageStore, path: str) -> Capture | None:
-    try:
-        return read_capture(store.read(path))
-    except ImageError:
-        return None  # gone since it was decoded; training will notice by its digest
-
-
 def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
     records = tuple(
         replace(record, capture=burst)
-        for record, burst in zip(reading.records, group_bursts(reading.captures), strict=True)
+        for record, burst in zip(reading.records, group_bursts(captures_of(reading.measured)), strict=True)
     )
     usable = np.array([record.refusal is None for record in records], dtype=bool)
-    near = _near_copies(reading.fingerprints, usable, records)
+    fingerprints = reading.measured[:, :FINGERPRINT_BYTES]
+    near = _near_copies(fingerprints, usable, records)
     conflicting = find_conflicts(dataset, records, near)
     scan = dataset.account
     refused = [record.refusal for record in records if record.refusal is not None]
@@ -130,7 +119,7 @@ def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
     result = CheckResult(
         records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )
-    return replace(result, findings=list_findings(dataset, result, unpack_fingerprints(reading.fingerprints)))
+    return replace(result, findings=list_findings(dataset, result, unpack_fingerprints(fingerprints)))
 
 
 def _near_copies(

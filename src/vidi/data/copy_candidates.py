@@ -1,0 +1,203 @@
+"""Which pairs of images are worth laying over one another: a search that need not look at every pair."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Indexes = NDArray[np.int64]
+
+FREQUENCIES = 8  # a side: the coarse structure that survives a resize, a re-encoding and a small shift
+NEAR = 0.955  # least correlation of two descriptors: 98 % of cuts to 80 % of the area lie above, measured
+SAME = 0.995  # the same of two images in the same frame
+TO_VERIFY = 4  # candidates of one image that are looked at closely
+CROWD = 30  # look-alikes of one image beyond which only those in the same frame are looked at
+CELL_IMAGES = 200
+PROBES = 4  # cells in which a descriptor is looked for
+_SMALL = 1_000  # images up to which every pair is compared
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pairs of images that may be copies; the second may show a window of the first."""
+
+    first: Indexes  # (pairs,) image index
+    second: Indexes
+    mirrored: NDArray[np.bool_]
+    windows: Floats  # (pairs, 4) height, vertical shift, width, horizontal shift of the window, as a first guess
+    crowded: NDArray[np.bool_]  # (images,) which images have too many look-alikes to trust a likeness
+
+
+def find_candidates(grey: NDArray[np.uint8]) -> Candidates:
+    """Pairs whose coarse structure agrees, plain or mirrored, whole or as a window of at least 80 % of the area.
+
+    Every image is described by 63 low frequencies, and once more for each of 24 windows of it; the descriptors of
+    windows are looked up among those of whole images, in the few cells of like images where they can be.
+    The work grows with images times the size of a cell.
+
+    Args:
+        grey: (images, side, side) thumbnails, each with some contrast.
+    """
+    if len(grey) < 2:
+        nothing = np.zeros(0, np.int64)
+        empty = np.zeros((0, 4), np.float32)
+        return Candidates(nothing, nothing, np.zeros(0, bool), empty, np.zeros(len(grey), bool))
+    windows = _windows()
+    whole = _describe(grey, windows[0])
+    cells = _Cells(whole)
+    crowd = np.zeros(len(grey), np.int64)
+    hits = []
+    for number, window in enumerate(windows):
+        queries = whole if number == 0 else _describe(grey, window)
+        hits.append(_search(queries, whole, cells, crowd if number == 0 else None))
+        hits[-1]["window"] = number
+    found = np.concatenate(hits)
+    crowded = crowd > CROWD
+    close = found["likeness"] >= np.where(crowded[found["first"]] | crowded[found["second"]], SAME, NEAR)
+    kept = _best_of_each(found[close], len(grey))
+    shapes = np.array([_middle_and_scale(window) for window in windows], np.float32)
+    return Candidates(kept["first"], kept["second"], kept["mirrored"], shapes[kept["window"]], crowded)
+
+
+Spans = tuple[tuple[float, float], tuple[float, float]]  # (top, bottom), (left, right)
+_HIT = np.dtype(
+    [("first", np.int64), ("second", np.int64), ("likeness", np.float32), ("mirrored", bool), ("window", np.int64)]
+)
+
+
+def _windows() -> list[Spans]:
+    """The whole image, and windows so spaced that any of 80 % of the area or more lies near one."""
+    whole = (0.0, 1.0)
+    spans = [(whole, whole)]
+    both = _three_places(0.8**0.5)
+    spans += [(rows, columns) for rows in both for columns in both]
+    slight = ((0.0, 0.95), (0.05, 1.0))
+    spans += [(rows, columns) for rows in slight for columns in slight]
+    for span in (*_three_places(0.82), (0.0, 0.91), (0.09, 1.0)):
+        spans += [(whole, span), (span, whole)]
+    return spans
+
+
+def _three_places(share: float) -> list[tuple[float, float]]:
+    margin = 1 - share
+    return [(0.0, share), (margin / 2, 1 - margin / 2), (margin, 1.0)]
+
+
+def _middle_and_scale(window: Spans) -> list[float]:
+    return [number for start, stop in window for number in (stop - start, (start + stop) / 2 - 0.5)]
+
+
+def _describe(grey: NDArray[np.uint8], window: Spans) -> Floats:
+    """Low frequencies of the window of every image, of length 1: (images, 63), those even across first."""
+    side = grey.shape[1]
+    down, across = (_frequencies_of(side, *span) for span in window)
+    described = np.empty((len(grey), FREQUENCIES * FREQUENCIES - 1), np.float32)
+    order = np.argsort(np.arange(1, FREQUENCIES * FREQUENCIES) % 2, kind="stable")
+    for start in range(0, len(grey), _BLOCK):
+        block = grey[start : start + _BLOCK].astype(np.float32)
+        terms = (down @ block @ across.T).reshape(len(block), -1)[:, 1:]  # without the mean
+        terms = terms[:, order]
+        described[start : start + len(block)] = terms / np.maximum(np.linalg.norm(terms, axis=1, keepdims=True), 1e-6)
+    return described
+
+
+def _frequencies_of(side: int, start: float, stop: float) -> Floats:
+    """(FREQUENCIES, side): the first cosines over the span of an axis."""
+    samples = 32
+    at = start + (np.arange(samples) + 0.5) / samples * (stop - start)
+    centres = (np.arange(side) + 0.5) / side
+    sampling = np.maximum(0.0, 1.0 - np.abs(at[:, None] - centres) * min(samples, side))
+    sampling /= sampling.sum(axis=1, keepdims=True)
+    waves = np.arange(FREQUENCIES)[:, None] * (np.arange(samples) + 0.5)[None] * (np.pi / samples)
+    cosines = np.cos(waves) * np.where(np.arange(FREQUENCIES) == 0, 0.5**0.5, 1.0)[:, None]
+    weights: Floats = (cosines @ sampling).astype(np.float32)
+    return weights
+
+
+_EVEN = FREQUENCIES * (FREQUENCIES // 2) - 1  # descriptors that stay as they are when an image is mirrored
+
+
+def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Correlation of each query with each image, or with its mirror image where that is greater."""
+    even = queries[:, :_EVEN] @ whole[:, :_EVEN].T
+    odd = queries[:, _EVEN:] @ whole[:, _EVEN:].T
+    return even + np.abs(odd), odd < 0
+
+
+class _Cells:
+    """Images sorted into cells of like ones, by their nearest centre."""
+
+    def __init__(self, whole: Floats) -> None:
+        count = len(whole)
+        self.centres = whole[:1] if count <= _SMALL else _centres(whole, count // CELL_IMAGES)
+        nearest = np.concatenate(
+            [_likeness(whole[i : i + _BLOCK], self.centres)[0].argmax(axis=1) for i in range(0, count, _BLOCK)]
+        )
+        self.members: list[Indexes] = [np.flatnonzero(nearest == cell) for cell in range(len(self.centres))]
+
+    def probes(self, queries: Floats) -> list[Indexes]:
+        """For each cell, which queries are to be looked for in it."""
+        count = min(PROBES, len(self.centres))
+        chosen = np.concatenate(
+            [
+                np.argpartition(-_likeness(queries[i : i + _BLOCK], self.centres)[0], count - 1, axis=1)[:, :count]
+                for i in range(0, len(queries), _BLOCK)
+            ]
+        )
+        return [np.flatnonzero((chosen == cell).any(axis=1)) for cell in range(len(self.centres))]
+
+
+def _centres(whole: Floats, count: int) -> Floats:
+    """Centres by a few rounds of k-means on a sample; the same for the same images."""
+    random = np.random.default_rng(0)
+    sample = whole[random.permutation(len(whole))[: 40 * count]]
+    centres = sample[:count].copy()
+    for _ in range(4):
+        likeness, mirrored = _likeness(sample, centres)
+        nearest = likeness.argmax(axis=1)
+        upright = sample.copy()
+        upright[mirrored[np.arange(len(sample)), nearest], _EVEN:] *= -1
+        sums = np.zeros_like(centres)
+        np.add.at(sums, nearest, upright)
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(norms > 0, sums / np.maximum(norms, 1e-6), centres)
+    return centres
+
+
+def _search(queries: Floats, whole: Floats, cells: _Cells, crowd: Indexes | None) -> NDArray[np.void]:
+    """The two likest images of each query in each cell that it may be in; counts look-alikes into `crowd`."""
+    hits = []
+    for members, asking in zip(cells.members, cells.probes(queries), strict=True):
+        for start in range(0, len(asking) if len(members) else 0, _BLOCK):
+            rows = asking[start : start + _BLOCK]
+            likeness, mirrored = _likeness(queries[rows], whole[members])
+            likeness[rows[:, None] == members[None]] = -1.0
+            if crowd is not None:
+                crowd[rows] += (likeness >= NEAR).sum(axis=1)
+            for _ in range(2):
+                best = likeness.argmax(axis=1)
+                at = np.arange(len(rows))
+                near = np.flatnonzero(likeness[at, best] >= NEAR)
+                hit = np.zeros(len(near), _HIT)
+                hit["first"], hit["second"] = rows[near], members[best[near]]
+                hit["likeness"], hit["mirrored"] = likeness[near, best[near]], mirrored[near, best[near]]
+                hits.append(hit)
+                likeness[at, best] = -1.0
+    return np.concatenate(hits) if hits else np.zeros(0, _HIT)
+
+
+def _best_of_each(hits: NDArray[np.void], count: int) -> NDArray[np.void]:
+    """Each pair once, by its likest window, and of each image its few likest pairs."""
+    low, high = np.minimum(hits["first"], hits["second"]), np.maximum(hits["first"], hits["second"])
+    order = np.lexsort((hits["window"], -hits["likeness"], high, low))
+    keys = (low * count + high)[order]
+    hits = hits[order[np.concatenate([[True], keys[1:] != keys[:-1]])]] if len(order) else hits
+    kept = np.zeros(len(hits), bool)
+    for end in ("first", "second"):
+        ranked = np.lexsort((-hits["likeness"], hits[end]))
+        owners = hits[end][ranked]
+        first_of_owner = np.searchsorted(owners, owners)
+        kept[ranked[np.arange(len(owners)) - first_of_owner < TO_VERIFY]] = True
+    return hits[kept]
