@@ -20,7 +20,7 @@ def test_a_network_started_from_a_model_answers_as_the_model(name):
     trained = with_lived_in_statistics(build_network(name, image_size=SIZE, class_count=3))
     network = build_network(name, image_size=SIZE, class_count=3, seed=1)
 
-    left = start_from(network, weights_of(to_onnx(trained, SIZE)), some_inputs())
+    left = start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())
 
     assert left == []
     with torch.inference_mode():
@@ -34,7 +34,7 @@ def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
         trained(inputs)
     network = build_network("compact", image_size=SIZE, class_count=3, options=narrow, seed=1)
 
-    start_from(network, weights_of(to_onnx(trained.eval(), SIZE)), inputs)
+    start_from(network, weights_of(to_onnx(trained.eval(), SIZE)), inputs=inputs)
 
     with torch.no_grad():
         torch.testing.assert_close(network.train()(inputs), trained.train()(inputs), atol=1e-2, rtol=1e-2)
@@ -45,7 +45,7 @@ def test_a_head_for_other_classes_stays_new():
     network = build_network("compact", image_size=SIZE, class_count=5, seed=1)
     before = network.head.weight.detach().clone()
 
-    left = start_from(network, weights_of(to_onnx(trained, SIZE)), some_inputs())
+    left = start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())
 
     assert left == ["head"]
     assert torch.equal(network.head.weight, before)
@@ -56,4 +56,4 @@ def test_weights_of_another_network_are_refused():
     network = build_network("compact", image_size=SIZE, class_count=3)
 
     with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 16x3x3x3, there is 32x3x3x3"):
-        start_from(network, weights_of(to_onnx(trained, SIZE)), some_inputs())
+        start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())

@@ -31,10 +31,10 @@ def draws(count: int = 6, value: float | None = None) -> np.ndarray:
 
 
 def test_an_image_is_changed_alike_in_any_batch_and_order():
-    together = augment(images(), draws(), EVERYTHING)
+    together = augment(images(), draws(), augmentation=EVERYTHING)
     order = np.array([3, 0, 5])
 
-    apart = augment(images()[order], draws()[order], EVERYTHING)
+    apart = augment(images()[order], draws()[order], augmentation=EVERYTHING)
 
     np.testing.assert_array_equal(apart, together[order])
 
@@ -51,7 +51,7 @@ def test_shape_and_type_stay_and_the_input_is_not_touched():
     before = images()
     given = before.copy()
 
-    changed = augment(given, draws(), EVERYTHING)
+    changed = augment(given, draws(), augmentation=EVERYTHING)
 
     assert (changed.shape, changed.dtype) == (before.shape, np.uint8)
     assert not np.array_equal(changed, before)
@@ -59,11 +59,13 @@ def test_shape_and_type_stay_and_the_input_is_not_touched():
 
 
 def test_nothing_asked_changes_nothing():
-    np.testing.assert_array_equal(augment(images(), draws(), Augmentation()), images())
+    np.testing.assert_array_equal(augment(images(), draws(), augmentation=Augmentation()), images())
 
 
 def test_half_of_the_images_are_mirrored():
-    changed = shift_and_flip(images(2), np.array([[0.4] * DRAWS, [0.6] * DRAWS], np.float32), Augmentation(flip="both"))
+    changed = shift_and_flip(
+        images(2), np.array([[0.4] * DRAWS, [0.6] * DRAWS], np.float32), augmentation=Augmentation(flip="both")
+    )
 
     np.testing.assert_array_equal(changed[0], images(2)[0, ::-1, ::-1])
     np.testing.assert_array_equal(changed[1], images(2)[1])
@@ -73,7 +75,7 @@ def test_a_shift_moves_by_whole_pixels_within_its_reach():
     numbers = draws(1, 0.999)
     image = images(1, size=(20, 20))
 
-    changed = shift_and_flip(image, numbers, Augmentation(shift=0.1))
+    changed = shift_and_flip(image, numbers, augmentation=Augmentation(shift=0.1))
 
     np.testing.assert_array_equal(changed[0, :-2, :-2], image[0, 2:, 2:])
 
@@ -82,7 +84,7 @@ def test_the_warp_without_reach_is_the_image_itself():
     middle = draws(6, 0.5)
     middle[:, 4] = 0  # the whole area
 
-    np.testing.assert_array_equal(warp(images(), middle, Augmentation(crop=0.5, rotate=30)), images())
+    np.testing.assert_array_equal(warp(images(), middle, augmentation=Augmentation(crop=0.5, rotate=30)), images())
 
 
 def test_a_quarter_turn_turns_by_a_quarter():
@@ -90,7 +92,7 @@ def test_a_quarter_turn_turns_by_a_quarter():
     numbers[:, 6] = 0.75  # half of 180 degrees
     image = images(1, size=(20, 20))
 
-    changed = warp(image, numbers, Augmentation(rotate=180))
+    changed = warp(image, numbers, augmentation=Augmentation(rotate=180))
 
     turned = [np.abs(changed[0].astype(int) - np.rot90(image[0], k)).max() for k in (1, 3)]
     assert min(turned) <= 1
@@ -101,7 +103,7 @@ def test_a_crop_enlarges_a_part():
     numbers = draws(1, 0.5)
     numbers[:, 4] = 1.0  # as much cut away as allowed
 
-    changed = warp(gradient, numbers, Augmentation(crop=0.75))
+    changed = warp(gradient, numbers, augmentation=Augmentation(crop=0.75))
 
     # A quarter of the area is half of each side: the middle half of the levels, 64 to 191.
     assert changed.min() == pytest.approx(64, abs=4)
@@ -111,16 +113,16 @@ def test_a_crop_enlarges_a_part():
 def test_grey_images_stay_grey_and_middle_numbers_leave_colours_alone():
     grey = np.repeat(images()[..., :1], 3, axis=3)
 
-    recoloured = recolour(grey, draws(), 0.5)
+    recoloured = recolour(grey, draws(), reach=0.5)
 
     np.testing.assert_allclose(recoloured[..., 0].astype(int), recoloured[..., 2].astype(int), atol=1)
-    np.testing.assert_array_equal(recolour(images(), draws(6, 0.5), 0.5), images())
+    np.testing.assert_array_equal(recolour(images(), draws(6, 0.5), reach=0.5), images())
 
 
 def test_noise_has_the_strength_that_was_drawn():
     flat = np.full((1, 64, 64, 3), 128, np.uint8)
 
-    noisy = add_noise(flat, draws(1, 0.5), 20.0)
+    noisy = add_noise(flat, draws(1, 0.5), deviation=20.0)
 
     assert noisy.astype(float).std() == pytest.approx(10, rel=0.05)
 
@@ -129,7 +131,7 @@ def test_blur_flattens_and_spares_the_other_half():
     noise = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     numbers = np.array([[0.49] * DRAWS, [0.51] * DRAWS], np.float32)
 
-    blurred = blur(noise, numbers, 2.0)
+    blurred = blur(noise, numbers, radius=2.0)
 
     assert blurred[0].std() < noise[0].std() / 3
     np.testing.assert_array_equal(blurred[1], noise[1])
@@ -138,7 +140,7 @@ def test_blur_flattens_and_spares_the_other_half():
 def test_erasing_paints_one_rectangle_in_the_mean_colour():
     image = images(1, size=(20, 20))
 
-    erased = erase(image, draws(1, 0.4), 0.5)
+    erased = erase(image, draws(1, 0.4), share=0.5)
 
     changed = (erased != image).any(axis=(0, 3))
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))

@@ -23,7 +23,7 @@ class KilledError(BaseException):
 
 
 def test_a_checkpoint_reads_back_as_written(tmp_path):
-    write_checkpoint(tmp_path, tensors(1.5), {"step": 3})
+    write_checkpoint(tmp_path, tensors(1.5), values={"step": 3})
 
     checkpoint = read_checkpoint(tmp_path)
 
@@ -34,7 +34,7 @@ def test_a_checkpoint_reads_back_as_written(tmp_path):
 
 def test_the_one_before_is_kept(tmp_path):
     for step in (1, 2, 3):
-        write_checkpoint(tmp_path, tensors(step), {"step": step})
+        write_checkpoint(tmp_path, tensors(step), values={"step": step})
 
     previous = decode((tmp_path / PREVIOUS_NAME).read_bytes(), name="previous")
 
@@ -48,7 +48,7 @@ def test_without_hard_links_the_one_before_is_kept_as_well(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "link", refuse)
     for step in (1, 2):
-        write_checkpoint(tmp_path, tensors(step), {"step": step})
+        write_checkpoint(tmp_path, tensors(step), values={"step": step})
 
     assert read_checkpoint(tmp_path).values["step"] == 2
     assert decode((tmp_path / PREVIOUS_NAME).read_bytes(), name="previous").values["step"] == 1
@@ -72,7 +72,7 @@ def test_b72_every_flipped_or_missing_byte_is_noticed():
 @pytest.mark.fault
 def test_b72_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
     for step in (1, 2):
-        write_checkpoint(tmp_path, tensors(step), {"step": step})
+        write_checkpoint(tmp_path, tensors(step), values={"step": step})
     (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:-7])
 
     checkpoint = read_checkpoint(tmp_path)
@@ -85,7 +85,7 @@ def test_b72_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
 @pytest.mark.fault
 def test_b72_two_damaged_checkpoints_are_named(tmp_path):
     for step in (1, 2):
-        write_checkpoint(tmp_path, tensors(step), {"step": step})
+        write_checkpoint(tmp_path, tensors(step), values={"step": step})
     for name in (NAME, PREVIOUS_NAME):
         (tmp_path / name).write_bytes(b"junk")
 
@@ -96,7 +96,7 @@ def test_b72_two_damaged_checkpoints_are_named(tmp_path):
 @pytest.mark.fault
 def test_b72_another_version_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SCHEMA", 99)
-    write_checkpoint(tmp_path, tensors(1), {"step": 1})
+    write_checkpoint(tmp_path, tensors(1), values={"step": 1})
     monkeypatch.undo()
 
     with pytest.raises(ModelError, match="is of schema 99; this version of vidi reads schema 1"):
@@ -130,7 +130,7 @@ def test_b67_killed_at_any_call_of_a_write_the_old_or_the_new_one_is_whole(tmp_p
         folder = tmp_path / str(point)
         folder.mkdir()
         for step in (1, 2):
-            write_checkpoint(folder, tensors(step), {"step": step})
+            write_checkpoint(folder, tensors(step), values={"step": step})
 
         was_killed = die_at(point, monkeypatch, folder)
 
@@ -168,7 +168,7 @@ def die_at(point: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> bool:
 
         patch.setattr(Path, "write_bytes", write)
         try:
-            write_checkpoint(folder, tensors(3), {"step": 3})
+            write_checkpoint(folder, tensors(3), values={"step": 3})
         except KilledError:
             return True
     return False
@@ -177,20 +177,20 @@ def die_at(point: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> bool:
 @pytest.mark.fault
 def test_b50_a_full_disk_leaves_the_earlier_checkpoints_whole(tmp_path, monkeypatch):
     for step in (1, 2):
-        write_checkpoint(tmp_path, tensors(step), {"step": step})
+        write_checkpoint(tmp_path, tensors(step), values={"step": step})
 
     def full(path: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ResourceError, match="No space left on device"):
-        write_checkpoint(tmp_path, tensors(3), {"step": 3})
+        write_checkpoint(tmp_path, tensors(3), values={"step": 3})
 
     assert read_checkpoint(tmp_path).values["step"] == 2
 
 
 def test_the_file_is_plain_safetensors(tmp_path):
-    write_checkpoint(tmp_path, tensors(1), {"step": 1})
+    write_checkpoint(tmp_path, tensors(1), values={"step": 1})
     data = (tmp_path / NAME).read_bytes()
 
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])

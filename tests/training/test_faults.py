@@ -148,8 +148,8 @@ def poison(monkeypatch: pytest.MonkeyPatch, is_bad) -> None:
     calls = iter(range(10**6))
     original = loop.summed_loss
 
-    def poisoned(*arguments):
-        loss = original(*arguments)
+    def poisoned(logits, labels, *, recipe, class_weights):
+        loss = original(logits, labels, recipe=recipe, class_weights=class_weights)
         return loss * float("nan") if is_bad(next(calls)) else loss
 
     monkeypatch.setattr(loop, "summed_loss", poisoned)
@@ -187,9 +187,9 @@ def allow_at_most(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
     """Let memory run short for more images than that at once."""
     original = loop.forward
 
-    def limited(network, inputs, precision):
+    def limited(network, inputs, *, precision):
         if len(inputs) > images:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1234567 bytes.")
-        return original(network, inputs, precision)
+        return original(network, inputs, precision=precision)
 
     monkeypatch.setattr(loop, "forward", limited)

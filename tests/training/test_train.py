@@ -103,7 +103,7 @@ def test_a_stopped_run_can_be_read_without_training_on(tmp_path):
     data, recipe = drawn_data(), small_recipe()
     cut = train_network(data, recipe, folder=tmp_path, should_stop=stop_after(9))
 
-    read = read_trained(tmp_path, data, recipe)
+    read = read_trained(tmp_path, data, recipe=recipe)
 
     assert (digest_of(read), read.best_epoch, read.finished) == (digest_of(cut), cut.best_epoch, False)
 

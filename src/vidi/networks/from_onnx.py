@@ -24,7 +24,7 @@ def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def start_from(network: Classifier, weights: Weights, inputs: Tensor) -> list[str]:
+def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list[str]:
     """Fill a new network with trained weights; a head for other classes stays new.
 
     A model file holds batch normalisation folded into the convolutions. It is unfolded here with the means that the

@@ -26,7 +26,7 @@ class GraphWriter:
         self.nodes: list[onnx.NodeProto] = []
         self.tensors: list[onnx.TensorProto] = []
 
-    def add(self, operator: str, inputs: list[str], output: str, attributes: Attributes | None = None) -> str:
+    def add(self, operator: str, inputs: list[str], *, output: str, attributes: Attributes | None = None) -> str:
         """One node; its output's name is also the node's."""
         node = helper.make_node(operator, inputs, [output], name=output)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in (attributes or {}).items())
@@ -60,15 +60,17 @@ def to_onnx(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto
     weight, bias = _array(network.head.weight), _array(network.head.bias)
     graph.tensor("head.weight", weight)
     graph.tensor("head.bias", bias)
-    graph.add("Gemm", ["embedding", "head.weight", "head.bias"], "logits", {"transB": 1})
+    graph.add("Gemm", ["embedding", "head.weight", "head.bias"], output="logits", attributes={"transB": 1})
     outputs = [
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", weight.shape[0]]),
         helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", weight.shape[1]]),
     ]
     if regions and weight.shape[0] <= MOST_EVIDENCE_CLASSES:
         graph.tensor("evidence.shape", np.array([*weight.shape, 1, 1], np.int64))
-        graph.add("Reshape", ["head.weight", "evidence.shape"], "evidence.weight")
-        graph.add("Conv", [regions, "evidence.weight", "head.bias"], "evidence", {"kernel_shape": [1, 1]})
+        graph.add("Reshape", ["head.weight", "evidence.shape"], output="evidence.weight")
+        graph.add(
+            "Conv", [regions, "evidence.weight", "head.bias"], output="evidence", attributes={"kernel_shape": [1, 1]}
+        )
         shape = ["batch", weight.shape[0], *_region_count(network, image_size)]
         outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, shape))
     inputs = [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", 3, *image_size])]
@@ -94,7 +96,7 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
 def _translate(graph: GraphWriter, layer: nn.Module, value: str, name: str) -> str:
     if type(layer) in PLAIN:
         operator, attributes = PLAIN[type(layer)]
-        return graph.add(operator, [value], name, attributes)
+        return graph.add(operator, [value], output=name, attributes=attributes)
     try:
         translation = TRANSLATIONS[type(layer)]
     except KeyError:
@@ -116,10 +118,15 @@ def _conv_norm(graph: GraphWriter, layer: ConvNorm, value: str, name: str) -> st
         graph.tensor(f"{name}.weight", weight.astype(np.float32)),
         graph.tensor(f"{name}.bias", bias.astype(np.float32)),
     ]
-    value = graph.add("Conv", [value, *tensors], f"{name}.convolution", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})
+    value = graph.add(
+        "Conv",
+        [value, *tensors],
+        output=f"{name}.convolution",
+        attributes={"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]},
+    )
     if layer.pool:
-        value = graph.add("MaxPool", [value], f"{name}.pool", POOLING)
-    return graph.add("Relu", [value], f"{name}.relu")
+        value = graph.add("MaxPool", [value], output=f"{name}.pool", attributes=POOLING)
+    return graph.add("Relu", [value], output=f"{name}.relu")
 
 
 def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
@@ -131,7 +138,7 @@ def _residual(graph: GraphWriter, layer: Residual, value: str, name: str) -> str
     inner = value
     for index, part in layer.body.named_children():
         inner = _translate(graph, part, inner, f"{name}.body.{index}")
-    return graph.add("Add", [value, inner], f"{name}.sum")
+    return graph.add("Add", [value, inner], output=f"{name}.sum")
 
 
 def _fold_blocks(graph: GraphWriter, layer: FoldBlocks, value: str, name: str) -> str:
@@ -140,17 +147,19 @@ def _fold_blocks(graph: GraphWriter, layer: FoldBlocks, value: str, name: str) -
     bottom, right = layer.padding(graph.image_size)
     if bottom or right:
         edges = graph.tensor(f"{name}.edges", np.array([0, 0, 0, 0, 0, 0, bottom, right], np.int64))
-        value = graph.add("Pad", [value, edges], f"{name}.padded")
-    value = graph.add("SpaceToDepth", [value], f"{name}.blocks", {"blocksize": block})
+        value = graph.add("Pad", [value, edges], output=f"{name}.padded")
+    value = graph.add("SpaceToDepth", [value], output=f"{name}.blocks", attributes={"blocksize": block})
     order = np.arange(3 * block * block).reshape(block * block, 3).T.reshape(-1)
-    return graph.add("Gather", [value, graph.tensor(f"{name}.order", order)], f"{name}.ordered", {"axis": 1})
+    return graph.add(
+        "Gather", [value, graph.tensor(f"{name}.order", order)], output=f"{name}.ordered", attributes={"axis": 1}
+    )
 
 
 def _convolution(graph: GraphWriter, layer: nn.Conv2d, value: str, name: str) -> str:
     tensors = [graph.tensor(f"{name}.weight", _array(layer.weight))]
     if layer.bias is not None:
         tensors.append(graph.tensor(f"{name}.bias", _array(layer.bias)))
-    return graph.add("Conv", [value, *tensors], name, {"kernel_shape": list(layer.kernel_size)})
+    return graph.add("Conv", [value, *tensors], output=name, attributes={"kernel_shape": list(layer.kernel_size)})
 
 
 def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
@@ -158,11 +167,11 @@ def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
         graph.tensor(f"{name}.weight", _array(layer.weight)),
         graph.tensor(f"{name}.bias", _array(layer.bias)),
     ]
-    return graph.add("Gemm", [value, *tensors], name, {"transB": 1})
+    return graph.add("Gemm", [value, *tensors], output=name, attributes={"transB": 1})
 
 
 def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> str:
-    return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], f"{name}.mean")], name)
+    return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], output=f"{name}.mean")], output=name)
 
 
 PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {

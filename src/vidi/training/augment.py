@@ -51,7 +51,7 @@ def draw(*, seed: int, epoch: int, image_count: int) -> Draws:
     return np.random.default_rng([seed, epoch, 0xA06]).random((image_count, DRAWS), dtype=np.float32)
 
 
-def augment(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+def augment(images: Images, draws: Draws, *, augmentation: Augmentation) -> Images:
     """Changed copies of a batch: flipped, cropped, turned, recoloured, blurred, made noisy, partly painted over.
 
     Args:
@@ -64,21 +64,21 @@ def augment(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
     """
     warps = augmentation.rotate > 0 or augmentation.crop > 0
     if not warps:
-        images = shift_and_flip(images, draws, augmentation)
+        images = shift_and_flip(images, draws, augmentation=augmentation)
     if warps or augmentation.colour:  # both at once, so that pixels are rounded once
         planes = _as_planes(images)
-        planes = _warped(planes, draws, augmentation) if warps else planes
-        images = _as_images(_recoloured(planes, draws, augmentation.colour) if augmentation.colour else planes)
+        planes = _warped(planes, draws, augmentation=augmentation) if warps else planes
+        images = _as_images(_recoloured(planes, draws, reach=augmentation.colour) if augmentation.colour else planes)
     if augmentation.blur:
-        images = blur(images, draws, augmentation.blur)
+        images = blur(images, draws, radius=augmentation.blur)
     if augmentation.noise:
-        images = add_noise(images, draws, augmentation.noise)
+        images = add_noise(images, draws, deviation=augmentation.noise)
     if augmentation.erase:
-        images = erase(images, draws, augmentation.erase)
+        images = erase(images, draws, share=augmentation.erase)
     return images
 
 
-def shift_and_flip(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+def shift_and_flip(images: Images, draws: Draws, *, augmentation: Augmentation) -> Images:
     """Mirror and move by whole pixels; what comes in from outside is the image reflected at its edge."""
     height, width = images.shape[1:3]
     reach_down, reach_right = round(augmentation.shift * height), round(augmentation.shift * width)
@@ -101,9 +101,9 @@ def _flips(draws: Draws, augmentation: Augmentation) -> tuple[NDArray[np.bool_],
     return mirrored, upside_down
 
 
-def warp(images: Images, draws: Draws, augmentation: Augmentation) -> Images:
+def warp(images: Images, draws: Draws, *, augmentation: Augmentation) -> Images:
     """Flip, crop, shift and turn in one resampling (bilinear; reflected at the edges)."""
-    return _as_images(_warped(_as_planes(images), draws, augmentation))
+    return _as_images(_warped(_as_planes(images), draws, augmentation=augmentation))
 
 
 def _as_planes(images: Images) -> torch.Tensor:
@@ -117,7 +117,7 @@ def _as_images(planes: torch.Tensor) -> Images:
     return images
 
 
-def _warped(planes: torch.Tensor, draws: Draws, augmentation: Augmentation) -> torch.Tensor:
+def _warped(planes: torch.Tensor, draws: Draws, *, augmentation: Augmentation) -> torch.Tensor:
     height, width = planes.shape[2:]
     # The shape of the part that is looked at: area as uniform share, sides' ratio within 3/4 to 4/3.
     area = 1 - augmentation.crop * draws[:, _AREA]
@@ -149,12 +149,12 @@ def _each(values: NDArray[np.floating]) -> torch.Tensor:
     return torch.from_numpy(values.astype(np.float32))[:, None, None]
 
 
-def recolour(images: Images, draws: Draws, reach: float) -> Images:
+def recolour(images: Images, draws: Draws, *, reach: float) -> Images:
     """Brightness, contrast and saturation, each by a factor between 1 - reach and 1 + reach."""
-    return _as_images(_recoloured(_as_planes(images), draws, reach))
+    return _as_images(_recoloured(_as_planes(images), draws, reach=reach))
 
 
-def _recoloured(planes: torch.Tensor, draws: Draws, reach: float) -> torch.Tensor:
+def _recoloured(planes: torch.Tensor, draws: Draws, *, reach: float) -> torch.Tensor:
     brightness, contrast, saturation = (
         _each(1 + reach * (2 * draws[:, column] - 1)) for column in (_BRIGHTNESS, _CONTRAST, _SATURATION)
     )
@@ -165,7 +165,7 @@ def _recoloured(planes: torch.Tensor, draws: Draws, reach: float) -> torch.Tenso
     return planes.mul_((gain * saturation)[:, None]).add_(same_for_all[:, None])
 
 
-def blur(images: Images, draws: Draws, radius: float) -> Images:
+def blur(images: Images, draws: Draws, *, radius: float) -> Images:
     """Half of the images through a Gaussian filter of up to that radius in pixels."""
     changed = images.copy()
     for index in np.flatnonzero(draws[:, _BLUR] < 0.5):
@@ -174,7 +174,7 @@ def blur(images: Images, draws: Draws, radius: float) -> Images:
     return changed
 
 
-def add_noise(images: Images, draws: Draws, deviation: float) -> Images:
+def add_noise(images: Images, draws: Draws, *, deviation: float) -> Images:
     """Gaussian noise, the same in all channels' strength, up to that standard deviation in levels."""
     changed = np.empty_like(images)
     for index, image in enumerate(images):
@@ -184,7 +184,7 @@ def add_noise(images: Images, draws: Draws, deviation: float) -> Images:
     return changed
 
 
-def erase(images: Images, draws: Draws, share: float) -> Images:
+def erase(images: Images, draws: Draws, *, share: float) -> Images:
     """A rectangle of the image's mean colour over half of the images (Zhong et al. 2017, Random erasing)."""
     height, width = images.shape[1:3]
     changed = images.copy()
@@ -206,5 +206,5 @@ def preview(images: Images, augmentation: Augmentation, *, copies: int = 7, seed
     columns = [images]
     for copy in range(copies):
         draws = draw(seed=seed, epoch=copy, image_count=len(images))
-        columns.append(augment(images, draws, augmentation))
+        columns.append(augment(images, draws, augmentation=augmentation))
     return np.concatenate([np.concatenate(list(column)) for column in columns], axis=1)

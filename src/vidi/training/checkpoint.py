@@ -32,7 +32,7 @@ class Checkpoint:
     note: str = ""  # why an older one was taken, in a sentence
 
 
-def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], values: Mapping[str, object]) -> None:
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], *, values: Mapping[str, object]) -> None:
     """Write `checkpoint.safetensors`; the one before it stays as `checkpoint-previous.safetensors`.
 
     At every moment at least one whole checkpoint stands under one of the two names.

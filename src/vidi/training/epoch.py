@@ -33,7 +33,7 @@ def steps_in_epoch(image_count: int, batch: int) -> int:
     return max(1, image_count // batch)
 
 
-def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, state: State) -> EpochBatches:
+def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, *, state: State) -> EpochBatches:
     """The rest of the epoch that the run is in; its order depends on seed and epoch alone."""
     per_epoch = steps_in_epoch(len(train_rows), recipe.batch)
     epoch, first = divmod(state.counters.step, per_epoch)
@@ -48,7 +48,7 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
     loss, accuracy = None, None
     if len(data.validation_rows):
         loss, accuracy = score(state.judged(), data, normalisation=around.normalisation, precision=around.precision)
-    note_gain(state, epoch, loss, accuracy)
+    note_gain(state, epoch, loss=loss, accuracy=accuracy)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
     row = EpochRow(
         epoch=epoch,
@@ -68,7 +68,7 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
         plan_again(state, around.deadline, recipe=around.recipe, per_epoch=per_epoch)
 
 
-def note_gain(state: State, epoch: int, loss: float | None, accuracy: float | None) -> None:
+def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None) -> None:
     """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest."""
     counters = state.counters
     if loss is None or accuracy is None:

@@ -78,7 +78,7 @@ def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> 
             f"{SKIPS_BEFORE_ROLLBACK} in a row, at step {step} even with a learning rate of {rate:g}",
             "Look for wrong labels or broken images with `vidi check`, or train with a much smaller learning rate.",
         )
-    restore_state(state, checkpoint.tensors, checkpoint.values)
+    restore_state(state, checkpoint.tensors, values=checkpoint.values)
     state.counters.rollbacks, state.counters.skipped, state.counters.skipped_in_a_row = rollbacks, skipped, 0
     state.notes.append(
         f"{SKIPS_BEFORE_ROLLBACK} steps in a row gave no finite loss: back from step {step} to {state.counters.step}, "

@@ -20,13 +20,13 @@ def train(state: State, around: Surroundings) -> None:
     """Train until the plan is done, patience or time runs out, or the user stops it; `state.stopped_by` says which."""
     data, recipe = around.data, around.recipe
     while not state.stopped_by:
-        batches = epoch_batches(data.train_rows, recipe, state)
+        batches = epoch_batches(data.train_rows, recipe, state=state)
         draws = draw(seed=recipe.seed, epoch=batches.epoch, image_count=len(data.images))
         for rows in batches.left:
             start = time.perf_counter()
-            images = augment(data.images[rows], draws[rows], recipe.augmentation)
+            images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, data.labels[rows], around)
+            learn(state, images, labels=data.labels[rows], around=around)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
             if ends_epoch:
@@ -37,7 +37,7 @@ def train(state: State, around: Surroundings) -> None:
                 break
 
 
-def learn(state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], around: Surroundings) -> None:
+def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64], around: Surroundings) -> None:
     """One step: forward, backward and, if every number is finite, new weights."""
     counters, recipe, network = state.counters, around.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
@@ -46,7 +46,7 @@ def learn(state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], ar
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
-            loss, correct = push_through(state, images, labels, around)
+            loss, correct = push_through(state, images, labels=labels, around=around)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_memory_shortage(error):
@@ -68,7 +68,7 @@ def learn(state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], ar
 
 
 def push_through(
-    state: State, images: NDArray[np.uint8], labels: NDArray[np.int64], around: Surroundings
+    state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64], around: Surroundings
 ) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
     state.network.train()
@@ -76,8 +76,8 @@ def push_through(
     loss_sum, correct = 0.0, 0
     for part in np.array_split(np.arange(len(images)), state.counters.parts):
         truth = torch.from_numpy(labels[part])
-        logits = forward(state.network, around.normalisation.inputs(images[part]), around.precision)
-        loss = summed_loss(logits, truth, around.recipe, around.class_weights)
+        logits = forward(state.network, around.normalisation.inputs(images[part]), precision=around.precision)
+        loss = summed_loss(logits, truth, recipe=around.recipe, class_weights=around.class_weights)
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())
         correct += int((logits.argmax(dim=1) == truth).sum())

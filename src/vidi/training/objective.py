@@ -28,14 +28,14 @@ class Normalisation:
         return values.sub_(mean[:, None, None]).div_(std[:, None, None])
 
 
-def forward(network: Classifier, inputs: Tensor, precision: Precision) -> Tensor:
+def forward(network: Classifier, inputs: Tensor, *, precision: Precision) -> Tensor:
     """Logits as float32, computed in the given precision."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         logits: Tensor = network(inputs)
     return logits.to(torch.float32)
 
 
-def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe, class_weights: Tensor | None) -> Tensor:
+def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights: Tensor | None) -> Tensor:
     """The loss summed over the images, so that parts of a batch add up to the whole.
 
     Cross-entropy with the recipe's label smoothing, or the mean over classes of the squared difference between
@@ -63,7 +63,7 @@ def score(
     with torch.inference_mode():
         for start in range(0, len(rows), 128):
             piece = rows[start : start + 128]
-            logits = forward(network, normalisation.inputs(data.images[piece]), precision)
+            logits = forward(network, normalisation.inputs(data.images[piece]), precision=precision)
             truth = torch.from_numpy(data.labels[piece])
             loss_sum += float(functional.cross_entropy(logits, truth, reduction="sum"))
             correct += int((logits.argmax(dim=1) == truth).sum())

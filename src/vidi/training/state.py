@@ -132,7 +132,7 @@ def state_as_json(state: State) -> dict[str, object]:
     }
 
 
-def restore_state(state: State, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+def restore_state(state: State, tensors: Mapping[str, Tensor], *, values: Mapping[str, Any]) -> None:
     """Bring a new state to where a checkpoint was; the next step's bits are those of the unbroken run."""
     parts: dict[str, Weights] = {"network": {}, "best": {}, "averaged": {}, "optimizer": {}}
     for name, tensor in tensors.items():

@@ -1,6 +1,5 @@
 """From arrays and a recipe to a trained network, with checkpoints on the way."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,17 +12,17 @@ from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
 from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier
-from vidi.training.checkpoint import read_checkpoint, write_checkpoint
+from vidi.training.checkpoint import read_checkpoint
 from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference
 from vidi.training.engine import Precision, choose_precision, seconds_per_image
-from vidi.training.epoch import limited_by, steps_in_epoch
-from vidi.training.faults import must_roll_back, roll_back
+from vidi.training.epoch import steps_in_epoch
+from vidi.training.keeper import Keeper
 from vidi.training.loop import train
 from vidi.training.objective import Normalisation
-from vidi.training.progress import EpochRow, Progress, write_results
+from vidi.training.progress import EpochRow, Progress
 from vidi.training.recipe import Recipe
 from vidi.training.schedule import Plan
-from vidi.training.state import State, new_state, restore_state, state_as_json, state_as_tensors
+from vidi.training.state import State, new_state, restore_state
 from vidi.training.surroundings import Surroundings
 
 SAMPLE_TO_START = 256  # images that show what the given weights' normalisations see
@@ -75,10 +74,10 @@ def train_network(
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     if resume:
-        state, recipe, normalisation = _resumed(folder, arrays, recipe)
+        state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     else:
-        state, recipe, normalisation = _begun(arrays, recipe, deadline)
-    keeper = _Keeper(folder, arrays, recipe, normalisation, on_progress)
+        state, recipe, normalisation = _begun(arrays, recipe, deadline=deadline)
+    keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
     weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count)
     around = Surroundings(
         data=arrays,
@@ -97,22 +96,22 @@ def train_network(
         if not state.best:
             state.keep_best()
         keeper.save(state)
-    return _trained(state, arrays, recipe, normalisation)
+    return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
 
 
-def read_trained(folder: Path, arrays: TrainingData, recipe: Recipe) -> TrainedNetwork:
+def read_trained(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> TrainedNetwork:
     """The best network so far of a run that was stopped, without any more training.
 
     Raises:
         ModelError: as `train_network` with `resume`.
     """
-    state, recipe, normalisation = _resumed(folder, arrays, recipe)
+    state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     if not state.best:
         state.keep_best()
-    return _trained(state, arrays, recipe, normalisation)
+    return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
 
 
-def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> tuple[State, Recipe, Normalisation]:
+def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -> tuple[State, Recipe, Normalisation]:
     """A new run: the engine is measured where the recipe leaves it open, and the plan made to fit the deadline."""
     if recipe.image_size != arrays.image_size():
         raise ModelError(
@@ -125,7 +124,7 @@ def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> t
     else:
         normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
     state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
-    _start_from(state, arrays, normalisation)
+    _start_from(state, arrays, normalisation=normalisation)
     if recipe.precision == "auto":
         chosen, reason = choose_precision()
         recipe = recipe.changed({"precision": chosen}, source=reason)
@@ -140,12 +139,12 @@ def _begun(arrays: TrainingData, recipe: Recipe, deadline: Deadline | None) -> t
     return state, recipe, normalisation
 
 
-def _start_from(state: State, arrays: TrainingData, normalisation: Normalisation) -> None:
+def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisation) -> None:
     """Begin from given weights instead of new ones."""
     if arrays.start is None:
         return
     some = arrays.train_rows[:: max(1, len(arrays.train_rows) // SAMPLE_TO_START)][:SAMPLE_TO_START]
-    left = start_from(state.network, arrays.start, normalisation.inputs(arrays.images[some]))
+    left = start_from(state.network, arrays.start, inputs=normalisation.inputs(arrays.images[some]))
     if state.averaged is not None:
         state.averaged.load_state_dict(state.network.state_dict())
     if left:
@@ -157,7 +156,7 @@ def precision_of(recipe: Recipe) -> Precision:
     return "bfloat16" if recipe.precision == "bfloat16" else "float32"
 
 
-def _resumed(folder: Path, arrays: TrainingData, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
+def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
     """A run brought back from its checkpoint, if that is of the same recipe and data."""
     checkpoint = read_checkpoint(folder)
     saved = Recipe.from_dict(checkpoint.values["recipe"])
@@ -165,7 +164,7 @@ def _resumed(folder: Path, arrays: TrainingData, recipe: Recipe) -> tuple[State,
     if difference:
         raise ModelError(f"{folder.name}: {difference}", "Resume with what the run was started with, or start anew.")
     state = new_state(saved, class_count=arrays.class_count, plan=Plan(1))
-    restore_state(state, checkpoint.tensors, checkpoint.values)
+    restore_state(state, checkpoint.tensors, values=checkpoint.values)
     if checkpoint.note:
         state.notes.append(checkpoint.note)
     if saved.precision == "bfloat16" and choose_precision()[0] == "float32":
@@ -187,72 +186,7 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
     return ""
 
 
-class _Keeper:
-    """Tells and saves after each step; holds the time of the last checkpoint."""
-
-    def __init__(
-        self,
-        folder: Path,
-        arrays: TrainingData,
-        recipe: Recipe,
-        normalisation: Normalisation,
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self._folder, self._recipe, self._on_progress = folder, recipe, on_progress
-        self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
-        self._fixed = {
-            "recipe": recipe.as_dict(),
-            "data": arrays.identity(),
-            "normalisation": {"mean": normalisation.mean, "std": normalisation.std},
-        }
-        self._saved_at, self._rows_written = time.monotonic(), 0
-
-    def save(self, state: State) -> None:
-        """Write a checkpoint now, unless the weights are not finite."""
-        tensors = state_as_tensors(state)
-        if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-            write_checkpoint(self._folder, tensors, {**self._fixed, **state_as_json(state)})
-        self._saved_at = time.monotonic()
-
-    def after_step(self, state: State) -> bool:
-        """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
-        if must_roll_back(state):
-            roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.learning_rate)
-            return True
-        if len(state.history) != self._rows_written:
-            write_results(self._folder, state.history)
-            self._rows_written = len(state.history)
-        due = time.monotonic() - self._saved_at >= self._recipe.checkpoint_seconds
-        if due and not state.counters.skipped_in_a_row:
-            self.save(state)
-        if self._on_progress is not None:
-            self._on_progress(_progress(state, self._per_epoch))
-        return False
-
-
-def _progress(state: State, per_epoch: int) -> Progress:
-    counters, last = state.counters, state.history[-1] if state.history else None
-    seconds = counters.prepare_seconds + counters.arithmetic_seconds
-    fresh = counters.seen > 0
-    rate = counters.seen / seconds if fresh else last.images_per_second if last else 0.0
-    step_seconds = last.seconds / per_epoch if last else seconds / max(1, counters.step)
-    return Progress(
-        epoch=max(1, -(-counters.step // per_epoch)),
-        epochs=state.plan.steps / per_epoch,
-        step=counters.step,
-        steps=state.plan.steps,
-        loss=counters.loss_sum / counters.seen if fresh else last.train_loss if last else float("nan"),
-        accuracy=counters.correct / counters.seen if fresh else last.train_accuracy if last else 0.0,
-        validation_loss=last.validation_loss if last else None,
-        validation_accuracy=last.validation_accuracy if last else None,
-        images_per_second=rate,
-        seconds_left=(state.plan.steps - counters.step) * step_seconds,
-        limited_by=limited_by(state) if fresh else last.limited_by if last else "arithmetic",
-        note=state.notes[-1] if state.notes else "",
-    )
-
-
-def _trained(state: State, arrays: TrainingData, recipe: Recipe, normalisation: Normalisation) -> TrainedNetwork:
+def _trained(state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: Normalisation) -> TrainedNetwork:
     network = build_network(
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
