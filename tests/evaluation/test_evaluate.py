@@ -192,3 +192,48 @@ def test_balanced_accuracy_interval_holds_the_truth_about_95_times_in_100():
         held.append(interval.low <= 0.9 <= interval.high)
 
     assert np.mean(held) >= 0.88
+
+
+def test_many_groups_are_resampled_and_few_take_the_closed_form():
+    probabilities, labels = made_answers(images=400)
+
+    many = evaluate_predictions(probabilities, labels, NAMES, groups=[row // 2 for row in range(400)])
+    few = evaluate_predictions(probabilities, labels, NAMES, groups=[row // 40 for row in range(400)])
+
+    # Ten groups of forty count as ten images: Wilson's interval for 10 is 0.5 wide where the share is a half.
+    assert width(many.accuracy) < 0.15
+    assert width(few.accuracy) > 0.35
+
+
+def test_one_pair_of_copies_among_few_images_hardly_changes_an_interval():
+    probabilities, labels = made_answers(images=24)
+
+    alone = evaluate_predictions(probabilities, labels, NAMES)
+    paired = evaluate_predictions(probabilities, labels, NAMES, groups=[0, 0, *range(1, 23)])
+
+    assert width(paired.accuracy) == pytest.approx(width(alone.accuracy), rel=0.1)
+    assert width(paired.per_class[1].recall) < 1
+
+
+@pytest.mark.slow  # 80 evaluations: coverage cannot be seen in fewer
+def test_interval_of_grouped_images_holds_the_truth_about_95_times_in_100():
+    held = []
+    for seed in range(80):
+        random = np.random.default_rng(seed)
+        right = np.repeat(random.random(60) < 0.85, 4)  # the four images of a group stand or fall together
+        probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+        labels = np.zeros(240, dtype=np.int64)
+        interval = evaluate_predictions(
+            probabilities, labels, ("cat", "dog"), groups=[row // 4 for row in range(240)]
+        ).accuracy.interval
+        held.append(interval.low <= 0.85 <= interval.high)
+
+    assert np.mean(held) >= 0.88
+
+
+def test_few_images_make_few_bins():
+    probabilities, labels = made_answers(images=35)
+
+    bins = evaluate_predictions(probabilities, labels, NAMES).calibration.bins
+
+    assert [one.image_count for one in bins] == [12, 12, 11]

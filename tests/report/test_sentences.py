@@ -71,7 +71,12 @@ def test_untested_classes_are_named():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(1.0, "100 %"), (0.0, "0 %"), (0.9999, "99.99 %"), (0.00049, "0.05 %"), (0.745, "74 %")]
+    ("value", "shown"),
+    [(1.0, "100 %"), (0.0, "0 %"), (0.9999, "99.99 %"), (0.00049, "0.05 %"), (0.745, "74 %"), (0.999999, "> 99.99 %")],
 )
 def test_percent_never_rounds_to_certainty(value, shown):
     assert said(percent(value)) == shown
+
+
+def test_few_test_images_leave_the_confidence_unjudged():
+    assert honesty(scored([0, 0, 1, 1], [0, 0, 1, 0]))[0] == "unclear"

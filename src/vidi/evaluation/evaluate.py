@@ -8,13 +8,14 @@ from vidi.errors import ShapeError
 from vidi.evaluation.evaluation import CalibrationFigures, ClassFigures, ConfusedPair, Curves, Estimate, Evaluation
 from vidi.evaluation.scores import Scores, number_groups, score_images
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers, mean_of_known
-from vidi.metrics.calibration import expected_calibration_error, perfect_model_band, reliability_bins
+from vidi.metrics.calibration import BINS, expected_calibration_error, perfect_model_band, reliability_bins
 from vidi.metrics.classification import brier_losses, count_confusion, log_losses, ranks_of_truth
 from vidi.metrics.intervals import area_interval, wilson_interval
 from vidi.metrics.ranking import area_under_roc, average_precision, precision_recall_curve, roc_curve, thinned
 
 MOST_CLASSES_IN_MATRIX = 200  # above, only the most frequent pairs of the confusion matrix are kept
 MOST_PAIRS = 50
+LEAST_IN_BIN = 10  # images of a reliability bin; of fewer the observed share says little
 MOST_CURVES = 20  # classes whose ROC and precision-recall curves are kept: those with the most images
 
 
@@ -118,10 +119,11 @@ def _figures_of_classes(
 
 
 def _measure_calibration(probabilities: Floats, labels: Labels, *, random: np.random.Generator) -> CalibrationFigures:
+    bins = max(1, min(BINS, len(labels) // LEAST_IN_BIN))
     return CalibrationFigures(
-        error=expected_calibration_error(probabilities, labels),
-        bins=reliability_bins(probabilities, labels),
-        band=perfect_model_band(probabilities, random=random),
+        error=expected_calibration_error(probabilities, labels, bins=bins),
+        bins=reliability_bins(probabilities, labels, bins=bins),
+        band=perfect_model_band(probabilities, random=random, bins=bins),
     )
 
 

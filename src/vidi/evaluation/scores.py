@@ -13,6 +13,7 @@ from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.classification import ClassCounts, count_classes, f1_scores, precisions, recalls
 from vidi.metrics.intervals import Interval, bootstrap_intervals, f1_interval, mean_interval, wilson_interval
 
+ENOUGH_GROUPS = 30  # below, the percentile bootstrap is too crude and each figure takes its closed form
 MACRO = slice(1, 3)  # macro precision and macro F1 in the row of figures, after balanced accuracy
 
 
@@ -61,7 +62,11 @@ def score_images(
     mean_values: Floats,
     random: np.random.Generator,
 ) -> Scores:
-    """Count and average, with intervals: closed forms for independent images, the bootstrap for grouped ones.
+    """Count and average, with intervals.
+
+    Independent images have closed forms (Wilson and what builds on it). Grouped ones are resampled by group where at
+    least 30 groups stand behind a figure; below, and where resampling shows no spread at all, the closed form is taken
+    with the effective number of independent images. Losses are always resampled.
 
     Args:
         predicted: (batch,) int class index.
@@ -80,18 +85,21 @@ def score_images(
         return _row_of_figures(counts, means)
 
     counts = count_classes(predicted, labels, class_count=class_count)
-    group_count = len(np.unique(groups))
-    is_grouped = group_count < len(labels)
-    # Where the bootstrap sees no spread (no errors, one group), each group counts as one image in the closed forms.
-    closed = _closed_forms(
-        counts, share_values.sum(axis=0), mean_values.shape[1], weight=group_count / len(labels) if is_grouped else 1.0
-    )
+    units = _count_units(predicted, labels, groups, class_count=class_count)
+    closed = _closed_forms(counts, share_values.sum(axis=0), mean_values.shape[1], units=units)
     resampled = bootstrap_intervals(figures, groups, random=random) or [None] * len(closed)
-    intervals = [_choose(*both, is_grouped=is_grouped) for both in zip(closed, resampled, strict=True)]
-    if not is_grouped:  # errors of different classes hang together, which the closed form of a mean does not see
-        intervals[MACRO] = [
-            one and one.around(other) for one, other in zip(closed[MACRO], resampled[MACRO], strict=True)
+    if units.is_grouped:
+        enough = units.per_figure(counts, share_count=share_values.shape[1], mean_count=mean_values.shape[1])
+        intervals = [
+            other if other is not None and (one is None or (groups_behind and other.low < other.high)) else one
+            for one, other, groups_behind in zip(closed, resampled, enough, strict=True)
         ]
+    else:
+        intervals = [other if one is None else one for one, other in zip(closed, resampled, strict=True)]
+    # Errors of different classes hang together, which the closed form of a mean does not see.
+    intervals[MACRO] = [
+        one and one.around(other) for one, other in zip(intervals[MACRO], resampled[MACRO], strict=True)
+    ]
     image_counts = [len(labels)] * (3 + values.shape[1])
     for column in (counts.images, counts.calls, counts.images):
         image_counts += column.astype(int).tolist()
@@ -109,31 +117,80 @@ def _row_of_figures(counts: ClassCounts, means: Floats) -> Floats:
     return np.concatenate([overall, means, *tables])
 
 
-def _closed_forms(counts: ClassCounts, share_hits: Counts, mean_count: int, *, weight: float) -> list[Interval | None]:
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """How many independent observations stand behind counts of grouped images."""
+
+    is_grouped: bool
+    weight: float  # of one image among all, in observations
+    of_images: Floats  # (classes,) of one image of the class
+    of_calls: Floats  # (classes,) of one image that was called so
+    group_count: int
+    groups_of_images: Counts  # (classes,)
+    groups_of_calls: Counts  # (classes,)
+
+    def per_figure(self, counts: ClassCounts, *, share_count: int, mean_count: int) -> list[bool]:
+        """For each figure of the row whether enough groups stand behind it for the bootstrap."""
+        tested = counts.images > 0
+        behind_classes = np.minimum(self.groups_of_images, self.groups_of_calls)[tested]
+        overall = bool(tested.any()) and int(behind_classes.min()) >= ENOUGH_GROUPS
+        return [
+            *([overall] * 3),
+            *([self.group_count >= ENOUGH_GROUPS] * (share_count + mean_count)),
+            *(self.groups_of_images >= ENOUGH_GROUPS).tolist(),
+            *(self.groups_of_calls >= ENOUGH_GROUPS).tolist(),
+            *(np.minimum(self.groups_of_images, self.groups_of_calls) >= ENOUGH_GROUPS).tolist(),
+        ]
+
+
+def _count_units(predicted: Labels, labels: Labels, groups: Counts, *, class_count: int) -> _Units:
+    of_images, groups_of_images = _effective_weights(labels, groups, class_count)
+    of_calls, groups_of_calls = _effective_weights(predicted, groups, class_count)
+    overall, group_count = _effective_weights(np.zeros_like(labels), groups, 1)
+    return _Units(
+        is_grouped=int(group_count[0]) < len(labels),
+        weight=float(overall[0]),
+        of_images=of_images,
+        of_calls=of_calls,
+        group_count=int(group_count[0]),
+        groups_of_images=groups_of_images,
+        groups_of_calls=groups_of_calls,
+    )
+
+
+def _effective_weights(columns: Labels, groups: Counts, class_count: int) -> tuple[Floats, Counts]:
+    """For each class what an image of it weighs, and how many groups it has.
+
+    Images of one group are taken to stand or fall together: Kish's effective size, (sum of sizes)^2 / sum of squares.
+    """
+    pairs, sizes = np.unique(np.stack([columns, groups], axis=1), axis=0, return_counts=True)
+    totals = np.bincount(pairs[:, 0], weights=sizes, minlength=class_count)
+    squares = np.bincount(pairs[:, 0], weights=sizes.astype(np.float64) ** 2, minlength=class_count)
+    weights: Floats = np.divide(totals, squares, out=np.ones(class_count), where=squares > 0)
+    return weights, np.bincount(pairs[:, 0], minlength=class_count).astype(np.int64)
+
+
+def _closed_forms(counts: ClassCounts, share_hits: Counts, mean_count: int, *, units: _Units) -> list[Interval | None]:
     """The intervals that need no resampling, in the order of the row of figures; None where there is none."""
-    hits, images, calls = weight * counts.hits, weight * counts.images, weight * counts.calls
-    of_recall = [wilson_interval(hit, n) for hit, n in zip(hits, images, strict=True)]
+    by_image, by_call = units.of_images, units.of_calls
+    both = np.minimum(by_image, by_call)
+    hits, images, calls = counts.hits, counts.images, counts.calls
+    of_recall = [wilson_interval(*pair) for pair in zip(hits * by_image, images * by_image, strict=True)]
     of_precision = [
-        wilson_interval(hit, n) if tested else None for hit, n, tested in zip(hits, calls, images > 0, strict=True)
+        wilson_interval(hit, n) if tested else None
+        for hit, n, tested in zip(hits * by_call, calls * by_call, images > 0, strict=True)
     ]
-    of_f1 = [f1_interval(hit, n, called) for hit, n, called in zip(hits, images, calls, strict=True)]
+    of_f1 = [f1_interval(*triple) for triple in zip(hits * both, images * both, calls * both, strict=True)]
     return [
         mean_interval(recalls(counts), of_recall),
         mean_interval(precisions(counts), of_precision),
         mean_interval(f1_scores(counts), of_f1),
-        *(wilson_interval(weight * float(hit), images.sum()) for hit in share_hits),
+        *(wilson_interval(units.weight * float(hit), units.weight * images.sum()) for hit in share_hits),
         *([None] * mean_count),
         *of_recall,
         *of_precision,
         *of_f1,
     ]
-
-
-def _choose(closed: Interval | None, resampled: Interval | None, *, is_grouped: bool) -> Interval | None:
-    """Of two intervals of one figure the one that is right for these images."""
-    if is_grouped and resampled is not None and resampled.low < resampled.high:
-        return resampled
-    return resampled if closed is None else closed
 
 
 def _name(estimates: list[Estimate], *, share_count: int, mean_count: int, class_count: int) -> Scores:

@@ -20,11 +20,16 @@ def best_epoch(history: Sequence[Epoch]) -> int | None:
     return min(known)[1] if known else None
 
 
-def draw_history(history: Sequence[Epoch]) -> list[Markup]:
-    """Loss and accuracy by epoch; nothing where there are too few epochs."""
+def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> list[Markup]:
+    """Loss and accuracy by epoch; nothing where there are too few epochs.
+
+    Args:
+        history: one row for each epoch.
+        kept_epoch: whose weights were kept, marked; the one of lowest validation loss where it is not known.
+    """
     if len(history) < LEAST_EPOCHS:
         return []
-    epochs, best = [epoch.number for epoch in history], best_epoch(history)
+    epochs, best = [epoch.number for epoch in history], kept_epoch or best_epoch(history)
     figures = []
     if any(epoch.validation_loss is not None or epoch.train_loss is not None for epoch in history):
         training = [epoch.train_loss for epoch in history]

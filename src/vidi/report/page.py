@@ -82,6 +82,7 @@ def write_report(
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
     test = files.metrics.get("test")
+    kept_epoch = files.metrics.get("training", {}).get("best_epoch")
     return {
         "name": _name_of(files),
         "model": files.model,
@@ -98,9 +99,10 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
         "rankings": draw_rankings(test) if test is not None else [],
-        "curves": draw_history(files.history),
+        "curves": draw_history(files.history, kept_epoch=kept_epoch),
         "history": files.history,
-        "best_epoch": files.metrics.get("training", {}).get("best_epoch") or best_epoch(files.history),
+        "best_epoch": best_epoch(files.history),
+        "kept_epoch": kept_epoch,
         "uses_of_parts": USES_OF_PARTS,
         "recipe": files.recipe,
         "settings": settings(files.recipe),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 NO_BREAK_SPACE = "\u00a0"
+FINEST = 2  # decimals of a percentage
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -19,7 +20,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
     """One self-contained HTML page.
 
     Args:
-        template: file name in `report/templates/`; it extends `base.html`.
+        template: file name in `report/templates/`; it extends `page.html`.
         values: what the template names; text is escaped, only `markupsafe.Markup` goes in as it is.
 
     Raises:
@@ -47,12 +48,14 @@ def percent(value: float | None, *, digits: int = 0) -> str:
 
     A share that is not 1 is never shown as 100 %, and one that is not 0 never as 0 %.
 
-    >>> [percent(share).replace(NO_BREAK_SPACE, " ") for share in (0.984, 0.9996, 0.0004, None)]
-    ['98 %', '99.96 %', '0.04 %', 'no data']
+    >>> [percent(share).replace(NO_BREAK_SPACE, " ") for share in (0.984, 0.9996, 0.0004, 0.99999, None)]
+    ['98 %', '99.96 %', '0.04 %', '> 99.99 %', 'no data']
     """
     if value is None:
         return "no data"
-    while digits < 4 and round(value, digits + 2) in (0.0, 1.0) and value not in (0.0, 1.0):
+    while value not in (0.0, 1.0) and round(value, digits + 2) in (0.0, 1.0):
+        if digits == FINEST:
+            return f"{'>' if value > 0.5 else '<'}{NO_BREAK_SPACE}{99.99 if value > 0.5 else 0.01}{NO_BREAK_SPACE}%"
         digits += 1
     return f"{value * 100:.{digits}f}{NO_BREAK_SPACE}%"
 

@@ -66,6 +66,11 @@ def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
     count = sum(one["n"] for one in calibration["bins"])
     stated = sum(one["confidence"] * one["n"] for one in calibration["bins"]) / count
     reached = sum(one["accuracy"] * one["n"] for one in calibration["bins"]) / count
+    if error <= high and count < FEW_IMAGES:
+        return "unclear", (
+            f"Too few test images to judge its confidence: it states {percent(stated)} on average and is right "
+            f"{percent(reached)} of the time, which can be chance."
+        )
     if error <= high:
         return "honest", (
             f"Its confidence can be taken at its word. What it states and what it reaches differ by "
