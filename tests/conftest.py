@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from vidi.machine import wait_without_spinning
+
+wait_without_spinning()  # before any test imports torch
+
 LOOPBACK = ("127.", "localhost", "::1")
 
 

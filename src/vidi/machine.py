@@ -49,6 +49,15 @@ def give_memory_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def wait_without_spinning() -> None:
+    """Let torch's threads sleep while they wait for one another; has an effect only before torch is imported.
+
+    By default they spin, which costs nothing on an idle machine, but beside another busy process a training step of
+    a small network takes five times as long (`python -m bench spinning`). A choice of the user's own stands.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A moment by which the work must be done, on a clock that no change of date moves."""

@@ -1,11 +1,14 @@
 """Where a run goes: never over something else, never into the data, and said before any work."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from vidi.errors import ResourceError, UsageError
+from vidi.files import FolderLock
 from vidi.workflows.run_folder import open_run_folder
 
 
@@ -60,3 +63,32 @@ def test_overwrite_replaces_an_earlier_run(tmp_path: Path):
     again = open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True)
 
     assert os.listdir(again) == []
+
+
+@pytest.mark.fault
+def test_b52_a_folder_that_is_being_written_is_refused_even_with_overwrite(tmp_path: Path):
+    run = open_run_folder(tmp_path / "run", name="x", source=None)
+
+    with FolderLock(run), pytest.raises(UsageError, match=f"in use by process {os.getpid()}"):
+        open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True)
+
+    assert open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True) == run
+
+
+@pytest.mark.fault
+def test_b52_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
+    everyone_tried = threading.Barrier(20)
+
+    def start(_number: int) -> bool:
+        try:
+            with FolderLock(open_run_folder(tmp_path / "run", name="x", source=None)):
+                everyone_tried.wait(30)
+        except UsageError:
+            everyone_tried.wait(30)
+            return False
+        return True
+
+    with ThreadPoolExecutor(20) as threads:
+        won = list(threads.map(start, range(20)))
+
+    assert won.count(True) == 1

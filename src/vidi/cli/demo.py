@@ -14,6 +14,9 @@ def demo(
 ) -> None:
     """Train on real photographs, test, and answer about images from elsewhere; about a minute and a half."""
     from vidi.cli.terminal import Terminal
+    from vidi.machine import wait_without_spinning
+
+    wait_without_spinning()  # before torch is imported
     from vidi.workflows.demo import run_demo
 
     for line in run_demo(name, folder, events=Terminal()):

@@ -82,6 +82,9 @@ def train(
     """
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
+    from vidi.machine import wait_without_spinning
+
+    wait_without_spinning()  # before torch is imported
     from vidi.workflows import train as story
     from vidi.workflows.prepare import DataRequest, parse_image_size
     from vidi.workflows.preview import write_preview

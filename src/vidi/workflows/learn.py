@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.split_file import write_assignments
-from vidi.files import digest_of, write_whole
+from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
@@ -39,6 +39,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     height, width = prepared.framing.size
     findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
     return [
+        *map(escape_path, prepared.dataset.notes),
         f"{len(prepared.dataset.images):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
         prepared.check.account.sentence(),
         *findings,
@@ -61,7 +62,7 @@ def learn(
     """Train, or go on from the folder's checkpoint, or (with `finish`) take what the checkpoint holds."""
     arrays = as_training_data(prepared)
     if finish:
-        return read_trained(folder, arrays, recipe)
+        return read_trained(folder, arrays, recipe=recipe)
     trained = train_network(
         arrays,
         recipe,

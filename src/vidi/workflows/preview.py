@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vidi.errors import DataError
-from vidi.files import write_whole
+from vidi.files import escape_path, write_whole
 from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
@@ -33,6 +33,8 @@ def write_preview(request: TrainRequest, path: Path) -> Path:
     stream = read_images(dataset.store, chosen, framing=framing, options=decode_options(request.data), isolated=False)
     images = [read.image for read in stream if read.image is not None]
     if not images:
-        raise DataError(f"{dataset.source}: none of {len(chosen)} images could be read", "See `vidi check`.")
+        raise DataError(
+            f"{escape_path(dataset.source)}: none of {len(chosen)} images could be read", "See `vidi check`."
+        )
     write_whole(path, encode_png(preview(np.stack(images), recipe.augmentation, copies=COPIES, seed=recipe.seed)))
     return path

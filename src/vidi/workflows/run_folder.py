@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import escape_path, remove_leftovers, reserve_folder, write_whole, writing_error
+from vidi.files import FolderLock, escape_path, reserve_folder, write_whole, writing_error
 from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
@@ -46,7 +46,7 @@ def open_run_folder(output: Path | None, *, name: str, source: Path | None, over
     try:
         if os.path.lexists(output):
             _clear(output, overwrite=overwrite)
-        os.makedirs(output)
+        os.makedirs(output, exist_ok=True)  # of two starts at one moment the folder's lock lets one go on
     except OSError as error:
         raise _cannot_make(error, output) from error
     return output
@@ -125,18 +125,22 @@ def _refuse_inside(wanted: Path, source: Path | None) -> None:
 def _clear(output: Path, *, overwrite: bool) -> None:
     if not output.is_dir():
         raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
+    if (output / ".lock").exists():
+        with FolderLock(output):  # names the process that holds it
+            pass
     entries = list(output.iterdir())
     if entries and not overwrite:
         raise UsageError(
             f"{escape_path(output)} exists already",
-            "Choose another --output, or replace it with --overwrite.",
+            "Choose another --output, replace it with --overwrite, or go on with an interrupted run: --resume.",
         )
     if entries and not any((output / mark).exists() for mark in (*MARKS, ".lock")):
         raise UsageError(
             f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
             "Nothing was deleted. Choose another --output.",
         )
-    remove_leftovers(output)
+    if not entries:
+        return
     try:
         shutil.rmtree(output)
     except OSError as error:
