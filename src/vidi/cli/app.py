@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from vidi.cli.check import check
 from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
 from vidi.cli.housekeeping import cache, doctor, fetch, runs
@@ -20,6 +21,7 @@ from vidi.errors import VidiError
 
 VERBS: Mapping[str, Callable[..., None]] = {
     "demo": demo,
+    "check": check,
     "split": split,
     "train": train,
     "evaluate": evaluate,

@@ -9,6 +9,7 @@ from vidi.data.fingerprint import Fingerprints
 from vidi.data.groups import join_links, links_of_equal, members_of
 from vidi.data.leaks import find_leaks
 from vidi.data.quality import find_odd_images
+from vidi.images.reasons import NOTES
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
@@ -62,7 +63,7 @@ def _unreadable(check: CheckResult) -> list[Finding]:
             "unreadable",
             "warning",
             f"{count_of(len(refused), 'file')} cannot be used ({codes})",
-            tuple((entry.path,) for entry in refused),
+            _alone(entry.path for entry in refused),
         )
     ]
 
@@ -153,12 +154,21 @@ def _class_sizes(dataset: Dataset, check: CheckResult) -> list[Finding]:
     return findings
 
 
+def _in_words(note: str) -> str:
+    sentence = NOTES.get(note, note).rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _alone(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple((path,) for path in paths)
+
+
 def _notes(check: CheckResult) -> list[Finding]:
     noted: dict[str, list[str]] = {}
     for record in check.records:
         for note in record.notes:
             noted.setdefault(note, []).append(record.path)
     return [
-        Finding(f"note-{note}", "note", f"{count_of(len(paths), 'image')}: {note}", tuple((path,) for path in paths))
+        Finding(f"note-{note}", "note", f"{count_of(len(paths), 'image')}: {_in_words(note)}", _alone(paths))
         for note, paths in sorted(noted.items())
     ]
