@@ -12,6 +12,7 @@ SOME_BAD = 6
 
 
 def evaluate(
+    context: typer.Context,
     model: options.Model,
     data: options.Data,
     output: options.Output = None,
@@ -39,22 +40,10 @@ def evaluate(
     from vidi.report.sentences import headline
     from vidi.workflows.evaluate import EvaluateRequest
     from vidi.workflows.evaluate import evaluate as score
-    from vidi.workflows.prepare import DataRequest
 
     request = EvaluateRequest(
         model=model,
-        data=DataRequest(
-            source=data,
-            classes=options.listed(classes),
-            positive=positive,
-            names=names,
-            parts=options.parsed_parts(parts),
-            follow_links=follow_links,
-            allow_outside=allow_outside,
-            merge_names=merge_names,
-            keep_truncated=keep_truncated,
-            data_dir=None if data_dir is None else str(data_dir),
-        ),
+        data=options.data_request(context.params),
         renames=parse_renames(renames or []),
         workers=workers,
         images=not no_images,

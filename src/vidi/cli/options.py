@@ -1,9 +1,13 @@
 """Options that several verbs share, declared once."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from vidi.workflows.prepare import DataRequest
 
 Data = Annotated[
     str,
@@ -57,8 +61,22 @@ def listed(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def parsed_parts(text: str | None) -> dict[str, str]:
-    """The pairs of `--parts`; none where it was left out."""
-    from vidi.data.split_plan import parse_parts
+def data_request(given: Mapping[str, Any]) -> "DataRequest":
+    """What a verb's options say about the data; `given` is the verb's `context.params`.
 
-    return {} if text is None else parse_parts(text)
+    Options that a verb does not have keep their usual value.
+    """
+    from vidi.data.split_plan import parse_parts
+    from vidi.workflows.prepare import DataRequest
+
+    named = {
+        "positive", "names", "follow_links", "allow_outside", "merge_names", "keep_truncated", "allow_leaks",
+        "split_seed", "split_file", "framing",
+    }  # fmt: skip
+    return DataRequest(
+        source=given["data"],
+        classes=listed(given.get("classes")),
+        parts={} if given.get("parts") is None else parse_parts(given["parts"]),
+        data_dir=None if given.get("data_dir") is None else str(given["data_dir"]),
+        **{name: value for name, value in given.items() if name in named},
+    )

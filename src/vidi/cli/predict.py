@@ -44,13 +44,7 @@ def predict(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.predict import check_sort_folder, exit_code, predict_inputs
-    from vidi.workflows.predictions import (
-        unfinished_warning,
-        write_csv,
-        write_json,
-        write_json_lines,
-        write_table,
-    )
+    from vidi.workflows.predictions import WRITERS, Shown, unfinished_warning
 
     chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
     if len(chosen) > 1:
@@ -73,16 +67,10 @@ def predict(
     )
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
     counted = told(answers, total, events)
+    form = WRITERS[chosen[0] if chosen else "table"]
+    names = [path for group in found for path in group.paths]
     with writing_to(output) as stream:
-        if as_json:
-            write_json(counted, stream, model=predictor.model, account=account, top=top)
-        elif as_json_lines:
-            write_json_lines(counted, stream, model=predictor.model, account=account, top=top)
-        elif as_csv:
-            write_csv(counted, stream, classes=predictor.classes, top=top)
-        else:
-            names = [path for group in found for path in group.paths]
-            write_table(counted, stream, paths=names, top=top or 1)
+        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, top))
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 

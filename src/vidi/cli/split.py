@@ -1,6 +1,7 @@
 """`vidi split`: decide, and write down, which image is for what."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ SOME_BAD = 6
 
 
 def split(
+    context: typer.Context,
     data: options.Data,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The table to write.")] = Path(
         "splits.csv"
@@ -37,46 +39,19 @@ def split(
     """Divide a data set into train, validation, calibration and test; copies and groups stay on one side."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.workflows.prepare import DataRequest
     from vidi.workflows.split import split as divide
 
-    request = DataRequest(
-        source=data,
-        classes=options.listed(classes),
-        positive=positive,
-        names=names,
-        parts=options.parsed_parts(parts),
-        split_seed=split_seed,
-        split_file=previous or (str(output) if output.is_file() else None),
-        allow_leaks=allow_leaks,
-        follow_links=follow_links,
-        allow_outside=allow_outside,
-        merge_names=merge_names,
-        keep_truncated=keep_truncated,
-        data_dir=None if data_dir is None else str(data_dir),
-    )
+    kept = previous or (str(output) if output.is_file() else None)
+    request = replace(options.data_request(context.params), split_file=kept)
     events = Terminal()
     made = divide(request, output, replan=replan, workers=workers, events=events)
-    aside = [{"path": escape_path(entry.path), "code": entry.code} for entry in made.split.set_aside]
     if as_json:
-        document = {
-            "schema": 1,
-            "rule": str(made.split.rule),
-            "parts": made.split.counts(),
-            "set_aside": aside,
-            "leaks": [leak.sentence for leak in made.split.leaks],
-            "untested_classes": list(made.split.untested_classes),
-            "account": made.check.account.as_json(),
-        }
-        typer.echo(json.dumps(document, indent=1))
+        typer.echo(json.dumps(made.as_json(), indent=1))
     else:
         for part, count in made.split.counts().items():
             typer.echo(f"{part:12} {count:8,}")
         typer.echo(f"written: {escape_path(output)} (rule {made.split.rule})")
-    for leak in made.split.leaks:
-        events.say(f"leak: {leak.sentence}")
-    if made.split.untested_classes:
-        events.say(f"no test image shows: {', '.join(map(escape_path, made.split.untested_classes))}")
-    events.say(made.check.account.sentence())
+    for sentence in made.remarks():
+        events.say(sentence)
     if made.check.account.refused:
         raise typer.Exit(SOME_BAD)

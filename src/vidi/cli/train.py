@@ -8,7 +8,10 @@ import typer
 from vidi.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vidi.cli.terminal import Terminal
+    from vidi.errors import UsageError
     from vidi.workflows.train import Run
 
 INTERRUPTED, SOME_BAD = 130, 6
@@ -81,22 +84,19 @@ def train(
     stopped.
     """
     from vidi.cli.terminal import Terminal
-    from vidi.errors import UsageError
     from vidi.machine import wait_without_spinning
 
     wait_without_spinning()  # before torch is imported
     from vidi.workflows import train as story
-    from vidi.workflows.prepare import DataRequest, parse_image_size
+    from vidi.workflows.prepare import parse_image_size
     from vidi.workflows.preview import write_preview
 
     events = Terminal()
     if resume is not None:
         _refuse_beside_resume(context)
         return conclude(story.resume(resume, finish=finish, events=events), events)
-    if data is None:
-        raise UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
-    if finish:
-        raise UsageError("--finish goes with --resume", "Name the run: vidi train --resume runs/NAME --finish")
+    if data is None or finish:
+        raise _nothing_to_do(finish)
     given = {
         "epochs": epochs,
         "batch": batch,
@@ -108,24 +108,9 @@ def train(
         "seed": seed,
     }
     request = story.TrainRequest(
-        data=DataRequest(
-            source=data,
-            classes=options.listed(classes),
-            positive=positive,
-            names=names,
-            follow_links=follow_links,
-            allow_outside=allow_outside,
-            merge_names=merge_names,
-            keep_truncated=keep_truncated,
-            data_dir=None if data_dir is None else str(data_dir),
-            parts=options.parsed_parts(parts),
-            allow_leaks=allow_leaks,
-            split_seed=split_seed,
-            split_file=split_file,
-            framing=framing,
-        ),
+        data=options.data_request(context.params),
         network=network or "compact",
-        changes={**{name: value for name, value in given.items() if value is not None}, **parse_settings(set_values)},
+        changes={**_without_none(given), **parse_settings(set_values)},
         minutes=minutes,
         workers=workers,
         images=not no_images,
@@ -135,6 +120,18 @@ def train(
     if preview is not None:
         return events.say(f"written: {write_preview(request, preview)}")
     return conclude(story.train(request, events=events), events)
+
+
+def _nothing_to_do(finish: bool) -> "UsageError":
+    from vidi.errors import UsageError
+
+    if finish:
+        return UsageError("--finish goes with --resume", "Name the run: vidi train --resume runs/NAME --finish")
+    return UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
+
+
+def _without_none(values: "Mapping[str, object]") -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def conclude(run: "Run", events: "Terminal") -> None:

@@ -25,7 +25,7 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
         GateError: they differ by more than 0.001.
     """
     with torch.no_grad():
-        logits = forward(trained.network, trained.normalisation.inputs(images), "float32")
+        logits = forward(trained.network, trained.normalisation.inputs(images), precision="float32")
         expected = torch.softmax(logits.double(), dim=1).numpy()
     difference = float(np.abs(expected - predictor.run(images, ("probabilities",))["probabilities"]).max())
     if not difference <= TOLERANCE:

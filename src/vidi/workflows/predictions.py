@@ -6,7 +6,8 @@ Paths are text that is safe on a terminal and can be read back exactly (`vidi.fi
 import csv
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from vidi.files import escape_path
@@ -17,8 +18,6 @@ from vidi.prediction.stream import Answer
 
 SCHEMA_VERSION = 1
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
-
-Writer = Callable[[Iterable[Answer], TextIO], None]
 
 
 def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[str], top: int = 1) -> None:
@@ -165,3 +164,36 @@ def _rounded(value: float) -> float:
 
 def _short(value: float) -> str:
     return f"{float(value):.7g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stands around the answers."""
+
+    model: ModelFile
+    classes: Sequence[str]
+    account: Account  # complete when the answers are used up
+    paths: Sequence[str]  # all that will come
+    top: int | None  # how many classes to show for each image; None: as the form does by itself
+
+
+Writer = Callable[[Iterable[Answer], TextIO, Shown], None]
+
+
+def _as_table(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
+    write_table(answers, stream, paths=shown.paths, top=shown.top or 1)
+
+
+def _as_json(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
+    write_json(answers, stream, model=shown.model, account=shown.account, top=shown.top)
+
+
+def _as_json_lines(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
+    write_json_lines(answers, stream, model=shown.model, account=shown.account, top=shown.top)
+
+
+def _as_csv(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
+    write_csv(answers, stream, classes=shown.classes, top=shown.top)
+
+
+WRITERS: Mapping[str, Writer] = {"table": _as_table, "json": _as_json, "jsonl": _as_json_lines, "csv": _as_csv}

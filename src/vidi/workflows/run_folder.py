@@ -21,7 +21,7 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 MODEL_CARD = "model_card.md"
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
-MARKS = (MODEL, RECIPE, SPLITS, CHECK, "run.json")  # what only a run of vidi holds
+MARKS = (MODEL, RECIPE, SPLITS, CHECK, REQUEST, "evaluation.json")  # what only a run of vidi holds
 
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 

@@ -21,6 +21,28 @@ class SplitMade:
     split: Split
     check: CheckResult
 
+    def as_json(self) -> dict[str, object]:
+        """The split as `vidi split --json` prints it; paths escaped."""
+        return {
+            "schema": 1,
+            "rule": str(self.split.rule),
+            "parts": self.split.counts(),
+            "set_aside": [{"path": escape_path(entry.path), "code": entry.code} for entry in self.split.set_aside],
+            "leaks": [leak.sentence for leak in self.split.leaks],
+            "untested_classes": list(self.split.untested_classes),
+            "account": self.check.account.as_json(),
+        }
+
+    def remarks(self) -> list[str]:
+        """What the user should know beside the counts."""
+        untested = ", ".join(map(escape_path, self.split.untested_classes))
+        return [
+            *(f"leak: {leak.sentence}" for leak in self.split.leaks),
+            *([f"no test image shows: {untested}"] if untested else []),
+            *(f"set aside: {escape_path(entry.path)} ({entry.code})" for entry in self.split.set_aside[:10]),
+            self.check.account.sentence(),
+        ]
+
 
 def split(
     request: DataRequest,
