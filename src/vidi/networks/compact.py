@@ -23,7 +23,7 @@ class Shape:
 SHAPES = (
     Shape(below=14, block=1, stem=32, stages=(64, 128)),
     Shape(below=48, block=1, stem=16, stages=(48, 96, 192)),
-    Shape(below=96, block=2, stem=32, stages=(64, 128, 192)),
+    Shape(below=96, block=2, stem=16, stages=(48, 96, 192)),
     Shape(below=192, block=2, stem=16, stages=(32, 64, 128, 192)),
     Shape(below=1 << 30, block=4, stem=32, stages=(48, 80, 128, 192)),
 )

@@ -92,7 +92,7 @@ def _dense_recipe(traits: DataTraits) -> Recipe:
 
 def _compact_recipe(traits: DataTraits) -> Recipe:
     signs = _shows_signs(traits)
-    small = min(traits.usual_size) <= 48
+    small, batch = min(traits.usual_size) <= 48, _batch(traits.image_count)
     flip: Flip = "none" if signs else "horizontal"
     if small:
         augmentation = Augmentation(flip=flip, shift=0.125, rotate=10.0 if signs else 0.0, erase=0.0 if signs else 0.3)
@@ -102,9 +102,9 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         network="compact",
         image_size=compact_size(traits.usual_size),
         epochs=_epochs(traits.image_count),
-        batch=_batch(traits.image_count),
+        batch=batch,
         optimizer="sgd",
-        learning_rate=0.2,
+        learning_rate=round(0.2 * (batch / 256) ** 0.5, 3),  # a smaller batch's gradient is noisier
         momentum=0.9,
         weight_decay=5e-4,
         schedule="cosine",
@@ -146,6 +146,8 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
     del sources["sources"]
     sources["image_size"] = f"data: usual size {traits.usual_size[0]}x{traits.usual_size[1]}"
     if recipe.network == "compact":
-        sources["epochs"] = sources["batch"] = f"data: {traits.image_count:,} images to learn from"
+        sources["epochs"] = sources["batch"] = sources["learning_rate"] = (
+            f"data: {traits.image_count:,} images to learn from"
+        )
     sources["augmentation.flip"] = _flip_source(traits)
     return replace(recipe, sources=sources)
