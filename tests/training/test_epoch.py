@@ -1,0 +1,103 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from tests.training.examples import drawn_data, small_recipe
+
+from vidi.training.epoch import epoch_batches, note_gain, plan_again, steps_in_epoch
+from vidi.training.progress import EpochRow
+from vidi.training.schedule import Plan
+from vidi.training.state import State, new_state
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    """A deadline that does not move."""
+
+    seconds: float
+
+    def seconds_left(self) -> float:
+        return self.seconds
+
+
+def state_at(step: int, *, steps: int = 80) -> State:
+    state = new_state(small_recipe(), class_count=3, plan=Plan(steps))
+    state.counters.step = step
+    return state
+
+
+def an_epoch(seconds: float) -> EpochRow:
+    return EpochRow(
+        epoch=1, train_loss=1, train_accuracy=0, validation_loss=1, validation_accuracy=0, learning_rate=0,
+        images_per_second=1, seconds=seconds, limited_by="arithmetic",
+    )  # fmt: skip
+
+
+def test_an_epoch_shows_every_image_at_most_once_and_leaves_less_than_a_batch():
+    rows = drawn_data().train_rows
+
+    batches = epoch_batches(rows, small_recipe(batch=10), state=state_at(0))
+
+    shown = np.concatenate(batches.left)
+    assert len(shown) == len(set(shown.tolist())) == 30
+    assert set(shown.tolist()) <= set(rows.tolist())
+    assert batches.end_at(3)
+
+
+def test_the_rest_of_an_epoch_is_what_was_not_yet_done():
+    rows, recipe = drawn_data().train_rows, small_recipe(batch=10)
+    whole = epoch_batches(rows, recipe, state=state_at(3))
+
+    rest = epoch_batches(rows, recipe, state=state_at(4))
+
+    assert (whole.epoch, rest.epoch, len(rest.left)) == (1, 1, 2)
+    np.testing.assert_array_equal(rest.left[0], whole.left[1])
+
+
+def test_fewer_images_than_a_batch_are_one_batch():
+    assert steps_in_epoch(5, 32) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "steps"),
+    [
+        (10.0, 28),  # an epoch of 4 steps takes 2 s: 20 more steps fit
+        (36.0, 80),  # the plan fits exactly
+        (37.0, 80),  # within the clock's own noise
+        (1000.0, 80),  # never more than the recipe's epochs
+        (0.0, 8),  # time is up
+    ],
+)
+def test_the_plan_is_fitted_to_the_time_that_is_left(seconds_left, steps):
+    state = state_at(8)
+    state.history = [an_epoch(2.0)]
+
+    plan_again(state, TimeLeft(seconds_left), recipe=small_recipe(epochs=20), per_epoch=4)
+
+    assert state.plan.steps == steps
+
+
+def test_a_plan_that_was_too_careful_grows_again():
+    state = state_at(8, steps=20)
+    state.history = [an_epoch(2.0)]
+
+    plan_again(state, TimeLeft(1000.0), recipe=small_recipe(epochs=20), per_epoch=4)
+
+    assert state.plan.steps == 80
+
+
+def test_the_best_is_the_most_right_then_the_surest():
+    state = state_at(0)
+    for epoch, (loss, accuracy) in enumerate([(0.9, 0.5), (0.8, 0.5), (2.0, 0.6), (0.1, 0.5)], start=1):
+        note_gain(state, epoch, loss=loss, accuracy=accuracy)
+
+    assert state.counters.best_epoch == 3
+    assert state.counters.epochs_without_gain == 1
+
+
+def test_an_epoch_without_a_finite_loss_is_never_the_best():
+    state = state_at(0)
+
+    note_gain(state, 1, loss=float("nan"), accuracy=0.9)
+
+    assert (state.counters.best_epoch, state.best) == (0, {})
