@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.findings import count_of
 from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
@@ -232,7 +233,7 @@ def _warn_of(refused: Sequence[Entry]) -> None:
     if refused:
         first = refused[0]
         warnings.warn(
-            f"{len(refused):,} images cannot be used and are left out; the first is {escape_path(first.path)} "
-            f"({first.code}); `refused_` lists them",
+            f"{count_of(len(refused), 'image')} cannot be used, so left out of training: `refused_` lists them, "
+            f"beginning with {escape_path(first.path)} ({first.code})",
             stacklevel=3,
         )

@@ -106,7 +106,7 @@ def fit_images(
     framing = choose_framing(sizes, recipe.image_size)
     kept = _keep(images, labels, framing, groups, events)
     _require_two_classes(kept, request.classes)
-    train, validation, calibration = _parts(kept, request.held_out, seed=recipe.seed)
+    train, validation, calibration = hold_out(kept.labels, kept.groups, share=request.held_out, seed=recipe.seed)
     data = TrainingData(
         images=kept.pixels,
         labels=kept.labels,
@@ -184,17 +184,30 @@ def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
         raise DataError(f"{found} usable images{refused}", "Give images of at least two classes.")
 
 
-def _parts(kept: _Kept, share: float, *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The rows to learn from, to choose the epoch by, and to calibrate on; the last two may be empty."""
-    count = len(kept.labels)
-    everything, nothing = np.arange(count), np.arange(0)
-    if share * count < LEAST_HELD_OUT:
+def hold_out(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], *, share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to learn from, to choose the epoch by, and to calibrate on; the last two may be empty.
+
+    Args:
+        labels: (images,) int64.
+        groups: (images,) int64; images of equal group stay in one part.
+        share: of the images in each of the last two parts; those are empty where it makes fewer than 20 images.
+        seed: decides which groups are kept.
+
+    >>> [len(rows) for rows in hold_out(np.arange(200) % 2, np.arange(200), share=0.1, seed=0)]
+    [160, 20, 20]
+    >>> [len(rows) for rows in hold_out(np.arange(199) % 2, np.arange(199), share=0.1, seed=0)]
+    [199, 0, 0]
+    """
+    everything, nothing = np.arange(len(labels)), np.arange(0)
+    if share * len(labels) < LEAST_HELD_OUT:
         return everything, nothing, nothing
     folds = round(1 / share)
-    fold_of = deal_folds(kept.labels, [str(group) for group in kept.groups.tolist()], folds=folds, seed=seed)
-    learnt = np.unique(kept.labels[fold_of > 1])
+    fold_of = deal_folds(labels, [str(group) for group in groups.tolist()], folds=folds, seed=seed)
+    learnt = np.unique(labels[fold_of > 1])
     # A class of one or two images or groups may have been dealt away whole: it is learnt from instead.
-    fold_of[~np.isin(kept.labels, learnt)] = folds
+    fold_of[~np.isin(labels, learnt)] = folds
     return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
 
 

@@ -1,0 +1,344 @@
+"""`ImageClassifier` behaves as scikit-learn's classifiers do, and answers only through its model file."""
+
+import pickle
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+
+import vidi
+from tests.draw import Array, class_folders, draw, encoded
+from vidi.errors import DataError, ShapeError, UsageError
+from vidi.estimator import ImageClassifier
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.fit import hold_out
+
+SMALL = {"options.width": 0.25, "augmentation.flip": "none", "batch": 8}
+EACH = 12
+
+
+def classifier(*, epochs: int = 3, **changes: object) -> ImageClassifier:
+    return ImageClassifier(epochs=epochs, image_size=16, recipe={**SMALL, **changes})
+
+
+def drawn(each: int = EACH, *, size: tuple[int, int] = (16, 16)) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+    """Discs and stripes in turn: one array, and their names."""
+    kinds = np.array(["stripes", "disc"] * each)
+    return np.stack([draw(kind, size=size, seed=number) for number, kind in enumerate(kinds)]), kinds
+
+
+@pytest.fixture(scope="module")
+def fitted() -> ImageClassifier:
+    return classifier(epochs=8).fit(*drawn())
+
+
+# scikit-learn's `check_estimator` feeds tables of numbers. These are those of its checks that look at the estimator
+# and not at such tables; what it would ask of the rest is asked below with images.
+APPLICABLE = (
+    "check_do_not_raise_errors_in_init_or_set_param",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_valid_tag_types",
+)
+
+
+@pytest.mark.parametrize("name", APPLICABLE)
+def test_scikit_learns_own_checks_of_an_estimator_pass(name: str):
+    known = vars(estimator_checks)
+    check = known[name] if name in known else known[f"{name}s"]
+
+    check("ImageClassifier", ImageClassifier(epochs=2))
+
+
+def test_it_is_a_classifier_that_can_be_cloned_with_its_parameters():
+    original = ImageClassifier("textbook", image_size=(32, 16), recipe={"batch": 4}, random_state=7)
+
+    copy = clone(original).set_params(epochs=2)
+
+    assert is_classifier(copy)
+    assert copy.get_params() == {**original.get_params(), "epochs": 2}
+    assert original.epochs is None
+
+
+def test_it_learns_what_it_is_shown(fitted: ImageClassifier):
+    images, labels = drawn(10)
+
+    assert fitted.score(images, labels) >= 0.9
+    assert fitted.classes_.tolist() == ["disc", "stripes"]
+    assert len(fitted.history_) == 8
+    assert fitted.refused_ == ()
+
+
+def test_arrays_lists_pillow_images_and_paths_get_the_same_answers(fitted: ImageClassifier, tmp_path: Path):
+    images, _ = drawn(3)
+    paths = [tmp_path / f"{number}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(encoded(image))
+
+    expected = fitted.predict_proba(images)
+
+    forms = (
+        list(images),
+        [Image.fromarray(image) for image in images],
+        paths,
+        [str(path) for path in paths],
+        np.array([str(path) for path in paths]),
+        [str(paths[0]), Image.fromarray(images[1]), *images[2:]],
+    )
+    for form in forms:
+        np.testing.assert_array_equal(fitted.predict_proba(form), expected)
+
+
+def test_images_of_any_size_get_one_row_each_in_order(fitted: ImageClassifier):
+    images = [draw("disc", size=size) for size in ((16, 16), (1, 1), (40, 7), (90, 120))]
+
+    rows = fitted.predict_proba(images)
+
+    assert rows.shape == (4, 2)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+    for number, image in enumerate(images):
+        np.testing.assert_allclose(fitted.predict_proba([image])[0], rows[number], atol=1e-6)
+
+
+def test_grey_images_are_images(fitted: ImageClassifier):
+    grey = drawn(2)[0][:, :, :, 0]
+
+    as_colour = np.repeat(grey[..., None], 3, axis=3)
+
+    np.testing.assert_array_equal(fitted.predict_proba(grey), fitted.predict_proba(as_colour))
+
+
+def test_a_pillow_image_is_turned_and_laid_on_white_as_its_file_would_be(fitted: ImageClassifier, tmp_path: Path):
+    turned = Image.fromarray(draw("stripes", size=(20, 30)))
+    turned.getexif()[274] = 6
+    clear = Image.fromarray(np.dstack([draw("disc"), np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))]))
+    turned.save(tmp_path / "turned.png", exif=turned.getexif())
+    clear.save(tmp_path / "clear.png")
+
+    held = fitted.predict_proba([turned, clear])
+
+    np.testing.assert_array_equal(held, fitted.predict_proba([tmp_path / "turned.png", tmp_path / "clear.png"]))
+
+
+def test_the_saved_file_gives_the_same_answers(fitted: ImageClassifier, tmp_path: Path):
+    images, _ = drawn(4)
+
+    fitted.save(tmp_path / "model.onnx")
+
+    loaded = vidi.load(tmp_path / "model.onnx")
+    np.testing.assert_array_equal(loaded.probabilities(list(images)), fitted.predict_proba(images))
+    assert loaded.classes == ("disc", "stripes")
+    assert loaded.metadata.unfinished is None
+    assert loaded.metadata.test is None
+
+
+def test_a_copy_carries_the_model_file(fitted: ImageClassifier):
+    images, _ = drawn(2)
+
+    copy = pickle.loads(pickle.dumps(fitted))
+
+    assert isinstance(copy.predictor_, Predictor)
+    np.testing.assert_array_equal(copy.predict_proba(images), fitted.predict_proba(images))
+
+
+def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    classifier(epochs=1).fit(*drawn(2))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow  # two trainings
+def test_equal_fits_give_equal_models_and_another_seed_another(fitted: ImageClassifier):
+    images, labels = drawn()
+
+    again = clone(fitted).fit(images, labels)
+    other = clone(fitted).set_params(random_state=1).fit(images, labels)
+
+    digests = [one.predictor_.metadata.weights_digest for one in (fitted, again, other)]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"), [([3, 7], ("3", "7")), ([False, True], ("False", "True")), (["b", "a"], ("a", "b"))]
+)
+def test_labels_come_back_as_they_were_given(names: list[object], written: tuple[str, ...]):
+    images, kinds = drawn(3)
+    labels = np.where(kinds == "disc", names[0], names[1])
+
+    model = classifier(epochs=1).fit(images, labels)
+
+    assert model.classes_.dtype == labels.dtype
+    assert set(model.predict(images).tolist()) <= set(names)
+    assert model.predictor_.classes == written
+
+
+@pytest.mark.slow  # two trainings on 240 images, so that the held-out parts are large enough
+def test_a_part_of_the_images_calibrates_and_chooses_where_there_are_enough():
+    images, labels = drawn(120)
+
+    model = classifier(epochs=2, batch=32).fit(images, labels)
+    without = classifier(epochs=2, batch=32).set_params(held_out=0).fit(images, labels)
+
+    assert model.predictor_.metadata.calibration is not None
+    assert model.predictor_.metadata.calibration.image_count >= 20
+    assert model.history_[0].validation_accuracy is not None
+    assert without.predictor_.metadata.calibration is None
+    assert without.history_[0].validation_accuracy is None
+
+
+def test_equal_images_and_groups_are_never_on_both_sides():
+    groups = np.arange(300) % 100
+    labels = groups % 2
+    labels[groups < 1] = 2  # a class of one group
+
+    parts = hold_out(labels, groups, share=0.1, seed=0)
+
+    members = [set(groups[rows].tolist()) for rows in parts]
+    assert sum(len(rows) for rows in parts) == 300
+    assert min(map(len, parts)) >= 20
+    assert not members[0] & members[1]
+    assert not members[0] & members[2]
+    assert not members[1] & members[2]
+    assert set(labels[parts[0]].tolist()) == {0, 1, 2}
+
+
+def test_bad_files_are_left_out_of_training_with_a_warning_and_listed(tmp_path: Path):
+    folder = class_folders(tmp_path, each=5, size=(16, 16))
+    paths = sorted(folder.glob("*/*.png"))
+    paths[2].write_bytes(b"no image at all")
+
+    with pytest.warns(UserWarning, match=r"1 image cannot be used, .*002\.png \(not-an-image\)"):
+        model = classifier(epochs=1).fit(paths, [path.parent.name for path in paths])
+
+    assert [(entry.path, entry.code) for entry in model.refused_] == [(str(paths[2]), "not-an-image")]
+
+
+def test_a_bad_file_is_never_answered(fitted: ImageClassifier, tmp_path: Path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image at all")
+
+    with pytest.raises(DataError, match=r"broken\.jpg cannot be used \(not-an-image\)"):
+        fitted.predict([tmp_path / "broken.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (np.zeros((2, 64)), "an array of shape (2, 64) and type float64"),
+        (np.zeros((2, 8, 8)), "scale to 0 … 255"),
+        (np.zeros((2, 8, 8, 4), np.uint8), "image 0 is an array of shape (8, 8, 4)"),
+        (np.zeros((8, 8, 3), np.uint8), "one image of shape (8, 8, 3)"),
+        ("cat.jpg", "one image was given"),
+        ([3, 4], "image 0 is a int"),
+    ],
+)
+def test_what_is_no_list_of_images_is_refused_in_words(fitted: ImageClassifier, images: object, said: str):
+    with pytest.raises(ShapeError) as caught:
+        fitted.predict(images)
+
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"network": "resnet"}, "no network is called 'resnet'"),
+        ({"image_size": 4}, "image_size is 4"),
+        ({"image_size": "big"}, "image_size is 'big'"),
+        ({"held_out": 0.5}, "held_out is 0.5"),
+        ({"random_state": None}, "random_state is None"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"recipe": {"lerning_rate": 1}}, "a recipe has no lerning_rate"),
+    ],
+)
+def test_a_wrong_parameter_is_named_by_fit(changed: dict[str, object], said: str):
+    images, labels = drawn(2)
+
+    with pytest.raises(UsageError) as caught:
+        ImageClassifier().set_params(**changed).fit(images, labels)
+
+    assert said in str(caught.value)
+
+
+def test_labels_that_do_not_fit_are_refused():
+    images, labels = drawn(2)
+
+    with pytest.raises(ShapeError, match="4 images have 3 labels"):
+        classifier().fit(images, labels[:3])
+    with pytest.raises(ShapeError, match="y is missing"):
+        classifier().fit(images, None)
+    with pytest.raises(ValueError, match="continuous"):
+        classifier().fit(images, [0.1, 0.2, 0.3, 0.4])
+    with pytest.raises(DataError, match="only 'cat' has usable images"):
+        classifier().fit(images, ["cat"] * 4)
+
+
+def test_before_fit_it_says_that_it_is_not_fitted(tmp_path: Path):
+    for use in (
+        lambda: classifier().predict([draw("disc")]),
+        lambda: classifier().predict_proba([draw("disc")]),
+        lambda: classifier().save(tmp_path / "model.onnx"),
+        lambda: classifier().plot(),
+    ):
+        with pytest.raises(NotFittedError):
+            use()
+
+
+def darker(images: Array) -> Array:
+    return images // 2
+
+
+@pytest.mark.slow  # three trainings
+def test_it_is_scored_by_cross_validation_in_a_pipeline_with_groups():
+    images, labels = drawn()
+    pipeline = make_pipeline(FunctionTransformer(darker), classifier(epochs=8))
+
+    scores = cross_val_score(
+        pipeline, images, labels, groups=np.arange(len(images)) // 4, cv=GroupKFold(3), error_score="raise"
+    )
+
+    assert scores.shape == (3,)
+    assert scores.mean() >= 0.7
+
+
+@pytest.mark.slow  # five trainings
+def test_a_grid_search_finds_its_best_parameters_from_probabilities():
+    images, labels = drawn(8)
+    search = GridSearchCV(
+        classifier(), {"epochs": [1, 6]}, cv=2, scoring="neg_log_loss", error_score="raise", refit=True
+    )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(list(images), labels)
+
+    assert search.best_params_ == {"epochs": 6}
+    assert search.best_estimator_.score(images, labels) >= 0.7
+
+
+def test_a_notebook_shows_its_parameters_and_its_learning(fitted: ImageClassifier, tmp_path: Path):
+    drawing = fitted.plot()
+
+    drawing.save(tmp_path / "learning.svg")
+
+    assert "ImageClassifier" in fitted._repr_html_()
+    assert drawing._repr_html_().startswith('<img alt="loss by epoch; accuracy by epoch" src="data:image/svg+xml;')
+    assert (tmp_path / "learning.svg").read_text().startswith("<svg ")
+    assert "not tested" in fitted.predictor_._repr_html_()

@@ -1,0 +1,107 @@
+"""The functions of `vidi`: the verbs of the command line, called from Python, with results that show themselves."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from tests.draw import class_folders, draw, encoded
+
+import vidi
+from vidi.errors import DataError, UsageError
+from vidi.workflows.python import Checked
+from vidi.workflows.train import Run
+
+SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), each=30, size=(16, 16))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return vidi.train(data, tmp_path_factory.mktemp("runs") / "run", recipe=SMALL)
+
+
+@pytest.mark.slow  # trains, with five more trainings for calibration
+def test_a_folder_becomes_a_model_that_answers(run: Run):
+    model = vidi.load(run.folder)
+
+    (answer,) = model.predict([draw("disc", size=(50, 40), seed=99)])
+
+    assert run.finished
+    assert isinstance(model, vidi.Predictor)
+    assert isinstance(answer, vidi.Prediction)
+    assert answer.label in model.classes == ("disc", "stripes")
+
+
+@pytest.mark.slow  # uses the training above
+def test_a_run_and_its_model_show_themselves(run: Run, tmp_path: Path):
+    shown, model = run._repr_html_(), vidi.load(run.folder)._repr_html_()
+    run.plot().save(tmp_path / "run.svg")
+
+    assert run.test is not None
+    assert f"n = {run.test.image_count}" in shown
+    assert "95 % interval" in shown
+    assert f"on {run.test.image_count} images, 95 % interval" in model.replace("&nbsp;", " ")
+    assert "loss by epoch" in (tmp_path / "run.svg").read_text()
+
+
+@pytest.mark.slow  # uses the training above
+def test_a_model_is_scored_on_other_images_under_other_names(run: Run, tmp_path: Path):
+    other = class_folders(tmp_path / "other", kinds=("disc", "noise"), each=12, size=(16, 16))
+    for path in (other / "disc").iterdir():
+        path.write_bytes(encoded(draw("disc", size=(20, 20), seed=100 + int(path.stem))))
+
+    evaluated = vidi.evaluate(run.folder, other, output=tmp_path / "scored", renames={"noise": "stripes"})
+
+    assert evaluated.figures["test"].image_count == 24
+    assert (tmp_path / "scored" / "report.html").exists()
+    assert "n = 24" in evaluated._repr_html_()
+    assert "Reliability" in evaluated.plot().svg
+
+
+def test_a_check_counts_lists_and_shows(tmp_path: Path):
+    data = class_folders(tmp_path, each=4)
+    (data / "disc" / "broken.png").write_bytes(b"no image at all")
+    (data / "stripes" / "copy.png").write_bytes((data / "stripes" / "000.png").read_bytes())
+
+    checked = vidi.check(data)
+
+    assert isinstance(checked, Checked)
+    assert checked.class_sizes == {"disc": 4, "stripes": 5}
+    assert {"unreadable", "exact-copies"} <= {finding.kind for finding in checked.findings}
+    assert "found 10 = used 9" in checked._repr_html_()
+    assert "1 file cannot be used" in checked._repr_html_()
+    assert "images of each class" in checked.plot()._repr_html_()
+
+
+def test_more_about_the_data_is_said_in_a_request(tmp_path: Path):
+    data = class_folders(tmp_path, kinds=("disc", "noise", "stripes"), each=3)
+
+    checked = vidi.check(vidi.DataRequest(source=str(data), classes=("disc", "noise")))
+
+    assert checked.class_sizes == {"disc": 3, "noise": 3}
+
+
+def test_a_misspelt_option_is_an_error_at_once(tmp_path: Path):
+    with pytest.raises(TypeError, match="epohcs"):
+        vidi.train(tmp_path, epohcs=3)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="a recipe has no epohcs"):
+        vidi.train(class_folders(tmp_path / "data", each=3), tmp_path / "run", recipe={"epohcs": 3})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path):
+    with pytest.raises(DataError):
+        vidi.check(tmp_path)
+
+
+def test_what_goes_on_is_told_to_pythons_log(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    data = class_folders(tmp_path, each=3)
+
+    with caplog.at_level(logging.INFO, logger="vidi"):
+        vidi.check(data)
+
+    assert caplog.messages == ["read 6 images"]
