@@ -1,0 +1,129 @@
+"""Every command and example on the pages is run as a reader would run it, in a folder of drawn images."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, Command, blocks, commands, first_missing
+from tests.docs.workshop import set_up
+from vidi.cli.app import VERBS
+
+FROM_NOTHING = ("README.md", "docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
+OWN_TEST = ("docs/model-file.md",)  # tests/model_file/test_docs.py runs its examples without vidi
+NOT_RUN = re.compile(r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi train --resume .*")
+QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def quick(line: str) -> str:
+    """The command with a short training; nothing else is changed."""
+    if not line.startswith("vidi train ") or "--preview" in line:
+        return line
+    narrow = "" if "--network" in line or "options." in line else " --set options.width=0.25"
+    return f"{line} {QUICK}{narrow}"
+
+
+def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """One line of a shell, with both outputs in the order in which a terminal shows them."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn images, with the run that most pages start from."""
+    folder = tmp_path_factory.mktemp("workshop")
+    set_up(folder)
+    done = run(quick("vidi train photos"), folder)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def check_command(command: Command, folder: Path) -> None:
+    done = run(quick(command.line), folder)
+    shown = f"$ {command.line}\n{done.stdout}"
+    assert done.returncode == command.exit_code, f"exit code {done.returncode}, not {command.exit_code}:\n{shown}"
+    missing = first_missing(command.expected, done.stdout)
+    assert missing is None, f"not printed, or not in this place: {missing}\n{shown}"
+
+
+@pytest.mark.slow  # starts vidi once for each command, and trains
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=named)
+def test_every_command_of_the_page_does_what_it_shows(page: Path, workshop: Path, tmp_path: Path):
+    folder = tmp_path / "work"
+    if named(page) in FROM_NOTHING:
+        folder.mkdir()
+        set_up(folder)
+    else:
+        shutil.copytree(workshop, folder)
+
+    for block in blocks(page, "console"):
+        for command in commands(block):
+            check_command(command, folder)
+
+
+@pytest.mark.slow  # starts Python once for each example
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") and named(page) not in OWN_TEST], ids=named
+)
+def test_every_example_in_python_runs(page: Path, workshop: Path, tmp_path: Path):
+    shutil.copytree(workshop, tmp_path / "work")
+    for example in blocks(page, "python"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", example],
+            cwd=tmp_path / "work",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), f"{example}\n{done.stderr}"
+
+
+def test_what_is_shown_and_not_run_is_only_set_up_demo_download_and_going_on_after_a_stop():
+    shown = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+
+    assert [line for line in shown if not NOT_RUN.fullmatch(line)] == []
+
+
+def test_every_verb_is_explained_by_a_page():
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+
+    assert [verb for verb in VERBS if f"`vidi {verb}`" not in index] == []
+
+
+def test_every_link_between_pages_leads_somewhere():
+    links = [
+        (page, link.split("#")[0])
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+        if not link.startswith(("http", "#"))
+    ]
+
+    assert [f"{named(page)}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_runner_notices_what_was_not_printed():
+    printed = "found 3 = used 3\nwritten: a.csv  (rule v1)\n"
+
+    assert first_missing(("found 3 …", "…", "written: a.csv (rule v1)"), printed) is None
+    assert first_missing(("written: a.csv …", "found 3 …"), printed) == "found 3 …"
+    assert list(commands("$ vidi runs\n$ echo $?\n2\n")) == [Command("vidi runs", (), 2)]

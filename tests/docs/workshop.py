@@ -1,0 +1,45 @@
+"""The folder in which the pages' commands run: drawn images under the names that the pages use."""
+
+import csv
+from pathlib import Path
+
+from tests.draw import draw, encoded
+
+DRAWN_AS = {"flower": "disc", "leaf": "square", "bark": "stripes", "moss": "noise"}
+
+
+def set_up(folder: Path) -> None:
+    """Make `photos`, `messy`, `field`, `new` and `labels.csv` in an empty folder."""
+    for name in ("flower", "leaf", "bark"):
+        for number in range(24):
+            put(folder / "photos" / name / f"{number:03}.jpg", name, number)
+    for name in ("flower", "leaf", "moss"):
+        for number in range(8):
+            put(folder / "field" / name / f"{number:03}.jpg", name, 100 + number)
+    for number, name in enumerate(("flower", "leaf", "bark"), start=1):
+        put(folder / "new" / f"garden-{number}.jpg", name, 200 + number)
+    (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
+    make_messy(folder / "messy")
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(["path", "label"])
+        table.writerows([f"photos/{name}/{number:03}.jpg", name] for name in ("flower", "leaf") for number in range(20))
+
+
+def make_messy(folder: Path) -> None:
+    """A folder with a damaged file, an empty one, a copy under another label, and what systems leave behind."""
+    for name in ("flower", "leaf"):
+        for number in range(24):
+            put(folder / name / f"{number:03}.jpg", name, number)
+    whole = (folder / "flower" / "001.jpg").read_bytes()
+    (folder / "flower" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "flower" / "empty.jpg").write_bytes(b"")
+    (folder / "leaf" / "not-a-leaf.jpg").write_bytes((folder / "flower" / "002.jpg").read_bytes())
+    (folder / "leaf" / "notes.txt").write_text("sunny", "utf-8")
+    (folder / ".DS_Store").write_bytes(b"\0")
+
+
+def put(path: Path, name: str, seed: int) -> None:
+    """Draw one JPEG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(draw(DRAWN_AS[name], size=(48, 64), seed=seed), format="JPEG", quality=92))

@@ -1,0 +1,252 @@
+"""Write docs/reference/ from signatures, docstrings and the verbs' options: python tools/build_reference.py"""
+
+import ast
+import inspect
+import io
+import textwrap
+import tokenize
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+
+import vidi
+from vidi import errors
+from vidi.cli.app import VERBS
+from vidi.data.checked import CheckResult, Finding
+from vidi.evaluation.evaluation import Evaluation
+from vidi.images.account import Account
+from vidi.images.reasons import IGNORED, NOTES, REASONS
+from vidi.networks.options import NetworkOptions
+from vidi.prediction.stream import Answer
+from vidi.training.augment import Augmentation
+from vidi.training.recipe import Recipe
+from vidi.workflows.evaluate import Evaluated
+from vidi.workflows.python import Checked
+from vidi.workflows.train import Run
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+MADE = "<!-- Written by tools/build_reference.py from the code: change it there. -->\n"
+GIVEN_BACK = (Run, Answer, Evaluated, Evaluation, Checked, CheckResult, Finding, Account)
+RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
+EXIT_WORDS = {
+    0: "Done.",
+    1: "vidi itself failed: a bug.",
+    6: "Done, but some inputs were bad; they are listed.",
+    130: "Interrupted; the work is saved.",
+}
+Function = ast.FunctionDef
+
+
+def main() -> None:
+    """Write every page that the code decides."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """File name → text."""
+    return {
+        "python.md": MADE + python_page(),
+        "values.md": MADE + values_page(),
+        "command-line.md": MADE + command_line_page(),
+        "recipe.md": MADE + recipe_page(),
+        "codes.md": MADE + codes_page(),
+    }
+
+
+def python_page() -> str:
+    """The public names of `vidi`, and what they give back."""
+    lines = ["# Python", "", inspect.getdoc(vidi) or "", ""]
+    for name in vidi.__all__:
+        lines += described(vars(vidi).get(name) or getattr(vidi, name), f"vidi.{name}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def values_page() -> str:
+    """What the public functions give back."""
+    lines = ["# Values", "", "What [the functions of vidi](python.md) give back.", ""]
+    for given in GIVEN_BACK:
+        lines += described(given, f"{given.__module__}.{given.__name__}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def described(thing: Any, name: str) -> Iterator[str]:
+    """The lines about one function or class."""
+    source, node = definition(thing)
+    yield from (f"## `{name}`", "")
+    if isinstance(node, Function):
+        yield from (*code(signature(node)), *prose(ast.get_docstring(node) or ""))
+        return
+    functions = [item for item in node.body if isinstance(item, Function)]
+    made = next((item for item in functions if item.name == "__init__" and node.name != "Predictor"), None)
+    if made is not None and "Error" not in node.name:
+        yield from code(signature(made, name=node.name))
+    yield from prose(ast.get_docstring(node) or "")
+    if rows := list(fields_of(source, node)):
+        yield from table(("field", "type", "meaning"), [(field, kind, meaning) for field, kind, _, meaning in rows])
+    for item in functions:
+        if not item.name.startswith("_"):
+            decorators = {ast.unparse(decorator) for decorator in item.decorator_list}
+            yield from (f"### `{node.name}.{item.name}`", "")
+            if "property" not in decorators:
+                yield from code(signature(item))
+            yield from prose(ast.get_docstring(item) or "")
+
+
+def definition(thing: Any) -> tuple[str, Any]:
+    """The source of a function or class, and its syntax tree."""
+    source = textwrap.dedent(inspect.getsource(thing))
+    return source, ast.parse(source).body[0]
+
+
+def signature(node: Function, *, name: str = "") -> str:
+    """A definition as it is called, one argument a line where it is long."""
+    arguments = node.args
+    places = arguments.args
+    defaults = [None] * (len(places) - len(arguments.defaults)) + list(arguments.defaults)
+    shown = [one_argument(*pair) for pair in zip(places, defaults, strict=True) if pair[0].arg not in ("self", "cls")]
+    if arguments.kwonlyargs:
+        shown.append("*")
+        shown += [one_argument(*pair) for pair in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    back = f" -> {unquoted(node.returns)}" if node.returns is not None and not name else ""
+    title = name or node.name
+    line = f"{title}({', '.join(shown)}){back}"
+    return line if len(line) <= 88 else f"{title}(\n" + "".join(f"    {item},\n" for item in shown) + f"){back}"
+
+
+def one_argument(argument: ast.arg, default: ast.expr | None) -> str:
+    """`name: type = default`."""
+    kind = f": {unquoted(argument.annotation)}" if argument.annotation is not None else ""
+    value = "" if default is None else f" = {ast.unparse(default)}" if kind else f"={ast.unparse(default)}"
+    return argument.arg + kind + value
+
+
+def unquoted(annotation: ast.expr) -> str:
+    """A type as written, without the quotes that put off its import."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value
+    return ast.unparse(annotation)
+
+
+def fields_of(source: str, node: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and meaning of a dataclass's fields; the meaning is the comment on the field's lines."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            lines = range(item.lineno, (item.end_lineno or item.lineno) + 1)
+            default = "" if item.value is None else ast.unparse(item.value)
+            meaning = " ".join(comments[line] for line in lines if line in comments)
+            yield item.target.id, unquoted(item.annotation), default, meaning
+
+
+def prose(docstring: str) -> Iterator[str]:
+    """A docstring's paragraphs; its sections as lists, its examples as code."""
+    for paragraph in inspect.cleandoc(docstring).split("\n\n"):
+        title, _, body = paragraph.partition("\n")
+        if paragraph.startswith(">>>"):
+            yield from code(paragraph)
+        elif title == "Returns:":
+            yield from ("**Returns**", "", *textwrap.dedent(body).splitlines(), "")
+        elif title in ("Args:", "Raises:", "Attributes:"):
+            yield from (f"**{title[:-1]}**", "", *items(textwrap.dedent(body)), "")
+        elif paragraph:
+            yield from (*paragraph.splitlines(), "")
+
+
+def items(body: str) -> Iterator[str]:
+    """The entries of a section, each one list item on one line."""
+    entries: list[str] = []
+    for line in body.splitlines():
+        if line.startswith(" ") and entries:
+            entries[-1] += " " + line.strip()
+        else:
+            entries.append(line.strip())
+    for entry in entries:
+        name, colon, rest = entry.partition(": ")
+        yield f"- `{name}`: {rest}" if colon and "`" not in name else f"- {entry}"
+
+
+def code(text: str) -> list[str]:
+    """A block that readers see as Python."""
+    return ["```py", text, "```", ""]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table; the first two columns are code."""
+    yield f"| {' | '.join(head)} |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        cells = [cell.replace("|", "\\|") for cell in row]
+        last = len(cells) - 1
+        shown = [f"`{cell}`" if cell and index < last else cell for index, cell in enumerate(cells)]
+        yield f"| {' | '.join(shown)} |"
+    yield ""
+
+
+def command_line_page() -> str:
+    """Every verb with its arguments and options."""
+    lines = [
+        "# Command line",
+        "",
+        "`vidi VERB --help` shows the same. How to use a verb is in [how-to](../index.md).",
+        "",
+    ]
+    for name, verb in VERBS.items():
+        lines += [f"## `vidi {name}`", "", *(inspect.getdoc(verb) or "").splitlines(), ""]
+        lines += table(("option", "value", "meaning"), list(options_of(verb)))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def options_of(verb: Callable[..., None]) -> Iterator[tuple[str, str, str]]:
+    """Words, kind of value and help of what a verb takes."""
+    for parameter in inspect.signature(verb).parameters.values():
+        for info in get_args(parameter.annotation)[1:]:
+            default = parameter.default
+            given = f" (else `{default}`)" if isinstance(default, str | int | Path) and default is not False else ""
+            if isinstance(info, typer.models.OptionInfo):
+                value = info.metavar or ("" if isinstance(default, bool) else "VALUE")
+                # Inside Annotated the first word stands where a default would.
+                words = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
+                yield ", ".join(words), value, (info.help or "") + given
+            elif isinstance(info, typer.models.ArgumentInfo):
+                yield str(info.metavar or parameter.name.upper()), "", (info.help or "") + given
+
+
+def recipe_page() -> str:
+    """Every value of a recipe."""
+    about = "What decides a training. `--set NAME=VALUE` changes any of it; where you say nothing, what fits the data"
+    lines = ["# The recipe", "", f"{about} is chosen, see [training](../training.md).", ""]
+    for prefix, kind in RECIPES.items():
+        source, node = definition(kind)
+        rows = [
+            (prefix + name, typed, default, meaning)
+            for name, typed, default, meaning in fields_of(source, node)
+            if not default.startswith("field(")
+        ]
+        lines += [f"## {kind.__name__}", "", ast.get_docstring(node) or "", ""]
+        lines += table(("name", "type", "default", "meaning"), rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def codes_page() -> str:
+    """Exit codes, and the codes that stand beside images."""
+    words = dict(EXIT_WORDS)
+    for kind in errors.VidiError.__subclasses__():
+        words.setdefault(kind.exit_code, inspect.getdoc(kind) or "")
+    lines = ["# Codes", "", "## Exit codes", ""]
+    lines += table(("code", "meaning"), [(str(number), words[number]) for number in sorted(words)])
+    for title, codes in (
+        ("Why an image is refused", REASONS),
+        ("Notes on an image that is used", NOTES),
+        ("Why a file is ignored", IGNORED),
+    ):
+        lines += [f"## {title}", "", *table(("code", "meaning"), list(codes.items()))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    main()
