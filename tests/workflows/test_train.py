@@ -131,3 +131,17 @@ def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):
     assert account["found"] == 42
     digests = {line.split(",")[1] for line in (run.folder / "splits.csv").read_text().splitlines()}
     assert not any("broken" in digest or "empty" in digest for digest in digests)
+
+
+def test_a_new_run_begins_from_the_weights_of_another(data: Path, tmp_path: Path):
+    first = train(request(data, tmp_path / "first", epochs=12))
+    slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}  # learns nothing by itself
+
+    again = train(
+        TrainRequest(
+            data=DataRequest(source=str(data)), weights=str(first.folder), changes=slow, output=tmp_path / "again"
+        )
+    )
+
+    assert read_model(again.folder).metadata.recipe["options"] == {"width": 0.25}
+    assert again.test.accuracy.value >= first.test.accuracy.value - 0.1

@@ -67,6 +67,9 @@ def train(
     data_dir: options.DataDir = None,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
+    from_weights: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN|MODEL", help="Begin a new run from the weights of another.")
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run; takes all else from it."),
@@ -81,7 +84,7 @@ def train(
     """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
 
     `--resume RUN` goes on with a run that was interrupted: same data, same recipe, same bits as if it had never
-    stopped.
+    stopped. `--from RUN` begins a new run, with data and options of its own, from the weights of another.
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import wait_without_spinning
@@ -109,7 +112,8 @@ def train(
     }
     request = story.TrainRequest(
         data=options.data_request(context.params),
-        network=network or "compact",
+        network=network,
+        weights=None if from_weights is None else str(from_weights),
         changes={**_without_none(given), **parse_settings(set_values)},
         minutes=minutes,
         workers=workers,
@@ -190,5 +194,5 @@ def _refuse_beside_resume(context: typer.Context) -> None:
         if name not in ("resume", "finish") and source is not None and source.name == "COMMANDLINE":
             raise UsageError(
                 f"--resume takes data and recipe from the run, and {name!r} was given too",
-                "Leave it out to go on as before, or begin a new run without --resume.",
+                "Leave it out to go on as before, or begin a new run from its weights with --from RUN.",
             )

@@ -14,7 +14,7 @@ from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.workflows.describe import describe_model
+from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import Events
 from vidi.workflows.learn import FOLD_COUNT, as_training_data, needs_folds
 from vidi.workflows.prepare import Prepared
@@ -96,6 +96,8 @@ def _out_of_fold(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
     """Answers about train and validation images, each by a network that has not seen it, trained by the same recipe."""
     arrays = as_training_data(prepared)
+    if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
+        arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)

@@ -86,6 +86,7 @@ def as_training_data(prepared: Prepared) -> TrainingData:
         validation_rows=prepared.split.rows("validation"),
         classes=prepared.dataset.classes,
         digest=learnt_digest(prepared),
+        start=None if prepared.start is None else prepared.start.weights,
     )
 
 

@@ -24,6 +24,7 @@ from vidi.images.pool import read_images
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
 from vidi.training.mirror import mirrored_share
 from vidi.workflows.run_folder import SPLITS
+from vidi.workflows.start import Start
 
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
@@ -79,6 +80,7 @@ class Prepared:
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
     labels: NDArray[np.int64]  # (images,)
     cache_key: str  # of the pixels in the cache
+    start: Start | None = None  # weights to begin from
 
 
 def read_requested(request: DataRequest) -> Dataset:

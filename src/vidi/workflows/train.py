@@ -1,7 +1,7 @@
 """The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +26,7 @@ from vidi.workflows.run_folder import (
     refuse_finished,
     write_request,
 )
+from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class TrainRequest:
     """What the user asked for, beside the data."""
 
     data: DataRequest
-    network: str = "compact"
+    network: str | None = None  # compact where left out, or that of `weights`
+    weights: str | None = None  # a run folder or model file to begin from
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
     workers: int | None = None  # decoding processes
@@ -65,7 +67,7 @@ class Run:
     folder: Path
     finished: bool  # False: the model is marked unfinished; `resume` goes on with it
     stopped_by: str  # plan, patience, deadline or user
-    test: Evaluation | None  # None while unfinished, or where no image was kept for the test
+    test: Evaluation | None = field(repr=False)  # None while unfinished, or where no image was kept for the test
     notes: tuple[str, ...] = ()
     refused: int = 0  # images that could not be used
 
@@ -128,8 +130,11 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
 
 
 def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
-    """The recipe for this data, with what the user set standing above every rule."""
-    return recipe_for(traits, network=request.network, changes=request.changes)
+    """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
+    if request.weights is None:
+        return recipe_for(traits, network=request.network or "compact", changes=request.changes)
+    start = read_start(Path(request.weights))
+    return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
 
 
 def _run(
@@ -148,6 +153,8 @@ def _run(
         dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
         own=folder / SPLITS, on_progress=events.reading,
     )  # fmt: skip
+    if request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(request.weights)))
     keep_preparation(folder, prepared, recipe)
     for sentence in describe_preparation(prepared, recipe):
         events.say(sentence)

@@ -1,0 +1,51 @@
+"""A new run from the weights of another: `--from RUN|MODEL`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vidi.errors import ModelError
+from vidi.files import escape_path
+from vidi.model_file.read import read_model
+from vidi.networks.from_onnx import weights_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a run begins."""
+
+    weights: Mapping[str, NDArray[np.float32]]
+    network: str
+    changes: Mapping[str, object]  # of the recipe, so that the weights fit
+    data_digest: str  # of the images that they were learnt from and tested on
+
+
+def read_start(path: Path) -> Start:
+    """The weights of a run or model file, and the network that they fit.
+
+    Raises:
+        ModelError: it is no model file of vidi, or does not say how it was made.
+    """
+    model = read_model(path)
+    recipe: Any = model.metadata.recipe
+    if not recipe or "network" not in recipe:
+        raise ModelError(
+            f"{escape_path(path)} does not say which recipe made it", "Use a model that `vidi train` wrote."
+        )
+    options = {f"options.{name}": _plain(value) for name, value in (recipe.get("options") or {}).items()}
+    size = {"image_size": _plain(recipe["image_size"])}
+    return Start(
+        weights=weights_of(onnx.load_model_from_string(model.data).graph),
+        network=str(recipe["network"]),
+        changes={**options, **size},
+        data_digest=str((model.metadata.data or {}).get("digest", "")),
+    )
+
+
+def _plain(value: Any) -> object:
+    return tuple(value) if isinstance(value, list) else value
