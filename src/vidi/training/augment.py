@@ -1,5 +1,6 @@
 """Changed copies of images: pure functions of a batch and its random numbers."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +34,7 @@ class Augmentation:
     rotate: float = 0.0  # largest angle each way, degrees
     colour: float = 0.0  # largest relative change of brightness, contrast and saturation
     noise: float = 0.0  # largest standard deviation of added noise, levels of 255
-    blur: float = 0.0  # largest radius, pixels; half of the images are blurred
+    blur: float = 0.0  # largest radius, pixels; a quarter of the images is blurred
     erase: float = 0.0  # largest side of a rectangle painted over, as a share of the image's side
 
     def __post_init__(self) -> None:
@@ -166,22 +167,34 @@ def _recoloured(planes: torch.Tensor, draws: Draws, *, reach: float) -> torch.Te
 
 
 def blur(images: Images, draws: Draws, *, radius: float) -> Images:
-    """Half of the images through a Gaussian filter of up to that radius in pixels."""
+    """A quarter of the images through a Gaussian filter of up to that radius in pixels."""
     changed = images.copy()
-    for index in np.flatnonzero(draws[:, _BLUR] < 0.5):
-        strength = ImageFilter.GaussianBlur(float(2 * draws[index, _BLUR] * radius))
+    for index in np.flatnonzero(draws[:, _BLUR] < 0.25):
+        strength = ImageFilter.GaussianBlur(float(4 * draws[index, _BLUR] * radius))
         changed[index] = np.asarray(Image.fromarray(images[index]).filter(strength))
     return changed
 
 
 def add_noise(images: Images, draws: Draws, *, deviation: float) -> Images:
-    """Gaussian noise, the same in all channels' strength, up to that standard deviation in levels."""
+    """Gaussian noise of up to that standard deviation in levels, its strength drawn for each image.
+
+    The noise is a stretch of one fixed row of random numbers that starts at a drawn place: drawing new ones for every
+    pixel would cost as much as learning from the image.
+    """
+    size = images[0].size
+    row = _noise_row(size)
     changed = np.empty_like(images)
     for index, image in enumerate(images):
-        random = np.random.default_rng(int(draws[index, _NOISE_SEED] * 2**24))  # float32 holds 24 bits
-        noise = random.standard_normal(image.shape, dtype=np.float32) * (deviation * draws[index, _NOISE])
-        changed[index] = np.clip(np.rint(image + noise), 0, 255)
+        start = int(draws[index, _NOISE_SEED] * (len(row) - size))
+        noise = row[start : start + size].reshape(image.shape) * (deviation * draws[index, _NOISE])
+        changed[index] = np.clip(np.rint(noise + image), 0, 255)
     return changed
+
+
+@functools.lru_cache(maxsize=2)
+def _noise_row(size: int) -> NDArray[np.float32]:
+    """Standard normal numbers, always the same ones, some more than an image of that size needs."""
+    return np.random.default_rng(0xB4).standard_normal(size + 65_536, dtype=np.float32)
 
 
 def erase(images: Images, draws: Draws, *, share: float) -> Images:

@@ -97,7 +97,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
     if small:
         augmentation = Augmentation(flip=flip, shift=0.125, rotate=10.0 if signs else 0.0, erase=0.0 if signs else 0.3)
     else:
-        augmentation = Augmentation(flip=flip, crop=0.5, rotate=10.0, colour=0.3, erase=0.4)
+        augmentation = Augmentation(flip=flip, crop=0.4, rotate=6.0, colour=0.5, noise=8.0, blur=1.0, erase=0.4)
     recipe = Recipe(
         network="compact",
         image_size=compact_size(traits.usual_size),
@@ -122,8 +122,8 @@ def _epochs(image_count: int) -> int:
 
 
 def _batch(image_count: int) -> int:
-    """A power of two between 32 and 256 that leaves at least 20 steps in an epoch, where there are images enough."""
-    return max((batch for batch in (64, 128, 256) if batch * 20 <= image_count), default=32)
+    """A power of two between 32 and 256 that leaves at least 40 steps in an epoch, where there are images enough."""
+    return max((batch for batch in (64, 128, 256) if batch * 40 <= image_count), default=32)
 
 
 def _shows_signs(traits: DataTraits) -> bool:
