@@ -50,17 +50,19 @@ class _Dealer:
             part: {index: share * size for index, size in self.class_sizes.items()} for part, share in share_of.items()
         }
         self.lacking_in_all = {part: share * self.total for part, share in share_of.items()}
+        self.wanted = {part: dict(lacking) for part, lacking in self.lacking.items()}
+        self.wanted_in_all = dict(self.lacking_in_all)
 
     def best_part(self, index: int) -> str:
         """The part that comes nearest to its share of every class, and of all images, by taking the group."""
         group = self.groups[index]
-        size = sum(group.values())
+        size = max(1, sum(group.values()))
 
         def gain(part: str) -> float:
-            lacking = self.lacking[part]
-            # How much the squared distance to the shares shrinks; classes weigh by share, not by size.
-            by_class = sum(n * (2 * lacking[c] - n) / self.class_sizes[c] for c, n in group.items())
-            return by_class + size * (2 * self.lacking_in_all[part] - size) / self.total
+            # How much the squared distance to each share shrinks, as a part of that share: small parts are filled
+            # as fast as large ones, and a class weighs as much as all images together.
+            by_class = sum(n * (2 * self.lacking[part][c] - n) / self.wanted[part][c] for c, n in group.items())
+            return by_class / size + (2 * self.lacking_in_all[part] - size) / self.wanted_in_all[part]
 
         return max(self.lacking, key=gain)
 
