@@ -3,10 +3,12 @@
 import pickle
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import clone, is_classifier
@@ -24,7 +26,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.workflows.fit import hold_out
 
 SMALL = {"options.width": 0.25, "augmentation.flip": "none", "batch": 8}
-EACH = 12
+EACH, EPOCHS = 12, 25
 
 
 def classifier(*, epochs: int = 3, **changes: object) -> ImageClassifier:
@@ -37,9 +39,18 @@ def drawn(each: int = EACH, *, size: tuple[int, int] = (16, 16)) -> tuple[NDArra
     return np.stack([draw(kind, size=size, seed=number) for number, kind in enumerate(kinds)]), kinds
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from a second thread, and lose much when other processes want the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def fitted() -> ImageClassifier:
-    return classifier(epochs=8).fit(*drawn())
+    return classifier(epochs=EPOCHS).fit(*drawn())
 
 
 # scikit-learn's `check_estimator` feeds tables of numbers. These are those of its checks that look at the estimator
@@ -81,7 +92,7 @@ def test_it_learns_what_it_is_shown(fitted: ImageClassifier):
 
     assert fitted.score(images, labels) >= 0.9
     assert fitted.classes_.tolist() == ["disc", "stripes"]
-    assert len(fitted.history_) == 8
+    assert len(fitted.history_) == EPOCHS
     assert fitted.refused_ == ()
 
 
@@ -308,7 +319,7 @@ def darker(images: Array) -> Array:
 @pytest.mark.slow  # three trainings
 def test_it_is_scored_by_cross_validation_in_a_pipeline_with_groups():
     images, labels = drawn()
-    pipeline = make_pipeline(FunctionTransformer(darker), classifier(epochs=8))
+    pipeline = make_pipeline(FunctionTransformer(darker), classifier(epochs=EPOCHS))
 
     scores = cross_val_score(
         pipeline, images, labels, groups=np.arange(len(images)) // 4, cv=GroupKFold(3), error_score="raise"
@@ -322,14 +333,14 @@ def test_it_is_scored_by_cross_validation_in_a_pipeline_with_groups():
 def test_a_grid_search_finds_its_best_parameters_from_probabilities():
     images, labels = drawn(8)
     search = GridSearchCV(
-        classifier(), {"epochs": [1, 6]}, cv=2, scoring="neg_log_loss", error_score="raise", refit=True
+        classifier(), {"epochs": [1, EPOCHS]}, cv=2, scoring="neg_log_loss", error_score="raise", refit=True
     )
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         search.fit(list(images), labels)
 
-    assert search.best_params_ == {"epochs": 6}
+    assert search.best_params_ == {"epochs": EPOCHS}
     assert search.best_estimator_.score(images, labels) >= 0.7
 
 

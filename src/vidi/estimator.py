@@ -13,6 +13,7 @@ from vidi.data.findings import count_of
 from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
+from vidi.machine import wait_without_spinning
 from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.given import answer_given, list_images
@@ -101,6 +102,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             UsageError: a parameter has a value that it cannot have.
             DataError: fewer than two classes have usable images.
         """
+        wait_without_spinning()  # before torch is imported
         try:
             from vidi.workflows.fit import FitRequest, fit_images
         except ModuleNotFoundError as error:

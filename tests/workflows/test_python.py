@@ -1,9 +1,11 @@
 """The functions of `vidi`: the verbs of the command line, called from Python, with results that show themselves."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from tests.draw import class_folders, draw, encoded
 
 import vidi
@@ -12,6 +14,15 @@ from vidi.workflows.python import Checked
 from vidi.workflows.train import Run
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from a second thread, and lose much when other processes want the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,7 @@ def test_a_run_and_its_model_show_themselves(run: Run, tmp_path: Path):
     assert "95 % interval" in shown
     assert f"on {run.test.image_count} images, 95 % interval" in model.replace("&nbsp;", " ")
     assert "loss by epoch" in (tmp_path / "run.svg").read_text()
+    assert len(repr(run)) < 500  # what a terminal shows
 
 
 @pytest.mark.slow  # uses the training above
@@ -74,6 +86,8 @@ def test_a_check_counts_lists_and_shows(tmp_path: Path):
     assert {"unreadable", "exact-copies"} <= {finding.kind for finding in checked.findings}
     assert "found 10 = used 9" in checked._repr_html_()
     assert "1 file cannot be used" in checked._repr_html_()
+    assert "found 10 = used 9" in str(checked)
+    assert "\nwarning: 1 file cannot be used" in str(checked)
     assert "images of each class" in checked.plot()._repr_html_()
 
 

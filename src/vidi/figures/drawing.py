@@ -3,18 +3,21 @@
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from vidi.files import write_whole
+
+IN_A_ROW = 3  # more would be too small to read on the width of a notebook
+GAP = 12.0  # between two figures, in the units of the drawing
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """One SVG; a notebook shows it when it is the last value of a cell."""
 
-    svg: str
+    svg: str = field(repr=False)
     text: str  # what can be seen, for those who hear it
 
     def save(self, path: Path | str) -> None:
@@ -32,26 +35,31 @@ class Drawing:
 
 
 def side_by_side(figures: Sequence[str]) -> Drawing:
-    """Figures from this folder, each an `<svg>` element, in one row; their names must differ.
+    """Figures from this folder, each an `<svg>` element, three in a row; their names must differ.
 
     >>> one = '<svg viewBox="0 0 30 20"><title>a</title></svg>'
     >>> side_by_side([one, one]).svg[:70]
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20" width="60"'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 20" width="72"'
     """
-    left, height, parts = 0.0, 0.0, []
-    for svg in figures:
+    left, top, bottom, right, parts = 0.0, 0.0, 0.0, 0.0, []
+    for number, svg in enumerate(figures):
         box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
         if box is None:
             raise ValueError("a figure needs a viewBox that begins at 0 0")
         own_width, own_height = float(box.group(1)), float(box.group(2))
-        place = f'<svg x="{left:g}" y="0" width="{own_width:g}" height="{own_height:g}" '
+        if number and number % IN_A_ROW == 0:
+            left, top = 0.0, bottom + GAP
+        elif number:
+            left += GAP
+        place = f'<svg x="{left:g}" y="{top:g}" width="{own_width:g}" height="{own_height:g}" '
         parts.append(svg.replace("<svg ", place, 1))
-        left, height = left + own_width, max(height, own_height)
+        left += own_width
+        right, bottom = max(right, left), max(bottom, top + own_height)
     # There is no page here whose colours could be taken: each variable's stand-in serves on white and on black.
     content = re.sub(r"var\(--\w+, (#\w+)\)", r"\1", "".join(parts))
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left:g} {height:g}" width="{left:g}" '
-        f'height="{height:g}" font-family="system-ui, sans-serif">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right:g} {bottom:g}" width="{right:g}" '
+        f'height="{bottom:g}" font-family="system-ui, sans-serif">'
     )
     titles = [title for svg in figures for title in re.findall(r"<title[^>]*>(.*?)</title>", svg)]
     return Drawing(f"{head}{content}</svg>", "; ".join(titles))

@@ -50,6 +50,9 @@ class Predictor:
         model = read_model_bytes(data)
         return cls(open_session(model), model)
 
+    def __repr__(self) -> str:
+        return f"<Predictor {self.model.model_id}: {', '.join(self.classes[:10])}{', …' * (len(self.classes) > 10)}>"
+
     def _repr_html_(self) -> str:
         from vidi.prediction.as_html import model_as_html
 

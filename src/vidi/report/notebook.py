@@ -44,7 +44,7 @@ def folder_as_html(folder: Path) -> str:
 
 
 def draw_folder(folder: Path) -> Drawing:
-    """The learning curves of a run, and how an evaluation or a run did on test images: reliability, ROC, precision.
+    """A run's learning curves and reliability; an evaluation's reliability, ROC and precision-recall.
 
     Raises:
         DataError: there is nothing to draw yet, or a file in the folder is damaged.
@@ -56,7 +56,8 @@ def draw_folder(folder: Path) -> Drawing:
     if test is not None:
         reliability = draw_test_reliability(test)
         figures += [] if reliability is None else [str(reliability)]
-        figures += [str(figure) for figure in draw_rankings(test)]
+        # A run has its learning curves before this: beside them there is room for one figure more.
+        figures += [] if run.history else [str(figure) for figure in draw_rankings(test)]
     if not figures:
         raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
     return side_by_side(figures)

@@ -55,9 +55,9 @@ class Evaluated:
     """What an evaluation left behind."""
 
     folder: Path  # with metrics.json, predictions.csv and report.html
-    figures: Mapping[str, Evaluation]  # `test`, and `extra` where the data has such a part
+    figures: Mapping[str, Evaluation] = field(repr=False)  # `test`, and `extra` where the data has such a part
     match: ClassMatch
-    account: Account
+    account: Account = field(repr=False)
     test_uses: int  # how often these images were used to score models of this run, this time included
 
     def plot(self) -> "Drawing":

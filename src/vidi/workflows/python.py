@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.errors import MissingPackageError
+from vidi.machine import wait_without_spinning
 from vidi.workflows.logged import LoggedEvents
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from vidi.workflows.train import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Checked:
     """What `vidi.check` found out about a data set."""
 
@@ -43,6 +44,11 @@ class Checked:
         records = zip(self.dataset.images, self.result.records, strict=True)
         counts = Counter(label for image, record in records if record.refusal is None for label in image.labels)
         return {name: counts[index] for index, name in enumerate(self.dataset.classes)}
+
+    def __repr__(self) -> str:
+        """What a terminal shows: the account and the findings, one a line."""
+        findings = [f"{finding.severity}: {finding.sentence}" for finding in self.findings]
+        return "\n".join([f"{self.dataset.name}: {self.result.account.sentence()}", *findings])
 
     def plot(self) -> "Drawing":
         """How many images there are of each class; a notebook shows the figure, its `save` writes it."""
@@ -81,6 +87,7 @@ def train(
     Raises:
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
     """
+    wait_without_spinning()  # before torch is imported
     try:
         from vidi.workflows import train as story
     except ModuleNotFoundError as error:
