@@ -22,7 +22,7 @@ class Shape:
 # large images are folded, which also spares the convolution from 3 channels that runs at a quarter of the peak.
 SHAPES = (
     Shape(below=14, block=1, stem=32, stages=(64, 128)),
-    Shape(below=48, block=1, stem=16, stages=(48, 96, 192)),
+    Shape(below=48, block=1, stem=16, stages=(32, 96, 192)),
     Shape(below=96, block=2, stem=16, stages=(48, 96, 192)),
     Shape(below=192, block=2, stem=16, stages=(32, 64, 128, 192)),
     Shape(below=1 << 30, block=4, stem=32, stages=(48, 80, 128, 192)),

@@ -11,6 +11,7 @@ from vidi.training.recipe import Recipe
 
 LARGEST_COMPACT_SIDE = 128  # pixels of the shorter side; larger images cost four times as much for each doubling
 TEXTBOOK_SIZE = (256, 256)
+MANY_IMAGES = 20_000  # each is seen so seldom that strong changes cost more than they help
 SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
 SIGNS_SHARE = 0.6  # below it, mirror images are something else; between digits' 0.3 and photographs' 0.9
 
@@ -94,7 +95,9 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
     signs = _shows_signs(traits)
     small, batch = min(traits.usual_size) <= 48, _batch(traits.image_count)
     flip: Flip = "none" if signs else "horizontal"
-    if small:
+    if small and traits.image_count > MANY_IMAGES:
+        augmentation = Augmentation(flip=flip, shift=0.07)
+    elif small:
         augmentation = Augmentation(flip=flip, shift=0.125, rotate=10.0 if signs else 0.0, erase=0.0 if signs else 0.3)
     else:
         augmentation = Augmentation(flip=flip, crop=0.4, rotate=6.0, colour=0.5, noise=8.0, blur=1.0, erase=0.4)
