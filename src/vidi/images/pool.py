@@ -2,10 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from vidi.images.decode import DEFAULT
 from vidi.images.formats.header import Header
@@ -18,7 +18,9 @@ from vidi.machine import core_count
 if TYPE_CHECKING:
     from vidi.images.workers.process import Worker
 
-__all__ = ["Job", "Measure", "ReadImage", "read_images"]
+__all__ = ["Job", "Measure", "ReadImage", "read_and_finish", "read_images"]
+
+Done = TypeVar("Done")
 
 _CHUNK = 8  # paths given to a worker at once: it need not wait for each answer to be fetched
 _AHEAD = 3  # chunks under way for each worker
@@ -58,16 +60,47 @@ def read_images(
     length = 1 if whole else min(_CHUNK, -(-len(paths) // count) or 1)
     chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
     with _Crew(job, length, isolated=isolated) as crew:
-        for answers in _in_order(crew, chunks, count, ahead=count * (1 if whole else _AHEAD)):
+        for answers in _in_order(crew, chunks, crew.read, threads=count, ahead=count * (1 if whole else _AHEAD)):
             yield from answers
 
 
-def _in_order(crew: "_Crew", chunks: Sequence[Sequence[str]], threads: int, *, ahead: int) -> Iterator[list[ReadImage]]:
-    waiting: deque[Future[list[ReadImage]]] = deque()
+def read_and_finish(
+    job: Job, paths: Sequence[str], finish: Callable[[list[ReadImage]], Done], *, together: int, workers: int | None
+) -> Iterator[Done]:
+    """Framed images decoded in threads, some at a time, and finished in the very thread that decoded them.
+
+    What follows decoding then finds its images in that core's cache, and no thread waits for another.
+
+    Args:
+        job: the store, and a framing.
+        paths: names within the store.
+        finish: what to do with each list of answers; safe to call from several threads at once.
+        together: how many paths make one list; fewer where every thread would not get one.
+        workers: threads; as many as this process has cores where None.
+
+    Returns:
+        What `finish` gave, in the order of the paths.
+    """
+    count = max(1, min(workers or core_count(), len(paths)))
+    length = min(together, -(-len(paths) // count) or 1)
+    chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
+    with _Crew(job, 1, isolated=False) as crew:
+        yield from _in_order(crew, chunks, lambda chunk: finish(crew.read(chunk)), threads=count, ahead=count * _AHEAD)
+
+
+def _in_order(
+    crew: "_Crew",
+    chunks: Sequence[Sequence[str]],
+    work: Callable[[Sequence[str]], Done],
+    *,
+    threads: int,
+    ahead: int,
+) -> Iterator[Done]:
+    waiting: deque[Future[Done]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="vidi-decode") as executor:
         try:
             for chunk in chunks:
-                waiting.append(executor.submit(crew.read, chunk))
+                waiting.append(executor.submit(work, chunk))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:

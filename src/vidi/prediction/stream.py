@@ -1,11 +1,8 @@
-"""Many files to many answers: decoding threads feed a batched session, in order, with bounded memory."""
+"""Many files to many answers: threads that decode feed a batched session, in order, with bounded memory."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import cast
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +11,8 @@ from vidi.errors import ImageError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import ReadImage, read_images
+from vidi.images.pool import Job, ReadImage, read_and_finish
 from vidi.images.store import ImageStore
-from vidi.machine import core_count
 from vidi.prediction.prediction import Prediction
 
 # Pixels for each run of the session: four images of 224 x 224. More overflow the processor's caches (EfficientNet-Lite0
@@ -60,7 +56,7 @@ def predict_stream(
 ) -> Iterator[Answer]:
     """Classify every file of a store, one answer for each path, in order; none is left out.
 
-    Decoding runs in threads (large images in a worker process), the session in as many others; at most a few batches
+    Each thread decodes a batch (large images in a worker process) and runs the session on it; at most a few batches
     are in memory at once, however many paths there are.
 
     Args:
@@ -71,24 +67,11 @@ def predict_stream(
         options: limits and rules of decoding.
         workers: threads; as many as this process has cores when left out.
     """
-    threads_wanted = workers or core_count()
-    images = cast(
-        Generator[ReadImage],
-        read_images(store, paths, framing=framing, options=options, workers=threads_wanted, isolated=False),
-    )
-    waiting: deque[Future[list[Answer]]] = deque()
-    threads = ThreadPoolExecutor(threads_wanted, thread_name_prefix="vidi-session")
-    try:
-        while batch := list(islice(images, batch_size(framing))):
-            waiting.append(threads.submit(_answer_batch, classify, batch))
-            if len(waiting) > threads_wanted:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        # Also when the consumer stops early: nothing goes on behind its back.
-        threads.shutdown(cancel_futures=True)
-        images.close()
+    job = Job(store=store, framing=framing, options=options)
+    for answers in read_and_finish(
+        job, paths, partial(_answer_batch, classify), together=batch_size(framing), workers=workers
+    ):
+        yield from answers
 
 
 def _answer_batch(classify: Classify, batch: Sequence[ReadImage]) -> list[Answer]:
