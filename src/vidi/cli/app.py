@@ -4,7 +4,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -57,6 +56,8 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"vidi {version('vidi')}")
         raise typer.Exit
 
