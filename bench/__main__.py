@@ -1,0 +1,35 @@
+"""`python -m bench [NAME]`: measure what the docs claim. NAME is a bench, or a row of the accuracy table.
+
+Without VIDI_DATA (see docs/how-to/data.md) the accuracy table is measured on the digits alone.
+"""
+
+import os
+import subprocess
+import sys
+
+BENCHES = {
+    "predict": "bench.predict",
+    "check": "bench.check",
+    "spinning": "bench.spinning",
+    "accuracy": "bench.accuracy",
+}
+
+
+def main() -> int:
+    """Run the benches that were asked for, one process each; the first failure's exit code is the outcome."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    environment = dict(os.environ)
+    chosen = [wanted] if wanted in BENCHES else ["accuracy"] if wanted else list(BENCHES)
+    if wanted in BENCHES or not wanted:
+        environment.pop("ONLY", None)
+    if "VIDI_DATA" not in environment and chosen[-1] == "accuracy":
+        environment |= {"ONLY": "digits", "VIDI_DATA": "."}
+    codes = [
+        subprocess.run([sys.executable, "-m", BENCHES[name]], env=environment, check=False).returncode
+        for name in chosen
+    ]
+    return next((code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
