@@ -26,7 +26,7 @@ wait_without_spinning()  # before torch is imported, as `vidi train` does
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.training.engine import matrix_rate  # noqa: E402
-from vidi.workflows.prepare import DataRequest  # noqa: E402
+from vidi.workflows.request import DataRequest  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REFERENCE_RATE = 430.0  # GFLOP/s at 1024 x 1024 of the machine that the budgets are meant for

@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     from vidi.estimator import ImageClassifier as ImageClassifier
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
-    from vidi.workflows.prepare import DataRequest as DataRequest
     from vidi.workflows.python import check as check
     from vidi.workflows.python import evaluate as evaluate
     from vidi.workflows.python import load as load
     from vidi.workflows.python import train as train
+    from vidi.workflows.request import DataRequest as DataRequest
 
     __version__: str
 
@@ -22,7 +22,7 @@ _HOMES = {
     "check": "vidi.workflows.python",
     "evaluate": "vidi.workflows.python",
     "load": "vidi.workflows.python",
-    "DataRequest": "vidi.workflows.prepare",
+    "DataRequest": "vidi.workflows.request",
     "ImageClassifier": "vidi.estimator",
     "Prediction": "vidi.prediction.prediction",
     "Predictor": "vidi.prediction.predictor",

@@ -14,8 +14,8 @@ from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
 from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
-from vidi.workflows.prepare import DataRequest
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.request import DataRequest
 
 
 @pytest.fixture(autouse=True)

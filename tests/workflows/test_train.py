@@ -14,7 +14,7 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.progress import Progress
 from vidi.workflows.events import Silence
-from vidi.workflows.prepare import DataRequest
+from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}

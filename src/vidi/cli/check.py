@@ -32,7 +32,7 @@ def check(
     """Decode every image once: damage, copies, conflicting labels, leaks, small classes, odd images."""
     from vidi.cli.terminal import Terminal
     from vidi.workflows.check import check as look
-    from vidi.workflows.prepare import DataRequest
+    from vidi.workflows.request import DataRequest
 
     request = DataRequest(
         source=data,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from vidi.workflows.prepare import DataRequest
+    from vidi.workflows.request import DataRequest
 
 Data = Annotated[
     str,
@@ -67,7 +67,7 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
     Options that a verb does not have keep their usual value.
     """
     from vidi.data.split_plan import parse_parts
-    from vidi.workflows.prepare import DataRequest
+    from vidi.workflows.request import DataRequest
 
     named = {
         "positive", "names", "follow_links", "allow_outside", "merge_names", "keep_truncated", "allow_leaks",

@@ -10,9 +10,8 @@ from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
-from vidi.workflows.evaluate import read_source
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.prepare import DataRequest, decode_options
+from vidi.workflows.request import DataRequest, decode_options, read_source
 
 WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidi.data.dataset import Dataset
-from vidi.data.read import read_dataset
 from vidi.data.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, write_predictions
@@ -24,7 +23,7 @@ from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.prepare import DataRequest, decode_options
+from vidi.workflows.request import DataRequest, decode_options, read_source
 from vidi.workflows.run_folder import METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
 
 if TYPE_CHECKING:
@@ -129,25 +128,6 @@ def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]
     scored = {index: part for index, part in enumerate(used) if part in (TEST, EXTRA)}
     others = {index: TEST for index, part in enumerate(used) if part != "train"}
     return scored or others or dict.fromkeys(range(len(used)), TEST)
-
-
-def read_source(data: DataRequest) -> Dataset:
-    """The data set that a request names, also where it is too small to learn from.
-
-    Raises:
-        UsageError: the source or a class is not there.
-        DataError: it holds no image with a class.
-    """
-    return read_dataset(
-        data.source,
-        classes=data.classes,
-        positive=data.positive,
-        names=data.names,
-        follow_links=data.follow_links,
-        allow_outside=data.allow_outside,
-        merge_names=data.merge_names,
-        data_dir=None if data.data_dir is None else Path(data.data_dir),
-    )
 
 
 def _answer(

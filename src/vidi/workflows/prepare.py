@@ -1,9 +1,8 @@
 """From what the user named to arrays that training may see: read, frame, check, split."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,60 +11,22 @@ from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.check import check_dataset
 from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
-from vidi.data.read import read_dataset, require_learnable
 from vidi.data.split import Split, split_dataset
 from vidi.data.split_plan import SplitPlan
 from vidi.errors import ImageError, ResourceError, UsageError
 from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing, choose_framing
-from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
 from vidi.training.mirror import mirrored_share
-from vidi.workflows.run_folder import SPLITS
+from vidi.workflows.request import DataRequest, decode_options, split_file_of
 from vidi.workflows.start import Start
 
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
 LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
 SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataRequest:
-    """What the user said about the data: everything that is needed to read it again."""
-
-    source: str
-    classes: tuple[str, ...] | None = None
-    positive: str | None = None
-    names: str | None = None
-    follow_links: bool = False
-    allow_outside: bool = False
-    merge_names: bool = False
-    keep_truncated: bool = False
-    data_dir: str | None = None
-    parts: Mapping[str, str] = field(default_factory=dict)
-    allow_leaks: bool = False
-    split_seed: int = 0
-    split_file: str | None = None  # a splits.csv to follow
-    framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
-
-    def __post_init__(self) -> None:
-        if self.framing not in (None, "stretch", "pad", "crop"):
-            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The request that `as_dict` wrote."""
-        plain: dict[str, Any] = {**values}
-        if plain.get("classes") is not None:
-            plain["classes"] = tuple(plain["classes"])
-        return cls(**plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +42,6 @@ class Prepared:
     labels: NDArray[np.int64]  # (images,)
     cache_key: str  # of the pixels in the cache
     start: Start | None = None  # weights to begin from
-
-
-def read_requested(request: DataRequest) -> Dataset:
-    """The data set that the request names.
-
-    Raises:
-        UsageError: the source or a class is not there.
-        DataError: it cannot be learnt from.
-    """
-    dataset = read_dataset(
-        request.source,
-        classes=request.classes,
-        positive=request.positive,
-        names=request.names,
-        follow_links=request.follow_links,
-        allow_outside=request.allow_outside,
-        merge_names=request.merge_names,
-        data_dir=None if request.data_dir is None else Path(request.data_dir),
-    )
-    require_learnable(dataset)
-    return dataset
 
 
 def prepare(
@@ -153,11 +93,6 @@ def prepare(
         labels=np.array(dataset.labels(), dtype=np.int64),
         cache_key=key,
     )
-
-
-def decode_options(request: DataRequest) -> DecodeOptions:
-    """The decoding rules that the request asks for."""
-    return DecodeOptions(keep_truncated=request.keep_truncated)
 
 
 def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
@@ -231,20 +166,3 @@ def parse_image_size(text: str) -> tuple[int, int]:
     if not (8 <= height <= 1024 and 8 <= width <= 1024):
         raise UsageError(f"--imgsz {text} is out of range", "Each side may have 8 to 1,024 pixels.")
     return height, width
-
-
-def split_file_of(request: DataRequest) -> Path | None:
-    """The splits.csv that the request follows; None where it names none.
-
-    Raises:
-        UsageError: it is not there.
-    """
-    if request.split_file is None:
-        return None
-    path = Path(request.split_file)
-    path = path / SPLITS if path.is_dir() else path
-    if not path.is_file():
-        raise UsageError(
-            f"--split {request.split_file}: there is no such file", "`vidi split DATA -o FILE` writes one."
-        )
-    return path

@@ -10,7 +10,8 @@ from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.training.augment import preview
-from vidi.workflows.prepare import decode_options, look_at_sizes, read_requested, traits_of
+from vidi.workflows.prepare import look_at_sizes, traits_of
+from vidi.workflows.request import decode_options, read_requested
 from vidi.workflows.train import TrainRequest, choose_recipe
 
 ROWS = 8  # images shown

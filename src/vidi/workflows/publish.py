@@ -25,7 +25,8 @@ from vidi.training.train import TrainedNetwork
 from vidi.workflows.describe import as_calibration, describe_data, describe_model
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.parity import IMAGE_COUNT, require_parity
-from vidi.workflows.prepare import Prepared, decode_options
+from vidi.workflows.prepare import Prepared
+from vidi.workflows.request import decode_options
 from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains

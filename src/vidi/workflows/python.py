@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.evaluate import Evaluated
-    from vidi.workflows.prepare import DataRequest
+    from vidi.workflows.request import DataRequest
     from vidi.workflows.train import Run
 
 
@@ -127,8 +127,7 @@ def check(data: "str | os.PathLike[str] | DataRequest", *, workers: int | None =
         DataError: it holds no image with a class.
     """
     from vidi.data.check import check_dataset
-    from vidi.workflows.evaluate import read_source
-    from vidi.workflows.prepare import decode_options
+    from vidi.workflows.request import decode_options, read_source
 
     request = _as_request(data)
     dataset = read_source(request)
@@ -183,6 +182,6 @@ def missing_for_training(error: ModuleNotFoundError) -> MissingPackageError:
 
 
 def _as_request(data: "str | os.PathLike[str] | DataRequest") -> "DataRequest":
-    from vidi.workflows.prepare import DataRequest
+    from vidi.workflows.request import DataRequest
 
     return data if isinstance(data, DataRequest) else DataRequest(source=os.fspath(data))

@@ -10,9 +10,9 @@ from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
-from vidi.workflows.evaluate import EVALUATION, read_source
+from vidi.workflows.evaluate import EVALUATION
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.prepare import DataRequest, decode_options
+from vidi.workflows.request import DataRequest, decode_options, read_source
 from vidi.workflows.run_folder import METRICS, MODEL, REQUEST
 
 

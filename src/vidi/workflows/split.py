@@ -11,7 +11,7 @@ from vidi.data.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.prepare import DataRequest, decode_options, read_requested, split_file_of
+from vidi.workflows.request import DataRequest, decode_options, read_requested, split_file_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

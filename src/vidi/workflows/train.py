@@ -15,8 +15,9 @@ from vidi.training.train import TrainedNetwork
 from vidi.workflows.calibrate import calibrate_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
-from vidi.workflows.prepare import DataRequest, Prepared, look_at_sizes, prepare, read_requested, traits_of
+from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
+from vidi.workflows.request import DataRequest, read_requested
 from vidi.workflows.run_folder import (
     RECIPE,
     SPLITS,

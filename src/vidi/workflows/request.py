@@ -1,0 +1,101 @@
+"""What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from vidi.data.dataset import Dataset
+from vidi.data.read import read_dataset, require_learnable
+from vidi.errors import UsageError
+from vidi.images.limits import DecodeOptions
+from vidi.workflows.run_folder import SPLITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """What the user said about the data: everything that is needed to read it again."""
+
+    source: str
+    classes: tuple[str, ...] | None = None
+    positive: str | None = None
+    names: str | None = None
+    follow_links: bool = False
+    allow_outside: bool = False
+    merge_names: bool = False
+    keep_truncated: bool = False
+    data_dir: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    allow_leaks: bool = False
+    split_seed: int = 0
+    split_file: str | None = None  # a splits.csv to follow
+    framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
+
+    def __post_init__(self) -> None:
+        if self.framing not in (None, "stretch", "pad", "crop"):
+            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The request that `as_dict` wrote."""
+        plain: dict[str, Any] = {**values}
+        if plain.get("classes") is not None:
+            plain["classes"] = tuple(plain["classes"])
+        return cls(**plain)
+
+
+def read_source(request: DataRequest) -> Dataset:
+    """The data set that the request names; one class is enough.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is no image with a class.
+    """
+    return read_dataset(
+        request.source,
+        classes=request.classes,
+        positive=request.positive,
+        names=request.names,
+        follow_links=request.follow_links,
+        allow_outside=request.allow_outside,
+        merge_names=request.merge_names,
+        data_dir=None if request.data_dir is None else Path(request.data_dir),
+    )
+
+
+def read_requested(request: DataRequest) -> Dataset:
+    """The data set that the request names, if it can be learnt from.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: it cannot be learnt from.
+    """
+    dataset = read_source(request)
+    require_learnable(dataset)
+    return dataset
+
+
+def decode_options(request: DataRequest) -> DecodeOptions:
+    """The decoding rules that the request asks for."""
+    return DecodeOptions(keep_truncated=request.keep_truncated)
+
+
+def split_file_of(request: DataRequest) -> Path | None:
+    """The splits.csv that the request follows; None where it names none.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if request.split_file is None:
+        return None
+    path = Path(request.split_file)
+    path = path / SPLITS if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(
+            f"--split {request.split_file}: there is no such file", "`vidi split DATA -o FILE` writes one."
+        )
+    return path
