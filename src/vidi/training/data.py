@@ -76,6 +76,16 @@ def channel_statistics(
     return tuple(means), tuple(deviations)
 
 
+def is_grey(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> bool:
+    """Whether every one of the images has three equal channels; over at the first that has not.
+
+    >>> is_grey(np.full((1, 2, 2, 3), 9, np.uint8), np.array([0]))
+    True
+    """
+    pieces = (images[rows[start : start + 256]] for start in range(0, len(rows), 256))
+    return all(bool((piece == piece[..., :1]).all()) for piece in pieces)
+
+
 def class_weights(labels: NDArray[np.int64], class_count: int) -> NDArray[np.float32]:
     """Weights that give every class that is there the same say; over the images they average 1.
 

@@ -11,9 +11,10 @@ from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
 from vidi.networks.from_onnx import start_from
+from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
-from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference
+from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference, is_grey
 from vidi.training.engine import Precision, choose_precision, seconds_per_image
 from vidi.training.epoch import steps_in_epoch
 from vidi.training.keeper import Keeper
@@ -191,6 +192,8 @@ def _trained(state: State, arrays: TrainingData, *, recipe: Recipe, normalisatio
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
     network.load_state_dict(state.best)
+    if is_grey(arrays.images, arrays.train_rows):
+        look_through_grey(network)
     return TrainedNetwork(
         network=network.eval().requires_grad_(False),
         recipe=recipe,
