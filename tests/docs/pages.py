@@ -24,9 +24,10 @@ class Command:
     exit_code: int
 
 
-def blocks(page: Path, kind: str) -> list[str]:
-    """The code blocks of one kind, in order."""
-    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+def blocks(page: Path, *kinds: str) -> list[tuple[str, str]]:
+    """The code blocks of some kinds, in order: (kind, text)."""
+    pattern = rf"^```({'|'.join(kinds)})\n(.*?)^```"
+    return re.findall(pattern, page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
 def commands(block: str) -> Iterator[Command]:

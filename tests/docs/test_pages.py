@@ -13,7 +13,8 @@ from tests.docs.pages import PAGES, ROOT, Command, blocks, commands, first_missi
 from tests.docs.workshop import set_up
 from vidi.cli.app import VERBS
 
-FROM_NOTHING = ("README.md", "docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
+FROM_NOTHING = ("docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
+RUN = ("console", "python")
 OWN_TEST = ("docs/model-file.md",)  # tests/model_file/test_docs.py runs its examples without vidi
 NOT_RUN = re.compile(r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi train --resume .*")
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
@@ -54,6 +55,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     set_up(folder)
     done = run(quick("vidi train photos"), folder)
     assert done.returncode == 0, done.stdout
+    shutil.copytree(folder / "runs" / "photos", folder / "runs" / "demo-faces")  # stands in for the demo's run
     return folder
 
 
@@ -65,9 +67,23 @@ def check_command(command: Command, folder: Path) -> None:
     assert missing is None, f"not printed, or not in this place: {missing}\n{shown}"
 
 
+def check_example(example: str, folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), f"{example}\n{done.stderr}"
+
+
 @pytest.mark.slow  # starts vidi once for each command, and trains
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=named)
-def test_every_command_of_the_page_does_what_it_shows(page: Path, workshop: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, *RUN) and named(page) not in OWN_TEST], ids=named
+)
+def test_every_command_and_example_of_the_page_does_what_it_shows(page: Path, workshop: Path, tmp_path: Path):
     folder = tmp_path / "work"
     if named(page) in FROM_NOTHING:
         folder.mkdir()
@@ -75,31 +91,16 @@ def test_every_command_of_the_page_does_what_it_shows(page: Path, workshop: Path
     else:
         shutil.copytree(workshop, folder)
 
-    for block in blocks(page, "console"):
-        for command in commands(block):
-            check_command(command, folder)
-
-
-@pytest.mark.slow  # starts Python once for each example
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python") and named(page) not in OWN_TEST], ids=named
-)
-def test_every_example_in_python_runs(page: Path, workshop: Path, tmp_path: Path):
-    shutil.copytree(workshop, tmp_path / "work")
-    for example in blocks(page, "python"):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", example],
-            cwd=tmp_path / "work",
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), f"{example}\n{done.stderr}"
+    for kind, block in blocks(page, *RUN):
+        if kind == "python":
+            check_example(block, folder)
+        else:
+            for command in commands(block):
+                check_command(command, folder)
 
 
 def test_what_is_shown_and_not_run_is_only_set_up_demo_download_and_going_on_after_a_stop():
-    shown = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
+    shown = [line for page in PAGES for _, block in blocks(page, "sh", "bash", "shell") for line in block.splitlines()]
 
     assert [line for line in shown if not NOT_RUN.fullmatch(line)] == []
 
