@@ -11,7 +11,7 @@ from vidi.files import escape_path
 from vidi.prediction.predictor import Predictor
 from vidi.report.sentences import headline
 from vidi.workflows.events import Events
-from vidi.workflows.prepare import DataRequest
+from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
 
@@ -27,7 +27,13 @@ class Demo:
 
 
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
-QUICK: Mapping[str, object] = {"options.width": 0.5, "epochs": 25, "optimizer": "adamw", "learning_rate": 0.003}
+QUICK: Mapping[str, object] = {
+    "options.width": 0.5,
+    "epochs": 25,
+    "optimizer": "adamw",
+    "learning_rate": 0.003,
+    "precision": "float32",  # so few channels gain nothing from less
+}
 
 DEMOS: Mapping[str, Demo] = {
     "faces": Demo(
