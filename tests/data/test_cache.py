@@ -1,4 +1,7 @@
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +112,63 @@ def test_clearing_says_what_it_freed(tmp_path: Path) -> None:
 
     assert cache.clear() == HEADER_BYTES + int(np.prod(SHAPE))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault
+def test_b74_many_writers_of_one_cache_mix_nothing_and_the_dead_leave_nothing(tmp_path: Path) -> None:
+    """Writers of the same and of other entries run at once; one is killed in the middle."""
+    program = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from vidi.data.cache import PixelCache\n"
+        "cache, number = PixelCache(Path(sys.argv[1])), int(sys.argv[2])\n"
+        "for turn in range(15):\n"
+        "    seed = (number + turn) % 3\n"
+        "    with cache.building((5, 8, 6, 3)) as building:\n"
+        "        building.pixels[:] = np.random.default_rng(seed).integers(0, 256, (5, 8, 6, 3), dtype=np.uint8)\n"
+        "        if sys.argv[3] == 'die':\n"
+        "            import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        building.keep(str(seed) * 64)\n"
+    )
+    writers = count(small=3, faults=8, soak=8)
+    for _ in range(count(small=1, faults=5, soak=40)):
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(tmp_path), str(number), "die" if number == 0 else "go"]
+            )
+            for number in range(writers)
+        ]
+        assert [process.wait(60) for process in processes] == [-9] + [0] * (writers - 1)
+
+    cache = PixelCache(tmp_path)
+    for seed in range(3):
+        expected = np.random.default_rng(seed).integers(0, 256, SHAPE, dtype=np.uint8)
+        found = cache.find(str(seed) * 64, SHAPE)
+        assert found is not None
+        np.testing.assert_array_equal(found, expected)
+    with cache.building(SHAPE):
+        assert len(list(tmp_path.glob(".vidi-writing-*"))) == 1  # the dead writer's is gone
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.fault
+def test_b50_a_full_disk_is_an_error_that_leaves_the_cache_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = PixelCache(tmp_path)
+    made = fill(cache, "1" * 64)
+    for broken in ("posix_fallocate", "fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, broken, _no_space)
+            with pytest.raises(ResourceError) as full, cache.building(SHAPE) as building:
+                building.keep("2" * 64)
+        assert full.value.exit_code == 5
+        assert str(tmp_path) in str(full.value)
+
+    found = cache.find("1" * 64, SHAPE)
+    np.testing.assert_array_equal(found, made)
+    assert [path.name[0] for path in tmp_path.iterdir()] == ["1"]
+
+
+def _no_space(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -11,6 +11,7 @@ Floats = NDArray[np.float32]
 SIDE = 32  # samples a side at which two images are compared
 STEPS = 6  # of Gauss-Newton; after them nothing moves any more where there is anything to find
 _AXIS = ((np.arange(SIDE) + 0.5) / SIDE - 0.5).astype(np.float32)  # sample centres, 0 is the middle
+GRAIN = 2.0  # grey levels: detail below it is mostly the noise of encoding
 _MOST_STEP = 0.05  # of the image's side, in one step
 _SCALES, _SHIFTS = (0.7, 1.3), (-0.3, 0.3)
 
@@ -31,7 +32,9 @@ class Alignment:
     scale: Floats  # (pairs, 2) height and width of the window, as shares of the first image
     shift: Floats  # (pairs, 2) where its middle lies from the first image's middle
     difference: Floats  # (pairs,) what gain, offset and window do not explain, as a share of the contrast
-    detail: Floats  # (pairs,) correlation of the fine detail alone, 1 is the same
+    local: Floats  # (pairs,) the same where it is greatest: another expression, a thing moved
+    detail: Floats  # (pairs,) how far the fine detail agrees all over, 1 is the same
+    evidence: Floats  # (pairs,) the share of the samples that have detail to compare
     gain: Floats  # (pairs,) contrast of the second against the first
     offset: Floats  # (pairs,) grey levels
 
@@ -58,11 +61,14 @@ def align_pairs(first: Floats, second: Floats, windows: Floats) -> Alignment:
         guess[:, 0::2] = np.clip(guess[:, 0::2], *_SCALES)
         guess[:, 1::2] = np.clip(guess[:, 1::2], *_SHIFTS)
     seen = _look(first, target, guess)
+    detail, evidence = _compare_detail(seen)
     return Alignment(
         scale=guess[:, 0::2],
         shift=guess[:, 1::2],
         difference=np.sqrt(_total(seen.rest**2) / np.maximum(_total(seen.target**2), 1e-3)),
-        detail=_detail_correlation(seen),
+        local=_local_difference(seen),
+        detail=detail,
+        evidence=evidence,
         gain=seen.gain,
         offset=seen.offset,
     )
@@ -127,24 +133,44 @@ def _step(seen: _Seen, guess: Floats) -> Floats:
     return window
 
 
-def _detail_correlation(seen: _Seen) -> Floats:
-    """How well what a slight blur takes away agrees, two samples from the border."""
+def _local_difference(seen: _Seen) -> Floats:
+    """The root mean square of what is left in the worst of 7 x 7 places, as a share of the contrast."""
+    rest = _blurred(seen.rest)[:, 2:-2, 2:-2].reshape(len(seen.rest), 7, 4, 7, 4)
+    contrast = np.sqrt(_total(seen.target**2) / np.maximum(_total(seen.overlap), 1.0))
+    local: Floats = np.divide(np.sqrt((rest**2).mean(axis=(2, 4))).max(axis=(1, 2)), np.maximum(contrast, 1e-3))
+    return local
+
+
+def _compare_detail(seen: _Seen) -> tuple[Floats, Floats]:
+    """How well what a slight blur takes away agrees, two samples from the border, and where there is any.
+
+    Every sample counts nearly the same, however strong its edge: two discs agree in their outline, but not in the
+    grain around them.
+    """
     inner = seen.overlap.copy()
     inner[:, :2] = inner[:, -2:] = 0
     inner[:, :, :2] = inner[:, :, -2:] = 0
-    one, other = _detail(seen.window) * inner, _detail(seen.target) * inner
-    norms = np.sqrt(_total(one**2) * _total(other**2) + 1e-3)
-    correlation: Floats = np.divide(_total(one * other), norms)
-    return correlation
+    one = _detail(seen.window) * seen.gain[:, None, None] * inner
+    other = _detail(seen.target) * inner
+    has_detail = (np.abs(one) > GRAIN) & (inner > 0)
+    evidence: Floats = np.divide(has_detail.sum(axis=(1, 2)), np.maximum(_total(inner), 1.0), dtype=np.float32)
+    one /= GRAIN + np.abs(one)
+    other /= GRAIN + np.abs(other)
+    agreement: Floats = np.divide(_total(one * other), np.sqrt(_total(one**2) * _total(other**2) + 1e-6))
+    return agreement, evidence
 
 
 def _detail(images: Floats) -> Floats:
-    """The images less themselves blurred by (1, 2, 1) / 4 each way."""
+    detail: Floats = np.subtract(images, _blurred(images))
+    return detail
+
+
+def _blurred(images: Floats) -> Floats:
+    """The images blurred by (1, 2, 1) / 4 each way."""
     blurred = images.copy()
     blurred[:, 1:-1] = (images[:, :-2] + 2 * images[:, 1:-1] + images[:, 2:]) / 4
     blurred[:, :, 1:-1] = (blurred[:, :, :-2] + 2 * blurred[:, :, 1:-1] + blurred[:, :, 2:]) / 4
-    sharp: Floats = np.subtract(images, blurred)
-    return sharp
+    return blurred
 
 
 def _total(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CheckResult, Finding
+from vidi.data.checked import CheckResult, Finding, Severity
 from vidi.data.fingerprint import WORKING_SIDE, Fingerprints
 
 BLANK_CONTRAST = 2.0  # grey levels: less than a JPEG's own noise
@@ -73,6 +73,7 @@ def _teller(check: CheckResult) -> Callable[[str, _Mask, _Numbers, str], list[Fi
         rows = rows[np.argsort(rank[rows], kind="stable")]
         subject = "1 image is" if len(rows) == 1 else f"{len(rows):,} images are"
         paths = tuple((check.records[row].path,) for row in rows.tolist())
-        return [Finding(kind, "warning", sentence.format(subject), paths)]
+        severity: Severity = "note" if kind == "odd-shape" else "warning"  # some sets have both shapes by nature
+        return [Finding(kind, severity, sentence.format(subject), paths)]
 
     return say

@@ -1,0 +1,179 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.data.scenes import jpeg, scene
+from tests.draw import class_folders, encoded
+
+from vidi.data.cache import PixelCache, pixels_key
+from vidi.data.check import check_dataset
+from vidi.data.checked import CheckResult
+from vidi.data.read import read_dataset
+from vidi.data.split import split_dataset
+from vidi.images.decode import DEFAULT, decode_framed
+from vidi.images.framing import Framing
+
+
+def photographs(root: Path, *, each: int = 12, classes: tuple[str, ...] = ("cats", "dogs")) -> Path:
+    for number, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for index in range(each):
+            (root / name / f"{index:02}.jpg").write_bytes(jpeg(scene(100 * number + index)))
+    return root
+
+
+def checked(root: Path) -> CheckResult:
+    return check_dataset(read_dataset(str(root)), workers=1)
+
+
+def found(check: CheckResult) -> dict[str, list[set[str]]]:
+    return {finding.kind: [set(group) for group in finding.paths] for finding in check.findings}
+
+
+def test_a_set_with_nothing_wrong_has_only_its_small_classes_named(tmp_path):
+    check = checked(photographs(tmp_path))
+
+    assert [finding.kind for finding in check.findings] == ["classes-small-to-learn"]
+    assert (check.account.found, check.account.used) == (24, 24)
+
+
+def test_files_that_cannot_be_used_are_in_the_account_with_their_reason(tmp_path):
+    photographs(tmp_path)
+    (tmp_path / "cats" / "text.jpg").write_bytes(b"<html>not found</html>")
+    (tmp_path / "dogs" / "cut.jpg").write_bytes(jpeg(scene(50))[:2000])
+
+    check = checked(tmp_path)
+
+    assert {(entry.path, entry.code) for entry in check.account.refused} == {
+        ("cats/text.jpg", "not-an-image"),
+        ("dogs/cut.jpg", "truncated"),
+    }
+    assert check.account.found == check.account.used + 2 == 26
+    assert found(check)["unreadable"] == [{"cats/text.jpg"}, {"dogs/cut.jpg"}]
+
+
+@pytest.mark.fault
+def test_b45_the_same_image_under_two_labels_is_named_and_kept_out(tmp_path):
+    photographs(tmp_path)
+    image = scene(7)
+    (tmp_path / "cats" / "same.jpg").write_bytes(jpeg(image))
+    (tmp_path / "dogs" / "same.jpg").write_bytes(jpeg(image, quality=70))
+    (tmp_path / "dogs" / "copy.jpg").write_bytes((tmp_path / "cats" / "03.jpg").read_bytes())
+
+    check = checked(tmp_path)
+    split = split_dataset(read_dataset(str(tmp_path)), check)
+
+    groups = [{"cats/03.jpg", "dogs/copy.jpg"}, {"cats/07.jpg", "cats/same.jpg", "dogs/same.jpg"}]
+    assert sorted(found(check)["conflicting-labels"], key=len) == groups
+    assert {entry.path for entry in split.set_aside} == groups[0] | groups[1]
+    assert {entry.code for entry in split.set_aside} == {"conflicting-labels"}
+
+
+def test_a_cut_of_a_photograph_may_stand_under_another_label(tmp_path):
+    photographs(tmp_path)
+    (tmp_path / "dogs" / "cut.jpg").write_bytes(jpeg(scene(5)[10:, 12:]))
+
+    check = checked(tmp_path)
+
+    assert found(check)["near-copies"] == [{"cats/05.jpg", "dogs/cut.jpg"}]
+    assert check.conflicting == frozenset()
+
+
+def test_exact_copies_are_named_and_stay_together(tmp_path):
+    photographs(tmp_path)
+    for number in range(3):
+        (tmp_path / "cats" / f"copy{number}.jpg").write_bytes((tmp_path / "cats" / "00.jpg").read_bytes())
+
+    check = checked(tmp_path)
+    split = split_dataset(read_dataset(str(tmp_path)), check)
+
+    copies = {"cats/00.jpg", "cats/copy0.jpg", "cats/copy1.jpg", "cats/copy2.jpg"}
+    assert found(check)["exact-copies"] == [copies]
+    parts = {part for record, part in zip(check.records, split.parts, strict=True) if record.path in copies}
+    assert len(parts) == 1
+
+
+def test_odd_images_are_named_once_for_what_they_are(tmp_path):
+    photographs(tmp_path, each=20)
+    odd = tmp_path / "cats"
+    (odd / "blank.png").write_bytes(encoded(np.full((120, 160, 3), 200, np.uint8)))
+    (odd / "dark.jpg").write_bytes(jpeg((scene(60) * 0.08).astype(np.uint8)))
+    soft = Image.fromarray(scene(61)).resize((12, 9)).resize((320, 240), Image.Resampling.BICUBIC)
+    (odd / "soft.jpg").write_bytes(jpeg(np.asarray(soft)))
+    (odd / "tiny.png").write_bytes(encoded(scene(62, size=(20, 26))))
+    (odd / "long.jpg").write_bytes(jpeg(scene(63, size=(100, 600))))
+
+    kinds = {kind: groups for kind, groups in found(checked(tmp_path)).items() if kind[:7] != "classes"}
+
+    assert kinds == {
+        "blank": [{"cats/blank.png"}],
+        "dark": [{"cats/dark.jpg"}],
+        "blurred": [{"cats/soft.jpg"}],
+        "tiny": [{"cats/tiny.png"}],
+        "odd-shape": [{"cats/long.jpg"}],
+    }
+
+
+def test_a_set_of_small_images_is_not_called_tiny_or_blurred(tmp_path):
+    check = checked(class_folders(tmp_path, each=30))
+
+    assert not {"tiny", "blurred"} & set(found(check))
+
+
+@pytest.mark.fault
+def test_b45_copies_across_the_parts_of_the_users_split_are_findings(tmp_path):
+    photographs(tmp_path / "train")
+    (tmp_path / "test" / "cats").mkdir(parents=True)
+    (tmp_path / "test" / "cats" / "a.jpg").write_bytes((tmp_path / "train" / "cats" / "00.jpg").read_bytes())
+    (tmp_path / "test" / "cats" / "b.jpg").write_bytes(jpeg(scene(1), quality=60))
+    (tmp_path / "test" / "cats" / "c.jpg").write_bytes(jpeg(scene(900)))
+
+    check = checked(tmp_path)
+
+    assert found(check)["leak-exact-copies"] == [{"train/cats/00.jpg", "test/cats/a.jpg"}]
+    assert found(check)["leak-near-copies"] == [{"train/cats/01.jpg", "test/cats/b.jpg"}]
+    assert [finding.severity for finding in check.findings[:2]] == ["problem", "warning"]
+
+
+def test_the_json_is_json_and_names_no_camera(tmp_path):
+    check = checked(photographs(tmp_path))
+
+    document = json.loads(json.dumps(check.as_json(), allow_nan=False))
+
+    assert document["account"]["used"] == 24
+    assert "capture" not in json.dumps(document)
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path):
+    dataset = read_dataset(str(photographs(tmp_path)))
+
+    assert check_dataset(dataset, workers=1) == check_dataset(dataset, workers=2)
+
+
+def test_the_framed_pixels_are_kept_where_a_cache_is_given(tmp_path):
+    dataset = read_dataset(str(photographs(tmp_path / "data")))
+    (tmp_path / "data" / "cats" / "02.jpg").write_bytes(b"broken")
+    framing, cache = Framing(size=(24, 32)), PixelCache(tmp_path / "cache")
+
+    check = check_dataset(dataset, framing=framing, cache=cache, workers=1)
+
+    key = pixels_key([record.digest for record in check.records], framing, decoding=repr(DEFAULT))
+    pixels = cache.find(key, (24, 24, 32, 3))
+    assert pixels is not None
+    for index, image in enumerate(dataset.images):
+        data = (tmp_path / "data" / image.path).read_bytes()
+        expected = 0 if data == b"broken" else decode_framed(data, framing).image
+        off = abs(pixels[index].astype(int) - expected)
+        assert off.max() <= 8  # large JPEGs are decoded at another scale where they are measured too
+        assert off.mean() <= 0.6
+
+
+def test_a_check_with_and_without_a_cache_finds_the_same(tmp_path):
+    dataset = read_dataset(str(photographs(tmp_path / "data")))
+    (tmp_path / "data" / "dogs" / "11.jpg").write_bytes(jpeg(scene(3)[5:, 9:]))
+
+    kept = check_dataset(dataset, framing=Framing(size=(16, 16)), cache=PixelCache(tmp_path / "cache"), workers=1)
+
+    assert kept == check_dataset(dataset, workers=1)

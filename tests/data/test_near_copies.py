@@ -1,0 +1,123 @@
+import os
+
+import numpy as np
+import pytest
+from tests.data.scenes import scene
+from tests.draw import draw
+
+from vidi.data.alignment import align_pairs
+from vidi.data.copy_candidates import find_candidates
+from vidi.data.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
+from vidi.data.groups import join_links
+from vidi.data.near_copies import find_near_copies
+from vidi.data.read import read_dataset
+
+
+def near_copies_of(images):
+    return find_near_copies(unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])))
+
+
+def largest_share(images):
+    pairs = near_copies_of(images)
+    groups = join_links(len(images), [(pair.first, pair.second) for pair in pairs])
+    return np.unique(groups, return_counts=True)[1].max() / len(images)
+
+
+def test_a_window_is_found_where_it_is():
+    image = scene(3, size=(240, 240)).mean(axis=2).astype(np.float32)
+    window = image[24:216, 36:240]
+
+    def shrink(part):
+        rows, columns = (np.linspace(0, side, SIDE + 1).astype(int) for side in part.shape)
+        return np.add.reduceat(np.add.reduceat(part, rows[:-1], 0), columns[:-1], 1) / np.outer(
+            np.diff(rows), np.diff(columns)
+        )
+
+    found = align_pairs(
+        shrink(image)[None].astype(np.float32),
+        shrink(window)[None].astype(np.float32),
+        np.array([[0.82, 0.0, 0.82, 0.09]], np.float32),
+    )
+
+    np.testing.assert_allclose(found.scale[0], [192 / 240, 204 / 240], atol=0.01)
+    np.testing.assert_allclose(found.shift[0], [0.0, 18 / 240], atol=0.01)
+    assert found.detail[0] > 0.95
+
+
+def test_other_scenes_are_not_copies():
+    assert near_copies_of([scene(seed) for seed in range(60)]) == []
+
+
+def test_a_copy_in_another_colour_is_another_image():
+    image = scene(1)
+    tinted = image.copy()
+    tinted[:, :, 2] = np.clip(image[:, :, 2].astype(int) + 90, 0, 255)
+
+    assert near_copies_of([image, tinted]) == []
+
+
+def test_the_same_frame_is_told_from_a_cut():
+    image = scene(1)
+
+    pairs = near_copies_of([image, image[::-1, ::-1].copy()[::-1, ::-1], image[:, :140]])
+
+    assert [(pair.first, pair.second, pair.same_frame) for pair in pairs][:2] == [(0, 1, True), (0, 2, False)]
+
+
+def test_nearly_blank_images_are_left_to_exact_comparison():
+    random = np.random.default_rng(0)
+
+    assert near_copies_of([random.integers(200, 204, (40, 40, 3), dtype=np.uint8) for _ in range(6)]) == []
+
+
+def test_simple_shapes_on_a_plain_ground_do_not_collapse_into_one_group():
+    images = [draw(kind, size=(28, 28), seed=seed) for kind in ("disc", "square") for seed in range(150)]
+
+    assert largest_share(images) < 0.02
+
+
+def test_the_search_in_cells_finds_what_the_search_among_all_finds(monkeypatch):
+    images = [scene(seed, size=(60, 60)) for seed in range(300)]
+    images += [image[:, ::-1] for image in images[:30]] + [image[3:, 3:] for image in images[30:60]]
+    grey = unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])).grey
+    everywhere = find_candidates(grey)
+
+    monkeypatch.setattr("vidi.data.copy_candidates._SMALL", 10)
+    monkeypatch.setattr("vidi.data.copy_candidates.CELL_IMAGES", 20)
+    in_cells = find_candidates(grey)
+
+    planted = {(seed, 300 + seed) for seed in range(60)}
+
+    def found(candidates):
+        ends = zip(candidates.first.tolist(), candidates.second.tolist(), strict=True)
+        return planted & {(min(pair), max(pair)) for pair in ends}
+
+    assert len(found(everywhere)) >= 59
+    assert len(found(in_cells)) >= 57
+
+
+@pytest.mark.fault
+def test_b45_handwritten_digits_do_not_collapse_into_one_group():
+    datasets = pytest.importorskip("sklearn.datasets")
+    digits = (datasets.load_digits().images * 255 / 16).round().astype(np.uint8)
+
+    assert largest_share([np.repeat(image[:, :, None], 3, axis=2) for image in digits]) < 0.01
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # 5,000 small images of clothes, or 400 faces
+@pytest.mark.parametrize("name", ["fashion-mnist", "faces-orl.zip"])
+def test_b45_clothes_and_faces_do_not_collapse_into_one_group(name):
+    folder = os.environ.get("VIDI_DATA")
+    if folder is None or not os.path.exists(os.path.join(folder, name)):
+        pytest.skip(f"data:{name.removesuffix('.zip')}")
+    from vidi.data.measured import measure_file
+    from vidi.images.pool import read_images
+
+    dataset = read_dataset(os.path.join(folder, name))
+    paths = [image.path for image in dataset.images][:: max(1, len(dataset.images) // 5000)]
+    measured = [read.measured for read in read_images(dataset.store, paths, measure=measure_file)]
+    pairs = find_near_copies(unpack_fingerprints(np.stack(measured)))
+    groups = join_links(len(paths), [(pair.first, pair.second) for pair in pairs])
+
+    assert np.unique(groups, return_counts=True)[1].max() < 0.01 * len(paths)
