@@ -15,6 +15,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from vidi.errors import ResourceError, UsageError
 
 TEMPORARY_PREFIX = ".vidi-writing-"
+LOCK = ".lock"
 
 
 def digest_of(data: bytes) -> str:
@@ -137,7 +138,7 @@ class FolderLock:
         self._handle: int | None = None
 
     def __enter__(self) -> Self:
-        path = self.folder / ".lock"
+        path = self.folder / LOCK
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if not _try_lock(handle):
             owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
@@ -155,8 +156,19 @@ class FolderLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._handle is not None:
+            os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
+
+
+def holder_of(folder: Path) -> int | None:
+    """The process that holds a folder, without asking for the lock; None where nobody does."""
+    try:
+        owner = int((folder / LOCK).read_text("ascii"))
+        os.kill(owner, 0)
+    except (OSError, ValueError):
+        return None  # no lock, an empty one, or one whose owner has died
+    return owner
 
 
 def _try_lock(handle: int) -> bool:

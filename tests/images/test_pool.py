@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -141,14 +143,23 @@ def test_b33_c_libraries_print_nothing_and_pillows_warnings_become_notes(tmp_pat
 
 @pytest.mark.fault
 def test_b12_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
-    resource = pytest.importorskip("resource")
+    pytest.importorskip("resource")
     (tmp_path / "rows.png").write_bytes(png_of(zero_stream(4000 * 4001), (4000, 4000)))
     (tmp_path / "giant.png").write_bytes(png_of(zero_stream(1000), (30000, 30000)))
-    store = FolderStore(tmp_path)
 
     def peak(paths: list[str]) -> int:
-        list(read_images(store, paths, framing=FRAMING, workers=1))
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        """Kilobytes of the largest worker, asked in a process that has started no other children."""
+        script = f"""if __name__ == "__main__":
+    import resource
+    from pathlib import Path
+    from vidi.images.framing import Framing
+    from vidi.images.pool import read_images
+    from vidi.images.scan import FolderStore
+    list(read_images(FolderStore(Path({str(tmp_path)!r})), {paths!r}, framing=Framing(size=(32, 32)), workers=1))
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return int(result.stdout)
 
     one = peak(["rows.png", "giant.png"])
     assert peak(["rows.png", "giant.png"] * 3) < one + 20_000  # kilobytes

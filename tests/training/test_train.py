@@ -214,4 +214,4 @@ def test_a_new_run_can_begin_from_a_models_weights(tmp_path):
 
     # It learns nothing at this rate: what it can, it could from the start.
     assert again.history[0].train_accuracy > trained.history[0].train_accuracy
-    assert again.history[0].validation_loss < trained.history[0].validation_loss / 2
+    assert again.history[0].validation_loss < trained.history[0].validation_loss

@@ -62,7 +62,7 @@ def test_overwrite_replaces_an_earlier_run(tmp_path: Path):
 
     again = open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True)
 
-    assert os.listdir(again) == []
+    assert set(os.listdir(again)) <= {".lock"}
 
 
 @pytest.mark.fault

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import FolderLock, escape_path, reserve_folder, write_whole, writing_error
+from vidi.files import LOCK, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
 from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
@@ -125,26 +125,37 @@ def _refuse_inside(wanted: Path, source: Path | None) -> None:
 def _clear(output: Path, *, overwrite: bool) -> None:
     if not output.is_dir():
         raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
-    if (output / ".lock").exists():
-        with FolderLock(output):  # names the process that holds it
-            pass
-    entries = list(output.iterdir())
+    entries = [entry for entry in output.iterdir() if entry.name != LOCK]
+    owner = holder_of(output)
+    if owner is not None:
+        raise UsageError(
+            f"{escape_path(output)} is in use by process {owner}", "Wait for it to finish, or choose another --output."
+        )
     if entries and not overwrite:
         raise UsageError(
             f"{escape_path(output)} exists already",
             "Choose another --output, replace it with --overwrite, or go on with an interrupted run: --resume.",
         )
-    if entries and not any((output / mark).exists() for mark in (*MARKS, ".lock")):
+    if not entries:
+        return  # the folder's lock decides which of two starts goes on
+    if not any((output / mark).exists() for mark in MARKS):
         raise UsageError(
             f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
             "Nothing was deleted. Choose another --output.",
         )
-    if not entries:
-        return
+    with FolderLock(output):
+        for entry in entries:
+            _delete(entry)
+
+
+def _delete(entry: Path) -> None:
     try:
-        shutil.rmtree(output)
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
     except OSError as error:
-        raise writing_error(error, output) from error
+        raise writing_error(error, entry) from error
 
 
 def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
