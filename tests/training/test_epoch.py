@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from tests.training.examples import drawn_data, small_recipe
 
-from vidi.training.epoch import epoch_batches, note_gain, plan_again, steps_in_epoch
-from vidi.training.progress import EpochRow
+from vidi.training.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
+from vidi.training.objective import Normalisation
 from vidi.training.schedule import Plan
 from vidi.training.state import State, new_state
+from vidi.training.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,6 @@ def state_at(step: int, *, steps: int = 80) -> State:
     state = new_state(small_recipe(), class_count=3, plan=Plan(steps))
     state.counters.step = step
     return state
-
-
-def an_epoch(seconds: float) -> EpochRow:
-    return EpochRow(
-        epoch=1, train_loss=1, train_accuracy=0, validation_loss=1, validation_accuracy=0, learning_rate=0,
-        images_per_second=1, seconds=seconds, limited_by="arithmetic",
-    )  # fmt: skip
 
 
 def test_an_epoch_shows_every_image_at_most_once_and_leaves_less_than_a_batch():
@@ -58,10 +52,19 @@ def test_fewer_images_than_a_batch_are_one_batch():
     assert steps_in_epoch(5, 32) == 1
 
 
+def around_with(seconds_left: float) -> Surroundings:
+    """80 steps at most, 4 in an epoch."""
+    return Surroundings(
+        data=drawn_data(), recipe=small_recipe(epochs=20, batch=9), normalisation=Normalisation((0,) * 3, (1,) * 3),
+        precision="float32", class_weights=None, deadline=TimeLeft(seconds_left), should_stop=lambda: False,
+        after_step=lambda _: False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("seconds_left", "steps"),
     [
-        (10.0, 28),  # an epoch of 4 steps takes 2 s: 20 more steps fit
+        (10.0, 28),  # a step takes half a second: 20 more fit
         (36.0, 80),  # the plan fits exactly
         (37.0, 80),  # within the clock's own noise
         (1000.0, 80),  # never more than the recipe's epochs
@@ -70,20 +73,29 @@ def test_fewer_images_than_a_batch_are_one_batch():
 )
 def test_the_plan_is_fitted_to_the_time_that_is_left(seconds_left, steps):
     state = state_at(8)
-    state.history = [an_epoch(2.0)]
 
-    plan_again(state, TimeLeft(seconds_left), recipe=small_recipe(epochs=20), per_epoch=4)
+    fit_plan(state, around_with(seconds_left), step_seconds=0.5)
 
     assert state.plan.steps == steps
 
 
 def test_a_plan_that_was_too_careful_grows_again():
     state = state_at(8, steps=20)
-    state.history = [an_epoch(2.0)]
 
-    plan_again(state, TimeLeft(1000.0), recipe=small_recipe(epochs=20), per_epoch=4)
+    fit_plan(state, around_with(1000.0), step_seconds=0.5)
 
     assert state.plan.steps == 80
+
+
+def test_a_first_plan_that_was_far_off_is_noticed_within_the_first_steps():
+    plans = []
+    for step in (1, 2, 3, 4):
+        state = state_at(step, steps=5)
+        state.counters.arithmetic_seconds = 0.1 * step
+        plan_early(state, around_with(1000.0))
+        plans.append(state.plan.steps)
+
+    assert plans == [5, 80, 5, 80]
 
 
 def test_the_best_is_the_most_right_then_the_surest():

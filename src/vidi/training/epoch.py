@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.machine import Deadline
 from vidi.training.objective import score
 from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.state import State
 from vidi.training.surroundings import Surroundings
+
+SHARE_FOR_VALIDATION = 1.1  # of a step's time, until the first epoch's end shows the true one
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,9 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
     )
     state.history.append(row)
     counters.begin_epoch()
-    if around.deadline is not None:
-        per_epoch = steps_in_epoch(len(data.train_rows), around.recipe.batch)
-        plan_again(state, around.deadline, recipe=around.recipe, per_epoch=per_epoch)
+    recent = state.history[-3:]
+    per_epoch = steps_in_epoch(len(data.train_rows), around.recipe.batch)
+    fit_plan(state, around, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
 
 
 def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None) -> None:
@@ -83,18 +84,28 @@ def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float |
         counters.epochs_without_gain += 1
 
 
-def plan_again(state: State, deadline: Deadline, *, recipe: Recipe, per_epoch: int) -> None:
+def plan_early(state: State, around: Surroundings) -> None:
+    """In the first epoch, after 2, 4, 8 … steps: the first plan rests on a trial of a second, and may be far off."""
+    step = state.counters.step
+    if state.history or step < 2 or step & (step - 1):
+        return
+    seconds = state.counters.prepare_seconds + state.counters.arithmetic_seconds
+    fit_plan(state, around, step_seconds=SHARE_FOR_VALIDATION * seconds / step)
+
+
+def fit_plan(state: State, around: Surroundings, *, step_seconds: float) -> None:
     """Fit the plan to the clock: fewer steps when the machine is slower than thought, more (never above the recipe's)
     when it is faster; the schedule bends, it is not cut.
     """
-    recent = state.history[-3:]
-    step_seconds = sum(row.seconds for row in recent) / len(recent) / per_epoch
-    affordable = state.counters.step + int(max(deadline.seconds_left(), 0) / step_seconds)
-    steps = min(affordable, recipe.epochs * per_epoch)
-    left, left_now = state.plan.steps - state.counters.step, steps - state.counters.step
+    if around.deadline is None:
+        return
+    step, left = state.counters.step, state.plan.steps - state.counters.step
+    affordable = int(max(around.deadline.seconds_left(), 0) / step_seconds)
+    most = around.recipe.epochs * steps_in_epoch(len(around.data.train_rows), around.recipe.batch)
+    left_now = min(affordable, most - step)
     # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
     if left > 0 and not 1.0 <= left_now / left <= 1.05:
-        state.plan = state.plan.bent_to(steps, at=state.counters.step)
+        state.plan = state.plan.bent_to(step + left_now, at=step)
 
 
 def limited_by(state: State) -> str:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidi.training.augment import augment, draw
-from vidi.training.epoch import epoch_batches, finish_epoch, why_to_stop
+from vidi.training.epoch import epoch_batches, finish_epoch, plan_early, why_to_stop
 from vidi.training.faults import is_memory_shortage, note_skipped_step, restore_buffers, split_further
 from vidi.training.objective import forward, summed_loss
 from vidi.training.schedule import rate_share
@@ -28,6 +28,7 @@ def train(state: State, around: Surroundings) -> None:
             prepared = time.perf_counter()
             learn(state, images, labels=data.labels[rows], around=around)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
+            plan_early(state, around)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
             if ends_epoch:
                 finish_epoch(state, around, epoch=batches.epoch + 1)

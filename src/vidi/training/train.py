@@ -133,10 +133,9 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
         seconds = seconds_per_image(
             state.network, recipe.image_size, batch=recipe.batch, precision=precision_of(recipe)
         )
-        # A tenth for preparing images and validation; the first epoch's own time corrects it.
-        epoch_seconds = 1.1 * seconds * len(arrays.train_rows)
-        affordable = int(max(deadline.seconds_left(), 0) / epoch_seconds * per_epoch)
-        state.plan = Plan(max(1, min(state.plan.steps, affordable)))
+        affordable = int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))
+        # An epoch at least: the first steps' own times correct it, and the deadline holds in any case.
+        state.plan = Plan(min(state.plan.steps, max(per_epoch, affordable)))
     return state, recipe, normalisation
 
 
