@@ -96,9 +96,10 @@ def test_b68_two_threads_repeat_themselves_too(tmp_path):
 def test_b71_steps_without_a_finite_loss_are_skipped_and_the_network_stays_finite(tmp_path, monkeypatch):
     for run in range(count(small=3, faults=20, soak=100)):
         random = np.random.default_rng(run)
-        poison(monkeypatch, lambda _, random=random: bool(random.random() < 0.3))
+        with monkeypatch.context() as patch:  # of its own, or the poisons of all runs add up
+            poison(patch, lambda _, random=random: bool(random.random() < 0.3))
 
-        trained = train_network(drawn_data(), small_recipe(), folder=tmp_path / str(run))
+            trained = train_network(drawn_data(), small_recipe(), folder=tmp_path / str(run))
 
         counters = read_checkpoint(tmp_path / str(run)).values["counters"]
         assert counters["skipped"] > 0

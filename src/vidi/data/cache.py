@@ -97,19 +97,26 @@ class PixelCache:
         self.clear_leftovers()
         size = HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
         self._make_room(size)
-        path = self.folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{ENDING}"
+        handle, path = self._begin()
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise writing_error(error, path) from error
-        try:
-            _lock(handle)
             _reserve(handle, size, path)
             yield Building(self, path, shape)
         finally:
             os.close(handle)
             path.unlink(missing_ok=True)
+
+    def _begin(self) -> tuple[int, Path]:
+        """A new file that this process holds; between making and locking it another may have cleared it away."""
+        while True:
+            path = self.folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{ENDING}"
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            except OSError as error:
+                raise writing_error(error, path) from error
+            if _lock(handle) and path.exists():
+                return handle, path
+            os.close(handle)
 
     def entries(self) -> list[CacheEntry]:
         """What the folder holds, least recently used first."""
