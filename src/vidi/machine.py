@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,6 +57,28 @@ def wait_without_spinning() -> None:
     a small network takes five times as long (`python -m bench spinning`). A choice of the user's own stands.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@contextlib.contextmanager
+def one_matrix_thread() -> Iterator[None]:
+    """Let numpy multiply matrices on one thread inside the block, where it brings OpenBLAS along; else no effect.
+
+    Many small products gain nothing from more threads, and lose ten times over while these spin beside other work.
+    """
+    import numpy as np  # this module is imported where numpy is not wanted yet
+
+    libraries = Path(np.__file__).parent.parent / "numpy.libs"
+    for path in libraries.glob("*openblas*"):
+        with contextlib.suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(path))  # numpy has loaded it already: this only finds it again
+            count = int(library.scipy_openblas_get_num_threads64_())
+            library.scipy_openblas_set_num_threads64_(1)
+            try:
+                yield
+            finally:
+                library.scipy_openblas_set_num_threads64_(count)
+            return
+    yield
 
 
 @dataclass(frozen=True, slots=True)

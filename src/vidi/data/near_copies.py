@@ -8,6 +8,7 @@ from vidi.data.checked import NearCopy
 from vidi.data.copy_candidates import Candidates, find_candidates
 from vidi.data.fingerprint import Fingerprints
 from vidi.data.groups import join_links
+from vidi.machine import one_matrix_thread
 
 BLANK = 4.0  # grey levels of contrast below which nothing tells two images apart
 
@@ -46,10 +47,11 @@ def find_near_copies(fingerprints: Fingerprints) -> list[NearCopy]:
     """
     rich = np.flatnonzero(fingerprints.contrast >= BLANK)
     grey = fingerprints.grey[rich]
-    candidates = find_candidates(grey)
-    if not len(candidates.first):
-        return []
-    aligned = _align(grey, candidates)
+    with one_matrix_thread():
+        candidates = find_candidates(grey)
+        if not len(candidates.first):
+            return []
+        aligned = _align(grey, candidates)
     same_light = (aligned.gain >= GAINS[0]) & (aligned.gain <= GAINS[1]) & (np.abs(aligned.offset) <= MOST_OFFSET)
     possible = same_light & _is_window(aligned) & _same_colour(fingerprints.colour[rich], candidates)
     frame = np.maximum(np.abs(aligned.scale - 1), np.abs(aligned.shift)).max(axis=1)
