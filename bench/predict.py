@@ -20,11 +20,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from bench.lite_network import CLASSES, SIZE, lite_graph, lite_torch
-from bench.photographs import write_photographs
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.lite_network import CLASSES, SIZE, lite_graph, lite_torch
+from bench.photographs import write_photographs
 from vidi.data.inputs import GivenFilesStore
 from vidi.images.framing import Framing
 from vidi.images.pool import read_images

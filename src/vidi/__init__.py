@@ -1,6 +1,10 @@
 """vidi: from a folder of images to one model file that gives the same, calibrated answer everywhere."""
 
+import os
 from typing import TYPE_CHECKING
+
+# onnxruntime writes a device id and a telemetry store when it is imported; this, and only this, keeps it from that.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from vidi.errors import VidiError as VidiError

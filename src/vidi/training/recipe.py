@@ -54,7 +54,7 @@ class Recipe:
                 raise UsageError(f"{name} is {value!r}", f"Use one of: {', '.join(allowed)}.")
         for name, (least, most) in _RANGES.items():
             value = object.__getattribute__(self, name)
-            if not least <= value <= most:
+            if not isinstance(value, int | float) or not least <= value <= most:
                 raise UsageError(f"{name} is {value}", f"Use {least:g} to {most:g}.")
 
     def changed(self, changes: Mapping[str, object], *, source: str) -> Self:
