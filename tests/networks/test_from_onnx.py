@@ -40,6 +40,17 @@ def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
         torch.testing.assert_close(network.train()(inputs), trained.train()(inputs), atol=1e-2, rtol=1e-2)
 
 
+def test_statistics_that_do_not_fit_the_weights_change_nothing_in_training_mode():
+    inputs, narrow = some_inputs(64), NetworkOptions(width=0.25)
+    given = with_lived_in_statistics(build_network("compact", image_size=SIZE, class_count=3, options=narrow))
+    network = build_network("compact", image_size=SIZE, class_count=3, options=narrow, seed=1)
+
+    start_from(network, weights_of(to_onnx(given, SIZE)), inputs=inputs)
+
+    with torch.no_grad():
+        torch.testing.assert_close(network.train()(inputs), given(inputs), atol=1e-3, rtol=1e-3)
+
+
 def test_a_head_for_other_classes_stays_new():
     trained = build_network("compact", image_size=SIZE, class_count=3).eval()
     network = build_network("compact", image_size=SIZE, class_count=5, seed=1)

@@ -27,8 +27,8 @@ def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
 def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list[str]:
     """Fill a new network with trained weights; a head for other classes stays new.
 
-    A model file holds batch normalisation folded into the convolutions. It is unfolded here with the means that the
-    given inputs have, so that the network answers as the file does, in training mode too.
+    A model file holds batch normalisation folded into the convolutions. It is unfolded here with the means and spreads
+    that the given inputs have, so that the network answers as the file does, in training mode too.
 
     Args:
         network: new, of the same kind and shape as the one the weights are of.
@@ -89,17 +89,21 @@ def _fill(module: nn.Module, weight: Tensor, bias: Tensor) -> None:
 
 @torch.no_grad()
 def _unfold(network: Classifier, inputs: Tensor) -> None:
-    """Give each normalisation the mean that its inputs have, and its bias what the folding took away."""
-    means: dict[nn.BatchNorm2d, Tensor] = {}
-    hooks = [
-        module.register_forward_pre_hook(lambda norm, given: means.update({norm: given[0].mean(dim=(0, 2, 3))}))
-        for module in network.modules()
-        if isinstance(module, nn.BatchNorm2d)
-    ]
+    """Give each normalisation the mean and variance that its inputs have, and what takes their effect away again."""
+    statistics: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
+
+    def note(norm: nn.BatchNorm2d, given: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(given[0], dim=(0, 2, 3), correction=0)
+        statistics[norm] = (mean, variance)
+
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(note) for norm in norms]
     network.eval()
     network(inputs)
     for hook in hooks:
         hook.remove()
-    for norm, mean in means.items():
+    for norm, (mean, variance) in statistics.items():
         norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        norm.weight.copy_((variance + norm.eps).sqrt())  # above 0, so that it commutes with max pooling still
         norm.bias.add_(mean)
