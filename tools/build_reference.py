@@ -23,7 +23,7 @@ from vidi.prediction.stream import Answer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.evaluate import Evaluated
-from vidi.workflows.python import Checked
+from vidi.workflows.check import Checked
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"

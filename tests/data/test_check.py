@@ -69,6 +69,8 @@ def test_b45_the_same_image_under_two_labels_is_named_and_kept_out(tmp_path):
     assert sorted(found(check)["conflicting-labels"], key=len) == groups
     assert {entry.path for entry in split.set_aside} == groups[0] | groups[1]
     assert {entry.code for entry in split.set_aside} == {"conflicting-labels"}
+    assert check.account.set_aside == list(split.set_aside)
+    assert check.account.found == len(check.records)
 
 
 def test_a_cut_of_a_photograph_may_stand_under_another_label(tmp_path):
@@ -79,6 +81,15 @@ def test_a_cut_of_a_photograph_may_stand_under_another_label(tmp_path):
 
     assert found(check)["near-copies"] == [{"cats/05.jpg", "dogs/cut.jpg"}]
     assert check.conflicting == frozenset()
+
+
+def test_empty_folders_are_named(tmp_path):
+    photographs(tmp_path, each=2)
+    (tmp_path / "birds").mkdir()
+
+    check = checked(tmp_path)
+
+    assert "empty folders, which make no class: birds" in [finding.sentence for finding in check.findings]
 
 
 def test_exact_copies_are_named_and_stay_together(tmp_path):

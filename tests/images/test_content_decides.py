@@ -1,7 +1,10 @@
 """Rows B08 to B12, B20 to B24, B40 and B41 of the fault table: what the bytes are, how large, how turned."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -186,26 +189,71 @@ def test_b21_an_image_without_pixels_is_refused():
         assert refusal(gif(size, [b"\x04\x01"])).code == "no-pixels"
 
 
+FOREIGN = {
+    "text": b"hello\n",
+    "web page": b"<!DOCTYPE html><script>alert(1)</script>",
+    "HTTP": b"HTTP/1.1 404 Not Found\r\n\r\n",
+    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+    "PDF": b"%PDF-1.4\n%%EOF",
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n",
+    "JSON": b'{"a": 1}',
+    "ELF": b"\x7fELF" + bytes(60),
+    "ZIP": b"PK\3\4" + bytes(60),
+    "pickle": b"\x80\x04\x95" + bytes(9),
+    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "XBM": b"#define a_width 99999\n#define a_height 99999\n",
+    "FITS": b"SIMPLE  =                    T" + bytes(2000),
+    "DICOM": bytes(128) + b"DICM" + bytes(99),
+}
+
+
 def test_b23_what_is_no_image_is_refused_saying_what_it_looks_like():
-    looks = {
-        "text": b"hello\n",
-        "web page": b"<!DOCTYPE html><script>alert(1)</script>",
-        "HTTP": b"HTTP/1.1 404 Not Found\r\n\r\n",
-        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
-        "PDF": b"%PDF-1.4\n%%EOF",
-        "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n",
-        "JSON": b'{"a": 1}',
-        "ELF": b"\x7fELF" + bytes(60),
-        "ZIP": b"PK\3\4" + bytes(60),
-        "pickle": b"\x80\x04\x95" + bytes(9),
-        "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-        "XBM": b"#define a_width 99999\n#define a_height 99999\n",
-        "FITS": b"SIMPLE  =                    T" + bytes(2000),
-        "DICOM": bytes(128) + b"DICM" + bytes(99),
-    }
-    for name, data in looks.items():
+    for name, data in FOREIGN.items():
         found = refusal(data)
         assert (found.code, name in found.cause) == ("not-an-image", True), found.cause
+
+
+# Python itself loads it into every process, vidi's workers too; each dies at the first forbidden step.
+WATCH = """
+import os, sys
+STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+FORBIDDEN = STARTS | {"socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "marshal.load"}
+
+def watch(event, values):
+    if event in FORBIDDEN and "vidi.images.workers" not in str(values):
+        os.write(2, f"forbidden: {event} {values}".encode())
+        os._exit(99)
+
+sys.addaudithook(watch)
+"""
+
+
+def test_b23_nothing_is_started_or_fetched_for_it(tmp_path):
+    data, site = tmp_path / "data", tmp_path / "site"
+    data.mkdir()
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(WATCH)
+    for number, content in enumerate(FOREIGN.values()):
+        (data / f"{number}.jpg").write_bytes(content)
+    script = f"""if __name__ == "__main__":
+    from pathlib import Path
+    from vidi.images.pool import read_images
+    from vidi.images.scan import FolderStore, scan_folder
+    root = Path({str(data)!r})
+    paths = [file.path for file in scan_folder(root).files]
+    for isolated in (False, True):
+        read = list(read_images(FolderStore(root), paths, isolated=isolated, workers=1))
+        assert [one.error.code for one in read] == ["not-an-image"] * len(paths), read
+    print(len(paths), "refused", flush=True)
+    import subprocess
+    subprocess.run(["true"])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+
+    assert result.stdout == f"{len(FOREIGN)} refused\n"
+    assert result.stderr.startswith("forbidden: subprocess.Popen ('true'"), result.stderr  # the tracer was there
+    assert result.returncode == 99
 
 
 def test_b24_nothing_at_all_is_refused():

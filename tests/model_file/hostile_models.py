@@ -35,8 +35,8 @@ def changed(good: bytes, change: Change) -> bytes:
 def foreign_files() -> Iterator[tuple[str, bytes, str]]:
     """Files of other kinds: name, bytes, what the refusal says."""
     yield "empty", b"", "empty"
-    yield "text", b"not a model, only a text\n" * 9, "field|wire type|number|claims"
-    yield "html", b"<!DOCTYPE html><html><body>404</body></html>", "field|wire type|number"
+    yield "text", b"not a model, only a text\n" * 9, "this is text"
+    yield "html", b"<!DOCTYPE html><html><body>404</body></html>", "this is text"
     yield "zeros", bytes(1000), "field"
     yield "zip", b"PK\x03\x04" + bytes(100), "ZIP archive"
     yield "pickle", pickle.dumps({"weights": [1.0]}), "pickle"

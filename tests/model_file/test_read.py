@@ -107,19 +107,47 @@ print("refused", len(names))
     assert done.stdout == f"refused {len(names)}\n"
 
 
-@pytest.mark.fault
-@pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.pkl", "weights.npy"])
-def test_b65_a_pickle_given_as_a_model_is_refused_and_never_run(tmp_path: Path, name: str):
-    marker = tmp_path / "marker"
-    pickled = b"cposix\nsystem\n(S'touch %s'\ntR." % str(marker).encode()
-    heads = {"model.pt": b"PK\x03\x04", "model.pth": b"\x80\x02", "model.pkl": b"", "weights.npy": b"\x93NUMPY"}
-    (tmp_path / name).write_bytes(heads[name] + pickled)
+HEADS = {
+    "pickle 0": b"",
+    "pickle 2": b"\x80\x02",
+    "pickle 3": b"\x80\x03",
+    "pickle 4": b"\x80\x04",
+    "pickle 5": b"\x80\x05",
+    "zip": b"PK\x03\x04",
+    "array": b"\x93NUMPY",
+    "hdf5": b"\x89HDF\r\n\x1a\n",
+    "safetensors": b"\x10\0\0\0\0\0\0\0{}",
+    "model": GOOD[:4],
+}
 
-    with pytest.raises(ModelError, match=name) as refused:
-        read_model(tmp_path / name)
+
+@pytest.mark.fault
+@pytest.mark.parametrize("ending", ["pt", "pth", "pkl", "npy", "onnx"])
+@pytest.mark.parametrize("kind", HEADS)
+def test_b65_a_pickle_given_as_a_model_is_refused_and_never_run(tmp_path: Path, kind: str, ending: str):
+    marker, path = tmp_path / "marker", tmp_path / f"model.{ending}"
+    path.write_bytes(HEADS[kind] + b"cposix\nsystem\n(S'touch %s'\ntR." % str(marker).encode())
+
+    with pytest.raises(ModelError, match=path.name) as refused:
+        read_model(path)
 
     assert refused.value.exit_code == 4
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"path,label\na.jpg,cat\n", "this is text"),
+        (b"\xff\xd8\xff\xe0 a photograph", "this is an image"),
+        (b"\x10\0\0\0\0\0\0\0{}", "this is a safetensors file"),
+    ],
+)
+def test_what_a_foreign_file_is_stands_in_the_message(tmp_path: Path, data: bytes, said: str):
+    (tmp_path / "given").write_bytes(data)
+
+    with pytest.raises(ModelError, match=said):
+        read_model(tmp_path / "given")
 
 
 @given(

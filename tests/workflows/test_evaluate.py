@@ -13,6 +13,7 @@ from vidi.data.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
+from vidi.workflows.events import Silence
 from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.request import DataRequest
@@ -28,6 +29,16 @@ def _own_folder(tmp_path, monkeypatch):
 def model(tmp_path):
     (tmp_path / "run").mkdir()
     return add_model(tmp_path / "run")
+
+
+class Notes(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
 
 
 def scored(model, data, **options):
@@ -74,10 +85,14 @@ def test_class_that_the_data_lacks_has_no_data(model, tmp_path):
 def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=(*KINDS, "noise"), each=3)
 
-    metrics = metrics_of(scored(model, data))
+    told = Notes()
+
+    request = EvaluateRequest(model=model, data=DataRequest(source=str(data)))
+    metrics = metrics_of(evaluate(request, events=told))
 
     assert metrics["test"]["images"] == 9
     assert metrics["foreign"]["classes"] == {"noise": 3}
+    assert told.sentences == ["3 images of classes that the model lacks count for nothing here: noise (3)"]
 
 
 def test_renamed_class_is_scored(model, tmp_path):
@@ -130,6 +145,16 @@ def test_bad_image_is_refused_and_the_rest_is_scored(model, tmp_path):
 
     assert (evaluated.account.used, len(evaluated.account.refused)) == (6, 1)
     assert metrics_of(evaluated)["account"]["refused"][0]["path"] == "disc/broken.png"
+
+
+def test_an_evaluation_never_replaces_the_run_that_it_scores(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
+    before = (model / "model.onnx").read_bytes()
+
+    with pytest.raises(UsageError, match=r"holds a run \(model\.onnx\)"):
+        scored(model, data, output=model, overwrite=True)
+
+    assert (model / "model.onnx").read_bytes() == before
 
 
 def test_extra_part_is_reported_by_itself(model, tmp_path):

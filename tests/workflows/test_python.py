@@ -10,7 +10,7 @@ from tests.draw import class_folders, draw, encoded
 
 import vidi
 from vidi.errors import DataError, UsageError
-from vidi.workflows.python import Checked
+from vidi.workflows.check import Checked
 from vidi.workflows.train import Run
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
@@ -87,7 +87,7 @@ def test_a_check_counts_lists_and_shows(tmp_path: Path):
     assert "found 10 = used 9" in checked._repr_html_()
     assert "1 file cannot be used" in checked._repr_html_()
     assert "found 10 = used 9" in str(checked)
-    assert "\nwarning: 1 file cannot be used" in str(checked)
+    assert "look at  1 file cannot be used" in str(checked)
     assert "images of each class" in checked.plot()._repr_html_()
 
 

@@ -46,8 +46,12 @@ def test_b51_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: P
         open_run_folder(tmp_path / "file", name="x", source=None, overwrite=True)
     with pytest.raises(UsageError, match="under a file"):
         open_run_folder(tmp_path / "file" / "run", name="x", source=None)
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already") as caught:
         open_run_folder(tmp_path / "letters", name="x", source=None)
+    assert "--resume" in caught.value.remedy
+    with pytest.raises(UsageError, match="exists already") as caught:
+        open_run_folder(tmp_path / "letters", name="x", source=None, kind="evaluation")
+    assert "--resume" not in caught.value.remedy
     with pytest.raises(UsageError, match="no run of vidi"):
         open_run_folder(tmp_path / "letters", name="x", source=None, overwrite=True)
     with pytest.raises((UsageError, ResourceError), match="too long"):

@@ -110,6 +110,31 @@ def test_b42_one_class_is_refused_before_anything_is_written(tmp_path: Path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"options.filters": (8, 8, 8, 8, 8, 8, 8, 8)}, {"options.dense_width": 64}],
+    ids=["too many blocks", "an option of another network"],
+)
+def test_a_network_that_cannot_be_built_is_refused_before_anything_is_written(
+    data: Path, tmp_path: Path, wrong: dict[str, object]
+):
+    network = "textbook" if "options.filters" in wrong else "compact"
+
+    with pytest.raises(UsageError):
+        train(TrainRequest(data=DataRequest(source=str(data)), network=network, changes=wrong, output=tmp_path / "run"))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_split_file_is_named_before_anything_is_written(data: Path, tmp_path: Path):
+    request = DataRequest(source=str(data), split_file=str(tmp_path / "nope.csv"))
+
+    with pytest.raises(UsageError, match=r"nope\.csv: there is no such file"):
+        train(TrainRequest(data=request, output=tmp_path / "run"))
+
+    assert not (tmp_path / "run").exists()
+
+
 def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
     run = train(TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", images=False))

@@ -12,12 +12,13 @@ SOME_BAD, ANSWER_IS_NO = 6, 7
 
 
 def check(
+    context: typer.Context,
     data: options.Data,
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Write the findings as a page of images.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 7 where there is anything to look at.")] = False,
-    no_images: options.NoImages = False,
+    no_images: options.NoPictures = False,
     classes: options.Classes = None,
     positive: options.Positive = None,
     names: options.Names = None,
@@ -32,19 +33,8 @@ def check(
     """Decode every image once: damage, copies, conflicting labels, leaks, small classes, odd images."""
     from vidi.cli.terminal import Terminal
     from vidi.workflows.check import check as look
-    from vidi.workflows.request import DataRequest
 
-    request = DataRequest(
-        source=data,
-        classes=options.listed(classes),
-        positive=positive,
-        names=names,
-        follow_links=follow_links,
-        allow_outside=allow_outside,
-        merge_names=merge_names,
-        keep_truncated=keep_truncated,
-        data_dir=None if data_dir is None else str(data_dir),
-    )
+    request = options.data_request(context.params)
     made = look(request, page=page, with_images=not no_images, workers=workers, events=Terminal())
     if as_json:
         typer.echo(json.dumps(made.as_json(), indent=1))

@@ -15,7 +15,10 @@ def evaluate(
     context: typer.Context,
     model: options.Model,
     data: options.Data,
-    output: options.Output = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where to write; evaluations/NAME when left out."),
+    ] = None,
     overwrite: options.Overwrite = False,
     renames: Annotated[
         list[str] | None, typer.Option("--map", metavar="A=B", help="The data's class A is the model's class B.")
@@ -30,7 +33,7 @@ def evaluate(
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
     workers: options.Workers = None,
-    no_images: options.NoImages = False,
+    no_images: options.NoPictures = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a model file on labelled images; classes are matched by name."""
@@ -62,7 +65,7 @@ def evaluate(
         raise typer.Exit(SOME_BAD)
 
 
-def report(run: options.RunFolder, no_images: options.NoImages = False, as_json: options.AsJson = False) -> None:
+def report(run: options.RunFolder, no_images: options.NoPictures = False, as_json: options.AsJson = False) -> None:
     """Write the report of a run, or of an evaluation, anew."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path

@@ -14,7 +14,7 @@ Data = Annotated[
     typer.Argument(metavar="DATA", help="A folder, archive, table or annotation file, or a known set such as digits."),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, or the run folder that holds it.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or that of an evaluation.")]
 Classes = Annotated[str | None, typer.Option("--classes", metavar="A,B", help="Keep only these classes.")]
 Positive = Annotated[
     str | None, typer.Option("--positive", metavar="NAME", help="Make two classes: NAME, and not NAME.")
@@ -49,6 +49,7 @@ NoImages = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write; runs/NAME when left out.")
 ]
+NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in anything that is written.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, pixels_key
 from vidi.data.capture import group_bursts
-from vidi.data.checked import CheckResult, ImageRecord, NearCopy
+from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
 from vidi.data.dataset import Dataset
 from vidi.data.findings import find_conflicts, list_findings
 from vidi.data.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
@@ -116,6 +116,8 @@ def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
         refused=[*scan.refused, *refused],
         ignored=list(scan.ignored),
     )
+    free = (index for index in sorted(conflicting) if dataset.images[index].part is None)  # of no split of the user's
+    account = account.setting_aside(Entry(dataset.images[index].path, *CONFLICT) for index in free)
     result = CheckResult(
         records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )

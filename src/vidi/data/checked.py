@@ -10,6 +10,8 @@ from vidi.data.groups import join_links, links_of_equal
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 
+CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
+
 Severity = Literal["problem", "warning", "note"]  # stops the work · to be looked at · good to know
 
 

@@ -1,9 +1,12 @@
 """Which pairs of images are worth laying over one another: a search that need not look at every pair."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidi.machine import core_count
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.int64]
@@ -51,12 +54,15 @@ def find_candidates(grey: NDArray[np.uint8]) -> Candidates:
     whole = _describe(outline, windows[0])
     cells = _Cells(whole)
     crowd = np.zeros(len(grey), np.int64)
-    hits = []
-    for number, window in enumerate(windows):
-        queries = whole if number == 0 else _describe(outline, window)
-        hits.append(_search(queries, whole, cells, crowd if number == 0 else None))
-        hits[-1]["window"] = number
-    found = np.concatenate(hits)
+
+    def search(number: int) -> NDArray[np.void]:
+        queries = whole if number == 0 else _describe(outline, windows[number])
+        hits = _search(queries, whole, cells, crowd if number == 0 else None)
+        hits["window"] = number
+        return hits
+
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-copies") as threads:
+        found = np.concatenate(list(threads.map(search, range(len(windows)))))
     crowded = crowd > CROWD
     close = found["likeness"] >= np.where(crowded[found["first"]] | crowded[found["second"]], SAME, NEAR)
     kept = _best_of_each(found[close], len(grey))
@@ -132,11 +138,12 @@ def _cosines(places: NDArray[np.float64], count: int) -> Floats:
 _EVEN = FREQUENCIES * (FREQUENCIES // 2) - 1  # descriptors that stay as they are when an image is mirrored
 
 
-def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Correlation of each query with each image, or with its mirror image where that is greater."""
-    even = queries[:, :_EVEN] @ whole[:, :_EVEN].T
+def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, Floats]:
+    """Correlation of each query with each image, or with its mirror image where that is greater: where odd is < 0."""
     odd = queries[:, _EVEN:] @ whole[:, _EVEN:].T
-    return even + np.abs(odd), odd < 0
+    likeness = np.abs(odd)
+    likeness += queries[:, :_EVEN] @ whole[:, :_EVEN].T
+    return likeness, odd
 
 
 class _Cells:
@@ -149,6 +156,10 @@ class _Cells:
             [_likeness(whole[i : i + _BLOCK], self.centres)[0].argmax(axis=1) for i in range(0, count, _BLOCK)]
         )
         self.members: list[Indexes] = [np.flatnonzero(nearest == cell) for cell in range(len(self.centres))]
+        self.cell = nearest  # (images,) and the place of each image in its cell
+        self.place = np.zeros(count, np.int64)
+        for members in self.members:
+            self.place[members] = np.arange(len(members))
 
     def probes(self, queries: Floats) -> list[Indexes]:
         """For each cell, which queries are to be looked for in it."""
@@ -168,10 +179,10 @@ def _centres(whole: Floats, count: int) -> Floats:
     sample = whole[random.permutation(len(whole))[: 40 * count]]
     centres = sample[:count].copy()
     for _ in range(4):
-        likeness, mirrored = _likeness(sample, centres)
+        likeness, odd = _likeness(sample, centres)
         nearest = likeness.argmax(axis=1)
         upright = sample.copy()
-        upright[mirrored[np.arange(len(sample)), nearest], _EVEN:] *= -1
+        upright[odd[np.arange(len(sample)), nearest] < 0, _EVEN:] *= -1
         sums = np.zeros_like(centres)
         np.add.at(sums, nearest, upright)
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
@@ -181,24 +192,33 @@ def _centres(whole: Floats, count: int) -> Floats:
 
 def _search(queries: Floats, whole: Floats, cells: _Cells, crowd: Indexes | None) -> NDArray[np.void]:
     """The two likest images of each query in each cell that it may be in; counts look-alikes into `crowd`."""
-    hits = []
-    for members, asking in zip(cells.members, cells.probes(queries), strict=True):
+    hits = [np.zeros(0, _HIT)]
+    for cell, (members, asking) in enumerate(zip(cells.members, cells.probes(queries), strict=True)):
         for start in range(0, len(asking) if len(members) else 0, _BLOCK):
             rows = asking[start : start + _BLOCK]
-            likeness, mirrored = _likeness(queries[rows], whole[members])
-            likeness[rows[:, None] == members[None]] = -1.0
+            likeness, odd = _likeness(queries[rows], whole[members])
+            own = np.flatnonzero(cells.cell[rows] == cell)
+            likeness[own, cells.place[rows[own]]] = -1.0  # an image is no copy of itself
+            near = np.flatnonzero(likeness.max(axis=1) >= NEAR)  # few: the rest of the work is for them alone
+            likeness, odd, rows = likeness[near], odd[near], rows[near]
             if crowd is not None:
                 crowd[rows] += (likeness >= NEAR).sum(axis=1)
-            for _ in range(2):
-                best = likeness.argmax(axis=1)
-                at = np.arange(len(rows))
-                near = np.flatnonzero(likeness[at, best] >= NEAR)
-                hit = np.zeros(len(near), _HIT)
-                hit["first"], hit["second"] = rows[near], members[best[near]]
-                hit["likeness"], hit["mirrored"] = likeness[near, best[near]], mirrored[near, best[near]]
-                hits.append(hit)
-                likeness[at, best] = -1.0
-    return np.concatenate(hits) if hits else np.zeros(0, _HIT)
+            hits += _two_likest(likeness, odd, rows=rows, members=members)
+    return np.concatenate(hits)
+
+
+def _two_likest(likeness: Floats, odd: Floats, *, rows: Indexes, members: Indexes) -> list[NDArray[np.void]]:
+    hits = []
+    at = np.arange(len(rows))
+    for _ in range(2):
+        best = likeness.argmax(axis=1)
+        near = np.flatnonzero(likeness[at, best] >= NEAR)
+        hit = np.zeros(len(near), _HIT)
+        hit["first"], hit["second"] = rows[near], members[best[near]]
+        hit["likeness"], hit["mirrored"] = likeness[near, best[near]], odd[near, best[near]] < 0
+        hits.append(hit)
+        likeness[at, best] = -1.0
+    return hits
 
 
 def _best_of_each(hits: NDArray[np.void], count: int) -> NDArray[np.void]:

@@ -1,6 +1,7 @@
 """A data set: images by path, what they show, and which belong together."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from vidi.errors import DataError
@@ -61,6 +62,12 @@ class Dataset:
             if len(image.labels) != 1:
                 raise several_labels(self, image)
         return [image.label for image in self.images]
+
+    def class_sizes(self, counted: Sequence[bool]) -> dict[str, int]:
+        """Class → how many of the images are counted, an answer for each in order; one of two classes counts twice."""
+        shown = zip(self.images, counted, strict=True)
+        sizes = Counter(label for image, counts in shown if counts for label in image.labels)
+        return {name: sizes[index] for index, name in enumerate(self.classes)}
 
 
 def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:

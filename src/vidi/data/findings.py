@@ -38,6 +38,7 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *_class_sizes(dataset, check),
         *find_odd_images(check, fingerprints),
         *_notes(check),
+        *(Finding("source", "note", sentence) for sentence in dataset.notes),
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -130,13 +131,7 @@ def _bursts(check: CheckResult) -> list[Finding]:
 
 
 def _class_sizes(dataset: Dataset, check: CheckResult) -> list[Finding]:
-    sizes = Counter(
-        label
-        for image, record in zip(dataset.images, check.records, strict=True)
-        if record.refusal is None
-        for label in image.labels
-    )
-    by_name = {name: sizes[label] for label, name in enumerate(dataset.classes)}
+    by_name = dataset.class_sizes(check.usable.tolist())
     empty = [name for name, size in by_name.items() if size == 0]
     tiny = [f"{name} ({size:,})" for name, size in by_name.items() if 0 < size < FEW_TO_LEARN]
     small = [f"{name} ({size:,})" for name, size in by_name.items() if FEW_TO_LEARN <= size < FEW_TO_MEASURE]

@@ -15,13 +15,13 @@ COLOUR_BYTES = COLOUR_SIDE * COLOUR_SIDE
 QUALITY_NAMES = ("brightness", "contrast", "sharpness")
 FINGERPRINT_BYTES = GREY_BYTES + 2 * COLOUR_BYTES + 4 * len(QUALITY_NAMES)
 
-WORKING_SIDE = 96  # the shorter side at which sharpness is judged: about what a network sees
+WORKING_SIDE = 90  # the shorter side at which sharpness is judged: about what a network sees
 
 
 def fingerprint_image(image: Array) -> Array:
     """What the check keeps of one image: a grey thumbnail, its colours, and how bright, rich and sharp it is.
 
-    About 0.5 ms for 500x375 pixels, a sixth of what decoding them takes.
+    A fifth of a millisecond for a photograph that was decoded at reduced scale.
 
     Args:
         image: (height, width, 3) uint8, of any size.
@@ -44,11 +44,12 @@ def fingerprint_image(image: Array) -> Array:
 
 def _quality(grey: Array) -> tuple[float, float, float]:
     """Mean grey level, its spread, and the spread of its second differences (0 for images too thin to have any)."""
-    levels = grey.astype(np.float32)
+    levels = grey.astype(np.int16)
+    mean, spread = float(grey.mean()), float(grey.std())
     if min(levels.shape) < 3:
-        return float(levels.mean()), float(levels.std()), 0.0
+        return mean, spread, 0.0
     around = levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:]
-    return float(levels.mean()), float(levels.std()), float((4 * levels[1:-1, 1:-1] - around).std())
+    return mean, spread, float((4 * levels[1:-1, 1:-1] - around).std(dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Near-copies: one scene in files that differ - resized, re-encoded, mirrored, cut, shifted or lit a little."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from vidi.data.checked import NearCopy
 from vidi.data.copy_candidates import Candidates, find_candidates
 from vidi.data.fingerprint import Fingerprints
 from vidi.data.groups import join_links
-from vidi.machine import one_matrix_thread
+from vidi.machine import core_count, one_matrix_thread
 
 BLANK = 4.0  # grey levels of contrast below which nothing tells two images apart
 
@@ -77,14 +79,16 @@ def _without_chains(pairs: list[NearCopy]) -> list[NearCopy]:
 
 
 def _align(grey: NDArray[np.uint8], candidates: Candidates) -> Alignment:
-    blocks = []
-    for start in range(0, len(candidates.first), _BLOCK):
+    def align(start: int) -> Alignment:
         rows = slice(start, start + _BLOCK)
         first = grey[candidates.first[rows]].astype(np.float32)
         second = grey[candidates.second[rows]].astype(np.float32)
         turned = candidates.mirrored[rows]
         second[turned] = second[turned][:, :, ::-1]
-        blocks.append(align_pairs(first, second, candidates.windows[rows]))
+        return align_pairs(first, second, candidates.windows[rows])
+
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-copies") as threads:
+        blocks = list(threads.map(align, range(0, len(candidates.first), _BLOCK)))
     return Alignment(
         scale=np.concatenate([block.scale for block in blocks]),
         shift=np.concatenate([block.shift for block in blocks]),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import CONFLICT, CheckResult
 from vidi.data.dataset import Dataset
 from vidi.data.groups import join_links, links_of_equal, members_of
 from vidi.data.growth import Newcomers, group_key, place_grown
@@ -20,7 +20,6 @@ from vidi.data.stratify import deal_groups
 from vidi.errors import DataError
 from vidi.images.account import Entry
 
-CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 NO_PLAN = SplitPlan()
 

@@ -16,6 +16,27 @@ class ClassMatch:
     absent: tuple[str, ...]  # classes of the model without images: no data
     foreign: tuple[str, ...]  # classes of the data that the model lacks: should be `unknown`
 
+    def remarks(self, counts: Mapping[str, int]) -> list[str]:
+        """What is to be said where the two lists differ.
+
+        Args:
+            counts: class → images that were answered.
+
+        >>> ClassMatch(("cat", "bird"), ("dog",), ("bird",)).remarks({"cat": 5, "bird": 3})
+        ['3 images of classes that the model lacks count for nothing here: bird (3)', 'no image shows: dog']
+        """
+        unknown = [name for name in self.foreign if counts.get(name)]
+        shown = _listed([f"{name} ({counts[name]:,})" for name in unknown])
+        left_out = sum(counts[name] for name in unknown)
+        return [
+            *(
+                [f"{left_out:,} images of classes that the model lacks count for nothing here: {shown}"]
+                if unknown
+                else []
+            ),
+            *([f"no image shows: {_listed(self.absent)}"] if self.absent else []),
+        ]
+
 
 def match_classes(
     model_classes: Sequence[str], data_classes: Sequence[str], *, renames: Mapping[str, str] | None = None

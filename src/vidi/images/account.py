@@ -1,6 +1,7 @@
 """The account: every path that was given or found stands in it exactly once."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vidi.files import escape_path
@@ -27,6 +28,12 @@ class Account:
     @property
     def found(self) -> int:
         return self.used + len(self.set_aside) + len(self.refused) + len(self.ignored)
+
+    def setting_aside(self, entries: Iterable[Entry]) -> "Account":
+        """The account after a rule kept some used images out; those that stand there already do not count again."""
+        known = {entry.path for entry in self.set_aside}
+        new = [entry for entry in entries if entry.path not in known]
+        return Account(self.used - len(new), [*self.set_aside, *new], list(self.refused), list(self.ignored))
 
     def without(self, lost: list[Entry]) -> "Account":
         """The account after some used files turned out to be gone or changed: they count as refused."""

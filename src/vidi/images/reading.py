@@ -20,7 +20,7 @@ Array = NDArray[np.uint8]
 Measured = NDArray[np.generic]
 Measure = Callable[[bytes, Array], Measured]  # of a file's bytes and its upright image, before it is framed
 
-MEASURED_SIDE = 180  # pixels: a large JPEG may be decoded at reduced scale for a measure, but no smaller than this
+MEASURED_SIDE = 90  # pixels: a large JPEG may be decoded at reduced scale for a measure, but no smaller than this
 
 _EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension in kind.extensions}
 

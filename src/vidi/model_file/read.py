@@ -138,9 +138,15 @@ def _looks_like(data: bytes) -> str | None:
         (b"\x93NUMPY", "a NumPy array"),
         (b"\x89HDF", "an HDF5 file"),
         (b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
+        (b"\xff\xd8\xff", "an image"),
+        (b"\x89PNG", "an image"),
     ):
         if data.startswith(head):
             return f"this is {kind}, not a model file"
+    if data[8:9] == b"{" and data[:8].endswith(b"\0\0\0"):
+        return "this is a safetensors file, not a model file"
+    if all(sign in b"\t\n\r\f" or sign >= 0x20 for sign in data[:512]):
+        return "this is text, not a model file"
     return None
 
 

@@ -35,6 +35,20 @@ def build_network(
         UnknownNameError: no such network.
         UsageError: the size or the options do not fit the network.
     """
+    network = design_network(name, image_size=image_size, class_count=class_count, options=options)
+    network.to_empty(device="cpu")
+    initialise(network, seed=seed)
+    return network
+
+
+def design_network(
+    name: str, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions | None = None
+) -> Classifier:
+    """The layers and their shapes alone, without memory for weights: whether a recipe can be built is known at once.
+
+    Raises:
+        UnknownNameError, UsageError: as `build_network`.
+    """
     if min(image_size) < SMALLEST_SIDE:
         raise UsageError(
             f"the network's images would be {image_size[0]}x{image_size[1]} pixels",
@@ -44,10 +58,7 @@ def build_network(
         raise UsageError(f"{class_count} class leaves nothing to tell apart", "Give images of at least two classes.")
     builder = find_network(name)
     with torch.device("meta"):  # shapes only, so that no global random number is drawn
-        network = builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())
-    network.to_empty(device="cpu")
-    initialise(network, seed=seed)
-    return network
+        return builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())
 
 
 def initialise(network: nn.Module, *, seed: int) -> None:

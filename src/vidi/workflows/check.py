@@ -1,59 +1,81 @@
 """`vidi check`: look at every image once before anything is trained on it, and say what was found."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidi.data.check import check_dataset
-from vidi.data.checked import CheckResult
+from vidi.data.checked import CheckResult, Finding
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
 
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
 WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckMade:
-    """A checked data set."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Checked:
+    """A data set that was checked, and what its owner should know."""
 
     dataset: Dataset
     result: CheckResult
-    page: Path | None  # where the page of images is
+    page: Path | None = None  # where the page of images is
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What its owner should know, the gravest first."""
+        return self.result.findings
 
     @property
     def has_findings(self) -> bool:
         """Whether `--strict` would say no: notes alone do not count."""
-        return any(finding.severity != "note" for finding in self.result.findings)
+        return any(finding.severity != "note" for finding in self.findings)
+
+    @property
+    def class_sizes(self) -> dict[str, int]:
+        """Class → usable images."""
+        return self.dataset.class_sizes(self.result.usable.tolist())
 
     def as_json(self) -> dict[str, object]:
         """The document that `vidi check --json` prints."""
-        sizes = Counter(
-            label
-            for image, record in zip(self.dataset.images, self.result.records, strict=True)
-            if record.refusal is None
-            for label in image.labels
-        )
         return {
             **self.result.as_json(),
             "source": escape_path(self.dataset.source),
             "reader": self.dataset.reader,
-            "classes": {name: sizes[label] for label, name in enumerate(self.dataset.classes)},
+            "classes": self.class_sizes,
             "page": None if self.page is None else escape_path(self.page),
         }
 
     def summary(self) -> Iterator[str]:
         """The outcome line by line, for a terminal."""
         yield f"{escape_path(self.dataset.source)}: {self.result.account.sentence()}"
-        for finding in self.result.findings:
+        for finding in self.findings:
             yield f"{WORDS[finding.severity]:8} {finding.sentence}"
-        if not self.result.findings:
+        if not self.findings:
             yield "nothing to report"
         if self.page is not None:
             yield f"all of it with images: {escape_path(self.page)}"
+
+    def __repr__(self) -> str:
+        """What a terminal shows."""
+        return "\n".join(self.summary())
+
+    def plot(self) -> "Drawing":
+        """How many images there are of each class; a notebook shows the figure, its `save` writes it."""
+        from vidi.report.notebook import draw_sizes
+
+        return draw_sizes(self.class_sizes)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import check_as_html
+
+        return check_as_html(self.dataset.name, self.result)
 
 
 def check(
@@ -63,7 +85,7 @@ def check(
     with_images: bool = True,
     workers: int | None = None,
     events: Events = SILENCE,
-) -> CheckMade:
+) -> Checked:
     """Decode every image of a data set once and find what is wrong, doubled or odd.
 
     Args:
@@ -88,4 +110,4 @@ def check(
         from vidi.report.check_page import write_check_page
 
         write_check_page(page, dataset, result, options=options, with_images=with_images)
-    return CheckMade(dataset=dataset, result=result, page=page)
+    return Checked(dataset=dataset, result=result, page=page)

@@ -1,6 +1,7 @@
 """A model file scored on any data set: classes matched by name, what it learnt from left out, one folder of results."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,12 +25,11 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
 
-EVALUATION = "evaluation.json"  # what was asked for, so that the report can be made again
 LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
 CHOSEN_ON = ("train", "validation", "calibration")
 SAID_EVERY = 500  # images
@@ -93,7 +93,10 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     )
     answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
     figures = evaluate_parts(answers, seed=request.seed)
+    for sentence in match.remarks(Counter(answers.truths)):
+        events.say(sentence)
     folder = _open_folder(request, dataset)
+    write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
     run = predictor.model.path.parent
     uses = record_use(
         run if (run / SPLITS).exists() else folder,
@@ -102,7 +105,6 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         date=datetime.now(UTC),
     )
     about = {**_about(predictor, dataset, match), "account": account.as_json(), "test_uses": uses}
-    write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
     write_predictions(folder / PREDICTIONS, answers)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
     write_report(
@@ -198,11 +200,11 @@ def _open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
     name, source = safe_name(dataset.name), Path(request.data.source)
     inside = source if source.is_dir() else None
     if request.output is not None:
-        return open_run_folder(request.output, name=name, source=inside, overwrite=request.overwrite)
+        return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
     for number in count(1):
         folder = Path("evaluations") / (name if number == 1 else f"{name}-{number}")
         if not folder.exists():
-            return open_run_folder(folder, name=name, source=inside)
+            return open_run_folder(folder, name=name, source=inside, kind="evaluation")
     raise AssertionError("there is always a next number")
 
 

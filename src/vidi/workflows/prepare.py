@@ -1,7 +1,7 @@
 """From what the user named to arrays that training may see: read, frame, check, split."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,7 @@ def prepare(
     )
     plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks)
     split = split_dataset(dataset, check, plan=plan, previous=own if own.exists() else split_file_of(request))
+    check = replace(check, account=check.account.setting_aside(split.set_aside))
     key = pixels_key([record.digest for record in check.records], framing, decoding=repr(options))
     pixels = cache.find(key, (len(dataset.images), *framing.size, 3))
     if pixels is None:

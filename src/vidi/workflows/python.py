@@ -6,9 +6,7 @@ What goes on while they work is told to Python's log: `logging.basicConfig(level
 """
 
 import os
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,49 +15,11 @@ from vidi.machine import wait_without_spinning
 from vidi.workflows.logged import LoggedEvents
 
 if TYPE_CHECKING:
-    from vidi.data.checked import CheckResult, Finding
-    from vidi.data.dataset import Dataset
-    from vidi.figures.drawing import Drawing
     from vidi.prediction.predictor import Predictor
+    from vidi.workflows.check import Checked
     from vidi.workflows.evaluate import Evaluated
     from vidi.workflows.request import DataRequest
     from vidi.workflows.train import Run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Checked:
-    """What `vidi.check` found out about a data set."""
-
-    dataset: "Dataset"
-    result: "CheckResult"
-
-    @property
-    def findings(self) -> "tuple[Finding, ...]":
-        """What its owner should know, the gravest first."""
-        return self.result.findings
-
-    @property
-    def class_sizes(self) -> dict[str, int]:
-        """Class → usable images."""
-        records = zip(self.dataset.images, self.result.records, strict=True)
-        counts = Counter(label for image, record in records if record.refusal is None for label in image.labels)
-        return {name: counts[index] for index, name in enumerate(self.dataset.classes)}
-
-    def __repr__(self) -> str:
-        """What a terminal shows: the account and the findings, one a line."""
-        findings = [f"{finding.severity}: {finding.sentence}" for finding in self.findings]
-        return "\n".join([f"{self.dataset.name}: {self.result.account.sentence()}", *findings])
-
-    def plot(self) -> "Drawing":
-        """How many images there are of each class; a notebook shows the figure, its `save` writes it."""
-        from vidi.report.notebook import draw_sizes
-
-        return draw_sizes(self.class_sizes)
-
-    def _repr_html_(self) -> str:
-        from vidi.report.notebook import check_as_html
-
-        return check_as_html(self.dataset.name, self.result)
 
 
 def train(
@@ -115,7 +75,7 @@ def load(model: "str | os.PathLike[str]") -> "Predictor":
     return Predictor.load(Path(model))
 
 
-def check(data: "str | os.PathLike[str] | DataRequest", *, workers: int | None = None) -> Checked:
+def check(data: "str | os.PathLike[str] | DataRequest", *, workers: int | None = None) -> "Checked":
     """Decode every image once, and say what its owner should know before anything is trained on it.
 
     Args:
@@ -126,15 +86,9 @@ def check(data: "str | os.PathLike[str] | DataRequest", *, workers: int | None =
         UsageError: the source or a class is not there.
         DataError: it holds no image with a class.
     """
-    from vidi.data.check import check_dataset
-    from vidi.workflows.request import decode_options, read_source
+    from vidi.workflows import check as story
 
-    request = _as_request(data)
-    dataset = read_source(request)
-    result = check_dataset(
-        dataset, options=decode_options(request), workers=workers, on_progress=LoggedEvents().reading
-    )
-    return Checked(dataset=dataset, result=result)
+    return story.check(_as_request(data), workers=workers, events=LoggedEvents())
 
 
 def evaluate(

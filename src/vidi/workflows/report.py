@@ -10,10 +10,9 @@ from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
-from vidi.workflows.evaluate import EVALUATION
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import METRICS, MODEL, REQUEST
+from vidi.workflows.run_folder import EVALUATION, METRICS, MODEL, REQUEST
 
 
 def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:

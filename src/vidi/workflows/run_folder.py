@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import LOCK, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
@@ -21,18 +21,24 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 MODEL_CARD = "model_card.md"
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
-MARKS = (MODEL, RECIPE, SPLITS, CHECK, REQUEST, "evaluation.json")  # what only a run of vidi holds
+EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again
+MARKS = (MODEL, RECIPE, SPLITS, CHECK, REQUEST, EVALUATION)  # what only a run of vidi holds
+
+Kind = Literal["run", "evaluation"]
 
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-def open_run_folder(output: Path | None, *, name: str, source: Path | None, overwrite: bool = False) -> Path:
-    """Make the folder of a new run.
+def open_run_folder(
+    output: Path | None, *, name: str, source: Path | None, kind: Kind = "run", overwrite: bool = False
+) -> Path:
+    """Make the folder of a new run or evaluation.
 
     Args:
         output: what the user asked for; None means `runs/NAME`, then `NAME-2` and so on.
         name: a short name for the run.
         source: the folder of the data, which must stay as it is; None where the data is not a folder.
+        kind: what will be written there; only what is of the same kind is ever replaced.
         overwrite: replace an earlier run in `output`.
 
     Raises:
@@ -45,7 +51,7 @@ def open_run_folder(output: Path | None, *, name: str, source: Path | None, over
         return reserve_folder(wanted, safe_name(name))
     try:
         if os.path.lexists(output):
-            _clear(output, overwrite=overwrite)
+            _clear(output, kind=kind, overwrite=overwrite)
         os.makedirs(output, exist_ok=True)  # of two starts at one moment the folder's lock lets one go on
     except OSError as error:
         raise _cannot_make(error, output) from error
@@ -122,7 +128,7 @@ def _refuse_inside(wanted: Path, source: Path | None) -> None:
         )
 
 
-def _clear(output: Path, *, overwrite: bool) -> None:
+def _clear(output: Path, *, kind: Kind, overwrite: bool) -> None:
     if not output.is_dir():
         raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
     entries = [entry for entry in output.iterdir() if entry.name != LOCK]
@@ -131,13 +137,20 @@ def _clear(output: Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"{escape_path(output)} is in use by process {owner}", "Wait for it to finish, or choose another --output."
         )
-    if entries and not overwrite:
-        raise UsageError(
-            f"{escape_path(output)} exists already",
-            "Choose another --output, replace it with --overwrite, or go on with an interrupted run: --resume.",
-        )
     if not entries:
         return  # the folder's lock decides which of two starts goes on
+    theirs = [mark for mark in MARKS if (output / mark).exists() and (mark == EVALUATION) != (kind == "evaluation")]
+    if theirs:
+        raise UsageError(
+            f"{escape_path(output)} holds {'a run' if kind == 'evaluation' else 'an evaluation'} ({theirs[0]})",
+            "Choose another --output; nothing was deleted.",
+        )
+    if not overwrite:
+        resumable = ", or go on with it where it was interrupted: --resume" if kind == "run" else ""
+        raise UsageError(
+            f"{escape_path(output)} exists already",
+            f"Choose another --output, replace it with --overwrite{resumable}.",
+        )
     if not any((output / mark).exists() for mark in MARKS):
         raise UsageError(
             f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",

@@ -1,6 +1,6 @@
 """`vidi split`: which image goes to which part, written down before anything is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.check import check_dataset
@@ -73,4 +73,5 @@ def split(
     plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks, replan=replan)
     made = split_dataset(dataset, check, plan=plan, previous=split_file_of(request))
     write_assignments(output, made.assignments)
-    return SplitMade(split=made, check=check)
+    account = check.account.setting_aside(made.set_aside)
+    return SplitMade(split=made, check=replace(check, account=account))

@@ -9,6 +9,7 @@ from vidi.data.dataset import Dataset
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
+from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -17,7 +18,7 @@ from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
-from vidi.workflows.request import DataRequest, read_requested
+from vidi.workflows.request import DataRequest, read_requested, split_file_of
 from vidi.workflows.run_folder import (
     RECIPE,
     SPLITS,
@@ -93,6 +94,11 @@ def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     recipe = choose_recipe(request, traits_of(dataset, sizes))
+    # What can be known to be wrong is said before anything is written.
+    design_network(
+        recipe.network, image_size=recipe.image_size, class_count=len(dataset.classes), options=recipe.options
+    )
+    split_file_of(request.data)
     source = Path(request.data.source)
     folder = open_run_folder(
         request.output, name=dataset.name, source=source if source.is_dir() else None, overwrite=request.overwrite
