@@ -22,8 +22,8 @@ from vidi.networks.options import NetworkOptions
 from vidi.prediction.stream import Answer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
-from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.check import Checked
+from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"

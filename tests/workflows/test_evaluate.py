@@ -13,8 +13,8 @@ from vidi.data.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
-from vidi.workflows.events import Silence
 from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
+from vidi.workflows.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.request import DataRequest
 
