@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.photographs import SIZE, write_photographs
-from vidi.data.check import check_dataset
+from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.data.read import read_dataset
 from vidi.images.decode import decode_image

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.findings import count_of
+from vidi.data.checking.findings import count_of
 from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry

@@ -8,10 +8,10 @@ from tests.data.scenes import jpeg, scene
 from tests.draw import class_folders, encoded
 
 from vidi.data.cache import PixelCache, pixels_key
-from vidi.data.check import check_dataset
 from vidi.data.checked import CheckResult
+from vidi.data.checking.check import check_dataset
 from vidi.data.read import read_dataset
-from vidi.data.split import split_dataset
+from vidi.data.splitting.split import split_dataset
 from vidi.images.decode import DEFAULT, decode_framed
 from vidi.images.framing import Framing
 

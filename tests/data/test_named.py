@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.data.named import NAMED_SETS
+from vidi.data.known_sets.named import NAMED_SETS
 from vidi.data.read import read_dataset
 from vidi.errors import DataError
 from vidi.images.decode import decode_image

@@ -1,8 +1,8 @@
 import pytest
 from tests.data.made import made_check, made_dataset
 
-from vidi.data.split import split_dataset
-from vidi.data.split_plan import SplitPlan, parse_parts
+from vidi.data.splitting.split import split_dataset
+from vidi.data.splitting.split_plan import SplitPlan, parse_parts
 from vidi.errors import DataError, UsageError
 
 LABELS = [index % 2 for index in range(100)]

@@ -5,11 +5,11 @@ import pytest
 from tests.data.scenes import scene
 from tests.draw import draw
 
-from vidi.data.alignment import align_pairs
-from vidi.data.copy_candidates import find_candidates
-from vidi.data.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
+from vidi.data.copies.alignment import align_pairs
+from vidi.data.copies.candidates import find_candidates
+from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
+from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.groups import join_links
-from vidi.data.near_copies import find_near_copies
 from vidi.data.read import read_dataset
 
 
@@ -82,8 +82,8 @@ def test_the_search_in_cells_finds_what_the_search_among_all_finds(monkeypatch):
     grey = unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])).grey
     everywhere = find_candidates(grey)
 
-    monkeypatch.setattr("vidi.data.copy_candidates._SMALL", 10)
-    monkeypatch.setattr("vidi.data.copy_candidates.CELL_IMAGES", 20)
+    monkeypatch.setattr("vidi.data.copies.candidates._SMALL", 10)
+    monkeypatch.setattr("vidi.data.copies.candidates.CELL_IMAGES", 20)
     in_cells = find_candidates(grey)
 
     planted = {(seed, 300 + seed) for seed in range(60)}
@@ -111,7 +111,7 @@ def test_b45_clothes_and_faces_do_not_collapse_into_one_group(name):
     folder = os.environ.get("VIDI_DATA")
     if folder is None or not os.path.exists(os.path.join(folder, name)):
         pytest.skip(f"data:{name.removesuffix('.zip')}")
-    from vidi.data.measured import measure_file
+    from vidi.data.checking.measured import measure_file
     from vidi.images.pool import read_images
 
     dataset = read_dataset(os.path.join(folder, name))

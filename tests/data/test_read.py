@@ -10,8 +10,8 @@ from tests.draw import class_folders
 
 from vidi.data.dataset import LabelledImage
 from vidi.data.read import read_dataset, require_learnable
-from vidi.data.registry import READERS, find_reader
-from vidi.data.source import Reading, Source
+from vidi.data.readers.registry import READERS, find_reader
+from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError, UnknownNameError, UsageError
 
 

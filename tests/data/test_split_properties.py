@@ -10,8 +10,8 @@ from tests.data.made import made_check, made_dataset
 
 from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
-from vidi.data.split import Split, split_dataset
-from vidi.data.split_file import write_assignments
+from vidi.data.splitting.split import Split, split_dataset
+from vidi.data.splitting.split_file import write_assignments
 from vidi.errors import DataError
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])

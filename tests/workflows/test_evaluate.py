@@ -9,7 +9,7 @@ from tests.report.pages import Page
 from tests.report.runs import KINDS, add_model
 
 from vidi.data.dataset import Dataset, LabelledImage
-from vidi.data.split_file import Assignment, write_assignments
+from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file

@@ -15,7 +15,7 @@ def fetch(
 ) -> None:
     """Download a known set; the only verb that opens a network connection."""
     from vidi.cli.terminal import Terminal
-    from vidi.data.fetch import fetch as download
+    from vidi.data.known_sets.fetch import fetch as download
     from vidi.files import escape_path
 
     events = Terminal()

@@ -67,7 +67,7 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
 
     Options that a verb does not have keep their usual value.
     """
-    from vidi.data.split_plan import parse_parts
+    from vidi.data.splitting.split_plan import parse_parts
     from vidi.workflows.request import DataRequest
 
     named = {

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidi.data.archives import ARCHIVE_SUFFIXES
-from vidi.data.class_names import known_class, merged_names, renamed
+from vidi.data.archives.archive import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
-from vidi.data.named import NAMED_SETS, open_named_set
-from vidi.data.open_source import no_such_source, open_source, refuse_url
-from vidi.data.registry import READERS
-from vidi.data.source import Reader, Reading, Source
-from vidi.data.tables import explain_tables
+from vidi.data.known_sets.named import NAMED_SETS, open_named_set
+from vidi.data.readers.class_names import known_class, merged_names, renamed
+from vidi.data.readers.open_source import no_such_source, open_source, refuse_url
+from vidi.data.readers.registry import READERS
+from vidi.data.readers.source import Reader, Reading, Source
+from vidi.data.readers.tables import explain_tables
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
@@ -41,7 +41,7 @@ def read_dataset(
         allow_outside: also read files outside the source's folder that a table names.
         merge_names: read class names that differ by case, Unicode form or closing dots as one.
         data_dir: where known sets lie; else VIDI_DATA says it.
-        reader: your own reader, in place of those of `vidi.data.registry`.
+        reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
     Raises:
         UsageError: the source, a class or a name is not there.

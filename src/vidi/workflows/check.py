@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.check import check_dataset
 from vidi.data.checked import CheckResult, Finding
+from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path

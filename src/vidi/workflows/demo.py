@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.data.demo_images import write_drawn_digits, write_face_crops
+from vidi.data.known_sets.demo_images import write_drawn_digits, write_face_crops
 from vidi.errors import UnknownNameError
 from vidi.files import escape_path
 from vidi.prediction.predictor import Predictor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidi.data.dataset import Dataset
-from vidi.data.split_file import read_assignments
+from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics

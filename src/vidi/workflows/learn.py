@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vidi.data.cache import PixelCache, cache_folder
-from vidi.data.split_file import write_assignments
+from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import PixelCache, cache_folder, pixels_key
-from vidi.data.check import check_dataset
 from vidi.data.checked import CheckResult
+from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
-from vidi.data.split import Split, split_dataset
-from vidi.data.split_plan import SplitPlan
+from vidi.data.splitting.split import Split, split_dataset
+from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import ImageError, ResourceError, UsageError
 from vidi.files import escape_path
 from vidi.images.decode import read_header

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidi.data.check import check_dataset
 from vidi.data.checked import CheckResult
-from vidi.data.split import Split, split_dataset
-from vidi.data.split_file import write_assignments
-from vidi.data.split_plan import SplitPlan
+from vidi.data.checking.check import check_dataset
+from vidi.data.splitting.split import Split, split_dataset
+from vidi.data.splitting.split_file import write_assignments
+from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.workflows.events import SILENCE, Events

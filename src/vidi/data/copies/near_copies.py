@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.alignment import Alignment, align_pairs
 from vidi.data.checked import NearCopy
-from vidi.data.copy_candidates import Candidates, find_candidates
-from vidi.data.fingerprint import Fingerprints
+from vidi.data.copies.alignment import Alignment, align_pairs
+from vidi.data.copies.candidates import Candidates, find_candidates
+from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.groups import join_links
 from vidi.machine import core_count, one_matrix_thread
 

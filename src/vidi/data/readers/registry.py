@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from vidi.data.class_folders import read_class_folders
-from vidi.data.coco import read_coco
-from vidi.data.records import read_records
-from vidi.data.source import Reader
-from vidi.data.tables import read_metadata, read_tables
-from vidi.data.voc import read_voc
-from vidi.data.yolo import read_yolo
+from vidi.data.readers.class_folders import read_class_folders
+from vidi.data.readers.coco import read_coco
+from vidi.data.readers.records import read_records
+from vidi.data.readers.source import Reader
+from vidi.data.readers.tables import read_metadata, read_tables
+from vidi.data.readers.voc import read_voc
+from vidi.data.readers.yolo import read_yolo
 from vidi.errors import UnknownNameError
 
 READERS: Mapping[str, Reader] = {

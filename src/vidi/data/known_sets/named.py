@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidi.data.cache import cache_folder
-from vidi.data.open_source import open_source
-from vidi.data.source import Source
+from vidi.data.readers.open_source import open_source
+from vidi.data.readers.source import Source
 from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path, writing_error
 

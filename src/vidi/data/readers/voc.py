@@ -4,11 +4,11 @@ import posixpath
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from vidi.data.class_names import order_names
 from vidi.data.dataset import Box, LabelledImage
-from vidi.data.file_index import FileIndex
-from vidi.data.parts import folder_part, part_named
-from vidi.data.source import Reading, Source
+from vidi.data.readers.class_names import order_names
+from vidi.data.readers.file_index import FileIndex
+from vidi.data.readers.parts import folder_part, part_named
+from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from vidi.data.archive_store import ArchiveStore, Member, MemberError, TooLongError, check_member
+from vidi.data.archives.store import ArchiveStore, Member, MemberError, TooLongError, check_member
 from vidi.errors import DataError, ResourceError
 from vidi.files import escape_path
 
@@ -41,11 +41,11 @@ def open_archive(path: Path) -> ArchiveStore:
     if _SPLIT_SUFFIX.search(name):
         raise refused(path, None, "is one piece of a split archive", "Join the pieces first.")
     if name.endswith(".zip"):
-        from vidi.data.zip_archives import list_zip
+        from vidi.data.archives.zip import list_zip
 
         members, plain = list_zip(path), path
     else:
-        from vidi.data.tar_archives import list_tar
+        from vidi.data.archives.tar import list_tar
 
         members, plain = list_tar(path)
     return ArchiveStore(plain, members)

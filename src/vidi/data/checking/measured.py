@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.capture import Capture, read_capture
-from vidi.data.fingerprint import FINGERPRINT_BYTES, fingerprint_image
+from vidi.data.copies.capture import Capture, read_capture
+from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image
 
 Array = NDArray[np.uint8]
 

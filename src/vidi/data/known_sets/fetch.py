@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.downloads import DOWNLOADS, Download
-from vidi.data.named import NAMED_SETS, data_folder
+from vidi.data.known_sets.downloads import DOWNLOADS, Download
+from vidi.data.known_sets.named import NAMED_SETS, data_folder
 from vidi.errors import DataError, ResourceError, UnknownNameError
 from vidi.files import FolderLock, digest_of_file, escape_path, remove_leftovers, writing_error, written_whole
 
@@ -35,7 +35,7 @@ def fetch(
     checksum is right.
 
     Args:
-        name: one of `vidi.data.downloads.DOWNLOADS`.
+        name: one of `vidi.data.known_sets.downloads.DOWNLOADS`.
         data_dir: the folder of sets; else VIDI_DATA, else the system's place for data.
         downloads: other files than the known ones, say from a mirror.
         on_progress: called with each file's name, the bytes so far and in all.

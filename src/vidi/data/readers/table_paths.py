@@ -5,7 +5,7 @@ import posixpath
 import re
 import stat
 
-from vidi.data.source import Source
+from vidi.data.readers.source import Source
 from vidi.images.account import Entry
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")

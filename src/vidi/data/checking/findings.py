@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from vidi.data.checked import CheckResult, Finding, ImageRecord, NearCopy, Severity
+from vidi.data.checking.quality import find_odd_images
+from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
-from vidi.data.fingerprint import Fingerprints
 from vidi.data.groups import join_links, links_of_equal, members_of
-from vidi.data.leaks import find_leaks
-from vidi.data.quality import find_odd_images
+from vidi.data.splitting.leaks import find_leaks
 from vidi.images.reasons import NOTES
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from vidi.data.archives import is_archive_name, open_archive
-from vidi.data.source import Source
+from vidi.data.archives.archive import is_archive_name, open_archive
+from vidi.data.readers.source import Source
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Entry

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from vidi.data.dataset import Box, LabelledImage
-from vidi.data.parts import folder_part
-from vidi.data.source import Reading, Source
-from vidi.data.yolo_settings import YoloSettings, read_settings
+from vidi.data.readers.parts import folder_part
+from vidi.data.readers.source import Reading, Source
+from vidi.data.readers.yolo_settings import YoloSettings, read_settings
 from vidi.errors import DataError
 from vidi.files import escape_path
 

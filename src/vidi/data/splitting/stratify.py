@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from vidi.data.split_plan import SplitRule
+from vidi.data.splitting.split_plan import SplitRule
 
 ClassCounts = Mapping[int, int]  # class index → images of it in one group
 

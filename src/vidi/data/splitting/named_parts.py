@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vidi.data.dataset import Dataset
-from vidi.data.split_plan import EXTRA, PARTS, SplitPlan
+from vidi.data.splitting.split_plan import EXTRA, PARTS, SplitPlan
 from vidi.errors import DataError
 from vidi.files import escape_path
 

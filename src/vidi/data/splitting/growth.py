@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vidi.data.split_file import Assignment
-from vidi.data.split_plan import ASIDE, SplitRule
+from vidi.data.splitting.split_file import Assignment
+from vidi.data.splitting.split_plan import ASIDE, SplitRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

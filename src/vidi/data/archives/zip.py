@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.archive_store import DEFLATED, STORED, Member
-from vidi.data.archives import check_contents, check_names, check_sizes, refused, too_much
+from vidi.data.archives.archive import check_contents, check_names, check_sizes, refused, too_much
+from vidi.data.archives.store import DEFLATED, STORED, Member
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8  # bits of the flags

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.data.split_plan import ASIDE, EXTRA, PARTS
+from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS
 from vidi.errors import DataError
 from vidi.files import escape_path, unescape_path, write_whole
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
-from vidi.data.split_plan import EXTRA
+from vidi.data.splitting.split_plan import EXTRA
 from vidi.errors import DataError
 from vidi.files import escape_path
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.checked import CheckResult, Finding, Severity
-from vidi.data.fingerprint import WORKING_SIDE, Fingerprints
+from vidi.data.copies.fingerprint import WORKING_SIDE, Fingerprints
 
 BLANK_CONTRAST = 2.0  # grey levels: less than a JPEG's own noise
 DARK_BRIGHTNESS, BRIGHT_BRIGHTNESS = 20.0, 245.0  # of 255

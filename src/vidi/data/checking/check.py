@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.cache import Building, PixelCache, pixels_key
-from vidi.data.capture import group_bursts
 from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
+from vidi.data.checking.findings import find_conflicts, list_findings
+from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
+from vidi.data.copies.capture import group_bursts
+from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
+from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.dataset import Dataset
-from vidi.data.findings import find_conflicts, list_findings
-from vidi.data.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
-from vidi.data.measured import MEASURED_BYTES, captures_of, measure_file
-from vidi.data.near_copies import find_near_copies
 from vidi.images.account import Account, Entry
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions

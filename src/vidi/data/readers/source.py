@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.archive_store import ArchiveStore
+from vidi.data.archives.store import ArchiveStore
 from vidi.data.dataset import LabelledImage
 from vidi.errors import DataError
 from vidi.files import escape_path

@@ -5,12 +5,12 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidi.data.class_names import order_names
 from vidi.data.dataset import LabelledImage
-from vidi.data.parts import PARTS, folder_part, part_named
-from vidi.data.rows import Row, read_rows
-from vidi.data.source import Reading, Source
-from vidi.data.table_paths import NamedFiles
+from vidi.data.readers.class_names import order_names
+from vidi.data.readers.parts import PARTS, folder_part, part_named
+from vidi.data.readers.rows import Row, read_rows
+from vidi.data.readers.source import Reading, Source
+from vidi.data.readers.table_paths import NamedFiles
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry

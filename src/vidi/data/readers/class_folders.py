@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from vidi.data.class_names import order_names
 from vidi.data.dataset import LabelledImage
-from vidi.data.parts import part_named
-from vidi.data.source import Reading, Source
+from vidi.data.readers.class_names import order_names
+from vidi.data.readers.parts import part_named
+from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry

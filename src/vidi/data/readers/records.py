@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import LabelledImage
-from vidi.data.parts import part_named
-from vidi.data.record_store import RecordFile, RecordStore, unpack
-from vidi.data.source import Reading, Source
+from vidi.data.readers.parts import part_named
+from vidi.data.readers.record_store import RecordFile, RecordStore, unpack
+from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry

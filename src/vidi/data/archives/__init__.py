@@ -1,0 +1,1 @@
+"""Zip and tar files, read safely and in place."""

@@ -1,0 +1,1 @@
+"""One look at every image, and what its owner should know."""

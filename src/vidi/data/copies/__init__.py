@@ -1,0 +1,1 @@
+"""Finding images of one scene: near-copies and bursts."""

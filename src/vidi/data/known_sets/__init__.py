@@ -1,0 +1,1 @@
+"""Sets that are known by name: where they lie, and how they are downloaded."""
