@@ -13,7 +13,7 @@ from vidi.training.checkpoint import weights_digest_of
 from vidi.training.data import TrainingData
 from vidi.training.objective import score
 from vidi.training.progress import Progress
-from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.training.train import TrainedNetwork, fit_to_epochs, read_trained, train_network
 
 
 def digest_of(trained: TrainedNetwork) -> str:
@@ -113,6 +113,27 @@ def test_a_deadline_plans_fewer_epochs_and_the_schedule_still_ends(tmp_path):
 
     assert trained.stopped_by in ("plan", "deadline")
     assert 1 <= len(trained.history) < 100_000
+
+
+def test_where_few_epochs_fit_images_are_not_shifted_unless_the_user_wants_it():
+    recipe = small_recipe()
+    wanted = recipe.changed({"augmentation.shift": 0.2}, source="you")
+
+    assert fit_to_epochs(recipe, 20.0) == recipe
+    assert fit_to_epochs(wanted, 3.0) == wanted
+    calmed = fit_to_epochs(recipe, 3.0)
+    assert calmed.augmentation == replace(recipe.augmentation, shift=0.0)
+    assert calmed.sources["augmentation.shift"] == "measured: time for 3.0 epochs only"
+
+
+def test_a_run_whose_recipe_was_fitted_to_the_time_is_resumed_with_what_the_user_gave(tmp_path):
+    data, given = drawn_data(), small_recipe(epochs=100_000)
+
+    begun = train_network(data, given, folder=tmp_path, deadline=Deadline.after(0), should_stop=stop_after(2))
+    resumed = train_network(data, given, folder=tmp_path, resume=True, should_stop=stop_after(2))
+
+    assert begun.recipe.augmentation.shift == resumed.recipe.augmentation.shift == 0.0
+    assert resumed.stopped_by == "user"
 
 
 def test_a_deadline_that_has_passed_still_leaves_a_network(tmp_path):

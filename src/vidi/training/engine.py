@@ -33,7 +33,7 @@ def _fastest(action: Callable[[], object], repeats: int) -> float:
 
 
 def choose_precision() -> tuple[Precision, str]:
-    """The precision in which this processor multiplies fastest, and the figures that say so.
+    """The precision in which this processor multiplies fastest, and the rates that say so.
 
     The answer must be the same each time on one kind of machine, or equal runs would not give equal weights: so the
     processor is asked, whose two answers are far apart, and not the network at hand.
@@ -41,7 +41,7 @@ def choose_precision() -> tuple[Precision, str]:
     rates = {precision: matrix_rate(precision) for precision in TYPES}
     chosen: Precision = "bfloat16" if rates["bfloat16"] >= LEAST_GAIN * rates["float32"] else "float32"
     shown = " and ".join(f"{rate:.0f} GFLOP/s in {precision}" for precision, rate in rates.items())
-    return chosen, f"measured: {shown}"
+    return chosen, shown
 
 
 def seconds_per_image(network: Classifier, image_size: tuple[int, int], *, batch: int, precision: Precision) -> float:

@@ -10,6 +10,8 @@ from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
 from vidi.training.schedule import Schedule
 
+MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adam", "adamw", "sgd"),
     "schedule": ("one-cycle", "cosine", "constant"),
@@ -81,6 +83,16 @@ class Recipe:
         _refuse_unknown(values, self, prefix="")
         sources = {**self.sources, **dict.fromkeys(changes, source)}
         return replace(self, **values, sources=sources)
+
+    def measured(self) -> tuple[str, ...]:
+        """The values that were found out when the run began, by name."""
+        return tuple(name for name, source in self.sources.items() if source.startswith(MEASURED))
+
+    def value(self, name: str) -> object:
+        """One value by the name that `changed` takes."""
+        group, _, inner = name.partition(".")
+        values = self.as_dict()
+        return values[group][inner] if inner else values[group]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON or TOML; what is None is left out."""
