@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from vidi.data.archives.archive import is_archive_name
+from vidi.data.archives.names import is_archive_name
 from vidi.data.readers.open_source import open_source, refuse_url
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.archives.archive import FREE_BYTES, MOST_BYTES, MOST_RATIO, check_names, leads_outside, refused, too_much
+from vidi.data.archives.judge import FREE_BYTES, MOST_BYTES, MOST_RATIO, check_names, leads_outside, refused, too_much
 from vidi.data.archives.store import Member
 from vidi.data.cache import cache_folder
 from vidi.files import digest_of_file, written_whole

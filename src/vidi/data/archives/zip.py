@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
-from vidi.data.archives.archive import check_contents, check_names, check_sizes, refused, too_much
+from vidi.data.archives.judge import check_contents, check_names, check_sizes, refused, too_much
 from vidi.data.archives.store import DEFLATED, STORED, Member
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from vidi.data.archives.archive import is_archive_name, open_archive
+from vidi.data.archives.names import is_archive_name
+from vidi.data.archives.open import open_archive
 from vidi.data.readers.source import Source
 from vidi.errors import DataError, ImageError, UsageError
 from vidi.files import escape_path

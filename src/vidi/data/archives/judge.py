@@ -1,54 +1,18 @@
-"""Zip and tar archives, read in place: listed and judged whole before any file in them is used."""
+"""Whether an archive may be used at all: judged whole before any file in it is."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from vidi.data.archives.store import ArchiveStore, Member, MemberError, TooLongError, check_member
+from vidi.data.archives.names import NESTED_SUFFIXES
+from vidi.data.archives.store import Member, MemberError, TooLongError, check_member
 from vidi.errors import DataError, ResourceError
 from vidi.files import escape_path
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_NESTED_SUFFIXES = (*ARCHIVE_SUFFIXES, ".7z", ".rar", ".zst")
-_SPLIT_SUFFIX = re.compile(r"\.(z\d\d|zip\.\d\d\d|part\d+\.rar|7z\.\d\d\d)$", re.IGNORECASE)
 MOST_RATIO = 100  # unpacked to packed bytes; photographs hardly shrink at all
 FREE_BYTES = 10_000_000  # below this size any ratio is harmless: a white BMP shrinks a thousandfold
 MOST_BYTES = 10_000_000_000  # all members together, unpacked
-
-
-def is_archive_name(name: str) -> bool:
-    """Whether a file is taken for an archive by its name.
-
-    >>> is_archive_name("photos.ZIP"), is_archive_name("photos.tar.gz"), is_archive_name("photos.gz")
-    (True, True, False)
-    """
-    return name.casefold().endswith(ARCHIVE_SUFFIXES) or bool(_SPLIT_SUFFIX.search(name))
-
-
-def open_archive(path: Path) -> ArchiveStore:
-    """List an archive, judge it whole, and give a store of its files.
-
-    Every member is unpacked once in memory and held against its size and checksum, so that nothing of a damaged
-    archive is used. A packed tar becomes one plain tar in the cache, because its members cannot be found otherwise.
-
-    Raises:
-        DataError: a name or link leads out of the archive, two names are one on other file systems, or the archive
-            is encrypted, cut, damaged, split, or packed by a method that is not read.
-        ResourceError: it would unpack to too much, its entries overlap, or an archive lies in it.
-    """
-    name = path.name.casefold()
-    if _SPLIT_SUFFIX.search(name):
-        raise refused(path, None, "is one piece of a split archive", "Join the pieces first.")
-    if name.endswith(".zip"):
-        from vidi.data.archives.zip import list_zip
-
-        members, plain = list_zip(path), path
-    else:
-        from vidi.data.archives.tar import list_tar
-
-        members, plain = list_tar(path)
-    return ArchiveStore(plain, members)
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
@@ -62,7 +26,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if leads_outside(name):
             raise refused(path, name, "leads out of the archive (link-outside)", "Do not use this archive.")
-        if name.casefold().endswith(_NESTED_SUFFIXES):
+        if name.casefold().endswith(NESTED_SUFFIXES):
             raise too_much(path, f"{escape_path(name)} in it is an archive again", "Unpack it yourself first.")
         folded = unicodedata.normalize("NFC", name).casefold()
         if folded in seen:
