@@ -107,7 +107,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         epochs=_epochs(traits.image_count),
         batch=batch,
         optimizer="sgd",
-        learning_rate=round(0.2 * (batch / 256) ** 0.5, 3),  # a smaller batch's gradient is noisier
+        learning_rate=round(0.3 * (batch / 256) ** 0.7, 3),  # a smaller batch's gradient is noisier
         momentum=0.9,
         weight_decay=5e-4,
         schedule="cosine",
