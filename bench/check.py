@@ -1,6 +1,6 @@
 """What a check costs beyond decoding: `vidi check` against decoding the same files once with as many workers.
 
-`python -m bench.check [--images 5000] [--images 25000] [--rounds 3] [--output FILE]` prints one JSON document. Both are
+`python -m bench.check [--images N] … [--rounds 3] [--output FILE]` prints one JSON document. Both are
 measured in turns in one run, from the start of the worker processes to the end of the last, in wall and CPU seconds.
 """
 
@@ -26,6 +26,7 @@ from vidi.images.decode import decode_image
 from vidi.machine import core_count
 
 MOST_OVER_DECODING = 1.3
+IMAGE_COUNTS = (5_000, 25_000)
 CHUNK = 64  # files given to a decoding process at once
 
 
@@ -105,7 +106,7 @@ def main() -> None:
             "versions": {name: version(name) for name in ("numpy", "pillow")},
             "runs": [
                 measure(image_count=count, rounds=options.rounds, folder=Path(folder))
-                for count in options.images or [5_000]
+                for count in options.images or IMAGE_COUNTS
             ],
         }
     text = json.dumps(document, indent=1)

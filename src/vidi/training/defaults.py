@@ -1,5 +1,6 @@
 """Which recipe fits which data: one rule for each value, and the reason is written down beside it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from vidi.networks.registry import NETWORKS
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.recipe import Recipe
 
-LARGEST_COMPACT_SIDE = 128  # pixels of the shorter side; larger images cost four times as much for each doubling
+LARGEST_COMPACT_SIDE = 128  # pixels, of a square of the same area; each doubling costs four times as much
 TEXTBOOK_SIZE = (256, 256)
 MANY_IMAGES = 20_000  # each is seen so seldom that strong changes cost more than they help
 SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
@@ -48,14 +49,14 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
 
 
 def compact_size(usual_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) for `compact`: the images' own, scaled down until the shorter side is at most 128 pixels.
+    """(height, width) for `compact`: the images' own, scaled down to the area of 128 x 128 pixels, whatever their shape.
 
     Sides are rounded to multiples of 8 above 32 pixels.
 
     >>> compact_size((8, 8)), compact_size((28, 28)), compact_size((128, 64)), compact_size((375, 500))
-    ((8, 8), (28, 28), (128, 64), (128, 168))
+    ((8, 8), (28, 28), (128, 64), (112, 144))
     """
-    scale = min(1.0, LARGEST_COMPACT_SIDE / min(usual_size))
+    scale = min(1.0, LARGEST_COMPACT_SIDE / math.sqrt(usual_size[0] * usual_size[1]))
     sides = [max(SMALLEST_SIDE, round(side * scale)) for side in usual_size]
     return _pair([side if side <= 32 else 8 * round(side / 8) for side in sides])
 

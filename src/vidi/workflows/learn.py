@@ -20,7 +20,10 @@ from vidi.workflows.run_folder import CHECK, RECIPE, SPLITS
 
 CHECKPOINT = "checkpoint.safetensors"
 FOLD_COUNT = 5
-SHARE_FOR_TRAINING = 0.9  # of the time that is left when training begins; the rest is for calibration, test and report
+SHARE_FOR_TRAINING = (
+    0.9  # of the time that is left when training begins; the rest is for calibration, test and report …
+)
+SECONDS_AFTER = 2.0  # … which take this long even where there are few images
 
 
 def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
@@ -107,7 +110,8 @@ def needs_folds(prepared: Prepared) -> bool:
 
 def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
     """When the main training must end, so that the fold trainings, the test and the report have their time."""
-    left = deadline.seconds_left() * SHARE_FOR_TRAINING
+    left = deadline.seconds_left()
+    left = max(left * SHARE_FOR_TRAINING - SECONDS_AFTER, left / 2)
     if needs_folds(prepared):
         trained = len(prepared.split.rows("train"))
         chosen = len(prepared.split.rows("validation"))

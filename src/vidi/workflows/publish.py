@@ -1,7 +1,7 @@
 """From a trained network to the model file, its test, and the pages about it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,14 @@ MOST_LOST = 0.01  # of the images may vanish or change while it trains
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became known while a finished model was tested."""
+
+    test: Evaluation | None  # None where no image was kept for the test
+    refused: int  # images that could not be used, those lost since the check included
+
+
 def publish_unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> None:
     """Write the model file, marked unfinished until it is calibrated and tested; it must agree with torch.
 
@@ -52,7 +60,7 @@ def publish_unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork
 
 def publish_finished(
     folder: Path, prepared: Prepared, trained: TrainedNetwork, temperature: Temperature, *, with_images: bool
-) -> Evaluation | None:
+) -> Published:
     """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
     path = folder / MODEL
     metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
@@ -92,7 +100,7 @@ def publish_finished(
     write_model_card(folder)
     store = prepared.dataset.store
     write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
-    return test
+    return Published(test=test, refused=len(account.refused))
 
 
 def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:

@@ -91,22 +91,21 @@ def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
     """
-    dataset = read_requested(request.data)
-    sizes = look_at_sizes(dataset)
-    recipe = choose_recipe(request, traits_of(dataset, sizes))
+    job = _look(request)
     # What can be known to be wrong is said before anything is written.
+    recipe = job.recipe
     design_network(
-        recipe.network, image_size=recipe.image_size, class_count=len(dataset.classes), options=recipe.options
+        recipe.network, image_size=recipe.image_size, class_count=len(job.dataset.classes), options=recipe.options
     )
     split_file_of(request.data)
     source = Path(request.data.source)
     folder = open_run_folder(
-        request.output, name=dataset.name, source=source if source.is_dir() else None, overwrite=request.overwrite
+        request.output, name=job.dataset.name, source=source if source.is_dir() else None, overwrite=request.overwrite
     )
     with FolderLock(folder):
         write_request(folder, request.as_dict())
         events.say(f"writing to {escape_path(folder)}")
-        return _run(folder, request, dataset, sizes=sizes, recipe=recipe, events=events)
+        return _run(folder, job, events=events)
 
 
 def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
@@ -125,15 +124,9 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
     with FolderLock(folder):
         remove_leftovers(folder)
         refuse_finished(folder)
-        dataset = read_requested(request.data)
-        sizes = look_at_sizes(dataset)
         saved = folder / RECIPE
-        recipe = (
-            Recipe.from_toml(saved.read_text("utf-8"))
-            if saved.exists()
-            else choose_recipe(request, traits_of(dataset, sizes))
-        )
-        return _run(folder, request, dataset, sizes=sizes, recipe=recipe, events=events, finish=finish)
+        recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
+        return _run(folder, _look(request, recipe), events=events, finish=finish)
 
 
 def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
@@ -144,20 +137,31 @@ def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
     return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
 
 
-def _run(
-    folder: Path,
-    request: TrainRequest,
-    dataset: Dataset,
-    *,
-    sizes: Sequence[tuple[int, int]],
-    recipe: Recipe,
-    events: Events,
-    finish: bool = False,
-) -> Run:
-    """Everything from the first decoded image on; the folder is held by this process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is known before the first image is decoded."""
+
+    request: TrainRequest
+    dataset: Dataset
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    recipe: Recipe
+    deadline: Deadline | None  # for everything, counted from the first look
+
+
+def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
+    """Find the images, and choose the recipe unless it is given."""
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
+    dataset = read_requested(request.data)
+    sizes = look_at_sizes(dataset)
+    chosen = recipe or choose_recipe(request, traits_of(dataset, sizes))
+    return _Job(request=request, dataset=dataset, sizes=sizes, recipe=chosen, deadline=deadline)
+
+
+def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Run:
+    """Everything from the first decoded image on; the folder is held by this process."""
+    request, recipe, deadline = job.request, job.recipe, job.deadline
     prepared = prepare(
-        dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
+        job.dataset, request.data, sizes=job.sizes, image_size=recipe.image_size, workers=request.workers,
         own=folder / SPLITS, on_progress=events.reading,
     )  # fmt: skip
     if request.weights is not None:
@@ -177,16 +181,16 @@ def _run(
         )
         if calibration is None:  # the user stopped it
             return _unfinished(folder, prepared, trained)
-    evaluation = publish_finished(folder, prepared, trained, calibration, with_images=request.images)
+    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images)
     if not request.images:
         forget_pixels(prepared)
     return Run(
         folder=folder,
         finished=True,
         stopped_by=trained.stopped_by,
-        test=evaluation,
+        test=published.test,
         notes=trained.notes,
-        refused=len(prepared.check.account.refused),
+        refused=published.refused,
     )
 
 
