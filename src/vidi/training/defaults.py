@@ -49,7 +49,7 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
 
 
 def compact_size(usual_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) for `compact`: the images' own, scaled down to the area of 128 x 128 pixels, whatever their shape.
+    """(height, width) for `compact`: the images' own, scaled down to the area of 128 x 128 pixels.
 
     Sides are rounded to multiples of 8 above 32 pixels.
 
