@@ -1,6 +1,7 @@
 """What stands in a folder: image files by path, what is refused or ignored with its reason; no pixel is read."""
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -179,6 +180,12 @@ def _unreadable(error: OSError) -> ImageError:
     )
 
 
+@functools.lru_cache(maxsize=8)
+def _real_root(root: str) -> str:
+    """Where a folder truly lies; asked once, for it costs as much as reading a small file."""
+    return os.path.realpath(root)
+
+
 @dataclass(frozen=True, slots=True)
 class FolderStore:
     """The image files of one folder, read by relative path; a path that leads out is refused before it is opened."""
@@ -210,7 +217,7 @@ class FolderStore:
             raise _unreadable(OSError(errno.EINVAL, "the name is not one that the system allows")) from error
 
     def _is_inside(self, full: str) -> bool:
-        return _is_within(os.path.realpath(full), os.path.realpath(self.root))
+        return _is_within(os.path.realpath(full), _real_root(str(self.root)))
 
     def _read_regular(self, full: str) -> bytes:
         with open(full, "rb", buffering=0) as stream:
