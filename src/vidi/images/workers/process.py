@@ -17,7 +17,9 @@ from vidi.images.reading import Job, ReadImage
 from vidi.images.workers.wire import FAILURE, pack_work, receive, send, slot_bytes, unpack_answer
 
 _TRIES = 3  # the machine may kill a worker for reasons of its own; the third death in a row is the file's fault
-_WALL_FACTOR = 6  # the clock counts processor time; one that waits (a dead network disk) is stopped after 6 times that
+# The clock counts processor time; one that waits (a dead network disk) is stopped after that many times as long: first
+# with all the images whose answers travel together, then alone.
+_WALL_FACTOR_TOGETHER, _WALL_FACTOR = 1, 5
 _COMMAND = "from vidi.images.workers.worker import main; main()"
 # A worker decodes on one thread: libraries that would start more only take memory from the image.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -32,6 +34,8 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._memory = SharedMemory(slots * slot_bytes(job))
         self._was_too_slow = self._is_closed = False
+        self._one_by_one = False  # answers travel together, until that took too long once
+        self._waits_for_one = True
 
     def read(self, paths: Sequence[str]) -> list[ReadImage]:
         """The answers about at most `slots` paths, in order; a death of the process costs at most one of them.
@@ -42,13 +46,17 @@ class Worker:
         """
         done: list[ReadImage] = []
         deaths, died_at = 0, -1
+        one_by_one = self._one_by_one or len(paths) == 1
         while len(done) < len(paths):
             try:
-                self._ask(paths, done)
+                self._ask(paths, done, one_by_one=one_by_one)
             except (EOFError, OSError) as error:
                 if self._is_closed:
                     raise ResourceError("The decoding was stopped.", "Start it again.") from error
                 code, is_slow = self._bury()
+                if not one_by_one:  # answers were under way: nobody knows which image it died of
+                    one_by_one, self._one_by_one = True, is_slow
+                    continue
                 deaths, died_at = (deaths + 1 if died_at == len(done) else 1), len(done)
                 if is_slow or deaths == _TRIES:
                     refusal = self._too_slow() if is_slow else _died(code)
@@ -57,10 +65,11 @@ class Worker:
                 self._busy_since = None
         return done
 
-    def _ask(self, paths: Sequence[str], done: list[ReadImage]) -> None:
+    def _ask(self, paths: Sequence[str], done: list[ReadImage], *, one_by_one: bool) -> None:
         source, answers = self._pipes()
         first = len(done)
-        send(source, pack_work(list(paths[first:])))
+        self._waits_for_one = one_by_one
+        send(source, pack_work((list(paths[first:]), one_by_one)))
         step = slot_bytes(self.job)
         for slot, path in enumerate(paths[first:]):
             self._busy_since = time.monotonic()
@@ -120,7 +129,8 @@ class Worker:
     def check_clock(self) -> None:
         """End the process where its image has taken too long by the wall clock; called from another thread."""
         since, process = self._busy_since, self._process
-        limit = _WALL_FACTOR * self.job.options.limits.seconds
+        factor = _WALL_FACTOR if self._waits_for_one else _WALL_FACTOR_TOGETHER
+        limit = factor * self.job.options.limits.seconds
         if since is not None and process is not None and time.monotonic() - since > limit:
             self._was_too_slow = True
             process.kill()

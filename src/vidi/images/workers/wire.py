@@ -25,10 +25,11 @@ def slot_bytes(job: Job) -> int:
     return -(-(3 * pixels + MEASURED_BYTES) // 4096) * 4096
 
 
-def send(stream: IO[bytes], content: bytes) -> None:
-    """Write one message."""
+def send(stream: IO[bytes], content: bytes, *, at_once: bool = True) -> None:
+    """Write one message; where it is not to go at once, it goes with the next one that does."""
     stream.write(_LENGTH.pack(len(content)) + content)
-    stream.flush()
+    if at_once:
+        stream.flush()
 
 
 def receive(stream: IO[bytes]) -> bytes:

@@ -31,7 +31,8 @@ def main() -> None:
         limit_memory(job.options.limits)
         send(answers, b"ready")
         while True:
-            _answer(unpack_work(receive(source)), job, room, answers)
+            paths, one_by_one = unpack_work(receive(source))
+            _answer(paths, job, room, answers, one_by_one=one_by_one)
 
 
 def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -64,7 +65,11 @@ def limit_memory(limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + limits.memory_bytes + _SPARE_BYTES,) * 2)
 
 
-def _answer(paths: list[str], job: Job, room: memoryview, answers: IO[bytes]) -> None:
+def _answer(paths: list[str], job: Job, room: memoryview, answers: IO[bytes], *, one_by_one: bool) -> None:
+    """Answer about each path; the answers travel together, which spares the parent a wake-up for each, or one by one.
+
+    What a dead process had not sent is asked again: one by one, so that it is known which image it died of.
+    """
     step = slot_bytes(job)
     for slot, path in enumerate(paths):
         _set_clock(job.options.limits.seconds)
@@ -73,7 +78,7 @@ def _answer(paths: list[str], job: Job, room: memoryview, answers: IO[bytes]) ->
         except Exception as error:  # of the store or the measure, whoever wrote them: told, not printed
             answer = FAILURE + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
         _set_clock(0)
-        send(answers, answer)
+        send(answers, answer, at_once=one_by_one or slot == len(paths) - 1)
 
 
 def _set_clock(seconds: float) -> None:
