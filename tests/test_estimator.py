@@ -3,12 +3,10 @@
 import pickle
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.base import clone, is_classifier
@@ -20,6 +18,7 @@ from sklearn.utils import estimator_checks
 
 import vidi
 from tests.draw import Array, class_folders, draw, encoded
+from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 from vidi.errors import DataError, ShapeError, UsageError
 from vidi.estimator import ImageClassifier
 from vidi.prediction.predictor import Predictor
@@ -37,15 +36,6 @@ def drawn(each: int = EACH, *, size: tuple[int, int] = (16, 16)) -> tuple[NDArra
     """Discs and stripes in turn: one array, and their names."""
     kinds = np.array(["stripes", "disc"] * each)
     return np.stack([draw(kind, size=size, seed=number) for number, kind in enumerate(kinds)]), kinds
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from a second thread, and lose much when other processes want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -123,10 +123,10 @@ def test_b47_what_leads_out_of_the_folder_is_refused_and_what_is_missing_is_name
 @pytest.mark.fault
 def test_b47_no_file_outside_the_folder_is_opened(tmp_path):
     put(tmp_path / "outside", "x.png")
-    put(tmp_path / "root", "a.png")
-    os.symlink(tmp_path / "outside" / "x.png", tmp_path / "root" / "link.png")
+    put(tmp_path / "data", "a.png")
+    os.symlink(tmp_path / "outside" / "x.png", tmp_path / "data" / "link.png")
     rows = ["a.png", "../outside/x.png", "link.png", str(tmp_path / "outside/x.png"), "https://example.org/x.png"]
-    (tmp_path / "root" / "labels.csv").write_text("path,label\n" + "".join(f"{row},cat\n" for row in rows))
+    (tmp_path / "data" / "labels.csv").write_text("path,label\n" + "".join(f"{row},cat\n" for row in rows))
     program = """
 import socket, sys
 from vidi.data.read import read_dataset
@@ -141,11 +141,11 @@ for path in ("a.png", "../outside/x.png", "link.png"):
         pass
 print("\\n".join(seen))
 """
-    command = [sys.executable, "-c", program, str(tmp_path / "root" / "labels.csv")]
+    command = [sys.executable, "-c", program, str(tmp_path / "data" / "labels.csv")]
 
     opened = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
-    assert [path for path in opened if str(tmp_path) in path and "/root/" not in path] == []
+    assert [path for path in opened if str(tmp_path) in path and "/data/" not in path] == []
     assert {Path(path).name for path in opened if str(tmp_path) in path} == {"labels.csv", "a.png"}
 
 

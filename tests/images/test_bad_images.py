@@ -21,7 +21,7 @@ from tests.images.bad_images import (
     tiff,
     zero_stream,
 )
-from tests.images.verdicts import judge, refusal, used
+from tests.images.verdicts import assert_verdicts, refusal, used
 from vidi.images.limits import DecodeOptions
 
 pytestmark = pytest.mark.fault
@@ -49,7 +49,7 @@ def test_b03_a_broken_png_is_refused():
     ]
     wrong = ((3, 0), (16, 3), (8, 5), (8, 1), (0, 0), (32, 2), (4, 2))
     cases += [Case(f"{d} {c}", png(SHAPE, bytes(9999), depth=d, colour=c), ("broken",)) for d, c in wrong]
-    judge(cases)
+    assert_verdicts(cases)
 
 
 def test_b13_sixteen_bits_are_scaled_and_not_clipped():
@@ -57,7 +57,7 @@ def test_b13_sixteen_bits_are_scaled_and_not_clipped():
     deep = quarters().astype(np.uint16) * 257
     for data in (png(SHAPE, rows_of(ramp.astype(">u2")), depth=16, colour=0), tiff(ramp.astype("<u2"))):
         assert abs(used(data).image.mean() - 127) <= 1
-    judge(
+    assert_verdicts(
         [
             Case("rgb png", png(SHAPE, rows_of(deep.astype(">u2")), depth=16, colour=2), shows_quarters=True),
             Case("rgb tiff", tiff(deep.astype("<u2")), shows_quarters=True),
@@ -84,12 +84,12 @@ def test_b14_fractions_take_the_files_own_range_and_nothing_infinite_passes():
     assert used(tiff((ramp * 2e9).astype("<i4"))).image.max() == 255
     assert refusal(tiff(np.full(SHAPE, np.nan, "<f4"))).code == "broken"
     for values in (ramp.astype("<f8"), np.repeat(ramp[..., None], 3, 2).astype("<f4")):
-        judge([Case("wide", tiff(values), ("unsupported-format",), may_be_used=True)])
+        assert_verdicts([Case("wide", tiff(values), ("unsupported-format",), may_be_used=True)])
 
 
 def test_b15_palettes_give_their_colours_and_no_others():
     palette = Image.fromarray(quarters()).quantize(8)
-    judge(
+    assert_verdicts(
         [
             Case("palette", saved(palette, "PNG"), shows_quarters=True),
             Case("gif", saved(palette, "GIF"), shows_quarters=True),
@@ -130,9 +130,9 @@ def test_b18_and_b19_the_first_frame_or_page_is_the_image():
     others = [Image.fromarray(grain(24, 32, seed)) for seed in range(3)]
     for format in ("GIF", "WEBP", "PNG", "TIFF"):
         data = saved(quarters(), format, {"save_all": True, "append_images": others})
-        judge([Case(format, data, shows_quarters=True, notes=("first-frame",))])
+        assert_verdicts([Case(format, data, shows_quarters=True, notes=("first-frame",))])
     for page in (8, 2**31):
-        judge([Case("page chain", tiff(quarters(), more=page), shows_quarters=True)])
+        assert_verdicts([Case("page chain", tiff(quarters(), more=page), shows_quarters=True)])
 
 
 def test_b31_text_and_profiles_that_grow_are_never_inflated_whole():
@@ -144,11 +144,11 @@ def test_b31_text_and_profiles_that_grow_are_never_inflated_whole():
         "many": chunk(b"tEXt", b"k\0v") * 20_000,
         "long": chunk(b"tEXt", b"k\0" + b"v" * 900_000),
     }
-    judge([Case(n, png(SHAPE, rows_of(quarters()), extra=e), shows_quarters=True) for n, e in extras.items()])
+    assert_verdicts([Case(n, png(SHAPE, rows_of(quarters()), extra=e), shows_quarters=True) for n, e in extras.items()])
 
 
 def test_b32_gifs_at_their_edges():
-    judge(
+    assert_verdicts(
         [
             Case("no frame", gif((8, 8), []), ("broken",)),
             Case("code size", gif((8, 8), [b"\x04\x01"], code_size=99), ("broken", "truncated")),
@@ -183,14 +183,14 @@ def test_b33_a_tiff_with_one_wrong_field_is_refused():
         "big, cut": b"II+\0\x08\0\0\0" + b"\xff" * 8,
     }
     codes = ("broken", "truncated", "unsupported-format", "no-pixels")
-    judge([Case(name, data, codes) for name, data in refused.items()])
-    judge([Case("plain", tiff(samples)), Case("short", changed(279, 1, 9), codes, may_be_used=True)])
+    assert_verdicts([Case(name, data, codes) for name, data in refused.items()])
+    assert_verdicts([Case("plain", tiff(samples)), Case("short", changed(279, 1, 9), codes, may_be_used=True)])
 
 
 def test_b35_a_cut_webp_is_refused_and_a_lying_length_is_not_believed():
     for options in ({"lossless": True}, {"quality": 90}, {"quality": 0}):
         data = saved(quarters(), "WEBP", options)
-        judge(
+        assert_verdicts(
             [
                 Case("whole", data, shows_quarters=options != {"quality": 0}),
                 Case("cut", data[: len(data) // 2], ("truncated",)),
@@ -202,7 +202,7 @@ def test_b35_a_cut_webp_is_refused_and_a_lying_length_is_not_believed():
 def test_b36_rarer_bmps_are_used_and_impossible_ones_refused():
     palette = b"\0\0\xff\0\0\xff\0\0" * 2
     rle8, rle4 = b"\x08\x01\0\0" * 8 + b"\0\1", b"\x08\x11\0\0" * 8 + b"\0\1"
-    judge(
+    assert_verdicts(
         [
             Case("rle8", bmp((8, 8), 8, rle8, compression=1, palette=palette)),
             Case("rle4", bmp((8, 8), 4, rle4, compression=2, palette=palette)),
@@ -240,8 +240,8 @@ def test_b37_pnm_of_all_kinds():
         "too many digits": b"P5 99999999999999999999 2 255\n",
         "long comment": b"P5 #" + b"c" * 200_000,
     }
-    judge([Case(name, data) for name, data in good.items()])
-    judge([Case(name, data, ("broken", "truncated")) for name, data in bad.items()])
+    assert_verdicts([Case(name, data) for name, data in good.items()])
+    assert_verdicts([Case(name, data, ("broken", "truncated")) for name, data in bad.items()])
     assert used(b"P5 2 1 65535\n\x00\x00\xff\xff").image[0, :, 0].tolist() == [0, 255]
 
 
@@ -250,7 +250,7 @@ def test_b39_rows_that_are_missing_never_pass_as_black():
         fields = struct.pack(">II", width, height) + GOOD_PNG[24:29]
         return GOOD_PNG[:8] + chunk(b"IHDR", fields) + GOOD_PNG[33:]
 
-    judge(
+    assert_verdicts(
         [
             Case("taller", with_size(400, 56), ("truncated",)),
             Case("wider", with_size(40, 560), ("truncated", "broken")),
@@ -260,6 +260,6 @@ def test_b39_rows_that_are_missing_never_pass_as_black():
         ]
     )
     black = np.zeros((40, 56, 3), np.uint8)
-    judge([Case("black to the end", saved(black, "PNG")), Case("one colour", saved(black, "GIF"))])
+    assert_verdicts([Case("black to the end", saved(black, "PNG")), Case("one colour", saved(black, "GIF"))])
     tall = zlib.compress(rows_of(grain()))
     assert refusal(png_around(tall, (400, 56), colour=2)).code == "truncated"

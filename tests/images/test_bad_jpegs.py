@@ -18,7 +18,7 @@ from tests.images.bad_images import (
     saved,
     with_segment,
 )
-from tests.images.verdicts import judge, refusal, used
+from tests.images.verdicts import assert_verdicts, refusal, used
 from vidi.images import decode as decoder
 from vidi.images.decode import decode_image, read_header
 from vidi.images.limits import DecodeOptions
@@ -34,11 +34,11 @@ SHARES = (1, 5, 10, 25, 50, 75, 90, 99)
 def test_b01_a_cut_jpeg_is_refused_as_truncated():
     cut = [Case(f"cut{share}", BASE[: len(BASE) * share // 100], ("truncated", "not-an-image")) for share in SHARES]
     no_scan = Case("no scan", BASE[: BASE.index(b"\xff\xda")], ("truncated",))
-    judge([*cut, no_scan])
+    assert_verdicts([*cut, no_scan])
 
 
 def test_b01_a_missing_end_mark_alone_is_remarked():
-    judge(
+    assert_verdicts(
         [
             Case("baseline", BASE[:-2], notes=("end-missing",)),
             Case("progressive", PROGRESSIVE[:-2], notes=("end-missing",)),
@@ -55,7 +55,9 @@ def test_b01_a_cut_jpeg_is_used_and_marked_where_that_is_asked_for():
 
 def test_b01_the_verdict_is_the_same_without_the_faster_decoder(monkeypatch):
     monkeypatch.setattr(jpeg_pixels, "simplejpeg", None)
-    judge([Case("cut", BASE[: len(BASE) * 9 // 10], ("truncated",)), Case("no end", BASE[:-2], notes=("end-missing",))])
+    assert_verdicts(
+        [Case("cut", BASE[: len(BASE) * 9 // 10], ("truncated",)), Case("no end", BASE[:-2], notes=("end-missing",))]
+    )
 
 
 def flipped(bits: int) -> bytes:
@@ -70,7 +72,7 @@ def test_b02_damaged_coded_data_has_one_verdict_and_warnings_are_shown():
     start = BASE.index(b"\xff\xda") + 14
     lost = BASE[: start + 100] + BASE[start + 300 :]
     files = [flipped(bits) for bits in range(1, 21)] + [lost, BASE[: start + 100] + bytes(200) + BASE[start + 300 :]]
-    judge([Case(str(n), data, ("broken", "truncated"), may_be_used=True) for n, data in enumerate(files)])
+    assert_verdicts([Case(str(n), data, ("broken", "truncated"), may_be_used=True) for n, data in enumerate(files)])
     warned = [data for data in files if "decoder-warned" in notes_of(data)]
     assert warned
     for data in warned:
@@ -98,7 +100,7 @@ def test_b04_cmyk_ycck_and_rgb_jpegs_keep_their_colours():
     cmyk = saved(Image.merge("CMYK", [*plates, Image.new("L", (32, 24), 0)]), "JPEG")
     unmarked = jpeg_of([s for s in jpeg_segments(cmyk) if s[0] != 0xEE])
     mark = cmyk.index(b"Adobe") + 11
-    judge(
+    assert_verdicts(
         [
             Case("cmyk", cmyk, shows_quarters=True),
             Case("rgb", saved(quarters(), "JPEG", {"keep_rgb": True}), shows_quarters=True),
@@ -143,7 +145,7 @@ def test_b07_a_kind_that_is_not_read_is_named():
         assert (found.code, f"{bits} bits" in found.cause) == ("unsupported-format", True)
     for marker in (0xC1, 0xC9, 0xCA):
         data = jpeg_of([(marker if m == 0xC0 else m, c) for m, c in jpeg_segments(BASE)])
-        judge([Case(hex(marker), data, ("broken", "truncated", "unsupported-format"), may_be_used=True)])
+        assert_verdicts([Case(hex(marker), data, ("broken", "truncated", "unsupported-format"), may_be_used=True)])
 
 
 def test_b38_missing_doubled_and_swapped_segments_have_one_verdict():
@@ -164,7 +166,7 @@ def test_b38_missing_doubled_and_swapped_segments_have_one_verdict():
     for length in (0, 1, 65535):
         lying = BASE[:place] + struct.pack(">H", length) + BASE[place + 2 :]
         cases.append(Case(f"length {length}", lying, ("broken", "truncated")))
-    judge(cases)
+    assert_verdicts(cases)
 
 
 def test_b39_a_taller_frame_than_its_data_is_marked_or_refused():
@@ -176,7 +178,7 @@ def test_b39_a_taller_frame_than_its_data_is_marked_or_refused():
     for size in ((0, 56), (40, 0)):
         data = changed_frame(BASE, lambda c, size=size: c[:1] + struct.pack(">HH", *size) + c[5:])
         cases.append(Case(f"{size}", data, ("no-pixels",)))
-    judge(cases)
+    assert_verdicts(cases)
 
 
 def test_b34_what_stands_beside_the_pixels_is_never_read():
@@ -189,8 +191,10 @@ def test_b34_what_stands_beside_the_pixels_is_never_read():
         "thumbnail": (0xE0, b"JFIF\0\1\1\0\0\1\0\1\xff\xff"),
         "mpf": (0xE2, b"MPF\0" + bytes(range(60))),
     }
-    judge([Case(name, with_segment(data, *segment), shows_quarters=True) for name, segment in segments.items()])
+    assert_verdicts(
+        [Case(name, with_segment(data, *segment), shows_quarters=True) for name, segment in segments.items()]
+    )
     several = saved(
         Image.fromarray(quarters()), "MPO", {"save_all": True, "append_images": [Image.fromarray(grain(24, 32))]}
     )
-    judge([Case("mpo", several, shows_quarters=True)])
+    assert_verdicts([Case("mpo", several, shows_quarters=True)])

@@ -26,7 +26,7 @@ from tests.images.bad_images import (
     with_segment,
     zero_stream,
 )
-from tests.images.verdicts import judge, outcome, refusal, used
+from tests.images.verdicts import assert_verdicts, outcome, refusal, used
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
 from vidi.images.limits import DecodeOptions, Limits
@@ -54,7 +54,7 @@ def test_b08_every_orientation_comes_out_upright(format, orientation):
     upright, turn = Image.fromarray(quarters()), STORED[orientation]
     stored = upright if turn is None else upright.transpose(turn)
     data = saved(stored, format, {"exif": exif(orientation)})
-    judge([Case(format, data, shows_quarters=True)])
+    assert_verdicts([Case(format, data, shows_quarters=True)])
     assert used(data).size == read_header(data).size == (24, 32)
 
 
@@ -77,7 +77,7 @@ def test_b09_broken_exif_leaves_the_image_as_stored():
         "other order": b"MM\0*" + exif(6)[10:],
         **{f"orientation {value}": exif(value)[6:] for value in (0, 9, 255, 65535)},
     }
-    judge([Case(n, with_segment(jpeg, 0xE1, b"Exif\0\0" + e), shows_quarters=True) for n, e in odd.items()])
+    assert_verdicts([Case(n, with_segment(jpeg, 0xE1, b"Exif\0\0" + e), shows_quarters=True) for n, e in odd.items()])
 
 
 def test_b10_a_profile_is_applied_where_usable_and_left_alone_where_not():
@@ -94,7 +94,7 @@ def test_b10_a_profile_is_applied_where_usable_and_left_alone_where_not():
     }
     for format in FORMATS:
         files = {n: (saved(quarters(), format, {"icc_profile": p}), notes) for n, (p, notes) in odd.items()}
-        judge([Case(f"{format} {n}", d, shows_quarters=True, notes=notes) for n, (d, notes) in files.items()])
+        assert_verdicts([Case(f"{format} {n}", d, shows_quarters=True, notes=notes) for n, (d, notes) in files.items()])
 
 
 def wide_profile() -> bytes:
@@ -151,9 +151,9 @@ def test_b11_the_limit_is_a_setting():
 def test_b12_many_frames_cost_no_more_than_the_first():
     one = saved(Image.new("L", (64, 64)), "GIF")
     start = 13 + 3 * 2 ** ((one[10] & 7) + 1)
-    judge([Case("5,000 frames", one[:start] + one[start:-1] * 5000 + b";", notes=("first-frame",))])
+    assert_verdicts([Case("5,000 frames", one[:start] + one[start:-1] * 5000 + b";", notes=("first-frame",))])
     hidden = png_around(zero_stream(64 << 20), (64, 64))
-    judge([Case("64 MB behind a small image", hidden, ("broken",), may_be_used=True)])
+    assert_verdicts([Case("64 MB behind a small image", hidden, ("broken",), may_be_used=True)])
 
 
 def test_b20_a_format_without_decoder_is_named():

@@ -33,7 +33,7 @@ def used(data: bytes, options: DecodeOptions | None = None) -> DecodedImage:
     return found
 
 
-def judge(cases: list[Case]) -> None:
+def assert_verdicts(cases: list[Case]) -> None:
     """Every file gets its verdict, twice."""
     for case in cases:
         first, again = outcome(case.data), outcome(case.data)

@@ -88,6 +88,7 @@ def test_b68_two_threads_repeat_themselves_too(tmp_path):
     data, recipe = drawn_data(), small_recipe(epochs=1)
 
     digests = {digest_of(train_network(data, recipe, folder=tmp_path / str(run))) for run in range(2)}
+    torch.set_num_threads(1)
 
     assert len(digests) == 1
 

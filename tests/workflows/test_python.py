@@ -1,12 +1,11 @@
 """The functions of `vidi`: the verbs of the command line, called from Python, with results that show themselves."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from tests.draw import class_folders, draw, encoded
+from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 
 import vidi
 from vidi.errors import DataError, UsageError
@@ -14,15 +13,6 @@ from vidi.workflows.check import Checked
 from vidi.workflows.train import Run
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from a second thread, and lose much when other processes want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

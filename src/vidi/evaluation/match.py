@@ -25,17 +25,16 @@ class ClassMatch:
         >>> ClassMatch(("cat", "bird"), ("dog",), ("bird",)).remarks({"cat": 5, "bird": 3})
         ['3 images of classes that the model lacks count for nothing here: bird (3)', 'no image shows: dog']
         """
-        unknown = [name for name in self.foreign if counts.get(name)]
-        shown = _listed([f"{name} ({counts[name]:,})" for name in unknown])
-        left_out = sum(counts[name] for name in unknown)
-        return [
-            *(
-                [f"{left_out:,} images of classes that the model lacks count for nothing here: {shown}"]
-                if unknown
-                else []
-            ),
-            *([f"no image shows: {_listed(self.absent)}"] if self.absent else []),
-        ]
+        remarks = []
+        unknown = {name: counts[name] for name in self.foreign if counts.get(name)}
+        if unknown:
+            shown = _listed([f"{name} ({count:,})" for name, count in unknown.items()])
+            total = sum(unknown.values())
+            left_out = "1 image of a class" if total == 1 else f"{total:,} images of classes"
+            remarks.append(f"{left_out} that the model lacks count{'s' * (total == 1)} for nothing here: {shown}")
+        if self.absent:
+            remarks.append(f"no image shows: {_listed(self.absent)}")
+        return remarks
 
 
 def match_classes(

@@ -1,7 +1,6 @@
 """What stands in a folder: image files by path, what is refused or ignored with its reason; no pixel is read."""
 
 import errno
-import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -180,12 +179,6 @@ def _unreadable(error: OSError) -> ImageError:
     )
 
 
-@functools.lru_cache(maxsize=8)
-def _real_root(root: str) -> str:
-    """Where a folder truly lies; asked once, for it costs as much as reading a small file."""
-    return os.path.realpath(root)
-
-
 @dataclass(frozen=True, slots=True)
 class FolderStore:
     """The image files of one folder, read by relative path; a path that leads out is refused before it is opened."""
@@ -194,6 +187,10 @@ class FolderStore:
     follow_links: bool = False
     allow_outside: bool = False  # also `..` and absolute paths, as a table may name them
     file_bytes: int = Limits().file_bytes
+    real_root: str = field(init=False, repr=False)  # asked once: it costs as much as reading a small file
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "real_root", os.path.realpath(self.root))
 
     def read(self, path: str) -> bytes:
         """The bytes of one file.
@@ -217,7 +214,7 @@ class FolderStore:
             raise _unreadable(OSError(errno.EINVAL, "the name is not one that the system allows")) from error
 
     def _is_inside(self, full: str) -> bool:
-        return _is_within(os.path.realpath(full), _real_root(str(self.root)))
+        return _is_within(os.path.realpath(full), self.real_root)
 
     def _read_regular(self, full: str) -> bytes:
         with open(full, "rb", buffering=0) as stream:

@@ -20,10 +20,8 @@ from vidi.workflows.run_folder import CHECK, RECIPE, SPLITS
 
 CHECKPOINT = "checkpoint.safetensors"
 FOLD_COUNT = 5
-SHARE_FOR_TRAINING = (
-    0.9  # of the time that is left when training begins; the rest is for calibration, test and report …
-)
-SECONDS_AFTER = 2.0  # … which take this long even where there are few images
+SHARE_FOR_TRAINING = 0.9  # of the time that is left when training begins; the rest is for calibration, test, report
+SECONDS_AFTER = 2.0  # what these take even where there are few images
 
 
 def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
