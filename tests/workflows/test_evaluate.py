@@ -153,6 +153,8 @@ def test_an_evaluation_never_replaces_the_run_that_it_scores(model, tmp_path):
 
     with pytest.raises(UsageError, match=r"holds a run \(model\.onnx\)"):
         scored(model, data, output=model, overwrite=True)
+    with pytest.raises(UsageError, match=r"holds a run"):  # said before any work: there is no such data
+        scored(model, tmp_path / "nowhere", output=model)
 
     assert (model / "model.onnx").read_bytes() == before
 

@@ -25,7 +25,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, safe_name
+from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -83,6 +83,8 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         UsageError: a rename, a class or the output folder is wrong.
         ResourceError: the results cannot be written.
     """
+    if request.output is not None:
+        require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
     dataset = read_source(request.data)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)

@@ -51,7 +51,8 @@ def open_run_folder(
         return reserve_folder(wanted, safe_name(name))
     try:
         if os.path.lexists(output):
-            _clear(output, kind=kind, overwrite=overwrite)
+            require_free(output, kind=kind, overwrite=overwrite)
+            _clear(output)
         os.makedirs(output, exist_ok=True)  # of two starts at one moment the folder's lock lets one go on
     except OSError as error:
         raise _cannot_make(error, output) from error
@@ -128,7 +129,14 @@ def _refuse_inside(wanted: Path, source: Path | None) -> None:
         )
 
 
-def _clear(output: Path, *, kind: Kind, overwrite: bool) -> None:
+def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
+    """Refuse an output that may not be written, before any work; nothing is changed.
+
+    Raises:
+        UsageError: it is a file, in use, or holds what may not be replaced.
+    """
+    if not os.path.lexists(output):
+        return
     if not output.is_dir():
         raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
     entries = [entry for entry in output.iterdir() if entry.name != LOCK]
@@ -138,7 +146,7 @@ def _clear(output: Path, *, kind: Kind, overwrite: bool) -> None:
             f"{escape_path(output)} is in use by process {owner}", "Wait for it to finish, or choose another --output."
         )
     if not entries:
-        return  # the folder's lock decides which of two starts goes on
+        return
     theirs = [mark for mark in MARKS if (output / mark).exists() and (mark == EVALUATION) != (kind == "evaluation")]
     if theirs:
         raise UsageError(
@@ -156,6 +164,13 @@ def _clear(output: Path, *, kind: Kind, overwrite: bool) -> None:
             f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
             "Nothing was deleted. Choose another --output.",
         )
+
+
+def _clear(output: Path) -> None:
+    """Empty an earlier run's folder; its lock stays."""
+    entries = [entry for entry in output.iterdir() if entry.name != LOCK]
+    if not entries:
+        return  # the folder's lock decides which of two starts goes on
     with FolderLock(output):
         for entry in entries:
             _delete(entry)
