@@ -19,6 +19,7 @@ MOST_NAMED = 100  # of one finding, by path only
 DEFAULT = DecodeOptions()
 
 TITLES = {
+    "source": "How the data was read",
     "unreadable": "Files that cannot be used",
     "conflicting-labels": "The same image under two labels",
     "leak-exact-copies": "Exact copies in two parts",
