@@ -6,8 +6,10 @@ from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 
+ANY_SIZE = ("compact", "textbook", "dense")
 
-@pytest.mark.parametrize("name", NETWORKS)
+
+@pytest.mark.parametrize("name", ANY_SIZE)
 @pytest.mark.parametrize("size", [(8, 8), (9, 31), (32, 32), (128, 64), (97, 130)])
 def test_every_network_answers_at_every_size(name, size):
     network = build_network(name, image_size=size, class_count=3).eval()
@@ -17,6 +19,17 @@ def test_every_network_answers_at_every_size(name, size):
 
     assert logits.shape == (2, 3)
     assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(ANY_SIZE)))
+def test_networks_that_halve_five_times_take_multiples_of_32(name):
+    with torch.inference_mode():
+        logits = build_network(name, image_size=(64, 32), class_count=3).eval()(torch.zeros(2, 3, 64, 32))
+    assert logits.shape == (2, 3)
+
+    with pytest.raises(UsageError, match="64x96") as raised:
+        build_network(name, image_size=(65, 100), class_count=3)
+    assert "multiples of 32" in str(raised.value)
 
 
 def test_weights_depend_on_the_seed_alone():

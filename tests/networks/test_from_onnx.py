@@ -15,7 +15,7 @@ def some_inputs(count: int = 64) -> torch.Tensor:
     return torch.randn(count, 3, *SIZE, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", ["compact", "textbook", "dense"])
+@pytest.mark.parametrize("name", ["compact", "textbook", "dense", "lite0"])
 def test_a_network_started_from_a_model_answers_as_the_model(name):
     trained = with_lived_in_statistics(build_network(name, image_size=SIZE, class_count=3))
     network = build_network(name, image_size=SIZE, class_count=3, seed=1)

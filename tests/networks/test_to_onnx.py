@@ -21,6 +21,8 @@ CASES = [
     ("textbook", (64, 48), NetworkOptions()),
     ("textbook", (40, 40), NetworkOptions(filters=(8, 4), pooling="average", dense_width=5)),
     ("dense", (20, 30), NetworkOptions()),
+    ("lite0", (64, 96), NetworkOptions()),
+    ("lite2", (32, 32), NetworkOptions()),
 ]
 
 

@@ -1,30 +1,80 @@
 """The few building blocks that vidi's networks are made of; each has one translation in `to_onnx.py`."""
 
+from collections.abc import Callable, Mapping
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional
 
+Activation = Literal["relu", "relu6", "none"]
+
+
+def _unchanged(values: Tensor) -> Tensor:
+    return values
+
+
+ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "relu6": functional.relu6,
+    "none": _unchanged,
+}
+
 
 class ConvNorm(nn.Module):
-    """3x3 convolution, optional 2x2 max pooling, batch normalisation, ReLU.
+    """Convolution, optional 2x2 max pooling, batch normalisation, and an activation.
 
-    The normalisation's scale stays 1 (what follows can scale as it likes), so it commutes with the max pooling and
-    the model file can fold it into the convolution; and normalising after the pool costs a quarter.
+    Without `scaled` the normalisation's scale stays 1 (what follows can scale as it likes), so it commutes with the
+    max pooling and the model file can fold it into the convolution; and normalising after the pool costs a quarter.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, pool: bool = False) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        pads: tuple[int, int] | None = None,
+        pool: bool = False,
+        activation: Activation = "relu",
+        scaled: bool = False,
+        epsilon: float = 1e-5,
+    ) -> None:
+        """A layer whose weights are still to be filled.
+
+        Args:
+            channels_in: of what comes in.
+            channels_out: of what goes out.
+            kernel: pixels a side.
+            stride: pixels between two places that are looked at.
+            groups: parts into which the channels fall; `channels_in` of them make it depthwise.
+            pads: pixels of zeros (top and left, bottom and right); None = half the kernel on each side.
+            pool: halve the map by 2x2 max pooling before the normalisation.
+            activation: what comes last.
+            scaled: whether the normalisation has a scale that is trained; not together with `pool`.
+            epsilon: added to the variance.
+        """
         super().__init__()
-        self.convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        self.pads = pads or (kernel // 2, kernel // 2)
+        inside = self.pads[0] if self.pads[0] == self.pads[1] else 0
+        self.convolution = nn.Conv2d(
+            channels_in, channels_out, kernel, stride=stride, padding=inside, groups=groups, bias=False
+        )
         self.pool = pool
-        self.norm = nn.BatchNorm2d(channels_out)
-        self.norm.weight.requires_grad_(False)
+        self.norm = nn.BatchNorm2d(channels_out, eps=epsilon)
+        self.norm.weight.requires_grad_(scaled)
+        self.activation = activation
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, channels_in, height, width) to (batch, channels_out, …), halved where it pools."""
+        """(batch, channels_in, height, width) to (batch, channels_out, …), smaller where it strides or pools."""
+        before, after = self.pads
+        if before != after:
+            inputs = functional.pad(inputs, (before, after, before, after))
         outputs = self.convolution(inputs)
         if self.pool:
             outputs = functional.max_pool2d(outputs, 2)
-        normalised: Tensor = self.norm(outputs)
-        return functional.relu(normalised)
+        return ACTIVATIONS[self.activation](self.norm(outputs))
 
 
 class FoldBlocks(nn.Module):

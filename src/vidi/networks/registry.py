@@ -7,6 +7,7 @@ from vidi.errors import UnknownNameError
 from vidi.networks.compact import compact
 from vidi.networks.dense import dense
 from vidi.networks.layers import Classifier
+from vidi.networks.lite import lite0, lite2
 from vidi.networks.options import NetworkOptions
 from vidi.networks.textbook import textbook
 
@@ -23,6 +24,8 @@ NETWORKS: Mapping[str, NetworkBuilder] = {
     "compact": compact,
     "textbook": textbook,
     "dense": dense,
+    "lite0": lite0,
+    "lite2": lite2,
 }
 
 

