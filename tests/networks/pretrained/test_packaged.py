@@ -90,7 +90,7 @@ def test_weights_that_would_run_code_are_refused_unopened(tmp_path):
             return (open, (str(tmp_path / "made by the file"), "w"))
 
     path = tmp_path / "weights.pth"
-    for content in (pickle.dumps(Call()), b"", b"not weights"):
+    for content in (pickle.dumps(Call(), protocol=2), b"", b"not weights"):
         path.write_bytes(content)
         with pytest.raises(ModelError, match="is not a plain set of weights"):
             read_restricted(path)
