@@ -40,11 +40,18 @@ def encoded(image: Array, *, format: str = "PNG", quality: int = 90) -> bytes:
 
 
 def class_folders(
-    root: Path, *, kinds: tuple[str, ...] = ("disc", "stripes"), each: int = 10, size: tuple[int, int] = (32, 32)
+    root: Path,
+    *,
+    kinds: tuple[str, ...] = ("disc", "stripes"),
+    each: int = 10,
+    size: tuple[int, int] = (32, 32),
+    grey: bool = False,
 ) -> Path:
-    """A data set on disk: one folder for each kind, with `each` PNG files."""
+    """A data set on disk: one folder for each kind, with `each` PNG files; grey ones where that is asked for."""
     for kind in kinds:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for number in range(each):
-            (root / kind / f"{number:03}.png").write_bytes(encoded(draw(kind, size=size, seed=number)))
+            image = draw(kind, size=size, seed=number)
+            image = image[:, :, 1:2].repeat(3, axis=2) if grey else image
+            (root / kind / f"{number:03}.png").write_bytes(encoded(image))
     return root

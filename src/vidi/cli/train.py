@@ -28,6 +28,10 @@ def train(
         float | None, typer.Option("--minutes", min=0.05, help="Time for everything, from reading to the report.")
     ] = None,
     network: Annotated[str | None, typer.Option("--network", help="compact (default), textbook or dense.")] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option("--pretrained", metavar="NAME", help="Weights to begin from: auto, lite0 or lite2."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training images.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Images for one step of the weights.")] = None,
     image_size: Annotated[
@@ -114,6 +118,7 @@ def train(
         data=options.data_request(context.params),
         network=network,
         weights=None if from_weights is None else str(from_weights),
+        pretrained=pretrained,
         changes={**_without_none(given), **parse_settings(set_values)},
         minutes=minutes,
         workers=workers,

@@ -1,4 +1,4 @@
-"""Decoded pixels on disk: made once, memory-mapped, checked before they are trusted, and bounded in size."""
+"""Decoded pixels and features on disk: made once, memory-mapped, checked before they are trusted, bounded in size."""
 
 import contextlib
 import json
@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from vidi.files import TEMPORARY_PREFIX, digest_of, escape_path, writing_error
 from vidi.images.framing import Framing
 
 Array = NDArray[np.uint8]
+Shape = tuple[int, ...]
+Kind = type[np.uint8] | type[np.float32]
 
 LIMIT_BYTES = 10 * 10**9
 ENDING = ".pixels"
@@ -56,6 +59,17 @@ def pixels_key(digests: Sequence[str | None], framing: Framing, *, decoding: str
     return digest_of("\n".join([settings, *(digest or "-" for digest in digests)]).encode())
 
 
+def features_key(pixels: str, *, weights: str, engine: str) -> str:
+    """The name of the features that a network makes of some pixels: 64 hex digits.
+
+    Args:
+        pixels: what `pixels_key` gave.
+        weights: digest of the network's weights.
+        engine: what computed them; another one's last bits differ.
+    """
+    return digest_of(json.dumps([LAYOUT, "features", pixels, weights, engine]).encode())
+
+
 class PixelCache:
     """A folder of decoded pixels that several processes may share.
 
@@ -68,39 +82,40 @@ class PixelCache:
         self.folder = folder
         self.limit_bytes = limit_bytes
 
-    def find(self, key: str, shape: tuple[int, int, int, int]) -> Array | None:
-        """The pixels under a key, read-only and memory-mapped, after their checksum was verified.
+    def find(self, key: str, shape: Shape, kind: Kind = np.uint8) -> NDArray[Any] | None:
+        """The array under a key, read-only and memory-mapped, after its checksum was verified.
 
         A damaged or foreign entry is removed and counts as absent: it will be made again.
 
         Args:
-            key: what `pixels_key` gave.
-            shape: (images, height, width, 3).
+            key: what `pixels_key` or `features_key` gave.
+            shape: (images, height, width, 3) of pixels, (images, features) of features.
+            kind: uint8 for pixels, float32 for features.
         """
         path = self._path(key)
         try:
-            if not _is_sound(path, key, shape):
+            if not _is_sound(path, key, shape, kind):
                 path.unlink(missing_ok=True)
                 return None
             self._touch(path)
-            return np.memmap(path, np.uint8, "r", HEADER_BYTES, shape)
+            return np.memmap(path, kind, "r", HEADER_BYTES, shape)
         except (OSError, ValueError):
             return None  # removed by another process meanwhile, or not readable: it will be made again
 
     @contextlib.contextmanager
-    def building(self, shape: tuple[int, int, int, int]) -> Iterator["Building"]:
+    def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building"]:
         """An array to fill; `Building.keep` gives it its name. What was not kept is removed at the end.
 
         Raises:
             ResourceError: no room for it, or the folder refuses.
         """
         self.clear_leftovers()
-        size = HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
+        size = _size(shape, kind)
         self._make_room(size)
         handle, path = self._begin()
         try:
             _reserve(handle, size, path)
-            yield Building(self, path, shape)
+            yield Building(self, path, shape, kind)
         finally:
             os.close(handle)
             path.unlink(missing_ok=True)
@@ -176,19 +191,20 @@ class PixelCache:
 
 
 class Building:
-    """Pixels being written; nobody else sees them before `keep`."""
+    """An array being written; nobody else sees it before `keep`."""
 
-    def __init__(self, cache: PixelCache, path: Path, shape: tuple[int, int, int, int]) -> None:
-        self.cache, self.path, self.shape = cache, path, shape
-        self.pixels = np.memmap(path, np.uint8, "r+", HEADER_BYTES, shape)
+    def __init__(self, cache: PixelCache, path: Path, shape: Shape, kind: Kind) -> None:
+        self.cache, self.path, self.shape, self.kind = cache, path, shape, kind
+        self.pixels: np.memmap[Any, Any] = np.memmap(path, kind, "r+", HEADER_BYTES, shape)
 
-    def keep(self, key: str) -> Array:
-        """Flush the pixels to disk, give them their name, and return them read-only.
+    def keep(self, key: str) -> NDArray[Any]:
+        """Flush it to disk, give it its name, and return it read-only.
 
         Raises:
             ResourceError: the disk refuses.
         """
-        header = json.dumps({"layout": LAYOUT, "key": key, "shape": self.shape, "checksum": _checksum(self.pixels)})
+        checksum = _checksum(self.pixels.view(np.uint8))
+        header = json.dumps({"layout": LAYOUT, "key": key, "shape": self.shape, "checksum": checksum})
         final = self.cache._path(key)
         try:
             self.pixels.flush()
@@ -200,10 +216,10 @@ class Building:
             self.cache._touch(final)
         except OSError as error:
             raise writing_error(error, final) from error
-        return np.memmap(final, np.uint8, "r", HEADER_BYTES, self.shape)
+        return np.memmap(final, self.kind, "r", HEADER_BYTES, self.shape)
 
 
-def _is_sound(path: Path, key: str, shape: tuple[int, int, int, int]) -> bool:
+def _is_sound(path: Path, key: str, shape: Shape, kind: Kind) -> bool:
     with path.open("rb") as stream:
         text = stream.read(HEADER_BYTES)
         try:
@@ -212,21 +228,21 @@ def _is_sound(path: Path, key: str, shape: tuple[int, int, int, int]) -> bool:
             return False
         # The whole page is compared, so that a flipped bit in its blanks is noticed too.
         wanted = {"layout": LAYOUT, "key": key, "shape": list(shape)}
-        if not isinstance(header, dict) or {**header, **wanted} != header or path.stat().st_size != _size(shape):
+        if not isinstance(header, dict) or {**header, **wanted} != header or path.stat().st_size != _size(shape, kind):
             return False
         if json.dumps(header).encode().ljust(HEADER_BYTES) != text:
             return False
-        pixels = np.memmap(path, np.uint8, "r", HEADER_BYTES, shape)
-        return bool(header.get("checksum") == _checksum(pixels))
+        values = np.memmap(path, np.uint8, "r", HEADER_BYTES)
+        return bool(header.get("checksum") == _checksum(values))
 
 
-def _size(shape: tuple[int, int, int, int]) -> int:
-    return HEADER_BYTES + int(np.prod(shape, dtype=np.int64))
+def _size(shape: Shape, kind: Kind) -> int:
+    return HEADER_BYTES + int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
 
 
-def _checksum(pixels: Array) -> int:
-    """CRC-32 of the pixels, by blocks."""
-    flat = pixels.reshape(-1)
+def _checksum(values: Array) -> int:
+    """CRC-32 of an array's bytes, by blocks."""
+    flat = values.reshape(-1)
     checksum = 0
     for start in range(0, len(flat), BLOCK_BYTES):
         checksum = zlib.crc32(flat[start : start + BLOCK_BYTES].data, checksum)

@@ -1,15 +1,18 @@
 """Which recipe fits which data: one rule for each value, and the reason is written down beside it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vidi.errors import UnknownNameError
 from vidi.networks.build import SMALLEST_SIDE
+from vidi.networks.lite import STRIDE
 from vidi.networks.registry import NETWORKS
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.recipe import Recipe
 
+# Below that side of a square of the images' area, sides of squares at which a pretrained backbone sees them.
+BACKBONE_SIDES = ((64, (128, 96)), (160, (224, 160)), (math.inf, (272, 224)))
 LARGEST_COMPACT_SIDE = 128  # pixels, of a square of the same area; each doubling costs four times as much
 TEXTBOOK_SIZE = (256, 256)
 MANY_IMAGES = 20_000  # each is seen so seldom that strong changes cost more than they help
@@ -42,10 +45,8 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     """
     if network not in NETWORKS:
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
-    recipe = _textbook_recipe(traits) if network == "textbook" else _dense_recipe(traits)
-    if network == "compact":
-        recipe = _compact_recipe(traits)
-    return recipe.changed(changes or {}, source="you")
+    recipe = RECIPES.get(network, _backbone_recipe)(traits)
+    return replace(recipe, network=network).changed(changes or {}, source="you")
 
 
 def compact_size(usual_size: tuple[int, int]) -> tuple[int, int]:
@@ -120,6 +121,46 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
     return _with_sources(recipe, traits, "the usual for compact")
 
 
+def backbone_sizes(usual_size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """(height, width) that a pretrained backbone may see images at, the usual one first: multiples of 32 pixels.
+
+    Small images are enlarged, for the backbone learnt from larger ones, and large ones shrunk, each to squares'
+    areas; sides keep the images' shape, up to two to one.
+
+    >>> backbone_sizes((25, 25)), backbone_sizes((256, 192))
+    (((128, 128), (96, 96)), ((320, 224), (256, 192)))
+    """
+    side = math.sqrt(usual_size[0] * usual_size[1])
+    squares = next(squares for below, squares in BACKBONE_SIDES if side < below)
+    ratio = min(2.0, max(0.5, usual_size[0] / usual_size[1]))
+    return tuple((_in_strides(square * math.sqrt(ratio)), _in_strides(square / math.sqrt(ratio))) for square in squares)
+
+
+def _in_strides(side: float) -> int:
+    return max(STRIDE, STRIDE * round(side / STRIDE))
+
+
+def _backbone_recipe(traits: DataTraits) -> Recipe:
+    """Fine-tuning of a pretrained network, from the head that its features gave."""
+    recipe = Recipe(
+        network="lite0",
+        image_size=backbone_sizes(traits.usual_size)[0],
+        epochs=20,
+        batch=32,
+        optimizer="sgd",
+        learning_rate=0.01,
+        momentum=0.9,
+        weight_decay=1e-4,
+        schedule="cosine",
+        warm_up=0.1,
+        label_smoothing=0.1,
+        averaging=0.98,
+        normalisation="symmetric",
+        augmentation=replace(_compact_recipe(traits).augmentation, noise=0.0, blur=0.0),
+    )
+    return _with_sources(recipe, traits, "the usual for fine-tuning")
+
+
 def _epochs(image_count: int) -> int:
     """About a million images seen in all, within 15 to 100 epochs."""
     return max(15, min(100, round(1_000_000 / image_count)))
@@ -155,3 +196,10 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
         )
     sources["augmentation.flip"] = _flip_source(traits)
     return replace(recipe, sources=sources)
+
+
+RECIPES: Mapping[str, Callable[[DataTraits], Recipe]] = {
+    "compact": _compact_recipe,
+    "textbook": _textbook_recipe,
+    "dense": _dense_recipe,
+}

@@ -1,5 +1,6 @@
 """What is asked of a network: from images to inputs, from logits to a loss, and how good it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidi.networks.layers import Classifier
-from vidi.training.data import TrainingData
+from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine import Precision
 from vidi.training.recipe import Recipe
+
+# Of weights that come from elsewhere: how the images were scaled that they were learnt from.
+FIXED: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "rescale": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),  # to 0 … 1
+    "symmetric": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),  # to -1 … 1
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),  # the usual figures, times 255
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,13 @@ class Normalisation:
         values = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32)
         mean, std = torch.tensor(self.mean), torch.tensor(self.std)
         return values.sub_(mean[:, None, None]).div_(std[:, None, None])
+
+
+def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
+    """What the recipe asks for; `standardise` means by the training images' own mean and deviation."""
+    if recipe.normalisation in FIXED:
+        return Normalisation(*FIXED[recipe.normalisation])
+    return Normalisation(*channel_statistics(data.images, data.train_rows))
 
 
 def forward(network: Classifier, inputs: Tensor, *, precision: Precision) -> Tensor:

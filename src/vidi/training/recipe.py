@@ -17,7 +17,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("one-cycle", "cosine", "constant"),
     "loss": ("cross-entropy", "mean-squared-error"),
     "class_weights": ("none", "balanced"),
-    "normalisation": ("standardise", "rescale"),
+    "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
+    "head": ("trained", "multinomial", "ridge", "gaussian"),
     "precision": ("auto", "float32", "bfloat16"),
 }
 
@@ -28,6 +29,11 @@ class Recipe:
 
     network: str = "compact"
     options: NetworkOptions = field(default_factory=NetworkOptions)
+    pretrained: str = ""  # weights to begin from; empty = new ones
+    freeze: bool = False  # learn nothing but the head
+    head: Literal["trained", "multinomial", "ridge", "gaussian"] = "trained"  # trained with the rest, or fitted at once
+    head_strength: float = 0.0  # of the penalty of a head that is fitted at once
+    features: str = ""  # what computes the frozen network's features; empty = nothing does
     image_size: tuple[int, int] = (128, 128)  # (height, width), pixels
     epochs: int = 30  # at most; a deadline may plan fewer
     batch: int = 64  # images for one step of the weights
@@ -42,7 +48,7 @@ class Recipe:
     class_weights: Literal["none", "balanced"] = "none"
     averaging: float = 0.0  # how much of the running mean of the weights a step keeps; 0 = no running mean
     patience: int = 0  # epochs without gain until it stops early; 0 = never
-    normalisation: Literal["standardise", "rescale"] = "standardise"
+    normalisation: Literal["standardise", "rescale", "symmetric", "imagenet"] = "standardise"
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
@@ -145,6 +151,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "warm_up": (0, 0.9),
     "label_smoothing": (0, 0.9),
     "averaging": (0, 0.99999),
+    "head_strength": (0, 1e9),
     "patience": (0, 100_000),
     "seed": (0, 2**63 - 1),
     "checkpoint_seconds": (0, 86_400),

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.files import remove_leftovers
@@ -14,12 +16,12 @@ from vidi.networks.from_onnx import start_from
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
-from vidi.training.data import TrainingData, channel_statistics, class_weights, identity_difference, is_grey
+from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
 from vidi.training.engine import Precision, choose_precision, seconds_per_image
 from vidi.training.epoch import steps_in_epoch
 from vidi.training.keeper import Keeper
 from vidi.training.loop import train
-from vidi.training.objective import Normalisation
+from vidi.training.objective import Normalisation, normalisation_for
 from vidi.training.progress import EpochRow, Progress
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.schedule import Plan
@@ -28,6 +30,14 @@ from vidi.training.surroundings import Surroundings
 
 FEW_EPOCHS = 8  # that fit: shifted copies cost more than they help (Fashion-MNIST, 5 epochs: 92.3 and 93.2 %)
 SAMPLE_TO_START = 256  # images that show what the given weights' normalisations see
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOut:
+    """Answers by networks of one recipe, each about images that were kept from it."""
+
+    rows: NDArray[np.int64]  # of the images
+    probabilities: NDArray[np.float32]  # (rows, classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,8 @@ class TrainedNetwork:
     finished: bool  # the plan was done or patience ended it
     stopped_by: str  # plan, patience, deadline or user
     notes: tuple[str, ...]  # what was out of the ordinary, in sentences
+    weights_license: str | None = None  # of the weights that it began from
+    held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
 
 
 def train_network(
@@ -121,10 +133,7 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
             "Frame the images to the recipe's size.",
         )
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
-    if recipe.normalisation == "rescale":
-        normalisation = Normalisation((0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
-    else:
-        normalisation = Normalisation(*channel_statistics(arrays.images, arrays.train_rows))
+    normalisation = normalisation_for(recipe, arrays)
     state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
     _start_from(state, arrays, normalisation=normalisation)
     if recipe.precision == "auto":

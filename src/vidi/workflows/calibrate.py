@@ -1,7 +1,7 @@
 """Honest probabilities: a temperature fitted on images that the network has not learnt from."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import Events
-from vidi.workflows.learn import FOLD_COUNT, as_training_data, needs_folds
+from vidi.workflows.folds import FOLD_COUNT, deal_folds
+from vidi.workflows.learn import as_training_data, needs_folds
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import MODEL
 
@@ -35,7 +36,9 @@ def calibrate_model(
     Returns:
         The temperature; None where the user stopped it.
     """
-    if needs_folds(prepared):
+    if needs_folds(prepared) and trained.held_out is not None:
+        rows, probabilities = trained.held_out.rows, trained.held_out.probabilities
+    elif needs_folds(prepared):
         answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
         if answered is None:
             return None
@@ -61,28 +64,6 @@ def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray
 def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64]]:
     """The rows in pieces of at most `size`, in order."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def deal_folds(labels: NDArray[np.int64], groups: Sequence[str], *, folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold for every image: whole groups, dealt in turn class by class.
-
-    Args:
-        labels: (images,) int64.
-        groups: the group of each image.
-        folds: how many.
-        seed: decides the order in which groups are dealt.
-
-    >>> deal_folds(np.array([0, 0, 1, 1]), ["a", "a", "b", "c"], folds=2, seed=0).tolist()
-    [0, 0, 0, 1]
-    """
-    first_row: dict[str, int] = {}
-    for row, group in enumerate(groups):
-        first_row.setdefault(group, row)
-    names = np.array(sorted(first_row), dtype=object)
-    shuffled = names[np.random.default_rng(seed).permutation(len(names))]
-    by_class = sorted(shuffled, key=lambda name: int(labels[first_row[name]]))
-    fold_of = {name: number % folds for number, name in enumerate(by_class)}
-    return np.array([fold_of[group] for group in groups], dtype=np.int64)
 
 
 def _out_of_fold(

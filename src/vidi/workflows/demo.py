@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.data.known_sets.demo_images import write_drawn_digits, write_face_crops
@@ -10,6 +10,7 @@ from vidi.errors import UnknownNameError
 from vidi.files import escape_path
 from vidi.prediction.predictor import Predictor
 from vidi.report.sentences import headline
+from vidi.workflows.backbones import AUTO
 from vidi.workflows.events import Events
 from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, train
@@ -23,7 +24,8 @@ class Demo:
     data: str  # a known set
     foreign: Callable[[Path], dict[str, str]]  # writes images from elsewhere; the truth by file name
     lesson: str  # what the images from elsewhere teach
-    changes: Mapping[str, object]  # of the recipe
+    pretrained: str | None = None  # weights to begin from
+    changes: Mapping[str, object] = field(default_factory=dict)  # of the recipe
 
 
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
@@ -43,7 +45,7 @@ DEMOS: Mapping[str, Demo] = {
         lesson="The test images come from the same source as the training images: small grey faces, and patches of "
         "background without one. They cannot show how the model does on photographs from elsewhere, of cats or "
         "coffee: that takes test images from where the model will be used.",
-        changes={**QUICK, "augmentation.colour": 0.5, "augmentation.noise": 10.0},  # light and cameras differ
+        pretrained=AUTO,
     ),
     "digits": Demo(
         question="Which digit is it? 1,797 handwritten digits of 8x8 pixels teach it.",
@@ -73,8 +75,9 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     demo = DEMOS[name]
     events.say(demo.question)
     request = TrainRequest(
-        data=DataRequest(source=demo.data), changes=demo.changes, output=runs / f"demo-{name}", overwrite=True
-    )
+        data=DataRequest(source=demo.data), pretrained=demo.pretrained, changes=demo.changes,
+        output=runs / f"demo-{name}", overwrite=True,
+    )  # fmt: skip
     run = train(request, events=events)
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:

@@ -49,6 +49,7 @@ def describe_model(
         unfinished=unfinished,
         calibration=None if temperature is None else as_calibration(temperature),
         test=test,
+        weights_license=trained.weights_license,
         data=describe_data(prepared),
         recipe=recipe,
         library_versions={name: version(name) for name in LIBRARIES},

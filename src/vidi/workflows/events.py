@@ -15,6 +15,9 @@ class Events(Protocol):
     def reading(self, done: int, total: int) -> None:
         """Images decoded so far."""
 
+    def features(self, done: int, total: int) -> None:
+        """Images whose features are computed so far."""
+
     def training(self, progress: "Progress") -> None:
         """Where the training is."""
 
@@ -26,6 +29,9 @@ class Silence:
         """Say nothing."""
 
     def reading(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def features(self, done: int, total: int) -> None:
         """Show nothing."""
 
     def training(self, progress: "Progress") -> None:

@@ -28,9 +28,10 @@ from vidi.training.defaults import recipe_for
 from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.workflows.calibrate import answer_pixels, deal_folds
+from vidi.workflows.calibrate import answer_pixels
 from vidi.workflows.describe import LIBRARIES, as_calibration, as_three
 from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.folds import deal_folds
 from vidi.workflows.given import Given, frame_given, look_at_given
 from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from

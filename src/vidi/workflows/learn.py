@@ -15,11 +15,11 @@ from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.events import Events
+from vidi.workflows.folds import FOLD_COUNT
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import CHECK, RECIPE, SPLITS
 
 CHECKPOINT = "checkpoint.safetensors"
-FOLD_COUNT = 5
 SHARE_FOR_TRAINING = 0.9  # of the time that is left when training begins; the rest is for calibration, test, report
 SECONDS_AFTER = 2.0  # what these take even where there are few images
 
@@ -38,6 +38,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
     parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
     height, width = prepared.framing.size
+    learning = f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images"
     findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
     return [
         *map(escape_path, prepared.dataset.notes),
@@ -45,8 +46,9 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
         prepared.check.account.sentence(),
         *findings,
         f"split: {parts}",
-        f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), "
-        f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images",
+        f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), {learning}"
+        if not recipe.pretrained
+        else f"pretrained network, at first {recipe.network} at {height}x{width} pixels ({prepared.framing.mode})",
     ]
 
 

@@ -24,6 +24,11 @@ class LoggedEvents:
         if done == total:
             LOG.info("read %s images", f"{total:,}")
 
+    def features(self, done: int, total: int) -> None:
+        """Images whose features are computed so far; told once, when all are."""
+        if done == total:
+            LOG.info("computed the features of %s images", f"{total:,}")
+
     def training(self, progress: "Progress") -> None:
         """Where the training is: one line when an epoch begins, and one at the end."""
         is_last = progress.step == progress.steps

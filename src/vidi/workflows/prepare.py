@@ -41,6 +41,7 @@ class Prepared:
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
     labels: NDArray[np.int64]  # (images,)
     cache_key: str  # of the pixels in the cache
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     start: Start | None = None  # weights to begin from
 
 
@@ -93,7 +94,41 @@ def prepare(
         pixels=pixels,
         labels=np.array(dataset.labels(), dtype=np.int64),
         cache_key=key,
+        sizes=sizes,
     )
+
+
+def reframe(
+    prepared: Prepared, image_size: tuple[int, int], *, on_progress: Callable[[int, int], None] | None = None
+) -> Prepared:
+    """The same data framed to another size; every image is decoded once more, unless the cache has it.
+
+    Args:
+        prepared: of `prepare`.
+        image_size: (height, width) of the network's input, pixels.
+        on_progress: called with (images done, images in all).
+
+    Raises:
+        ResourceError: no room for the pixels.
+    """
+    if image_size == prepared.framing.size:
+        return prepared
+    framing = choose_framing(prepared.sizes, image_size, mode=prepared.request.framing)
+    options, images = decode_options(prepared.request), prepared.dataset.images
+    cache = PixelCache(cache_folder())
+    key = pixels_key([record.digest for record in prepared.check.records], framing, decoding=repr(options))
+    shape = (len(images), *framing.size, 3)
+    pixels = cache.find(key, shape)
+    if pixels is None:
+        stream = read_images(prepared.dataset.store, [image.path for image in images], framing=framing, options=options)
+        with cache.building(shape) as building:
+            for index, read in enumerate(stream):
+                if read.image is not None and read.digest == prepared.check.records[index].digest:
+                    building.pixels[index] = read.image
+                if on_progress is not None:
+                    on_progress(index + 1, len(images))
+            pixels = building.keep(key)
+    return replace(prepared, framing=framing, pixels=pixels, cache_key=key)
 
 
 def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:

@@ -26,7 +26,8 @@ def train(
     data: "str | os.PathLike[str] | DataRequest",
     output: "str | os.PathLike[str] | None" = None,
     *,
-    network: str = "compact",
+    network: str | None = None,
+    pretrained: str | None = None,
     minutes: float | None = None,
     recipe: Mapping[str, object] | None = None,
     overwrite: bool = False,
@@ -37,7 +38,8 @@ def train(
     Args:
         data: a folder, archive, table, annotation file or known set; a `vidi.DataRequest` says more about it.
         output: the run folder; `runs/NAME` when left out.
-        network: `compact`, `textbook` or `dense`.
+        network: `compact` (where left out), `textbook` or `dense`.
+        pretrained: weights to begin from instead: `auto`, `lite0` or `lite2`.
         minutes: time for everything, from reading to the report.
         recipe: values of the recipe to set: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
             `augmentation.NAME`, such as `{"epochs": 5, "augmentation.flip": "none"}`.
@@ -55,6 +57,7 @@ def train(
     request = story.TrainRequest(
         data=_as_request(data),
         network=network,
+        pretrained=pretrained,
         changes=dict(recipe or {}),
         minutes=minutes,
         images=images,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vidi.data.dataset import Dataset
+from vidi.errors import UsageError
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
@@ -13,6 +14,7 @@ from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
+from vidi.workflows.backbones import NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.calibrate import calibrate_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
@@ -30,6 +32,7 @@ from vidi.workflows.run_folder import (
 )
 from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
+from vidi.workflows.transfer import learn_by_features
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -42,6 +45,7 @@ class TrainRequest:
     data: DataRequest
     network: str | None = None  # compact where left out, or that of `weights`
     weights: str | None = None  # a run folder or model file to begin from
+    pretrained: str | None = None  # weights learnt from other images: a name, `auto`, or None for new ones
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
     workers: int | None = None  # decoding processes
@@ -59,6 +63,9 @@ class TrainRequest:
         """The request that `as_dict` wrote."""
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
+        # JSON knows no tuples, and the recipe no lists.
+        changes = plain.get("changes", {}).items()
+        plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}
         return cls(**plain)
 
 
@@ -129,8 +136,10 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         return _run(folder, _look(request, recipe), events=events, finish=finish)
 
 
-def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
+def choose_recipe(request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = ()) -> Recipe:
     """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
+    if candidates:
+        return backbone_recipe(candidates[0], traits, changes=request.changes)
     if request.weights is None:
         return recipe_for(traits, network=request.network or "compact", changes=request.changes)
     start = read_start(Path(request.weights))
@@ -146,6 +155,7 @@ class _Job:
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     recipe: Recipe
     deadline: Deadline | None  # for everything, counted from the first look
+    candidates: tuple[Candidate, ...]  # pretrained networks to try; none: training begins from new weights
 
 
 def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
@@ -153,8 +163,25 @@ def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
-    chosen = recipe or choose_recipe(request, traits_of(dataset, sizes))
-    return _Job(request=request, dataset=dataset, sizes=sizes, recipe=chosen, deadline=deadline)
+    traits = traits_of(dataset, sizes)
+    candidates = find_candidates(request, traits)
+    chosen = recipe if recipe is not None and not candidates else choose_recipe(request, traits, candidates)
+    return _Job(request=request, dataset=dataset, sizes=sizes, recipe=chosen, deadline=deadline, candidates=candidates)
+
+
+def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:
+    """The pretrained networks that the request leaves to be tried."""
+    if request.pretrained in (None, NONE):
+        return ()
+    for flag, value in (("--network", request.network), ("--from", request.weights)):
+        if value is not None:
+            raise UsageError(
+                f"{flag} {value} and --pretrained {request.pretrained} both say where the network comes from",
+                "Give one of them.",
+            )
+    asked = request.changes.get("image_size")
+    size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
+    return candidates_for(request.pretrained, usual_size=traits.usual_size, image_size=size)
 
 
 def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Run:
@@ -169,10 +196,13 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
     keep_preparation(folder, prepared, recipe)
     for sentence in describe_preparation(prepared, recipe):
         events.say(sentence)
+    if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
+        prepared, trained = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
     with stop_on_signal() as should_stop:
-        trained = learn(
-            folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
-        )
+        if not job.candidates:
+            trained = learn(
+                folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
+            )
         publish_unfinished(folder, prepared, trained)
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)

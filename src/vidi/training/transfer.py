@@ -1,0 +1,93 @@
+"""Transfer learning's first rung: a network that learnt from other images, and a new linear head."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidi.networks.grey import look_through_grey
+from vidi.networks.layers import Classifier
+from vidi.networks.pretrained.backbone import set_head, with_weights
+from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.training.data import TrainingData, class_weights, is_grey
+from vidi.training.heads import ChosenHead, choose_head
+from vidi.training.objective import normalisation_for
+from vidi.training.recipe import MEASURED, Recipe
+from vidi.training.train import HeldOut, TrainedNetwork
+
+
+def frozen_backbone(weights: PretrainedWeights, data: TrainingData, *, image_size: tuple[int, int]) -> Classifier:
+    """The network whose features are computed; it sees colour images as grey where all training images are."""
+    network = with_weights(weights, image_size=image_size, class_count=data.class_count).eval().requires_grad_(False)
+    # Only where its normalisation has one number for the three channels are grey's three channels equal still.
+    if weights.normalisation != "imagenet" and is_grey(data.images, data.train_rows):
+        look_through_grey(network)
+    return network
+
+
+def learn_head(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    fold_of: NDArray[np.int64],
+) -> tuple[ChosenHead, Recipe]:
+    """The head that does best in cross-validation, and the recipe with what was chosen.
+
+    Args:
+        features: (rows, features) float32, of the images that may be learnt from.
+        rows: (rows,) which images they are of.
+        data: the labels; which of the images are for validation does not matter here.
+        recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
+        fold_of: (rows,) the fold in which each image is held out; -1 = in none.
+    """
+    labels = data.labels[rows]
+    weights = class_weights(labels, data.class_count)[labels] if recipe.class_weights == "balanced" else None
+    kinds = () if recipe.head == "trained" else (recipe.head,)
+    strengths = (recipe.head_strength,) if kinds and recipe.head_strength else ()
+    chosen = choose_head(
+        features, labels, fold_of=fold_of, class_count=data.class_count, weights=weights,
+        kinds=kinds, strengths=strengths,
+    )  # fmt: skip
+    folds = len(np.unique(fold_of[fold_of >= 0]))
+    source = (
+        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {100 * chosen.best.accuracy:.1f} % right on "
+        f"{len(chosen.held_out):,} images held out in {folds} folds"
+    )
+    return chosen, recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
+
+
+def with_head(
+    backbone: Classifier,
+    chosen: ChosenHead,
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    license: str,
+) -> TrainedNetwork:
+    """The finished network of the first rung.
+
+    Args:
+        backbone: of `frozen_backbone`; it gets the head.
+        chosen: of `learn_head`.
+        rows: which images the head was fitted on.
+        data: as there.
+        recipe: as `learn_head` gave it.
+        license: of the backbone's weights.
+    """
+    set_head(backbone, torch.from_numpy(chosen.head.weight), torch.from_numpy(chosen.head.bias))
+    return TrainedNetwork(
+        network=backbone,
+        recipe=replace(recipe, freeze=True),
+        normalisation=normalisation_for(recipe, data),
+        history=(),
+        best_epoch=0,
+        finished=True,
+        stopped_by="plan",
+        notes=(),
+        weights_license=license,
+        held_out=HeldOut(rows=rows[chosen.held_out], probabilities=chosen.probabilities),
+    )

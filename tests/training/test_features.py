@@ -1,0 +1,94 @@
+"""Features: every engine computes the same, whatever the order and the size of the pieces."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+from vidi.networks.build import build_network
+from vidi.networks.fold import folded
+from vidi.training import features
+from vidi.training.features import ENGINES, choose_feature_engine, embed_images
+from vidi.training.objective import FIXED, Normalisation
+
+NORMALISATION = Normalisation(*FIXED["symmetric"])
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_network("lite0", image_size=(32, 32), class_count=3).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+
+
+def expected(network, images) -> np.ndarray:
+    with torch.inference_mode():
+        return network.embed(NORMALISATION.inputs(images)).numpy()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_computes_the_networks_embeddings(network, images, engine):
+    if engine.startswith("openvino") and find_spec("openvino") is None:
+        pytest.skip("needs:openvino")
+
+    found = embed_images(network, images, np.arange(40), normalisation=NORMALISATION, engine=engine)
+
+    tolerance = 0.05 if "bfloat16" in engine else 1e-4
+    wanted = expected(network, images)
+    assert np.abs(found - wanted).max() <= tolerance * np.abs(wanted).max()
+
+
+def test_features_do_not_depend_on_the_order_or_on_who_stands_beside(network, images):
+    rows = np.random.default_rng(1).permutation(40)
+
+    alone = embed_images(network, images, rows[:1], normalisation=NORMALISATION, engine="torch float32")
+    together = embed_images(network, images, rows, normalisation=NORMALISATION, engine="torch float32")
+
+    np.testing.assert_allclose(together[0], alone[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(together, expected(network, images)[rows], rtol=1e-3, atol=1e-4)
+
+
+def test_progress_ends_with_all_images(network, images):
+    told: list[tuple[int, int]] = []
+
+    embed_images(
+        network, images, np.arange(40), normalisation=NORMALISATION, engine="onnxruntime",
+        on_progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+
+    assert told == [(32, 40), (40, 40)]
+
+
+@pytest.mark.parametrize(("precision", "usual"), [("bfloat16", "torch bfloat16"), ("float32", "onnxruntime")])
+def test_without_openvino_the_processor_decides(network, images, monkeypatch, precision, usual):
+    monkeypatch.setattr(features, "choose_precision", lambda: (precision, "as a test says"))
+    monkeypatch.setattr(features, "find_spec", lambda _: None)
+
+    assert choose_feature_engine(network, images, NORMALISATION)[0] == usual
+
+
+@pytest.mark.parametrize(("rate", "chosen"), [(129.0, "onnxruntime"), (131.0, "openvino float32")])
+def test_openvino_is_taken_where_it_is_clearly_faster(network, images, monkeypatch, rate, chosen):
+    monkeypatch.setattr(features, "choose_precision", lambda: ("float32", "as a test says"))
+    monkeypatch.setattr(features, "find_spec", lambda _: "installed")
+    made = {"onnxruntime": lambda *_: "usual", "openvino float32": lambda *_: "challenger"}
+    monkeypatch.setattr(features, "ENGINES", made)
+    monkeypatch.setattr(features, "_rate", lambda embed, _: 100.0 if embed == "usual" else rate)
+
+    engine, reason = choose_feature_engine(network, images, NORMALISATION)
+
+    assert engine == chosen
+    assert "100 images/s by onnxruntime" in reason
+
+
+def test_a_folded_network_answers_as_before_and_leaves_the_original_alone(network, images):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    inputs = NORMALISATION.inputs(images)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(network)(inputs), network(inputs), atol=1e-4, rtol=1e-4)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

@@ -1,0 +1,180 @@
+"""From pretrained weights to a tested model file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.draw import class_folders, draw
+
+from vidi.data.cache import PixelCache
+from vidi.errors import UnknownNameError, UsageError
+from vidi.model_file.read import read_model
+from vidi.prediction.predictor import Predictor
+from vidi.training.recipe import Recipe
+from vidi.workflows import backbones
+from vidi.workflows.events import Silence
+from vidi.workflows.request import DataRequest
+from vidi.workflows.train import TrainRequest, resume, train
+
+pytestmark = pytest.mark.slow  # trains, although only for seconds
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+
+
+def request(data: Path, output: Path, **others: object) -> TrainRequest:
+    changes = {"image_size": (32, 32), "features": "onnxruntime", **others.pop("changes", {})}
+    return TrainRequest(
+        data=DataRequest(source=str(data)), output=output, changes=changes, **{"pretrained": "lite0", **others}
+    )
+
+
+class Told(Silence):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self.featured = 0
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def features(self, done: int, total: int) -> None:
+        self.featured = max(self.featured, done)
+
+
+def test_a_head_on_frozen_features_becomes_a_tested_model_file(data: Path, tmp_path: Path):
+    told = Told()
+
+    run = train(request(data, tmp_path / "run"), events=told)
+
+    assert run.finished
+    assert run.test.accuracy.value > 0.9
+    metadata = read_model(run.folder).metadata
+    assert metadata.weights_license == "Apache-2.0"
+    assert metadata.recipe["pretrained"] == "lite0"
+    assert metadata.calibration.image_count == 48  # out of folds: train and validation
+    recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
+    assert recipe.freeze
+    assert recipe.head in ("multinomial", "ridge", "gaussian")
+    assert recipe.sources["head"].startswith("measured:")
+    assert told.featured == 48
+    assert any(sentence.startswith("head: ") for sentence in told.sentences)
+    (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
+    assert answer.label == "disc"
+
+
+def test_the_test_images_are_not_looked_at_before_the_test(data: Path, tmp_path: Path, monkeypatch):
+    seen: set[int] = set()
+    embed = backbones.embed_images
+
+    def spy(network, images, rows, **others):
+        seen.update(rows.tolist())
+        return embed(network, images, rows, **others)
+
+    monkeypatch.setattr(backbones, "embed_images", spy)
+
+    run = train(request(data, tmp_path / "run"))
+
+    parts = [line.split(",") for line in (run.folder / "splits.csv").read_text().splitlines()]
+    place = parts[0].index("part")
+    assert len(seen) == sum(line[place] in ("train", "validation") for line in parts[1:])
+
+
+def test_a_second_run_takes_the_features_from_the_cache_and_gives_the_same_weights(data: Path, tmp_path: Path):
+    first, told = train(request(data, tmp_path / "first")), Told()
+
+    again = train(request(data, tmp_path / "again"), events=told)
+
+    assert told.featured == 0
+    digests = [read_model(run.folder).metadata.weights_digest for run in (first, again)]
+    assert digests[0] == digests[1]
+
+
+def test_a_damaged_feature_cache_is_computed_anew(data: Path, tmp_path: Path):
+    first = train(request(data, tmp_path / "first"))
+    (entry,) = (e for e in PixelCache(backbones.cache_folder()).entries() if e.byte_count == 4096 + 48 * 1280 * 4)
+    content = bytearray(entry.path.read_bytes())
+    content[-1] ^= 1
+    entry.path.write_bytes(content)
+    told = Told()
+
+    again = train(request(data, tmp_path / "again"), events=told)
+
+    assert told.featured == 48
+    digests = [read_model(run.folder).metadata.weights_digest for run in (first, again)]
+    assert digests[0] == digests[1]
+
+
+def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(backbones, "backbone_sizes", lambda _: ((64, 64), (32, 32)))
+    told, asked = Told(), request(data, tmp_path / "run", pretrained="auto")
+
+    run = train(
+        TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes={"features": "onnxruntime"}),
+        events=told,
+    )
+
+    tried = [sentence for sentence in told.sentences if sentence.startswith("tried on")]
+    assert len(tried) == 2
+    assert "lite0 at 64x64" in tried[0]
+    assert "lite0 at 32x32" in tried[0]
+    assert "lite2 at" in tried[1]
+    recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
+    assert tried[0] in recipe.sources["image_size"]
+    assert read_model(run.folder).metadata.framing.size == recipe.image_size
+
+
+def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(data: Path, tmp_path: Path):
+    class Breaks(Silence):
+        def features(self, done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(request(data, tmp_path / "run"), events=Breaks())
+    assert not (tmp_path / "run" / "model.onnx").exists()
+
+    run = resume(tmp_path / "run")
+
+    assert run.finished
+    whole = train(request(data, tmp_path / "whole"))
+    digests = [read_model(one.folder).metadata.weights_digest for one in (run, whole)]
+    assert digests[0] == digests[1]
+
+
+def test_grey_training_images_give_a_model_that_sees_no_colour(tmp_path: Path):
+    grey = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20, grey=True)
+    model = Predictor.load(train(request(grey, tmp_path / "run")).folder)
+    colourful = draw("disc", seed=3)
+    weights = np.array([0.299, 0.587, 0.114])
+    brightness = np.rint(colourful @ weights).astype(np.uint8)[..., None].repeat(3, axis=2)
+
+    in_colour, in_grey = model.predict([colourful, brightness])
+
+    assert abs(in_colour.probability - in_grey.probability) < 0.05
+
+
+@pytest.mark.parametrize("others", [{"network": "compact"}, {"weights": "runs/other"}])
+def test_two_places_for_the_network_to_come_from_are_refused(data: Path, tmp_path: Path, others):
+    with pytest.raises(UsageError, match="both say where the network comes from"):
+        train(request(data, tmp_path / "run", **others))
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_weights_and_sizes_that_do_not_fit_are_refused_before_anything_is_written(data: Path, tmp_path: Path):
+    with pytest.raises(UnknownNameError, match="lite9"):
+        train(request(data, tmp_path / "run", pretrained="lite9"))
+    with pytest.raises(UsageError, match="multiples of 32"):
+        train(request(data, tmp_path / "run", changes={"image_size": (40, 40)}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_names_where_the_weights_come_from(data: Path, tmp_path: Path):
+    run = train(request(data, tmp_path / "run"))
+
+    page = (run.folder / "report.html").read_text("utf-8")
+    assert "lite0" in page
+    assert "Apache-2.0" in page
+    assert "Apache-2.0" in (run.folder / "model_card.md").read_text("utf-8")
+    assert json.loads((run.folder / "metrics.json").read_text())["training"]["epochs"] == 0
