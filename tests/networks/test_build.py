@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from vidi.errors import UnknownNameError, UsageError
-from vidi.networks.build import build_network
+from vidi.networks.build import build_network, design_network
 from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 
 ANY_SIZE = ("compact", "textbook", "dense")
+HALVED = ("vgg16", "resnet50")  # five times
 
 
 @pytest.mark.parametrize("name", ANY_SIZE)
@@ -21,8 +22,8 @@ def test_every_network_answers_at_every_size(name, size):
     assert torch.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - set(ANY_SIZE)))
-def test_networks_that_halve_five_times_take_multiples_of_32(name):
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {*ANY_SIZE, *HALVED}))
+def test_networks_of_even_halves_take_multiples_of_32(name):
     with torch.inference_mode():
         logits = build_network(name, image_size=(64, 32), class_count=3).eval()(torch.zeros(2, 3, 64, 32))
     assert logits.shape == (2, 3)
@@ -30,6 +31,26 @@ def test_networks_that_halve_five_times_take_multiples_of_32(name):
     with pytest.raises(UsageError, match="64x96") as raised:
         build_network(name, image_size=(65, 100), class_count=3)
     assert "multiples of 32" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", HALVED)
+def test_the_well_known_networks_take_any_size_from_32_pixels_on(name):
+    narrow = NetworkOptions(width=0.125, dense_width=16) if name == "vgg16" else NetworkOptions(width=0.125)
+    for size in ((32, 32), (33, 65)):
+        network = build_network(name, image_size=size, class_count=3, options=narrow).eval()
+        with torch.inference_mode():
+            assert network(torch.zeros(2, 3, *size)).shape == (2, 3)
+
+    with pytest.raises(UsageError, match="at least 32 pixels a side, not 31x64"):
+        build_network(name, image_size=(31, 64), class_count=3)
+
+
+# Published by Simonyan and Zisserman 2015 (138 million) and, to the last weight, by torchvision's tables.
+@pytest.mark.parametrize(("name", "count"), [("vgg16", 138_357_544), ("resnet50", 25_557_032)])
+def test_the_well_known_networks_have_as_many_weights_as_published(name, count):
+    network = design_network(name, image_size=(224, 224), class_count=1000)
+
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
 def test_weights_depend_on_the_seed_alone():

@@ -23,6 +23,11 @@ CASES = [
     ("dense", (20, 30), NetworkOptions()),
     ("lite0", (64, 96), NetworkOptions()),
     ("lite2", (32, 32), NetworkOptions()),
+    ("vgg16", (32, 32), NetworkOptions(width=0.125, dense_width=24)),
+    ("vgg16", (224, 224), NetworkOptions(width=0.125, dense_width=24)),
+    ("vgg16", (290, 75), NetworkOptions(width=0.125, dense_width=24)),
+    ("resnet50", (32, 32), NetworkOptions(width=0.25)),
+    ("resnet50", (97, 130), NetworkOptions(width=0.25)),
 ]
 
 
@@ -46,6 +51,11 @@ def with_lived_in_statistics(network: Classifier) -> Classifier:
     return network.eval()
 
 
+def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
+    """Equal but for what rounding adds up to, which grows with the largest value (untrained shortcuts add up)."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(10, np.abs(expected).max()))
+
+
 @pytest.mark.parametrize(("name", "size", "options"), CASES)
 def test_onnxruntime_answers_as_torch_does(name, size, options):
     network = with_lived_in_statistics(build_network(name, image_size=size, class_count=3, options=options))
@@ -54,18 +64,20 @@ def test_onnxruntime_answers_as_torch_does(name, size, options):
     logits, embedding = session_of(network, size).run(["logits", "embedding"], {"inputs": inputs})
 
     with torch.inference_mode():
-        np.testing.assert_allclose(logits, network(torch.from_numpy(inputs)).numpy(), atol=1e-4)
-        np.testing.assert_allclose(embedding, network.embed(torch.from_numpy(inputs)).numpy(), atol=1e-4)
+        assert_alike(logits, network(torch.from_numpy(inputs)).numpy())
+        assert_alike(embedding, network.embed(torch.from_numpy(inputs)).numpy())
 
 
-def test_the_mean_of_the_evidence_is_the_logit():
-    network = with_lived_in_statistics(build_network("compact", image_size=(40, 40), class_count=4))
+@pytest.mark.parametrize(("name", "width"), [("compact", 1.0), ("resnet50", 0.125)])
+def test_the_mean_of_the_evidence_is_the_logit(name, width):
+    options = NetworkOptions(width=width)
+    network = with_lived_in_statistics(build_network(name, image_size=(40, 40), class_count=4, options=options))
     inputs = np.random.default_rng(0).standard_normal((2, 3, 40, 40)).astype(np.float32)
 
     logits, evidence = session_of(network, (40, 40)).run(["logits", "evidence"], {"inputs": inputs})
 
     assert evidence.shape[:2] == (2, 4)
-    np.testing.assert_allclose(evidence.mean(axis=(2, 3)), logits, atol=1e-4)
+    assert_alike(evidence.mean(axis=(2, 3)), logits)
 
 
 def test_evidence_is_absent_where_there_are_too_many_classes_or_no_global_mean():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from vidi.networks.layers import Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
-from vidi.networks.options import NetworkOptions
+from vidi.networks.options import NetworkOptions, widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +38,11 @@ def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOp
     options.refuse_others("compact", "width")
     shape = next(shape for shape in SHAPES if min(image_size) < shape.below)
     layers: list[nn.Module] = [] if shape.block == 1 else [FoldBlocks(shape.block)]
-    channels = _widened(shape.stem, options)
+    channels = widened(shape.stem, options)
     layers.append(ConvNorm(3 * shape.block**2, channels))
     for count in shape.stages:
-        wider = _widened(count, options)
+        wider = widened(count, options)
         layers += [ConvNorm(channels, wider, pool=True), Residual(nn.Sequential(ConvNorm(wider, wider)))]
         channels = wider
     layers.append(GlobalMean())
     return Classifier(nn.Sequential(*layers), nn.Linear(channels, class_count))
-
-
-def _widened(count: int, options: NetworkOptions) -> int:
-    """Channels times the user's width, in steps of 8."""
-    return max(8, 8 * round(count * (options.width or 1.0) / 8))

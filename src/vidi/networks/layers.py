@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -102,14 +103,25 @@ class FoldBlocks(nn.Module):
 class Residual(nn.Module):
     """What the body adds to what came in."""
 
-    def __init__(self, body: nn.Sequential) -> None:
+    def __init__(
+        self, body: nn.Sequential, *, shortcut: ConvNorm | None = None, activation: Activation = "none"
+    ) -> None:
+        """A body beside a way past it.
+
+        Args:
+            body: its layers.
+            shortcut: what makes the shapes agree where the body changes them; None: what came in as it is.
+            activation: of the sum.
+        """
         super().__init__()
         self.body = body
+        self.shortcut = shortcut
+        self.activation = activation
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The same shape as `inputs`."""
-        outputs: Tensor = inputs + self.body(inputs)
-        return outputs
+        """The shape that the body gives; without a shortcut that of `inputs`."""
+        passed = inputs if self.shortcut is None else self.shortcut(inputs)
+        return ACTIVATIONS[self.activation](passed + self.body(inputs))
 
 
 class GlobalMean(nn.Module):
@@ -118,6 +130,35 @@ class GlobalMean(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """One number for each channel."""
         return inputs.mean(dim=(2, 3))
+
+
+class GridMean(nn.Module):
+    """The means over a grid of regions, so that a map of any size becomes one of a given size.
+
+    The regions divide the map as evenly as whole pixels allow; they share pixels where they must, and where the map
+    is smaller than the grid, pixels are repeated.
+    """
+
+    def __init__(self, *, incoming: tuple[int, int], grid: tuple[int, int]) -> None:
+        """A layer without weights.
+
+        Args:
+            incoming: (rows, columns) of the map that comes in.
+            grid: (rows, columns) of the map that goes out.
+        """
+        super().__init__()
+        self.incoming = incoming
+        self.grid = grid
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, channels, rows, columns) to (batch, channels, *grid)."""
+        return functional.adaptive_avg_pool2d(inputs, self.grid)
+
+    def shares(self) -> Tensor:
+        """(pixels of the incoming map, regions): how much of each pixel is in each region's mean."""
+        pixels = self.incoming[0] * self.incoming[1]
+        each_alone = torch.eye(pixels).view(pixels, 1, *self.incoming)
+        return functional.adaptive_avg_pool2d(each_alone, self.grid).view(pixels, -1)
 
 
 class Classifier(nn.Module):

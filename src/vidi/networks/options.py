@@ -14,8 +14,8 @@ class NetworkOptions:
         None  # textbook: filters of each convolution block; None = its own, as many as fit
     )
     pooling: Literal["max", "average"] | None = None  # textbook: None = max
-    dense_width: int | None = None  # textbook: None = 64, dense: None = 128
-    width: float | None = None  # compact: all channel counts times this; None = 1
+    dense_width: int | None = None  # textbook: None = 64, dense: None = 128, vgg16: None = 4096
+    width: float | None = None  # compact, vgg16, resnet50: all channel counts times this; None = 1
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):
@@ -33,3 +33,12 @@ class NetworkOptions:
             if field.name not in known and object.__getattribute__(self, field.name) is not None:
                 has = ", ".join(known) if known else "none"
                 raise UsageError(f"{network} has no option {field.name}", f"Options of {network}: {has}.")
+
+
+def widened(count: int, options: NetworkOptions) -> int:
+    """Channels times the user's width, in steps of 8.
+
+    >>> widened(48, NetworkOptions(width=0.5)), widened(48, NetworkOptions())
+    (24, 48)
+    """
+    return max(8, 8 * round(count * (options.width or 1.0) / 8))

@@ -9,7 +9,9 @@ from vidi.networks.dense import dense
 from vidi.networks.layers import Classifier
 from vidi.networks.lite import lite0, lite2
 from vidi.networks.options import NetworkOptions
+from vidi.networks.resnet50 import resnet50
 from vidi.networks.textbook import textbook
+from vidi.networks.vgg16 import vgg16
 
 
 class NetworkBuilder(Protocol):
@@ -26,6 +28,8 @@ NETWORKS: Mapping[str, NetworkBuilder] = {
     "dense": dense,
     "lite0": lite0,
     "lite2": lite2,
+    "vgg16": vgg16,
+    "resnet50": resnet50,
 }
 
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
-from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, Residual
+from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, GridMean, Residual
 
 OPSET = 18
 MOST_EVIDENCE_CLASSES = 200
@@ -158,7 +158,9 @@ def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
 
 def _residual(graph: GraphWriter, layer: Residual, value: str, name: str) -> str:
     inner = _sequence(graph, layer.body, value, f"{name}.body")
-    return graph.add("Add", [value, inner], output=f"{name}.sum")
+    passed = value if layer.shortcut is None else _conv_norm(graph, layer.shortcut, value, f"{name}.shortcut")
+    value = graph.add("Add", [passed, inner], output=f"{name}.sum")
+    return _activation(graph, layer.activation, value, name)
 
 
 def _fold_blocks(graph: GraphWriter, layer: FoldBlocks, value: str, name: str) -> str:
@@ -179,7 +181,35 @@ def _convolution(graph: GraphWriter, layer: nn.Conv2d, value: str, name: str) ->
     tensors = [graph.tensor(f"{name}.weight", _array(layer.weight))]
     if layer.bias is not None:
         tensors.append(graph.tensor(f"{name}.bias", _array(layer.bias)))
-    return graph.add("Conv", [value, *tensors], output=name, attributes={"kernel_shape": list(layer.kernel_size)})
+    attributes: dict[str, int | list[int]] = {
+        "kernel_shape": list(layer.kernel_size),
+        "pads": [int(side) for side in layer.padding] * 2,
+        "strides": list(layer.stride),
+        "group": layer.groups,
+    }
+    return graph.add("Conv", [value, *tensors], output=name, attributes=attributes)
+
+
+def _max_pool(graph: GraphWriter, layer: nn.MaxPool2d, value: str, name: str) -> str:
+    kernel, stride, padding = (_both_ways(side) for side in (layer.kernel_size, layer.stride, layer.padding))
+    attributes: dict[str, int | list[int]] = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2}
+    return graph.add("MaxPool", [value], output=name, attributes=attributes)
+
+
+def _both_ways(side: int | tuple[int, ...]) -> list[int]:
+    return [side, side] if isinstance(side, int) else list(side)
+
+
+def _grid_mean(graph: GraphWriter, layer: GridMean, value: str, name: str) -> str:
+    """Nothing where the map has the grid's size already, else one product with each pixel's share in each region."""
+    if layer.incoming == layer.grid:
+        return value
+    row = graph.tensor(f"{name}.row", np.array([0, 0, -1], np.int64))
+    value = graph.add("Reshape", [value, row], output=f"{name}.pixels")
+    shares = graph.tensor(f"{name}.shares", _array(layer.shares()))
+    value = graph.add("MatMul", [value, shares], output=f"{name}.means")
+    grid = graph.tensor(f"{name}.grid", np.array([0, 0, *layer.grid], np.int64))
+    return graph.add("Reshape", [value, grid], output=name)
 
 
 def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
@@ -195,7 +225,6 @@ def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> st
 
 
 PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
-    nn.MaxPool2d: ("MaxPool", POOLING),
     nn.AvgPool2d: ("AveragePool", POOLING),
     nn.ReLU: ("Relu", {}),
     nn.Flatten: ("Flatten", {}),
@@ -205,6 +234,8 @@ PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
 TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     ConvNorm: _conv_norm,
     GlobalMean: _global_mean,
+    GridMean: _grid_mean,
+    nn.MaxPool2d: _max_pool,
     Residual: _residual,
     FoldBlocks: _fold_blocks,
     nn.Sequential: _sequence,

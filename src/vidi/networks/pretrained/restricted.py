@@ -10,9 +10,13 @@ from torch import Tensor
 from vidi.errors import ModelError
 from vidi.files import escape_path
 
+WRAPPED = ("state_dict", "model")  # where training programs keep it
+
 
 def read_restricted(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict by name; no code of the file runs.
+
+    Training programs often keep it under `state_dict` or `model` beside other values; that is understood.
 
     Raises:
         ModelError: it is not such a file, or holds more than tensors.
@@ -23,6 +27,8 @@ def read_restricted(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the file's name.") from error
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
         raise ModelError(f"{escape_path(path)} is not a plain set of weights", _SAFER) from error
+    if isinstance(found, Mapping):
+        found = next((found[key] for key in WRAPPED if isinstance(found.get(key), Mapping)), found)
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ModelError(f"{escape_path(path)} holds something other than weights by name", _SAFER)
     return {str(name): tensor for name, tensor in found.items()}

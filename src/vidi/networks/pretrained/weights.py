@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
-from vidi.files import write_whole
+from vidi.errors import ModelError
+from vidi.files import written_whole
+from vidi.networks.layers import Classifier
 
 _KEY = "vidi"
 
@@ -42,25 +44,60 @@ def keep_weights(path: Path, weights: PretrainedWeights) -> None:
         "tensors": digest_of_tensors(weights.tensors),
     }
     tensors = {name: tensor.contiguous() for name, tensor in weights.tensors.items()}
-    write_whole(path, save(tensors, metadata={_KEY: json.dumps(about, sort_keys=True)}))
+    with written_whole(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={_KEY: json.dumps(about, sort_keys=True)})
+        except SafetensorError as error:  # its word for what the disk says
+            raise OSError(str(error)) from error
 
 
-def find_weights(path: Path, *, digest: str) -> PretrainedWeights | None:
+def find_weights(path: Path, *, digest: str | None = None) -> PretrainedWeights | None:
     """The weights that `keep_weights` wrote; None where there are none, or not a byte for byte whole set.
 
     Args:
         path: of the safetensors file.
-        digest: SHA-256 of the file that they must have come from.
+        digest: SHA-256 of the file that they must have come from; None: of any.
     """
     try:
         with safe_open(path, framework="pt") as kept:
             about = json.loads(kept.metadata()[_KEY])
             tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118  # no mapping
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        whole = about.pop("tensors")
+        found = PretrainedWeights(**about, tensors=tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if about.pop("tensors") != digest_of_tensors(tensors) or about["digest"] != digest:
+    if whole != digest_of_tensors(tensors) or digest not in (None, found.digest):
         return None
-    return PretrainedWeights(**about, tensors=tensors)
+    return found
+
+
+def begin_with(network: Classifier, weights: PretrainedWeights) -> list[str]:
+    """Fill a network with pretrained weights; a head for other classes stays as it is.
+
+    Args:
+        network: of the kind that `weights.network` says, for images of any size.
+        weights: from `read_pretrained`.
+
+    Returns:
+        Names of the layers that stay as they are: the head, unless the weights have one for as many classes.
+
+    Raises:
+        ModelError: the network has another shape than the one that the weights are of.
+    """
+    ours = network.state_dict()
+    heads = {name for name in ours if name.startswith("head.")}
+    fitting = {name for name in heads if name in weights.tensors and weights.tensors[name].shape == ours[name].shape}
+    left = set() if fitting == heads else heads
+    given = {name: tensor for name, tensor in weights.tensors.items() if name not in left}
+    for name, tensor in ours.items():
+        if name not in left and (name not in given or given[name].shape != tensor.shape):
+            raise ModelError(
+                f"the weights {weights.name} are of another {weights.network}: {name} does not fit",
+                "Leave out what changes the network's shape (--set options…), and for compact use the image size "
+                "that the weights were learnt at.",
+            )
+    network.load_state_dict(given, strict=False)
+    return ["head"] if left else []
 
 
 def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -1,0 +1,195 @@
+"""Weights that lie on the Hugging Face hub: fetched because the user named them, checked, and kept."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file
+
+from vidi.data.cache import cache_folder
+from vidi.errors import MissingPackageError, ModelError, ResourceError
+from vidi.files import FolderLock, digest_of_file, writing_error
+from vidi.networks.pretrained.recognise import recognise
+from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+WEIGHTS, CARD = "model.safetensors", "README.md"
+UNSTATED_LICENSE = "not stated on its page"
+
+OnProgress = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """One set of weights on the hub, at one commit: what vidi was written for is what is fetched."""
+
+    repository: str
+    revision: str  # commit
+    digest: str  # SHA-256 of the file
+    size: str  # in words
+    normalisation: str
+
+
+HOSTED: Mapping[str, Hosted] = {
+    "vgg16": Hosted(
+        repository="timm/vgg16.tv_in1k",
+        revision="3394518cba29aee1ea82a49d971be90d2dd1dab7",
+        digest="57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
+        size="553 MB",
+        normalisation="imagenet",
+    ),
+    "resnet50": Hosted(
+        repository="timm/resnet50.a1_in1k",
+        revision="93271f4677dbf7b4d7f7e7d9d7811bd66c327e56",
+        digest="773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb",
+        size="102 MB",
+        normalisation="imagenet",
+    ),
+}
+
+
+def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
+    """The weights of that name, from the cache or, the first time, from the hub.
+
+    What broke off is fetched again; nothing half fetched is ever used or kept. No token is sent, and of vidi's own no
+    more than the request itself. `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean to huggingface-hub.
+
+    Args:
+        name: in `HOSTED`.
+        on_progress: called with what is fetched, the bytes so far and in all.
+
+    Raises:
+        MissingPackageError: huggingface-hub is not installed.
+        ResourceError: the hub cannot be reached or breaks off, or the disk refuses.
+        ModelError: what it sent is not the file that vidi knows.
+        UsageError: another process is fetching it.
+    """
+    hosted = HOSTED[name]
+    kept = cache_folder() / "weights" / f"{name}-{hosted.digest[:12]}.safetensors"
+    found = find_weights(kept, digest=hosted.digest)
+    if found is not None:
+        return found
+    if find_spec("huggingface_hub") is None:
+        raise MissingPackageError(
+            f"the weights of {name} are fetched by huggingface-hub, which is not installed",
+            f'Install it with: pip install "vidi[hub]"; {_by_hand(hosted)}',
+        )
+    with _fetching(kept.with_suffix(".fetching")) as folder:
+        path = _fetch(hosted, WEIGHTS, folder, on_progress)
+        if digest_of_file(path) != hosted.digest:
+            path.unlink()
+            raise ModelError(
+                f"what the hub sent is not the {WEIGHTS} of {hosted.repository} that vidi knows; it was not kept",
+                f"Try again later; {_by_hand(hosted)}",
+            )
+        weights = PretrainedWeights(
+            name=name,
+            network=name,
+            normalisation=hosted.normalisation,
+            license=_license(_fetch(hosted, CARD, folder, None)),
+            digest=hosted.digest,
+            tensors=recognise(load_file(path), source=hosted.repository).tensors,
+        )
+        keep_weights(kept, weights)
+    shutil.rmtree(folder, ignore_errors=True)  # kept in our own form; twice would be twice the space
+    return weights
+
+
+@contextlib.contextmanager
+def _fetching(folder: Path) -> Iterator[Path]:
+    """A folder held by this process; what a killed one left half fetched is cleared, whole files stay."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_error(error, folder) from error
+    with FolderLock(folder):
+        for leftover in folder.rglob("*.incomplete"):
+            leftover.unlink(missing_ok=True)
+        yield folder
+
+
+def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | None) -> Path:
+    """One file of the repository, by the hub's own library."""
+    # Both are read when the library is first imported. Its second way of fetching keeps a cache of its own elsewhere.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    # Of the HTTP library beneath, which is another one from release to release.
+    broken_connection: type[Exception] = vars(errors)["HTTPError"]
+    try:
+        path = hf_hub_download(
+            hosted.repository, file, revision=hosted.revision, local_dir=folder, token=False,
+            tqdm_class=_progress_bar(f"fetching {hosted.repository}", on_progress),
+        )  # fmt: skip
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
+        cause = error if isinstance(error, errors.HfHubHTTPError) else error.__cause__ or error
+        if constants.is_offline_mode():
+            reason = "HF_HUB_OFFLINE forbids it"
+        elif isinstance(cause, errors.HfHubHTTPError):
+            reason = f"the hub answers {cause.response.status_code}"
+        else:
+            reason = f"the hub cannot be reached ({type(cause).__name__}: {cause})"
+        raise _not_fetched(hosted, file, reason) from error
+    except broken_connection as error:
+        raise _not_fetched(hosted, file, f"the connection broke off ({error})") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise writing_error(error, folder / file) from error
+        raise _not_fetched(hosted, file, "the download broke off before the file was whole") from error
+    return Path(path)
+
+
+def _license(card: Path) -> str:
+    """What the page of the weights states: the head of its README is YAML."""
+    from huggingface_hub.repocard import metadata_load
+    from yaml import YAMLError
+
+    try:
+        about = metadata_load(card) or {}
+    except (YAMLError, ValueError):
+        return UNSTATED_LICENSE
+    stated = about.get("license_name") if about.get("license") == "other" else about.get("license")
+    return str(stated) if stated else UNSTATED_LICENSE
+
+
+def _progress_bar(what: str, on_progress: OnProgress | None) -> "type[tqdm[Any]]":
+    """A bar in the library's manner that draws nothing and tells the listener."""
+    from tqdm import tqdm
+
+    class Telling(tqdm):  # type: ignore[misc]
+        """Counts; someone else draws."""
+
+        monitor_interval = 0  # no thread that looks after drawing
+        closed = False
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
+            """Tell how far it is."""
+            if on_progress is not None and self.total:
+                on_progress(what, int(self.n), int(self.total))
+
+        def close(self) -> None:
+            """Tell the end once; there is no line to take away."""
+            if not self.closed:
+                self.closed = True
+                self.display()
+
+    return Telling
+
+
+def _not_fetched(hosted: Hosted, file: str, reason: str) -> ResourceError:
+    return ResourceError(f"{file} of {hosted.repository} could not be fetched: {reason}", _by_hand(hosted))
+
+
+def _by_hand(hosted: Hosted) -> str:
+    return (
+        f"download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand and give the "
+        f"file: --pretrained {WEIGHTS}"
+    )
