@@ -36,7 +36,8 @@ def build_network(
         UsageError: the size or the options do not fit the network.
     """
     network = design_network(name, image_size=image_size, class_count=class_count, options=options)
-    network.to_empty(device="cpu")
+    if network.head.weight.is_meta:
+        network.to_empty(device="cpu")
     initialise(network, seed=seed)
     return network
 

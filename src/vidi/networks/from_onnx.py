@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from vidi.errors import ModelError
+from vidi.networks.backbone import Backbone
 from vidi.networks.layers import Classifier, ConvNorm
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -39,8 +40,13 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
         Names of the layers that stay new: the head, where the number of classes differs.
 
     Raises:
-        ModelError: the weights are of another network.
+        ModelError: the weights are of another network, or of one of timm's.
     """
+    if any(isinstance(module, Backbone) for module in network.modules()):
+        raise ModelError(
+            "a model file of a timm backbone holds its layers as they are used, not as they are trained",
+            "Begin from its public weights again, with --pretrained.",
+        )
     left = []
     layers = {name: module for name, module in network.named_modules() if _holds_weights(module)}
     inside = tuple(f"{name}." for name, module in layers.items() if isinstance(module, ConvNorm))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from vidi.errors import UnknownNameError
+from vidi.networks.backbone import PREFIX, TimmNetwork
 from vidi.networks.compact import compact
 from vidi.networks.dense import dense
 from vidi.networks.layers import Classifier
@@ -34,11 +35,13 @@ NETWORKS: Mapping[str, NetworkBuilder] = {
 
 
 def find_network(name: str) -> NetworkBuilder:
-    """The builder of that name.
+    """The builder of that name; `timm/NAME` is a network of timm, where that is installed.
 
     Raises:
         UnknownNameError: there is none; the message lists them all.
     """
+    if name.startswith(PREFIX):
+        return TimmNetwork(name)
     try:
         return NETWORKS[name]
     except KeyError:

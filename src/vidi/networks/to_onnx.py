@@ -10,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
+from vidi.networks.backbone import Backbone
+from vidi.networks.exported import export_body
 from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, GridMean, Residual
 
 OPSET = 18
@@ -220,6 +222,15 @@ def _linear(graph: GraphWriter, layer: nn.Linear, value: str, name: str) -> str:
     return graph.add("Gemm", [value, *tensors], output=name, attributes={"transB": 1})
 
 
+def _backbone(graph: GraphWriter, layer: Backbone, value: str, name: str) -> str:
+    """The nodes that torch's exporter writes, between our value and our name."""
+    inner = export_body(layer.body, image_size=graph.image_size, prefix=f"{name}.body", opset=OPSET)
+    graph.add("Identity", [value], output=inner.input[0].name)
+    graph.nodes.extend(inner.node)
+    graph.tensors.extend(inner.initializer)
+    return graph.add("Identity", [inner.output[0].name], output=name)
+
+
 def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> str:
     return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], output=f"{name}.mean")], output=name)
 
@@ -237,6 +248,7 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     GridMean: _grid_mean,
     nn.MaxPool2d: _max_pool,
     Residual: _residual,
+    Backbone: _backbone,
     FoldBlocks: _fold_blocks,
     nn.Sequential: _sequence,
     nn.Conv2d: _convolution,

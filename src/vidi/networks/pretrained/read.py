@@ -1,9 +1,11 @@
-"""`--pretrained NAME|FILE`: the weights that a user can name, and how each is had."""
+"""`--pretrained NAME|FILE|timm/NAME`: the weights that a user can name, and how each is had."""
 
 from pathlib import Path
 
 from vidi.errors import UnknownNameError
+from vidi.networks.backbone import PREFIX
 from vidi.networks.pretrained.from_file import is_file_of_weights, weights_of_file
+from vidi.networks.pretrained.from_timm import timm_weights
 from vidi.networks.pretrained.hub import HOSTED, OnProgress, hosted_weights
 from vidi.networks.pretrained.packaged import PACKAGES, packaged_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
@@ -24,6 +26,8 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
     """
     if is_file_of_weights(source):
         return weights_of_file(Path(source))
+    if source.startswith(PREFIX):
+        return timm_weights(source)
     if source in PACKAGES:
         return packaged_weights(source)
     if source in HOSTED:
@@ -32,5 +36,5 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         return weights_of_file(Path(source))
     raise UnknownNameError(
         f"no weights are called {source!r}",
-        f"Use one of: {', '.join((*PACKAGES, *HOSTED))}; or a file that ends in .safetensors or .pth.",
+        f"Use one of: {', '.join((*PACKAGES, *HOSTED))}; or a file that ends in .safetensors or .pth; or timm/NAME.",
     )

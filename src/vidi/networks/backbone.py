@@ -1,0 +1,97 @@
+"""Networks of the library timm, taken as one layer: images in, features out."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vidi.errors import MissingPackageError, UnknownNameError, UsageError
+from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
+
+PREFIX = "timm/"
+
+
+class Backbone(nn.Module):
+    """A network of someone else's up to its features; in the model file it is what torch's own exporter makes of it."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, 3, height, width) to (batch, features)."""
+        features: Tensor = self.body(inputs)
+        return features
+
+
+class TimmNetwork:
+    """A builder for one name of timm's list."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name  # `timm/resnet18.a1_in1k`
+
+    def __call__(self, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+        """The backbone with its features found by trying, and a linear head.
+
+        Unlike vidi's own networks it has memory and values at once, even while others are only designed: many hold
+        tables that no file of weights brings along.
+
+        Raises:
+            MissingPackageError: timm is not installed.
+            UnknownNameError: timm has no network of that name.
+            UsageError: it does not take images of that size, or has no features to give.
+        """
+        options.refuse_others(self.name)
+        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # its own way to begin, the same each time; `initialise` goes over it
+            body = create_backbone(self.name, pretrained=False).eval()
+            head = nn.Linear(_try(self.name, body, image_size), class_count)
+        return Classifier(nn.Sequential(Backbone(body)), head)
+
+
+def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
+    """A network of timm without its head.
+
+    Args:
+        name: with the prefix `timm/`.
+        pretrained: whether timm fetches its weights.
+
+    Raises:
+        MissingPackageError: timm is not installed.
+        UnknownNameError: timm has no network of that name, or no such weights.
+    """
+    missing = [package for package in ("timm", "onnxscript") if find_spec(package) is None]
+    if missing:
+        raise MissingPackageError(
+            f"{name} needs {' and '.join(missing)}, which is not installed", 'Install it with: pip install "vidi[timm]"'
+        )
+    import timm
+
+    bare = name.removeprefix(PREFIX)
+    if not timm.is_model(bare.partition(".")[0]):
+        raise UnknownNameError(f"timm has no network called {bare!r}", "timm.list_models() shows them all.")
+    try:
+        made: Any = timm.create_model(bare, pretrained=pretrained, num_classes=0)
+    except RuntimeError as error:  # what timm raises where the part after the dot is unknown
+        raise UnknownNameError(
+            f"timm cannot make {bare!r}: {error}", "timm.list_pretrained() shows them all."
+        ) from error
+    body: nn.Module = made
+    return body
+
+
+def _try(name: str, body: nn.Module, image_size: tuple[int, int]) -> int:
+    """The number of features, found by pushing an empty image through."""
+    try:
+        with torch.inference_mode():
+            features = body(torch.zeros(1, 3, *image_size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UsageError(
+            f"{name} does not take images of {image_size[0]}x{image_size[1]} pixels: {error}",
+            "Use the size that its page names, with --imgsz.",
+        ) from error
+    if not isinstance(features, Tensor) or features.ndim != 2:
+        raise UsageError(f"{name} gives no row of features for an image", "Use a network for classification.")
+    return int(features.shape[1])

@@ -1,0 +1,96 @@
+"""A network of someone else's inside our graph, as torch's own exporter writes it."""
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import inliner
+from torch import nn
+
+from vidi.errors import ModelError
+from vidi.model_file.operators import OPERATORS
+from vidi.model_file.walk import RefusedError, walk_model
+
+
+def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, opset: int) -> onnx.GraphProto:
+    """The graph of a network, every name of which begins with `prefix`, as our own layers' do.
+
+    Args:
+        body: (batch, 3, height, width) to (batch, features); left in the mode that it is in.
+        image_size: (height, width) in pixels.
+        prefix: the layer's name.
+        opset: of ONNX.
+
+    Returns:
+        One input and one output; only operators that may stand in a model file.
+
+    Raises:
+        ModelError: the exporter cannot write it, or not without other operators.
+    """
+    training = body.training
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own about torch's insides
+            program = torch.onnx.export(
+                body.eval(), (torch.zeros(2, 3, *image_size),), dynamo=True, opset_version=opset, verbose=False,
+                input_names=["inputs"], output_names=["features"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )  # fmt: skip
+    except Exception as error:  # whatever tracing someone else's code runs into
+        raise ModelError(f"torch cannot write {prefix} as ONNX: {type(error).__name__}", _OTHER) from error
+    finally:
+        body.train(training)
+    assert program is not None  # noqa: S101  # as always without a file name
+    graph = inliner.inline_local_functions(program.model_proto).graph
+    if not graph.input[0].type.tensor_type.shape.dim[0].dim_param:  # the exporter falls back to this without a word
+        raise ModelError(f"written as ONNX, {prefix} would take one fixed number of images at a time", _OTHER)
+    foreign = sorted({node.op_type for node in graph.node if node.op_type not in OPERATORS or node.domain})
+    if foreign:
+        raise ModelError(
+            f"written as ONNX, {prefix} needs what may not stand in a model file: {', '.join(foreign)}", _OTHER
+        )
+    _add_prefix(graph, prefix)
+    return graph
+
+
+def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[int, int], opset: int) -> None:
+    """Whether the graph may stand in a model file, and answers as the network does for any number of images.
+
+    Raises:
+        ModelError: it may not, or does not.
+    """
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=8)
+    data = model.SerializeToString()
+    try:
+        walk_model(data)
+    except RefusedError as error:
+        raise ModelError(f"written as ONNX, the network is none that a model file may hold: {error}", _OTHER) from error
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    inputs = torch.randn(3, 3, *image_size, generator=torch.Generator().manual_seed(0))
+    (found,) = session.run(None, {graph.input[0].name: inputs.numpy()})
+    with torch.inference_mode():
+        expected = body.eval()(inputs).numpy()
+    allowed = 1e-3 * max(1.0, float(np.abs(expected).max()))
+    if found.shape != expected.shape or not np.abs(found - expected).max() <= allowed:
+        raise ModelError("written as ONNX, the network answers otherwise than in torch", _OTHER)
+
+
+def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
+    """Our names, without the exporter's notes on where in the code each node comes from."""
+    for field in ("value_info", "metadata_props", "doc_string"):
+        graph.ClearField(field)
+    for node in graph.node:
+        node.name = f"{prefix}.{node.name}"
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+        for names in (node.input, node.output):
+            names[:] = [f"{prefix}.{name}" if name else "" for name in names]
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        value.name = f"{prefix}.{value.name}"
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+
+
+_OTHER = "Use another network; convolutional ones usually can be written."
