@@ -102,6 +102,10 @@ class Deadline:
         """Seconds until the deadline; negative when it has passed."""
         return self.at - time.monotonic()
 
+    def later(self, seconds: float) -> "Deadline":
+        """The same deadline with some more seconds."""
+        return Deadline(self.at + seconds, self.seconds + seconds)
+
     def earlier(self, seconds: float) -> "Deadline":
         """The same deadline with some seconds kept back for what comes after."""
         return Deadline(self.at - seconds, self.seconds)

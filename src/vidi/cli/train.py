@@ -30,8 +30,13 @@ def train(
     network: Annotated[str | None, typer.Option("--network", help="compact (default), textbook or dense.")] = None,
     pretrained: Annotated[
         str | None,
-        typer.Option("--pretrained", metavar="NAME", help="Weights to begin from: auto, lite0 or lite2."),
+        typer.Option(
+            "--pretrained",
+            metavar="NAME",
+            help="Weights to begin from: auto, none, lite0, lite2, vgg16, resnet50, timm/NAME or a file of weights.",
+        ),
     ] = None,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Learn only a head on the pretrained network.")] = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training images.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Images for one step of the weights.")] = None,
     image_size: Annotated[
@@ -105,6 +110,7 @@ def train(
     if data is None or finish:
         raise _nothing_to_do(finish)
     given = {
+        "freeze": freeze or None,
         "epochs": epochs,
         "batch": batch,
         "image_size": None if image_size is None else parse_image_size(image_size),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidi.errors import DataError, ShapeError
 
@@ -22,6 +23,7 @@ class TrainingData:
     classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
     digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
+    initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:

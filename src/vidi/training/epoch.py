@@ -57,7 +57,7 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
         train_accuracy=counters.correct / max(1, counters.seen),
         validation_loss=loss,
         validation_accuracy=accuracy,
-        learning_rate=state.optimizer.param_groups[0]["lr"],
+        learning_rate=state.optimizer.param_groups[-1]["lr"],
         images_per_second=counters.seen / max(seconds, 1e-9),
         seconds=seconds + time.perf_counter() - start,
         limited_by=limited_by(state),

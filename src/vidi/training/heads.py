@@ -40,6 +40,7 @@ class Trial:
 
     kind: str
     strength: float
+    sharpness: float  # what its logits are multiplied by
     log_loss: float
     accuracy: float
 
@@ -49,7 +50,7 @@ class ChosenHead:
     """The head that did best on images that it had not seen, fitted on all of them."""
 
     head: LinearHead
-    best: Trial  # its kind and strength, and what cross-validation said
+    best: Trial  # its kind, strength and sharpness, and what cross-validation said
     trials: tuple[Trial, ...]  # all that were tried to the end
     held_out: NDArray[np.int64]  # rows of the features that were held out once
     probabilities: NDArray[np.float32]  # (held out, classes), each by a head that had not seen the image
@@ -172,15 +173,29 @@ def choose_head(
         logits = _held_out_logits(values, labels, fold_of, class_count=class_count, weights=each, wanted=wanted)
         held_out = np.flatnonzero(fold_of >= 0)
         judged = [_judge(raw[held_out], labels[held_out], *name) for name, raw in logits.items()]
-        best, probabilities, sharpness = min(judged, key=lambda one: one[0].log_loss)
-        (head,) = fit_heads(values, labels, best.kind, (best.strength,), class_count=class_count, weights=each)
+        best, probabilities = min(judged, key=lambda one: one[0].log_loss)
     return ChosenHead(
-        head=LinearHead(head.weight * sharpness, head.bias * sharpness),
+        head=fit_one_head(values, labels, best, class_count=class_count, weights=each),
         best=best,
-        trials=tuple(trial for trial, _, _ in judged),
+        trials=tuple(trial for trial, _ in judged),
         held_out=held_out,
         probabilities=probabilities.astype(np.float32),
     )
+
+
+def fit_one_head(
+    features: NDArray[np.float32],
+    labels: Labels,
+    trial: Trial,
+    *,
+    class_count: int,
+    weights: NDArray[np.floating] | None = None,
+) -> LinearHead:
+    """The head of a trial's kind, strength and sharpness for these images; arguments as of `choose_head`."""
+    each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
+    with threadpool_limits(1):
+        (head,) = fit_heads(features, labels, trial.kind, (trial.strength,), class_count=class_count, weights=each)
+    return LinearHead(head.weight * trial.sharpness, head.bias * trial.sharpness)
 
 
 def _held_out_logits(
@@ -232,7 +247,7 @@ def fit_heads(
     return [LinearHead(weight, head.bias - weight @ mean) for weight, head in zip(scaled, heads, strict=True)]
 
 
-def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[Trial, Floats, float]:
+def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[Trial, Floats]:
     """Held-out logits at the sharpness that suits them best: only a multinomial's are log probabilities by birth."""
     sharpness = 1 / best_temperature(np.exp(log_softmax(logits, axis=1)), labels)
     probabilities: Floats = np.exp(log_softmax(logits * sharpness, axis=1))
@@ -240,7 +255,8 @@ def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[
     trial = Trial(
         kind=kind,
         strength=strength,
+        sharpness=sharpness,
         log_loss=float(-np.log(truth).mean()),
         accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
     )
-    return trial, probabilities, sharpness
+    return trial, probabilities

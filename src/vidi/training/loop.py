@@ -43,7 +43,8 @@ def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64],
     counters, recipe, network = state.counters, around.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # a plain mean at first, so that they fit after a few steps
+        # A plain mean at first, so that the statistics fit after a few steps.
+        if isinstance(module, torch.nn.BatchNorm2d) and not recipe.keep_norms:
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
@@ -62,7 +63,7 @@ def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64],
         return
     share = rate_share(state.plan.progress(counters.step), recipe.schedule, warm_up=recipe.warm_up)
     for group in state.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * share * 0.5**counters.rollbacks
+        group["lr"] = group["rate"] * recipe.learning_rate * share * 0.5**counters.rollbacks
     state.optimizer.step()
     move_average(state, recipe.averaging)
     counters.add_images(loss_sum=loss, correct=correct, seen=len(images))
@@ -73,6 +74,10 @@ def push_through(
 ) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
     state.network.train()
+    if around.recipe.keep_norms:
+        for module in state.network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, correct = 0.0, 0
     for part in np.array_split(np.arange(len(images)), state.counters.parts):

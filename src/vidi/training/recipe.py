@@ -39,6 +39,8 @@ class Recipe:
     batch: int = 64  # images for one step of the weights
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3  # peak, reached after warm-up
+    layer_decay: float = 1.0  # of the learning rate from one layer to the one before it; 1 = the same for all
+    keep_norms: bool = False  # normalise by the statistics that the network began with, not by each batch's own
     momentum: float = 0.9  # sgd only, Nesterov's
     weight_decay: float = 0.0  # of the layers' weights; biases are left alone
     schedule: Schedule = "cosine"
@@ -146,6 +148,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "batch": (1, 65_536),
     "learning_rate": (1e-8, 100),
+    "layer_decay": (0.1, 1),
     "momentum": (0, 0.999),
     "weight_decay": (0, 1),
     "warm_up": (0, 0.9),

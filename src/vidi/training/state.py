@@ -92,17 +92,38 @@ def new_state(recipe: Recipe, *, class_count: int, plan: Plan) -> State:
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimizer; weight decay holds for weights of layers, not for biases."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """The recipe's optimizer; weight decay holds for weights of layers, not for biases.
+
+    A group's `rate` is its share of the learning rate: less for layers further from the head, where the recipe says so.
+    """
+    groups: list[dict[str, Any]] = []
+    for rate, parameters in _by_depth(network, recipe.layer_decay):
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        weights = [parameter for parameter in trained if parameter.ndim > 1]
+        others = [parameter for parameter in trained if parameter.ndim <= 1]
+        groups += [
+            {"params": weights, "weight_decay": recipe.weight_decay, "rate": rate},
+            {"params": others, "weight_decay": 0.0, "rate": rate},
+        ]
+    groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
         return optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
     if recipe.optimizer == "adamw":
         return optim.AdamW(groups, lr=recipe.learning_rate)
     return optim.Adam(groups, lr=recipe.learning_rate)
+
+
+def _by_depth(network: nn.Module, decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+    """The parameters with their share of the learning rate: 1 at the head, `decay` times less a layer further down."""
+    if decay == 1 or not isinstance(network, Classifier):
+        return [(1.0, list(network.parameters()))]
+    layers = [list(layer.parameters()) for layer in network.layers.children()]
+    layers = [parameters for parameters in layers if parameters]
+    depths = range(len(layers), 0, -1)
+    return [
+        *((decay**depth, parameters) for depth, parameters in zip(depths, layers, strict=True)),
+        (1.0, list(network.head.parameters())),
+    ]
 
 
 def state_as_tensors(state: State) -> Weights:

@@ -162,6 +162,10 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
 
 def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisation) -> None:
     """Begin from given weights instead of new ones."""
+    if arrays.initial is not None:
+        state.network.load_state_dict(dict(arrays.initial))
+        if state.averaged is not None:
+            state.averaged.load_state_dict(dict(arrays.initial))
     if arrays.start is None:
         return
     some = arrays.train_rows[:: max(1, len(arrays.train_rows) // SAMPLE_TO_START)][:SAMPLE_TO_START]

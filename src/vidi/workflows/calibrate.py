@@ -87,6 +87,8 @@ def _out_of_fold(
     for fold in range(FOLD_COUNT):
         held_out = fold_of == fold
         data = replace(arrays, train_rows=rows[~held_out], validation_rows=rows[:0])
+        if prepared.begin is not None:
+            data = replace(data, initial=prepared.begin(rows[~held_out]))
         until = (
             None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLD_COUNT - fold)))
         )

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,10 @@ def learn(
 ) -> TrainedNetwork:
     """Train, or go on from the folder's checkpoint, or (with `finish`) take what the checkpoint holds."""
     arrays = as_training_data(prepared)
-    if finish:
+    if finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, arrays, recipe=recipe)
+    if prepared.begin is not None:
+        arrays = replace(arrays, initial=prepared.begin(arrays.train_rows))
     trained = train_network(
         arrays,
         recipe,

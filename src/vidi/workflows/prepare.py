@@ -1,11 +1,12 @@
 """From what the user named to arrays that training may see: read, frame, check, split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.checked import CheckResult
@@ -29,6 +30,9 @@ LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
 SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
 
 
+Begin = Callable[[NDArray[np.int64]], Mapping[str, Tensor]]  # rows to learn a head from → the network's tensors
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Data ready to be learnt from."""
@@ -43,6 +47,7 @@ class Prepared:
     cache_key: str  # of the pixels in the cache
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     start: Start | None = None  # weights to begin from
+    begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
 
 
 def prepare(

@@ -14,9 +14,10 @@ from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.backbones import NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.calibrate import calibrate_model
 from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.ladder import Ladder, climb, plan_ladder
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
@@ -155,33 +156,60 @@ class _Job:
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     recipe: Recipe
     deadline: Deadline | None  # for everything, counted from the first look
-    candidates: tuple[Candidate, ...]  # pretrained networks to try; none: training begins from new weights
+    traits: DataTraits
+    ladder: Ladder
+    candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
 
 
 def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
     """Find the images, and choose the recipe unless it is given."""
-    deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
+    begun = Deadline.after(0.0)
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
-    candidates = find_candidates(request, traits)
+    ladder = find_ladder(request, traits)
+    candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
     chosen = recipe if recipe is not None and not candidates else choose_recipe(request, traits, candidates)
-    return _Job(request=request, dataset=dataset, sizes=sizes, recipe=chosen, deadline=deadline, candidates=candidates)
+    return _Job(
+        request=request,
+        dataset=dataset,
+        sizes=sizes,
+        recipe=chosen,
+        deadline=None if ladder.minutes is None else begun.later(60 * ladder.minutes),
+        traits=traits,
+        ladder=ladder,
+        candidates=candidates,
+    )
 
 
-def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:
-    """The pretrained networks that the request leaves to be tried."""
-    if request.pretrained in (None, NONE):
-        return ()
+def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
+    """What the request leaves to be tried, from a head on learnt features to a network from scratch.
+
+    Raises:
+        UsageError: it names two places for the network to come from.
+    """
+    is_set = request.network is not None or request.weights is not None
+    if is_set and request.pretrained not in (None, NONE):
+        _refuse_two_places(request)
+    return plan_ladder(
+        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes
+    )
+
+
+def _refuse_two_places(request: TrainRequest) -> None:
     for flag, value in (("--network", request.network), ("--from", request.weights)):
         if value is not None:
             raise UsageError(
                 f"{flag} {value} and --pretrained {request.pretrained} both say where the network comes from",
                 "Give one of them.",
             )
+
+
+def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:
+    """The pretrained networks that the request leaves to be tried."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
-    return candidates_for(request.pretrained, usual_size=traits.usual_size, image_size=size)
+    return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)
 
 
 def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Run:
@@ -196,13 +224,21 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
     keep_preparation(folder, prepared, recipe)
     for sentence in describe_preparation(prepared, recipe):
         events.say(sentence)
+    if job.ladder.reason:
+        events.say(job.ladder.sentence)
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
         prepared, trained = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
+        publish_unfinished(folder, prepared, trained)  # what comes may be better; this is there already
     with stop_on_signal() as should_stop:
         if not job.candidates:
             trained = learn(
                 folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
             )
+        elif len(job.ladder.rungs) > 1:
+            prepared, trained = climb(
+                folder, prepared, trained, job.ladder.rungs[1], traits=job.traits, changes=request.changes,
+                deadline=deadline, finish=finish, should_stop=should_stop, events=events,
+            )  # fmt: skip
         publish_unfinished(folder, prepared, trained)
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)

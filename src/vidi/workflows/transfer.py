@@ -1,19 +1,26 @@
 """Transfer learning's first rung as a step of a run: choose the backbone, compute features, fit the head."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidi.files import write_whole
+from vidi.networks.pretrained.backbone import set_head
+from vidi.training.data import TrainingData
+from vidi.training.heads import Trial, fit_one_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.transfer import frozen_backbone, learn_head, with_head
-from vidi.workflows.backbones import Candidate, choose_backbone, features_of, groups_of, learnt_rows
+from vidi.workflows.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
-from vidi.workflows.prepare import Prepared, reframe
+from vidi.workflows.prepare import Begin, Prepared, reframe
 from vidi.workflows.run_folder import RECIPE
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
@@ -44,7 +51,22 @@ def learn_by_features(
     network = frozen_backbone(weights, data, image_size=recipe.image_size)
     trained = with_head(network, chosen, rows, data, recipe, license=weights.license)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
-    return prepared, trained
+    return replace(prepared, begin=_beginning(features, rows, data, backbone, chosen.best)), trained
+
+
+def _beginning(
+    features: NDArray[np.float32], rows: NDArray[np.int64], data: TrainingData, backbone: ChosenBackbone, best: Trial
+) -> Begin:
+    """What fine-tuning begins from: the backbone, and a head of the same kind that knows the given images alone."""
+
+    def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
+        known = np.isin(rows, learnt)
+        head = fit_one_head(features[known], data.labels[rows[known]], best, class_count=data.class_count)
+        network = frozen_backbone(backbone.weights, data, image_size=backbone.recipe.image_size)
+        set_head(network, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+        return network.state_dict()
+
+    return begin
 
 
 def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
@@ -52,6 +74,8 @@ def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray
     labels = prepared.labels[rows]
     if len(rows) <= MOST_IN_FOLDS:
         return deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=seed)
+    if len(validation := prepared.split.rows("validation")):
+        return np.where(np.isin(rows, validation), 0, -1)
     parts = -(-len(rows) // (MOST_IN_FOLDS // FOLD_COUNT))
     fold_of = deal_folds(labels, groups_of(prepared, rows), folds=parts, seed=seed)
     return np.where(fold_of == 0, 0, -1)

