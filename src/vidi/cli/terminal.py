@@ -36,6 +36,10 @@ class Terminal:
         """Images decoded so far, with rate and time left."""
         self.count("reading images", done, total)
 
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights fetched so far, with rate and time left."""
+        self.count(f"fetching {what}", done, total)
+
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far, with rate and time left."""
         self.count("computing features", done, total)

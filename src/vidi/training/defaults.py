@@ -148,7 +148,8 @@ def _backbone_recipe(traits: DataTraits) -> Recipe:
         epochs=20,
         batch=32,
         optimizer="sgd",
-        learning_rate=0.01,
+        learning_rate=0.003,
+        keep_norms=True,  # a batch's own statistics would undo in a few steps what the features know
         momentum=0.9,
         weight_decay=1e-4,
         schedule="cosine",

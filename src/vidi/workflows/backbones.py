@@ -20,7 +20,7 @@ from vidi.training.heads import choose_head
 from vidi.training.objective import Normalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.transfer import frozen_backbone
-from vidi.workflows.events import Events
+from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.prepare import Prepared
@@ -58,9 +58,14 @@ def candidates_for(
     return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
 
 
-def backbone_recipe(candidate: Candidate, traits: DataTraits, *, changes: Mapping[str, object]) -> Recipe:
-    """The recipe for a candidate; what the user asked for in `changes` stands above every rule."""
-    weights = read_pretrained(candidate.name)
+def backbone_recipe(
+    candidate: Candidate, traits: DataTraits, *, changes: Mapping[str, object], events: Events = SILENCE
+) -> Recipe:
+    """The recipe for a candidate; what the user asked for in `changes` stands above every rule.
+
+    Its weights are fetched here where they lie on the hub and are not kept yet.
+    """
+    weights = read_pretrained(candidate.name, on_progress=events.fetching)
     recipe = recipe_for(traits, network=weights.network)
     source = f"the weights of {candidate.name}"
     recipe = recipe.changed(

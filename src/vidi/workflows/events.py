@@ -15,6 +15,9 @@ class Events(Protocol):
     def reading(self, done: int, total: int) -> None:
         """Images decoded so far."""
 
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights that the user named, fetched so far."""
+
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
 
@@ -29,6 +32,9 @@ class Silence:
         """Say nothing."""
 
     def reading(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
         """Show nothing."""
 
     def features(self, done: int, total: int) -> None:

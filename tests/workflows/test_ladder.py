@@ -1,0 +1,186 @@
+"""Which rungs a run climbs, and which of two networks is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.draw import class_folders
+
+from vidi.model_file.read import read_model
+from vidi.training.defaults import DataTraits
+from vidi.training.progress import Progress
+from vidi.training.recipe import Recipe
+from vidi.workflows import ladder
+from vidi.workflows.events import Silence
+from vidi.workflows.ladder import plan_ladder
+from vidi.workflows.request import DataRequest
+from vidi.workflows.train import TrainRequest, resume, train
+
+PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400), is_grey=False)
+SMALL = DataTraits(image_count=50_000, class_count=10, usual_size=(32, 32), is_grey=False)
+
+
+def rungs(traits: DataTraits, **said: object) -> tuple[str, ...]:
+    return plan(traits, **said).rungs
+
+
+def plan(traits: DataTraits, **said: object) -> ladder.Ladder:
+    usual: dict[str, object] = {"pretrained": None, "is_set": False, "changes": {}, "minutes": None}
+    return plan_ladder(traits, **{**usual, **said})
+
+
+def test_photographs_begin_from_learnt_features_and_many_small_images_from_scratch():
+    assert rungs(PHOTOGRAPHS) == ("head", "fine-tune")
+    assert rungs(SMALL) == ("scratch",)
+    assert rungs(replace(SMALL, image_count=1_260)) == ("head", "scratch")
+    assert rungs(replace(SMALL, image_count=160)) == ("head",)
+    assert rungs(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
+    assert rungs(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
+
+
+def test_what_the_user_says_stands_above_the_plan():
+    assert rungs(PHOTOGRAPHS, pretrained="none") == ("scratch",)
+    assert rungs(PHOTOGRAPHS, is_set=True) == ("scratch",)
+    assert rungs(PHOTOGRAPHS, changes={"epochs": 5}) == ("scratch",)
+    assert rungs(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
+    assert rungs(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
+    assert rungs(SMALL, pretrained="lite0") == ("head", "fine-tune")
+    assert rungs(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
+
+
+def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
+    assert plan(PHOTOGRAPHS).minutes == 5
+    assert "at most 5 minutes" in plan(PHOTOGRAPHS).sentence
+    assert plan(PHOTOGRAPHS, minutes=0.5).minutes == 0.5
+    assert plan(replace(SMALL, image_count=60_000)).minutes == 20
+    assert plan(PHOTOGRAPHS, changes={"epochs": 5}).minutes is None
+    assert "epochs was set" in plan(PHOTOGRAPHS, changes={"epochs": 5}).sentence
+
+
+def test_without_the_packages_a_run_begins_from_scratch_and_says_so(monkeypatch):
+    monkeypatch.setattr(ladder, "is_installed", lambda _: False)
+
+    assert rungs(PHOTOGRAPHS) == ("scratch",)
+    assert "no package with learnt weights" in plan(PHOTOGRAPHS).sentence
+
+
+class Told(Silence):
+    def __init__(self, *, stop_after: int = 0) -> None:
+        self.sentences: list[str] = []
+        self.stop_after = stop_after
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def training(self, progress: Progress) -> None:
+        self.stop_after -= 1
+        if self.stop_after == 0:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+
+
+@pytest.fixture(autouse=True)
+def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibration's five more trainings are another test's subject."""
+    from vidi.workflows import calibrate
+
+    def held_out(folder, prepared, trained, **_):
+        rows = prepared.split.rows("validation")
+        return rows, calibrate.answer_pixels(calibrate.Predictor.load(folder), prepared.pixels, rows)
+
+    monkeypatch.setattr(calibrate, "_out_of_fold", held_out)
+
+
+def request(data: Path, output: Path, **changes: object) -> TrainRequest:
+    usual = {"image_size": (32, 32), "features": "onnxruntime", "epochs": 2, "batch": 8, "precision": "float32"}
+    return TrainRequest(
+        data=DataRequest(source=str(data)), output=output, pretrained="lite0", changes={**usual, **changes}
+    )
+
+
+def made_better(monkeypatch: pytest.MonkeyPatch, is_better: bool) -> None:
+    monkeypatch.setattr(ladder, "_compare", lambda *_: (is_better, "as a test says"))
+
+
+@pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.parametrize("is_better", [True, False])
+def test_the_better_of_head_and_fine_tuned_network_is_kept(data: Path, tmp_path: Path, monkeypatch, is_better):
+    made_better(monkeypatch, is_better)
+
+    run = train(request(data, tmp_path / "run"))
+
+    recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
+    metadata = read_model(run.folder).metadata
+    assert run.finished
+    assert recipe.freeze is not is_better
+    assert (recipe.head == "trained") is is_better
+    assert metadata.recipe["freeze"] is not is_better
+    assert metadata.weights_license == "Apache-2.0"
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neither_has_seen(data: Path, tmp_path: Path):
+    told = Told()
+
+    run = train(request(data, tmp_path / "run", learning_rate=1e-6), events=told)
+
+    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: "))
+    assert "right on 6 validation images" in sentence
+    history = (run.folder / "results.csv").read_text().splitlines()
+    assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: the head was there already
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Path):
+    told, asked = Told(), request(data, tmp_path / "run")
+    asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
+
+    run = train(asked, events=told)
+
+    assert any("fine-tune: left out, for an epoch takes about" in sentence for sentence in told.sentences)
+    assert run.finished
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(data: Path, tmp_path: Path, monkeypatch):
+    made_better(monkeypatch, True)
+    stopped = train(request(data, tmp_path / "run", epochs=3), events=Told(stop_after=2))
+    assert not stopped.finished
+    assert read_model(stopped.folder).metadata.unfinished
+
+    run = resume(tmp_path / "run")
+
+    assert run.finished
+    whole = train(request(data, tmp_path / "whole", epochs=3))
+    digests = [read_model(one.folder).metadata.weights_digest for one in (run, whole)]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_what_was_stopped_can_be_finished_as_it_is(data: Path, tmp_path: Path, monkeypatch):
+    made_better(monkeypatch, False)
+    train(request(data, tmp_path / "run", epochs=3), events=Told(stop_after=1))
+
+    run = resume(tmp_path / "run", finish=True)
+
+    assert run.finished
+    assert Recipe.from_toml((run.folder / "recipe.toml").read_text()).freeze
+
+
+def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
+    labels = np.arange(400) % 2
+    answers = np.where(np.arange(400) % 5 == 0, 1 - labels, labels)  # a fifth is wrong
+    sure = np.where(answers[:, None] == np.arange(2), 0.99, 0.01)
+    unsure = np.where(answers[:, None] == np.arange(2), 0.6, 0.4)
+
+    losses = [ladder._judged(probabilities, labels)[0] for probabilities in (sure, unsure)]
+
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
