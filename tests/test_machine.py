@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from vidi.machine import Deadline, core_count, memory_bytes, tune_allocator
+from vidi.machine import Deadline, _core_quota, core_count, memory_bytes, physical_core_count, tune_allocator
 
 
 def test_the_machine_has_a_core_and_some_memory():
@@ -39,3 +39,25 @@ print(faults() - before)
 
 def test_tuning_twice_does_no_harm():
     assert tune_allocator() == tune_allocator()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_control_groups_share_of_the_cores_is_rounded_up(tmp_path, files, cores):
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    assert _core_quota(tmp_path) == cores or (cores is None and _core_quota(tmp_path) > 1_000)
+
+
+def test_there_are_no_more_physical_cores_than_cores():
+    assert 1 <= physical_core_count() <= core_count()

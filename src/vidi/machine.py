@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -11,10 +12,37 @@ from typing import Self
 
 
 def core_count() -> int:
-    """Processor cores that this process may use; at least 1."""
+    """Processor cores that this process may use, or a control group's share of them where that is less; at least 1."""
+    return max(1, min(len(_allowed_cores()), _core_quota()))
+
+
+def physical_core_count() -> int:
+    """Of these the physical ones, where two of what the system calls cores may be one core's two threads."""
+    cores = {_siblings(core) or str(core) for core in _allowed_cores()}
+    return max(1, min(len(cores), core_count()))
+
+
+def _allowed_cores() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+        return set(os.sched_getaffinity(0))
+    return set(range(os.cpu_count() or 1))
+
+
+def _siblings(core: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+    return ""
+
+
+def _core_quota(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores' worth of time that the control group grants, rounded up; a great many where it sets no limit."""
+    with contextlib.suppress(OSError, ValueError):  # version 2: "200000 100000", or "max 100000"
+        granted, of = (folder / "cpu.max").read_text().split()
+        return math.ceil(int(granted) / int(of))
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # version 1; -1 is no limit
+        quota, period = (int((folder / f"cpu/cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return math.ceil(quota / period) if quota > 0 else 1 << 20
+    return 1 << 20
 
 
 def memory_bytes() -> int:

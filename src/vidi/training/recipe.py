@@ -19,6 +19,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "class_weights": ("none", "balanced"),
     "normalisation": ("standardise", "rescale"),
     "precision": ("auto", "float32", "bfloat16"),
+    "device": ("auto", "cpu", "cuda", "mps"),
 }
 
 
@@ -46,6 +47,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU that torch can use, else the processor
     checkpoint_seconds: float = 30.0  # at least this long between two checkpoints
     sources: Mapping[str, str] = field(default_factory=dict)  # field name → where its value came from
 
