@@ -1,9 +1,19 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
-from vidi.machine import Deadline, _core_quota, core_count, memory_bytes, physical_core_count, tune_allocator
+from vidi.machine import (
+    SHORT_WAIT,
+    Deadline,
+    _core_quota,
+    core_count,
+    memory_bytes,
+    physical_core_count,
+    tune_allocator,
+    wait_without_spinning,
+)
 
 
 def test_the_machine_has_a_core_and_some_memory():
@@ -35,6 +45,22 @@ print(faults() - before)
 
     # Ten arrays of 32 MB are 80,000 pages when each is mapped anew.
     assert int(done.stdout) < 8_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}),
+        ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_threads_look_around_before_they_sleep_unless_the_user_chose_otherwise(monkeypatch, before, after):
+    monkeypatch.setattr(os, "environ", dict(before))
+
+    wait_without_spinning()
+
+    assert os.environ == after
 
 
 def test_tuning_twice_does_no_harm():

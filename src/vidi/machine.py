@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
+
 
 def core_count() -> int:
     """Processor cores that this process may use, or a control group's share of them where that is less; at least 1."""
@@ -87,9 +89,12 @@ def wait_without_spinning() -> None:
     """Let torch's threads sleep while they wait for one another; has an effect only before torch is imported.
 
     By default they spin, which costs nothing on an idle machine, but beside another busy process a training step of
-    a small network takes five times as long (`python -m bench spinning`). A choice of the user's own stands.
+    a small network takes five times as long (`python -m bench spinning`). Asleep at once, on the other hand, they must
+    be woken hundreds of times in a step: so they look around for a moment first. A choice of the user's own stands.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", SHORT_WAIT)
 
 
 @contextlib.contextmanager
