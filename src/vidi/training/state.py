@@ -74,8 +74,12 @@ class State:
         return self.averaged or self.network
 
     def keep_best(self) -> None:
-        """Copy the judged network's weights."""
-        self.best = {name: tensor.detach().clone() for name, tensor in self.judged().state_dict().items()}
+        """Copy the judged network's weights, into the same memory each time: new places would scatter the heap."""
+        weights = self.judged().state_dict()
+        if not self.best:
+            self.best = {name: torch.empty_like(tensor) for name, tensor in weights.items()}
+        for name, tensor in weights.items():
+            self.best[name].copy_(tensor)
 
 
 def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = ON_PROCESSOR) -> State:
