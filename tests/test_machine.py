@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +46,20 @@ print(faults() - before)
 
     # Ten arrays of 32 MB are 80,000 pages when each is mapped anew.
     assert int(done.stdout) < 8_000
+
+
+def test_an_older_c_library_gets_the_threshold_that_it_accepts(monkeypatch):
+    asked = []
+
+    def mallopt(setting: int, value: int) -> int:
+        asked.append((setting, value))
+        return int(setting != -3 or value <= 32 << 20)
+
+    monkeypatch.setattr("vidi.machine.ctypes.CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
+
+    assert tune_allocator()
+    assert [value for setting, value in asked if setting == -3] == [1 << 30, 32 << 20]
+    assert len(asked) == 4
 
 
 @pytest.mark.parametrize(

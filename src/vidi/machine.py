@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
 SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
 
 
@@ -75,8 +76,9 @@ def tune_allocator(*, mapped_from: int = 1 << 30, kept: int = 2**31 - 1, ahead: 
     except (OSError, AttributeError, TypeError):  # macOS, Windows, musl
         return False
     mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int
-    settings = ((m_mmap_threshold, mapped_from), (m_trim_threshold, kept), (m_top_pad, ahead))
-    return all(mallopt(setting, value) == 1 for setting, value in settings)
+    if mallopt(m_mmap_threshold, mapped_from) != 1 and mallopt(m_mmap_threshold, OLD_GLIBC_MAPPED_FROM) != 1:
+        return False
+    return all(mallopt(setting, value) == 1 for setting, value in ((m_trim_threshold, kept), (m_top_pad, ahead)))
 
 
 def give_memory_back() -> None:
