@@ -153,7 +153,7 @@ def limit_threads() -> None:
 def where(network: Classifier) -> Device:
     """The device that a network lies on."""
     kinds: dict[str, Device] = {"cuda": "cuda", "mps": "mps"}
-    return kinds.get(network.head.weight.device.type, "cpu")
+    return kinds.get(next(network.parameters()).device.type, "cpu")
 
 
 def seconds_per_image(network: Classifier, image_size: tuple[int, int], *, batch: int, precision: Precision) -> float:

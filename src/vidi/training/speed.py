@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidi.machine import tune_allocator
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
-from vidi.training.engine import Engine, limit_threads, matrix_rate
+from vidi.training.engine import Engine, limit_threads, matrix_rate, where
 from vidi.training.loop import train
 from vidi.training.objective import Normalisation
 from vidi.training.recipe import Recipe
@@ -72,7 +72,7 @@ class _Stopwatch:
 def operations_of(network: Classifier, image_size: tuple[int, int]) -> int:
     """Nominal floating-point operations of one image on its way forward: products and sums, padding included."""
     network.eval()
-    example = torch.zeros(1, 3, *image_size, device=network.head.weight.device)
+    example = torch.zeros(1, 3, *image_size, device=where(network))
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(example)
     return int(counter.get_total_flops())
