@@ -11,6 +11,7 @@ BENCHES = {
     "predict": "bench.predict",
     "check": "bench.check",
     "spinning": "bench.spinning",
+    "engine": "bench.engine",
     "accuracy": "bench.accuracy",
 }
 

@@ -1,8 +1,8 @@
-"""Training beside another busy process: threads that sleep while they wait, against threads that spin.
+"""Training beside another busy process: threads that sleep while they wait, that look around first, that spin.
 
     python -m bench spinning
 
-One step of the compact network at 32 x 32 pixels, batch 64, float32, with both settings in turn, first alone, then
+One step of the compact network at 32 x 32 pixels, batch 64, float32, with each setting in turn, first alone, then
 beside as many busy processes as there are cores. Prints medians, their ratio, n and versions.
 """
 
@@ -11,7 +11,10 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
+
+from vidi.machine import SHORT_WAIT
 
 ROUNDS = 3
 STEP = """
@@ -28,9 +31,17 @@ print((time.perf_counter() - start) / count * 1000)
 """
 
 
-def step_milliseconds(policy: str) -> float:
+SETTINGS = {
+    "asleep at once": {"OMP_WAIT_POLICY": "PASSIVE"},
+    f"after {SHORT_WAIT} looks": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT},
+    "after 10000 looks": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"},
+    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
+}
+
+
+def step_milliseconds(setting: Mapping[str, str]) -> float:
     """One training step in a process of its own."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": policy}
+    environment = {**os.environ, **setting}
     result = subprocess.run([sys.executable, "-c", STEP], env=environment, capture_output=True, text=True, check=True)
     return float(result.stdout)
 
@@ -50,16 +61,17 @@ def main() -> None:
         busy = [multiprocessing.Process(target=spin, args=(stop,)) for _ in range(beside)]
         for process in busy:
             process.start()
-        times: dict[str, list[float]] = {"PASSIVE": [], "ACTIVE": []}
+        times: dict[str, list[float]] = {name: [] for name in SETTINGS}
         for _ in range(ROUNDS):
-            for policy, measured in times.items():
-                measured.append(step_milliseconds(policy))
+            for name, measured in times.items():
+                measured.append(step_milliseconds(SETTINGS[name]))
         stop.set()
         for process in busy:
             process.join()
-        asleep, spinning = (statistics.median(times[policy]) for policy in ("PASSIVE", "ACTIVE"))
-        print(f"beside {beside} busy processes: asleep {asleep:.0f} ms, spinning {spinning:.0f} ms a step, "
-              f"spinning / asleep {spinning / asleep:.2f}")  # fmt: skip
+        medians = {name: statistics.median(measured) for name, measured in times.items()}
+        usual = medians[f"after {SHORT_WAIT} looks"]
+        shown = ", ".join(f"{name} {median:.0f} ms ({median / usual:.2f})" for name, median in medians.items())
+        print(f"beside {beside} busy processes, a step: {shown}")
 
 
 if __name__ == "__main__":

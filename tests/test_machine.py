@@ -1,9 +1,20 @@
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from vidi.machine import Deadline, core_count, memory_bytes, tune_allocator
+from vidi.machine import (
+    SHORT_WAIT,
+    Deadline,
+    _core_quota,
+    core_count,
+    memory_bytes,
+    physical_core_count,
+    tune_allocator,
+    wait_without_spinning,
+)
 
 
 def test_the_machine_has_a_core_and_some_memory():
@@ -37,5 +48,57 @@ print(faults() - before)
     assert int(done.stdout) < 8_000
 
 
+def test_an_older_c_library_gets_the_threshold_that_it_accepts(monkeypatch):
+    asked = []
+
+    def mallopt(setting: int, value: int) -> int:
+        asked.append((setting, value))
+        return int(setting != -3 or value <= 32 << 20)
+
+    monkeypatch.setattr("vidi.machine.ctypes.CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
+
+    assert tune_allocator()
+    assert [value for setting, value in asked if setting == -3] == [1 << 30, 32 << 20]
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}),
+        ({"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_threads_look_around_before_they_sleep_unless_the_user_chose_otherwise(monkeypatch, before, after):
+    monkeypatch.setattr(os, "environ", dict(before))
+
+    wait_without_spinning()
+
+    assert os.environ == after
+
+
 def test_tuning_twice_does_no_harm():
     assert tune_allocator() == tune_allocator()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_control_groups_share_of_the_cores_is_rounded_up(tmp_path, files, cores):
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    assert _core_quota(tmp_path) == cores or (cores is None and _core_quota(tmp_path) > 1_000)
+
+
+def test_there_are_no_more_physical_cores_than_cores():
+    assert 1 <= physical_core_count() <= core_count()

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -9,12 +10,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
+SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
+
 
 def core_count() -> int:
-    """Processor cores that this process may use; at least 1."""
+    """Processor cores that this process may use, or a control group's share of them where that is less; at least 1."""
+    return max(1, min(len(_allowed_cores()), _core_quota()))
+
+
+def physical_core_count() -> int:
+    """Of these the physical ones, where two of what the system calls cores may be one core's two threads."""
+    cores = {_siblings(core) or str(core) for core in _allowed_cores()}
+    return max(1, min(len(cores), core_count()))
+
+
+def _allowed_cores() -> set[int]:
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+        return set(os.sched_getaffinity(0))
+    return set(range(os.cpu_count() or 1))
+
+
+def _siblings(core: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+    return ""
+
+
+def _core_quota(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores' worth of time that the control group grants, rounded up; a great many where it sets no limit."""
+    with contextlib.suppress(OSError, ValueError):  # version 2: "200000 100000", or "max 100000"
+        granted, of = (folder / "cpu.max").read_text().split()
+        return math.ceil(int(granted) / int(of))
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # version 1; -1 is no limit
+        quota, period = (int((folder / f"cpu/cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        return math.ceil(quota / period) if quota > 0 else 1 << 20
+    return 1 << 20
 
 
 def memory_bytes() -> int:
@@ -45,8 +76,9 @@ def tune_allocator(*, mapped_from: int = 1 << 30, kept: int = 2**31 - 1, ahead: 
     except (OSError, AttributeError, TypeError):  # macOS, Windows, musl
         return False
     mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int
-    settings = ((m_mmap_threshold, mapped_from), (m_trim_threshold, kept), (m_top_pad, ahead))
-    return all(mallopt(setting, value) == 1 for setting, value in settings)
+    if mallopt(m_mmap_threshold, mapped_from) != 1 and mallopt(m_mmap_threshold, OLD_GLIBC_MAPPED_FROM) != 1:
+        return False
+    return all(mallopt(setting, value) == 1 for setting, value in ((m_trim_threshold, kept), (m_top_pad, ahead)))
 
 
 def give_memory_back() -> None:
@@ -59,9 +91,12 @@ def wait_without_spinning() -> None:
     """Let torch's threads sleep while they wait for one another; has an effect only before torch is imported.
 
     By default they spin, which costs nothing on an idle machine, but beside another busy process a training step of
-    a small network takes five times as long (`python -m bench spinning`). A choice of the user's own stands.
+    a small network takes five times as long (`python -m bench spinning`). Asleep at once, on the other hand, they must
+    be woken hundreds of times in a step: so they look around for a moment first. A choice of the user's own stands.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", SHORT_WAIT)
 
 
 @contextlib.contextmanager

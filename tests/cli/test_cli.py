@@ -122,8 +122,11 @@ def test_wrong_use_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, wor
     assert list(tmp_path.iterdir()) == []
 
 
-def test_doctor_names_the_limits_and_the_cache(tmp_path: Path):
+def test_doctor_names_the_engine_the_limits_and_the_cache(tmp_path: Path):
     sections = json.loads(vidi("doctor", "--json", folder=tmp_path).stdout)
+
+    assert sections["training"]["device"] in ("cpu", "cuda", "mps")
+    assert 0 < sections["training"]["share_of_product"] < 2
 
     assert sections["limits"]["pixels"] == 64_000_000
     assert sections["machine"]["cores"] >= 1

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from tests.draw import draw as draw_image
 
 from vidi.errors import UsageError
@@ -135,6 +136,27 @@ def test_blur_flattens_and_spares_the_others():
 
     assert blurred[0].std() < noise[0].std() / 3
     np.testing.assert_array_equal(blurred[1], noise[1])
+
+
+def test_blur_is_the_gaussian_of_scipy_and_an_image_is_blurred_alike_in_any_batch():
+    noise = np.random.default_rng(0).integers(0, 256, (3, 24, 30, 3), dtype=np.uint8)
+    numbers = np.array([[0.2] * DRAWS, [0.1] * DRAWS, [0.0] * DRAWS], np.float32)
+
+    blurred = blur(noise, numbers, radius=1.5)
+
+    for index, deviation in enumerate((1.2, 0.6)):
+        expected = gaussian_filter(noise[index].astype(float), deviation, axes=(0, 1), mode="nearest")
+        assert np.abs(blurred[index] - expected).max() <= 2.5
+        np.testing.assert_array_equal(
+            blurred[index], blur(noise[index : index + 1], numbers[index : index + 1], radius=1.5)[0]
+        )
+    np.testing.assert_array_equal(blurred[2], noise[2])
+
+
+def test_a_blur_wider_than_the_image_is_nearly_flat():
+    noise = np.random.default_rng(0).integers(0, 256, (1, 12, 8, 3), dtype=np.uint8)
+
+    assert blur(noise, draws(1, 0.24), radius=32.0).astype(float).std(axis=(1, 2)).max() < 6
 
 
 def test_erasing_paints_one_rectangle_in_the_mean_colour():

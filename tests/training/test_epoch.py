@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tests.training.examples import drawn_data, small_recipe
 
+from vidi.training.engine import ON_PROCESSOR
 from vidi.training.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
 from vidi.training.objective import Normalisation
 from vidi.training.schedule import Plan
@@ -56,7 +57,7 @@ def around_with(seconds_left: float) -> Surroundings:
     """80 steps at most, 4 in an epoch."""
     return Surroundings(
         data=drawn_data(), recipe=small_recipe(epochs=20, batch=9), normalisation=Normalisation((0,) * 3, (1,) * 3),
-        precision="float32", class_weights=None, deadline=TimeLeft(seconds_left), should_stop=lambda: False,
+        engine=ON_PROCESSOR, class_weights=None, deadline=TimeLeft(seconds_left), should_stop=lambda: False,
         after_step=lambda _: False,
     )  # fmt: skip
 

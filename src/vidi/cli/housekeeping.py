@@ -65,7 +65,10 @@ def cache(
 
 
 def doctor(as_json: options.AsJson = False) -> None:
-    """Show what this computer has, which limits apply, and what is missing."""
+    """Show what this computer has, how fast it trains, which limits apply, and what is missing."""
+    from vidi.machine import wait_without_spinning
+
+    wait_without_spinning()  # before torch is imported
     from vidi.workflows.doctor import describe_machine
 
     sections = describe_machine()

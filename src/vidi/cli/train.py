@@ -56,6 +56,9 @@ def train(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Decides every random number of the training.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu, cuda or mps; a GPU that torch can use is taken by itself.")
+    ] = None,
     set_values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. augmentation.flip=none."),
@@ -119,6 +122,7 @@ def train(
         "loss": loss,
         "patience": patience,
         "seed": seed,
+        "device": device,
     }
     request = story.TrainRequest(
         data=options.data_request(context.params),

@@ -48,7 +48,9 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
     counters, data, start = state.counters, around.data, time.perf_counter()
     loss, accuracy = None, None
     if len(data.validation_rows):
-        loss, accuracy = score(state.judged(), data, normalisation=around.normalisation, precision=around.precision)
+        loss, accuracy = score(
+            state.judged(), data, normalisation=around.normalisation, precision=around.engine.precision
+        )
     note_gain(state, epoch, loss=loss, accuracy=accuracy)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
     row = EpochRow(

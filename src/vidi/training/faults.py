@@ -2,6 +2,7 @@
 
 import re
 
+import torch
 from torch import Tensor
 
 from vidi.errors import GateError, ResourceError
@@ -11,16 +12,6 @@ from vidi.training.state import State, restore_state
 
 SKIPS_BEFORE_ROLLBACK = 10
 ROLLBACKS_BEFORE_GIVING_UP = 3
-
-
-# torch says it only in a RuntimeError's text: its allocator on Linux, on Windows, a C++ exception, and oneDNN, whose
-# "primitive" fails for nothing else once the first batch has gone through.
-_SHORTAGE = re.compile(r"can't allocate memory|not enough memory|bad_alloc|out of memory|could not \w+ a primitive")
-
-
-def is_memory_shortage(error: BaseException) -> bool:
-    """Whether numpy or torch could not get memory."""
-    return isinstance(error, MemoryError) or _SHORTAGE.search(str(error)) is not None
 
 
 def split_further(state: State, error: BaseException, *, batch: int) -> None:
@@ -40,6 +31,8 @@ def split_further(state: State, error: BaseException, *, batch: int) -> None:
     state.counters.parts = min(2 * parts, batch)
     state.optimizer.zero_grad(set_to_none=True)
     give_memory_back()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     largest = -(-batch // state.counters.parts)
     state.notes.append(
         f"memory ran short: batches of {batch} now go through in {state.counters.parts} parts of at most {largest}"

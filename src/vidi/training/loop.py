@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vidi.training.augment import augment, draw
 from vidi.training.epoch import epoch_batches, finish_epoch, plan_early, why_to_stop
-from vidi.training.faults import is_memory_shortage, note_skipped_step, restore_buffers, split_further
+from vidi.training.faults import note_skipped_step, restore_buffers, split_further
 from vidi.training.objective import forward, summed_loss
 from vidi.training.schedule import rate_share
+from vidi.training.shortage import is_memory_shortage
 from vidi.training.state import State, move_average
 from vidi.training.surroundings import Surroundings
 
@@ -81,8 +82,9 @@ def push_through(
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, correct = 0.0, 0
     for part in np.array_split(np.arange(len(images)), state.counters.parts):
-        truth = torch.from_numpy(labels[part])
-        logits = forward(state.network, around.normalisation.inputs(images[part]), precision=around.precision)
+        truth = torch.from_numpy(labels[part]).to(around.engine.device)
+        inputs = around.normalisation.inputs(images[part], engine=around.engine)
+        logits = forward(state.network, inputs, precision=around.engine.precision)
         loss = summed_loss(logits, truth, recipe=around.recipe, class_weights=around.class_weights)
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
-from vidi.training.engine import Precision
+from vidi.training.engine import ON_PROCESSOR, Engine, Precision, where
 from vidi.training.recipe import Recipe
 
 # Of weights that come from elsewhere: how the images were scaled that they were learnt from.
@@ -29,11 +29,14 @@ class Normalisation:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def inputs(self, images: NDArray[np.uint8]) -> Tensor:
-        """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32, colour innermost in memory."""
-        values = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32)
-        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
-        return values.sub_(mean[:, None, None]).div_(std[:, None, None])
+    def inputs(self, images: NDArray[np.uint8], *, engine: Engine = ON_PROCESSOR) -> Tensor:
+        """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32, where and as the engine wants it."""
+        batch, height, width, colours = images.shape
+        # Whole rows at a time: three colours are too few for the vector units, which makes it twice as fast.
+        rows = torch.from_numpy(images).to(engine.device).reshape(batch, height, width * colours).to(torch.float32)
+        mean, std = (torch.tensor(numbers, device=engine.device).repeat(width) for numbers in (self.mean, self.std))
+        values = rows.sub_(mean).div_(std).view(images.shape).permute(0, 3, 1, 2)
+        return values if engine.channels_last else values.contiguous()
 
 
 def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
@@ -45,7 +48,7 @@ def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
 
 def forward(network: Classifier, inputs: Tensor, *, precision: Precision) -> Tensor:
     """Logits as float32, computed in the given precision."""
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+    with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         logits: Tensor = network(inputs)
     return logits.to(torch.float32)
 
@@ -86,13 +89,15 @@ def score(
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation images."""
     network.eval()
-    rows = data.validation_rows
+    rows, device = data.validation_rows, where(network)
+    engine = Engine(device=device, precision=precision)
     loss_sum, correct = 0.0, 0
     with torch.inference_mode():
         for start in range(0, len(rows), 128):
             piece = rows[start : start + 128]
-            logits = forward(network, normalisation.inputs(data.images[piece]), precision=precision)
-            truth = torch.from_numpy(data.labels[piece])
+            inputs = normalisation.inputs(data.images[piece], engine=engine)
+            logits = forward(network, inputs, precision=precision)
+            truth = torch.from_numpy(data.labels[piece]).to(device)
             loss_sum += float(functional.cross_entropy(logits, truth, reduction="sum"))
             correct += int((logits.argmax(dim=1) == truth).sum())
     return loss_sum / len(rows), correct / len(rows)

@@ -20,6 +20,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
     "head": ("trained", "multinomial", "ridge", "gaussian"),
     "precision": ("auto", "float32", "bfloat16"),
+    "device": ("auto", "cpu", "cuda", "mps"),
 }
 
 
@@ -54,6 +55,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU that torch can use, else the processor
     checkpoint_seconds: float = 30.0  # at least this long between two checkpoints
     sources: Mapping[str, str] = field(default_factory=dict)  # field name → where its value came from
 

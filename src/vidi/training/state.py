@@ -10,6 +10,7 @@ from torch import Tensor, nn, optim
 
 from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
+from vidi.training.engine import ON_PROCESSOR, Engine
 from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.schedule import Plan
@@ -73,11 +74,15 @@ class State:
         return self.averaged or self.network
 
     def keep_best(self) -> None:
-        """Copy the judged network's weights."""
-        self.best = {name: tensor.detach().clone() for name, tensor in self.judged().state_dict().items()}
+        """Copy the judged network's weights, into the same memory each time: new places would scatter the heap."""
+        weights = self.judged().state_dict()
+        if not self.best:
+            self.best = {name: torch.empty_like(tensor) for name, tensor in weights.items()}
+        for name, tensor in weights.items():
+            self.best[name].copy_(tensor)
 
 
-def new_state(recipe: Recipe, *, class_count: int, plan: Plan) -> State:
+def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = ON_PROCESSOR) -> State:
     """A network with its first weights, and an optimizer that has not stepped yet."""
     network = build_network(
         recipe.network,
@@ -86,7 +91,8 @@ def new_state(recipe: Recipe, *, class_count: int, plan: Plan) -> State:
         options=recipe.options,
         seed=recipe.seed,
     )
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = torch.channels_last if engine.channels_last else torch.contiguous_format
+    network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
     return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
 
@@ -132,7 +138,9 @@ def state_as_tensors(state: State) -> Weights:
     if state.averaged is not None:
         parts["averaged"] = state.averaged.state_dict()
     parts["optimizer"] = {f"{index}.{name}": tensor for index, name, tensor in _optimizer_tensors(state.optimizer)}
-    return {f"{part}/{name}": tensor.contiguous() for part, named in parts.items() for name, tensor in named.items()}
+    return {
+        f"{part}/{name}": tensor.cpu().contiguous() for part, named in parts.items() for name, tensor in named.items()
+    }
 
 
 def _optimizer_tensors(optimizer: optim.Optimizer) -> Iterator[tuple[int, str, Tensor]]:

@@ -7,7 +7,7 @@ import torch
 
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
-from vidi.training.engine import Precision
+from vidi.training.engine import Engine
 from vidi.training.objective import Normalisation
 from vidi.training.recipe import Recipe
 from vidi.training.state import State
@@ -20,8 +20,8 @@ class Surroundings:
     data: TrainingData
     recipe: Recipe
     normalisation: Normalisation
-    precision: Precision
-    class_weights: torch.Tensor | None  # (classes,) float32
+    engine: Engine
+    class_weights: torch.Tensor | None  # (classes,) float32, on the engine's device
     deadline: Deadline | None
     should_stop: Callable[[], bool]  # asked after every step
     after_step: Callable[[State], bool]  # tells and saves; true when it went back to an earlier step

@@ -17,7 +17,7 @@ from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine import Precision, choose_precision, seconds_per_image
+from vidi.training.engine import Engine, limit_threads, seconds_per_image
 from vidi.training.epoch import steps_in_epoch
 from vidi.training.keeper import Keeper
 from vidi.training.loop import train
@@ -25,6 +25,7 @@ from vidi.training.objective import Normalisation, normalisation_for
 from vidi.training.progress import EpochRow, Progress
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.schedule import Plan
+from vidi.training.settle import engine_of, moved_here, precision_of, with_engine
 from vidi.training.state import State, new_state, restore_state
 from vidi.training.surroundings import Surroundings
 
@@ -85,6 +86,7 @@ def train_network(
         ResourceError: memory or disk is too small.
     """
     tune_allocator()
+    limit_threads()
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     if resume:
@@ -93,12 +95,13 @@ def train_network(
         state, recipe, normalisation = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
     weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count)
+    engine = engine_of(recipe)
     around = Surroundings(
         data=arrays,
         recipe=recipe,
         normalisation=normalisation,
-        precision=precision_of(recipe),
-        class_weights=torch.from_numpy(weights) if recipe.class_weights == "balanced" else None,
+        engine=engine,
+        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights == "balanced" else None,
         deadline=deadline,
         should_stop=should_stop,
         after_step=keeper.after_step,
@@ -134,11 +137,10 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
         )
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
     normalisation = normalisation_for(recipe, arrays)
-    state = new_state(recipe, class_count=arrays.class_count, plan=Plan(recipe.epochs * per_epoch))
-    _start_from(state, arrays, normalisation=normalisation)
-    if recipe.precision == "auto":
-        chosen, reason = choose_precision()
-        recipe = recipe.changed({"precision": chosen}, source=f"{MEASURED} {reason}")
+    recipe = with_engine(recipe)
+    plan = Plan(recipe.epochs * per_epoch)
+    state = new_state(recipe, class_count=arrays.class_count, plan=plan, engine=engine_of(recipe))
+    _start_from(state, arrays, normalisation=normalisation, engine=engine_of(recipe))
     if deadline is not None:
         seconds = seconds_per_image(
             state.network, recipe.image_size, batch=recipe.batch, precision=precision_of(recipe)
@@ -160,7 +162,7 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
     return recipe.changed({"augmentation.shift": 0.0}, source=f"{MEASURED} time for {epochs:.1f} epochs only")
 
 
-def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisation) -> None:
+def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisation, engine: Engine) -> None:
     """Begin from given weights instead of new ones."""
     if arrays.initial is not None:
         state.network.load_state_dict(dict(arrays.initial))
@@ -169,16 +171,11 @@ def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisat
     if arrays.start is None:
         return
     some = arrays.train_rows[:: max(1, len(arrays.train_rows) // SAMPLE_TO_START)][:SAMPLE_TO_START]
-    left = start_from(state.network, arrays.start, inputs=normalisation.inputs(arrays.images[some]))
+    left = start_from(state.network, arrays.start, inputs=normalisation.inputs(arrays.images[some], engine=engine))
     if state.averaged is not None:
         state.averaged.load_state_dict(state.network.state_dict())
     if left:
         state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
-
-
-def precision_of(recipe: Recipe) -> Precision:
-    """The precision of a recipe that has been measured."""
-    return "bfloat16" if recipe.precision == "bfloat16" else "float32"
 
 
 def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
@@ -188,13 +185,12 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
     difference = identity_difference(checkpoint.values["data"], arrays.identity()) or _recipe_difference(saved, recipe)
     if difference:
         raise ModelError(f"{folder.name}: {difference}", "Resume with what the run was started with, or start anew.")
-    state = new_state(saved, class_count=arrays.class_count, plan=Plan(1))
+    saved, notes = moved_here(saved)
+    state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved))
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     if checkpoint.note:
         state.notes.append(checkpoint.note)
-    if saved.precision == "bfloat16" and choose_precision()[0] == "float32":
-        saved = saved.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
-        state.notes.append("this processor is slow in bfloat16: went on in float32, so the weights' bits will differ")
+    state.notes += notes
     if state.stopped_by in ("user", "deadline"):
         state.stopped_by = ""
     return state, saved, Normalisation(**checkpoint.values["normalisation"])

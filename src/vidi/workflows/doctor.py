@@ -50,11 +50,39 @@ def describe_machine() -> dict[str, dict[str, object]]:
             "memory_gigabytes": round(memory_bytes() / 1e9, 1),
             "python": platform.python_version(),
         },
+        "training": _training(),
         "packages": {name: _version(name) for name in PACKAGES},
         "parts": {name: _part(name, modules) for name, modules in EXTRAS.items()},
         "image_formats": {name: bool(features.check(feature)) for feature, name in CODECS.items()},
         "limits": {item.name: object.__getattribute__(limits, item.name) for item in fields(limits)},
         "cache": {"folder": escape_path(cache_folder()), "limit_gigabytes": LIMIT_BYTES / 1e9},
+    }
+
+
+def _training() -> dict[str, object]:
+    """What was chosen for training, and how near to the processor's best the usual network comes; some seconds."""
+    if find_spec("torch") is None:
+        return {"engine": _part("train", EXTRAS["train"])}
+    import torch
+
+    from vidi.training.defaults import DataTraits, recipe_for
+    from vidi.training.recipe import MEASURED
+    from vidi.training.settle import with_engine
+    from vidi.training.speed import MATRIX_SIDE, measure_steps
+
+    photographs = DataTraits(image_count=3_000, class_count=10, usual_size=(480, 640), is_grey=False)
+    recipe = with_engine(recipe_for(photographs))
+    measured = measure_steps(recipe)
+    height, width = recipe.image_size
+    return {
+        "device": recipe.device,
+        "precision": f"{recipe.precision} ({recipe.sources['precision'].removeprefix(MEASURED).strip()})",
+        "memory_format": "channels last" if measured.engine.channels_last else "planes",
+        "threads": torch.get_num_threads(),
+        "matrix_product": f"{measured.fastest_rate:.0f} GFLOP/s at {MATRIX_SIDE} x {MATRIX_SIDE}",
+        "training_step": f"{measured.rate:.0f} GFLOP/s, {measured.images / measured.seconds:.0f} images/s "
+        f"({recipe.network}, {height}x{width} pixels, batch {recipe.batch})",
+        "share_of_product": round(measured.share, 2),
     }
 
 

@@ -30,7 +30,9 @@ FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
-NEUTRAL = frozenset({"seed", "image_size", "class_weights", "precision", "features", "head", "head_strength", "freeze"})
+NEUTRAL = frozenset(  # what says nothing about how the weights are learnt
+    {"seed", "image_size", "class_weights", "device", "precision", "features", "head", "head_strength", "freeze"}
+)
 
 Rung = Literal["head", "fine-tune", "scratch"]
 

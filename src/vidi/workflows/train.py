@@ -12,6 +12,7 @@ from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.engine import choose_device
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
@@ -105,6 +106,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
     design_network(
         recipe.network, image_size=recipe.image_size, class_count=len(job.dataset.classes), options=recipe.options
     )
+    choose_device(recipe.device)
     split_file_of(request.data)
     source = Path(request.data.source)
     folder = open_run_folder(
