@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vidi.data.dataset import Dataset
+from vidi.errors import UsageError
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
@@ -18,6 +19,7 @@ from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
+from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.request import DataRequest, read_requested, split_file_of
 from vidi.workflows.run_folder import (
     RECIPE,
@@ -42,6 +44,7 @@ class TrainRequest:
     data: DataRequest
     network: str | None = None  # compact where left out, or that of `weights`
     weights: str | None = None  # a run folder or model file to begin from
+    recipe: str | None = None  # a recipe.toml that stands in place of the rules
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
     workers: int | None = None  # decoding processes
@@ -131,10 +134,27 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
 
 def choose_recipe(request: TrainRequest, traits: DataTraits) -> Recipe:
     """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
+    if request.recipe is not None:
+        return _recipe_from_file(request, Path(request.recipe), class_count=traits.class_count)
     if request.weights is None:
         return recipe_for(traits, network=request.network or "compact", changes=request.changes)
     start = read_start(Path(request.weights))
     return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
+
+
+def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) -> Recipe:
+    """The user's file in place of the rules; what the user set stands above it too."""
+    recipe = read_recipe_file(path)
+    if request.network not in (None, recipe.network):
+        raise UsageError(
+            f"--network {request.network} was given, and {path} is for {recipe.network}", "Leave one of the two out."
+        )
+    if request.weights is not None:
+        start = read_start(Path(request.weights))
+        recipe = shaped_by(recipe, start.changes, network=start.network)
+    recipe = recipe.changed(request.changes, source="you")
+    require_fitting(recipe, path, class_count=class_count)
+    return recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

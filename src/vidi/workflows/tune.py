@@ -1,0 +1,379 @@
+"""The search for a better recipe: read → split → trials → the best and the default once more → a plain finding."""
+
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.errors import ResourceError, UsageError
+from vidi.files import FolderLock, digest_of, escape_path, remove_leftovers
+from vidi.machine import Deadline
+from vidi.networks.build import design_network
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.dials import Dial, Room, choose_dials
+from vidi.training.tuning.importance import importances
+from vidi.training.tuning.study import Settings
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.framed_rows import FramedRows, framed_rows
+from vidi.workflows.held_out import SearchRows, choose_rows
+from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
+from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
+from vidi.workflows.request import read_requested, split_file_of
+from vidi.workflows.run_folder import SPLITS, open_run_folder
+from vidi.workflows.start import read_start
+from vidi.workflows.stopping import stop_on_signal
+from vidi.workflows.train import TrainRequest, choose_recipe
+from vidi.workflows.tune_document import read_tuning
+from vidi.workflows.tune_end import Finding, compare
+from vidi.workflows.tune_files import JOURNAL, TuneFiles
+from vidi.workflows.tune_trials import Search, TrialImages, best_row, recipe_of, run_trials
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+MINUTES = 30.0  # where the user gives no time
+TRIALS_AIMED = 20  # that fit where none is ended early
+LEAST_SECONDS = 2.0  # for one training
+SECONDS_AFTER = 5.0  # for the page and the importance of the dials
+SHARE_FOR_READING = 0.2  # of the time, at most, for decoding other image sizes
+WORKSHOP = "trial"  # in the folder of the search, while something is trained
+SAMPLE = 64  # images whose decoding is timed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneRequest:
+    """What the user asked for: as for a training, and how to search."""
+
+    training: TrainRequest  # its minutes are for everything; what it sets is not searched
+    trials: int | None = None  # at most
+    trial_minutes: float | None = None  # for each training; from the time in all where left out
+    storage: str | None = None  # a database that several machines share; a journal in the folder where left out
+    study: str | None = None  # its name there
+
+    def __post_init__(self) -> None:
+        if (self.storage is None) != (self.study is None):
+            raise UsageError("a shared study needs both a storage and a name", "Give --storage URL and --study NAME.")
+
+    def minutes(self) -> float:
+        """For everything."""
+        return MINUTES if self.training.minutes is None else self.training.minutes
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for tune.json; a password is left out."""
+        return {
+            "training": self.training.as_dict(),
+            "trials": self.trials,
+            "trial_minutes": self.trial_minutes,
+            "storage": None if self.storage is None else without_password(self.storage),
+            "study": self.study,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What a search left behind."""
+
+    folder: Path
+    is_finished: bool  # False: the user stopped it; `resume_tuning` goes on
+    is_better: bool  # whether the best recipe was shown to be better than the default one
+    document: Mapping[str, Any] = field(repr=False)  # tune.json
+    refused: int = 0  # images that could not be used
+
+
+def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
+    """Search for a better recipe, and say plainly whether one was found.
+
+    Raises:
+        UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
+    """
+    began = time.monotonic()
+    found = _look(request)
+    design_network(
+        found.recipe.network, image_size=found.recipe.image_size, class_count=len(found.dataset.classes),
+        options=found.recipe.options,
+    )  # fmt: skip
+    split_file_of(request.training.data)
+    source = Path(request.training.data.source)
+    folder = open_run_folder(
+        request.training.output, name=f"{found.dataset.name}-tune", source=source if source.is_dir() else None,
+        kind="tuning", overwrite=request.training.overwrite,
+    )  # fmt: skip
+    with FolderLock(folder):
+        document = {
+            "schema": 1, "state": "running", "request": request.as_dict(), "worker": secrets.token_hex(8),
+            "seconds_used": 0.0, "trials": [],
+        }  # fmt: skip
+        files = TuneFiles(folder=folder, document=document)
+        files.write()
+        events.say(f"writing to {escape_path(folder)}")
+        until = Deadline(began + 60 * request.minutes(), 60 * request.minutes())
+        return _run(_Job(request=request, found=found, files=files, events=events, until=until))
+
+
+def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:
+    """Go on with a search that was interrupted, for what is left of its time.
+
+    Args:
+        run: its folder.
+        storage: the URL of the shared study again, where it has a password.
+        finish: no more trials, only the comparison at the end.
+        events: is told what happens.
+
+    Raises:
+        UsageError: not a search, or one that is finished.
+    """
+    began = time.monotonic()
+    folder = run.parent if run.is_file() else run
+    document = read_tuning(folder)
+    with FolderLock(folder):
+        remove_leftovers(folder)
+        shutil.rmtree(folder / WORKSHOP, ignore_errors=True)  # of a trial that was killed
+        if document["state"] == "finished":
+            raise UsageError(
+                f"{escape_path(folder)} is finished", "Begin a new search, or train: vidi train DATA --recipe "
+                f"{escape_path(folder)}/recipe.toml",
+            )  # fmt: skip
+        request = _request_from(document["request"], storage)
+        files = TuneFiles(folder=folder, document=document)
+        left = max(0.0, 60 * request.minutes() - document["seconds_used"])
+        job = _Job(
+            request=request, found=_look(request), files=files, events=events, until=Deadline(began + left, left),
+            used_before=document["seconds_used"],
+        )  # fmt: skip
+        return _run(job, finish=finish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is known before the first image is decoded."""
+
+    dataset: Dataset
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    recipe: Recipe  # the default one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    request: TuneRequest
+    found: _Found
+    files: TuneFiles
+    events: Events
+    until: Deadline  # for everything
+    used_before: float = 0.0  # seconds, by the sessions before this one
+
+    def seconds_used(self) -> float:
+        return self.used_before + self.until.seconds - self.until.seconds_left()
+
+
+def _look(request: TuneRequest) -> _Found:
+    dataset = read_requested(request.training.data)
+    sizes = look_at_sizes(dataset)
+    recipe = choose_recipe(request.training, traits_of(dataset, sizes))
+    return _Found(dataset=dataset, sizes=sizes, recipe=recipe)
+
+
+def _run(job: _Job, *, finish: bool = False) -> Tuned:
+    """Everything from the first decoded image on; the folder is held by this process."""
+    prepared = _prepare(job)
+    rows = choose_rows(prepared)
+    chosen = np.concatenate([rows.train, rows.validation])
+    learnt = framed_rows(prepared, chosen, sizes=job.found.sizes, workers=job.request.training.workers)
+    held_out = framed_rows(prepared, rows.held_out, sizes=job.found.sizes, workers=job.request.training.workers)
+    study = _open_study(job)
+    settings = _agree(job, study, learnt, rows, class_count=len(prepared.dataset.classes))
+    job.files.begin(about=_about(job, prepared, rows, settings), dials=settings.dials)
+    job.events.say(_plan_sentence(settings, rows))
+    with stop_on_signal() as should_stop:
+        search = Search(
+            study=study,
+            settings=settings,
+            recipe=job.found.recipe,
+            images=TrialImages(
+                learnt=learnt,
+                train_count=len(rows.train),
+                classes=prepared.dataset.classes,
+                start=None if prepared.start is None else prepared.start.weights,
+            ),
+            workshop=job.files.folder / WORKSHOP,
+            worker=job.files.document["worker"],
+            until=job.until.earlier(2 * settings.trial_seconds + SECONDS_AFTER),
+            all_until=job.until,
+            most_trials=0 if finish else job.request.trials,
+            should_stop=should_stop,
+            events=job.events,
+        )
+        run_trials(search, after_each=lambda _rows: _keep(job, search))
+        finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
+    tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
+    if not job.request.training.images:
+        forget_pixels(prepared)
+        learnt.forget()
+        held_out.forget()
+    return tuned
+
+
+def _prepare(job: _Job) -> Prepared:
+    request, recipe, folder = job.request.training, job.found.recipe, job.files.folder
+    prepared = prepare(
+        job.found.dataset, request.data, sizes=job.found.sizes, image_size=recipe.image_size,
+        workers=request.workers, own=folder / SPLITS, on_progress=job.events.reading,
+    )  # fmt: skip
+    if request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(request.weights)))
+    keep_preparation(folder, prepared, recipe)
+    for sentence in describe_preparation(prepared, recipe):
+        job.events.say(sentence)
+    return prepared
+
+
+def _open_study(job: _Job) -> "Study":
+    request, worker = job.request, job.files.document["worker"]
+    if request.storage is None or request.study is None:
+        study = studies.journal_study(job.files.folder / JOURNAL, seed=job.found.recipe.seed)
+        studies.clear_stale(study, worker=None)
+        return study
+    study = studies.shared_study(request.storage, name=request.study, seed=int(worker, 16) % 2**31)
+    studies.clear_stale(study, worker=worker)
+    return study
+
+
+def _agree(job: _Job, study: "Study", learnt: FramedRows, rows: SearchRows, *, class_count: int) -> Settings:
+    """What the study was begun with, or what it begins with now."""
+    recipe = {name: value for name, value in job.found.recipe.as_dict().items() if name != "sources"}
+    data = _digest(learnt, len(rows.train))
+    known = studies.settings_of(study)
+    if known is not None:
+        studies.require_same(known, data=data, recipe=recipe)
+    else:
+        room = Room(usual_size=_usual(job.found.sizes), class_count=class_count, image_count=len(rows.train))
+        dials = choose_dials(job.found.recipe, room)
+        if not dials:
+            raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
+        seconds = _trial_seconds(job)
+        known = Settings(
+            data=data, recipe=recipe, dials=_affordable(dials, learnt, job.found.recipe, job), trial_seconds=seconds
+        )
+        studies.begin(study, known)
+    studies.want_default(study, known.dials)
+    return known
+
+
+def _trial_seconds(job: _Job) -> float:
+    """How long one training may take: so that about twenty trials fit, and two more at the end."""
+    left = job.until.seconds_left() - SECONDS_AFTER
+    count = TRIALS_AIMED if job.request.trials is None else min(TRIALS_AIMED, job.request.trials)
+    seconds = max(LEAST_SECONDS, left / (count + 2))
+    if job.request.trial_minutes is not None:
+        seconds = 60 * job.request.trial_minutes
+    if 3 * seconds > left:
+        raise ResourceError(
+            f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
+            "Give more with --minutes; ten times what a training takes is little.",
+        )
+    return round(seconds, 1)
+
+
+def _affordable(dials: tuple[Dial, ...], learnt: FramedRows, recipe: Recipe, job: _Job) -> tuple[Dial, ...]:
+    """Without the image size where decoding the images at every size would take too much of the time."""
+    size = next((dial for dial in dials if dial.name == "image_size"), None)
+    if size is None:
+        return dials
+    seconds = learnt.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
+    if seconds <= SHARE_FOR_READING * job.until.seconds_left():
+        return dials
+    job.events.say(f"image sizes are not searched: decoding for each would take {seconds:.0f} s")
+    return tuple(dial for dial in dials if dial is not size)
+
+
+def _digest(learnt: FramedRows, train_count: int) -> str:
+    """One digest for the images that trials see, in order, with their labels and parts."""
+    lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, learnt.labels.tolist(), strict=True)]
+    return digest_of("\n".join([str(train_count), *lines]).encode())
+
+
+def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    height, width = (int(side) for side in np.median(np.array(sizes), axis=0))
+    return height, width
+
+
+def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The group of each image as a number."""
+    return np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+
+
+def _about(job: _Job, prepared: Prepared, rows: SearchRows, settings: Settings) -> dict[str, Any]:
+    """What tune.json says of the search as a whole."""
+    return {
+        "data": {"name": prepared.dataset.name, "classes": len(prepared.dataset.classes)},
+        "images": {
+            "train": len(rows.train),
+            "validation": len(rows.validation),
+            "held_out": len(rows.held_out),
+            "held_out_from": rows.held_out_from,
+        },
+        "network": job.found.recipe.network,
+        "trial_seconds": settings.trial_seconds,
+        "default": job.found.recipe.as_dict(),
+    }
+
+
+def _plan_sentence(settings: Settings, rows: SearchRows) -> str:
+    names = ", ".join(dial.name for dial in settings.dials)
+    held = f"{len(rows.held_out):,} images are held out for the comparison at the end"
+    return f"searching {names}; at most {settings.trial_seconds:g} s for each training; {held}"
+
+
+def _keep(job: _Job, search: Search) -> None:
+    rows = studies.trial_rows(search.study)
+    job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
+
+
+def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: int) -> Tuned:
+    rows = studies.trial_rows(search.study)
+    best = best_row(rows)
+    job.files.after_trial(rows, best=best, seconds_used=job.seconds_used())
+    recipe, is_better = search.recipe, finding is not None and finding.is_better
+    if best is not None:
+        found = recipe_of(
+            recipe, search.settings.dials, best.values,
+            source=f"tune: trial {best.number} of {len(rows)} in {job.files.folder.resolve().name}",
+        )  # fmt: skip
+        job.files.document["best"] = {"trial": best.number, "values": dict(best.values), "recipe": found.as_dict()}
+        recipe = found if is_better else recipe
+    job.files.conclude(
+        state="interrupted" if finding is None else "finished",
+        finding=None if finding is None else finding.as_json(),
+        importance=importances(search.study, search.settings.dials, seed=search.recipe.seed),
+        recipe=recipe,
+    )
+    return Tuned(
+        folder=job.files.folder, is_finished=finding is not None, is_better=is_better,
+        document=job.files.document, refused=refused,
+    )  # fmt: skip
+
+
+def without_password(url: str) -> str:
+    """A database's URL with stars for the password.
+
+    >>> without_password("postgresql://anna:secret@host/tune")
+    'postgresql://anna:***@host/tune'
+    """
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
+    """The request that `TuneRequest.as_dict` wrote."""
+    saved = values["storage"]
+    if saved is not None and storage is None and ":***@" in saved:
+        raise UsageError("the study's password was not kept", f"Give the URL again: --storage {saved}")
+    plain = {**values, "training": TrainRequest.from_dict(values["training"]), "storage": storage or saved}
+    return TuneRequest(**plain)
