@@ -17,7 +17,8 @@ FROM_NOTHING = ("docs/tutorial.md", "docs/how-to/train.md")  # these train the r
 RUN = ("console", "python")
 OWN_TEST = ("docs/model-file.md",)  # tests/model_file/test_docs.py runs its examples without vidi
 NOT_RUN = re.compile(
-    r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*|vidi tune .* --storage .*"
+    r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
+    r"|vidi tune .* --storage .*"
 )
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
 

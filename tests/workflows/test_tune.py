@@ -21,8 +21,7 @@ from vidi.training.progress import SearchProgress
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.dials import Dial, Room
 from vidi.training.tuning.trial import Outcome
-from vidi.workflows import tune as story
-from vidi.workflows import tune_trials
+from vidi.workflows import tune_plan, tune_trials
 from vidi.workflows.events import Silence
 from vidi.workflows.held_out import set_aside
 from vidi.workflows.report import rebuild_report
@@ -30,8 +29,10 @@ from vidi.workflows.request import DataRequest
 from vidi.workflows.run_folder import open_run_folder
 from vidi.workflows.runs import list_runs, table
 from vidi.workflows.train import TrainRequest
-from vidi.workflows.tune import TuneRequest, resume_tuning, tune, without_password
+from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tune_end import KEEP
+from vidi.workflows.tune_plan import trial_seconds
+from vidi.workflows.tune_request import TuneRequest, without_password
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
 MINUTES = 600.0  # so that no clock decides: the number of trials does
@@ -95,7 +96,7 @@ def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
     def only_the_rate(recipe: Recipe, room: Room) -> tuple[Dial, ...]:
         return (Dial(name="learning_rate", usual=recipe.learning_rate, low=1e-7, high=0.3, is_log=True),)
 
-    monkeypatch.setattr(story, "choose_dials", only_the_rate)
+    monkeypatch.setattr(tune_plan, "choose_dials", only_the_rate)
     wanted = request(data, tmp_path / "run", trials=6, epochs=12, learning_rate=1e-7)
 
     tuned = tune(wanted)
@@ -313,6 +314,25 @@ def test_a_search_is_named_for_what_it_is_and_its_page_can_be_made_again(data: P
     with pytest.raises(UsageError, match=r"holds a search of `vidi tune`"):
         open_run_folder(tuned.folder, name="x", source=None, overwrite=True)
     assert (tuned.folder / "tune.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("left", "epoch", "trials", "minutes", "expected"),
+    [
+        (220, 0.1, None, None, 10.0),  # a twenty-second of the time: twenty trials and two more
+        (220, 3.0, None, None, 24.0),  # eight epochs take longer, and leave room enough
+        (220, 30.0, None, None, 27.5),  # six trials and two more
+        (220, None, 3, None, 44.0),
+        (220, 3.0, None, 0.5, 30.0),  # as the user says
+        (30, 0.1, None, None, 2.0),
+    ],
+)
+def test_one_training_gets_the_time_that_leaves_room_for_enough_of_them(
+    left: float, epoch: float | None, trials: int | None, minutes: float | None, expected: float
+):
+    wanted = TuneRequest(training=TrainRequest(data=DataRequest(source="x")), trials=trials, trial_minutes=minutes)
+
+    assert trial_seconds(left, epoch=epoch, request=wanted) == expected
 
 
 def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path):

@@ -95,6 +95,7 @@ def tune(
     from vidi.workflows import tune as story
     from vidi.workflows.prepare import parse_image_size
     from vidi.workflows.train import TrainRequest
+    from vidi.workflows.tune_request import TuneRequest
 
     events = Terminal()
     if resume is not None:
@@ -117,9 +118,7 @@ def tune(
         output=output,
         overwrite=overwrite,
     )
-    request = story.TuneRequest(
-        training=training, trials=trials, trial_minutes=trial_minutes, storage=storage, study=study
-    )
+    request = TuneRequest(training=training, trials=trials, trial_minutes=trial_minutes, storage=storage, study=study)
     _conclude(story.tune(request, events=events), events, as_json=as_json)
 
 

@@ -34,7 +34,7 @@ def draw_search_history(
         axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
 
     end = f" The best has {best[-1] * 100:.1f} %." if best else ""
     return draw_svg(

@@ -77,6 +77,7 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "headline": headline(document),
         "comparison": (document["finding"] or {}).get("comparison"),
         "images": document["images"],
+        "notes": document["notes"],
         "seconds_each": document["trial_seconds"],
         "seconds_used": document["seconds_used"],
         "counts": Counter(line.state for line in lines),

@@ -1,9 +1,9 @@
 """A recipe that the user gives as a file: `--recipe FILE`."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
@@ -13,8 +13,9 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.run_folder import RECIPE
 
 LARGEST_BYTES = 1_000_000
-OPTION_TYPES: Mapping[str, type] = {"filters": list, "pooling": str, "dense_width": int, "width": float}
-KINDS = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table", bool: "true or false"}
+NAME_ONE = "Name a recipe.toml, or the run folder with it."
+OPTION_KINDS: Mapping[str, type] = {"filters": list, "pooling": str, "dense_width": int, "width": float}
+WORDS = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table"}
 
 
 def read_recipe_file(path: Path) -> Recipe:
@@ -29,20 +30,16 @@ def read_recipe_file(path: Path) -> Recipe:
     shown = escape_path(place)
     try:
         if place.stat().st_size > LARGEST_BYTES:
-            raise UsageError(f"{shown} is too large for a recipe", "Name a recipe.toml, or the run folder with it.")
-        recipe = Recipe.from_toml(place.read_text("utf-8"))
+            raise UsageError("it is too large for a recipe", NAME_ONE)
+        text = place.read_text("utf-8")
+        _refuse_wrong_kinds(text)
+        return _with_sources(Recipe.from_toml(text), place)
     except OSError as error:
-        raise UsageError(
-            f"{shown} cannot be read: {error.strerror or error}", "Name a recipe.toml, or the run folder with it."
-        ) from error
+        raise UsageError(f"{shown} cannot be read: {error.strerror or error}", NAME_ONE) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not text in UTF-8", NAME_ONE) from error
     except UsageError as error:
         raise UsageError(f"{shown}: {error.cause}", error.remedy) from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"{shown}: a value of the recipe is of the wrong kind", "Correct it; docs/reference/recipe.md lists all."
-        ) from error
-    _refuse_wrong_kinds(recipe, shown)
-    return _with_sources(recipe, place)
 
 
 def require_fitting(recipe: Recipe, path: Path, *, class_count: int) -> None:
@@ -88,22 +85,29 @@ def _names(recipe: Recipe) -> list[str]:
     return [*fields, *(name for name in recipe.sources if name not in fields)]
 
 
-def _refuse_wrong_kinds(recipe: Recipe, shown: str) -> None:
-    usual, values = Recipe().as_dict(), recipe.as_dict()
-    expected: dict[str, type] = {
-        name: type(value) for name, value in usual.items() if name not in ("options", "sources")
-    }
-    expected |= {f"augmentation.{name}": type(value) for name, value in usual["augmentation"].items()}
-    expected |= {f"options.{name}": kind for name, kind in OPTION_TYPES.items()}
-    for name, kind in expected.items():
+def _refuse_wrong_kinds(text: str) -> None:
+    """Name the first value that is, say, a text where a number belongs; what is no TOML is left to the recipe."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    for name, kind in _kinds().items():
         group, _, inner = name.partition(".")
-        held: Any = values[group]
-        value = held.get(inner) if inner else held
+        held = given.get(group)
+        value = held.get(inner) if inner and isinstance(held, dict) else None if inner else held
         if value is not None and not _is_of_kind(value, kind):
-            raise UsageError(f"{shown}: {name} is {value!r}", f"Use {KINDS[kind]}.")
-    size = recipe.image_size
-    if len(size) != 2 or not all(type(side) is int for side in size):
-        raise UsageError(f"{shown}: image_size is {list(size)}", "Use [height, width] in pixels.")
+            raise UsageError(f"{name} is {value!r}", f"Use {WORDS[kind]}.")
+    size = given.get("image_size", [8, 8])
+    if len(size) != 2 or not all(_is_of_kind(side, int) for side in size):
+        raise UsageError(f"image_size is {size}", "Use [height, width] in pixels.")
+
+
+def _kinds() -> dict[str, type]:
+    """Name of each value → what it is in TOML."""
+    usual = Recipe().as_dict()
+    kinds: dict[str, type] = {name: type(value) for name, value in usual.items()}
+    kinds |= {f"augmentation.{name}": type(value) for name, value in usual["augmentation"].items()}
+    return kinds | {f"options.{name}": kind for name, kind in OPTION_KINDS.items()}
 
 
 def _is_of_kind(value: object, kind: type) -> bool:

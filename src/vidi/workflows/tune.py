@@ -1,6 +1,5 @@
 """The search for a better recipe: read → split → trials → the best and the default once more → a plain finding."""
 
-import re
 import secrets
 import shutil
 import time
@@ -13,17 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
-from vidi.errors import ResourceError, UsageError
-from vidi.files import FolderLock, digest_of, escape_path, remove_leftovers
+from vidi.errors import UsageError
+from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.dials import Dial, Room, choose_dials
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.framed_rows import FramedRows, framed_rows
+from vidi.workflows.framed_rows import framed_rows
 from vidi.workflows.held_out import SearchRows, choose_rows
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
@@ -31,51 +29,18 @@ from vidi.workflows.request import read_requested, split_file_of
 from vidi.workflows.run_folder import SPLITS, open_run_folder
 from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
-from vidi.workflows.train import TrainRequest, choose_recipe
+from vidi.workflows.train import choose_recipe
 from vidi.workflows.tune_document import read_tuning
 from vidi.workflows.tune_end import Finding, compare
 from vidi.workflows.tune_files import JOURNAL, TuneFiles
+from vidi.workflows.tune_plan import SECONDS_AFTER, Planned, plan_search
+from vidi.workflows.tune_request import TuneRequest, request_from
 from vidi.workflows.tune_trials import Search, TrialImages, best_row, recipe_of, run_trials
 
 if TYPE_CHECKING:
     from optuna import Study
 
-MINUTES = 30.0  # where the user gives no time
-TRIALS_AIMED = 20  # that fit where none is ended early
-LEAST_SECONDS = 2.0  # for one training
-SECONDS_AFTER = 5.0  # for the page and the importance of the dials
-SHARE_FOR_READING = 0.2  # of the time, at most, for decoding other image sizes
 WORKSHOP = "trial"  # in the folder of the search, while something is trained
-SAMPLE = 64  # images whose decoding is timed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuneRequest:
-    """What the user asked for: as for a training, and how to search."""
-
-    training: TrainRequest  # its minutes are for everything; what it sets is not searched
-    trials: int | None = None  # at most
-    trial_minutes: float | None = None  # for each training; from the time in all where left out
-    storage: str | None = None  # a database that several machines share; a journal in the folder where left out
-    study: str | None = None  # its name there
-
-    def __post_init__(self) -> None:
-        if (self.storage is None) != (self.study is None):
-            raise UsageError("a shared study needs both a storage and a name", "Give --storage URL and --study NAME.")
-
-    def minutes(self) -> float:
-        """For everything."""
-        return MINUTES if self.training.minutes is None else self.training.minutes
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for tune.json; a password is left out."""
-        return {
-            "training": self.training.as_dict(),
-            "trials": self.trials,
-            "trial_minutes": self.trial_minutes,
-            "storage": None if self.storage is None else without_password(self.storage),
-            "study": self.study,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +107,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
                 f"{escape_path(folder)} is finished", "Begin a new search, or train: vidi train DATA --recipe "
                 f"{escape_path(folder)}/recipe.toml",
             )  # fmt: skip
-        request = _request_from(document["request"], storage)
+        request = request_from(document["request"], storage)
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         job = _Job(
@@ -188,21 +153,27 @@ def _run(job: _Job, *, finish: bool = False) -> Tuned:
     chosen = np.concatenate([rows.train, rows.validation])
     learnt = framed_rows(prepared, chosen, sizes=job.found.sizes, workers=job.request.training.workers)
     held_out = framed_rows(prepared, rows.held_out, sizes=job.found.sizes, workers=job.request.training.workers)
+    images = TrialImages(
+        learnt=learnt,
+        train_count=len(rows.train),
+        classes=prepared.dataset.classes,
+        start=None if prepared.start is None else prepared.start.weights,
+    )
     study = _open_study(job)
-    settings = _agree(job, study, learnt, rows, class_count=len(prepared.dataset.classes))
-    job.files.begin(about=_about(job, prepared, rows, settings), dials=settings.dials)
-    job.events.say(_plan_sentence(settings, rows))
     with stop_on_signal() as should_stop:
+        planned = plan_search(
+            study, images, job.found.recipe, job.request, sizes=job.found.sizes, until=job.until,
+            workshop=job.files.folder / WORKSHOP,
+        )  # fmt: skip
+        settings = planned.settings
+        job.files.begin(about=_about(job, prepared, rows, planned), dials=settings.dials)
+        for sentence in (*planned.notes, _plan_sentence(settings, rows)):
+            job.events.say(sentence)
         search = Search(
             study=study,
             settings=settings,
             recipe=job.found.recipe,
-            images=TrialImages(
-                learnt=learnt,
-                train_count=len(rows.train),
-                classes=prepared.dataset.classes,
-                start=None if prepared.start is None else prepared.start.weights,
-            ),
+            images=images,
             workshop=job.files.folder / WORKSHOP,
             worker=job.files.document["worker"],
             until=job.until.earlier(2 * settings.trial_seconds + SECONDS_AFTER),
@@ -246,71 +217,12 @@ def _open_study(job: _Job) -> "Study":
     return study
 
 
-def _agree(job: _Job, study: "Study", learnt: FramedRows, rows: SearchRows, *, class_count: int) -> Settings:
-    """What the study was begun with, or what it begins with now."""
-    recipe = {name: value for name, value in job.found.recipe.as_dict().items() if name != "sources"}
-    data = _digest(learnt, len(rows.train))
-    known = studies.settings_of(study)
-    if known is not None:
-        studies.require_same(known, data=data, recipe=recipe)
-    else:
-        room = Room(usual_size=_usual(job.found.sizes), class_count=class_count, image_count=len(rows.train))
-        dials = choose_dials(job.found.recipe, room)
-        if not dials:
-            raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
-        seconds = _trial_seconds(job)
-        known = Settings(
-            data=data, recipe=recipe, dials=_affordable(dials, learnt, job.found.recipe, job), trial_seconds=seconds
-        )
-        studies.begin(study, known)
-    studies.want_default(study, known.dials)
-    return known
-
-
-def _trial_seconds(job: _Job) -> float:
-    """How long one training may take: so that about twenty trials fit, and two more at the end."""
-    left = job.until.seconds_left() - SECONDS_AFTER
-    count = TRIALS_AIMED if job.request.trials is None else min(TRIALS_AIMED, job.request.trials)
-    seconds = max(LEAST_SECONDS, left / (count + 2))
-    if job.request.trial_minutes is not None:
-        seconds = 60 * job.request.trial_minutes
-    if 3 * seconds > left:
-        raise ResourceError(
-            f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
-            "Give more with --minutes; ten times what a training takes is little.",
-        )
-    return round(seconds, 1)
-
-
-def _affordable(dials: tuple[Dial, ...], learnt: FramedRows, recipe: Recipe, job: _Job) -> tuple[Dial, ...]:
-    """Without the image size where decoding the images at every size would take too much of the time."""
-    size = next((dial for dial in dials if dial.name == "image_size"), None)
-    if size is None:
-        return dials
-    seconds = learnt.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
-    if seconds <= SHARE_FOR_READING * job.until.seconds_left():
-        return dials
-    job.events.say(f"image sizes are not searched: decoding for each would take {seconds:.0f} s")
-    return tuple(dial for dial in dials if dial is not size)
-
-
-def _digest(learnt: FramedRows, train_count: int) -> str:
-    """One digest for the images that trials see, in order, with their labels and parts."""
-    lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, learnt.labels.tolist(), strict=True)]
-    return digest_of("\n".join([str(train_count), *lines]).encode())
-
-
-def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    height, width = (int(side) for side in np.median(np.array(sizes), axis=0))
-    return height, width
-
-
 def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The group of each image as a number."""
     return np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
 
 
-def _about(job: _Job, prepared: Prepared, rows: SearchRows, settings: Settings) -> dict[str, Any]:
+def _about(job: _Job, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:
     """What tune.json says of the search as a whole."""
     return {
         "data": {"name": prepared.dataset.name, "classes": len(prepared.dataset.classes)},
@@ -321,7 +233,8 @@ def _about(job: _Job, prepared: Prepared, rows: SearchRows, settings: Settings) 
             "held_out_from": rows.held_out_from,
         },
         "network": job.found.recipe.network,
-        "trial_seconds": settings.trial_seconds,
+        "trial_seconds": planned.settings.trial_seconds,
+        "notes": list(planned.notes) or job.files.document.get("notes", []),  # going on makes no new plan
         "default": job.found.recipe.as_dict(),
     }
 
@@ -359,21 +272,3 @@ def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: in
         folder=job.files.folder, is_finished=finding is not None, is_better=is_better,
         document=job.files.document, refused=refused,
     )  # fmt: skip
-
-
-def without_password(url: str) -> str:
-    """A database's URL with stars for the password.
-
-    >>> without_password("postgresql://anna:secret@host/tune")
-    'postgresql://anna:***@host/tune'
-    """
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
-
-
-def _request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
-    """The request that `TuneRequest.as_dict` wrote."""
-    saved = values["storage"]
-    if saved is not None and storage is None and ":***@" in saved:
-        raise UsageError("the study's password was not kept", f"Give the URL again: --storage {saved}")
-    plain = {**values, "training": TrainRequest.from_dict(values["training"]), "storage": storage or saved}
-    return TuneRequest(**plain)

@@ -1,7 +1,7 @@
 """The end of a search: is the best recipe really better? On images that no trial was judged on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,9 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
         if answered is None:
             return None
         answers.append(answered)
-    return _finding(answers[0], answers[1], groups, trial=best.number)
+    finding = _finding(answers[0], answers[1], groups, trial=best.number)
+    seconds = f"Each had at most {search.settings.trial_seconds:g} s of training."
+    return replace(finding, detail=f"{finding.detail} {seconds}")
 
 
 def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> NDArray[np.bool_] | None:
@@ -103,5 +105,6 @@ def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArra
     signed = [f"{value:+.1f}".replace("-", "−") for value in (points, low, high)]
     detail += f" The difference of {signed[0]} points has the 95 % interval {signed[1]} to {signed[2]}."
     if compared.difference > 0 and figures["images_needed"]:
-        detail += f" About {figures['images_needed']:,} images would show a gain of that size."
+        needed = float(f"{figures['images_needed']:.2g}")
+        detail += f" About {needed:,.0f} images would show a gain of that size."
     return Finding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)

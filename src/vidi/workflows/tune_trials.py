@@ -37,7 +37,7 @@ class TrialImages:
     classes: tuple[str, ...]
     start: Mapping[str, NDArray[np.float32]] | None  # weights to begin from
 
-    def arrays(self, size: tuple[int, int], on_progress: Callable[[int, int], None]) -> TrainingData:
+    def arrays(self, size: tuple[int, int], on_progress: Callable[[int, int], None] | None = None) -> TrainingData:
         """The images at one size.
 
         Raises:
