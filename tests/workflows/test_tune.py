@@ -1,6 +1,7 @@
 """A search on tiny drawn images: what trials may see, what a stop costs, and that no gain is claimed where none is."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from optuna.storages.journal import JournalFileBackend
 from PIL import Image
 from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread
 
+from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, ResourceError, UsageError
 from vidi.training.data import TrainingData
 from vidi.training.progress import SearchProgress
@@ -28,7 +31,7 @@ from vidi.workflows.report import rebuild_report
 from vidi.workflows.request import DataRequest
 from vidi.workflows.run_folder import open_run_folder
 from vidi.workflows.runs import list_runs, table
-from vidi.workflows.train import TrainRequest
+from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tune_end import KEEP
 from vidi.workflows.tune_plan import trial_seconds
@@ -285,6 +288,51 @@ def test_no_trial_begins_without_the_time_that_every_trial_gets(
 
 def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
     return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
+
+
+def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data: Path, tmp_path: Path):
+    first = train(
+        TrainRequest(data=DataRequest(source=str(data)), changes={**SMALL, "epochs": 12}, output=tmp_path / "first")
+    )
+    wanted = request(data, tmp_path / "run", trials=2)
+    changes = {"epochs": 1, "precision": "float32", "learning_rate": 1e-5}
+
+    tuned = tune(replace(wanted, training=replace(wanted.training, weights=str(first.folder), changes=changes)))
+
+    names = {dial["name"] for dial in tuned.document["dials"]}
+    assert not names & {"image_size", "options.width"}
+    assert "weight_decay" in names
+    assert tuned.document["default"]["options"] == {"width": 0.25}
+    assert tuned.document["trials"][0]["accuracy"] >= 0.9  # at such a rate only because it was good before
+
+
+def test_without_images_no_pixel_is_left_in_the_cache(data: Path, tmp_path: Path):
+    wanted = request(data, tmp_path / "run", trials=2)
+
+    tune(replace(wanted, training=replace(wanted.training, images=False)))
+
+    assert PixelCache(cache_folder()).entries() == []
+
+
+@pytest.mark.fault
+def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tune_trials, "run_trial", quick)
+    append, calls = JournalFileBackend.append_logs, iter(range(1000))
+
+    def full(self: JournalFileBackend, logs: list[dict[str, object]]) -> None:
+        if next(calls) > 60:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, logs)
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
+    with pytest.raises(ResourceError, match="the study could not be written or read: No space left on device"):
+        tune(request(data, tmp_path / "run", trials=50))
+    monkeypatch.setattr(JournalFileBackend, "append_logs", append)
+
+    done = resume_tuning(tmp_path / "run", finish=True)
+
+    assert done.is_finished
+    assert states(done.folder).count("done") > 1
 
 
 def test_two_machines_share_a_study(data: Path, tmp_path: Path):

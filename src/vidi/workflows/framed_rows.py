@@ -34,6 +34,7 @@ class FramedRows:
     options: DecodeOptions
     workers: int | None
     keys: set[str] = field(default_factory=set)  # under which pixels were put into the cache
+    held: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict)  # what was asked for before
 
     def at(self, size: tuple[int, int], on_progress: Callable[[int, int], None] | None = None) -> NDArray[np.uint8]:
         """(images, height, width, 3) uint8, memory-mapped.
@@ -42,7 +43,12 @@ class FramedRows:
             DataError: a file is not there any more, or is another one.
             ResourceError: no room in the cache.
         """
-        framing = choose_framing(self.sizes, size, mode=self.mode)
+        if size not in self.held:
+            self.held[size] = self._read(choose_framing(self.sizes, size, mode=self.mode), on_progress)
+        return self.held[size]
+
+    def _read(self, framing: Framing, on_progress: Callable[[int, int], None] | None) -> NDArray[np.uint8]:
+        """From the cache, where they are there, else from the files."""
         cache, key, shape = PixelCache(cache_folder()), self._key(framing), (len(self.paths), *framing.size, 3)
         found = cache.find(key, shape)
         if found is not None:

@@ -182,8 +182,9 @@ def _run(job: _Job, *, finish: bool = False) -> Tuned:
             should_stop=should_stop,
             events=job.events,
         )
-        run_trials(search, after_each=lambda _rows: _keep(job, search))
-        finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
+        with studies.storage_errors():
+            run_trials(search, after_each=lambda _rows: _keep(job, search))
+            finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
     tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
     if not job.request.training.images:
         forget_pixels(prepared)

@@ -28,6 +28,7 @@ EPOCHS_NEEDED = 4.0  # fewer say little of a usual training, and the search says
 LEAST_SECONDS = 2.0  # for one training
 SECONDS_AFTER = 5.0  # for the page and the importance of the dials
 SHARE_FOR_READING = 0.2  # of the time, at most, for decoding other image sizes
+OF_SHAPE = ("image_size", "options.width")  # given weights fit one shape only
 SAMPLE = 64  # images whose decoding is timed
 MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how fast it is
 
@@ -69,7 +70,7 @@ def plan_search(
     data, known, notes = _digest(images), studies.settings_of(study), list[str]()
     if known is None:
         room = Room(usual_size=_usual(sizes), class_count=len(images.classes), image_count=images.train_count)
-        dials, notes = _affordable(choose_dials(recipe, room), images, recipe, until)
+        dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
         if not dials:
             raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
         epoch = epoch_seconds(images, recipe, workshop=workshop)
@@ -137,6 +138,11 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
         f"each training is short: {seconds:g} s are about {seconds / epoch:.1f} epochs of the default recipe, and "
         f"what is found holds for such trainings only; --minutes {minutes:.0f} would give each {EPOCHS_WANTED:g}"
     ]
+
+
+def _fitting(dials: tuple[Dial, ...], images: TrialImages) -> tuple[Dial, ...]:
+    """Without those that change the network's shape where it begins from given weights."""
+    return dials if images.start is None else tuple(dial for dial in dials if dial.name not in OF_SHAPE)
 
 
 def _affordable(

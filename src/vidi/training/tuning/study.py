@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -137,6 +138,25 @@ def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
             multivariate=True,
         )
         return study
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Say so where the journal or the database fails while the search goes on.
+
+    Raises:
+        ResourceError: it cannot be written or reached; what was told before is kept.
+    """
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except (OSError, StorageInternalError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise ResourceError(
+            f"the study could not be written or read: {reason}",
+            "Make space, or bring the database back, then go on: vidi tune --resume RUN",
+        ) from error
 
 
 def settings_of(study: "Study") -> Settings | None:
