@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,29 +159,8 @@ def _run(job: _Job, *, finish: bool = False) -> Tuned:
         classes=prepared.dataset.classes,
         start=None if prepared.start is None else prepared.start.weights,
     )
-    study = _open_study(job)
     with stop_on_signal() as should_stop:
-        planned = plan_search(
-            study, images, job.found.recipe, job.request, sizes=job.found.sizes, until=job.until,
-            workshop=job.files.folder / WORKSHOP,
-        )  # fmt: skip
-        settings = planned.settings
-        job.files.begin(about=_about(job, prepared, rows, planned), dials=settings.dials)
-        for sentence in (*planned.notes, _plan_sentence(settings, rows)):
-            job.events.say(sentence)
-        search = Search(
-            study=study,
-            settings=settings,
-            recipe=job.found.recipe,
-            images=images,
-            workshop=job.files.folder / WORKSHOP,
-            worker=job.files.document["worker"],
-            until=job.until.earlier(2 * settings.trial_seconds + SECONDS_AFTER),
-            all_until=job.until,
-            most_trials=0 if finish else job.request.trials,
-            should_stop=should_stop,
-            events=job.events,
-        )
+        search = _begin(job, prepared, rows, images, should_stop=should_stop, most_trials=0 if finish else None)
         with studies.storage_errors():
             run_trials(search, after_each=lambda _rows: _keep(job, search))
             finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
@@ -191,6 +170,38 @@ def _run(job: _Job, *, finish: bool = False) -> Tuned:
         learnt.forget()
         held_out.forget()
     return tuned
+
+
+def _begin(
+    job: _Job,
+    prepared: Prepared,
+    rows: SearchRows,
+    images: TrialImages,
+    *,
+    should_stop: Callable[[], bool],
+    most_trials: int | None,
+) -> Search:
+    """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
+    study, workshop = _open_study(job), job.files.folder / WORKSHOP
+    planned = plan_search(
+        study, images, job.found.recipe, job.request, sizes=job.found.sizes, until=job.until, workshop=workshop
+    )
+    job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
+    for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
+        job.events.say(sentence)
+    return Search(
+        study=study,
+        settings=planned.settings,
+        recipe=job.found.recipe,
+        images=images,
+        workshop=workshop,
+        worker=job.files.document["worker"],
+        until=job.until.earlier(2 * planned.settings.trial_seconds + SECONDS_AFTER),
+        all_until=job.until,
+        most_trials=job.request.trials if most_trials is None else most_trials,
+        should_stop=should_stop,
+        events=job.events,
+    )
 
 
 def _prepare(job: _Job) -> Prepared:

@@ -96,13 +96,13 @@ def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArra
         f"{100 * compared.first_accuracy:.1f} % by default, {100 * compared.second_accuracy:.1f} % with trial {trial}"
     )
     detail = (
-        f"{compared.image_count:,} images that no trial was judged on: {right}; {compared.only_second:,} only the new "
-        f"recipe has right, {compared.only_first:,} only the default."
+        f"{compared.image_count:,} images that no trial was judged on: {right}. The new recipe alone has "
+        f"{compared.only_second:,} of them right, the default alone {compared.only_first:,}."
     )
     if is_better:
         sentence = f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
         return Finding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
-    signed = [f"{value:+.1f}".replace("-", "−") for value in (points, low, high)]
+    signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
     detail += f" The difference of {signed[0]} points has the 95 % interval {signed[1]} to {signed[2]}."
     if compared.difference > 0 and figures["images_needed"]:
         needed = float(f"{figures['images_needed']:.2g}")
