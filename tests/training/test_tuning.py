@@ -150,14 +150,14 @@ def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
     last = HeldOut(images=data.images[data.train_rows[-12:]], labels=data.labels[data.train_rows[-12:]])
     last.images.setflags(write=False)  # as in the cache
 
-    right = answer_held_out(
+    answered = answer_held_out(
         held, small_recipe(epochs=25), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: False
     )
     stopped = answer_held_out(held, small_recipe(), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: True)
 
-    assert right is not None
-    assert right.shape == (12,)
-    assert right.mean() >= 0.8
+    assert answered is not None
+    assert (answered.is_right.shape, answered.epochs) == ((12,), 25)
+    assert answered.is_right.mean() >= 0.8
     assert stopped is None
 
 

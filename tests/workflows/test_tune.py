@@ -18,7 +18,7 @@ from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread
 
 from vidi.data.cache import PixelCache, cache_folder
-from vidi.errors import DataError, GateError, ResourceError, UsageError
+from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
 from vidi.training.data import TrainingData
 from vidi.training.progress import SearchProgress
 from vidi.training.recipe import Recipe
@@ -394,6 +394,15 @@ def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path)
     few = class_folders(tmp_path / "few", kinds=("disc", "stripes"), each=4, size=(16, 16))
     with pytest.raises(DataError, match="too few to hold some out"):
         tune(request(few, tmp_path / "b"))
+
+
+def test_without_optuna_the_command_names_what_to_install_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+
+    with pytest.raises(MissingPackageError, match=r"pip install \"vidi\[tune\]\""):
+        tune(request(tmp_path / "not-there", tmp_path / "run"))
 
 
 def test_of_each_class_a_share_is_set_aside_and_groups_stay_whole():

@@ -61,6 +61,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
     """
     began = time.monotonic()
+    studies.require_optuna()  # said before any image is read
     found = _look(request)
     design_network(
         found.recipe.network, image_size=found.recipe.image_size, class_count=len(found.dataset.classes),

@@ -11,7 +11,13 @@ from vidi.errors import VidiError
 from vidi.machine import Deadline
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.comparison import HeldOut, answer_held_out, compare_recipes, comparison_as_json
+from vidi.training.tuning.comparison import (
+    HeldOut,
+    HeldOutAnswers,
+    answer_held_out,
+    compare_recipes,
+    comparison_as_json,
+)
 from vidi.workflows.framed_rows import FramedRows
 from vidi.workflows.tune_trials import Search, best_row, recipe_of
 
@@ -66,12 +72,13 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
         if answered is None:
             return None
         answers.append(answered)
-    finding = _finding(answers[0], answers[1], groups, trial=best.number)
-    seconds = f"Each had at most {search.settings.trial_seconds:g} s of training."
+    finding = _finding(answers[0].is_right, answers[1].is_right, groups, trial=best.number)
+    epochs = " and ".join(f"{answered.epochs:,}" for answered in answers)
+    seconds = f"Each had at most {search.settings.trial_seconds:g} s of training, enough for {epochs} epochs."
     return replace(finding, detail=f"{finding.detail} {seconds}")
 
 
-def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> NDArray[np.bool_] | None:
+def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
     search.events.say(f"training {doing}, with a new seed")
     size = recipe.image_size
     return answer_held_out(

@@ -30,6 +30,14 @@ class HeldOut:
     labels: NDArray[np.int64]  # (images,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOutAnswers:
+    """What a recipe, trained once more, made of the held-out images."""
+
+    is_right: NDArray[np.bool_]  # (images,)
+    epochs: int  # that its training got through in its time
+
+
 def answer_held_out(
     arrays: TrainingData,
     recipe: Recipe,
@@ -39,8 +47,8 @@ def answer_held_out(
     deadline: Deadline,
     should_stop: Callable[[], bool],
     on_progress: Callable[[Progress], None] | None = None,
-) -> NDArray[np.bool_] | None:
-    """Train a recipe once more; which of the held-out images it has right, or None where an end was asked for.
+) -> HeldOutAnswers | None:
+    """Train a recipe once more, and which of the held-out images it has right; None where an end was asked for.
 
     Raises:
         GateError, ResourceError: as `run_trial`.
@@ -50,7 +58,7 @@ def answer_held_out(
     )
     if trained.stopped_by == "user":
         return None
-    return which_are_right(trained, held_out)
+    return HeldOutAnswers(is_right=which_are_right(trained, held_out), epochs=len(trained.history))
 
 
 def which_are_right(trained: TrainedNetwork, held_out: HeldOut) -> NDArray[np.bool_]:

@@ -79,7 +79,7 @@ def journal_study(path: Path, *, seed: int) -> "Study":
         MissingPackageError: Optuna is not installed.
         ResourceError: the file cannot be read or written.
     """
-    optuna = _optuna()
+    optuna = require_optuna()
     try:
         _mend(path)
         storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
@@ -104,7 +104,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         MissingPackageError: Optuna, or the database's driver, is not installed.
         UsageError: not a URL of a database, or it cannot be reached.
     """
-    _optuna()
+    require_optuna()
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
@@ -125,7 +125,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
 
 
 def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
-    optuna = _optuna()
+    optuna = require_optuna()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # its parts may change: pinned, tested
         pruner = optuna.pruners.MedianPruner(n_startup_trials=FREE_OF_PRUNING, n_warmup_steps=FIRST_MARK)
@@ -283,7 +283,12 @@ def _state(name: str) -> Any:
     return TrialState[name]
 
 
-def _optuna() -> Any:
+def require_optuna() -> Any:
+    """The package Optuna, told to be quiet.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
     try:
         import optuna
     except ImportError as error:
