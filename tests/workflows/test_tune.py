@@ -386,6 +386,14 @@ def test_one_training_gets_the_time_that_leaves_room_for_enough_of_them(
     assert trial_seconds(left, epoch=epoch, request=wanted) == expected
 
 
+@pytest.mark.parametrize(("left", "minutes"), [(15.0, None), (-3.0, None), (80.0, 0.5)])
+def test_a_search_that_could_hold_but_a_trial_or_two_is_refused(left: float, minutes: float | None):
+    wanted = TuneRequest(training=TrainRequest(data=DataRequest(source="x")), trial_minutes=minutes)
+
+    with pytest.raises(ResourceError, match="too little for a search"):
+        trial_seconds(left, epoch=0.1, request=wanted)
+
+
 def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path):
     hurried = request(data, tmp_path / "a")
     with pytest.raises(ResourceError, match="too little for a search"):

@@ -96,15 +96,16 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> 
         request: what the user asked for.
 
     Raises:
-        ResourceError: not even one trial would fit beside the two trainings at the end.
+        ResourceError: fewer than six trials (or one as long as the user said) would fit beside the two at the end.
     """
     if request.trial_minutes is not None:
-        seconds = 60 * request.trial_minutes
+        seconds, fewest = 60 * request.trial_minutes, 1
     else:
         count = TRIALS_AIMED if request.trials is None else min(TRIALS_AIMED, request.trials)
-        longest = left / (min(FEWEST_TRIALS, count) + 2)
-        seconds = max(LEAST_SECONDS, left / (count + 2), min(longest, EPOCHS_WANTED * (epoch or 0.0)))
-    if 3 * seconds > left:
+        fewest = min(FEWEST_TRIALS, count)
+        longest = max(LEAST_SECONDS, left / (fewest + 2))
+        seconds = min(longest, max(LEAST_SECONDS, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
+    if (fewest + 2) * seconds > 1.001 * left:
         raise ResourceError(
             f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
             "Give more with --minutes; twenty times what a training takes is a good measure.",
@@ -135,7 +136,7 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
         return []
     minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + SECONDS_AFTER) / 60
     return [
-        f"each training is short: {seconds:g} s are about {seconds / epoch:.1f} epochs of the default recipe, and "
+        f"each training is short: {seconds:g} s are about {seconds / epoch:.2g} epochs of the default recipe, and "
         f"what is found holds for such trainings only; --minutes {minutes:.0f} would give each {EPOCHS_WANTED:g}"
     ]
 
