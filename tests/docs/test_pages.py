@@ -16,7 +16,10 @@ from vidi.cli.app import VERBS
 FROM_NOTHING = ("docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
 RUN = ("console", "python")
 OWN_TEST = ("docs/model-file.md",)  # tests/model_file/test_docs.py runs its examples without vidi
-NOT_RUN = re.compile(r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi train --resume .*")
+NOT_RUN = re.compile(
+    r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
+    r"|vidi tune .* --storage .*"
+)
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
 
 
@@ -26,6 +29,8 @@ def named(page: Path) -> str:
 
 def quick(line: str) -> str:
     """The command with a short training; nothing else is changed."""
+    if line.startswith("vidi tune "):
+        return f"{line} --trials 2 {QUICK} --set options.width=0.25"
     if not line.startswith("vidi train ") or "--preview" in line:
         return line
     narrow = "" if "--network" in line or "options." in line else " --set options.width=0.25"

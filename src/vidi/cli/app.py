@@ -16,6 +16,7 @@ from vidi.cli.inspect import inspect
 from vidi.cli.predict import predict
 from vidi.cli.split import split
 from vidi.cli.train import train
+from vidi.cli.tune import tune
 from vidi.errors import VidiError
 
 VERBS: Mapping[str, Callable[..., None]] = {
@@ -23,6 +24,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "check": check,
     "split": split,
     "train": train,
+    "tune": tune,
     "evaluate": evaluate,
     "predict": predict,
     "report": report,
@@ -42,6 +44,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "jinja2": "report",
     "markupsafe": "report",
     "skimage": "demo",
+    "optuna": "tune",
 }
 
 app = typer.Typer(

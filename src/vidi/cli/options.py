@@ -1,6 +1,6 @@
 """Options that several verbs share, declared once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +60,23 @@ def listed(text: str | None) -> tuple[str, ...] | None:
     ('cat', 'dog')
     """
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def refuse_beside_resume(context: typer.Context, allowed: Sequence[str]) -> None:
+    """Refuse options that `--resume` takes from the run.
+
+    Raises:
+        UsageError: one that is not among the allowed was given.
+    """
+    from vidi.errors import UsageError
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--resume takes data and recipe from the run, and {name!r} was given too",
+                "Leave it out to go on as before, or begin anew; `vidi train --from RUN` begins from its weights.",
+            )
 
 
 def data_request(given: Mapping[str, Any]) -> "DataRequest":

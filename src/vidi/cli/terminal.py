@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidi.training.progress import Progress
+    from vidi.training.progress import Progress, SearchProgress
 
 SECONDS_BETWEEN = {True: 0.1, False: 10.0}  # terminal: as often as the eye follows; log: seldom
 QUIET_SECONDS = 2.0  # nothing is shown for what is done sooner
@@ -71,6 +71,19 @@ class Terminal:
                 f"accuracy {100 * progress.accuracy:.1f} %{validation}  {progress.images_per_second:,.0f} images/s "
                 f"(limited by {progress.limited_by})  {duration(progress.seconds_left)} left"
             )
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Which training of the search it is, how that goes, the best so far, and the time left for all."""
+        if not self._is_due(time.monotonic()):
+            return
+        now, best = progress.training, ""
+        if progress.best_accuracy is not None:
+            best = f"  best {100 * progress.best_accuracy:.1f} % (trial {progress.best_trial})"
+        validation = "" if now.validation_accuracy is None else f"  validation {100 * now.validation_accuracy:.1f} %"
+        self._show(
+            f"{progress.doing}  epoch {now.epoch} of {now.epochs:.3g}{validation}{best}  "
+            f"at most {duration(progress.seconds_left)} left"
+        )
 
     def _is_due(self, now: float) -> bool:
         if now - self._last < SECONDS_BETWEEN[self._is_terminal]:

@@ -59,6 +59,10 @@ def train(
     device: Annotated[
         str | None, typer.Option("--device", help="cpu, cuda or mps; a GPU that torch can use is taken by itself.")
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option("--recipe", metavar="FILE", help="Train by a recipe.toml; other options stand above it."),
+    ] = None,
     set_values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. augmentation.flip=none."),
@@ -108,7 +112,7 @@ def train(
 
     events = Terminal()
     if resume is not None:
-        _refuse_beside_resume(context)
+        options.refuse_beside_resume(context, ("resume", "finish"))
         return conclude(story.resume(resume, finish=finish, events=events), events)
     if data is None or finish:
         raise _nothing_to_do(finish)
@@ -129,6 +133,7 @@ def train(
         network=network,
         weights=None if from_weights is None else str(from_weights),
         pretrained=pretrained,
+        recipe=None if recipe is None else str(recipe),
         changes={**_without_none(given), **parse_settings(set_values)},
         minutes=minutes,
         workers=workers,
@@ -199,15 +204,3 @@ def parse_settings(texts: list[str] | None) -> dict[str, object]:
             parsed = value
         values[name] = tuple(parsed) if isinstance(parsed, list) else parsed
     return values
-
-
-def _refuse_beside_resume(context: typer.Context) -> None:
-    from vidi.errors import UsageError
-
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in ("resume", "finish") and source is not None and source.name == "COMMANDLINE":
-            raise UsageError(
-                f"--resume takes data and recipe from the run, and {name!r} was given too",
-                "Leave it out to go on as before, or begin a new run from its weights with --from RUN.",
-            )

@@ -28,6 +28,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchProgress:
+    """Where a search for a better recipe is."""
+
+    doing: str  # which training: `trial 7`, `the default recipe once more`
+    training: Progress  # where that is
+    best_accuracy: float | None  # of the trials so far, on the validation images
+    best_trial: int | None
+    seconds_left: float  # until the whole search ends, at the latest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRow:
     """One row of results.csv."""
 

@@ -36,6 +36,7 @@ EXTRAS = {
     "train": ("torch", "sklearn", "safetensors", "tomli_w"),
     "report": ("matplotlib", "jinja2"),
     "demo": ("skimage",),
+    "tune": ("optuna",),
 }
 
 

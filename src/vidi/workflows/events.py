@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from vidi.training.progress import Progress
+    from vidi.training.progress import Progress, SearchProgress
 
 
 class Events(Protocol):
@@ -24,6 +24,9 @@ class Events(Protocol):
     def training(self, progress: "Progress") -> None:
         """Where the training is."""
 
+    def searching(self, progress: "SearchProgress") -> None:
+        """Where the search for a better recipe is."""
+
 
 class Silence:
     """Nobody listens."""
@@ -41,6 +44,9 @@ class Silence:
         """Show nothing."""
 
     def training(self, progress: "Progress") -> None:
+        """Show nothing."""
+
+    def searching(self, progress: "SearchProgress") -> None:
         """Show nothing."""
 
 

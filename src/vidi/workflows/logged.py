@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidi.training.progress import Progress
+    from vidi.training.progress import Progress, SearchProgress
 
 LOG = logging.getLogger("vidi")
 
@@ -48,3 +48,6 @@ class LoggedEvents:
             f"epoch {progress.epoch} of {progress.epochs:.3g}: loss {progress.loss:.3f}, accuracy "
             f"{100 * progress.accuracy:.1f} %{validation}, {progress.images_per_second:,.0f} images/s",
         )
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Where the search is; its trials tell themselves."""

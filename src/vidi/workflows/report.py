@@ -12,7 +12,8 @@ from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import EVALUATION, METRICS, MODEL, REQUEST
+from vidi.workflows.run_folder import EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.tune_document import rebuild_tune_page
 
 
 def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:
@@ -34,6 +35,8 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
         DataError, ModelError: a file in it is damaged.
     """
     folder = run.parent if run.is_file() else run
+    if (folder / TUNING).exists():
+        return rebuild_tune_page(folder)
     if not (folder / METRICS).exists() and not (folder / MODEL).exists():
         raise UsageError(
             f"{escape_path(run)} is neither a run nor an evaluation",

@@ -22,9 +22,15 @@ PREDICTIONS = "predictions.csv"
 MODEL_CARD = "model_card.md"
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
 EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again
-MARKS = (MODEL, RECIPE, SPLITS, CHECK, REQUEST, EVALUATION)  # what only a run of vidi holds
+TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
 
-Kind = Literal["run", "evaluation"]
+Kind = Literal["run", "evaluation", "tuning"]
+NAMES: Mapping[Kind, str] = {"run": "a run", "evaluation": "an evaluation", "tuning": "a search of `vidi tune`"}
+WRITERS: Mapping[str, tuple[Kind, ...]] = {  # what only vidi's folders hold, and which of them
+    MODEL: ("run",), RECIPE: ("run", "tuning"), SPLITS: ("run", "tuning"), CHECK: ("run", "tuning"), REQUEST: ("run",),
+    EVALUATION: ("evaluation",), TUNING: ("tuning",),
+}  # fmt: skip
+MARKS = tuple(WRITERS)
 
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
@@ -147,19 +153,20 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
         )
     if not entries:
         return
-    theirs = [mark for mark in MARKS if (output / mark).exists() and (mark == EVALUATION) != (kind == "evaluation")]
+    present = [mark for mark in MARKS if (output / mark).exists()]
+    theirs = [mark for mark in present if kind not in WRITERS[mark]]
     if theirs:
         raise UsageError(
-            f"{escape_path(output)} holds {'a run' if kind == 'evaluation' else 'an evaluation'} ({theirs[0]})",
+            f"{escape_path(output)} holds {NAMES[WRITERS[theirs[0]][0]]} ({theirs[0]})",
             "Choose another --output; nothing was deleted.",
         )
     if not overwrite:
-        resumable = ", or go on with it where it was interrupted: --resume" if kind == "run" else ""
+        resumable = ", or go on with it where it was interrupted: --resume" if kind != "evaluation" else ""
         raise UsageError(
             f"{escape_path(output)} exists already",
             f"Choose another --output, replace it with --overwrite{resumable}.",
         )
-    if not any((output / mark).exists() for mark in MARKS):
+    if not present:
         raise UsageError(
             f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
             "Nothing was deleted. Choose another --output.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidi.errors import UsageError
 from vidi.files import FolderLock, escape_path, writing_error
-from vidi.workflows.run_folder import MARKS, METRICS, REQUEST
+from vidi.workflows.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class ListedRun:
     accuracy: dict[str, float | None] | None  # value, low, high, n; None where it was not tested
     byte_count: int
     date: str  # ISO 8601, of the model
+    kind: str = "run"  # run, evaluation or tuning
+    finding: str = ""  # of a search by `vidi tune`
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -31,6 +33,8 @@ class ListedRun:
             "accuracy": self.accuracy,
             "bytes": self.byte_count,
             "date": self.date,
+            "kind": self.kind,
+            "finding": self.finding or None,
         }
 
 
@@ -78,6 +82,8 @@ def table(runs: Sequence[ListedRun]) -> str:
         shown = "not tested" if value is None else f"{100 * value:.1f} %"
         if value is not None and low is not None and high is not None:
             shown += f" ({100 * low:.1f} to {100 * high:.1f})"
+        if run.kind == "tuning":
+            shown = f"search: {run.finding}"
         size = f"{run.byte_count / 1e6:,.1f} MB"
         rows.append((escape_path(run.name), shown, f"{count or 0:,}", size, run.date[:16], escape_path(run.data)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -87,6 +93,8 @@ def table(runs: Sequence[ListedRun]) -> str:
 
 
 def _look_at(path: Path) -> ListedRun:
+    if (path / TUNING).exists():
+        return _look_at_search(path)
     request, metrics = _json(path / REQUEST), _json(path / METRICS)
     test = metrics.get("test") or {}
     return ListedRun(
@@ -95,6 +103,21 @@ def _look_at(path: Path) -> ListedRun:
         accuracy=test.get("accuracy"),
         byte_count=_size_of(path),
         date=str((metrics.get("model") or {}).get("date", "")),
+        kind="evaluation" if (path / EVALUATION).exists() else "run",
+    )
+
+
+def _look_at_search(path: Path) -> ListedRun:
+    found = _json(path / TUNING)
+    training = (found.get("request") or {}).get("training") or {}
+    return ListedRun(
+        name=path.name,
+        data=str((training.get("data") or {}).get("source", "?")),
+        accuracy=None,
+        byte_count=_size_of(path),
+        date=str(found.get("date", "")),
+        kind="tuning",
+        finding=str((found.get("finding") or {}).get("sentence", "not finished")),
     )
 
 

@@ -22,6 +22,7 @@ from vidi.workflows.ladder import Ladder, climb, plan_ladder
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
+from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.request import DataRequest, read_requested, split_file_of
 from vidi.workflows.run_folder import (
     RECIPE,
@@ -48,6 +49,7 @@ class TrainRequest:
     network: str | None = None  # compact where left out, or that of `weights`
     weights: str | None = None  # a run folder or model file to begin from
     pretrained: str | None = None  # weights learnt from other images: a name, `auto`, or None for new ones
+    recipe: str | None = None  # a recipe.toml that stands in place of the rules
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
     workers: int | None = None  # decoding processes
@@ -145,10 +147,34 @@ def choose_recipe(
     """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
     if candidates:
         return backbone_recipe(candidates[0], traits, changes=request.changes, events=events)
+    if request.recipe is not None:
+        return _recipe_from_file(request, Path(request.recipe), class_count=traits.class_count)
     if request.weights is None:
         return recipe_for(traits, network=request.network or "compact", changes=request.changes)
     start = read_start(Path(request.weights))
     return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
+
+
+def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) -> Recipe:
+    """The user's file in place of the rules; what the user set stands above it too."""
+    recipe = read_recipe_file(path)
+    if recipe.pretrained:
+        freeze = " --freeze" if recipe.freeze else ""
+        raise UsageError(
+            f"{escape_path(path)} is of a run that began from the weights {recipe.pretrained}",
+            f"Choose them anew: --pretrained {recipe.pretrained} "
+            f"--imgsz {recipe.image_size[0]}x{recipe.image_size[1]}{freeze}",
+        )
+    if request.network not in (None, recipe.network):
+        raise UsageError(
+            f"--network {request.network} was given, and {path} is for {recipe.network}", "Leave one of the two out."
+        )
+    if request.weights is not None:
+        start = read_start(Path(request.weights))
+        recipe = shaped_by(recipe, start.changes, network=start.network)
+    recipe = recipe.changed(request.changes, source="you")
+    require_fitting(recipe, path, class_count=class_count)
+    return recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +219,7 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
     Raises:
         UsageError: it names two places for the network to come from.
     """
-    is_set = request.network is not None or request.weights is not None
+    is_set = not (request.network is None and request.weights is None and request.recipe is None)
     if is_set and request.pretrained not in (None, NONE):
         _refuse_two_places(request)
     return plan_ladder(
@@ -202,7 +228,7 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
 
 
 def _refuse_two_places(request: TrainRequest) -> None:
-    for flag, value in (("--network", request.network), ("--from", request.weights)):
+    for flag, value in (("--network", request.network), ("--from", request.weights), ("--recipe", request.recipe)):
         if value is not None:
             raise UsageError(
                 f"{flag} {value} and --pretrained {request.pretrained} both say where the network comes from",

@@ -1,0 +1,171 @@
+"""Two classifiers on the same images: which is better, by how much, and whether that can be told at all."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.metrics.arrays import Counts, check_same_length
+from vidi.metrics.intervals import LEVEL, Interval, bootstrap_intervals, wilson_interval
+
+Flags = NDArray[np.bool_]
+Verdict = Literal["better", "worse", "not shown"]
+POWER = 0.8  # how often a comparison with `images_needed` images shows a difference of the size that was seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedComparison:
+    """What the same images say of two classifiers."""
+
+    image_count: int
+    group_count: int  # independent units among them
+    both_right: int
+    only_first: int  # images that the first alone has right
+    only_second: int
+    difference: float  # accuracy of the second less that of the first
+    interval: Interval  # of the difference
+    p_value: float  # how often chance alone gives a difference as large, where neither is better
+    level: float  # of the interval, and of the verdict
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the second is better; only where test and interval agree."""
+        if self.p_value > 1 - self.level or self.interval.low <= 0 <= self.interval.high:
+            return "not shown"
+        return "better" if self.difference > 0 else "worse"
+
+    @property
+    def first_accuracy(self) -> float:
+        return (self.both_right + self.only_first) / self.image_count
+
+    @property
+    def second_accuracy(self) -> float:
+        return (self.both_right + self.only_second) / self.image_count
+
+
+def compare_paired(
+    first_is_right: Flags,
+    second_is_right: Flags,
+    *,
+    groups: Counts | None = None,
+    random: np.random.Generator | None = None,
+    level: float = LEVEL,
+) -> PairedComparison | None:
+    """Compare two classifiers that answered the same images; None without images.
+
+    The verdict rests on the images that only one of them has right, by the exact sign test (McNemar's). The interval
+    of the difference is Newcombe's. Where images belong together, a group counts once, by which classifier has more of
+    it right, and the interval also holds that of the bootstrap over groups.
+
+    Args:
+        first_is_right: (images,) bool.
+        second_is_right: (images,) bool, in the same order.
+        groups: (images,) int; images of one group stand or fall together. None: each is its own.
+        random: where the bootstrap's draws come from; seed 0 where left out.
+        level: of the interval and of the verdict.
+
+    Raises:
+        ShapeError: the arrays do not describe the same images.
+
+    Source: McNemar 1947, Note on the sampling error of the difference between correlated proportions; Newcombe 1998,
+    Improved confidence intervals for the difference between binomial proportions based on paired data, method 10.
+
+    >>> first, second = np.array([True] * 10 + [False] * 10), np.array([True] * 20)
+    >>> compare_paired(first, second).verdict
+    'better'
+    """
+    check_same_length(first_is_right, second_is_right)
+    if not len(first_is_right):
+        return None
+    units = np.arange(len(first_is_right)) if groups is None else np.asarray(groups)
+    check_same_length(first_is_right, units)
+    gain = second_is_right.astype(np.int64) - first_is_right.astype(np.int64)
+    both, first, second = (
+        int((first_is_right & second_is_right).sum()), int((gain < 0).sum()), int((gain > 0).sum())
+    )  # fmt: skip
+    _, unit_of_image = np.unique(units, return_inverse=True)
+    net = np.bincount(unit_of_image, weights=gain)
+    interval = paired_interval(both, first, second, len(gain) - both - first - second, level=level)
+    if len(net) < len(gain):
+        drawn = bootstrap_intervals(
+            lambda weights: np.array([(weights * gain).sum() / max(weights.sum(), 1.0)]),
+            unit_of_image,
+            random=random or np.random.default_rng(0),
+            level=level,
+        )
+        interval = interval.around(drawn[0] if drawn else Interval(-1.0, 1.0))
+    return PairedComparison(
+        image_count=len(gain),
+        group_count=len(net),
+        both_right=both,
+        only_first=first,
+        only_second=second,
+        difference=(second - first) / len(gain),
+        interval=interval,
+        p_value=sign_test(int((net < 0).sum()), int((net > 0).sum())),
+        level=level,
+    )
+
+
+def sign_test(losses: int, wins: int) -> float:
+    """How often a fair coin gives counts as far apart as these, either way: the exact two-sided p-value.
+
+    >>> sign_test(0, 5), sign_test(3, 3)
+    (0.0625, 1.0)
+    """
+    thrown, fewer = losses + wins, min(losses, wins)
+    ways, one = 0, 1  # of `thrown` coins with 0, 1, … heads; whole numbers, so that nothing is rounded
+    for heads in range(fewer + 1):
+        ways += one
+        one = one * (thrown - heads) // (heads + 1)
+    return float(min(1.0, 2 * ways / (1 << thrown)))
+
+
+def paired_interval(both: int, only_first: int, only_second: int, neither: int, *, level: float = LEVEL) -> Interval:
+    """The interval of the second's share right less the first's, from the four counts of one set of images.
+
+    Source: Newcombe 1998, method 10 (Wilson's intervals of both shares, joined with their correlation).
+    """
+    count = both + only_first + only_second + neither
+    second, first = both + only_second, both + only_first
+    of_second, of_first = wilson_interval(second, count, level=level), wilson_interval(first, count, level=level)
+    if of_second is None or of_first is None:
+        return Interval(-1.0, 1.0)
+    share, other = second / count, first / count
+    correlation = _correlation(both, only_first, only_second, neither)
+
+    def reach(one: float, two: float) -> float:
+        return math.sqrt(max(0.0, one**2 - 2 * correlation * one * two + two**2))
+
+    difference = share - other
+    return Interval(
+        low=max(-1.0, difference - reach(share - of_second.low, of_first.high - other)),
+        high=min(1.0, difference + reach(of_second.high - share, other - of_first.low)),
+    )
+
+
+def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+    """Between the two being right, with Newcombe's correction for continuity."""
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    if margins == 0:
+        return 0.0
+    product, half = both * neither - only_first * only_second, (both + only_first + only_second + neither) / 2
+    corrected = product - half if product > half else min(product, 0)
+    return corrected / math.sqrt(margins)
+
+
+def images_needed(comparison: PairedComparison) -> int | None:
+    """About how many images would show a difference of the size that was seen; None where there was none.
+
+    Source: Connor 1987, Sample size for testing differences in proportions for the paired-sample design.
+    """
+    if comparison.difference == 0:
+        return None
+    discordant = (comparison.only_first + comparison.only_second) / comparison.image_count
+    normal, gap = NormalDist(), abs(comparison.difference)
+    at_rest = normal.inv_cdf((1 + comparison.level) / 2) * math.sqrt(discordant)
+    seen = normal.inv_cdf(POWER) * math.sqrt(max(0.0, discordant - gap**2))
+    return math.ceil(((at_rest + seen) / gap) ** 2)

@@ -1,0 +1,147 @@
+"""One trial: a recipe trained within its slice of the time, and judged on the validation images alone."""
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.errors import GateError
+from vidi.machine import Deadline
+from vidi.training.data import TrainingData
+from vidi.training.objective import score
+from vidi.training.progress import Progress
+from vidi.training.recipe import Recipe
+from vidi.training.settle import precision_of
+from vidi.training.train import TrainedNetwork, train_network
+
+MARKS = 10  # times at which a trial's validation is told, so that a hopeless one can be ended
+NEVER_SECONDS = 86_400.0  # between two checkpoints: a trial that is cut off is not gone on with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How good a recipe was in one trial."""
+
+    accuracy: float  # on the validation images, at the best epoch
+    loss: float  # mean cross-entropy there
+    value: float  # what the search maximises
+    epochs: float  # that were trained
+    stopped_by: str  # plan, patience, deadline, or user: somebody asked for an end
+
+
+def search_value(accuracy: float, loss: float, image_count: int) -> float:
+    """Accuracy; among equals the lower loss, which never counts as much as half an image.
+
+    >>> search_value(0.9, 0.1, 10) > search_value(0.9, 0.2, 10) > search_value(0.8, 0.0, 10)
+    True
+    """
+    return accuracy - loss / (1 + loss) / (2 * image_count)
+
+
+def run_trial(
+    arrays: TrainingData,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    deadline: Deadline,
+    is_hopeless: Callable[[int, float], bool] = lambda _mark, _value: False,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Train a recipe and judge it on the validation images; nothing is left in the folder.
+
+    Args:
+        arrays: images to learn from and to judge by, and no others.
+        recipe: of the arrays' image size.
+        folder: for this trial alone; deleted at the end.
+        deadline: when the training must end.
+        is_hopeless: told (mark from 1 to 9, value so far) at tenths of the plan; true ends the trial.
+        should_stop: asked after every step; true ends the trial.
+        on_progress: called after every step.
+
+    Raises:
+        GateError: its numbers are not finite.
+        ResourceError: memory or disk is too small.
+    """
+    trained = train_once(
+        arrays, recipe, folder=folder, deadline=deadline, is_hopeless=is_hopeless, should_stop=should_stop,
+        on_progress=on_progress,
+    )  # fmt: skip
+    accuracy, loss = judge(trained, arrays)
+    if not math.isfinite(loss):
+        raise GateError("its answers are not finite numbers", "A smaller learning rate may do.")
+    return Outcome(
+        accuracy=accuracy,
+        loss=loss,
+        value=search_value(accuracy, loss, len(arrays.validation_rows)),
+        epochs=float(len(trained.history)),
+        stopped_by=trained.stopped_by,
+    )
+
+
+def train_once(
+    arrays: TrainingData,
+    recipe: Recipe,
+    *,
+    folder: Path,
+    deadline: Deadline,
+    is_hopeless: Callable[[int, float], bool] = lambda _mark, _value: False,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrainedNetwork:
+    """Train a recipe without keeping anything on disk; arguments and errors are those of `run_trial`."""
+    watch = _Watch(len(arrays.validation_rows), is_hopeless, on_progress)
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        return train_network(
+            arrays,
+            recipe.changed({"checkpoint_seconds": NEVER_SECONDS}, source="a trial is not gone on with"),
+            folder=folder,
+            deadline=deadline,
+            on_progress=watch.take,
+            should_stop=lambda: watch.is_hopeless or should_stop(),
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def judge(trained: TrainedNetwork, arrays: TrainingData) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy on the validation images, of the weights that were kept."""
+    if trained.best_epoch:
+        row = trained.history[trained.best_epoch - 1]
+        if row.validation_accuracy is not None and row.validation_loss is not None:
+            return row.validation_accuracy, row.validation_loss
+    loss, accuracy = score(
+        trained.network, arrays, normalisation=trained.normalisation, precision=precision_of(trained.recipe)
+    )
+    return accuracy, loss
+
+
+class _Watch:
+    """Passes progress on, and asks at tenths of the plan whether the trial is worth its time."""
+
+    def __init__(
+        self,
+        validation_count: int,
+        ask: Callable[[int, float], bool],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.is_hopeless = False
+        self._validation_count, self._ask, self._on_progress = validation_count, ask, on_progress
+        self._mark = 0
+
+    def take(self, progress: Progress) -> None:
+        """After every step."""
+        if self._on_progress is not None:
+            self._on_progress(progress)
+        mark = min(MARKS, MARKS * progress.step // max(1, progress.steps))
+        if mark <= self._mark or mark >= MARKS or progress.validation_accuracy is None:
+            return
+        loss = progress.validation_loss
+        if loss is None or not math.isfinite(loss):
+            return
+        value = search_value(progress.validation_accuracy, loss, self._validation_count)
+        for passed in range(self._mark + 1, mark + 1):  # all of them, so that trials meet at the same marks
+            self.is_hopeless = self._ask(passed, value) or self.is_hopeless
+        self._mark = mark

@@ -1,0 +1,287 @@
+"""The search for a better recipe: read → split → trials → the best and the default once more → a plain finding."""
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.errors import UsageError
+from vidi.files import FolderLock, escape_path, remove_leftovers
+from vidi.machine import Deadline
+from vidi.networks.build import design_network
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.importance import importances
+from vidi.training.tuning.study import Settings
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.framed_rows import framed_rows
+from vidi.workflows.held_out import SearchRows, choose_rows
+from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
+from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
+from vidi.workflows.request import read_requested, split_file_of
+from vidi.workflows.run_folder import SPLITS, open_run_folder
+from vidi.workflows.start import read_start
+from vidi.workflows.stopping import stop_on_signal
+from vidi.workflows.train import choose_recipe
+from vidi.workflows.tune_document import read_tuning
+from vidi.workflows.tune_end import Finding, compare
+from vidi.workflows.tune_files import JOURNAL, TuneFiles
+from vidi.workflows.tune_plan import SECONDS_AFTER, Planned, plan_search
+from vidi.workflows.tune_request import TuneRequest, request_from
+from vidi.workflows.tune_trials import Search, TrialImages, best_row, recipe_of, run_trials
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+WORKSHOP = "trial"  # in the folder of the search, while something is trained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What a search left behind."""
+
+    folder: Path
+    is_finished: bool  # False: the user stopped it; `resume_tuning` goes on
+    is_better: bool  # whether the best recipe was shown to be better than the default one
+    document: Mapping[str, Any] = field(repr=False)  # tune.json
+    refused: int = 0  # images that could not be used
+
+
+def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
+    """Search for a better recipe, and say plainly whether one was found.
+
+    Raises:
+        UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
+    """
+    began = time.monotonic()
+    studies.require_optuna()  # said before any image is read
+    found = _look(request)
+    design_network(
+        found.recipe.network, image_size=found.recipe.image_size, class_count=len(found.dataset.classes),
+        options=found.recipe.options,
+    )  # fmt: skip
+    split_file_of(request.training.data)
+    source = Path(request.training.data.source)
+    folder = open_run_folder(
+        request.training.output, name=f"{found.dataset.name}-tune", source=source if source.is_dir() else None,
+        kind="tuning", overwrite=request.training.overwrite,
+    )  # fmt: skip
+    with FolderLock(folder):
+        document = {
+            "schema": 1, "state": "running", "request": request.as_dict(), "worker": secrets.token_hex(8),
+            "seconds_used": 0.0, "trials": [],
+        }  # fmt: skip
+        files = TuneFiles(folder=folder, document=document)
+        files.write()
+        events.say(f"writing to {escape_path(folder)}")
+        until = Deadline(began + 60 * request.minutes(), 60 * request.minutes())
+        return _run(_Job(request=request, found=found, files=files, events=events, until=until))
+
+
+def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:
+    """Go on with a search that was interrupted, for what is left of its time.
+
+    Args:
+        run: its folder.
+        storage: the URL of the shared study again, where it has a password.
+        finish: no more trials, only the comparison at the end.
+        events: is told what happens.
+
+    Raises:
+        UsageError: not a search, or one that is finished.
+    """
+    began = time.monotonic()
+    folder = run.parent if run.is_file() else run
+    document = read_tuning(folder)
+    with FolderLock(folder):
+        remove_leftovers(folder)
+        shutil.rmtree(folder / WORKSHOP, ignore_errors=True)  # of a trial that was killed
+        if document["state"] == "finished":
+            raise UsageError(
+                f"{escape_path(folder)} is finished", "Begin a new search, or train: vidi train DATA --recipe "
+                f"{escape_path(folder)}/recipe.toml",
+            )  # fmt: skip
+        request = request_from(document["request"], storage)
+        files = TuneFiles(folder=folder, document=document)
+        left = max(0.0, 60 * request.minutes() - document["seconds_used"])
+        job = _Job(
+            request=request, found=_look(request), files=files, events=events, until=Deadline(began + left, left),
+            used_before=document["seconds_used"],
+        )  # fmt: skip
+        return _run(job, finish=finish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is known before the first image is decoded."""
+
+    dataset: Dataset
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    recipe: Recipe  # the default one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    request: TuneRequest
+    found: _Found
+    files: TuneFiles
+    events: Events
+    until: Deadline  # for everything
+    used_before: float = 0.0  # seconds, by the sessions before this one
+
+    def seconds_used(self) -> float:
+        return self.used_before + self.until.seconds - self.until.seconds_left()
+
+
+def _look(request: TuneRequest) -> _Found:
+    dataset = read_requested(request.training.data)
+    sizes = look_at_sizes(dataset)
+    recipe = choose_recipe(request.training, traits_of(dataset, sizes))
+    return _Found(dataset=dataset, sizes=sizes, recipe=recipe)
+
+
+def _run(job: _Job, *, finish: bool = False) -> Tuned:
+    """Everything from the first decoded image on; the folder is held by this process."""
+    prepared = _prepare(job)
+    rows = choose_rows(prepared)
+    chosen = np.concatenate([rows.train, rows.validation])
+    learnt = framed_rows(prepared, chosen, sizes=job.found.sizes, workers=job.request.training.workers)
+    held_out = framed_rows(prepared, rows.held_out, sizes=job.found.sizes, workers=job.request.training.workers)
+    images = TrialImages(
+        learnt=learnt,
+        train_count=len(rows.train),
+        classes=prepared.dataset.classes,
+        start=None if prepared.start is None else prepared.start.weights,
+    )
+    with stop_on_signal() as should_stop:
+        search = _begin(job, prepared, rows, images, should_stop=should_stop, most_trials=0 if finish else None)
+        with studies.storage_errors():
+            run_trials(search, after_each=lambda _rows: _keep(job, search))
+            finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
+    tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
+    if not job.request.training.images:
+        forget_pixels(prepared)
+        learnt.forget()
+        held_out.forget()
+    return tuned
+
+
+def _begin(
+    job: _Job,
+    prepared: Prepared,
+    rows: SearchRows,
+    images: TrialImages,
+    *,
+    should_stop: Callable[[], bool],
+    most_trials: int | None,
+) -> Search:
+    """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
+    study, workshop = _open_study(job), job.files.folder / WORKSHOP
+    planned = plan_search(
+        study, images, job.found.recipe, job.request, sizes=job.found.sizes, until=job.until, workshop=workshop
+    )
+    job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
+    for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
+        job.events.say(sentence)
+    return Search(
+        study=study,
+        settings=planned.settings,
+        recipe=job.found.recipe,
+        images=images,
+        workshop=workshop,
+        worker=job.files.document["worker"],
+        until=job.until.earlier(2 * planned.settings.trial_seconds + SECONDS_AFTER),
+        all_until=job.until,
+        most_trials=job.request.trials if most_trials is None else most_trials,
+        should_stop=should_stop,
+        events=job.events,
+    )
+
+
+def _prepare(job: _Job) -> Prepared:
+    request, recipe, folder = job.request.training, job.found.recipe, job.files.folder
+    prepared = prepare(
+        job.found.dataset, request.data, sizes=job.found.sizes, image_size=recipe.image_size,
+        workers=request.workers, own=folder / SPLITS, on_progress=job.events.reading,
+    )  # fmt: skip
+    if request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(request.weights)))
+    keep_preparation(folder, prepared, recipe)
+    for sentence in describe_preparation(prepared, recipe):
+        job.events.say(sentence)
+    return prepared
+
+
+def _open_study(job: _Job) -> "Study":
+    request, worker = job.request, job.files.document["worker"]
+    if request.storage is None or request.study is None:
+        study = studies.journal_study(job.files.folder / JOURNAL, seed=job.found.recipe.seed)
+        studies.clear_stale(study, worker=None)
+        return study
+    study = studies.shared_study(request.storage, name=request.study, seed=int(worker, 16) % 2**31)
+    studies.clear_stale(study, worker=worker)
+    return study
+
+
+def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The group of each image as a number."""
+    return np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+
+
+def _about(job: _Job, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:
+    """What tune.json says of the search as a whole."""
+    return {
+        "data": {"name": prepared.dataset.name, "classes": len(prepared.dataset.classes)},
+        "images": {
+            "train": len(rows.train),
+            "validation": len(rows.validation),
+            "held_out": len(rows.held_out),
+            "held_out_from": rows.held_out_from,
+        },
+        "network": job.found.recipe.network,
+        "trial_seconds": planned.settings.trial_seconds,
+        "notes": list(planned.notes) or job.files.document.get("notes", []),  # going on makes no new plan
+        "default": job.found.recipe.as_dict(),
+    }
+
+
+def _plan_sentence(settings: Settings, rows: SearchRows) -> str:
+    names = ", ".join(dial.name for dial in settings.dials)
+    held = f"{len(rows.held_out):,} images are held out for the comparison at the end"
+    return f"searching {names}; at most {settings.trial_seconds:g} s for each training; {held}"
+
+
+def _keep(job: _Job, search: Search) -> None:
+    rows = studies.trial_rows(search.study)
+    job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
+
+
+def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: int) -> Tuned:
+    rows = studies.trial_rows(search.study)
+    best = best_row(rows)
+    job.files.after_trial(rows, best=best, seconds_used=job.seconds_used())
+    recipe, is_better = search.recipe, finding is not None and finding.is_better
+    if best is not None:
+        found = recipe_of(
+            recipe, search.settings.dials, best.values,
+            source=f"tune: trial {best.number} of {len(rows)} in {job.files.folder.resolve().name}",
+        )  # fmt: skip
+        job.files.document["best"] = {"trial": best.number, "values": dict(best.values), "recipe": found.as_dict()}
+        recipe = found if is_better else recipe
+    job.files.conclude(
+        state="interrupted" if finding is None else "finished",
+        finding=None if finding is None else finding.as_json(),
+        importance=importances(search.study, search.settings.dials, seed=search.recipe.seed),
+        recipe=recipe,
+    )
+    return Tuned(
+        folder=job.files.folder, is_finished=finding is not None, is_better=is_better,
+        document=job.files.document, refused=refused,
+    )  # fmt: skip

@@ -1,0 +1,283 @@
+"""The dials, one trial, and the study: on arrays alone."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna import Study
+from tests.training.examples import drawn_data, small_recipe
+
+from vidi.errors import GateError, UsageError
+from vidi.machine import Deadline
+from vidi.networks.options import NetworkOptions
+from vidi.training.augment import Augmentation
+from vidi.training.data import TrainingData
+from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.comparison import HeldOut, answer_held_out
+from vidi.training.tuning.dials import Dial, Room, changes_of, choose_dials
+from vidi.training.tuning.importance import importances
+from vidi.training.tuning.study import Settings
+from vidi.training.tuning.trial import Outcome, run_trial, search_value
+
+FAR = Deadline(at=1e12, seconds=1e12)  # no clock decides
+PHOTOGRAPHS = DataTraits(image_count=1_000, class_count=4, usual_size=(300, 400), is_grey=False)
+ROOM = Room(usual_size=(300, 400), class_count=4, image_count=1_000)
+
+
+def dials_of(recipe: Recipe, room: Room = ROOM) -> dict[str, Dial]:
+    return {dial.name: dial for dial in choose_dials(recipe, room)}
+
+
+def settings(dials: tuple[Dial, ...] = ()) -> Settings:
+    return Settings(data="d", recipe={"epochs": 3}, dials=dials, trial_seconds=2.0)
+
+
+RATE = Dial(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
+BATCH = Dial(name="batch", usual=32, choices=(16, 32))
+
+
+def test_every_dial_holds_the_default_within_its_range():
+    for network in ("compact", "textbook", "dense"):
+        for dial in dials_of(recipe_for(PHOTOGRAPHS, network=network)).values():
+            if dial.choices:
+                assert dial.usual in dial.choices, dial
+            else:
+                assert dial.low <= float(dial.usual) <= dial.high, dial
+                assert dial.low > 0 or not dial.is_log, dial
+
+
+def test_where_every_dial_stands_as_usual_the_recipe_is_the_default():
+    recipe = recipe_for(PHOTOGRAPHS)
+    dials = choose_dials(recipe, ROOM)
+
+    assert changes_of(recipe, dials, {dial.name: dial.usual for dial in dials}) == {}
+
+
+def test_what_the_user_set_is_not_searched():
+    recipe = recipe_for(
+        PHOTOGRAPHS, changes={"learning_rate": 0.02, "image_size": (64, 64), "augmentation.crop": 0.1, "batch": 16}
+    )
+
+    assert set(dials_of(recipe)) == {"augmentation.flip", "weight_decay", "label_smoothing", "options.width"}
+
+
+def test_signs_are_never_mirrored_and_a_network_without_a_width_has_no_such_dial():
+    signs = DataTraits(image_count=1_000, class_count=10, usual_size=(28, 28), is_grey=True)
+
+    assert "augmentation.flip" not in dials_of(
+        recipe_for(signs), Room(usual_size=(28, 28), class_count=10, image_count=1000)
+    )
+    assert "options.width" not in dials_of(recipe_for(PHOTOGRAPHS, network="textbook"))
+
+
+def test_images_are_never_enlarged_beyond_their_own_size():
+    small = DataTraits(image_count=1_000, class_count=10, usual_size=(28, 28), is_grey=True)
+
+    sizes = dials_of(recipe_for(small), Room(usual_size=(28, 28), class_count=10, image_count=1000))[
+        "image_size"
+    ].choices
+
+    assert sizes == ("14x14", "21x21", "28x28")
+
+
+def test_one_dial_scales_every_strength_of_the_augmentation_and_stays_within_what_is_allowed():
+    recipe = Recipe(augmentation=Augmentation(flip="horizontal", shift=0.1, erase=0.6))
+    dials = (Dial(name="augmentation", usual=1.0, low=0.0, high=2.0),)
+
+    assert changes_of(recipe, dials, {"augmentation": 2.0}) == {"augmentation.shift": 0.2, "augmentation.erase": 0.8}
+    assert recipe.changed(changes_of(recipe, dials, {"augmentation": 0.0}), source="t").augmentation == Augmentation(
+        flip="horizontal"
+    )
+
+
+def test_each_value_that_a_dial_can_have_makes_a_recipe():
+    recipe = recipe_for(PHOTOGRAPHS)
+    for dial in choose_dials(recipe, ROOM):
+        for value in dial.choices or (dial.low, dial.high):
+            recipe.changed(changes_of(recipe, (dial,), {dial.name: value}), source="t")
+
+
+def test_accuracy_decides_and_the_loss_only_among_equals():
+    assert search_value(0.9, 50.0, 10) > search_value(0.8, 0.0, 10)
+    assert search_value(0.9, 0.1, 10) > search_value(0.9, 0.2, 10)
+
+
+def test_a_trial_is_judged_on_the_validation_rows_and_leaves_nothing_on_disk(tmp_path: Path):
+    data = drawn_data()
+
+    outcome = run_trial(data, small_recipe(epochs=6, image_size=(16, 16)), folder=tmp_path / "trial", deadline=FAR)
+
+    assert outcome.accuracy in {hits / len(data.validation_rows) for hits in range(len(data.validation_rows) + 1)}
+    assert (outcome.epochs, outcome.stopped_by) == (6, "plan")
+    assert not (tmp_path / "trial").exists()
+
+
+def test_a_hopeless_trial_ends_at_the_mark_that_says_so(tmp_path: Path):
+    told: list[int] = []
+
+    def is_hopeless(mark: int, _value: float) -> bool:
+        told.append(mark)
+        return mark == 5
+
+    outcome = run_trial(
+        drawn_data(), small_recipe(epochs=10), folder=tmp_path / "trial", deadline=FAR, is_hopeless=is_hopeless
+    )
+
+    assert told == [1, 2, 3, 4, 5]
+    assert (outcome.epochs, outcome.stopped_by) == (5, "user")
+
+
+def test_numbers_that_are_not_finite_are_an_error_of_the_trial(tmp_path: Path):
+    with pytest.raises(GateError):
+        run_trial(
+            drawn_data(),
+            small_recipe(network="dense", options=NetworkOptions(), epochs=40, learning_rate=100, averaging=0.0),
+            folder=tmp_path / "trial",
+            deadline=FAR,
+        )
+    assert not (tmp_path / "trial").exists()
+
+
+def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
+    data = drawn_data(each=24)
+    held = TrainingData(
+        images=data.images, labels=data.labels, class_count=3, train_rows=data.train_rows[:-12],
+        validation_rows=data.validation_rows, classes=data.classes,
+    )  # fmt: skip
+    last = HeldOut(images=data.images[data.train_rows[-12:]], labels=data.labels[data.train_rows[-12:]])
+    last.images.setflags(write=False)  # as in the cache
+
+    answered = answer_held_out(
+        held, small_recipe(epochs=25), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: False
+    )
+    stopped = answer_held_out(held, small_recipe(), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: True)
+
+    assert answered is not None
+    assert (answered.is_right.shape, answered.epochs) == ((12,), 25)
+    assert answered.is_right.mean() >= 0.8
+    assert stopped is None
+
+
+def outcome(accuracy: float) -> Outcome:
+    return Outcome(accuracy=accuracy, loss=0.5, value=search_value(accuracy, 0.5, 50), epochs=3, stopped_by="plan")
+
+
+def filled(path: Path, count: int, *, of: int = 50) -> tuple[Study, tuple[Dial, ...]]:
+    """A study in which a learning rate near 0.3 is good, and the batch says nothing."""
+    dials = (RATE, BATCH)
+    study = studies.journal_study(path, seed=0)
+    studies.begin(study, settings(dials))
+    studies.want_default(study, dials)
+    for _ in range(count):
+        trial, values = studies.ask(study, dials, worker="w")
+        good = 1 - abs(np.log10(float(values["learning_rate"]) / 0.3)) / 2
+        studies.tell_outcome(study, trial, outcome(round(good * of) / of), seconds=1.0, was_hopeless=False)
+    return study, dials
+
+
+def test_the_first_trial_is_the_default_recipe_and_the_study_goes_on_from_its_file(tmp_path: Path):
+    path = tmp_path / "study.journal"
+    study, dials = filled(path, 5)
+
+    again = studies.journal_study(path, seed=0)
+
+    assert studies.trial_rows(again) == studies.trial_rows(study)
+    assert studies.is_default(studies.trial_rows(again)[0].values, dials)
+    assert studies.settings_of(again) == settings(dials)
+
+
+@pytest.mark.fault
+def test_a_journal_cut_off_anywhere_in_its_last_line_is_mended_and_a_dead_trial_is_noted(tmp_path: Path):
+    path = tmp_path / "study.journal"
+    study, dials = filled(path, 3)
+    studies.ask(study, dials, worker="w")  # and then the power goes
+    whole = path.read_bytes()
+    last = whole[:-1].rfind(b"\n") + 1
+    for cut in range(last + 1, len(whole), 7):
+        path.write_bytes(whole[:cut])
+        path.with_name("study.journal.lock").write_bytes(b"")  # its owner is dead, too
+
+        again = studies.journal_study(path, seed=0)
+        studies.clear_stale(again, worker=None)
+        studies.ask(again, dials, worker="w")
+
+        states = [row.state for row in studies.trial_rows(again)]
+        assert states == ["done", "done", "done", "interrupted", "running"]
+
+
+def test_an_interrupted_default_is_tried_again(tmp_path: Path):
+    dials = (RATE, BATCH)
+    study = studies.journal_study(tmp_path / "study.journal", seed=0)
+    studies.want_default(study, dials)
+    trial, _ = studies.ask(study, dials, worker="w")
+    studies.tell_failure(study, trial, "", seconds=1.0)
+
+    studies.want_default(study, dials)
+    _, values = studies.ask(study, dials, worker="w")
+
+    assert studies.is_default(values, dials)
+    assert [row.state for row in studies.trial_rows(study)] == ["interrupted", "running"]
+
+
+def test_a_study_of_other_data_or_another_recipe_is_refused(tmp_path: Path):
+    known = settings((RATE,))
+
+    studies.require_same(known, data="d", recipe={"epochs": 3})
+    with pytest.raises(UsageError, match="the images, or their split"):
+        studies.require_same(known, data="other", recipe={"epochs": 3})
+    with pytest.raises(UsageError, match="the recipe's epochs"):
+        studies.require_same(known, data="d", recipe={"epochs": 4})
+
+
+def test_two_workers_share_a_study_in_a_database_and_clear_only_their_own_dead_trials(tmp_path: Path):
+    url, dials = f"sqlite:///{tmp_path}/study.db", (RATE, BATCH)
+    first = studies.shared_study(url, name="ours", seed=1)
+    studies.begin(first, settings(dials))
+    studies.want_default(first, dials)
+    studies.ask(first, dials, worker="a")
+
+    second = studies.shared_study(url, name="ours", seed=2)
+    assert studies.settings_of(second) == settings(dials)
+    studies.want_default(second, dials)  # its turn has come already
+    trial, values = studies.ask(second, dials, worker="b")
+    studies.clear_stale(second, worker="b")
+
+    assert not studies.is_default(values, dials)
+    assert [row.state for row in studies.trial_rows(first)] == ["running", "interrupted"]
+    assert trial.number == 1
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://x/y", "sqlite:////no/such/folder/study.db"])
+def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: str):
+    with pytest.raises(UsageError) as raised:
+        studies.shared_study(url, name="ours", seed=1)
+
+    assert url not in str(raised.value)
+
+
+def test_importance_finds_the_dial_that_matters_and_says_how_sure_it_is(tmp_path: Path):
+    study, dials = filled(tmp_path / "study.journal", 24)
+
+    found = importances(study, dials, seed=0)
+
+    assert [one.name for one in found] == ["learning_rate", "batch"]
+    assert sum(one.share for one in found) == pytest.approx(1)
+    assert all(one.low <= one.share <= one.high for one in found)
+    assert found[0].low > found[1].high
+
+
+def test_importance_is_silent_after_few_trials(tmp_path: Path):
+    study, dials = filled(tmp_path / "study.journal", 7)
+
+    assert importances(study, dials) == []
+
+
+def test_dials_and_settings_survive_json():
+    known = settings((RATE, BATCH))
+
+    assert Settings.from_text(known.as_text()) == known
+    assert json.loads(known.as_text())["dials"][1]["choices"] == [16, 32]
+    assert NetworkOptions() == recipe_for(PHOTOGRAPHS).options
