@@ -107,7 +107,6 @@ def train(
 
     wait_without_spinning()  # before torch is imported
     from vidi.workflows import train as story
-    from vidi.workflows.prepare import parse_image_size
     from vidi.workflows.preview import write_preview
 
     events = Terminal()
@@ -116,25 +115,13 @@ def train(
         return conclude(story.resume(resume, finish=finish, events=events), events)
     if data is None or finish:
         raise _nothing_to_do(finish)
-    given = {
-        "freeze": freeze or None,
-        "epochs": epochs,
-        "batch": batch,
-        "image_size": None if image_size is None else parse_image_size(image_size),
-        "learning_rate": learning_rate,
-        "optimizer": optimizer,
-        "loss": loss,
-        "patience": patience,
-        "seed": seed,
-        "device": device,
-    }
     request = story.TrainRequest(
         data=options.data_request(context.params),
         network=network,
         weights=None if from_weights is None else str(from_weights),
         pretrained=pretrained,
         recipe=None if recipe is None else str(recipe),
-        changes={**_without_none(given), **parse_settings(set_values)},
+        changes={**_recipe_values(context.params), **parse_settings(set_values)},
         minutes=minutes,
         workers=workers,
         images=not no_images,
@@ -154,8 +141,17 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     return UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
 
 
-def _without_none(values: "Mapping[str, object]") -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+def _recipe_values(params: "Mapping[str, object]") -> dict[str, object]:
+    """The options that are values of the recipe, where they were given."""
+    from vidi.workflows.prepare import parse_image_size
+
+    names = ("epochs", "batch", "learning_rate", "optimizer", "loss", "patience", "seed", "device")
+    values = {name: params[name] for name in names if params[name] is not None}
+    if params["image_size"] is not None:
+        values["image_size"] = parse_image_size(str(params["image_size"]))
+    if params["freeze"]:
+        values["freeze"] = True
+    return values
 
 
 def conclude(run: "Run", events: "Terminal") -> None:

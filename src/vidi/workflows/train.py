@@ -1,6 +1,6 @@
 """The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -257,19 +257,14 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         events.say(sentence)
     if job.ladder.reason:
         events.say(job.ladder.sentence)
+    head = None
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
-        prepared, trained = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
-        publish_unfinished(folder, prepared, trained)  # what comes may be better; this is there already
+        prepared, head = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
+        publish_unfinished(folder, prepared, head)  # what comes may be better; this is there already
     with stop_on_signal() as should_stop:
-        if not job.candidates:
-            trained = learn(
-                folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
-            )
-        elif len(job.ladder.rungs) > 1:
-            prepared, trained = climb(
-                folder, prepared, trained, job.ladder.rungs[1], traits=job.traits, changes=request.changes,
-                deadline=deadline, finish=finish, should_stop=should_stop, events=events,
-            )  # fmt: skip
+        prepared, trained = _learn_above(
+            folder, job, prepared, head, finish=finish, should_stop=should_stop, events=events
+        )
         publish_unfinished(folder, prepared, trained)
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)
@@ -289,6 +284,30 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         notes=trained.notes,
         refused=published.refused,
     )
+
+
+def _learn_above(
+    folder: Path,
+    job: _Job,
+    prepared: Prepared,
+    head: TrainedNetwork | None,
+    *,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> tuple[Prepared, TrainedNetwork]:
+    """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
+    if head is None:
+        trained = learn(
+            folder, prepared, job.recipe, deadline=job.deadline, finish=finish, should_stop=should_stop, events=events
+        )
+        return prepared, trained
+    if len(job.ladder.rungs) == 1:
+        return prepared, head
+    return climb(
+        folder, prepared, head, job.ladder.rungs[1], traits=job.traits, changes=job.request.changes,
+        deadline=job.deadline, finish=finish, should_stop=should_stop, events=events,
+    )  # fmt: skip
 
 
 def _unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Run:
