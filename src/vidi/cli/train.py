@@ -96,6 +96,10 @@ def train(
     preview: Annotated[
         Path | None, typer.Option("--preview", metavar="PNG", help="Only write a sheet of what augmentation does.")
     ] = None,
+    find_rate: Annotated[
+        Path | None,
+        typer.Option("--find-lr", metavar="SVG", help="Only try rising learning rates, and draw the loss."),
+    ] = None,
 ) -> None:
     """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
 
@@ -130,6 +134,11 @@ def train(
     )
     if preview is not None:
         return events.say(f"written: {write_preview(request, preview)}")
+    if find_rate is not None:
+        from vidi.workflows.find_rate import write_rate_range
+
+        typer.echo(write_rate_range(request, find_rate, events=events).sentence)
+        return events.say(f"written: {find_rate}")
     return conclude(story.train(request, events=events), events)
 
 

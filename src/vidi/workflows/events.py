@@ -18,6 +18,9 @@ class Events(Protocol):
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes of weights that the user named, fetched so far."""
 
+    def steps(self, done: int, total: int) -> None:
+        """Training steps of a trial done so far."""
+
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
 
@@ -38,6 +41,9 @@ class Silence:
         """Show nothing."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def steps(self, done: int, total: int) -> None:
         """Show nothing."""
 
     def features(self, done: int, total: int) -> None:

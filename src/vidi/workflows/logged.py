@@ -24,6 +24,9 @@ class LoggedEvents:
         if done == total:
             LOG.info("read %s images", f"{total:,}")
 
+    def steps(self, done: int, total: int) -> None:
+        """Nothing: a trial takes seconds."""
+
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes of weights fetched so far; told once, when all are."""
         if done == total:
