@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vidi.networks.layers import Classifier
+from vidi.networks.ensemble import Network
 from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine import Precision
 from vidi.training.recipe import Recipe
@@ -40,10 +40,11 @@ def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
     """What the recipe asks for; `standardise` means by the training images' own mean and deviation."""
     if recipe.normalisation in FIXED:
         return Normalisation(*FIXED[recipe.normalisation])
-    return Normalisation(*channel_statistics(data.images, data.train_rows))
+    rows = data.train_rows if data.colour_rows is None else data.colour_rows
+    return Normalisation(*channel_statistics(data.images, rows))
 
 
-def forward(network: Classifier, inputs: Tensor, *, precision: Precision) -> Tensor:
+def forward(network: Network, inputs: Tensor, *, precision: Precision) -> Tensor:
     """Logits as float32, computed in the given precision."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         logits: Tensor = network(inputs)
@@ -82,7 +83,7 @@ def answer(
 
 
 def score(
-    network: Classifier, data: TrainingData, *, normalisation: Normalisation, precision: Precision
+    network: Network, data: TrainingData, *, normalisation: Normalisation, precision: Precision
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation images."""
     network.eval()

@@ -16,9 +16,10 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.calibrate import calibrate_model
+from vidi.workflows.ensemble import EnsemblePlan, forget_members, learn_by_plan, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.ladder import Ladder, climb, plan_ladder
-from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
+from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
 from vidi.workflows.request import DataRequest, read_requested, split_file_of
@@ -49,6 +50,8 @@ class TrainRequest:
     pretrained: str | None = None  # weights learnt from other images: a name, `auto`, or None for new ones
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
+    ensemble: int | None = None  # so many trainings become one model; None = one
+    ensemble_by: str | None = None  # what they differ in: seeds (where left out) or folds
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -159,6 +162,7 @@ class _Job:
     traits: DataTraits
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
+    ensemble: EnsemblePlan | None
 
 
 def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
@@ -179,6 +183,7 @@ def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
         traits=traits,
         ladder=ladder,
         candidates=candidates,
+        ensemble=ensemble,
     )
 
 
@@ -231,12 +236,14 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         publish_unfinished(folder, prepared, trained)  # what comes may be better; this is there already
     with stop_on_signal() as should_stop:
         if not job.candidates:
-            trained = learn(
-                folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events
-            )
+            trained = learn_by_plan(
+                folder, prepared, recipe, job.ensemble,
+                deadline=deadline, finish=finish, should_stop=should_stop, events=events,
+            )  # fmt: skip
         elif len(job.ladder.rungs) > 1:
             prepared, trained = climb(
                 folder, prepared, trained, job.ladder.rungs[1], traits=job.traits, changes=request.changes,
+                ensemble=job.ensemble,
                 deadline=deadline, finish=finish, should_stop=should_stop, events=events,
             )  # fmt: skip
         publish_unfinished(folder, prepared, trained)
@@ -247,7 +254,8 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         )
         if calibration is None:  # the user stopped it
             return _unfinished(folder, prepared, trained)
-    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images)
+    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images, events=events)
+    forget_members(folder, events=events)
     if not request.images:
         forget_pixels(prepared)
     return Run(
