@@ -73,7 +73,7 @@ def accuracy_difference(
 
     >>> difference = accuracy_difference(np.array([True, True, True]), np.array([True, False, True]))
     >>> difference.gained, difference.lost, round(difference.interval.low, 3), round(difference.interval.high, 3)
-    (1, 0, -0.427, 0.827)
+    (1, 0, -0.456, 0.856)
     """
     if right.shape != other_right.shape or right.ndim != 1:
         raise ShapeError(f"answers of shapes {right.shape} and {other_right.shape}", "Give one value for each image.")
