@@ -3,14 +3,13 @@
 import copy
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.networks.ensemble import Ensemble
 from vidi.networks.layers import Classifier
-from vidi.training.combine import answer_rows, choose_combination
+from vidi.training.combine import choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.soup import average_weights, greedy_soup, renew_statistics
 from vidi.training.train import TrainedNetwork, train_network
@@ -129,9 +128,3 @@ def test_the_greedy_soup_leaves_out_what_makes_it_worse(data, trained):
     _, chosen = greedy_soup(networks, average=average, loss=lambda network: losses[names[id(network)]])
 
     assert chosen == [0, 2]
-
-
-def test_answers_are_probabilities(data, trained):
-    answers = answer_rows(Ensemble([one.network for one in trained]), data, data.train_rows, example=trained[0])
-
-    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)

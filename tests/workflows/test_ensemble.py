@@ -14,7 +14,7 @@ from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.progress import Progress
-from vidi.workflows.ensemble import plan_ensemble, seconds_for_member
+from vidi.workflows.ensemble import fitting_ensemble, plan_ensemble, seconds_for_member
 from vidi.workflows.events import Silence
 from vidi.workflows.inspect import describe_model, inspect_model, self_test
 from vidi.workflows.report import rebuild_report
@@ -33,7 +33,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def request(data: Path, output: Path, **others: object) -> TrainRequest:
     return TrainRequest(
-        data=DataRequest(source=str(data)), output=output, **{"changes": SMALL, "ensemble": 2, **others}
+        data=DataRequest(source=str(data)),
+        output=output,
+        **{
+            "changes": SMALL,
+            "ensemble": 2,
+            "network": None if "weights" in others or "pretrained" in others else "compact",
+            **others,
+        },
     )
 
 
@@ -190,18 +197,38 @@ def test_a_deadline_ends_every_training_and_the_run_is_finished(data: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    ("count", "by", "pretrained", "said"),
+    ("count", "by", "said"),
     [
-        (1, None, False, "--ensemble 1"),
-        (21, None, False, "--ensemble 21"),
-        (3, "colour", False, "--ensemble-by colour"),
-        (None, "folds", False, "without --ensemble"),
-        (3, "seeds", True, "the same with every seed"),
+        (1, None, "--ensemble 1"),
+        (21, None, "--ensemble 21"),
+        (3, "colour", "--ensemble-by colour"),
+        (None, "folds", "without --ensemble"),
     ],
 )
-def test_what_makes_no_sense_is_refused(count, by, pretrained, said):
+def test_what_makes_no_sense_is_refused(count, by, said):
     with pytest.raises(UsageError, match=said):
-        plan_ensemble(count, by, pretrained=pretrained)
+        plan_ensemble(count, by)
+
+
+def test_heads_on_features_differ_in_folds():
+    assert fitting_ensemble(plan_ensemble(3, None), only_head=True).by == "folds"
+    assert fitting_ensemble(plan_ensemble(3, None), only_head=False).by == "seeds"
+    with pytest.raises(UsageError, match="the same with every seed"):
+        fitting_ensemble(plan_ensemble(3, "seeds"), only_head=True)
+
+
+def test_heads_on_features_become_one_head(data: Path, tmp_path: Path):
+    changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True}
+
+    run = train(request(data, tmp_path / "run", ensemble=4, pretrained="lite0", changes=changes))
+
+    ensemble = json.loads((run.folder / "metrics.json").read_text())["ensemble"]
+    assert (ensemble["way"], len(ensemble["members"]), ensemble["validation"]) == ("heads", 4, None)
+    assert ensemble["test"]["images"] == 24
+    assert sum(member["held_out"] for member in ensemble["members"]) == 96
+    model = read_model(run.folder)
+    assert networks_in(model) == 1
+    assert "mean of 4 heads" in (run.folder / "report.html").read_text("utf-8")
 
 
 def test_a_wrong_number_is_refused_before_anything_is_written(data: Path, tmp_path: Path):

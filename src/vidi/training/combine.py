@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
@@ -15,11 +14,10 @@ from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
 from vidi.training.combination import Trial, Way
 from vidi.training.data import TrainingData
-from vidi.training.objective import Normalisation, forward
+from vidi.training.objective import answer
 from vidi.training.soup import average_weights, greedy_soup
-from vidi.training.train import TrainedNetwork, precision_of
+from vidi.training.train import TrainedNetwork
 
-BATCH = 128
 PROBABILITIES: Way = "probabilities"
 WEIGHTS: Way = "weights"
 SINGLE: Way = "single"
@@ -138,7 +136,8 @@ class _Judge:
     def try_network(self, name: str, network: Network, members: tuple[int, ...]) -> _Tried:
         """Its answers about the validation images, and what they are worth."""
         rows = self.data.validation_rows
-        answers = answer_rows(network, self.data, rows, example=self.example)
+        normalisation = self.example.normalisation
+        answers = answer(network, self.data.images, rows, normalisation=normalisation).astype(np.float64)
         labels = self.data.labels[rows]
         right = answers.argmax(axis=1) == labels
         losses = log_losses(answers, labels)
@@ -146,30 +145,9 @@ class _Judge:
         return _Tried(network=network, trial=trial, right=right, losses=losses)
 
     def average(self, networks: Sequence[Classifier]) -> Classifier:
-        """Their averaged weights."""
-        normalisation: Normalisation = self.example.normalisation
-        return average_weights(networks, self.data.images, rows=self.data.train_rows, normalisation=normalisation)
-
-
-def answer_rows(
-    network: Network, data: TrainingData, rows: NDArray[np.int64], *, example: TrainedNetwork
-) -> NDArray[np.float64]:
-    """Probabilities (rows, classes) by a network in torch, before calibration.
-
-    Args:
-        network: in evaluation mode.
-        data: where the images are.
-        rows: of these images.
-        example: a training of the same recipe: it says the precision and the normalisation.
-    """
-    answers = np.zeros((len(rows), data.class_count))
-    precision = precision_of(example.recipe)
-    with torch.inference_mode():
-        for start in range(0, len(rows), BATCH):
-            inputs = example.normalisation.inputs(data.images[rows[start : start + BATCH]])
-            logits = forward(network, inputs, precision=precision)
-            answers[start : start + BATCH] = logits.double().softmax(dim=1).numpy()
-    return answers
+        """Their averaged weights; normalisations that a recipe leaves as they were stay so."""
+        rows = None if self.example.recipe.keep_norms else self.data.train_rows
+        return average_weights(networks, self.data.images, rows=rows, normalisation=self.example.normalisation)
 
 
 def _soups(judge: _Judge, networks: Sequence[Classifier], numbers: tuple[int, ...]) -> tuple[_Tried, _Tried]:

@@ -70,7 +70,7 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
 
 
 def answer(
-    network: Classifier, images: NDArray[np.uint8], rows: NDArray[np.int64], *, normalisation: Normalisation
+    network: Network, images: NDArray[np.uint8], rows: NDArray[np.int64], *, normalisation: Normalisation
 ) -> NDArray[np.float32]:
     """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3), in float32."""
     network.eval()

@@ -17,14 +17,18 @@ MOST_FOR_STATISTICS = 2_048  # training images that show what the averaged netwo
 
 @torch.no_grad()
 def average_weights(
-    networks: Sequence[Classifier], images: NDArray[np.uint8], *, rows: NDArray[np.int64], normalisation: Normalisation
+    networks: Sequence[Classifier],
+    images: NDArray[np.uint8],
+    *,
+    rows: NDArray[np.int64] | None,
+    normalisation: Normalisation,
 ) -> Classifier:
     """One network whose weights are the mean of the given ones', its normalisations measured anew.
 
     Args:
         networks: of one kind and shape.
         images: (images, height, width, 3) uint8, framed.
-        rows: training images; of very many some are looked at.
+        rows: training images; of very many some are looked at. None: what the normalisations remember is averaged too.
         normalisation: what the networks want to see.
 
     Source: Wortsman et al. 2022, Model soups: averaging weights of multiple fine-tuned models improves accuracy
@@ -35,7 +39,8 @@ def average_weights(
     for name, tensor in mean.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(torch.stack([weights[name].to(torch.float64) for weights in others]).mean(dim=0))
-    renew_statistics(mean, images, rows=rows, normalisation=normalisation)
+    if rows is not None:
+        renew_statistics(mean, images, rows=rows, normalisation=normalisation)
     return mean.eval().requires_grad_(False)
 
 

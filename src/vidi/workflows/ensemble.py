@@ -16,8 +16,9 @@ from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
 from vidi.training.combination import Combination, Difference, Member
-from vidi.training.combine import Choice, answer_rows, average_all, choose_combination
+from vidi.training.combine import Choice, average_all, choose_combination
 from vidi.training.data import TrainingData
+from vidi.training.objective import answer
 from vidi.training.progress import write_results
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
@@ -38,18 +39,18 @@ class EnsemblePlan:
 
     count: int
     by: Difference
+    is_chosen: bool = False  # by the user
 
 
-def plan_ensemble(count: int | None, by: str | None, *, pretrained: bool) -> EnsemblePlan | None:
+def plan_ensemble(count: int | None, by: str | None) -> EnsemblePlan | None:
     """What the user asked for; None where that is one training.
 
     Args:
         count: trainings.
         by: seeds or folds; None leaves it open.
-        pretrained: whether only a head is fitted on features.
 
     Raises:
-        UsageError: too few or too many, or a way that makes no sense.
+        UsageError: too few or too many, or a way that is not known.
     """
     if count is None:
         if by is not None:
@@ -59,12 +60,42 @@ def plan_ensemble(count: int | None, by: str | None, *, pretrained: bool) -> Ens
         raise UsageError(f"--ensemble {count} is not possible", f"Use 2 to {MOST_MEMBERS} trainings.")
     if by not in (None, "seeds", "folds"):
         raise UsageError(f"--ensemble-by {by} is not known", "Use seeds or folds.")
-    if pretrained and by == "seeds":
+    return EnsemblePlan(count, by="folds" if by == "folds" else "seeds", is_chosen=by is not None)
+
+
+def fitting_ensemble(plan: EnsemblePlan | None, *, only_head: bool) -> EnsemblePlan | None:
+    """The plan as it fits what is trained: a head on features is the same with every seed, so heads differ in folds.
+
+    Args:
+        plan: of `plan_ensemble`.
+        only_head: nothing but a head on the features of a pretrained network is fitted.
+
+    Raises:
+        UsageError: the user asked for seeds there.
+    """
+    if plan is None or not only_head or plan.by == "folds":
+        return plan
+    if plan.is_chosen:
         raise UsageError(
             "a head on the features of a pretrained network is the same with every seed",
             "Use --ensemble-by folds, or leave it out.",
         )
-    return EnsemblePlan(count, "folds" if pretrained or by == "folds" else "seeds")
+    return replace(plan, by="folds")
+
+
+def noting_no_ensemble(head: TrainedNetwork, plan: EnsemblePlan | None) -> TrainedNetwork:
+    """A head on features that was kept, with a note where an ensemble was asked for and there is none."""
+    if plan is None or head.combination is not None:
+        return head
+    note = (
+        f"no ensemble: the head was kept, which is the same with every seed; --ensemble-by folds averages {plan.count}"
+    )
+    return replace(head, notes=(*head.notes, note))
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a training of this run left a checkpoint, be it of one network or of an ensemble's member."""
+    return (folder / CHECKPOINT).exists() or any(folder.glob(f"member-*/{CHECKPOINT}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +153,11 @@ def learn_ensemble(
         if (task.place / ENDED).exists():
             ended.append(_read_ended(task))
             continue
-        if finish or should_stop():
+        if should_stop() or (finish and (ended or has_begun(folder))):
             break
         events.say(f"member {task.number} of {plan.count}: {_what_differs(task, plan)}")
         until = None if deadline is None else _deadline_of(task, deadline, prepared, plan)
-        one = _train_member(task, ended, deadline=until, should_stop=should_stop, events=events)
+        one = _train_member(task, prepared, ended, deadline=until, should_stop=should_stop, events=events)
         if one.stopped_by == "user":
             break
         _note_ended(task, one)
@@ -209,6 +240,7 @@ def _deadline_of(task: _Task, deadline: Deadline, prepared: Prepared, plan: Ense
 
 def _train_member(
     task: _Task,
+    prepared: Prepared,
     ended: Sequence[TrainedNetwork],
     *,
     deadline: Deadline | None,
@@ -220,8 +252,9 @@ def _train_member(
     if ended and recipe.precision == "auto":
         first = ended[0].recipe
         recipe = recipe.changed({"precision": first.precision}, source=first.sources.get("precision", MEASURED))
+    begin = {} if prepared.begin is None else prepared.begin(task.data.train_rows)
     return train_network(
-        task.data,
+        replace(task.data, initial=begin or None),
         recipe,
         folder=task.place,
         deadline=deadline,
@@ -311,11 +344,16 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
 
     About a training image that is the one member that held it out, about a validation image the whole ensemble.
     """
-    rows, answers = [data.validation_rows], [answer_rows(network, data, data.validation_rows, example=ended[0])]
-    for task, one in zip(tasks, ended, strict=False):
-        rows.append(task.held_out)
-        answers.append(answer_rows(one.network, data, task.held_out, example=one))
-    return HeldOut(rows=np.concatenate(rows), probabilities=np.concatenate(answers).astype(np.float32))
+    asked = [(network, data.validation_rows)]
+    asked += [(one.network, task.held_out) for task, one in zip(tasks, ended, strict=False)]
+    asked = [(answering, rows) for answering, rows in asked if len(rows)]
+    normalisation = ended[0].normalisation
+    return HeldOut(
+        rows=np.concatenate([rows for _, rows in asked]),
+        probabilities=np.concatenate(
+            [answer(answering, data.images, rows, normalisation=normalisation) for answering, rows in asked]
+        ),
+    )
 
 
 def _groups(prepared: Prepared, rows: NDArray[np.int64]) -> Counts:

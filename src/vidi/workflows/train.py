@@ -16,7 +16,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.calibrate import calibrate_model
-from vidi.workflows.ensemble import EnsemblePlan, forget_members, learn_by_plan, plan_ensemble
+from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, forget_members, learn_by_plan, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.ladder import Ladder, climb, plan_ladder
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
@@ -171,6 +171,7 @@ def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
+    ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, traits)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
     chosen = recipe if recipe is not None and not candidates else choose_recipe(request, traits, candidates)
@@ -183,7 +184,7 @@ def _look(request: TrainRequest, recipe: Recipe | None = None) -> _Job:
         traits=traits,
         ladder=ladder,
         candidates=candidates,
-        ensemble=ensemble,
+        ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
     )
 
 
@@ -197,8 +198,9 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
     if is_set and request.pretrained not in (None, NONE):
         _refuse_two_places(request)
     return plan_ladder(
-        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes
-    )
+        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes,
+        trainings=request.ensemble or 1,
+    )  # fmt: skip
 
 
 def _refuse_two_places(request: TrainRequest) -> None:
@@ -220,19 +222,11 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
 def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Run:
     """Everything from the first decoded image on; the folder is held by this process."""
     request, recipe, deadline = job.request, job.recipe, job.deadline
-    prepared = prepare(
-        job.dataset, request.data, sizes=job.sizes, image_size=recipe.image_size, workers=request.workers,
-        own=folder / SPLITS, on_progress=events.reading,
-    )  # fmt: skip
-    if request.weights is not None:
-        prepared = replace(prepared, start=read_start(Path(request.weights)))
-    keep_preparation(folder, prepared, recipe)
-    for sentence in describe_preparation(prepared, recipe):
-        events.say(sentence)
-    if job.ladder.reason:
-        events.say(job.ladder.sentence)
+    prepared = _prepare(folder, job, events=events)
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
-        prepared, trained = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
+        prepared, trained = learn_by_features(
+            folder, prepared, recipe, job.candidates, ensemble=job.ensemble, events=events
+        )
         publish_unfinished(folder, prepared, trained)  # what comes may be better; this is there already
     with stop_on_signal() as should_stop:
         if not job.candidates:
@@ -243,8 +237,8 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         elif len(job.ladder.rungs) > 1:
             prepared, trained = climb(
                 folder, prepared, trained, job.ladder.rungs[1], traits=job.traits, changes=request.changes,
-                ensemble=job.ensemble,
-                deadline=deadline, finish=finish, should_stop=should_stop, events=events,
+                ensemble=job.ensemble, deadline=deadline, finish=finish, should_stop=should_stop,
+                events=events,
             )  # fmt: skip
         publish_unfinished(folder, prepared, trained)
         if trained.stopped_by == "user" and not finish:
@@ -266,6 +260,23 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         notes=trained.notes,
         refused=published.refused,
     )
+
+
+def _prepare(folder: Path, job: _Job, *, events: Events) -> Prepared:
+    """The decoded images with their split, kept and told, and the plan."""
+    request, recipe = job.request, job.recipe
+    prepared = prepare(
+        job.dataset, request.data, sizes=job.sizes, image_size=recipe.image_size, workers=request.workers,
+        own=folder / SPLITS, on_progress=events.reading,
+    )  # fmt: skip
+    if request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(request.weights)))
+    keep_preparation(folder, prepared, recipe)
+    for sentence in describe_preparation(prepared, recipe):
+        events.say(sentence)
+    if job.ladder.reason:
+        events.say(job.ladder.sentence)
+    return prepared
 
 
 def _unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Run:
