@@ -55,7 +55,7 @@ class Told(Silence):
         self.sentences.append(sentence)
 
     def training(self, progress: Progress) -> None:
-        if self.sentences[-1].startswith(f"member {self.stop_in} "):
+        if self.sentences[-1].startswith(f"training {self.stop_in} "):
             self.after -= 1
             if self.after == 0:
                 os.kill(os.getpid(), signal.SIGINT)
@@ -90,7 +90,7 @@ def test_two_trainings_become_one_tested_model_file(whole: tuple[Path, list[str]
     assert sorted(folder.glob("member-*")) == []
     said = "\n".join(sentences)
     for wanted in (
-        "member 2 of 2: seed 1",
+        "training 2 of 2: seed 1",
         "ensemble: kept",
         "gain over the best single training",
         "cost: ",
@@ -140,7 +140,7 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
     resumed = resume(cut.folder, events=told)
 
     assert resumed.finished
-    assert not any(sentence.startswith("member 1") for sentence in told.sentences)
+    assert not any(sentence.startswith("training 1") for sentence in told.sentences)
     assert read_model(resumed.folder).weights_digest() == read_model(whole[0]).weights_digest()
     assert sorted(cut.folder.glob("member-*")) == []
 
@@ -149,7 +149,7 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
 def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
     data: Path, tmp_path: Path
 ):
-    cut = train(request(data, tmp_path / "run", ensemble=3), events=Told(stop_in=1))
+    cut = train(request(data, tmp_path / "run", ensemble=3, ensemble_by="folds"), events=Told(stop_in=1))
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
@@ -189,7 +189,9 @@ def test_the_time_is_shared_among_the_trainings():
 
 
 def test_a_deadline_ends_every_training_and_the_run_is_finished(data: Path, tmp_path: Path):
-    run = train(request(data, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
+    run = train(
+        request(data, tmp_path / "run", minutes=0.001, ensemble_by="folds", changes={**SMALL, "epochs": 100_000})
+    )
 
     members = json.loads((run.folder / "metrics.json").read_text())["ensemble"]["members"]
     assert run.finished

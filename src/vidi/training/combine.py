@@ -53,7 +53,9 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     if not len(data.validation_rows):
         return average_all(trained, why="there is no validation image to try averaged weights on")
     judge = _Judge(data, trained[0])
-    single = [judge.try_network(f"member {number} alone", one.network, (number,)) for number, one in _numbered(trained)]
+    single = [
+        judge.try_network(f"training {number} alone", one.network, (number,)) for number, one in _numbered(trained)
+    ]
     order = sorted(range(len(trained)), key=lambda index: single[index].rank, reverse=True)
     networks = [_single(trained[index]) for index in order]
     numbers = tuple(index + 1 for index in order)

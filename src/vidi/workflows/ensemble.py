@@ -155,7 +155,7 @@ def learn_ensemble(
             continue
         if should_stop() or (finish and (ended or has_begun(folder))):
             break
-        events.say(f"member {task.number} of {plan.count}: {_what_differs(task, plan)}")
+        events.say(f"training {task.number} of {plan.count}: {_what_differs(task, plan)}")
         until = None if deadline is None else _deadline_of(task, deadline, prepared, plan)
         one = _train_member(task, prepared, ended, deadline=until, should_stop=should_stop, events=events)
         if one.stopped_by == "user":
@@ -333,7 +333,7 @@ def _describe(
         used=tuple(index + 1 for index in choice.used),
         trials=choice.trials[len(ended) :],
         single=single,
-        single_name=f"the best single training (member {choice.best + 1})",
+        single_name=f"the best single training (number {choice.best + 1})",
         gain=choice.gain,
         sentence=choice.sentence,
     )
