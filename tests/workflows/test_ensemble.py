@@ -153,7 +153,7 @@ def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_complete
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
-    again = resume(cut.folder, events=Told(stop_in=3))
+    again = resume(cut.folder, events=Told(stop_in=3, after=2))
     assert not again.finished
     assert networks_in(read_model(cut.folder)) == 2
     told = Told()

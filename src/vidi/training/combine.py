@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.classification import log_losses
 from vidi.metrics.paired import PairedDifference, accuracy_difference
+from vidi.metrics.temperature import apply_temperature, best_temperature
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
 from vidi.training.combination import Trial, Way
@@ -43,7 +44,7 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     not above that of the best single training, and their accuracy at most one standard error of the paired difference
     below its accuracy and below that of averaged probabilities. Else probabilities are averaged, unless that is
     clearly worse than the best single training: less often right, and its log loss higher by more than a standard
-    error. Then that training is kept alone.
+    error. Then that training is kept alone. Each is judged at the temperature that suits it best.
 
     Args:
         trained: two or more, of one recipe and one normalisation.
@@ -139,8 +140,10 @@ class _Judge:
         """Its answers about the validation images, and what they are worth."""
         rows = self.data.validation_rows
         normalisation = self.example.normalisation
-        answers = answer(network, self.data.images, rows, normalisation=normalisation).astype(np.float64)
+        bare = answer(network, self.data.images, rows, normalisation=normalisation).astype(np.float64)
         labels = self.data.labels[rows]
+        # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
+        answers = apply_temperature(bare, best_temperature(bare, labels))
         right = answers.argmax(axis=1) == labels
         losses = log_losses(answers, labels)
         trial = Trial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
