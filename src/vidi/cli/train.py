@@ -27,6 +27,12 @@ def train(
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.05, help="Time for everything, from reading to the report.")
     ] = None,
+    ensemble: Annotated[
+        int | None, typer.Option("--ensemble", metavar="K", help="Train K times, and make one model of it.")
+    ] = None,
+    ensemble_by: Annotated[
+        str | None, typer.Option("--ensemble-by", help="What the K trainings differ in: seeds (default) or folds.")
+    ] = None,
     network: Annotated[str | None, typer.Option("--network", help="compact (default), textbook or dense.")] = None,
     pretrained: Annotated[
         str | None,
@@ -127,11 +133,11 @@ def train(
         recipe=None if recipe is None else str(recipe),
         changes={**_recipe_values(context.params), **parse_settings(set_values)},
         minutes=minutes,
-        workers=workers,
+        ensemble=ensemble, ensemble_by=ensemble_by, workers=workers,
         images=not no_images,
         output=output,
         overwrite=overwrite,
-    )
+    )  # fmt: skip
     if preview is not None:
         return events.say(f"written: {write_preview(request, preview)}")
     if find_rate is not None:

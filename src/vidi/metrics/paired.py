@@ -38,6 +38,23 @@ class PairedComparison:
         return "better" if self.difference > 0 else "worse"
 
     @property
+    def sentence(self) -> str:
+        """The difference for people, in percentage points, the second against the first."""
+        low, high = 100 * self.interval.low, 100 * self.interval.high
+        return f"{100 * self.difference:+.1f} points ({low:+.1f} to {high:+.1f}) on {self.image_count:,} images"
+
+    def gain_as_json(self) -> dict[str, object]:
+        """Plain values for metrics.json: what the second gains over the first."""
+        return {
+            "value": round(self.difference, 6),
+            "low": round(self.interval.low, 6),
+            "high": round(self.interval.high, 6),
+            "images": self.image_count,
+            "gained": self.only_second,
+            "lost": self.only_first,
+        }
+
+    @property
     def first_accuracy(self) -> float:
         return (self.both_right + self.only_first) / self.image_count
 

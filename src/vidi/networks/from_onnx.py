@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from vidi.errors import ModelError
+from vidi.model_file.members import MEMBERS, member_count
 from vidi.networks.backbone import Backbone
 from vidi.networks.layers import Classifier, ConvNorm
 
@@ -17,11 +18,17 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 
 def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
-    """The trained tensors of a graph that `to_onnx` wrote, by name."""
+    """The trained tensors of a graph that `to_onnx` wrote, by name; of an ensemble those of its first member, the best.
+
+    Names are those of a single network.
+    """
+    first = f"{MEMBERS}.0." if member_count(tensor.name for tensor in graph.initializer) > 1 else ""
     return {
-        tensor.name: numpy_helper.to_array(tensor)
+        tensor.name.removeprefix(first): numpy_helper.to_array(tensor)
         for tensor in graph.initializer
-        if tensor.name.endswith((".weight", ".bias")) and tensor.data_type == onnx.TensorProto.FLOAT
+        if tensor.name.endswith((".weight", ".bias"))
+        and tensor.name.startswith(first)
+        and tensor.data_type == onnx.TensorProto.FLOAT
     }
 
 

@@ -10,9 +10,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
+from vidi.model_file.members import MEMBERS
 from vidi.networks.backbone import Backbone
+from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
 from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, GridMean, Residual
+from vidi.networks.side_by_side import side_by_side
 
 OPSET = 18
 MOST_EVIDENCE_CLASSES = 200
@@ -46,17 +49,23 @@ class GraphWriter:
         return name if known else self.tensor(name, values)
 
 
-def to_onnx(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto:
+def to_onnx(network: Network, image_size: tuple[int, int]) -> onnx.GraphProto:
     """The network as a graph of standard operators (opset 18), batch normalisation folded into the convolutions.
 
     Input `inputs` is float32 (batch, 3, height, width), already normalised. Outputs are `logits` (batch, classes),
     `embedding` (batch, features) and, where the network pools globally and has at most 200 classes, `evidence`
     (batch, classes, rows, columns), whose mean over the regions is the logit. Trained tensors are initialisers under
-    the layers' names.
+    the layers' names. Of an ensemble, the members' graphs stand side by side: see `side_by_side`.
 
     Raises:
         ModelError: the network holds a layer that has no translation.
     """
+    if isinstance(network, Ensemble):
+        return side_by_side([to_onnx(member, image_size) for member in members_of(network)], prefix=MEMBERS)
+    return _one_network(network, image_size)
+
+
+def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto:
     graph = GraphWriter(image_size)
     value, regions = "inputs", ""
     for name, layer in network.layers.named_children():

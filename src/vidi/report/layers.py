@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from vidi.model_file.members import MEMBERS, member_count
 from vidi.model_file.read import ModelFile
 from vidi.report.thumbnails import Thumbnail, data_uri
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 MAPS_SHOWN = 8
 LAYERS_PICTURED = 12
 TILE = 64  # pixels a side at least
-OWN_PREFIXES = ("vidi.", "evidence")  # framing, calibration, evidence maps: not layers of the network
+OWN_PREFIXES = ("vidi.", "evidence", "mean.")  # framing, calibration, evidence maps, the mean of several networks
+AFTER = ("logits.",)  # what an ensemble makes of a member's answer
+FIRST = f"{MEMBERS}.0."  # of several networks side by side one is shown
 STARTS = {"Conv", "Gemm", "MatMul", "SpaceToDepth", "GlobalAveragePool", "ReduceMean", "Flatten"}
 STEPS: Mapping[str, str] = {
     "Relu": "negative values become 0 (ReLU)",
@@ -50,7 +53,7 @@ class Layer:
 
 
 def describe_layers(model: ModelFile, example: NDArray[np.uint8] | None) -> tuple[Layer, ...]:
-    """The layers of a model file in their order, found by running it on one image.
+    """The layers of a model file in their order, found by running it on one image; of an ensemble its first network's.
 
     Args:
         model: a model file that passed its checks.
@@ -59,7 +62,8 @@ def describe_layers(model: ModelFile, example: NDArray[np.uint8] | None) -> tupl
     import onnx  # only here: predicting never needs it
 
     network = onnx.load_model_from_string(model.data)
-    groups = list(_grouped(network.graph))
+    is_ensemble = member_count(tensor.name for tensor in network.graph.initializer) > 1
+    groups = list(_grouped(network.graph, FIRST if is_ensemble else ""))
     image = np.full((*model.metadata.framing.size, 3), 114, np.uint8) if example is None else example
     values = _run_through(network, [nodes[-1].output[0] for nodes in groups], image)
     sizes = {tensor.name: prod(tensor.dims) for tensor in network.graph.initializer}
@@ -69,11 +73,12 @@ def describe_layers(model: ModelFile, example: NDArray[np.uint8] | None) -> tupl
     )
 
 
-def _grouped(graph: "onnx.GraphProto") -> "Iterator[list[onnx.NodeProto]]":
-    """A layer's own node with the steps that follow it."""
+def _grouped(graph: "onnx.GraphProto", prefix: str) -> "Iterator[list[onnx.NodeProto]]":
+    """A layer's own node with the steps that follow it, of the network whose names begin with the prefix."""
     group: list[onnx.NodeProto] = []
     for node in graph.node:
-        if node.name.startswith(OWN_PREFIXES) or node.output[0] == "probabilities":
+        name = node.name.removeprefix(prefix)
+        if not node.name.startswith(prefix) or name.startswith((*OWN_PREFIXES, *AFTER)) or name == "probabilities":
             continue
         if node.op_type in STARTS and group and not _only_reshapes(group):
             yield group
@@ -126,7 +131,7 @@ def _is_trained(name: str) -> bool:
 
 def _name(node: "onnx.NodeProto") -> str:
     names = {
-        "Gemm": "Answer: one number for each class" if node.output[0] == "logits" else "Dense layer",
+        "Gemm": "Answer: one number for each class" if node.output[0].endswith("logits") else "Dense layer",
         "MatMul": "Dense layer" if any(map(_is_trained, node.input)) else "Mean over each region of a grid",
         "SpaceToDepth": "Blocks of pixels become channels",
         "GlobalAveragePool": "Mean over all places",

@@ -7,6 +7,7 @@ from typing import Any
 
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
+from vidi.model_file.members import member_count
 from vidi.report import sentences
 from vidi.report.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.run_files import RunFiles, read_run
@@ -113,7 +114,8 @@ def _training(files: RunFiles) -> Iterator[str]:
     metadata = files.model.metadata
     yield "\n## How it was made"
     if metadata.network:
-        yield f"- network: {plain(metadata.network)}"
+        count = member_count(tensor.name for tensor in files.model.contents.tensors)
+        yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
     yield f"- data: {plain(_data_name(files))}"
     if metadata.weights_license:
         yield f"- license of the starting weights: {plain(metadata.weights_license)}"

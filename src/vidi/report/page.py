@@ -8,6 +8,7 @@ from typing import Any
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
+from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile
 from vidi.report import sentences
 from vidi.report.drawings import best_epoch, draw_history, draw_rankings, draw_test_reliability
@@ -89,6 +90,8 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "metrics": files.metrics,
         "test": test,
         "data": files.metrics.get("data"),
+        "ensemble": files.metrics.get("ensemble"),
+        "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
         "account": files.check.get("account") or files.metrics.get("account"),
         "headline": sentences.headline(test),

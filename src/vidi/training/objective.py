@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vidi.networks.layers import Classifier
+from vidi.networks.ensemble import Network
 from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine import ON_PROCESSOR, Engine, Precision, where
 from vidi.training.recipe import Recipe
@@ -43,10 +43,11 @@ def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
     """What the recipe asks for; `standardise` means by the training images' own mean and deviation."""
     if recipe.normalisation in FIXED:
         return Normalisation(*FIXED[recipe.normalisation])
-    return Normalisation(*channel_statistics(data.images, data.train_rows))
+    rows = data.train_rows if data.colour_rows is None else data.colour_rows
+    return Normalisation(*channel_statistics(data.images, rows))
 
 
-def forward(network: Classifier, inputs: Tensor, *, precision: Precision) -> Tensor:
+def forward(network: Network, inputs: Tensor, *, precision: Precision) -> Tensor:
     """Logits as float32, computed in the given precision."""
     with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         logits: Tensor = network(inputs)
@@ -72,7 +73,7 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
 
 
 def answer(
-    network: Classifier, images: NDArray[np.uint8], rows: NDArray[np.int64], *, normalisation: Normalisation
+    network: Network, images: NDArray[np.uint8], rows: NDArray[np.int64], *, normalisation: Normalisation
 ) -> NDArray[np.float32]:
     """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3), in float32."""
     network.eval()
@@ -85,7 +86,7 @@ def answer(
 
 
 def score(
-    network: Classifier, data: TrainingData, *, normalisation: Normalisation, precision: Precision
+    network: Network, data: TrainingData, *, normalisation: Normalisation, precision: Precision
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation images."""
     network.eval()

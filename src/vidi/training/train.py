@@ -12,10 +12,11 @@ from vidi.errors import ModelError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
+from vidi.networks.ensemble import Network
 from vidi.networks.from_onnx import start_from
 from vidi.networks.grey import look_through_grey
-from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
+from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
 from vidi.training.engine import Engine, limit_threads, seconds_per_image
 from vidi.training.epoch import steps_in_epoch
@@ -45,7 +46,7 @@ class HeldOut:
 class TrainedNetwork:
     """The best network of a run, and how it came about."""
 
-    network: Classifier  # with the best epoch's weights, in evaluation mode
+    network: Network  # with the best epoch's weights, in evaluation mode
     recipe: Recipe  # as it was carried out: measured values in place of "auto"
     normalisation: Normalisation
     history: tuple[EpochRow, ...]
@@ -55,6 +56,7 @@ class TrainedNetwork:
     notes: tuple[str, ...]  # what was out of the ordinary, in sentences
     weights_license: str | None = None  # of the weights that it began from
     held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
+    combination: Combination | None = None  # where several trainings became one network
 
 
 def train_network(

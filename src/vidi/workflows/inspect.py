@@ -7,6 +7,7 @@ from pathlib import Path
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
 from vidi.model_file.golden import TOLERANCE, largest_golden_difference
+from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
@@ -74,6 +75,7 @@ def inspect_model(path: Path) -> tuple[ModelFile, dict[str, Json]]:
         "input": _value(model.contents.inputs[0].name, model.contents.inputs[0].shape),
         "outputs": [_value(output.name, output.shape) for output in model.contents.outputs],
         "operators": dict(sorted(model.contents.operators.items())),
+        "networks": member_count(tensor.name for tensor in tensors),
         "parameters": sum(len(tensor.data) // 4 for tensor in tensors if tensor.type_name == "FLOAT"),
         "metadata": metadata_to_json(model.metadata),
     }
@@ -95,7 +97,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "model": f"{model.model_id}, version {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or '?'}",
         "status": f"unfinished: {metadata.unfinished}" if metadata.unfinished else "finished",
         "classes": f"{len(metadata.classes)}: {', '.join(classes)}{f' and {more:,} more' if more else ''}",
-        "network": f"{metadata.network or 'unnamed'}, {document['parameters']:,} parameters",
+        "network": f"{metadata.network or 'unnamed'}{_side_by_side(document)}, {document['parameters']:,} parameters",
         "input": f"images of any size, framed to {height} x {width} (height x width) by {_framing(model)}",
         "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
         "calibration": _calibration(model),
@@ -105,6 +107,10 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "says": escape_path(metadata.description),
     }
     return "".join(f"{name:<12}{text}\n" for name, text in lines.items() if text)
+
+
+def _side_by_side(document: Mapping[str, Json]) -> str:
+    return "" if document["networks"] == 1 else f", {document['networks']} networks side by side"
 
 
 def _framing(model: ModelFile) -> str:

@@ -19,8 +19,9 @@ from vidi.training.engine import choose_precision, seconds_per_image
 from vidi.training.objective import answer
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
+from vidi.workflows.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
 from vidi.workflows.events import Events
-from vidi.workflows.learn import CHECKPOINT, learn, training_deadline
+from vidi.workflows.learn import training_deadline
 from vidi.workflows.prepare import Prepared, reframe
 from vidi.workflows.run_folder import RECIPE
 
@@ -59,6 +60,7 @@ def plan_ladder(
     is_set: bool,
     changes: Mapping[str, object],
     minutes: float | None,
+    trainings: int = 1,
 ) -> Ladder:
     """Which rungs a run climbs.
 
@@ -68,11 +70,12 @@ def plan_ladder(
         is_set: the user named the network, or a model to begin from.
         changes: what the user set of the recipe.
         minutes: what the user allows.
+        trainings: of an ensemble; each gets the time of one, where the user does not say how long it may take.
     """
     rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes)
     # Who says how many epochs, or names the network, has said how long it may take.
     is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
-    time = _minutes(minutes, traits) if is_open else minutes
+    time = minutes or (trainings * _minutes(traits) if is_open else None)
     return Ladder(rungs=rungs, minutes=None if rungs == ("head",) else time, reason=reason)
 
 
@@ -102,9 +105,9 @@ def _rungs(
     return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
 
 
-def _minutes(asked: float | None, traits: DataTraits) -> float:
-    """What the user allows; else some minutes, more for more images."""
-    return asked or max(2.0, min(20.0, 2 + traits.image_count / 1_000))
+def _minutes(traits: DataTraits) -> float:
+    """Some minutes for one training, more for more images."""
+    return max(2.0, min(20.0, 2 + traits.image_count / 1_000))
 
 
 def climb(
@@ -115,6 +118,7 @@ def climb(
     *,
     traits: DataTraits,
     changes: Mapping[str, object],
+    ensemble: EnsemblePlan | None = None,
     deadline: Deadline | None,
     finish: bool,
     should_stop: Callable[[], bool],
@@ -129,6 +133,7 @@ def climb(
         rung: `fine-tune` or `scratch`.
         traits: of the images.
         changes: what the user set of the recipe.
+        ensemble: several trainings on the rung above, where the user asked for them.
         deadline: for the whole run.
         finish: train no more, take what the checkpoint holds.
         should_stop: asked after every step.
@@ -137,17 +142,21 @@ def climb(
     recipe = _fine_tuning(head.recipe) if rung == "fine-tune" else recipe_for(traits, changes=_fitting(changes))
     above = replace(prepared, begin=prepared.begin if rung == "fine-tune" else None)
     above = reframe(above, recipe.image_size, on_progress=events.reading)
-    reason = _why_not(folder, above, recipe, head, deadline=deadline, finish=finish)
+    trainings = 1 if ensemble is None else ensemble.count
+    reason = _why_not(folder, above, recipe, head, deadline=deadline, finish=finish, trainings=trainings)
     if reason:
         events.say(f"{rung}: left out, {reason}")
-        return prepared, head
-    network = learn(folder, above, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events)
+        return prepared, noting_no_ensemble(head, ensemble)
+    network = learn_by_plan(
+        folder, above, recipe, ensemble, deadline=deadline, finish=finish, should_stop=should_stop, events=events
+    )
     is_better, sentence = _compare(above, network, head)
     events.say(f"{rung}: {sentence}")
     if is_better:
         return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
     write_whole(folder / RECIPE, head.recipe.as_toml())
     # It is finished, but where the user stopped the rung above, the run is not.
+    head = noting_no_ensemble(head, ensemble)
     return prepared, replace(head, stopped_by=network.stopped_by if network.stopped_by == "user" else head.stopped_by)
 
 
@@ -170,9 +179,10 @@ def _why_not(
     *,
     deadline: Deadline | None,
     finish: bool,
+    trainings: int,
 ) -> str:
     """The reason to leave the rung out, in words; empty where there is none."""
-    if (folder / CHECKPOINT).exists():
+    if has_begun(folder):
         return ""
     if finish:
         return "for the run was to be finished as it is"
@@ -186,6 +196,7 @@ def _why_not(
         VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
     )
     left = training_deadline(deadline, prepared).seconds_left()
+    left /= trainings
     if left >= LEAST_EPOCHS * seconds:
         return ""
     return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"

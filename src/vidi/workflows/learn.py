@@ -43,6 +43,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
     return [
         *map(escape_path, prepared.dataset.notes),
+        *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),
         f"{len(prepared.dataset.images):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
         prepared.check.account.sentence(),
         *findings,
@@ -115,12 +116,15 @@ def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
     """When the main training must end, so that the fold trainings, the test and the report have their time."""
     left = deadline.seconds_left()
     left = max(left * SHARE_FOR_TRAINING - SECONDS_AFTER, left / 2)
-    if needs_folds(prepared):
-        trained = len(prepared.split.rows("train"))
-        chosen = len(prepared.split.rows("validation"))
-        fold_work = (FOLD_COUNT - 1) * (trained + chosen) / max(1, trained)  # in main trainings, all folds together
-        left /= 1 + fold_work
-    return Deadline.after(max(1.0, left))
+    return Deadline.after(max(1.0, left / (1 + fold_work(prepared))))
+
+
+def fold_work(prepared: Prepared) -> float:
+    """How many main trainings the fold trainings for calibration cost, all together; 0 where there are none."""
+    if not needs_folds(prepared):
+        return 0.0
+    trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))
+    return (FOLD_COUNT - 1) * (trained + chosen) / max(1, trained)
 
 
 def forget_pixels(prepared: Prepared) -> None:

@@ -23,6 +23,8 @@ from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.describe import as_calibration, describe_data, describe_model
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.gain import measure_gain, single_predictor
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import Prepared
@@ -59,7 +61,13 @@ def publish_unfinished(folder: Path, prepared: Prepared, trained: TrainedNetwork
 
 
 def publish_finished(
-    folder: Path, prepared: Prepared, trained: TrainedNetwork, temperature: Temperature, *, with_images: bool
+    folder: Path,
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    temperature: Temperature,
+    *,
+    with_images: bool,
+    events: Events = SILENCE,
 ) -> Published:
     """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
     path = folder / MODEL
@@ -90,6 +98,7 @@ def publish_finished(
             "untested_classes": list(prepared.split.untested_classes),
         },
         "training": describe_training(trained),
+        "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),
@@ -101,6 +110,19 @@ def publish_finished(
     store = prepared.dataset.store
     write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
     return Published(test=test, refused=len(account.refused))
+
+
+def _ensemble_gain(
+    prepared: Prepared, trained: TrainedNetwork, answers: Answers, *, predictor: Predictor, events: Events
+) -> dict[str, object] | None:
+    """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
+    if trained.combination is None:
+        return None
+    single = single_predictor(prepared, trained, trained.combination)
+    others, _ = answer_test_images(single, prepared)
+    return measure_gain(
+        trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
+    )
 
 
 def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:

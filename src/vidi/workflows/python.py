@@ -29,6 +29,7 @@ def train(
     network: str | None = None,
     pretrained: str | None = None,
     minutes: float | None = None,
+    ensemble: int | None = None,
     recipe: Mapping[str, object] | None = None,
     overwrite: bool = False,
     images: bool = True,
@@ -41,6 +42,7 @@ def train(
         network: `compact` (where left out), `textbook` or `dense`.
         pretrained: weights to begin from instead: `auto`, `lite0` or `lite2`.
         minutes: time for everything, from reading to the report.
+        ensemble: so many trainings become one model; one when left out.
         recipe: values of the recipe to set: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
             `augmentation.NAME`, such as `{"epochs": 5, "augmentation.flip": "none"}`.
         overwrite: replace an earlier run in `output`.
@@ -60,6 +62,7 @@ def train(
         pretrained=pretrained,
         changes=dict(recipe or {}),
         minutes=minutes,
+        ensemble=ensemble,
         images=images,
         output=None if output is None else Path(output),
         overwrite=overwrite,

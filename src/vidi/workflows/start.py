@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.files import escape_path
+from vidi.model_file.members import member_count
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 
@@ -23,6 +24,7 @@ class Start:
     network: str
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
     data_digest: str  # of the images that they were learnt from and tested on
+    note: str = ""  # what the user should know of them
 
 
 def read_start(path: Path) -> Start:
@@ -39,11 +41,13 @@ def read_start(path: Path) -> Start:
         )
     options = {f"options.{name}": _plain(value) for name, value in (recipe.get("options") or {}).items()}
     size = {"image_size": _plain(recipe["image_size"])}
+    count = member_count(tensor.name for tensor in model.contents.tensors)
     return Start(
         weights=weights_of(onnx.load_model_from_string(model.data).graph),
         network=str(recipe["network"]),
         changes={**options, **size},
         data_digest=str((model.metadata.data or {}).get("digest", "")),
+        note="" if count == 1 else f"begins from the best of the {count} networks in {escape_path(path)}",
     )
 
 

@@ -17,9 +17,10 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.calibrate import calibrate_model
+from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, forget_members, learn_by_plan, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.ladder import Ladder, climb, plan_ladder
-from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation, learn
+from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.publish import publish_finished, publish_unfinished
 from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped_by
@@ -52,6 +53,8 @@ class TrainRequest:
     recipe: str | None = None  # a recipe.toml that stands in place of the rules
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
+    ensemble: int | None = None  # so many trainings become one model; None = one
+    ensemble_by: str | None = None  # what they differ in: seeds (where left out) or folds
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -189,6 +192,7 @@ class _Job:
     traits: DataTraits
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
+    ensemble: EnsemblePlan | None
 
 
 def _look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events) -> _Job:
@@ -197,6 +201,7 @@ def _look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
+    ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, traits)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
     if recipe is None or candidates:
@@ -210,6 +215,7 @@ def _look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events
         traits=traits,
         ladder=ladder,
         candidates=candidates,
+        ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
     )
 
 
@@ -223,8 +229,9 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
     if is_set and request.pretrained not in (None, NONE):
         _refuse_two_places(request)
     return plan_ladder(
-        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes
-    )
+        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes,
+        trainings=request.ensemble or 1,
+    )  # fmt: skip
 
 
 def _refuse_two_places(request: TrainRequest) -> None:
@@ -246,20 +253,11 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
 def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Run:
     """Everything from the first decoded image on; the folder is held by this process."""
     request, recipe, deadline = job.request, job.recipe, job.deadline
-    prepared = prepare(
-        job.dataset, request.data, sizes=job.sizes, image_size=recipe.image_size, workers=request.workers,
-        own=folder / SPLITS, on_progress=events.reading,
-    )  # fmt: skip
-    if request.weights is not None:
-        prepared = replace(prepared, start=read_start(Path(request.weights)))
-    keep_preparation(folder, prepared, recipe)
-    for sentence in describe_preparation(prepared, recipe):
-        events.say(sentence)
-    if job.ladder.reason:
-        events.say(job.ladder.sentence)
-    head = None
+    prepared, head = _prepare(folder, job, events=events), None
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
-        prepared, head = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
+        prepared, head = learn_by_features(
+            folder, prepared, recipe, job.candidates, ensemble=job.ensemble, events=events
+        )
         publish_unfinished(folder, prepared, head)  # what comes may be better; this is there already
     with stop_on_signal() as should_stop:
         prepared, trained = _learn_above(
@@ -273,7 +271,8 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         )
         if calibration is None:  # the user stopped it
             return _unfinished(folder, prepared, trained)
-    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images)
+    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images, events=events)
+    forget_members(folder, events=events)
     if not request.images:
         forget_pixels(prepared)
     return Run(
@@ -284,6 +283,23 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
         notes=trained.notes,
         refused=published.refused,
     )
+
+
+def _prepare(folder: Path, job: _Job, *, events: Events) -> Prepared:
+    """The decoded images with their split, kept and told, and the plan."""
+    request, recipe = job.request, job.recipe
+    prepared = prepare(
+        job.dataset, request.data, sizes=job.sizes, image_size=recipe.image_size, workers=request.workers,
+        own=folder / SPLITS, on_progress=events.reading,
+    )  # fmt: skip
+    if request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(request.weights)))
+    keep_preparation(folder, prepared, recipe)
+    for sentence in describe_preparation(prepared, recipe):
+        events.say(sentence)
+    if job.ladder.reason:
+        events.say(job.ladder.sentence)
+    return prepared
 
 
 def _learn_above(
@@ -298,15 +314,16 @@ def _learn_above(
 ) -> tuple[Prepared, TrainedNetwork]:
     """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
     if head is None:
-        trained = learn(
-            folder, prepared, job.recipe, deadline=job.deadline, finish=finish, should_stop=should_stop, events=events
-        )
+        trained = learn_by_plan(
+            folder, prepared, job.recipe, job.ensemble,
+            deadline=job.deadline, finish=finish, should_stop=should_stop, events=events,
+        )  # fmt: skip
         return prepared, trained
     if len(job.ladder.rungs) == 1:
         return prepared, head
     return climb(
         folder, prepared, head, job.ladder.rungs[1], traits=job.traits, changes=job.request.changes,
-        deadline=job.deadline, finish=finish, should_stop=should_stop, events=events,
+        ensemble=job.ensemble, deadline=job.deadline, finish=finish, should_stop=should_stop, events=events,
     )  # fmt: skip
 
 

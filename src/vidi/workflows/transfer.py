@@ -17,6 +17,8 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.transfer import frozen_backbone, learn_head, with_head
 from vidi.workflows.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
+from vidi.workflows.ensemble import EnsemblePlan
+from vidi.workflows.ensemble_heads import average_heads
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
@@ -27,7 +29,13 @@ MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
 def learn_by_features(
-    folder: Path, prepared: Prepared, recipe: Recipe, candidates: tuple[Candidate, ...], *, events: Events
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    candidates: tuple[Candidate, ...],
+    *,
+    ensemble: EnsemblePlan | None = None,
+    events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
     """A finished network of the first rung, and the data framed as it wants them.
 
@@ -36,6 +44,7 @@ def learn_by_features(
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
+        ensemble: heads by folds are averaged, where the user asked for them.
         events: told what happens.
     """
     backbone = choose_backbone(prepared, recipe, candidates, events=events)
@@ -50,6 +59,10 @@ def learn_by_features(
     )
     network = frozen_backbone(weights, data, image_size=recipe.image_size)
     trained = with_head(network, chosen, rows, data, recipe, license=weights.license)
+    if ensemble is not None and ensemble.by == "folds":
+        trained = average_heads(
+            trained, features, rows, data, prepared=prepared, best=chosen.best, plan=ensemble, events=events
+        )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return replace(prepared, begin=_beginning(features, rows, data, backbone, chosen.best)), trained
 

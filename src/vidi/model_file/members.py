@@ -1,0 +1,15 @@
+"""How several networks stand side by side in one model file, and how to see it."""
+
+from collections.abc import Iterable
+
+MEMBERS = "members"  # with a member's number it stands before the names of its tensors: `members.0.head.weight`
+
+
+def member_count(tensor_names: Iterable[str]) -> int:
+    """How many networks answer together in a file with these tensors; usually 1.
+
+    >>> member_count(["members.0.head.weight", "members.1.head.weight", "vidi.mean"])
+    2
+    """
+    numbers = {name.split(".")[1] for name in tensor_names if name.startswith(f"{MEMBERS}.")}
+    return max(1, len(numbers))

@@ -1,0 +1,110 @@
+"""Several networks in one ONNX graph, whose answer is the log of their mean probability."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OUTPUTS = ("logits", "embedding", "evidence")
+
+
+def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str) -> onnx.GraphProto:
+    """One graph of two or more that `to_onnx` wrote for networks of one kind.
+
+    Its `logits` are the logs of the mean probabilities, so that calibration and softmax stand behind them as behind
+    any network's. `embedding` holds the members' embeddings one after the other. `evidence` is there where all members
+    have one: see `_add_evidence`.
+
+    Args:
+        graphs: each with the input `inputs` and the outputs `logits`, `embedding` and, at will, `evidence`.
+        prefix: with a member's number it stands before all of its names: `members` gives `members.0.head.weight`.
+    """
+    nodes: list[onnx.NodeProto] = []
+    tensors: list[onnx.TensorProto] = []
+    for number, graph in enumerate(graphs):
+        _take_over(graph, f"{prefix}.{number}.", nodes, tensors)
+    names = {output: [f"{prefix}.{number}.{output}" for number in range(len(graphs))] for output in OUTPUTS}
+    shares = _add_logits(names["logits"], nodes, tensors)
+    nodes.append(helper.make_node("Concat", names["embedding"], ["embedding"], name="embedding", axis=1))
+    outputs = [_shape(graph) for graph in graphs]
+    features = sum(shapes["embedding"][1] for shapes in outputs)
+    class_count = outputs[0]["logits"][1]
+    given = [_value("logits", [class_count]), _value("embedding", [features])]
+    maps = {tuple(shapes.get("evidence", ())) for shapes in outputs}
+    if len(maps) == 1 and (shape := maps.pop()):
+        _add_evidence(names["evidence"], names["logits"], shares, nodes, tensors)
+        given.append(_value("evidence", [class_count, *shape[2:]]))
+    return helper.make_graph(nodes, "network", graphs[0].input, given, tensors)
+
+
+def _take_over(
+    graph: onnx.GraphProto, prefix: str, nodes: list[onnx.NodeProto], tensors: list[onnx.TensorProto]
+) -> None:
+    """A member's nodes and tensors, all names but that of the input behind its prefix."""
+    for tensor in graph.initializer:
+        copy = onnx.TensorProto()
+        copy.CopyFrom(tensor)
+        copy.name = prefix + tensor.name
+        tensors.append(copy)
+    for node in graph.node:
+        own = onnx.NodeProto()
+        own.CopyFrom(node)
+        own.name = prefix + node.name
+        own.input[:] = [name if name in ("inputs", "") else prefix + name for name in node.input]
+        own.output[:] = [prefix + name for name in node.output]
+        nodes.append(own)
+
+
+def _add_logits(members: Sequence[str], nodes: list[onnx.NodeProto], tensors: list[onnx.TensorProto]) -> list[str]:
+    """`logits`, the logs of the mean probabilities; no probability is too small, for the largest is divided out first.
+
+    Returns:
+        Names of the shares that the members have in the mean probability of each class.
+    """
+    logs = [_add(nodes, "LogSoftmax", [name], f"{name}.log") for name in members]
+    largest = _add(nodes, "Max", logs, "mean.largest")
+    powers = [
+        _add(nodes, "Exp", [_add(nodes, "Sub", [log, largest], f"{log}.relative")], f"{log}.power") for log in logs
+    ]
+    total = _add(nodes, "Sum", powers, "mean.sum")
+    tensors.append(numpy_helper.from_array(np.array(1 / len(members), np.float32), "mean.share"))
+    mean = _add(nodes, "Mul", [total, "mean.share"], "mean.power")
+    _add(nodes, "Add", [_add(nodes, "Log", [mean], "mean.log"), largest], "logits")
+    return [_add(nodes, "Div", [power, total], f"{name}.share") for power, name in zip(powers, members, strict=True)]
+
+
+def _add_evidence(
+    evidence: Sequence[str],
+    members: Sequence[str],
+    shares: Sequence[str],
+    nodes: list[onnx.NodeProto],
+    tensors: list[onnx.TensorProto],
+) -> None:
+    """`evidence`, whose mean over the regions is the logit.
+
+    How far a region lies above or below a member's own logit counts as much as the member has a share in the class's
+    mean probability; to that comes the logit itself.
+    """
+    tensors.append(numpy_helper.from_array(np.array([2, 3], np.int64), "evidence.sides"))
+    parts = [_add(nodes, "Unsqueeze", ["logits", "evidence.sides"], "evidence.logits")]
+    for own, logits, share in zip(evidence, members, shares, strict=True):
+        shown = _add(nodes, "Unsqueeze", [logits, "evidence.sides"], f"evidence.{logits}")
+        above = _add(nodes, "Sub", [own, shown], f"evidence.{logits}.above")
+        weight = _add(nodes, "Unsqueeze", [share, "evidence.sides"], f"evidence.{logits}.weight")
+        parts.append(_add(nodes, "Mul", [above, weight], f"evidence.{logits}.part"))
+    _add(nodes, "Sum", parts, "evidence")
+
+
+def _add(nodes: list[onnx.NodeProto], operator: str, inputs: Sequence[str], output: str) -> str:
+    nodes.append(helper.make_node(operator, list(inputs), [output], name=output))
+    return output
+
+
+def _shape(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    """The sides of each output; 0 for the batch."""
+    return {value.name: [side.dim_value for side in value.type.tensor_type.shape.dim] for value in graph.output}
+
+
+def _value(name: str, sides: Sequence[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides])

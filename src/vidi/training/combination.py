@@ -1,0 +1,69 @@
+"""What is known of several trainings that became one network."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from vidi.metrics.paired import PairedComparison
+from vidi.networks.layers import Classifier
+
+Way = Literal["probabilities", "weights", "heads", "single"]
+Difference = Literal["seeds", "folds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of the trainings."""
+
+    number: int  # from 1
+    seed: int
+    held_out: int  # training images that it did not learn from, by folds
+    epochs: int
+    seconds: float
+    stopped_by: str
+    accuracy: float | None  # on the validation images; None where there are none
+    log_loss: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One way to make one network of them, as the validation images saw it."""
+
+    name: str
+    accuracy: float
+    log_loss: float
+    members: tuple[int, ...]  # their numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """Several trainings as one network: how, and what it gains over the best of them."""
+
+    way: Way  # probabilities, weights or linear heads averaged; or the best single training, where that is better
+    by: Difference  # what the trainings differ in
+    asked: int  # trainings that were asked for
+    members: tuple[Member, ...]
+    used: tuple[int, ...]  # numbers of those that are in the network, the best first
+    trials: tuple[Trial, ...]
+    single: Classifier  # what it is compared with: the best single training
+    single_name: str  # in words
+    gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured
+    sentence: str  # how the way was chosen
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for metrics.json."""
+        return {
+            "way": self.way,
+            "by": self.by,
+            "asked": self.asked,
+            "used": list(self.used),
+            "compared_with": self.single_name,
+            "sentence": self.sentence,
+            "members": [_rounded(asdict(member)) for member in self.members],
+            "trials": [_rounded(asdict(trial)) for trial in self.trials],
+            "validation": None if self.gain is None else self.gain.gain_as_json(),
+        }
+
+
+def _rounded(values: dict[str, object]) -> dict[str, object]:
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in plain.items()}

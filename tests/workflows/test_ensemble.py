@@ -1,0 +1,248 @@
+"""Several trainings that become one tested model file."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.draw import class_folders, draw
+
+from vidi.errors import UsageError
+from vidi.model_file.members import member_count
+from vidi.model_file.read import ModelFile, read_model
+from vidi.prediction.predictor import Predictor
+from vidi.training.progress import Progress
+from vidi.workflows.ensemble import fitting_ensemble, plan_ensemble, seconds_for_member
+from vidi.workflows.events import Silence
+from vidi.workflows.inspect import describe_model, inspect_model, self_test
+from vidi.workflows.report import rebuild_report
+from vidi.workflows.request import DataRequest
+from vidi.workflows.train import TrainRequest, resume, train
+
+SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}
+
+pytestmark = pytest.mark.slow  # trains, although only for seconds
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes", "square"), each=40)
+
+
+def request(data: Path, output: Path, **others: object) -> TrainRequest:
+    return TrainRequest(
+        data=DataRequest(source=str(data)),
+        output=output,
+        **{
+            "changes": SMALL,
+            "ensemble": 2,
+            "network": None if "weights" in others or "pretrained" in others else "compact",
+            **others,
+        },
+    )
+
+
+class Told(Silence):
+    """Remembers what is said, and sends Ctrl-C to this process in the middle of a member's training."""
+
+    def __init__(self, *, stop_in: int = 0, after: int = 3) -> None:
+        self.sentences: list[str] = []
+        self.stop_in, self.after = stop_in, after
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def training(self, progress: Progress) -> None:
+        if self.sentences[-1].startswith(f"training {self.stop_in} "):
+            self.after -= 1
+            if self.after == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+def networks_in(model: ModelFile) -> int:
+    return member_count(tensor.name for tensor in model.contents.tensors)
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    told = Told()
+    folder = train(request(data, tmp_path_factory.mktemp("runs") / "whole"), events=told).folder
+    return folder, told.sentences
+
+
+def test_two_trainings_become_one_tested_model_file(whole: tuple[Path, list[str]]):
+    folder, sentences = whole
+
+    model = read_model(folder)
+    assert model.metadata.unfinished is None
+    assert networks_in(model) == 2
+    assert model.metadata.calibration.image_count > 0
+    ensemble = json.loads((folder / "metrics.json").read_text())["ensemble"]
+    assert (ensemble["way"], ensemble["by"]) == ("probabilities", "seeds")
+    assert [member["seed"] for member in ensemble["members"]] == [0, 1]
+    for part in ("validation", "test"):
+        gain = ensemble[part]
+        assert gain["low"] <= gain["value"] <= gain["high"]
+        assert round(gain["value"] * gain["images"]) == gain["gained"] - gain["lost"]
+    assert ensemble["milliseconds"]["ensemble"] > 0
+    assert sorted(folder.glob("member-*")) == []
+    said = "\n".join(sentences)
+    for wanted in (
+        "training 2 of 2: seed 1",
+        "ensemble: kept",
+        "gain over the best single training",
+        "cost: ",
+        "deleted",
+    ):
+        assert wanted in said
+
+
+def test_the_file_is_inspected_and_answers_as_it_was_tested(whole: tuple[Path, list[str]]):
+    folder, _ = whole
+    model, document = inspect_model(folder)
+
+    assert self_test(model).passed
+    assert document["networks"] == 2
+    assert "2 networks side by side" in describe_model(model, document)
+    answers = Predictor.load(folder).predict([draw("disc", seed=999)])
+    assert sum(answers[0].probabilities) == pytest.approx(1, abs=1e-5)
+    page = rebuild_report(folder).read_text("utf-8")
+    assert "2 networks" in page
+    assert "2 trainings" in page
+    assert "2 networks" in (folder / "model_card.md").read_text("utf-8")
+
+
+def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], data: Path, tmp_path: Path):
+    told = Told()
+
+    slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
+    again = train(request(data, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=told)
+
+    assert any("begins from the best of the 2 networks" in sentence for sentence in told.sentences)
+    assert networks_in(read_model(again.folder)) == 1
+
+
+@pytest.mark.fault
+def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_same_weights(
+    whole: tuple[Path, list[str]], data: Path, tmp_path: Path
+):
+    cut = train(request(data, tmp_path / "cut"), events=Told(stop_in=2))
+
+    assert not cut.finished
+    unfinished = read_model(cut.folder)
+    assert unfinished.metadata.unfinished is not None
+    assert networks_in(unfinished) == 1
+    assert (cut.folder / "member-1" / "ended.json").exists()
+
+    told = Told()
+    resumed = resume(cut.folder, events=told)
+
+    assert resumed.finished
+    assert not any(sentence.startswith("training 1") for sentence in told.sentences)
+    assert read_model(resumed.folder).weights_digest() == read_model(whole[0]).weights_digest()
+    assert sorted(cut.folder.glob("member-*")) == []
+
+
+@pytest.mark.fault
+def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
+    data: Path, tmp_path: Path
+):
+    cut = train(request(data, tmp_path / "run", ensemble=3, ensemble_by="folds"), events=Told(stop_in=1))
+    assert not cut.finished
+    assert networks_in(read_model(cut.folder)) == 1
+
+    again = resume(cut.folder, events=Told(stop_in=3, after=2))
+    assert not again.finished
+    assert networks_in(read_model(cut.folder)) == 2
+    told = Told()
+    run = resume(cut.folder, finish=True, events=told)
+
+    assert run.finished
+    assert "2 of 3 trainings have ended; only these are in the model" in told.sentences
+    assert json.loads((run.folder / "metrics.json").read_text())["ensemble"]["asked"] == 3
+
+
+def test_by_folds_each_training_image_is_held_out_once_and_serves_calibration(data: Path, tmp_path: Path):
+    told = Told()
+
+    run = train(request(data, tmp_path / "run", ensemble=3, ensemble_by="folds"), events=told)
+
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    parts = metrics["data"]["parts"]
+    held_out = [member["held_out"] for member in metrics["ensemble"]["members"]]
+    assert sum(held_out) == parts["train"]
+    assert min(held_out) > 0
+    assert read_model(run.folder).metadata.calibration.image_count == parts["train"] + parts["validation"]
+    assert not any("more trainings, each on four fifths" in sentence for sentence in told.sentences)
+
+
+def test_the_time_is_shared_among_the_trainings():
+    left, spent = 1000.0, []
+    for members in (4, 3, 2, 1):
+        spent.append(seconds_for_member(left, members=members, count=4, fold_work=0))
+        left -= spent[-1]
+
+    assert max(spent) < 1.01 * min(spent)
+    assert 90 < left < 200  # for calibration, test and report
+
+
+def test_a_deadline_ends_every_training_and_the_run_is_finished(data: Path, tmp_path: Path):
+    run = train(
+        request(data, tmp_path / "run", minutes=0.001, ensemble_by="folds", changes={**SMALL, "epochs": 100_000})
+    )
+
+    members = json.loads((run.folder / "metrics.json").read_text())["ensemble"]["members"]
+    assert run.finished
+    assert [member["epochs"] < 1_000 for member in members] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("count", "by", "said"),
+    [
+        (1, None, "--ensemble 1"),
+        (21, None, "--ensemble 21"),
+        (3, "colour", "--ensemble-by colour"),
+        (None, "folds", "without --ensemble"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(count, by, said):
+    with pytest.raises(UsageError, match=said):
+        plan_ensemble(count, by)
+
+
+def test_heads_on_features_differ_in_folds():
+    assert fitting_ensemble(plan_ensemble(3, None), only_head=True).by == "folds"
+    assert fitting_ensemble(plan_ensemble(3, None), only_head=False).by == "seeds"
+    with pytest.raises(UsageError, match="the same with every seed"):
+        fitting_ensemble(plan_ensemble(3, "seeds"), only_head=True)
+
+
+def test_heads_on_features_become_one_head(data: Path, tmp_path: Path):
+    changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True}
+
+    run = train(request(data, tmp_path / "run", ensemble=4, pretrained="lite0", changes=changes))
+
+    ensemble = json.loads((run.folder / "metrics.json").read_text())["ensemble"]
+    assert (ensemble["way"], len(ensemble["members"]), ensemble["validation"]) == ("heads", 4, None)
+    assert ensemble["test"]["images"] == 24
+    assert sum(member["held_out"] for member in ensemble["members"]) == 96
+    model = read_model(run.folder)
+    assert networks_in(model) == 1
+    assert "mean of 4 heads" in (run.folder / "report.html").read_text("utf-8")
+
+
+def test_a_wrong_number_is_refused_before_anything_is_written(data: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="2 to 20"):
+        train(request(data, tmp_path / "run", ensemble=1))
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_request_is_read_back_as_it_was_written(data: Path, tmp_path: Path):
+    asked = request(data, tmp_path / "run", ensemble=4, ensemble_by="folds")
+
+    again = TrainRequest.from_dict(json.loads(json.dumps(asked.as_dict(), default=str)))
+
+    assert replace(again, output=None) == replace(asked, output=None)
