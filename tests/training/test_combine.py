@@ -76,7 +76,7 @@ def test_one_good_training_among_bad_ones_is_kept_alone(data, trained):
 
     assert (choice.way, choice.used, choice.best) == ("single", (1,), 1)
     assert choice.network is trained[0].network
-    assert choice.gain.value == 0
+    assert choice.gain.difference == 0
 
 
 def test_without_validation_images_probabilities_are_averaged_and_no_gain_is_claimed(data, trained):

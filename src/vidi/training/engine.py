@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from vidi.errors import UsageError
@@ -150,7 +151,7 @@ def limit_threads() -> None:
         torch.set_num_threads(choose_threads())
 
 
-def where(network: Classifier) -> Device:
+def where(network: nn.Module) -> Device:
     """The device that a network lies on."""
     kinds: dict[str, Device] = {"cuda": "cuda", "mps": "mps"}
     return kinds.get(next(network.parameters()).device.type, "cpu")
