@@ -69,6 +69,12 @@ def train(
     merge_names: options.MergeNames = False,
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
+    find_label_errors: Annotated[
+        bool, typer.Option("--find-label-errors", help="Look for wrong labels among all images, if that takes longer.")
+    ] = False,
+    drop_suspects: Annotated[
+        bool, typer.Option("--drop-suspects", help="Learn without training images whose label is likely wrong.")
+    ] = False,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
     from_weights: Annotated[
@@ -121,6 +127,7 @@ def train(
         pretrained=pretrained,
         changes={**_without_none(given), **parse_settings(set_values)},
         minutes=minutes,
+        asked=options.asked(context.params),
         workers=workers,
         images=not no_images,
         output=output,

@@ -84,6 +84,24 @@ def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def suspicion(found: Mapping[str, Any] | None) -> str:
+    """How many labels are likely wrong.
+
+    Args:
+        found: the section `label_errors` of metrics.json; None where nobody looked.
+    """
+    if found is None:
+        return ""
+    looked = f"Of {_images(found['images'])} that were learnt or chosen from"
+    if not found["listed"]:
+        return f"{looked}, none has a label that is likely wrong."
+    share = percent(found["listed"] / found["images"], digits=1)
+    have = "has a label" if found["listed"] == 1 else "have labels"
+    dropped = found["left_out"]
+    out = f" {dropped:,} of them {'was' if dropped == 1 else 'were'} left out of training." if dropped else ""
+    return f"{looked}, {found['listed']:,} ({share}) {have} that may be wrong.{out}"
+
+
 def untested(test: Mapping[str, Any]) -> str:
     """Classes about which nothing is known."""
     names = [f"“{visible(figures['class'])}”" for figures in test["per_class"] if not figures["images"]]

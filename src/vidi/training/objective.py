@@ -68,6 +68,23 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
     return errors.sum()
 
 
+def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> None:
+    """Take the class weights out of a network's answers again: probabilities follow the images' natural shares.
+
+    Under weights a network learns probabilities that are multiplied by them. What remains of the weights is what the
+    layers before the head made of them.
+
+    Args:
+        network: its head's bias is changed in place.
+        class_weights: (classes,); a class without images has 0 and is left alone.
+
+    Source: Elkan 2001, The foundations of cost-sensitive learning, theorem 2.
+    """
+    shift = np.log(np.where(class_weights > 0, class_weights, 1))
+    with torch.no_grad():
+        network.head.bias.sub_(torch.from_numpy(shift.astype(np.float32)))
+
+
 def score(
     network: Classifier, data: TrainingData, *, normalisation: Normalisation, precision: Precision
 ) -> tuple[float, float]:

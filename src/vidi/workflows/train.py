@@ -32,6 +32,8 @@ from vidi.workflows.run_folder import (
 )
 from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
+from vidi.workflows.study import Asked
+from vidi.workflows.study_features import study_beforehand
 from vidi.workflows.transfer import learn_by_features
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class TrainRequest:
     pretrained: str | None = None  # weights learnt from other images: a name, `auto`, or None for new ones
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything, from reading to the report
+    asked: Asked = field(default_factory=Asked)  # what to find out about the images beyond what a run tells unasked
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -63,6 +66,7 @@ class TrainRequest:
         """The request that `as_dict` wrote."""
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
+        plain["asked"] = Asked(**plain.get("asked", {}))
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}
@@ -197,7 +201,11 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
     for sentence in describe_preparation(prepared, recipe):
         events.say(sentence)
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
-        prepared, trained = learn_by_features(folder, prepared, recipe, job.candidates, events=events)
+        prepared, trained = learn_by_features(
+            folder, prepared, recipe, job.candidates, asked=request.asked, events=events
+        )
+    elif request.asked.anything:
+        prepared = study_beforehand(folder, prepared, asked=request.asked, with_images=request.images, events=events)
     with stop_on_signal() as should_stop:
         if not job.candidates:
             trained = learn(

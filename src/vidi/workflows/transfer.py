@@ -15,12 +15,20 @@ from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.prepare import Prepared, reframe
 from vidi.workflows.run_folder import RECIPE
+from vidi.workflows.study import Asked
+from vidi.workflows.study_features import Features, study_features
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
 def learn_by_features(
-    folder: Path, prepared: Prepared, recipe: Recipe, candidates: tuple[Candidate, ...], *, events: Events
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    candidates: tuple[Candidate, ...],
+    *,
+    asked: Asked,
+    events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
     """A finished network of the first rung, and the data framed as it wants them.
 
@@ -29,6 +37,7 @@ def learn_by_features(
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
+        asked: what the user wants to know of the images.
         events: told what happens.
     """
     backbone = choose_backbone(prepared, recipe, candidates, events=events)
@@ -37,6 +46,13 @@ def learn_by_features(
     features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+    found = Features(values=features, rows=rows, chosen=chosen)
+    prepared = study_features(folder, prepared, found, asked=asked, events=events)
+    if len(prepared.left_out):
+        data = as_training_data(prepared)
+        chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+    if recipe.class_weights != "none":
+        events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
     events.say(
         f"head: {chosen.best.kind} on the features of {weights.name}, {100 * chosen.best.accuracy:.1f} % right on "
         f"{len(chosen.held_out):,} images held out"
