@@ -173,6 +173,12 @@ def test_a_network_from_scratch_lists_them_by_its_calibration_folds(flipped: Pat
     assert found["listed"] == len(listed(run.folder))
 
 
+def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(flipped: Path, tmp_path: Path):
+    metrics = json.loads((from_scratch(flipped, tmp_path / "run").folder / "metrics.json").read_text())
+
+    assert "learning_curve" not in metrics
+
+
 def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(flipped: Path, tmp_path: Path):
     told = Told()
     request = TrainRequest(

@@ -88,4 +88,5 @@ def asked(given: Mapping[str, Any]) -> "Asked":
     """What a verb's options want to know of the images; `given` is the verb's `context.params`."""
     from vidi.workflows.study import Asked
 
-    return Asked(find_label_errors=given["find_label_errors"], drop_suspects=given["drop_suspects"])
+    wanted = ("find_label_errors", "drop_suspects", "learning_curve")
+    return Asked(**{name: given[name] for name in wanted})

@@ -75,6 +75,10 @@ def train(
     drop_suspects: Annotated[
         bool, typer.Option("--drop-suspects", help="Learn without training images whose label is likely wrong.")
     ] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="Say what more images would bring, also for a network from scratch."),
+    ] = False,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
     from_weights: Annotated[

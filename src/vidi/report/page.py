@@ -10,7 +10,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile
 from vidi.report import sentences
-from vidi.report.drawings import best_epoch, draw_history, draw_rankings, draw_test_reliability
+from vidi.report.drawings import best_epoch, draw_history, draw_learning, draw_rankings, draw_test_reliability
 from vidi.report.findings import ShownFinding, choose_findings
 from vidi.report.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.layers import Layer, describe_layers
@@ -103,6 +103,9 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
+        "more_images": sentences.more_images(files.metrics.get("learning_curve")),
+        "learning_curve": files.metrics.get("learning_curve"),
+        "images_curve": draw_learning(files.metrics.get("learning_curve")),
         "rankings": draw_rankings(test) if test is not None else [],
         "curves": draw_history(files.history, kept_epoch=kept_epoch),
         "history": files.history,

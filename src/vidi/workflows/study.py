@@ -31,11 +31,12 @@ class Asked:
 
     find_label_errors: bool = False  # among all images, also where that takes extra work
     drop_suspects: bool = False  # learn without training images whose label is likely wrong
+    learning_curve: bool = False  # also where the network begins from nothing
 
     @property
     def anything(self) -> bool:
         """Whether there is something to be found out that no run has unasked."""
-        return self.find_label_errors or self.drop_suspects
+        return self.find_label_errors or self.drop_suspects or self.learning_curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

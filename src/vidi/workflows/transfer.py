@@ -46,7 +46,7 @@ def learn_by_features(
     features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
-    found = Features(values=features, rows=rows, chosen=chosen)
+    found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
     prepared = study_features(folder, prepared, found, asked=asked, events=events)
     if len(prepared.left_out):
         data = as_training_data(prepared)
