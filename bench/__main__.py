@@ -11,6 +11,7 @@ BENCHES = {
     "predict": "bench.predict",
     "check": "bench.check",
     "spinning": "bench.spinning",
+    "label_errors": "bench.label_errors",
     "accuracy": "bench.accuracy",
 }
 

@@ -12,7 +12,7 @@ from tests.draw import class_folders
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.model_file.read import read_model
-from vidi.workflows import study
+from vidi.workflows import study, transfer
 from vidi.workflows import train as story
 from vidi.workflows.events import Silence
 from vidi.workflows.report import rebuild_report
@@ -173,6 +173,20 @@ def test_a_network_from_scratch_lists_them_by_its_calibration_folds(flipped: Pat
     assert found["listed"] == len(listed(run.folder))
 
 
+def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(transfer, "MOST_IN_FOLDS", 100)
+
+    some = run_on(flipped, tmp_path / "some").folder
+    all_of_them = run_on(flipped, tmp_path / "all", asked=study.Asked(find_label_errors=True)).folder
+
+    looked_at = [json.loads((run / "study.json").read_text())["label_errors"]["images"] for run in (some, all_of_them)]
+    planted = {path for path, part in part_of(all_of_them).items() if "wrong-" in path and part != "test"}
+    found = {row["path"] for row in listed(all_of_them)}
+    assert looked_at[0] < 40
+    assert looked_at[1] == 144
+    assert len(planted & found) / len(planted) >= 0.6
+
+
 def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(flipped: Path, tmp_path: Path):
     metrics = json.loads((from_scratch(flipped, tmp_path / "run").folder / "metrics.json").read_text())
 
@@ -193,6 +207,25 @@ def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(f
     assert any("looking at the images through the network lite0" in sentence for sentence in told.sentences)
     assert f"learnt without the {len(out)} in the train part" in " ".join(told.sentences)
     assert read_model(run.folder).metadata.network == "compact"
+
+
+def test_a_network_from_scratch_is_resumed_without_what_it_left_out(flipped: Path, tmp_path: Path, monkeypatch):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story, "publish_unfinished", stop)
+        with pytest.raises(KeyboardInterrupt):
+            from_scratch(flipped, tmp_path / "cut", asked=DROP)
+    before = listed(tmp_path / "cut")
+    assert any(row["left_out"] for row in before)
+
+    resumed = resume(tmp_path / "cut")
+
+    whole = from_scratch(flipped, tmp_path / "whole", asked=DROP)
+    assert listed(resumed.folder) == before == listed(whole.folder)
+    assert read_model(resumed.folder).metadata.weights_digest == read_model(whole.folder).metadata.weights_digest
+    assert read_model(whole.folder).metadata.calibration.image_count == 144  # what is left out is calibrated on
 
 
 def test_of_a_class_never_more_than_half_is_dropped(flipped: Path, tmp_path: Path, monkeypatch):

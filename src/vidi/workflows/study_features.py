@@ -12,6 +12,7 @@ from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.sentences import more_images
 from vidi.training.heads import ChosenHead, choose_head
+from vidi.training.out_of_fold import answer_out_of_fold
 from vidi.training.reduction import reduce_features
 from vidi.training.subsamples import errors_by_size
 from vidi.workflows.backbones import (
@@ -31,6 +32,7 @@ from vidi.workflows.run_folder import LABEL_ERRORS
 from vidi.workflows.study import Asked, keep_study, read_study, study_labels, tell_suspects
 
 CURVE = "learning_curve"  # its place in study.json and metrics.json
+USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried
 WEIGHTS = "lite0"  # whose features are looked at where the network itself begins from nothing
 
 
@@ -119,7 +121,7 @@ def _study_learning(folder: Path, prepared: Prepared, features: Features, *, eve
     groups = np.unique(groups_of(prepared, features.rows), return_inverse=True)[1].astype(np.int64)
     measured = errors_by_size(
         reduce_features(features.values), labels, groups=groups, fold_of=features.fold_of,
-        class_count=len(classes), strength=_strengths(features.chosen)[0], seed=0,
+        class_count=len(classes), strength=_strength(features.chosen), seed=0,
     )  # fmt: skip
     if measured is None:
         return
@@ -150,15 +152,14 @@ def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
 def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]:
     """Answers about all images, each by a head that has not seen it; on few dimensions, since they are many."""
     labels = prepared.labels[features.rows]
-    chosen = choose_head(
+    return answer_out_of_fold(
         reduce_features(features.values), labels,
         fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
-        class_count=len(prepared.dataset.classes), kinds=("multinomial",), strengths=_strengths(features.chosen),
+        class_count=len(prepared.dataset.classes), strength=_strength(features.chosen),
     )  # fmt: skip
-    return chosen.probabilities
 
 
-def _strengths(chosen: ChosenHead) -> Sequence[float]:
+def _strength(chosen: ChosenHead) -> float:
     """The strength that suits a multinomial head on these features."""
     tried = [trial for trial in chosen.trials if trial.kind == "multinomial"]
-    return (min(tried, key=lambda trial: trial.log_loss).strength,) if tried else TRIAL_STRENGTHS
+    return min(tried, key=lambda trial: trial.log_loss).strength if tried else USUAL_STRENGTH
