@@ -82,7 +82,7 @@ def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> N
     """
     shift = np.log(np.where(class_weights > 0, class_weights, 1))
     with torch.no_grad():
-        network.head.bias.sub_(torch.from_numpy(shift.astype(np.float32)))
+        network.head.bias.sub_(torch.from_numpy(shift).to(network.head.bias))
 
 
 def score(
