@@ -12,6 +12,7 @@ BENCHES = {
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",
+    "label_errors": "bench.label_errors",
     "accuracy": "bench.accuracy",
 }
 

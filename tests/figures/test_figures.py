@@ -7,11 +7,13 @@ import matplotlib
 import pytest
 
 from vidi.figures.learning import draw_learning_curve
+from vidi.figures.more_images import draw_more_images
 from vidi.figures.ranking import draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability
 from vidi.figures.tuning import draw_importances, draw_search_history
 
 BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 20, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
+REACH = [(20, 0.4, 0.35, 0.45), (100, 0.22, 0.2, 0.25), (200, 0.19, 0.15, 0.22)]
 CURVES = {"cat": ([0, 0.2, 1], [0, 0.9, 1]), "dog": ([0, 0.4, 1], [0, 0.6, 1]), "eel": ([0, 1], [0, 1])}
 
 
@@ -24,6 +26,7 @@ def all_figures():
         "learning": learning(),
         "accuracy": draw_learning_curve([1, 2], [0.5, 0.9], [0.4, 1.0], measure="accuracy", name="accuracy"),
         "reliability": draw_reliability(BINS),
+        "more-images": draw_more_images([20, 40, 80], [0.4, 0.3, 0.25], REACH, images=100),
         "roc": draw_roc(CURVES, named=("cat", "dog")),
         "history": draw_search_history([0, 1, 4], [0.5, 0.7, 0.6], default=0.5),
         "importance": draw_importances(["batch", "image size"], [0.7, 0.3], [0.4, 0.1], [0.9, 0.5]),

@@ -85,10 +85,12 @@ def test_cells_of_the_confusion_matrix_open_their_images(page):
 
 def test_page_shows_all_that_a_run_knows(page):
     for title in ("What it says", "Where it errs", "Class by class", "Can its confidence be believed?",
-                  "How it learned", "The data", "The network, layer by layer", "The recipe", "Provenance"):  # fmt: skip
+                  "How it learned", "Would more images help?", "The data", "Labels that may be wrong",
+                  "The network, layer by layer", "The recipe", "Provenance"):  # fmt: skip
         assert title in page.text
     assert "Convolution 3×3" in page.text
     assert "1 image is blurred" in page.text
+    assert "left out of training" in page.text
 
 
 @pytest.mark.slow  # writes the page twice
@@ -117,8 +119,8 @@ def test_images_that_are_gone_are_named_by_path(tmp_path):
 
 def test_image_that_changed_since_is_not_shown(tmp_path):
     folder = make_run(tmp_path)
-    table = (folder / "predictions.csv").read_text()
-    (folder / "predictions.csv").write_text(re.sub(r"[0-9a-f]{64}", "0" * 64, table))
+    for table in (folder / "predictions.csv", folder / "label_errors.csv"):
+        table.write_text(re.sub(r"[0-9a-f]{64}", "0" * 64, table.read_text()))
     (folder / "check.json").unlink()
 
     assert not page_of(folder, store=DrawnStore()).all("img")

@@ -5,7 +5,7 @@ import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.report.render import NO_BREAK_SPACE, percent
-from vidi.report.sentences import expectation, headline, honesty, untested, weakness
+from vidi.report.sentences import expectation, headline, honesty, more_images, suspicion, untested, weakness
 
 
 def scored(labels, predicted, *, confidence=0.8, classes=("cat", "dog")):
@@ -80,3 +80,44 @@ def test_percent_never_rounds_to_certainty(value, shown):
 
 def test_few_test_images_leave_the_confidence_unjudged():
     assert honesty(scored([0, 0, 1, 1], [0, 0, 1, 0]))[0] == "unclear"
+
+
+def gained(value, low, high, **classes):
+    """What a learning curve says of twice the images, for all and for each class."""
+    per_class = [{"class": name, "value": of, "low": of / 2, "high": 2 * of} for name, of in classes.items()]
+    return {"gain": {"value": value, "low": low, "high": high}, "per_class": per_class}
+
+
+def test_more_images_are_worth_it_with_their_range_and_the_class_that_gains_most():
+    assert more_images(gained(0.021, 0.012, 0.031, cat=0.01, dog=0.04)) == (
+        "Twice the images: about 2.1 points (1.2 to 3.1) more right. “dog” gains most: 4.0 points (2.0 to 8.0)."
+    )
+
+
+def test_more_images_that_may_bring_nothing_are_a_perhaps():
+    assert more_images(gained(0.02, 0.0, 0.05)) == "Twice the images: perhaps 2.0 points (0.0 to 5.0) more right."
+
+
+def test_more_images_that_bring_nothing_are_called_that():
+    assert more_images(gained(0.003, 0.0, 0.008, cat=0.004)) == (
+        "More images of these kinds would hardly help: 0.3 points (0.0 to 0.8) by twice as many."
+    )
+
+
+def test_what_was_not_measured_is_not_spoken_of():
+    assert more_images(None) == suspicion(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("listed", "left_out", "end"),
+    [
+        (0, 0, "none has a label that is likely wrong."),
+        (1, 0, "1 (0.5 %) has a label that may be wrong."),
+        (4, 1, "4 (2.0 %) have labels that may be wrong. 1 of them was left out of training."),
+        (4, 3, "4 (2.0 %) have labels that may be wrong. 3 of them were left out of training."),
+    ],
+)
+def test_labels_that_may_be_wrong_are_counted(listed, left_out, end):
+    found = {"images": 200, "listed": listed, "left_out": left_out}
+
+    assert said(suspicion(found)) == f"Of 200 images that were learnt or chosen from, {end}"

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from vidi.workflows.request import DataRequest
+    from vidi.workflows.study import Asked
 
 Data = Annotated[
     str,
@@ -98,3 +99,11 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
         data_dir=None if given.get("data_dir") is None else str(given["data_dir"]),
         **{name: value for name, value in given.items() if name in named},
     )
+
+
+def asked(given: Mapping[str, Any]) -> "Asked":
+    """What a verb's options want to know of the images; `given` is the verb's `context.params`."""
+    from vidi.workflows.study import Asked
+
+    wanted = ("find_label_errors", "drop_suspects", "learning_curve")
+    return Asked(**{name: given[name] for name in wanted})

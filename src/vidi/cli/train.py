@@ -87,6 +87,16 @@ def train(
     merge_names: options.MergeNames = False,
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
+    find_label_errors: Annotated[
+        bool, typer.Option("--find-label-errors", help="Look for wrong labels among all images, if that takes longer.")
+    ] = False,
+    drop_suspects: Annotated[
+        bool, typer.Option("--drop-suspects", help="Learn without training images whose label is likely wrong.")
+    ] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="Say what more images would bring, also for a network from scratch."),
+    ] = False,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
     from_weights: Annotated[
@@ -133,7 +143,10 @@ def train(
         recipe=None if recipe is None else str(recipe),
         changes={**_recipe_values(context.params), **parse_settings(set_values)},
         minutes=minutes,
-        ensemble=ensemble, ensemble_by=ensemble_by, workers=workers,
+        asked=options.asked(context.params),
+        ensemble=ensemble,
+        ensemble_by=ensemble_by,
+        workers=workers,
         images=not no_images,
         output=output,
         overwrite=overwrite,

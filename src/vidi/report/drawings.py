@@ -6,6 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vidi.figures.learning import draw_learning_curve
+from vidi.figures.more_images import draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability
 from vidi.report.render import visible
@@ -66,6 +67,13 @@ def draw_rankings(test: Mapping[str, Any]) -> list[Markup]:
         roc[visible(curve["class"])] = (curve["false_positive_rate"], curve["true_positive_rate"])
         precision_recall[visible(curve["class"])] = (curve["recall"], curve["precision"])
     return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
+
+
+def draw_learning(found: Mapping[str, Any] | None) -> Markup | None:
+    """Errors by the number of images, and on to twice as many; None where it was not measured."""
+    if found is None:
+        return None
+    return _trusted(draw_more_images(found["counts"], found["errors"], found["reach"], images=found["images"]))
 
 
 def _trusted(svg: str) -> Markup:

@@ -10,6 +10,7 @@ from vidi.report.run_files import AnsweredImage
 MOST_THUMBNAILS = 300
 MOST_MISTAKES = 24
 SAMPLES = 12
+MOST_SUSPECTS = 24
 MOST_OF_FINDINGS = 30
 KEPT_FOR_LAYERS = 14  # the example, and one sheet of maps for each of the first layers
 MOST_IN_RIGHT_CELL = 6

@@ -11,9 +11,9 @@ from vidi.images.store import ImageStore
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile
 from vidi.report import sentences
-from vidi.report.drawings import best_epoch, draw_history, draw_rankings, draw_test_reliability
+from vidi.report.drawings import best_epoch, draw_history, draw_learning, draw_rankings, draw_test_reliability
 from vidi.report.findings import ShownFinding, choose_findings
-from vidi.report.gallery import KEPT_FOR_LAYERS, Gallery, choose_images
+from vidi.report.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.layers import Layer, describe_layers
 from vidi.report.provenance import provenance
 from vidi.report.render import render_page
@@ -66,10 +66,12 @@ def write_report(
     findings = choose_findings(files.check)
     gallery = _choose_gallery(files, findings)
     shown = store if with_images else None
-    paths = [*gallery.paths(), *(path for finding in findings for path in finding.paths)]
+    suspects = [suspect.path for suspect in files.suspects[:MOST_SUSPECTS]]
+    paths = [*gallery.paths(), *suspects, *(path for finding in findings for path in finding.paths)]
     thumbnails: dict[str, Thumbnail] = {}
     if shown is not None:
         digests = {answer.path: answer.digest for answer in files.answers}
+        digests |= {suspect.path: suspect.digest for suspect in files.suspects}
         thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
     values = page_values(files, gallery, findings)
     values["thumbnails"] = thumbnails
@@ -98,9 +100,15 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "sentences": _sentences(test),
         "gallery": gallery,
         "findings": findings,
+        "suspects": files.suspects[:MOST_SUSPECTS],
+        "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
+        "suspicion": sentences.suspicion(files.metrics.get("label_errors")),
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
+        "more_images": sentences.more_images(files.metrics.get("learning_curve")),
+        "learning_curve": files.metrics.get("learning_curve"),
+        "images_curve": draw_learning(files.metrics.get("learning_curve")),
         "rankings": draw_rankings(test) if test is not None else [],
         "curves": draw_history(files.history, kept_epoch=kept_epoch),
         "history": files.history,
@@ -116,7 +124,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
 
 def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
     tested = [answer for answer in files.answers if answer.part == "test" and answer.truth_probability is not None]
-    spent = KEPT_FOR_LAYERS + sum(len(finding.paths) for finding in findings)
+    spent = KEPT_FOR_LAYERS + sum(len(finding.paths) for finding in findings) + len(files.suspects[:MOST_SUSPECTS])
     return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
 
 

@@ -14,7 +14,7 @@ from vidi.files import escape_path, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 
 METRICS, PREDICTIONS, HISTORY = "metrics.json", "predictions.csv", "results.csv"
-RECIPE, CHECK, MODEL = "recipe.toml", "check.json", "model.onnx"
+RECIPE, CHECK, MODEL, LABEL_ERRORS = "recipe.toml", "check.json", "model.onnx", "label_errors.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,20 @@ class AnsweredImage:
     @property
     def is_right(self) -> bool:
         return self.truth == self.predicted
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectLabel:
+    """One row of label_errors.csv."""
+
+    path: str  # as the store names it
+    digest: str
+    part: str
+    label: str
+    suggested: str
+    confidence: float  # the probability of its label, by a model that has not seen it
+    suggested_confidence: float
+    is_left_out: bool  # of training
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,7 @@ class RunFiles:
     recipe: Mapping[str, Any]
     check: Mapping[str, Any]
     model: ModelFile | None
+    suspects: tuple[SuspectLabel, ...]  # the least believable label first
 
 
 def read_run(folder: Path) -> RunFiles:
@@ -76,6 +91,7 @@ def read_run(folder: Path) -> RunFiles:
         recipe=_read_recipe(folder / RECIPE),
         check=_read_json(folder / CHECK),
         model=read_model(folder / MODEL) if (folder / MODEL).is_file() else None,
+        suspects=_read_suspects(folder / LABEL_ERRORS),
     )
 
 
@@ -121,6 +137,28 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
                 predicted=unescape_path(row["predicted"]),
                 probability=float(row["probability"]),
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
+            )
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _read_suspects(path: Path) -> tuple[SuspectLabel, ...]:
+    text = _read_text(path)
+    if text is None:
+        return ()
+    try:
+        return tuple(
+            SuspectLabel(
+                path=unescape_path(row["path"]),
+                digest=row["digest"],
+                part=row["part"],
+                label=unescape_path(row["label"]),
+                suggested=unescape_path(row["suggested"]),
+                confidence=float(row["self_confidence"]),
+                suggested_confidence=float(row["suggested_confidence"]),
+                is_left_out=row["left_out"] == "yes",
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

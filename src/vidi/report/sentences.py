@@ -5,6 +5,7 @@ from typing import Any
 
 from vidi.report.render import percent, visible
 
+WORTH_IT = 0.01  # of the images: what gains less by twice as many is not called worth the trouble
 FEW_IMAGES = 100  # below, the range around a share is wide; said so
 
 
@@ -82,6 +83,51 @@ def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
         f"It is {word}: on average it states {percent(stated)} and is right {percent(reached)} of the time. "
         f"The gap of {percent(error, digits=1)} is more than the {percent(high, digits=1)} that chance explains."
     )
+
+
+def suspicion(found: Mapping[str, Any] | None) -> str:
+    """How many labels are likely wrong.
+
+    Args:
+        found: the section `label_errors` of metrics.json; None where nobody looked.
+    """
+    if found is None:
+        return ""
+    looked = f"Of {_images(found['images'])} that were learnt or chosen from"
+    if not found["listed"]:
+        return f"{looked}, none has a label that is likely wrong."
+    share = percent(found["listed"] / found["images"], digits=1)
+    have = "has a label" if found["listed"] == 1 else "have labels"
+    dropped = found["left_out"]
+    out = f" {dropped:,} of them {'was' if dropped == 1 else 'were'} left out of training." if dropped else ""
+    return f"{looked}, {found['listed']:,} ({share}) {have} that may be wrong.{out}"
+
+
+def more_images(found: Mapping[str, Any] | None) -> str:
+    """What twice the images would bring, and which class gains most by them.
+
+    Args:
+        found: the section `learning_curve` of metrics.json; None where it was not measured.
+    """
+    if found is None:
+        return ""
+    gain = found["gain"]
+    if gain["high"] < WORTH_IT:
+        sentence = f"More images of these kinds would hardly help: {_points(gain)} by twice as many."
+    else:
+        likely = "about" if gain["low"] >= WORTH_IT / 2 else "perhaps"
+        sentence = f"Twice the images: {likely} {_points(gain)} more right."
+    worth = [one for one in found["per_class"] if one["low"] > 0 and one["value"] >= WORTH_IT]
+    if not worth:
+        return sentence
+    best = max(worth, key=lambda one: one["value"])
+    return f"{sentence} “{visible(best['class'])}” gains most: {_points(best)}."
+
+
+def _points(gain: Mapping[str, Any]) -> str:
+    """Percentage points with their 95 % range."""
+    value, low, high = (100 * gain[name] for name in ("value", "low", "high"))
+    return f"{value:.1f} points ({low:.1f} to {high:.1f})"
 
 
 def untested(test: Mapping[str, Any]) -> str:

@@ -20,6 +20,9 @@ SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, lett
 SIGNS_SHARE = 0.6  # below it, mirror images are something else; between digits' 0.3 and photographs' 0.9
 
 
+UNEVEN = 3  # times as many images of the largest class as of the smallest: from here on heads weigh the classes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataTraits:
     """What the choice of a recipe looks at."""
@@ -47,6 +50,28 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
     recipe = RECIPES.get(network, _backbone_recipe)(traits)
     return replace(recipe, network=network).changed(changes or {}, source="you")
+
+
+def weigh_classes(recipe: Recipe, counts: Sequence[int]) -> Recipe:
+    """The recipe for a head on frozen features, with the class weights that the classes' sizes call for.
+
+    A head's penalty holds back what little a small class says; weights by the root of its size undo that. Seen on
+    clothing, largest class 3 to 20 times the smallest: better balanced accuracy, log loss and accuracy no worse, and
+    the small classes' mean probability nearer to their share. Networks that learn whole are not weighted:
+    their probabilities go wrong with it, and once these are put right nothing is gained.
+
+    Args:
+        recipe: what the user set stands.
+        counts: images of each class.
+
+    >>> weigh_classes(Recipe(), [90, 30]).class_weights, weigh_classes(Recipe(), [50, 30]).class_weights
+    ('tempered', 'none')
+    """
+    least, most = min((count for count in counts if count), default=0), max(counts, default=0)
+    if recipe.sources.get("class_weights") == "you" or most < UNEVEN * least:
+        return recipe
+    source = f"data: the largest class has {most:,} images, the smallest {least:,}"
+    return recipe.changed({"class_weights": "tempered"}, source=source)
 
 
 def compact_size(usual_size: tuple[int, int]) -> tuple[int, int]:

@@ -57,7 +57,7 @@ class ChosenHead:
 
 
 def multinomial(
-    features: Floats, labels: Labels, weights: Floats, class_count: int, strengths: Sequence[float]
+    features: NDArray[np.floating], labels: Labels, weights: Floats, class_count: int, strengths: Sequence[float]
 ) -> list[LinearHead]:
     """Multinomial logistic regression under an L2 penalty of `strength` / images on the weights.
 

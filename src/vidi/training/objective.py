@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidi.networks.ensemble import Network
+from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine import ON_PROCESSOR, Engine, Precision, where
 from vidi.training.recipe import Recipe
@@ -83,6 +84,23 @@ def answer(
             piece = np.ascontiguousarray(images[rows[start : start + 64]])
             answers.append(forward(network, normalisation.inputs(piece), precision="float32").softmax(dim=1).numpy())
     return np.concatenate(answers)
+
+
+def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> None:
+    """Take the class weights out of a network's answers again: probabilities follow the images' natural shares.
+
+    Under weights a network learns probabilities that are multiplied by them. What remains of the weights is what the
+    layers before the head made of them.
+
+    Args:
+        network: its head's bias is changed in place.
+        class_weights: (classes,); a class without images has 0 and is left alone.
+
+    Source: Elkan 2001, The foundations of cost-sensitive learning, theorem 2.
+    """
+    shift = np.log(np.where(class_weights > 0, class_weights, 1))
+    with torch.no_grad():
+        network.head.bias.sub_(torch.from_numpy(shift).to(network.head.bias))
 
 
 def score(

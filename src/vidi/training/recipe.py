@@ -16,7 +16,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adam", "adamw", "sgd"),
     "schedule": ("one-cycle", "cosine", "constant"),
     "loss": ("cross-entropy", "mean-squared-error"),
-    "class_weights": ("none", "balanced"),
+    "class_weights": ("none", "tempered", "balanced"),
     "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
     "head": ("trained", "multinomial", "ridge", "gaussian"),
     "precision": ("auto", "float32", "bfloat16"),
@@ -48,7 +48,7 @@ class Recipe:
     warm_up: float = 0.1  # share of the run
     loss: Literal["cross-entropy", "mean-squared-error"] = "cross-entropy"
     label_smoothing: float = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["none", "tempered", "balanced"] = "none"  # of classes with few images, in the loss
     averaging: float = 0.0  # how much of the running mean of the weights a step keeps; 0 = no running mean
     patience: int = 0  # epochs without gain until it stops early; 0 = never
     normalisation: Literal["standardise", "rescale", "symmetric", "imagenet"] = "standardise"

@@ -22,7 +22,7 @@ from vidi.training.engine import Engine, limit_threads, seconds_per_image
 from vidi.training.epoch import steps_in_epoch
 from vidi.training.keeper import Keeper
 from vidi.training.loop import train
-from vidi.training.objective import Normalisation, normalisation_for
+from vidi.training.objective import Normalisation, forget_weights, normalisation_for
 from vidi.training.progress import EpochRow, Progress
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.schedule import Plan
@@ -96,14 +96,14 @@ def train_network(
     else:
         state, recipe, normalisation = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
-    weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count)
+    weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
     engine = engine_of(recipe)
     around = Surroundings(
         data=arrays,
         recipe=recipe,
         normalisation=normalisation,
         engine=engine,
-        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights == "balanced" else None,
+        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights != "none" else None,
         deadline=deadline,
         should_stop=should_stop,
         after_step=keeper.after_step,
@@ -213,6 +213,9 @@ def _trained(state: State, arrays: TrainingData, *, recipe: Recipe, normalisatio
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )
     network.load_state_dict(state.best)
+    if recipe.class_weights != "none":
+        weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
+        forget_weights(network, weights)
     if is_grey(arrays.images, arrays.train_rows):
         look_through_grey(network)
     return TrainedNetwork(

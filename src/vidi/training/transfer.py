@@ -11,6 +11,7 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head, with_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.data import TrainingData, class_weights, is_grey
+from vidi.training.defaults import weigh_classes
 from vidi.training.heads import ChosenHead, choose_head
 from vidi.training.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
@@ -39,12 +40,15 @@ def learn_head(
     Args:
         features: (rows, features) float32, of the images that may be learnt from.
         rows: (rows,) which images they are of.
-        data: the labels; which of the images are for validation does not matter here.
+        data: the labels, and which images are learnt from or chosen by: heads are fitted on these, and judged on all.
         recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
     """
     labels = data.labels[rows]
-    weights = class_weights(labels, data.class_count)[labels] if recipe.class_weights == "balanced" else None
+    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    learnt = labels[weights > 0]
+    recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
+    weights *= class_weights(learnt, data.class_count, kind=recipe.class_weights)[labels]
     kinds = () if recipe.head == "trained" else (recipe.head,)
     strengths = (recipe.head_strength,) if kinds and recipe.head_strength else ()
     chosen = choose_head(

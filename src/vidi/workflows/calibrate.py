@@ -19,7 +19,8 @@ from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data, needs_folds
 from vidi.workflows.prepare import Prepared
-from vidi.workflows.run_folder import MODEL
+from vidi.workflows.run_folder import LABEL_ERRORS, MODEL
+from vidi.workflows.study import study_labels
 
 
 def calibrate_model(
@@ -43,6 +44,8 @@ def calibrate_model(
         if answered is None:
             return None
         rows, probabilities = answered
+        if not (folder / LABEL_ERRORS).exists():
+            study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
     else:
         rows = prepared.split.rows("calibration")
         probabilities = answer_pixels(Predictor.load(folder / MODEL), prepared.pixels, rows)
@@ -79,16 +82,18 @@ def _out_of_fold(
     arrays = as_training_data(prepared)
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
-    rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows]))
+    # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
+    rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
     events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
     probabilities = np.zeros((len(rows), arrays.class_count), np.float32)
     for fold in range(FOLD_COUNT):
         held_out = fold_of == fold
-        data = replace(arrays, train_rows=rows[~held_out], validation_rows=rows[:0])
+        learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
+        data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
-            data = replace(data, initial=prepared.begin(rows[~held_out]))
+            data = replace(data, initial=prepared.begin(learnt))
         until = (
             None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLD_COUNT - fold)))
         )

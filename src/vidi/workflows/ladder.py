@@ -163,7 +163,10 @@ def climb(
 def _fine_tuning(recipe: Recipe) -> Recipe:
     """The head's recipe without what makes it one of a head."""
     source = "default: the usual for fine-tuning"
-    return recipe.changed({"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}, source=source)
+    changes: dict[str, object] = {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}
+    if recipe.sources.get("class_weights") != "you":
+        changes["class_weights"] = "none"  # the head alone gains by them
+    return recipe.changed(changes, source=source)
 
 
 def _fitting(changes: Mapping[str, object]) -> dict[str, object]:

@@ -89,7 +89,7 @@ def as_training_data(prepared: Prepared) -> TrainingData:
         images=prepared.pixels,
         labels=prepared.labels,
         class_count=len(prepared.dataset.classes),
-        train_rows=prepared.split.rows("train"),
+        train_rows=np.setdiff1d(prepared.split.rows("train"), prepared.left_out),
         validation_rows=prepared.split.rows("validation"),
         classes=prepared.dataset.classes,
         digest=learnt_digest(prepared),
@@ -104,6 +104,7 @@ def learnt_digest(prepared: Prepared) -> str:
         f"{prepared.check.records[row].digest} {prepared.labels[row]} {prepared.split.parts[row]}"
         for row in rows.tolist()
     ]
+    lines += [f"left out {prepared.check.records[row].digest}" for row in prepared.left_out.tolist()]
     return digest_of("\n".join(lines).encode())
 
 

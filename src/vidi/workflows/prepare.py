@@ -1,7 +1,7 @@
 """From what the user named to arrays that training may see: read, frame, check, split."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ class Prepared:
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     start: Start | None = None  # weights to begin from
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learnt
 
 
 def prepare(

@@ -30,6 +30,7 @@ from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.request import decode_options
 from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
+from vidi.workflows.study import read_study
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
 UNFINISHED = "training was interrupted: not calibrated, not tested"
@@ -99,6 +100,7 @@ def publish_finished(
         },
         "training": describe_training(trained),
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
+        **read_study(folder),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),

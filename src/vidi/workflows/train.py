@@ -36,6 +36,8 @@ from vidi.workflows.run_folder import (
 )
 from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
+from vidi.workflows.study import Asked
+from vidi.workflows.study_features import study_beforehand
 from vidi.workflows.transfer import learn_by_features
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class TrainRequest:
     minutes: float | None = None  # for everything, from reading to the report
     ensemble: int | None = None  # so many trainings become one model; None = one
     ensemble_by: str | None = None  # what they differ in: seeds (where left out) or folds
+    asked: Asked = field(default_factory=Asked)  # what to find out about the images beyond what a run tells unasked
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -70,6 +73,7 @@ class TrainRequest:
         """The request that `as_dict` wrote."""
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
+        plain["asked"] = Asked(**plain.get("asked", {}))
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}
@@ -256,9 +260,11 @@ def _run(folder: Path, job: _Job, *, events: Events, finish: bool = False) -> Ru
     prepared, head = _prepare(folder, job, events=events), None
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
         prepared, head = learn_by_features(
-            folder, prepared, recipe, job.candidates, ensemble=job.ensemble, events=events
+            folder, prepared, recipe, job.candidates, ensemble=job.ensemble, asked=request.asked, events=events
         )
         publish_unfinished(folder, prepared, head)  # what comes may be better; this is there already
+    elif request.asked.anything:
+        prepared = study_beforehand(folder, prepared, asked=request.asked, with_images=request.images, events=events)
     with stop_on_signal() as should_stop:
         prepared, trained = _learn_above(
             folder, job, prepared, head, finish=finish, should_stop=should_stop, events=events

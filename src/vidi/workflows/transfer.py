@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidi.files import write_whole
 from vidi.networks.pretrained.backbone import set_head
-from vidi.training.data import TrainingData
+from vidi.training.data import TrainingData, class_weights
 from vidi.training.heads import Trial, fit_one_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -24,6 +24,8 @@ from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.prepare import Begin, Prepared, reframe
 from vidi.workflows.run_folder import RECIPE
+from vidi.workflows.study import Asked
+from vidi.workflows.study_features import Features, study_features
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
@@ -34,6 +36,7 @@ def learn_by_features(
     recipe: Recipe,
     candidates: tuple[Candidate, ...],
     *,
+    asked: Asked,
     ensemble: EnsemblePlan | None = None,
     events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
@@ -45,6 +48,7 @@ def learn_by_features(
         recipe: for the first candidate.
         candidates: backbones to try.
         ensemble: heads by folds are averaged, where the user asked for them.
+        asked: what the user wants to know of the images.
         events: told what happens.
     """
     backbone = choose_backbone(prepared, recipe, candidates, events=events)
@@ -53,6 +57,13 @@ def learn_by_features(
     features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+    found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
+    prepared = study_features(folder, prepared, found, asked=asked, events=events)
+    if len(prepared.left_out):
+        data = as_training_data(prepared)
+        chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+    if recipe.class_weights != "none":
+        events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
     events.say(
         f"head: {chosen.best.kind} on the features of {weights.name}, {100 * chosen.best.accuracy:.1f} % right on "
         f"{len(chosen.held_out):,} images held out"
@@ -64,17 +75,26 @@ def learn_by_features(
             trained, features, rows, data, prepared=prepared, best=chosen.best, plan=ensemble, events=events
         )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
-    return replace(prepared, begin=_beginning(features, rows, data, backbone, chosen.best)), trained
+    return replace(
+        prepared, begin=_beginning(features, rows, data, backbone, chosen.best, recipe.class_weights)
+    ), trained
 
 
 def _beginning(
-    features: NDArray[np.float32], rows: NDArray[np.int64], data: TrainingData, backbone: ChosenBackbone, best: Trial
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    backbone: ChosenBackbone,
+    best: Trial,
+    weighting: str,
 ) -> Begin:
     """What fine-tuning begins from: the backbone, and a head of the same kind that knows the given images alone."""
 
     def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
         known = np.isin(rows, learnt)
-        head = fit_one_head(features[known], data.labels[rows[known]], best, class_count=data.class_count)
+        labels = data.labels[rows[known]]
+        weights = class_weights(labels, data.class_count, kind=weighting)[labels]
+        head = fit_one_head(features[known], labels, best, class_count=data.class_count, weights=weights)
         network = frozen_backbone(backbone.weights, data, image_size=backbone.recipe.image_size)
         set_head(network, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
         return network.state_dict()

@@ -1,0 +1,78 @@
+"""Labels that are likely wrong, by what a model says that has not seen the image."""
+
+import numpy as np
+
+from vidi.errors import MissingPackageError
+from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
+
+WRONG_AT_LEAST = 1 / 3  # the chance from which a label is listed
+MOST_BELIEVED = 0.15  # of its label: where two classes are hard to tell apart, more is honest doubt
+MOST_RIVALS = 9  # classes that an image could be taken for by mistake: of many, few are at all alike
+
+
+def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
+    """The images whose label is likely wrong, the least believable label first.
+
+    Confident learning estimates how many labels are wrong, and proposes as many images. Where classes look alike it
+    counts honest doubt among them, so of its proposals those are kept whose label the model believes hardly more than
+    it would a wrong one: wrong labels, spread over the classes that an image could be taken for, give every class a
+    share of (rate of wrong labels) / (such classes), and that share / (the probability of the image's label) is the
+    chance that this label is one of them.
+
+    Args:
+        probabilities: (batch, classes) float; each row by a model that has not learnt from that image.
+        labels: (batch,) int; the class that was given.
+
+    Returns:
+        (likely errors,) int64 row numbers; empty where fewer than two classes have images.
+
+    Raises:
+        ShapeError: the arrays do not describe the same images.
+        MissingPackageError: cleanlab is not installed.
+
+    Source: Northcutt, Jiang and Chuang 2021, Confident learning: estimating uncertainty in dataset labels.
+    """
+    check_answers(probabilities, labels)
+    if len(np.unique(labels)) < 2:
+        return np.zeros(0, np.int64)
+    proposed = _proposals(probabilities, labels)
+    rivals = min(probabilities.shape[1] - 1, MOST_RIVALS)
+    share = len(proposed) / len(labels) / rivals
+    believed = probabilities[proposed, labels[proposed]]
+    likely: Counts = proposed[believed < min(share / WRONG_AT_LEAST, MOST_BELIEVED)]
+    return likely
+
+
+def suggest_labels(probabilities: Floats, labels: Labels) -> Counts:
+    """The most probable class beside the one that was given.
+
+    Args:
+        probabilities: (batch, classes) float.
+        labels: (batch,) int; the class that was given.
+
+    >>> suggest_labels(np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]]), np.array([0, 1])).tolist()
+    [1, 2]
+    """
+    others = np.array(probabilities, np.float64)
+    others[np.arange(len(labels)), labels] = -1
+    best: Counts = others.argmax(axis=1)
+    return best
+
+
+def _proposals(probabilities: Floats, labels: Labels) -> Counts:
+    """What confident learning proposes: as many as the confident joint counts off its diagonal, by self-confidence."""
+    try:
+        from cleanlab.filter import find_label_issues
+    except ImportError as error:
+        raise MissingPackageError(
+            "likely label errors are found with cleanlab, which is not installed",
+            'Install it: pip install "vidi[labels]"',
+        ) from error
+    rows = find_label_issues(
+        labels.astype(np.int64),
+        probabilities.astype(np.float64),
+        filter_by="low_self_confidence",
+        return_indices_ranked_by="self_confidence",
+        n_jobs=1,
+    )
+    return np.asarray(rows, np.int64)

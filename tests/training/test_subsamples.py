@@ -1,0 +1,108 @@
+"""Heads that learn from parts of the images."""
+
+import numpy as np
+import pytest
+
+from vidi.training import subsamples
+from vidi.training.heads import multinomial
+from vidi.training.reduction import reduce_features
+from vidi.training.subsamples import errors_by_size
+
+
+def clouds(count: int, *, apart: float = 0.6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    labels = np.arange(count) % classes
+    values = random.standard_normal((classes, 12))[labels] * apart + random.standard_normal((count, 12))
+    return values.astype(np.float32), labels
+
+
+def measure(values: np.ndarray, labels: np.ndarray, **others: object):
+    given = {"groups": np.arange(len(labels)), "fold_of": np.arange(len(labels)) // 3 % 5, **others}
+    return errors_by_size(values, labels, class_count=3, strength=10.0, seed=0, **given)
+
+
+def test_errors_fall_with_the_number_of_images():
+    measured = measure(*clouds(900))
+
+    np.testing.assert_allclose(measured.counts, 720 * np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]), rtol=0.03)
+    errors = measured.wrong.mean(axis=0)
+    assert errors[0] > errors[2] > errors[4]
+    assert measured.wrong.shape == (900, 5)
+
+
+def test_groups_are_drawn_whole_and_a_smaller_part_lies_in_the_larger(monkeypatch):
+    values, labels = clouds(360)
+    groups = np.arange(360) // 12 * 3 + labels  # four images each, of one class
+    seen: dict[int, list[set[int]]] = {}
+
+    def spy(features, given, weights, class_count, strengths):
+        seen.setdefault(int(strengths[0] * 1000), []).append(set(features[:, 0].tolist()))
+        return multinomial(features, given, weights, class_count, strengths)
+
+    monkeypatch.setattr(subsamples, "multinomial", spy)
+    monkeypatch.setattr(subsamples, "LEAST_GROUPS", 2.0)
+
+    measure(values, labels, groups=groups, fold_of=groups % 5)
+
+    place = {value: row for row, value in enumerate(values[:, 0].tolist())}
+    sizes = [seen[key] for key in sorted(seen)]
+    for part in (part for parts in sizes for part in parts):
+        rows = sorted(place[value] for value in part)
+        assert len(rows) == 4 * len(np.unique(groups[rows]))
+    for smaller, larger in zip(sizes[0], sizes[1], strict=True):
+        assert smaller < larger
+
+
+def test_an_image_is_never_learnt_from_where_it_is_held_out(monkeypatch):
+    values, labels = clouds(300)
+    fold_of = np.where(np.arange(300) < 60, 0, -1)
+
+    def spy(features, given, weights, class_count, strengths):
+        assert not set(features[:, 0].tolist()) & set(values[:60, 0].tolist())
+        return multinomial(features, given, weights, class_count, strengths)
+
+    monkeypatch.setattr(subsamples, "multinomial", spy)
+
+    measured = measure(values, labels, fold_of=fold_of)
+
+    assert measured.held_out.tolist() == list(range(60))
+    assert measured.wrong.shape[0] == 60
+
+
+def test_of_very_many_images_some_are_looked_at(monkeypatch):
+    monkeypatch.setattr(subsamples, "MOST_WORK", 0)
+    monkeypatch.setattr(subsamples, "LEAST_IMAGES", 300)
+
+    measured = measure(*clouds(1200))
+
+    assert measured.counts[-1] == pytest.approx(240, rel=0.15)
+    assert len(measured.held_out) == 1200
+
+
+def test_too_few_images_make_no_curve():
+    assert measure(*clouds(24)) is None
+
+
+def test_the_same_seed_draws_the_same_parts():
+    first, again = (measure(*clouds(300)).wrong for _ in range(2))
+
+    np.testing.assert_array_equal(first, again)
+
+
+def test_reduced_features_keep_the_distances_along_the_first_components():
+    random = np.random.default_rng(0)
+    plane = random.standard_normal((50, 3)) @ random.standard_normal((3, 20))
+
+    reduced = reduce_features(plane.astype(np.float32), dimensions=5)
+
+    scaled = (plane - plane.mean(axis=0)) / plane.std(axis=0)
+    assert reduced.shape == (50, 5)
+    np.testing.assert_allclose(reduced @ reduced.T, scaled @ scaled.T, atol=1e-2)
+
+
+def test_few_features_are_only_standardised():
+    values, _ = clouds(60)
+
+    reduced = reduce_features(values, dimensions=12)
+
+    np.testing.assert_allclose(reduced, (values - values.mean(axis=0)) / values.std(axis=0), atol=1e-4)

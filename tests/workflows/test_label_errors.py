@@ -1,0 +1,251 @@
+"""Labels that are likely wrong: found by a run's own answers, listed with pictures, and left out where asked."""
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.draw import class_folders
+
+from vidi.errors import DataError, MissingPackageError
+from vidi.model_file.read import read_model
+from vidi.workflows import study, transfer
+from vidi.workflows import train as story
+from vidi.workflows.events import Silence
+from vidi.workflows.report import rebuild_report
+from vidi.workflows.request import DataRequest
+from vidi.workflows.train import Run, TrainRequest, resume, train
+
+pytestmark = pytest.mark.slow  # trains, although only for seconds
+
+KINDS = ("disc", "square", "stripes")
+EACH = 60
+DROP = study.Asked(drop_suspects=True)
+
+
+@pytest.fixture(scope="module")
+def flipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """180 drawn images, of which 9 lie in a folder that is not theirs; their names begin with `wrong`."""
+    root = class_folders(tmp_path_factory.mktemp("data"), kinds=KINDS, each=EACH)
+    random = np.random.default_rng(0)
+    for kind in KINDS:
+        for number in random.permutation(EACH)[:3]:
+            other = KINDS[(KINDS.index(kind) + int(random.integers(1, 3))) % 3]
+            (root / kind / f"{number:03}.png").rename(root / other / f"wrong-{kind}-{number:03}.png")
+    return root
+
+
+class Told(Silence):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def run_on(data: Path, output: Path, **others: object) -> Run:
+    changes = {"image_size": (64, 64), "features": "onnxruntime", "head": "multinomial", "head_strength": 30.0}
+    return train(
+        TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, pretrained="lite0", **others)
+    )
+
+
+@pytest.fixture(scope="module")
+def kept(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that only lists them."""
+    return run_on(flipped, tmp_path_factory.mktemp("kept") / "run").folder
+
+
+@pytest.fixture(scope="module")
+def dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that learns without them."""
+    return run_on(flipped, tmp_path_factory.mktemp("dropped") / "run", asked=DROP).folder
+
+
+@pytest.fixture
+def interrupted(flipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Such a run that ended before its model was written."""
+
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story, "publish_unfinished", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run_on(flipped, tmp_path / "cut", asked=DROP)
+    return tmp_path / "cut"
+
+
+def listed(run: Path) -> list[dict[str, str]]:
+    with (run / "label_errors.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def part_of(run: Path) -> dict[str, str]:
+    with (run / "splits.csv").open(newline="") as stream:
+        return {row["path"]: row["part"] for row in csv.DictReader(stream)}
+
+
+def test_planted_wrong_labels_are_found(kept: Path):
+    found = [row["path"] for row in listed(kept)]
+    learnt = [path for path, part in part_of(kept).items() if part in ("train", "validation")]
+    planted = {path for path in learnt if "wrong-" in path}
+    assert len(planted) >= 6
+    assert len(planted & set(found)) / len(found) >= 0.6
+    assert len(planted & set(found)) / len(planted) >= 0.6
+
+
+def test_the_list_says_what_is_given_what_it_looks_like_and_how_sure_that_is(kept: Path):
+    rows = listed(kept)
+
+    assert [row["rank"] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    beliefs = [float(row["self_confidence"]) for row in rows]
+    assert beliefs == sorted(beliefs)
+    planted = [row for row in rows if "wrong-" in row["path"]]
+    assert all(row["label"] == row["path"].split("/")[0] for row in planted)
+    right = sum(row["suggested"] == row["path"].split("wrong-")[1].split("-")[0] for row in planted)
+    assert right >= 0.8 * len(planted)
+    assert {row["part"] for row in rows} <= {"train", "validation"}
+    assert {row["left_out"] for row in rows} == {""}
+    metrics = json.loads((kept / "metrics.json").read_text())
+    assert metrics["label_errors"] == {"images": 144, "listed": len(rows), "left_out": 0}
+
+
+def test_the_report_shows_them_with_pictures_and_without_where_none_may_be_shown(kept: Path, tmp_path: Path):
+    shutil.copytree(kept, tmp_path / "hidden")
+
+    rebuild_report(tmp_path / "hidden", with_images=False)
+
+    page = (kept / "report.html").read_text("utf-8")
+    section = page.split('id="labels"')[1].split("</section>")[0]
+    assert section.count("data:image/webp") == len(listed(kept))
+    assert "looks like" in section
+    without = (tmp_path / "hidden" / "report.html").read_text("utf-8")
+    assert "data:image" not in without
+    assert "Labels that may be wrong" in without
+
+
+def test_what_is_dropped_is_of_the_train_part_and_counted_and_nothing_else_moves(kept: Path, dropped: Path):
+    out = [row for row in listed(dropped) if row["left_out"] == "yes"]
+
+    assert out
+    assert {row["part"] for row in out} == {"train"}
+    assert all(row["left_out"] == "yes" for row in listed(dropped) if row["part"] == "train")
+    metrics = json.loads((dropped / "metrics.json").read_text())
+    assert metrics["label_errors"]["left_out"] == len(out)
+    assert (dropped / "splits.csv").read_text() == (kept / "splits.csv").read_text()
+    before, after = read_model(kept).metadata, read_model(dropped).metadata
+    assert before.weights_digest != after.weights_digest
+    assert before.calibration.image_count == after.calibration.image_count == 144
+    assert "left out of training" in (dropped / "report.html").read_text("utf-8")
+
+
+def test_a_resumed_run_leaves_out_what_it_left_out_before(interrupted: Path, dropped: Path):
+    before = listed(interrupted)
+
+    resumed = resume(interrupted)
+
+    assert listed(resumed.folder) == before == listed(dropped)
+    assert read_model(resumed.folder).metadata.weights_digest == read_model(dropped).metadata.weights_digest
+
+
+def test_a_list_of_other_images_is_refused_on_resuming(interrupted: Path):
+    path = interrupted / "label_errors.csv"
+    path.write_text(path.read_text().replace("disc/", "gone/").replace("square/", "gone/").replace("stripes/", "gone/"))
+
+    with pytest.raises(DataError, match=r"label_errors\.csv is damaged, or not of this data"):
+        resume(interrupted)
+
+
+def from_scratch(data: Path, output: Path, **others: object) -> Run:
+    changes = {"epochs": 2, "precision": "float32"}
+    return train(TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, **others))
+
+
+def test_a_network_from_scratch_lists_them_by_its_calibration_folds(flipped: Path, tmp_path: Path):
+    run = from_scratch(flipped, tmp_path / "run")
+
+    found = json.loads((run.folder / "metrics.json").read_text())["label_errors"]
+    assert found["images"] == 144
+    assert found["listed"] == len(listed(run.folder))
+
+
+def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(transfer, "MOST_IN_FOLDS", 100)
+
+    some = run_on(flipped, tmp_path / "some").folder
+    all_of_them = run_on(flipped, tmp_path / "all", asked=study.Asked(find_label_errors=True)).folder
+
+    looked_at = [json.loads((run / "study.json").read_text())["label_errors"]["images"] for run in (some, all_of_them)]
+    planted = {path for path, part in part_of(all_of_them).items() if "wrong-" in path and part != "test"}
+    found = {row["path"] for row in listed(all_of_them)}
+    assert looked_at[0] < 40
+    assert looked_at[1] == 144
+    assert len(planted & found) / len(planted) >= 0.6
+
+
+def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(flipped: Path, tmp_path: Path):
+    metrics = json.loads((from_scratch(flipped, tmp_path / "run").folder / "metrics.json").read_text())
+
+    assert "learning_curve" not in metrics
+
+
+def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(flipped: Path, tmp_path: Path):
+    told = Told()
+    request = TrainRequest(
+        data=DataRequest(source=str(flipped)), output=tmp_path / "run", asked=DROP,
+        changes={"epochs": 2, "precision": "float32"},
+    )  # fmt: skip
+
+    run = train(request, events=told)
+
+    out = [row for row in listed(run.folder) if row["left_out"] == "yes"]
+    assert out
+    assert any("looking at the images through the network lite0" in sentence for sentence in told.sentences)
+    assert f"learnt without the {len(out)} in the train part" in " ".join(told.sentences)
+    assert read_model(run.folder).metadata.network == "compact"
+
+
+def test_a_network_from_scratch_is_resumed_without_what_it_left_out(flipped: Path, tmp_path: Path, monkeypatch):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story, "publish_unfinished", stop)
+        with pytest.raises(KeyboardInterrupt):
+            from_scratch(flipped, tmp_path / "cut", asked=DROP)
+    before = listed(tmp_path / "cut")
+    assert any(row["left_out"] for row in before)
+
+    resumed = resume(tmp_path / "cut")
+
+    whole = from_scratch(flipped, tmp_path / "whole", asked=DROP)
+    assert listed(resumed.folder) == before == listed(whole.folder)
+    assert read_model(resumed.folder).metadata.weights_digest == read_model(whole.folder).metadata.weights_digest
+    assert read_model(whole.folder).metadata.calibration.image_count == 144  # what is left out is calibrated on
+
+
+def test_of_a_class_never_more_than_half_is_dropped(flipped: Path, tmp_path: Path, monkeypatch):
+    def all_of_the_first_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(labels == 0)
+
+    monkeypatch.setattr(study, "find_label_errors", all_of_the_first_class)
+
+    run = run_on(flipped, tmp_path / "run", asked=DROP)
+
+    in_train = [row for row in listed(run.folder) if row["part"] == "train"]
+    assert sum(row["left_out"] == "yes" for row in in_train) == len(in_train) // 2
+
+
+def test_without_the_package_a_run_says_so_and_goes_on(flipped: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+
+    run = run_on(flipped, tmp_path / "run")
+
+    assert run.finished
+    assert not (run.folder / "label_errors.csv").exists()
+    with pytest.raises(MissingPackageError, match="cleanlab"):
+        run_on(flipped, tmp_path / "other", asked=DROP)

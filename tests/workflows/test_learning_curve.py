@@ -1,0 +1,89 @@
+"""Would more images help? Said by a run on features, and by one from scratch where it is asked."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.draw import class_folders
+
+from vidi.workflows.events import Silence
+from vidi.workflows.request import DataRequest
+from vidi.workflows.study import Asked
+from vidi.workflows.train import TrainRequest, train
+
+pytestmark = pytest.mark.slow  # trains, although only for seconds
+
+CHANGES = {"image_size": (32, 32), "features": "onnxruntime", "head": "multinomial", "head_strength": 30.0}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "square", "stripes"), each=60)
+
+
+class Told(Silence):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def said(told: Told) -> list[str]:
+    return [one for one in told.sentences if one.startswith(("Twice the images", "More images of these kinds"))]
+
+
+def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_report(data: Path, tmp_path: Path):
+    told = Told()
+
+    run = train(
+        TrainRequest(
+            data=DataRequest(source=str(data)), output=tmp_path / "run", pretrained="lite0", changes=dict(CHANGES)
+        ),
+        events=told,
+    )
+
+    (sentence,) = said(told)
+    found = json.loads((run.folder / "metrics.json").read_text())["learning_curve"]
+    assert found["images"] == found["held_out"] == 144
+    assert len(found["counts"]) == len(found["errors"]) >= 3
+    assert [row["class"] for row in found["per_class"]] == ["disc", "square", "stripes"]
+    assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
+    page = (run.folder / "report.html").read_text("utf-8")
+    section = page.split('id="more"')[1].split("</section>")[0]
+    assert sentence.split(".")[0] in section
+    assert "<svg" in section
+
+
+def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: Path):
+    told = Told()
+
+    run = train(
+        TrainRequest(
+            data=DataRequest(source=str(data)), output=tmp_path / "run", asked=Asked(learning_curve=True),
+            changes={"epochs": 1, "precision": "float32"},
+        ),
+        events=told,
+    )  # fmt: skip
+
+    assert len(said(told)) == 1
+    assert any("network lite0, which is not trained further" in sentence for sentence in told.sentences)
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["learning_curve"]["features_of"] == "lite0"
+    assert metrics["label_errors"]["left_out"] == 0
+
+
+def test_too_few_images_say_nothing(tmp_path: Path):
+    few = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=8)
+    told = Told()
+
+    run = train(
+        TrainRequest(
+            data=DataRequest(source=str(few)), output=tmp_path / "run", pretrained="lite0", changes=dict(CHANGES)
+        ),
+        events=told,
+    )
+
+    assert said(told) == []
+    assert "learning_curve" not in json.loads((run.folder / "metrics.json").read_text())
+    assert "Would more images help" not in (run.folder / "report.html").read_text("utf-8")
