@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def request(data: Path, output: Path, **others: object) -> TrainRequest:
-    changes = {"image_size": (32, 32), "features": "onnxruntime", **others.pop("changes", {})}
+    changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True, **others.pop("changes", {})}
     return TrainRequest(
         data=DataRequest(source=str(data)), output=output, changes=changes, **{"pretrained": "lite0", **others}
     )
@@ -110,11 +110,9 @@ def test_a_damaged_feature_cache_is_computed_anew(data: Path, tmp_path: Path):
 def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(backbones, "backbone_sizes", lambda _: ((64, 64), (32, 32)))
     told, asked = Told(), request(data, tmp_path / "run", pretrained="auto")
+    changes = {"features": "onnxruntime", "freeze": True}
 
-    run = train(
-        TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes={"features": "onnxruntime"}),
-        events=told,
-    )
+    run = train(TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes=changes), events=told)
 
     tried = [sentence for sentence in told.sentences if sentence.startswith("tried on")]
     assert len(tried) == 2

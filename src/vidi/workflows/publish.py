@@ -16,6 +16,7 @@ from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.metrics.temperature import Temperature
+from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -85,12 +86,7 @@ def publish_finished(
     set_metadata(scored, replace(calibrated, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
     about = {
-        "model": {
-            "id": model.model_id,
-            "date": model.metadata.date,
-            "run": folder.name,
-            "weights_digest": model.metadata.weights_digest,
-        },
+        "model": name_model(model, run=folder.name),
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
         "account": account.as_json(),
@@ -112,6 +108,12 @@ def publish_finished(
     store = prepared.dataset.store
     write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
     return Published(test=test, refused=len(account.refused))
+
+
+def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
+    """Which model the figures are of, for metrics.json."""
+    metadata = model.metadata
+    return {"id": model.model_id, "date": metadata.date, "run": run, "weights_digest": metadata.weights_digest}
 
 
 def _ensemble_gain(

@@ -75,15 +75,15 @@ def learn_by_features(
             trained, features, rows, data, prepared=prepared, best=chosen.best, plan=ensemble, events=events
         )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
-    return replace(
-        prepared, begin=_beginning(features, rows, data, backbone, chosen.best, recipe.class_weights)
-    ), trained
+    begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
+    return replace(prepared, begin=begin), trained
 
 
 def _beginning(
     features: NDArray[np.float32],
     rows: NDArray[np.int64],
     data: TrainingData,
+    *,
     backbone: ChosenBackbone,
     best: Trial,
     weighting: str,
