@@ -41,6 +41,8 @@ class Recipe:
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3  # peak, reached after warm-up
     layer_decay: float = 1.0  # of the learning rate from one layer to the one before it; 1 = the same for all
+    still_layers: int = 0  # first layers whose weights stay as they are
+    still_depthwise: bool = False  # so do the weights that look at one channel each: learning them takes longest
     keep_norms: bool = False  # normalise by the statistics that the network began with, not by each batch's own
     momentum: float = 0.9  # sgd only, Nesterov's
     weight_decay: float = 0.0  # of the layers' weights; biases are left alone
@@ -151,6 +153,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "batch": (1, 65_536),
     "learning_rate": (1e-8, 100),
     "layer_decay": (0.1, 1),
+    "still_layers": (0, 1_000),
     "momentum": (0, 0.999),
     "weight_decay": (0, 1),
     "warm_up": (0, 0.9),

@@ -12,12 +12,14 @@ from vidi.files import write_whole
 from vidi.machine import Deadline
 from vidi.metrics.classification import log_loss
 from vidi.metrics.temperature import apply_temperature, best_temperature
-from vidi.networks.build import build_network
+from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine import choose_precision, seconds_per_image
 from vidi.training.objective import answer
 from vidi.training.recipe import Recipe
+from vidi.training.schedule import Plan
+from vidi.training.state import new_state
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
 from vidi.workflows.events import Events
@@ -29,6 +31,7 @@ SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network o
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
 FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
+STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
 NEUTRAL = frozenset(  # what says nothing about how the weights are learnt
@@ -161,12 +164,16 @@ def climb(
 
 
 def _fine_tuning(recipe: Recipe) -> Recipe:
-    """The head's recipe without what makes it one of a head."""
-    source = "default: the usual for fine-tuning"
-    changes: dict[str, object] = {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}
-    if recipe.sources.get("class_weights") != "you":
-        changes["class_weights"] = "none"  # the head alone gains by them
-    return recipe.changed(changes, source=source)
+    """The head's recipe without what makes it one of a head, and with what fine-tuning leaves as it is."""
+    layers = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options).layers
+    usual: dict[str, object] = {
+        "class_weights": "none",  # the head alone gains by them
+        "still_layers": len(layers) // STILL_PART,
+        "still_depthwise": True,
+    }
+    changes = {name: value for name, value in usual.items() if recipe.sources.get(name) != "you"}
+    changes |= {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}
+    return recipe.changed(changes, source="default: the usual for fine-tuning")
 
 
 def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
@@ -194,7 +201,7 @@ def _why_not(
     if deadline is None:
         return ""
     count, size = len(prepared.split.rows("train")), recipe.image_size
-    trial = build_network(recipe.network, image_size=size, class_count=2, options=recipe.options)
+    trial = new_state(recipe, class_count=2, plan=Plan(1)).network
     seconds = (
         VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
     )
