@@ -26,6 +26,7 @@ wait_without_spinning()  # before torch is imported, as `vidi train` does
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.training.engine import matrix_rate  # noqa: E402
+from vidi.training.recipe import Recipe  # noqa: E402
 from vidi.workflows.request import DataRequest  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
@@ -43,7 +44,9 @@ class Row:
     least: float | None  # the bar; None: only reported
     figure: str = "accuracy"  # in metrics.json
     seeds: int = 1
-    network: str = "compact"
+    network: str | None = "compact"  # None: where `pretrained` says where the network comes from
+    pretrained: str | None = None
+    freeze: bool = False  # a head on frozen features, nothing else
     classes: tuple[str, ...] | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     image_size: tuple[int, int] | None = None  # None: the recipe's choice
@@ -59,6 +62,16 @@ ROWS: Mapping[str, Row] = {
     "three-clothes": Row(
         source="clothing.zip", minutes=5, least=0.91, classes=THREE, parts=CLOTHING_PARTS,
         image_size=(256, 256), pooled=True,
+    ),
+    "clothing-head": Row(
+        source="clothing.zip", minutes=None, least=0.88, parts=CLOTHING_PARTS, seeds=3,
+        network=None, pretrained="auto", freeze=True,
+    ),
+    "clothing-fine-tuned": Row(
+        source="clothing.zip", minutes=10, least=0.91, parts=CLOTHING_PARTS, seeds=3, network=None, pretrained="auto",
+    ),
+    "person-pretrained": Row(
+        source="person.zip", minutes=5, least=0.996, seeds=3, network=None, pretrained="auto",
     ),
     "three-clothes-textbook": Row(
         source="clothing.zip", minutes=None, least=None, classes=THREE, parts=CLOTHING_PARTS,
@@ -90,6 +103,8 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
     changes: dict[str, object] = {"seed": seed}
     if row.image_size is not None:
         changes["image_size"] = row.image_size
+    if row.freeze:
+        changes["freeze"] = True
     with tempfile.TemporaryDirectory() as folder:
         request = TrainRequest(
             data=DataRequest(
@@ -99,6 +114,7 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
                 data_dir=str(data),
             ),
             network=row.network,
+            pretrained=row.pretrained,
             changes=changes,
             minutes=minutes,
             output=Path(folder) / "run",
@@ -107,7 +123,9 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
         train(request)
         seconds = time.monotonic() - start
         metrics = json.loads((Path(folder) / "run" / "metrics.json").read_text())
-        results = (Path(folder) / "run" / "results.csv").read_text().splitlines()
+        history = Path(folder) / "run" / "results.csv"  # a head alone leaves none
+        results = history.read_text().splitlines() if history.exists() else [""]
+        recipe = Recipe.from_toml((Path(folder) / "run" / "recipe.toml").read_text())
     return {
         "seed": seed,
         "budget_minutes": row.minutes,
@@ -115,6 +133,7 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
         "budget_minutes_here": None if minutes is None else round(minutes, 2),
         "minutes_used": round(seconds / 60, 2),
         "epochs": len(results) - 1,
+        "kept": {name: recipe.value(name) for name in ("network", "image_size", "freeze", "head")},
         "processor": processor(),
         "versions": {name: version(name) for name in ("vidi", "torch", "numpy", "onnxruntime")},
         "python": platform.python_version(),

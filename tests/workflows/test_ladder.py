@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.draw import class_folders
 
 from vidi.model_file.read import read_model
 from vidi.training.defaults import DataTraits
 from vidi.training.progress import Progress
 from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork
 from vidi.workflows import ladder
+from vidi.workflows import train as story
 from vidi.workflows.events import Silence
 from vidi.workflows.ladder import plan_ladder
 from vidi.workflows.request import DataRequest
@@ -185,3 +188,22 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
     losses = [ladder._judged(probabilities, labels)[0] for probabilities in (sure, unsure)]
 
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_fine_tuning_leaves_first_layers_and_depthwise_weights_as_they_are(data: Path, tmp_path: Path, monkeypatch):
+    made_better(monkeypatch, True)
+    kept: list[TrainedNetwork] = []
+    publish = story.publish_unfinished
+    monkeypatch.setattr(
+        story, "publish_unfinished", lambda folder, prepared, net: (kept.append(net), publish(folder, prepared, net))
+    )
+
+    train(request(data, tmp_path / "run", learning_rate=0.01, averaging=0.0))
+
+    head, tuned = (one.network.state_dict() for one in kept)
+    changed = {name for name in head if not torch.equal(head[name], tuned[name])}
+    depthwise = {name for name, tensor in head.items() if tensor.ndim == 4 and tensor.shape[1] == 1}
+    assert not changed & depthwise
+    assert {name.split(".")[1] for name in changed if name.startswith("layers.")} == {str(n) for n in range(6, 18)}
+    assert "head.weight" in changed
