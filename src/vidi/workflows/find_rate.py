@@ -12,11 +12,12 @@ from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.job import choose_recipe, find_candidates, find_ladder
 from vidi.workflows.learn import as_training_data
 from vidi.workflows.prepare import look_at_sizes, prepare, traits_of
 from vidi.workflows.request import read_requested
 from vidi.workflows.stopping import stop_on_signal
-from vidi.workflows.train import TrainRequest, choose_recipe, find_candidates, find_ladder
+from vidi.workflows.train_request import TrainRequest
 
 
 @dataclass(frozen=True, slots=True)

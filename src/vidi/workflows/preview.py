@@ -10,9 +10,10 @@ from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.training.augment import preview
+from vidi.workflows.job import choose_recipe
 from vidi.workflows.prepare import look_at_sizes, traits_of
 from vidi.workflows.request import decode_options, read_requested
-from vidi.workflows.train import TrainRequest, choose_recipe
+from vidi.workflows.train_request import TrainRequest
 
 ROWS = 8  # images shown
 COPIES = 7  # of each, beside the image as it is

@@ -23,13 +23,13 @@ from vidi.training.tuning.study import Settings
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.framed_rows import framed_rows
 from vidi.workflows.held_out import SearchRows, choose_rows
+from vidi.workflows.job import choose_recipe
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.request import read_requested, split_file_of
 from vidi.workflows.run_folder import SPLITS, open_run_folder
 from vidi.workflows.start import read_start
 from vidi.workflows.stopping import stop_on_signal
-from vidi.workflows.train import choose_recipe
 from vidi.workflows.tune_document import read_tuning
 from vidi.workflows.tune_end import Finding, compare
 from vidi.workflows.tune_files import JOURNAL, TuneFiles

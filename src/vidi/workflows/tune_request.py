@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidi.errors import UsageError
-from vidi.workflows.train import TrainRequest
+from vidi.workflows.train_request import TrainRequest
 
 MINUTES = 30.0  # where the user gives no time
 
