@@ -12,7 +12,7 @@ from vidi.networks.pretrained.backbone import set_head, with_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
-from vidi.training.heads import ChosenHead, choose_head
+from vidi.training.heads import QUICK, ChosenHead, choose_head
 from vidi.training.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.train import HeldOut, TrainedNetwork
@@ -34,6 +34,7 @@ def learn_head(
     recipe: Recipe,
     *,
     fold_of: NDArray[np.int64],
+    in_haste: bool = False,
 ) -> tuple[ChosenHead, Recipe]:
     """The head that does best in cross-validation, and the recipe with what was chosen.
 
@@ -43,14 +44,16 @@ def learn_head(
         data: the labels, and which images are learnt from or chosen by: heads are fitted on these, and judged on all.
         recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
+        in_haste: try fewer heads.
     """
     labels = data.labels[rows]
     weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
     learnt = labels[weights > 0]
     recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
     weights *= class_weights(learnt, data.class_count, kind=recipe.class_weights)[labels]
-    kinds = () if recipe.head == "trained" else (recipe.head,)
-    strengths = (recipe.head_strength,) if kinds and recipe.head_strength else ()
+    kinds, strengths = QUICK if in_haste else ((), ())
+    if recipe.head != "trained":
+        kinds, strengths = (recipe.head,), (recipe.head_strength,) if recipe.head_strength else ()
     chosen = choose_head(
         features, labels, fold_of=fold_of, class_count=data.class_count, weights=weights,
         kinds=kinds, strengths=strengths,

@@ -10,6 +10,7 @@ from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
+from vidi.workflows.affordable import affordable
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
@@ -19,6 +20,8 @@ from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped
 from vidi.workflows.request import read_requested
 from vidi.workflows.start import read_start
 from vidi.workflows.train_request import TrainRequest
+
+LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,13 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events)
     traits = traits_of(dataset, sizes)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, traits)
+    deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
+    if candidates and deadline is not None:
+        count = round(traits.image_count * LEARNT_AND_CHOSEN)
+        candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
+        if reason:
+            events.say(f"time: {reason}")
     if recipe is None or candidates:
         recipe = choose_recipe(request, traits, candidates, events=events)
     return Job(
@@ -52,7 +61,7 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events)
         dataset=dataset,
         sizes=sizes,
         recipe=recipe,
-        deadline=None if ladder.minutes is None else begun.later(60 * ladder.minutes),
+        deadline=deadline,
         traits=traits,
         ladder=ladder,
         candidates=candidates,

@@ -115,7 +115,14 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
     prepared, head = _prepare(folder, job, events=events), None
     if job.candidates:  # Ctrl-C ends it at once: only features are lost, and resuming computes them again
         prepared, head = learn_by_features(
-            folder, prepared, recipe, job.candidates, ensemble=job.ensemble, asked=request.asked, events=events
+            folder,
+            prepared,
+            recipe,
+            job.candidates,
+            ensemble=job.ensemble,
+            asked=request.asked,
+            deadline=deadline,
+            events=events,
         )
         publish_unfinished(folder, prepared, head)  # what comes may be better; this is there already
     elif request.asked.anything:

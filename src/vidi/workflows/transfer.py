@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.files import write_whole
+from vidi.machine import Deadline
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.heads import Trial, fit_one_head
@@ -27,6 +28,7 @@ from vidi.workflows.run_folder import RECIPE
 from vidi.workflows.study import Asked
 from vidi.workflows.study_features import Features, study_features
 
+HASTE_SECONDS, HASTE_PER_IMAGE = 8.0, 0.004  # with less time than that left after the features it hurries
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
@@ -38,6 +40,7 @@ def learn_by_features(
     *,
     asked: Asked,
     ensemble: EnsemblePlan | None = None,
+    deadline: Deadline | None = None,
     events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
     """A finished network of the first rung, and the data framed as it wants them.
@@ -49,6 +52,7 @@ def learn_by_features(
         candidates: backbones to try.
         ensemble: heads by folds are averaged, where the user asked for them.
         asked: what the user wants to know of the images.
+        deadline: for the whole run; with little time left fewer heads are tried, and nothing is studied unasked.
         events: told what happens.
     """
     backbone = choose_backbone(prepared, recipe, candidates, events=events)
@@ -56,12 +60,14 @@ def learn_by_features(
     data, rows = as_training_data(prepared), learnt_rows(prepared)
     features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
-    chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+    in_haste = deadline is not None and deadline.seconds_left() < HASTE_SECONDS + HASTE_PER_IMAGE * len(rows)
+    chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
-    prepared = study_features(folder, prepared, found, asked=asked, events=events)
+    if not in_haste or asked.anything:
+        prepared = study_features(folder, prepared, found, asked=asked, events=events)
     if len(prepared.left_out):
         data = as_training_data(prepared)
-        chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of)
+        chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     if recipe.class_weights != "none":
         events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
     events.say(
