@@ -176,3 +176,18 @@ def test_the_report_names_where_the_weights_come_from(data: Path, tmp_path: Path
     assert "Apache-2.0" in page
     assert "Apache-2.0" in (run.folder / "model_card.md").read_text("utf-8")
     assert json.loads((run.folder / "metrics.json").read_text())["training"]["epochs"] == 0
+
+
+def test_without_images_neither_pixels_of_any_size_nor_features_stay_in_the_cache(
+    data: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(backbones, "backbone_sizes", lambda _: ((64, 64), (32, 32)))
+    monkeypatch.setattr(backbones, "CLEARLY", 10.0)  # the second size is taken, so that all is decoded twice
+    asked = request(data, tmp_path / "run")
+
+    train(
+        TrainRequest(data=asked.data, output=asked.output, pretrained="lite0", changes={"freeze": True}, images=False)
+    )
+
+    assert list((tmp_path / "cache").rglob("*.pixels")) == []

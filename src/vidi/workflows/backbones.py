@@ -211,6 +211,7 @@ def features_of(
     some = digest_of(rows.tobytes() + network.state_dict()["layers.0.convolution.weight"].numpy().tobytes())
     cache = PixelCache(cache_folder())
     key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
+    prepared.cached.append(key)
     shape = (len(rows), network.head.in_features)
     found = cache.find(key, shape, np.float32)
     if found is not None:

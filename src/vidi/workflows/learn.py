@@ -129,5 +129,6 @@ def fold_work(prepared: Prepared) -> float:
 
 
 def forget_pixels(prepared: Prepared) -> None:
-    """Delete this data set's decoded pixels from the cache."""
-    PixelCache(cache_folder()).remove(prepared.cache_key)
+    """Delete from the cache what this run put there or used: pixels at every size, and features."""
+    for key in prepared.cached:
+        PixelCache(cache_folder()).remove(key)

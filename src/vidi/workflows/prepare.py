@@ -45,6 +45,7 @@ class Prepared:
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
     labels: NDArray[np.int64]  # (images,)
     cache_key: str  # of the pixels in the cache
+    cached: list[str]  # every key of the cache that this run has used, at whatever size; shared by its copies
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     start: Start | None = None  # weights to begin from
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
@@ -100,6 +101,7 @@ def prepare(
         pixels=pixels,
         labels=np.array(dataset.labels(), dtype=np.int64),
         cache_key=key,
+        cached=[key],
         sizes=sizes,
     )
 
@@ -134,6 +136,7 @@ def reframe(
                 if on_progress is not None:
                     on_progress(index + 1, len(images))
             pixels = building.keep(key)
+    prepared.cached.append(key)
     return replace(prepared, framing=framing, pixels=pixels, cache_key=key)
 
 

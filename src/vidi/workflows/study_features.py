@@ -26,7 +26,7 @@ from vidi.workflows.backbones import (
 )
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
-from vidi.workflows.learn import as_training_data, forget_pixels
+from vidi.workflows.learn import as_training_data
 from vidi.workflows.prepare import Prepared, reframe, traits_of
 from vidi.workflows.run_folder import LABEL_ERRORS
 from vidi.workflows.study import Asked, keep_study, read_study, study_labels, tell_suspects
@@ -75,14 +75,13 @@ def study_features(folder: Path, prepared: Prepared, features: Features, *, aske
     return study_labels(folder, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects, events=events)
 
 
-def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, with_images: bool, events: Events) -> Prepared:
+def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: Events) -> Prepared:
     """The same for a network that begins from nothing, by the features of a pretrained one.
 
     Args:
         folder: the run's own.
         prepared: the data.
         asked: what the user wants to know.
-        with_images: False: the pixels that this needs do not stay in the cache.
         events: told what happens.
 
     Raises:
@@ -103,8 +102,6 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, with_ima
     backbone = choose_backbone(seen, recipe, (candidate,), events=events)
     rows = learnt_rows(seen)
     values = features_of(seen, backbone, rows, events=events)
-    if not with_images and seen.cache_key != prepared.cache_key:
-        forget_pixels(seen)
     labels = as_training_data(prepared).labels[rows]
     fold_of = deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=recipe.seed)
     chosen = choose_head(

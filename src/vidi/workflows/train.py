@@ -126,7 +126,7 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         )
         publish_unfinished(folder, prepared, head)  # what comes may be better; this is there already
     elif request.asked.anything:
-        prepared = study_beforehand(folder, prepared, asked=request.asked, with_images=request.images, events=events)
+        prepared = study_beforehand(folder, prepared, asked=request.asked, events=events)
     with stop_on_signal() as should_stop:
         prepared, trained = _learn_above(
             folder, job, prepared, head, finish=finish, should_stop=should_stop, events=events
