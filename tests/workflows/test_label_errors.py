@@ -47,7 +47,9 @@ class Told(Silence):
 
 
 def run_on(data: Path, output: Path, **others: object) -> Run:
-    changes = {"image_size": (64, 64), "features": "onnxruntime", "head": "multinomial", "head_strength": 30.0}
+    changes = {
+        "image_size": (64, 64), "features": "onnxruntime", "freeze": True, "head": "multinomial", "head_strength": 30.0,
+    }  # fmt: skip
     return train(
         TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, pretrained="lite0", **others)
     )

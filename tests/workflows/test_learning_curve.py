@@ -13,7 +13,13 @@ from vidi.workflows.train import TrainRequest, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 
-CHANGES = {"image_size": (32, 32), "features": "onnxruntime", "head": "multinomial", "head_strength": 30.0}
+CHANGES = {
+    "freeze": True,
+    "image_size": (32, 32),
+    "features": "onnxruntime",
+    "head": "multinomial",
+    "head_strength": 30.0,
+}
 
 
 @pytest.fixture(scope="module")
