@@ -48,4 +48,6 @@ def test_the_figure_says_what_it_shows():
     figure = draw_rate_range([1e-3, 1e-2, 1e-1], [2.0, 1.0, 3.0], suggested=0.01, name="one")
 
     assert "falls fastest at 0.01" in figure
+    assert ">0.01<" in figure
+    assert "mathdefault" not in figure
     assert "falls nowhere" in draw_rate_range([1e-3, 1e-2], [2.0, 2.0], suggested=None, name="two")

@@ -1,6 +1,7 @@
 """The dials, one trial, and the study: on arrays alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,11 @@ def test_one_dial_scales_every_strength_of_the_augmentation_and_stays_within_wha
 def test_each_value_that_a_dial_can_have_makes_a_recipe():
     recipe = recipe_for(PHOTOGRAPHS)
     for dial in choose_dials(recipe, ROOM):
-        for value in dial.choices or (dial.low, dial.high):
+        made = [
             recipe.changed(changes_of(recipe, (dial,), {dial.name: value}), source="t")
+            for value in dial.choices or (dial.low, dial.high)
+        ]
+        assert len({replace(one, sources={}).as_toml() for one in made}) == len(made), dial.name
 
 
 def test_accuracy_decides_and_the_loss_only_among_equals():

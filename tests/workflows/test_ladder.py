@@ -49,6 +49,7 @@ def test_what_the_user_says_stands_above_the_plan():
     assert rungs(PHOTOGRAPHS, changes={"epochs": 5}, pretrained="lite0") == ("head", "fine-tune")
     assert rungs(PHOTOGRAPHS, changes={"freeze": True}, pretrained="lite0") == ("head",)
     assert rungs(SMALL, pretrained="lite0") == ("head", "fine-tune")
+    assert rungs(SMALL, changes={"freeze": True}) == ("head",)
     assert rungs(PHOTOGRAPHS, changes={"seed": 3, "image_size": (96, 96)}) == ("head", "fine-tune")
 
 
@@ -57,6 +58,8 @@ def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
     assert "at most 5 minutes" in plan(PHOTOGRAPHS).sentence
     assert plan(PHOTOGRAPHS, minutes=0.5).minutes == 0.5
     assert plan(replace(SMALL, image_count=60_000)).minutes == 20
+    assert plan(PHOTOGRAPHS, changes={"freeze": True}).minutes is None
+    assert plan(PHOTOGRAPHS, changes={"freeze": True}, minutes=0.5).minutes == 0.5
     assert plan(PHOTOGRAPHS, changes={"epochs": 5}).minutes is None
     assert "epochs was set" in plan(PHOTOGRAPHS, changes={"epochs": 5}).sentence
 

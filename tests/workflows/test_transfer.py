@@ -160,6 +160,13 @@ def test_two_places_for_the_network_to_come_from_are_refused(data: Path, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("others", [{"network": "compact", "pretrained": None}, {"pretrained": "none"}])
+def test_freezing_a_network_that_is_not_pretrained_is_refused(data: Path, tmp_path: Path, others):
+    with pytest.raises(UsageError, match="--freeze learns only a head"):
+        train(request(data, tmp_path / "run", **others))
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_weights_and_sizes_that_do_not_fit_are_refused_before_anything_is_written(data: Path, tmp_path: Path):
     with pytest.raises(UnknownNameError, match="lite9"):
         train(request(data, tmp_path / "run", pretrained="lite9"))

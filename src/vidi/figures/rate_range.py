@@ -26,6 +26,8 @@ def draw_rate_range(
         if suggested is not None:
             axes.axvline(suggested, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:g}")  # its own would be read as mathematics
+        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
 

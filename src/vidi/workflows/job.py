@@ -114,6 +114,11 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
     is_set = not (request.network is None and request.weights is None and request.recipe is None)
     if is_set and request.pretrained not in (None, NONE):
         _refuse_two_places(request)
+    if request.changes.get("freeze") and (is_set or request.pretrained == NONE):
+        raise UsageError(
+            "--freeze learns only a head on a pretrained network, and here the network is another one",
+            "Leave it out, or say --pretrained auto in place of --network, --from, --recipe or --pretrained none.",
+        )
     return plan_ladder(
         traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes,
         trainings=request.ensemble or 1,

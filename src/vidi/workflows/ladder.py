@@ -79,7 +79,7 @@ def plan_ladder(
     # Who says how many epochs, or names the network, has said how long it may take.
     is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
     time = minutes or (trainings * _minutes(traits) if is_open else None)
-    return Ladder(rungs=rungs, minutes=None if rungs == ("head",) else time, reason=reason)
+    return Ladder(rungs=rungs, minutes=minutes if rungs == ("head",) else time, reason=reason)
 
 
 def _rungs(
@@ -89,6 +89,8 @@ def _rungs(
     is_small = side <= SMALL_SIDE
     beside = sorted(set(changes) - NEUTRAL)
     scratch: str | None = None
+    if changes.get("freeze") and not is_set and pretrained != "none":
+        return ("head",), "a head on frozen features, and nothing else"
     if pretrained == "none" or is_set:
         scratch = ""
     elif pretrained is None and beside:
@@ -99,8 +101,6 @@ def _rungs(
         scratch = f"from scratch: {traits.image_count:,} images of {side:.0f} pixels a side teach more than features do"
     if scratch is not None:
         return ("scratch",), scratch
-    if changes.get("freeze"):
-        return ("head",), "a head on frozen features, and nothing else"
     if pretrained is None and traits.image_count < FEW_IMAGES:
         return ("head",), f"a head on learnt features; {traits.image_count:,} images to learn from are too few for more"
     if not is_small or pretrained is not None:
