@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,6 +26,13 @@ Names = Annotated[
 Parts = Annotated[
     str | None,
     typer.Option("--parts", metavar="A=B,…", help="Use the data's parts as others, say validation=test,test=extra."),
+]
+Framing = Annotated[
+    Literal["stretch", "pad", "crop"] | None,
+    typer.Option("--framing", help="stretch, pad or crop; chosen from the images."),
+]
+SplitFile = Annotated[
+    str | None, typer.Option("--split", metavar="FILE", help="Follow a splits.csv (or that of a run folder).")
 ]
 AllowLeaks = Annotated[
     bool, typer.Option("--allow-leaks", help="Go on where copies or groups lie on both sides of the data's own split.")

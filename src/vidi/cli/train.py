@@ -1,7 +1,7 @@
 """`vidi train`: from images to a tested model file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -49,10 +49,7 @@ def train(
         str | None,
         typer.Option("--imgsz", metavar="SIZE", help="Pixels the network sees: 128, or 128x64 (height first)."),
     ] = None,
-    framing: Annotated[
-        Literal["stretch", "pad", "crop"] | None,
-        typer.Option("--framing", help="stretch, pad or crop; chosen from the images."),
-    ] = None,
+    framing: options.Framing = None,
     learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")] = None,
     optimizer: Annotated[str | None, typer.Option("--optimizer", help="adam, adamw or sgd.")] = None,
     loss: Annotated[str | None, typer.Option("--loss", help="cross-entropy or mean-squared-error.")] = None,
@@ -73,9 +70,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. augmentation.flip=none."),
     ] = None,
-    split_file: Annotated[
-        str | None, typer.Option("--split", metavar="FILE", help="Follow a splits.csv (or that of a run folder).")
-    ] = None,
+    split_file: options.SplitFile = None,
     classes: options.Classes = None,
     positive: options.Positive = None,
     names: options.Names = None,

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,10 +41,7 @@ def tune(
     image_size: Annotated[
         str | None, typer.Option("--imgsz", metavar="SIZE", help="Search no other size: 128, or 128x64 (height first).")
     ] = None,
-    framing: Annotated[
-        Literal["stretch", "pad", "crop"] | None,
-        typer.Option("--framing", help="stretch, pad or crop; chosen from the images."),
-    ] = None,
+    framing: options.Framing = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Of the trials; the comparison takes the next.")
     ] = None,
@@ -55,9 +52,7 @@ def tune(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Set a value of the recipe; it is then not searched."),
     ] = None,
-    split_file: Annotated[
-        str | None, typer.Option("--split", metavar="FILE", help="Follow a splits.csv (or that of a run folder).")
-    ] = None,
+    split_file: options.SplitFile = None,
     classes: options.Classes = None,
     positive: options.Positive = None,
     names: options.Names = None,

@@ -118,13 +118,14 @@ def test_a_hub_without_the_file_is_named(hub, tmp_path):
     assert_refused_and_clean(tmp_path, ResourceError, "the hub answers 404")
 
 
-def test_a_hub_that_cannot_be_reached_is_said(hub, tmp_path, monkeypatch, no_waiting):
+def test_a_hub_that_cannot_be_reached_is_said(hub, tmp_path, monkeypatch, no_waiting, capfd):
     monkeypatch.setattr(file_download, "_ETAG_RETRY_TIMEOUT", 0.1)
     template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"  # nobody listens there
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
     assert_refused_and_clean(tmp_path, ResourceError, "the hub cannot be reached")
+    assert "thrown while requesting" not in capfd.readouterr().err  # the library's own line about it
 
 
 def test_a_full_disk_is_said_as_such(hub, monkeypatch):

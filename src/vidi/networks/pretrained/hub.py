@@ -125,10 +125,11 @@ def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | No
     # Of the HTTP library beneath, which is another one from release to release.
     broken_connection: type[Exception] = vars(errors)["HTTPError"]
     try:
-        path = hf_hub_download(
-            hosted.repository, file, revision=hosted.revision, local_dir=folder, token=False,
-            tqdm_class=_progress_bar(f"fetching {hosted.repository}", on_progress),
-        )  # fmt: skip
+        with _quietly():
+            path = hf_hub_download(
+                hosted.repository, file, revision=hosted.revision, local_dir=folder, token=False,
+                tqdm_class=_progress_bar(f"fetching {hosted.repository}", on_progress),
+            )  # fmt: skip
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
         cause = error if isinstance(error, errors.HfHubHTTPError) else error.__cause__ or error
         if constants.is_offline_mode():
@@ -145,6 +146,19 @@ def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | No
             raise writing_error(error, folder / file) from error
         raise _not_fetched(hosted, file, "the download broke off before the file was whole") from error
     return Path(path)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """What goes wrong is said once, in our own error: not also by the hub's library, on a line of its own."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _license(card: Path) -> str:
