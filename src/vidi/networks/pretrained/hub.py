@@ -1,6 +1,7 @@
 """Weights that lie on the Hugging Face hub: fetched because the user named them, checked, and kept."""
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -151,14 +152,14 @@ def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | No
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """What goes wrong is said once, in our own error: not also by the hub's library, on a line of its own."""
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as library
 
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    before = library.get_verbosity()
+    library.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        library.set_verbosity(before)
 
 
 def _license(card: Path) -> str:
