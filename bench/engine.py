@@ -165,10 +165,11 @@ def train_cifar(steps: str) -> dict[str, Any]:
 
     from vidi.networks.build import initialise
     from vidi.networks.layers import Classifier, ConvNorm, GlobalMean
+    from vidi.networks.operations import operations_of
     from vidi.training.augment import Augmentation
     from vidi.training.recipe import Recipe
     from vidi.training.schedule import Plan
-    from vidi.training.speed import measure_steps, operations_of
+    from vidi.training.speed import measure_steps
     from vidi.training.state import State, new_optimizer
 
     widths = ((24, 64), (64, 256), (256, 256))

@@ -34,7 +34,7 @@ def test_a_network_started_from_a_model_answers_as_the_model(name):
 
 
 def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
-    inputs, narrow = some_inputs(16), NetworkOptions(width=0.25)
+    inputs, narrow = some_inputs(), NetworkOptions(width=0.25)
     trained = build_network("compact", image_size=SIZE, class_count=3, options=narrow).train()
     for _ in range(80):  # statistics as training leaves them
         trained(inputs)
@@ -72,5 +72,5 @@ def test_weights_of_another_network_are_refused():
     trained = build_network("textbook", image_size=SIZE, class_count=3).eval()
     network = build_network("compact", image_size=SIZE, class_count=3)
 
-    with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 16x3x3x3, there is 32x3x3x3"):
+    with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 24x3x2x2, there is 32x3x3x3"):
         start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())

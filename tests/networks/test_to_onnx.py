@@ -80,6 +80,36 @@ def test_the_mean_of_the_evidence_is_the_logit(name, width):
     assert_alike(evidence.mean(axis=(2, 3)), logits)
 
 
+@pytest.mark.parametrize(("name", "size"), [("compact", (33, 40)), ("textbook", (64, 48)), ("lite0", (64, 96))])
+def test_a_network_that_looks_both_ways_answers_alike_in_the_model_file(name, size):
+    network = with_lived_in_statistics(build_network(name, image_size=size, class_count=3))
+    network.both_ways = True
+    inputs = np.random.default_rng(0).standard_normal((3, 3, *size)).astype(np.float32)
+    session = session_of(network, size)
+
+    logits, embedding = session.run(["logits", "embedding"], {"inputs": inputs})
+    mirrored = session.run(["logits"], {"inputs": inputs[..., ::-1].copy()})[0]
+
+    with torch.inference_mode():
+        assert_alike(logits, network(torch.from_numpy(inputs)).numpy())
+        assert_alike(embedding, network.embed(torch.from_numpy(inputs)).numpy())
+    assert_alike(mirrored, logits)
+
+
+def test_evidence_of_both_ways_lies_where_the_image_has_it():
+    size = (32, 48)
+    network = with_lived_in_statistics(build_network("compact", image_size=size, class_count=3))
+    network.both_ways = True
+    inputs = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(np.float32)
+    session = session_of(network, size)
+
+    logits, evidence = session.run(["logits", "evidence"], {"inputs": inputs})
+    mirrored = session.run(["evidence"], {"inputs": inputs[..., ::-1].copy()})[0]
+
+    assert_alike(evidence.mean(axis=(2, 3)), logits)
+    assert_alike(mirrored[..., ::-1], evidence)
+
+
 def test_evidence_is_absent_where_there_are_too_many_classes_or_no_global_mean():
     many = build_network("compact", image_size=(8, 8), class_count=201, options=NetworkOptions(width=0.25))
     plain = build_network("textbook", image_size=(32, 32), class_count=2)

@@ -51,7 +51,7 @@ def train(
     ] = None,
     framing: options.Framing = None,
     learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")] = None,
-    optimizer: Annotated[str | None, typer.Option("--optimizer", help="adam, adamw or sgd.")] = None,
+    optimizer: Annotated[str | None, typer.Option("--optimizer", help="adam, adamw, sgd or muon.")] = None,
     loss: Annotated[str | None, typer.Option("--loss", help="cross-entropy or mean-squared-error.")] = None,
     patience: Annotated[
         int | None, typer.Option("--patience", min=0, help="Epochs without gain until it stops early; 0: never.")

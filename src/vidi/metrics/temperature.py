@@ -42,6 +42,18 @@ def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     return tempered
 
 
+def tempered_log_loss(probabilities: Floats, labels: Labels) -> float:
+    """Log loss at the temperature that suits these images best: what a model is worth once it is calibrated.
+
+    Args:
+        probabilities: (batch, classes) float; at least one image.
+        labels: (batch,) int; true class index.
+    """
+    loss = log_loss(apply_temperature(probabilities, best_temperature(probabilities, labels)), labels)
+    assert loss is not None  # noqa: S101  # there are images
+    return loss
+
+
 def fit_temperature(
     probabilities: Floats, labels: Labels, *, groups: Counts | None = None, seed: int = 0
 ) -> Temperature:

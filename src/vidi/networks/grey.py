@@ -20,7 +20,7 @@ def look_through_grey(network: Classifier) -> None:
     """
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
     with torch.no_grad():
-        # Red first, then green, then blue, both after `FoldBlocks` and after `Flatten`.
+        # Red first, then green, then blue, both in patches and after `Flatten`.
         weights = first.weight.view(first.weight.shape[0], 3, -1)
         shares = torch.tensor(LUMA).view(1, 3, 1)
         weights.copy_(weights.sum(dim=1, keepdim=True) * shares)

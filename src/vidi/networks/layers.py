@@ -78,28 +78,6 @@ class ConvNorm(nn.Module):
         return ACTIVATIONS[self.activation](self.norm(outputs))
 
 
-class FoldBlocks(nn.Module):
-    """Blocks of pixels become channels, so that no pixel is lost and the convolutions get a smaller, deeper map.
-
-    A size that the block does not divide gets zeros (the training images' mean colour) at the right and the bottom.
-    """
-
-    def __init__(self, block: int) -> None:
-        super().__init__()
-        self.block = block  # pixels a side
-
-    def padding(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(rows, columns) of zeros that an image of that (height, width) gets."""
-        return -size[0] % self.block, -size[1] % self.block
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(batch, 3, height, width) to (batch, 3 * block * block, rows, columns)."""
-        bottom, right = self.padding((inputs.shape[2], inputs.shape[3]))
-        if bottom or right:
-            inputs = functional.pad(inputs, (0, right, 0, bottom))
-        return functional.pixel_unshuffle(inputs, self.block)
-
-
 class Residual(nn.Module):
     """What the body adds to what came in."""
 
@@ -168,6 +146,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.layers = layers
         self.head = head
+        self.both_ways = False  # whether the embedding is the mean of the image's and its mirror image's
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised inputs (batch, 3, height, width) to logits (batch, classes)."""
@@ -177,4 +156,6 @@ class Classifier(nn.Module):
     def embed(self, inputs: Tensor) -> Tensor:
         """Normalised inputs (batch, 3, height, width) to embeddings (batch, features)."""
         embeddings: Tensor = self.layers(inputs)
+        if self.both_ways:
+            embeddings = (embeddings + self.layers(inputs.flip(3))) / 2
         return embeddings

@@ -14,12 +14,15 @@ from vidi.model_file.members import MEMBERS
 from vidi.networks.backbone import Backbone
 from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
-from vidi.networks.layers import Activation, Classifier, ConvNorm, FoldBlocks, GlobalMean, GridMean, Residual
+from vidi.networks.layers import Activation, Classifier, ConvNorm, GlobalMean, GridMean, Residual
 from vidi.networks.side_by_side import side_by_side
+from vidi.networks.whitening import Whitening
 
 OPSET = 18
 MOST_EVIDENCE_CLASSES = 200
 Attributes = Mapping[str, int | list[int]]
+FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
+MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 
@@ -37,6 +40,11 @@ class GraphWriter:
         node.attribute.extend(helper.make_attribute(key, value) for key, value in (attributes or {}).items())
         self.nodes.append(node)
         return output
+
+    def split(self, value: str, outputs: list[str]) -> None:
+        """A batch in as many equal parts."""
+        node = helper.make_node("Split", [value], outputs, name=outputs[0], axis=0, num_outputs=len(outputs))
+        self.nodes.append(node)
 
     def tensor(self, name: str, values: NDArray[np.generic]) -> str:
         """A constant of the graph."""
@@ -68,10 +76,15 @@ def to_onnx(network: Network, image_size: tuple[int, int]) -> onnx.GraphProto:
 def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.GraphProto:
     graph = GraphWriter(image_size)
     value, regions = "inputs", ""
+    if network.both_ways:
+        mirrored = _reversed(graph, value, f"{MIRRORED}.inputs")
+        value = graph.add("Concat", [value, mirrored], output=f"{MIRRORED}.beside", attributes={"axis": 0})
     for name, layer in network.layers.named_children():
         if isinstance(layer, GlobalMean):
             regions = value
         value = _translate(graph, layer, value, f"layers.{name}")
+    if network.both_ways:
+        _mean_of_halves(graph, value, name=f"{MIRRORED}.embedding", is_map=False)
     graph.nodes[-1].output[0] = "embedding"
     weight, bias = _array(network.head.weight), _array(network.head.bias)
     graph.tensor("head.weight", weight)
@@ -82,6 +95,8 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
         helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", weight.shape[1]]),
     ]
     if regions and weight.shape[0] <= MOST_EVIDENCE_CLASSES:
+        if network.both_ways:
+            regions = _mean_of_halves(graph, regions, name=f"{MIRRORED}.regions", is_map=True)
         graph.tensor("evidence.shape", np.array([*weight.shape, 1, 1], np.int64))
         graph.add("Reshape", ["head.weight", "evidence.shape"], output="evidence.weight")
         graph.add(
@@ -91,6 +106,22 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
         outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, shape))
     inputs = [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", 3, *image_size])]
     return helper.make_graph(graph.nodes, "network", inputs, outputs, graph.tensors)
+
+
+def _reversed(graph: GraphWriter, value: str, name: str) -> str:
+    """The columns from right to left."""
+    numbers = {"from": -1, "to": FAR_BEFORE, "across": 3, "backwards": -1}
+    names = [graph.constant(f"{MIRRORED}.{key}", np.array([number], np.int64)) for key, number in numbers.items()]
+    return graph.add("Slice", [value, *names], output=name)
+
+
+def _mean_of_halves(graph: GraphWriter, value: str, *, name: str, is_map: bool) -> str:
+    """The mean over an image and its mirror image, which lies half a batch further on; maps are turned back."""
+    halves = [f"{name}.image", f"{name}.mirror"]
+    graph.split(value, halves)
+    mirror = _reversed(graph, halves[1], f"{name}.back") if is_map else halves[1]
+    total = graph.add("Add", [halves[0], mirror], output=f"{name}.sum")
+    return graph.add("Mul", [total, graph.constant("half", np.array(0.5, np.float32))], output=name)
 
 
 def _region_count(network: Classifier, image_size: tuple[int, int]) -> tuple[int, int]:
@@ -174,20 +205,6 @@ def _residual(graph: GraphWriter, layer: Residual, value: str, name: str) -> str
     return _activation(graph, layer.activation, value, name)
 
 
-def _fold_blocks(graph: GraphWriter, layer: FoldBlocks, value: str, name: str) -> str:
-    """SpaceToDepth orders channels by place, torch by colour: gather them into torch's order."""
-    block = layer.block
-    bottom, right = layer.padding(graph.image_size)
-    if bottom or right:
-        edges = graph.tensor(f"{name}.edges", np.array([0, 0, 0, 0, 0, 0, bottom, right], np.int64))
-        value = graph.add("Pad", [value, edges], output=f"{name}.padded")
-    value = graph.add("SpaceToDepth", [value], output=f"{name}.blocks", attributes={"blocksize": block})
-    order = np.arange(3 * block * block).reshape(block * block, 3).T.reshape(-1)
-    return graph.add(
-        "Gather", [value, graph.tensor(f"{name}.order", order)], output=f"{name}.ordered", attributes={"axis": 1}
-    )
-
-
 def _convolution(graph: GraphWriter, layer: nn.Conv2d, value: str, name: str) -> str:
     tensors = [graph.tensor(f"{name}.weight", _array(layer.weight))]
     if layer.bias is not None:
@@ -258,8 +275,8 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     nn.MaxPool2d: _max_pool,
     Residual: _residual,
     Backbone: _backbone,
-    FoldBlocks: _fold_blocks,
     nn.Sequential: _sequence,
     nn.Conv2d: _convolution,
+    Whitening: _convolution,
     nn.Linear: _linear,
 }

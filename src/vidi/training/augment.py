@@ -47,8 +47,15 @@ class Augmentation:
 
 
 def draw(*, seed: int, epoch: int, image_count: int) -> Draws:
-    """Random numbers (image_count, DRAWS) in [0, 1) for one epoch: row i belongs to image i, whatever the order."""
-    return np.random.default_rng([seed, epoch, 0xA06]).random((image_count, DRAWS), dtype=np.float32)
+    """Random numbers (image_count, DRAWS) in [0, 1) for one epoch: row i belongs to image i, whatever the order.
+
+    Chance decides which images the first epoch mirrors; after it they take turns, so that any two epochs show both
+    (Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds on a single GPU).
+    """
+    draws = np.random.default_rng([seed, epoch, 0xA06]).random((image_count, DRAWS), dtype=np.float32)
+    first = np.random.default_rng([seed, 0xA06]).random(image_count, dtype=np.float32)
+    draws[:, _FLIP] = (first + np.float32(0.5) * (epoch % 2)) % 1
+    return draws
 
 
 def augment(images: Images, draws: Draws, *, augmentation: Augmentation) -> Images:

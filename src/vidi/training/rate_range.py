@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from vidi.machine import tune_allocator
-from vidi.networks.from_onnx import start_from
 from vidi.training.augment import augment, draw
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.epoch import epoch_batches
+from vidi.training.first_weights import fill_in
 from vidi.training.loop import learn
 from vidi.training.objective import normalisation_for
 from vidi.training.recipe import Recipe
@@ -59,10 +59,7 @@ def find_rate(
     recipe = with_engine(replace(recipe, schedule="constant", averaging=0.0, learning_rate=SMALLEST))
     normalisation = normalisation_for(recipe, data)
     state = new_state(recipe, class_count=data.class_count, plan=Plan(steps), engine=engine_of(recipe))
-    if data.initial is not None:
-        state.network.load_state_dict(dict(data.initial))
-    elif data.start is not None:
-        start_from(state.network, data.start, inputs=normalisation.inputs(data.images[data.train_rows[:256]]))
+    fill_in(state.network, data, normalisation=normalisation, engine=engine_of(recipe))
     weights = torch.from_numpy(class_weights(data.labels[data.train_rows], data.class_count))
     rates: list[float] = []
     losses: list[float] = []

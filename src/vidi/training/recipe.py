@@ -13,12 +13,13 @@ from vidi.training.schedule import Schedule
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "optimizer": ("adam", "adamw", "sgd"),
-    "schedule": ("one-cycle", "cosine", "constant"),
+    "optimizer": ("adam", "adamw", "sgd", "muon"),
+    "schedule": ("one-cycle", "cosine", "linear", "constant"),
     "loss": ("cross-entropy", "mean-squared-error"),
     "class_weights": ("none", "tempered", "balanced"),
     "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
     "head": ("trained", "multinomial", "ridge", "gaussian"),
+    "views": ("auto", "one", "both"),
     "precision": ("auto", "float32", "bfloat16"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
@@ -38,13 +39,13 @@ class Recipe:
     image_size: tuple[int, int] = (128, 128)  # (height, width), pixels
     epochs: int = 30  # at most; a deadline may plan fewer
     batch: int = 64  # images for one step of the weights
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
     learning_rate: float = 1e-3  # peak, reached after warm-up
     layer_decay: float = 1.0  # of the learning rate from one layer to the one before it; 1 = the same for all
     still_layers: int = 0  # first layers whose weights stay as they are
     still_depthwise: bool = False  # so do the weights that look at one channel each: learning them takes longest
     keep_norms: bool = False  # normalise by the statistics that the network began with, not by each batch's own
-    momentum: float = 0.9  # sgd only, Nesterov's
+    momentum: float = 0.9  # sgd and muon, Nesterov's
     weight_decay: float = 0.0  # of the layers' weights; biases are left alone
     schedule: Schedule = "cosine"
     warm_up: float = 0.1  # share of the run
@@ -55,6 +56,7 @@ class Recipe:
     patience: int = 0  # epochs without gain until it stops early; 0 = never
     normalisation: Literal["standardise", "rescale", "symmetric", "imagenet"] = "standardise"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    views: Literal["auto", "one", "both"] = "auto"  # an answer by the image alone, or by the mean with its mirror image
     seed: int = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU that torch can use, else the processor

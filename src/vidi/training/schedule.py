@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Schedule = Literal["one-cycle", "cosine", "constant"]
+Schedule = Literal["one-cycle", "cosine", "linear", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def rate_share(progress: float, schedule: Schedule, *, warm_up: float) -> float:
     """The learning rate as a share of its peak.
 
     `cosine` rises in a straight line during the warm-up, then falls along a cosine to 0; `one-cycle` rises along a
-    cosine from 1/25 (Smith and Topin 2018); `constant` stays at the peak.
+    cosine from 1/25 (Smith and Topin 2018); `linear` rises and falls in straight lines; `constant` stays at the peak.
 
     >>> [round(rate_share(p, "cosine", warm_up=0.1), 3) for p in (0.05, 0.1, 0.55, 1.0)]
     [0.5, 1.0, 0.5, 0.0]
@@ -46,5 +46,6 @@ def rate_share(progress: float, schedule: Schedule, *, warm_up: float) -> float:
         return 1.0
     if progress < warm_up:
         share = progress / warm_up
-        return share if schedule == "cosine" else 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * share)) / 2
-    return (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up))) / 2
+        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * share)) / 2 if schedule == "one-cycle" else share
+    share = (progress - warm_up) / (1 - warm_up)
+    return 1 - share if schedule == "linear" else (1 + math.cos(math.pi * share)) / 2

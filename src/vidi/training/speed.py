@@ -5,13 +5,11 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from vidi.machine import tune_allocator
-from vidi.networks.layers import Classifier
+from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
-from vidi.training.engine import Engine, limit_threads, matrix_rate, where
+from vidi.training.engine import Engine, limit_threads, matrix_rate
 from vidi.training.loop import train
 from vidi.training.objective import Normalisation
 from vidi.training.recipe import Recipe
@@ -67,15 +65,6 @@ class _Stopwatch:
     def is_done(self) -> bool:
         """Asked before `after_step` of the same step."""
         return len(self.seconds) >= self.steps + WARM_UP - 1
-
-
-def operations_of(network: Classifier, image_size: tuple[int, int]) -> int:
-    """Nominal floating-point operations of one image on its way forward: products and sums, padding included."""
-    network.eval()
-    example = torch.zeros(1, 3, *image_size, device=where(network))
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(example)
-    return int(counter.get_total_flops())
 
 
 def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, state: State | None = None) -> StepSpeed:

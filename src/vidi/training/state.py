@@ -8,14 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
+from vidi.errors import UsageError
 from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
-from vidi.training.engine import ON_PROCESSOR, Engine
+from vidi.training.engine import ON_PROCESSOR, TYPES, Engine
+from vidi.training.muon import Muon, turning_weights
 from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.schedule import Plan
+from vidi.training.settle import precision_of
 
 Weights = dict[str, Tensor]
+
+# Of the rate of the convolutions, which is an angle; what is not turned learns by the gradient's own size.
+BIAS_RATE = 10.0
+HEAD_RATE = 1.0
 
 
 @dataclass(slots=True)
@@ -112,6 +119,8 @@ def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
 
     A group's `rate` is its share of the learning rate: less for layers further from the head, where the recipe says so.
     """
+    if recipe.optimizer == "muon":
+        return _muon(network, recipe)
     groups: list[dict[str, Any]] = []
     for rate, parameters in _by_depth(network, recipe.layer_decay):
         trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -127,6 +136,25 @@ def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
     if recipe.optimizer == "adamw":
         return optim.AdamW(groups, lr=recipe.learning_rate)
     return optim.Adam(groups, lr=recipe.learning_rate)
+
+
+def _muon(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """Convolutions learn by turning, biases and head by momentum alone, at rates of their own."""
+    turning = turning_weights(network)
+    if not turning or recipe.keep_norms:
+        raise UsageError(
+            f"muon is for networks whose convolutions are normalised while they learn: {recipe.network} has none",
+            "Use --optimizer sgd, adam or adamw.",
+        )
+    known = {id(parameter) for parameter in turning}
+    others = [parameter for parameter in network.parameters() if parameter.requires_grad and id(parameter) not in known]
+    groups = [
+        {"params": turning, "turns": True, "rate": 1.0},
+        {"params": [parameter for parameter in others if parameter.ndim <= 1], "rate": BIAS_RATE},
+        {"params": [parameter for parameter in others if parameter.ndim > 1], "rate": HEAD_RATE},
+    ]
+    groups[2]["weight_decay"] = recipe.weight_decay
+    return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, dtype=TYPES[precision_of(recipe)])
 
 
 def _by_depth(network: nn.Module, decay: float) -> list[tuple[float, list[nn.Parameter]]]:

@@ -13,25 +13,26 @@ from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
-from vidi.networks.from_onnx import start_from
 from vidi.networks.grey import look_through_grey
 from vidi.training.checkpoint import read_checkpoint
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine import Engine, limit_threads, seconds_per_image
+from vidi.training.engine import limit_threads
 from vidi.training.epoch import steps_in_epoch
+from vidi.training.first_weights import fill_in
 from vidi.training.keeper import Keeper
 from vidi.training.loop import train
 from vidi.training.objective import Normalisation, forget_weights, normalisation_for
 from vidi.training.progress import EpochRow, Progress
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.schedule import Plan
-from vidi.training.settle import engine_of, moved_here, precision_of, with_engine
+from vidi.training.settle import engine_of, moved_here, with_engine
 from vidi.training.state import State, new_state, restore_state
 from vidi.training.surroundings import Surroundings
+from vidi.training.views import choose_views
+from vidi.training.width import fit_width
 
 FEW_EPOCHS = 8  # that fit: shifted copies cost more than they help (Fashion-MNIST, 5 epochs: 92.3 and 93.2 %)
-SAMPLE_TO_START = 256  # images that show what the given weights' normalisations see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +141,18 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
     normalisation = normalisation_for(recipe, arrays)
     recipe = with_engine(recipe)
-    plan = Plan(recipe.epochs * per_epoch)
-    state = new_state(recipe, class_count=arrays.class_count, plan=plan, engine=engine_of(recipe))
-    _start_from(state, arrays, normalisation=normalisation, engine=engine_of(recipe))
+    steps = recipe.epochs * per_epoch
     if deadline is not None:
-        seconds = seconds_per_image(
-            state.network, recipe.image_size, batch=recipe.batch, precision=precision_of(recipe)
-        )
-        affordable = int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))
+        recipe, seconds = fit_width(recipe, arrays, seconds_left=deadline.seconds_left())
         # An epoch at least: the first steps' own times correct it, and the deadline holds in any case.
-        state.plan = Plan(min(state.plan.steps, max(per_epoch, affordable)))
-        recipe = fit_to_epochs(recipe, state.plan.steps / per_epoch)
+        steps = min(steps, max(per_epoch, int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))))
+        recipe = fit_to_epochs(recipe, steps / per_epoch)
+    state = new_state(recipe, class_count=arrays.class_count, plan=Plan(steps), engine=engine_of(recipe))
+    left = fill_in(state.network, arrays, normalisation=normalisation, engine=engine_of(recipe))
+    if left:
+        state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
+    if state.averaged is not None:
+        state.averaged.load_state_dict(state.network.state_dict())
     return state, recipe, normalisation
 
 
@@ -162,22 +164,6 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
     if epochs >= FEW_EPOCHS or not recipe.augmentation.shift or recipe.sources.get("augmentation.shift") == "you":
         return recipe
     return recipe.changed({"augmentation.shift": 0.0}, source=f"{MEASURED} time for {epochs:.1f} epochs only")
-
-
-def _start_from(state: State, arrays: TrainingData, *, normalisation: Normalisation, engine: Engine) -> None:
-    """Begin from given weights instead of new ones."""
-    if arrays.initial is not None:
-        state.network.load_state_dict(dict(arrays.initial))
-        if state.averaged is not None:
-            state.averaged.load_state_dict(dict(arrays.initial))
-    if arrays.start is None:
-        return
-    some = arrays.train_rows[:: max(1, len(arrays.train_rows) // SAMPLE_TO_START)][:SAMPLE_TO_START]
-    left = start_from(state.network, arrays.start, inputs=normalisation.inputs(arrays.images[some], engine=engine))
-    if state.averaged is not None:
-        state.averaged.load_state_dict(state.network.state_dict())
-    if left:
-        state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
 
 
 def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
@@ -218,6 +204,7 @@ def _trained(state: State, arrays: TrainingData, *, recipe: Recipe, normalisatio
         forget_weights(network, weights)
     if is_grey(arrays.images, arrays.train_rows):
         look_through_grey(network)
+    recipe = choose_views(network, arrays, recipe=recipe, normalisation=normalisation)
     return TrainedNetwork(
         network=network.eval().requires_grad_(False),
         recipe=recipe,

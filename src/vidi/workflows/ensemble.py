@@ -20,7 +20,7 @@ from vidi.training.combine import Choice, average_all, choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.objective import answer
 from vidi.training.progress import write_results
-from vidi.training.recipe import MEASURED, Recipe
+from vidi.training.recipe import Recipe
 from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
 from vidi.workflows.events import Events
 from vidi.workflows.folds import deal_folds
@@ -29,6 +29,7 @@ from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import RECIPE
 
 MOST_MEMBERS = 20
+SAME_FOR_ALL = ("precision", "options.width")  # measured when the first training began
 ENDED = "ended.json"  # in a member's folder, once its training has ended
 SHARE_FOR_TRAINING = 0.85  # of the time that is left; comparing ways to combine takes some more than one network does
 
@@ -247,11 +248,12 @@ def _train_member(
     should_stop: Callable[[], bool],
     events: Events,
 ) -> TrainedNetwork:
-    """Train one member, or go on with it, in the precision that was measured for the first."""
+    """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
     recipe = task.recipe
-    if ended and recipe.precision == "auto":
+    if ended:
         first = ended[0].recipe
-        recipe = recipe.changed({"precision": first.precision}, source=first.sources.get("precision", MEASURED))
+        for name in set(SAME_FOR_ALL) & set(first.measured()):
+            recipe = recipe.changed({name: first.value(name)}, source=first.sources[name])
     begin = {} if prepared.begin is None else prepared.begin(task.data.train_rows)
     return train_network(
         replace(task.data, initial=begin or None),

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.files import write_whole
 from vidi.machine import Deadline
-from vidi.metrics.classification import log_loss
-from vidi.metrics.temperature import apply_temperature, best_temperature
+from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.training.defaults import DataTraits, recipe_for
@@ -238,6 +237,4 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
 
 def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
     """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards."""
-    loss = log_loss(apply_temperature(probabilities, best_temperature(probabilities, labels)), labels)
-    assert loss is not None  # noqa: S101  # there are images
-    return loss, float((probabilities.argmax(axis=1) == labels).mean())
+    return tempered_log_loss(probabilities, labels), float((probabilities.argmax(axis=1) == labels).mean())

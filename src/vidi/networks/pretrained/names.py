@@ -131,8 +131,7 @@ NAMINGS = (
     Naming(("resnet50",), "layer1.0.conv1.weight", _RESNET),
     Naming(("vgg16",), "features.0.weight", _VGG),
     Naming(("lite0", "lite2"), "_conv_stem.weight", _lite),
-    # A network begins with a convolution of its own, inside a `ConvNorm`, or after `FoldBlocks`.
-    Naming(("vgg16",), "layers.0.weight", _our_own),
-    Naming(("lite0", "lite2", "resnet50", "compact"), "layers.0.convolution.weight", _our_own),
-    Naming(("compact",), "layers.1.convolution.weight", _our_own),
+    # A network begins with a convolution of its own, or with one inside a `ConvNorm`.
+    Naming(("vgg16", "compact"), "layers.0.weight", _our_own),
+    Naming(("lite0", "lite2", "resnet50"), "layers.0.convolution.weight", _our_own),
 )
