@@ -35,7 +35,7 @@ def test_of_a_large_train_part_calibration_is_cut_too_but_not_more_than_needed()
 
     split = split_dataset(dataset, made_check(dataset))
 
-    assert split.counts() == {"train": 45_000, "validation": 2_500, "calibration": 2_500, "test": 100}
+    assert split.counts() == {"train": 47_000, "validation": 1_500, "calibration": 1_500, "test": 100}
 
 
 def test_parts_can_be_used_as_others():

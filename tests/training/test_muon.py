@@ -35,9 +35,19 @@ def test_a_step_turns_a_convolution_and_keeps_its_length():
 
     optimizer.step()
 
-    moved = weight.detach() - before * (6**0.5 / before.norm())
-    assert float(moved.flatten(1).norm()) == pytest.approx(0.1 * 6**0.5, rel=0.2)  # however small the gradient is
-    assert float(weight.detach().norm()) == pytest.approx(6**0.5, rel=0.2)
+    length = float(before.norm())  # the step is in proportion to it, however small the gradient is
+    assert float((weight.detach() - before).norm()) == pytest.approx(0.1 * length, rel=0.2)
+    assert float(weight.detach().norm()) == pytest.approx(length, rel=0.05)
+
+
+def test_a_rate_of_nearly_nothing_leaves_a_network_as_it_is():
+    weight = torch.nn.Parameter(torch.full((4, 2, 3, 3), 7.0))
+    optimizer = Muon([{"params": [weight], "turns": True}], lr=1e-8, momentum=0.6, dtype=torch.float32)
+    weight.grad = torch.ones_like(weight)
+
+    optimizer.step()
+
+    torch.testing.assert_close(weight.detach(), torch.full((4, 2, 3, 3), 7.0), atol=1e-5, rtol=0)
 
 
 def test_what_is_not_turned_moves_as_nesterov_moves_it():

@@ -115,14 +115,14 @@ def test_a_deadline_plans_fewer_epochs_and_the_schedule_still_ends(tmp_path):
     assert 1 <= len(trained.history) < 100_000
 
 
-def test_where_few_epochs_fit_images_are_not_shifted_unless_the_user_wants_it():
+def test_where_few_epochs_fit_images_are_not_shifted_or_erased_unless_the_user_wants_it():
     recipe = small_recipe()
     wanted = recipe.changed({"augmentation.shift": 0.2}, source="you")
 
     assert fit_to_epochs(recipe, 20.0) == recipe
-    assert fit_to_epochs(wanted, 3.0) == wanted
+    assert fit_to_epochs(wanted, 3.0).augmentation == replace(wanted.augmentation, erase=0.0)
     calmed = fit_to_epochs(recipe, 3.0)
-    assert calmed.augmentation == replace(recipe.augmentation, shift=0.0)
+    assert calmed.augmentation == replace(recipe.augmentation, shift=0.0, erase=0.0)
     assert calmed.sources["augmentation.shift"] == "measured: time for 3.0 epochs only"
 
 

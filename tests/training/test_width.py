@@ -18,7 +18,7 @@ def a_millisecond_an_image(monkeypatch):
     monkeypatch.setattr(width, "seconds_per_image", lambda *_, **__: 0.001)
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(5, 0.5), (100, 1.0), (2_000, 2.0)])
+@pytest.mark.parametrize(("seconds", "expected"), [(5, 0.5), (150, 1.0), (2_000, 2.0)])
 def test_more_time_makes_the_network_wider(seconds, expected):
     recipe, needed = fit_width(OPEN, MANY, seconds_left=seconds)
 

@@ -13,7 +13,8 @@ def mirrored_share(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> floa
     """How often a mirrored image's nearest neighbour is of its class, as a share of how often the image's own is.
 
     Both are counted above what guessing the commonest class gives, and the mirrored count is given two standard
-    errors' benefit of the doubt. Measured on 256 images each: digits 0.3, photographs of all kinds 0.9 and more.
+    errors' benefit of the doubt. Measured on 256 images each: digits 0.3, Fashion-MNIST 0.7 to 0.85,
+    photographs of all kinds 0.95 and more.
 
     Args:
         images: (images, height, width, 3) uint8, small (16x16 is enough), at most some hundred.

@@ -47,7 +47,7 @@ def turning_weights(network: nn.Module) -> list[Tensor]:
 class Muon(optim.Optimizer):
     """Nesterov's momentum, whose steps are orthogonalised in the groups that have `turns` set.
 
-    There the weights keep the length (channels out) ** 0.5, so that a step turns them by the same angle throughout.
+    There the weights keep the length that they begin with, and a step is in proportion to it: the rate is an angle.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], *, lr: float, momentum: float, dtype: torch.dtype) -> None:
@@ -81,12 +81,13 @@ class Muon(optim.Optimizer):
         state = self.state[parameter]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
+            state["length"] = parameter.norm()
         sums = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
         change = gradient.add(sums, alpha=group["momentum"])
         if group["turns"]:
             # Channels last, as they lie in memory where the processor wants it so; the order of columns means nothing.
             columns = change.permute(0, 2, 3, 1)
             even = orthogonalised(columns.reshape(len(columns), -1), dtype=self._dtype)
-            change = even.view_as(columns).permute(0, 3, 1, 2)
-            parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
+            change = even.view_as(columns).permute(0, 3, 1, 2) * (state["length"] / len(parameter) ** 0.5)
+            parameter.mul_(state["length"] / parameter.norm())
         parameter.add_(change, alpha=-group["lr"])

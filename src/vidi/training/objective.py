@@ -74,15 +74,20 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
 
 
 def answer(
-    network: Network, images: NDArray[np.uint8], rows: NDArray[np.int64], *, normalisation: Normalisation
+    network: Network,
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    *,
+    normalisation: Normalisation,
+    precision: Precision = "float32",
 ) -> NDArray[np.float32]:
-    """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3), in float32."""
+    """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3)."""
     network.eval()
     answers = []
     with torch.inference_mode():
         for start in range(0, len(rows), 64):
             piece = np.ascontiguousarray(images[rows[start : start + 64]])
-            answers.append(forward(network, normalisation.inputs(piece), precision="float32").softmax(dim=1).numpy())
+            answers.append(forward(network, normalisation.inputs(piece), precision=precision).softmax(dim=1).numpy())
     return np.concatenate(answers)
 
 

@@ -2,12 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
 from vidi.training.objective import Normalisation, answer
 from vidi.training.recipe import MEASURED, Recipe
+from vidi.training.settle import precision_of
 
 LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
 GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
@@ -34,11 +37,18 @@ def choose_views(network: Classifier, data: TrainingData, *, recipe: Recipe, nor
     rows = data.validation_rows
     if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
         return recipe.changed({"views": "one"}, source="default: the image alone")
-    losses = {}
-    for both_ways in (False, True):
-        network.both_ways = both_ways
-        answers: NDArray[np.float64] = answer(network, data.images, rows, normalisation=normalisation).astype(float)
-        losses[both_ways] = tempered_log_loss(answers, data.labels[rows])
-    network.both_ways = losses[True] < GAIN * losses[False]
-    shown = f"log loss {losses[False]:.3f} of {len(rows):,} validation images, {losses[True]:.3f} with their mirrors"
+    precision = precision_of(recipe) if recipe.device == "cpu" else "float32"  # the network lies on the processor here
+    straight, mirrored = (
+        answer(network, images, rows, normalisation=normalisation, precision=precision)
+        for images in (data.images, data.images[:, :, ::-1])
+    )
+    # The head is linear: the logits of the mean embedding are the mean of both logits.
+    mean = softmax((_logs(straight) + _logs(mirrored)) / 2, axis=1)
+    alone, both = (tempered_log_loss(answers, data.labels[rows]) for answers in (straight.astype(float), mean))
+    network.both_ways = both < GAIN * alone
+    shown = f"log loss {alone:.3f} of {len(rows):,} validation images, {both:.3f} with their mirrors"
     return recipe.changed({"views": "both" if network.both_ways else "one"}, source=f"{MEASURED} {shown}")
+
+
+def _logs(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))

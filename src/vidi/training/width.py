@@ -8,8 +8,8 @@ from vidi.training.engine import seconds_per_image
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.settle import engine_of, precision_of
 
-WIDTHS = (2.0, 1.33, 1.0, 0.67, 0.5)  # the channels of 48 at the usual width become 96, 64, 48, 32, 24
-IMAGES_SEEN = 80_000  # copies included, that a network of the usual width should learn from, at least
+WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width become 96, 80, 64, 48, 32, 24
+IMAGES_SEEN = 130_000  # copies included, that a network of the usual width should learn from, at least
 MANY_IMAGES = 10_000  # of fewer, a wider network than the usual learns no more
 
 
