@@ -28,7 +28,7 @@ from vidi.files import write_whole
 
 BUDGETS = (5, 8, 12, 20, 33, 50)  # seconds
 SEEDS = 3
-NOT_COUNTED = 2.0  # seconds of a process that `--minutes` cannot know: starting Python and torch
+NOT_COUNTED = 0.3  # seconds of a process that `--minutes` cannot know: starting Python
 WAYS: Mapping[str, tuple[Sequence[str], float]] = {  # options of `vidi train`, and how many times faster is asked for
     "from scratch": (("--network", "compact"), 40),
     "with weights": (("--pretrained", "auto"), 150),

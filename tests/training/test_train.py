@@ -76,7 +76,7 @@ def test_global_random_states_are_left_alone(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
 @pytest.mark.parametrize("stop", [1, 4, 6])
 def test_a_run_stopped_and_resumed_ends_with_the_same_bits(tmp_path, optimizer, stop):
     data, recipe = drawn_data(), small_recipe(optimizer=optimizer, learning_rate=0.01)

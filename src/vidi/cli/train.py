@@ -118,8 +118,9 @@ def train(
     stopped. `--from RUN` begins a new run, with data and options of its own, from the weights of another.
     """
     from vidi.cli.terminal import Terminal
-    from vidi.machine import wait_without_spinning
+    from vidi.machine import Deadline, wait_without_spinning
 
+    begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
     from vidi.workflows import train as story
     from vidi.workflows.preview import write_preview
@@ -153,7 +154,7 @@ def train(
 
         typer.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
-    return conclude(story.train(request, events=events), events)
+    return conclude(story.train(request, events=events, begun=begun), events)
 
 
 def _nothing_to_do(finish: bool) -> "UsageError":

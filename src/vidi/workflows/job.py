@@ -39,9 +39,9 @@ class Job:
     ensemble: EnsemblePlan | None
 
 
-def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events) -> Job:
-    """Find the images, and choose the recipe unless it is given."""
-    begun = Deadline.after(0.0)
+def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None) -> Job:
+    """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
+    begun = begun or Deadline.after(0.0)
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
+from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.engine import choose_device
 from vidi.training.recipe import Recipe
@@ -64,13 +65,18 @@ class Run:
         return folder_as_html(self.folder)
 
 
-def train(request: TrainRequest, *, events: Events = SILENCE) -> Run:
+def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Run:
     """From images to a tested model file in a run folder.
+
+    Args:
+        request: what the user asked for.
+        events: what is told while it runs.
+        begun: when the user's minutes began to run, where that was before this call.
 
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
     """
-    job = look(request, events=events)
+    job = look(request, events=events, begun=begun)
     # What can be known to be wrong is said before anything is written.
     recipe = job.recipe
     design_network(
