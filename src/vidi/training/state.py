@@ -138,14 +138,19 @@ def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
     return optim.Adam(groups, lr=recipe.learning_rate)
 
 
-def _muon(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """Convolutions learn by turning, biases and head by momentum alone, at rates of their own."""
-    turning = turning_weights(network)
-    if not turning or recipe.keep_norms:
+def require_optimizer(network: nn.Module, recipe: Recipe) -> None:
+    """Raise a UsageError where the recipe's optimizer cannot train this network; its shapes are enough."""
+    if recipe.optimizer == "muon" and (recipe.keep_norms or not turning_weights(network)):
         raise UsageError(
             f"muon is for networks whose convolutions are normalised while they learn: {recipe.network} has none",
             "Use --optimizer sgd, adam or adamw.",
         )
+
+
+def _muon(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """Convolutions learn by turning, biases and head by momentum alone, at rates of their own."""
+    require_optimizer(network, recipe)
+    turning = turning_weights(network)
     known = {id(parameter) for parameter in turning}
     others = [parameter for parameter in network.parameters() if parameter.requires_grad and id(parameter) not in known]
     groups = [

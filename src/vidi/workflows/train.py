@@ -11,6 +11,7 @@ from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.engine import choose_device
 from vidi.training.recipe import Recipe
+from vidi.training.state import require_optimizer
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.calibrate import calibrate_model
 from vidi.workflows.ensemble import forget_members, learn_by_plan
@@ -79,9 +80,10 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     job = look(request, events=events, begun=begun)
     # What can be known to be wrong is said before anything is written.
     recipe = job.recipe
-    design_network(
+    network = design_network(
         recipe.network, image_size=recipe.image_size, class_count=len(job.dataset.classes), options=recipe.options
     )
+    require_optimizer(network, recipe)
     choose_device(recipe.device)
     split_file_of(request.data)
     source = Path(request.data.source)
