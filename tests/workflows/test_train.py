@@ -112,13 +112,13 @@ def test_b42_one_class_is_refused_before_anything_is_written(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"options.filters": (8, 8, 8, 8, 8, 8, 8, 8)}, {"options.dense_width": 64}],
-    ids=["too many blocks", "an option of another network"],
+    [{"options.filters": (8, 8, 8, 8, 8, 8, 8, 8)}, {"options.dense_width": 64}, {"optimizer": "muon"}],
+    ids=["too many blocks", "an option of another network", "an optimizer for other networks"],
 )
 def test_a_network_that_cannot_be_built_is_refused_before_anything_is_written(
     data: Path, tmp_path: Path, wrong: dict[str, object]
 ):
-    network = "textbook" if "options.filters" in wrong else "compact"
+    network = "compact" if "options.dense_width" in wrong else "textbook"
 
     with pytest.raises(UsageError):
         train(TrainRequest(data=DataRequest(source=str(data)), network=network, changes=wrong, output=tmp_path / "run"))
