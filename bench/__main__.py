@@ -13,6 +13,7 @@ BENCHES = {
     "spinning": "bench.spinning",
     "engine": "bench.engine",
     "label_errors": "bench.label_errors",
+    "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",
     "accuracy": "bench.accuracy",
 }

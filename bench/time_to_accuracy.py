@@ -113,7 +113,7 @@ def measure(way: str, budget: int, seed: int, data: Path, folder: Path) -> dict[
             sys.executable, "-m", "vidi", "train", str(data), "--classes", ",".join(THREE), "--parts", parts,
             "--seed", str(seed), "--minutes", f"{minutes:.4f}", "--output", str(output), *WAYS[way][0],
         ],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env={**os.environ, "VIDI_CACHE": str(output) + "-cache"},
     )  # fmt: skip
     if done.returncode:
         sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -188,3 +188,78 @@ def test_a_check_with_and_without_a_cache_finds_the_same(tmp_path):
     kept = check_dataset(dataset, framing=Framing(size=(16, 16)), cache=PixelCache(tmp_path / "cache"), workers=1)
 
     assert kept == check_dataset(dataset, workers=1)
+
+
+def kept_check(root: Path, cache: PixelCache) -> CheckResult:
+    return check_dataset(read_dataset(str(root)), framing=Framing(size=(16, 16)), cache=cache, workers=1)
+
+
+def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was decoded again")
+
+    monkeypatch.setattr("vidi.data.checking.check.read_images", refuse)
+
+
+def test_the_same_files_are_not_decoded_twice(tmp_path, monkeypatch):
+    data, cache = photographs(tmp_path / "data", each=70), PixelCache(tmp_path / "cache")
+    (data / "cats" / "copy.jpg").write_bytes((data / "cats" / "03.jpg").read_bytes())
+    (data / "dogs" / "cut.jpg").write_bytes(jpeg(scene(3)[5:, 9:]))
+    (data / "dogs" / "text.jpg").write_bytes(b"<html>not found</html>")
+    first = kept_check(data, cache)
+    seen: list[int] = []
+    no_decoding(monkeypatch)
+
+    again = check_dataset(
+        read_dataset(str(data)),
+        framing=Framing(size=(16, 16)),
+        cache=cache,
+        on_progress=lambda done, _: seen.append(done),
+    )
+
+    assert again == first
+    assert again.near_copies
+    assert seen == [64, 128, 143]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: (data / "cats" / "02.jpg").write_bytes(jpeg(scene(900))),
+        lambda data: (data / "cats" / "02.jpg").unlink(),
+        lambda data: (data / "cats" / "12.jpg").write_bytes(jpeg(scene(900))),
+        lambda data: (data / "dogs" / "text.jpg").write_bytes(jpeg(scene(901))),
+        lambda data: (data / "dogs" / "text.jpg").write_bytes(jpeg(scene(50))[:2000]),
+    ],
+    ids=["changed", "gone", "new", "mended", "refused for another reason"],
+)
+def test_what_has_changed_since_the_last_check_is_seen(tmp_path, change):
+    data, cache = photographs(tmp_path / "data"), PixelCache(tmp_path / "cache")
+    (data / "dogs" / "text.jpg").write_bytes(b"<html>not found</html>")
+    kept_check(data, cache)
+
+    change(data)
+
+    assert kept_check(data, cache) == kept_check(data, PixelCache(tmp_path / "another"))
+
+
+def test_a_damaged_reading_is_made_again(tmp_path):
+    data, cache = photographs(tmp_path / "data"), PixelCache(tmp_path / "cache")
+    first = kept_check(data, cache)
+    entries = list((tmp_path / "cache").iterdir())
+    assert len(entries) == 3  # pixels, fingerprints, and what was told
+    for entry in entries:
+        damaged = bytearray(entry.read_bytes())
+        damaged[-1] ^= 1
+        entry.write_bytes(damaged)
+
+    assert kept_check(data, cache) == first
+
+
+def test_a_cache_without_room_keeps_the_pixels_alone(tmp_path):
+    data, cache = photographs(tmp_path / "data"), PixelCache(tmp_path / "cache", limit_bytes=30_000)
+
+    first = kept_check(data, cache)
+
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert kept_check(data, cache) == first

@@ -82,25 +82,45 @@ class PixelCache:
         self.folder = folder
         self.limit_bytes = limit_bytes
 
-    def find(self, key: str, shape: Shape, kind: Kind = np.uint8) -> NDArray[Any] | None:
+    def find(self, key: str, shape: Shape | None, kind: Kind = np.uint8) -> NDArray[Any] | None:
         """The array under a key, read-only and memory-mapped, after its checksum was verified.
 
         A damaged or foreign entry is removed and counts as absent: it will be made again.
 
         Args:
             key: what `pixels_key` or `features_key` gave.
-            shape: (images, height, width, 3) of pixels, (images, features) of features.
+            shape: (images, height, width, 3) of pixels, (images, features) of features; None: as it was kept.
             kind: uint8 for pixels, float32 for features.
         """
         path = self._path(key)
         try:
-            if not _is_sound(path, key, shape, kind):
+            kept = _shape_if_sound(path, key, shape, kind)
+            if kept is None:
                 path.unlink(missing_ok=True)
                 return None
             self._touch(path)
-            return np.memmap(path, kind, "r", HEADER_BYTES, shape)
+            return np.memmap(path, kind, "r", HEADER_BYTES, kept)
         except (OSError, ValueError):
             return None  # removed by another process meanwhile, or not readable: it will be made again
+
+    def find_bytes(self, key: str) -> bytes | None:
+        """What `keep_bytes` kept under a key, checked as arrays are; None where it is absent or damaged."""
+        found = self.find(key, None)
+        return None if found is None else found.tobytes()
+
+    def keep_bytes(self, key: str, data: bytes) -> None:
+        """Keep some bytes under a key.
+
+        Raises:
+            ResourceError: no room for them, or the folder refuses.
+        """
+        with self.building((len(data),)) as building:
+            building.pixels[:] = np.frombuffer(data, np.uint8)
+            building.keep(key)
+
+    def has_room(self, byte_count: int) -> bool:
+        """Whether so much can be added without anything being let go for it."""
+        return sum(entry.byte_count for entry in self.entries()) + byte_count <= self.limit_bytes
 
     @contextlib.contextmanager
     def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building"]:
@@ -219,21 +239,23 @@ class Building:
         return np.memmap(final, self.kind, "r", HEADER_BYTES, self.shape)
 
 
-def _is_sound(path: Path, key: str, shape: Shape, kind: Kind) -> bool:
+def _shape_if_sound(path: Path, key: str, shape: Shape | None, kind: Kind) -> Shape | None:
+    """The shape of what a file holds; None where it is damaged, or not what was asked for."""
     with path.open("rb") as stream:
         text = stream.read(HEADER_BYTES)
-        try:
-            header = json.loads(text)
-        except ValueError:
-            return False
-        # The whole page is compared, so that a flipped bit in its blanks is noticed too.
-        wanted = {"layout": LAYOUT, "key": key, "shape": list(shape)}
-        if not isinstance(header, dict) or {**header, **wanted} != header or path.stat().st_size != _size(shape, kind):
-            return False
-        if json.dumps(header).encode().ljust(HEADER_BYTES) != text:
-            return False
-        values = np.memmap(path, np.uint8, "r", HEADER_BYTES)
-        return bool(header.get("checksum") == _checksum(values))
+    try:
+        header = json.loads(text)
+    except ValueError:
+        return None
+    # The whole page is compared, so that a flipped bit in its blanks is noticed too.
+    if not isinstance(header, dict) or json.dumps(header).encode().ljust(HEADER_BYTES) != text:
+        return None
+    kept = header.get("shape") if shape is None else list(shape)
+    wanted = {"layout": LAYOUT, "key": key, "shape": kept}
+    if not isinstance(kept, list) or {**header, **wanted} != header or path.stat().st_size != _size(tuple(kept), kind):
+        return None
+    values = np.memmap(path, np.uint8, "r", HEADER_BYTES)
+    return tuple(kept) if header.get("checksum") == _checksum(values) else None
 
 
 def _size(shape: Shape, kind: Kind) -> int:

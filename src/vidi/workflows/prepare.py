@@ -11,6 +11,7 @@ from torch import Tensor
 from vidi.data.cache import PixelCache, cache_folder, pixels_key
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
+from vidi.data.checking.kept import reading_keys
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
@@ -101,7 +102,7 @@ def prepare(
         pixels=pixels,
         labels=np.array(dataset.labels(), dtype=np.int64),
         cache_key=key,
-        cached=[key],
+        cached=[key, *reading_keys([image.path for image in dataset.images], framing=framing, options=options)],
         sizes=sizes,
     )
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.data.cache import Building, PixelCache, pixels_key
 from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
 from vidi.data.checking.findings import find_conflicts, list_findings
+from vidi.data.checking.kept import Reading, find_reading, keep_reading
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.copies.capture import group_bursts
 from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
@@ -39,7 +40,8 @@ def check_dataset(
         options: how images are decoded.
         framing: with `cache`, how the decoded images are framed for keeping.
         cache: where the framed pixels are kept, one row for each of `dataset.images`, so that training need not
-            decode again; `cached_pixels` finds them.
+            decode again (`pixels_key` names them), with what this check has told: while no file changes, the next
+            check with this framing decodes none.
         workers: decoding processes; one for each core when left out.
         on_progress: called with (images done, images in all).
 
@@ -49,42 +51,37 @@ def check_dataset(
     Raises:
         ResourceError: no room for the cache.
     """
-    reading = _Reading(dataset)
-    stream = read_images(
-        dataset.store,
-        [image.path for image in dataset.images],
-        framing=framing if cache is not None else None,
-        measure=measure_file,
-        options=options,
-        workers=workers,
-    )
+    paths = [image.path for image in dataset.images]
     if framing is None or cache is None:
-        reading.take(stream, None, on_progress)
-    else:
-        shape = (len(dataset.images), *framing.size, 3)
-        with cache.building(shape) as building:
-            reading.take(stream, building, on_progress)
-            building.keep(pixels_key([r.digest for r in reading.records], framing, decoding=repr(options)))
+        stream = read_images(dataset.store, paths, measure=measure_file, options=options, workers=workers)
+        return _conclude(dataset, _read(stream, len(paths), None, on_progress))
+    reading = find_reading(cache, dataset.store, paths, framing=framing, options=options, on_progress=on_progress)
+    if reading is None:
+        stream = read_images(
+            dataset.store, paths, framing=framing, measure=measure_file, options=options, workers=workers
+        )
+        with cache.building((len(paths), *framing.size, 3)) as building:
+            reading = _read(stream, len(paths), building, on_progress)
+            building.keep(pixels_key(reading.digests, framing, decoding=repr(options)))
+        keep_reading(cache, reading, framing=framing, options=options)
     return _conclude(dataset, reading)
 
 
-class _Reading:
-    """What is kept of each image while the files go by."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-        self.records: list[ImageRecord] = []
-        self.measured = np.zeros((len(dataset.images), MEASURED_BYTES), np.uint8)
-
-    def take(self, stream: Iterable[ReadImage], building: Building | None, on_progress: Progress | None) -> None:
-        for index, read in enumerate(stream):
-            self.records.append(_record_of(read))
-            if read.measured is not None:
-                self.measured[index] = read.measured
-            if building is not None and read.image is not None:
-                building.pixels[index] = read.image
-            if on_progress is not None:
-                on_progress(index + 1, len(self.dataset.images))
+def _read(stream: Iterable[ReadImage], count: int, building: Building | None, on_progress: Progress | None) -> Reading:
+    """What is kept of each file while the files go by, and which of them are near-copies."""
+    records: list[ImageRecord] = []
+    measured = np.zeros((count, MEASURED_BYTES), np.uint8)
+    for index, read in enumerate(stream):
+        records.append(_record_of(read))
+        if read.measured is not None:
+            measured[index] = read.measured
+        if building is not None and read.image is not None:
+            building.pixels[index] = read.image
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    bursts = group_bursts(captures_of(measured))
+    dated = tuple(replace(record, capture=burst) for record, burst in zip(records, bursts, strict=True))
+    return Reading(records=dated, measured=measured, near=_near_copies(measured[:, :FINGERPRINT_BYTES], dated))
 
 
 def _record_of(read: ReadImage) -> ImageRecord:
@@ -99,19 +96,13 @@ def _record_of(read: ReadImage) -> ImageRecord:
     )
 
 
-def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
-    records = tuple(
-        replace(record, capture=burst)
-        for record, burst in zip(reading.records, group_bursts(captures_of(reading.measured)), strict=True)
-    )
-    usable = np.array([record.refusal is None for record in records], dtype=bool)
-    fingerprints = reading.measured[:, :FINGERPRINT_BYTES]
-    near = _near_copies(fingerprints, usable, records)
+def _conclude(dataset: Dataset, reading: Reading) -> CheckResult:
+    records, near = reading.records, reading.near
     conflicting = find_conflicts(dataset, records, near)
     scan = dataset.account
     refused = [record.refusal for record in records if record.refusal is not None]
     account = Account(
-        used=int(usable.sum()),
+        used=len(records) - len(refused),
         set_aside=list(scan.set_aside),
         refused=[*scan.refused, *refused],
         ignored=list(scan.ignored),
@@ -121,19 +112,13 @@ def _conclude(dataset: Dataset, reading: _Reading) -> CheckResult:
     result = CheckResult(
         records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )
-    return replace(result, findings=list_findings(dataset, result, unpack_fingerprints(fingerprints)))
+    fingerprints = unpack_fingerprints(reading.measured[:, :FINGERPRINT_BYTES])
+    return replace(result, findings=list_findings(dataset, result, fingerprints))
 
 
-def _near_copies(
-    packed: NDArray[np.uint8], usable: NDArray[np.bool_], records: tuple[ImageRecord, ...]
-) -> tuple[NearCopy, ...]:
+def _near_copies(packed: NDArray[np.uint8], records: tuple[ImageRecord, ...]) -> tuple[NearCopy, ...]:
     """Near-copies among the usable images; of files with the same bytes one stands for all."""
-    seen: set[str] = set()
-    rows = []
-    for index in np.flatnonzero(usable).tolist():
-        digest = records[index].digest or ""
-        if digest not in seen:
-            seen.add(digest)
-            rows.append(index)
+    first = {record.digest: row for row, record in reversed([*enumerate(records)]) if record.refusal is None}
+    rows = sorted(first.values())
     pairs = find_near_copies(unpack_fingerprints(packed[rows]))
     return tuple(replace(pair, first=rows[pair.first], second=rows[pair.second]) for pair in pairs)
