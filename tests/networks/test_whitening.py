@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional
 
 from vidi.networks.build import build_network
+from vidi.networks.options import NetworkOptions
 from vidi.networks.whitening import Whitening, fit_whitening
 
 SIZE = (32, 32)
@@ -16,8 +17,8 @@ def smooth_images(*, is_grey: bool = False) -> torch.Tensor:
     return (blurred + blurred.mean(dim=1, keepdim=True)).expand(-1, 3, -1, -1).contiguous()
 
 
-def fitted(images: torch.Tensor):
-    network = build_network("compact", image_size=SIZE, class_count=2)
+def fitted(images: torch.Tensor, *, grey: bool | None = None):
+    network = build_network("compact", image_size=SIZE, class_count=2, options=NetworkOptions(grey=grey))
     fit_whitening(network, images)
     return next(network.layers.children())
 
@@ -48,6 +49,17 @@ def test_grey_images_leave_no_direction_that_is_blown_up():
     channels = fitted(images)(images)
 
     assert float(channels.abs().max()) < 10
+
+
+def test_without_channels_for_colours_grey_images_lose_nothing():
+    images = smooth_images(is_grey=True)
+
+    with_colours, without = fitted(images)(images), fitted(images, grey=True)(images)
+
+    assert (with_colours.shape[1], without.shape[1]) == (24, 8)
+    # The main directions come first, and there are four of a 2 x 2 patch; the rest is noise of rounding.
+    torch.testing.assert_close(without[:, :4].abs(), with_colours[:, :4].abs(), atol=1e-4, rtol=1e-3)
+    assert float(with_colours[:, 4:12].abs().max()) < 1e-2
 
 
 def test_it_is_not_learnt_and_other_networks_have_none():

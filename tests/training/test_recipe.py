@@ -41,6 +41,13 @@ def test_signs_are_not_mirrored_and_photographs_are():
     assert "taken for signs" in recipe_for(DIGITS).sources["augmentation.flip"]
 
 
+def test_grey_images_need_no_channels_for_colours():
+    assert recipe_for(DIGITS).options.grey is True
+    assert "grey" in recipe_for(DIGITS).sources["options.grey"]
+    assert recipe_for(PHOTOGRAPHS).options.grey is None
+    assert recipe_for(DIGITS, changes={"options.grey": False}).options.grey is False
+
+
 def test_what_the_user_says_stands_above_the_rule():
     recipe = recipe_for(DIGITS, changes={"augmentation.flip": "horizontal", "image_size": (16, 16)})
 

@@ -120,6 +120,7 @@ def test_where_few_epochs_fit_images_are_not_shifted_or_erased_unless_the_user_w
     wanted = recipe.changed({"augmentation.shift": 0.2}, source="you")
 
     assert fit_to_epochs(recipe, 20.0) == recipe
+    assert fit_to_epochs(recipe, 10.0).augmentation == replace(recipe.augmentation, erase=0.0)
     assert fit_to_epochs(wanted, 3.0).augmentation == replace(wanted.augmentation, erase=0.0)
     calmed = fit_to_epochs(recipe, 3.0)
     assert calmed.augmentation == replace(recipe.augmentation, shift=0.0, erase=0.0)

@@ -27,6 +27,12 @@ def test_more_time_makes_the_network_wider(seconds, expected):
     assert recipe.sources["options.width"].startswith("measured: time for about")
 
 
+def test_the_other_options_stay():
+    grey = OPEN.changed({"options.grey": True}, source="data")
+
+    assert fit_width(grey, MANY, seconds_left=150)[0].options == NetworkOptions(grey=True, width=1.0)
+
+
 def test_few_images_get_no_wider_network_than_the_usual():
     assert fit_width(OPEN, drawn_data(), seconds_left=2_000)[0].options.width == 1.0
 

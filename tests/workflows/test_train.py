@@ -15,6 +15,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.progress import Progress
 from vidi.workflows.events import Silence
 from vidi.workflows.request import DataRequest
+from vidi.workflows.start import read_start
 from vidi.workflows.train import TrainRequest, resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}
@@ -170,3 +171,5 @@ def test_a_new_run_begins_from_the_weights_of_another(data: Path, tmp_path: Path
 
     assert read_model(again.folder).metadata.recipe["options"] == {"width": 0.25}
     assert again.test.accuracy.value >= first.test.accuracy.value - 0.1
+    shape = read_start(first.folder).changes
+    assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest

@@ -41,11 +41,11 @@ def runs(
 
 def cache(
     clear: Annotated[
-        bool, typer.Option("--clear", help="Delete all decoded pixels; they are made again when needed.")
+        bool, typer.Option("--clear", help="Delete all that is kept; it is made again when needed.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show, or clear, the decoded pixels that are kept to save time."""
+    """Show, or clear, what is kept to save time: decoded images, what was found in them, features."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.files import escape_path
 
@@ -59,9 +59,7 @@ def cache(
         return
     if clear:
         typer.echo(f"freed {freed / 1e6:,.1f} MB")
-    typer.echo(
-        f"{place}: {len(entries)} sets of decoded images, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB"
-    )
+    typer.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
 
 
 def doctor(as_json: options.AsJson = False) -> None:

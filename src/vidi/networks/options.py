@@ -16,6 +16,7 @@ class NetworkOptions:
     pooling: Literal["max", "average"] | None = None  # textbook: None = max
     dense_width: int | None = None  # textbook: None = 64, dense: None = 128, vgg16: None = 4096
     width: float | None = None  # compact, vgg16, resnet50: all channel counts times this; None = 1
+    grey: bool | None = None  # compact: True = no channels of the first layer for colours; None = False
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):

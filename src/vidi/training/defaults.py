@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from vidi.errors import UnknownNameError
 from vidi.networks.build import SMALLEST_SIDE
 from vidi.networks.lite import STRIDE
+from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.recipe import Recipe
@@ -132,6 +133,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         augmentation = Augmentation(flip=flip, crop=0.4, rotate=6.0, colour=0.5, noise=8.0, blur=1.0, erase=0.4)
     recipe = Recipe(
         network="compact",
+        options=NetworkOptions(grey=traits.is_grey or None),
         image_size=compact_size(traits.usual_size),
         epochs=_epochs(traits.image_count),
         batch=batch,
@@ -222,6 +224,8 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
         sources["epochs"] = sources["batch"] = sources["learning_rate"] = (
             f"data: {traits.image_count:,} images to learn from"
         )
+    if recipe.options.grey:
+        sources["options.grey"] = "data: all images of a sample are grey"
     sources["augmentation.flip"] = _flip_source(traits)
     return replace(recipe, sources=sources)
 

@@ -32,7 +32,7 @@ from vidi.training.surroundings import Surroundings
 from vidi.training.views import choose_views
 from vidi.training.width import fit_width
 
-FEW_EPOCHS = 8  # that fit: shifted copies cost more than they help
+FEW_EPOCHS = {"augmentation.shift": 8, "augmentation.erase": 16}  # below, such copies cost more than they help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +161,10 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
 
     What the user set stays.
     """
-    if epochs >= FEW_EPOCHS:
-        return recipe
     changes = {
         name: 0.0
-        for name in ("augmentation.shift", "augmentation.erase")
-        if recipe.value(name) and recipe.sources.get(name) != "you"
+        for name, least in FEW_EPOCHS.items()
+        if epochs < least and recipe.value(name) and recipe.sources.get(name) != "you"
     }
     return recipe.changed(changes, source=f"{MEASURED} time for {epochs:.1f} epochs only")
 

@@ -1,7 +1,7 @@
 """A new run from the weights of another: `--from RUN|MODEL`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from vidi.files import escape_path
 from vidi.model_file.members import member_count
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
+from vidi.networks.options import NetworkOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ def read_start(path: Path) -> Start:
         raise ModelError(
             f"{escape_path(path)} does not say which recipe made it", "Use a model that `vidi train` wrote."
         )
-    options = {f"options.{name}": _plain(value) for name, value in (recipe.get("options") or {}).items()}
+    set_there = recipe.get("options") or {}  # what is not set there is as usual, whatever these images would suggest
+    options = {f"options.{one.name}": _plain(set_there.get(one.name)) for one in fields(NetworkOptions)}
     size = {"image_size": _plain(recipe["image_size"])}
     count = member_count(tensor.name for tensor in model.contents.tensors)
     return Start(
