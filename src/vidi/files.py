@@ -51,6 +51,15 @@ def _encode_sign(sign: str) -> str:
     return quote_from_bytes(os.fsencode(sign), safe=b"")
 
 
+def escape_in_list(name: str) -> str:
+    """A name as it stands in a list that `|` divides.
+
+    >>> escape_in_list("a|b")
+    'a%7Cb'
+    """
+    return escape_path(name).replace("|", "%7C")
+
+
 def unescape_path(text: str) -> str:
     """The path that `escape_path` wrote.
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,18 @@ import pytest
 from tests.metrics.answers import made_answers
 from vidi.errors import ShapeError
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.files import unescape_path
+from vidi.images.framing import Framing
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.metadata import ModelMetadata
+from vidi.prediction.prediction import decide
 
 NAMES = ("ant", "bee", "cat", "dog")
+LIMITS = VerdictLimits(
+    basis="calibration", image_count=100, max_error=0.05, level=0.95, sure=0.6, coverage=0.95, candidate=0.3
+)
+METADATA = ModelMetadata(classes=NAMES, framing=Framing(size=(8, 8)), verdict=LIMITS)
 
 
 def answers_of(images=80, **changed):
@@ -78,7 +87,7 @@ def test_b29_names_are_read_back_from_the_table_exactly(tmp_path):
     names = ["new\nline.png", "tab\t.png", 'quote".png', "=cmd().png", "\u202eright.png", "b\udcffad.png", "100%.png"]
     answers = answers_of(images=len(names), paths=tuple(names))
 
-    write_predictions(tmp_path / "predictions.csv", answers)
+    write_predictions(tmp_path / "predictions.csv", answers, METADATA)
 
     text = (tmp_path / "predictions.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
@@ -89,7 +98,7 @@ def test_b29_names_are_read_back_from_the_table_exactly(tmp_path):
 def test_table_holds_what_was_answered(tmp_path):
     answers = answers_of()
 
-    write_predictions(tmp_path / "predictions.csv", answers)
+    write_predictions(tmp_path / "predictions.csv", answers, METADATA)
 
     with (tmp_path / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -98,6 +107,31 @@ def test_table_holds_what_was_answered(tmp_path):
     assert float(rows[0]["label_probability"]) == pytest.approx(
         float(answers.probabilities[0, answers.labels[0]]), rel=1e-5
     )
+
+
+def test_table_holds_verdict_and_candidates(tmp_path):
+    answers = answers_of(classes=("a|b", *NAMES[1:]), truths=("bee",) * 80)
+    metadata = replace(METADATA, classes=answers.classes)
+
+    write_predictions(tmp_path / "predictions.csv", answers, metadata)
+
+    with (tmp_path / "predictions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row, probabilities in zip(rows, answers.probabilities, strict=True):
+        shipped = decide(probabilities, metadata)
+        assert row["verdict"] == shipped.verdict == ("sure" if shipped.probability >= 0.6 else "unsure")
+        assert tuple(unescape_path(name) for name in row["candidates"].split("|")) == shipped.candidates
+    assert any("a%7Cb" in row["candidates"] for row in rows)
+
+
+def test_promises_are_held_to_each_part_by_itself():
+    answers = answers_of(parts=("test",) * 50 + ("extra",) * 30)
+
+    figures = verdict_figures(answers, LIMITS, seed=0)
+
+    assert {part: one["sure_share"]["n"] for part, one in figures.items()} == {"test": 50, "extra": 30}
+    assert figures["test"]["sure_error"]["n"] == round(50 * figures["test"]["sure_share"]["value"])
+    assert verdict_figures(answers, None, seed=0) is None
 
 
 def test_columns_of_different_lengths_are_refused():

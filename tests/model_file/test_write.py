@@ -10,6 +10,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
+from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.read import read_model
 from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
@@ -113,6 +114,65 @@ def test_taking_a_calibration_back_gives_the_old_bytes(tmp_path: Path):
     after = recalibrate(before.path, None)
 
     assert after.data == before.data
+
+
+def test_a_matrix_is_what_the_metadata_says_and_can_be_taken_back(tmp_path: Path):
+    before = tiny_model(tmp_path / "model.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    matrix = (1.0, 0.5, 0.0, -0.2, 0.8, 0.1, 0.0, 0.0, 1.5)
+
+    after = recalibrate(before.path, Calibration(method="matrix", scale=matrix, shift=(0.1, 0.0, -0.1)))
+
+    logits = run(before.data, images)["evidence"].mean(axis=(2, 3))
+    moved = logits @ np.array(matrix).reshape(3, 3).T + [0.1, 0.0, -0.1]
+    powers = np.exp(moved)
+    np.testing.assert_allclose(
+        run(after.data, images)["probabilities"], powers / powers.sum(axis=1, keepdims=True), atol=1e-5
+    )
+    assert after.metadata.calibration is not None
+    np.testing.assert_allclose(after.metadata.calibration.apply(logits), moved)
+    assert after.weights_digest() == before.weights_digest()
+    assert recalibrate(before.path, None).data == before.data
+
+
+def test_limits_are_read_back_as_they_were_written(tmp_path: Path):
+    limits = VerdictLimits(
+        basis="out-of-fold",
+        image_count=180,
+        ranking="margin",
+        max_error=0.02,
+        level=0.95,
+        sure=0.75,
+        sure_images=160,
+        sure_errors=0,
+        error_bound=0.0185,
+        coverage=0.9,
+        candidate=0.125,
+    )
+    model = tiny_model(tmp_path / "model.onnx")
+
+    set_metadata(model.path, replace(model.metadata, verdict=limits))
+
+    assert read_model(model.path).metadata.verdict == limits
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"basis": "guessed"}, "basis is 'guessed'"),
+        ({"ranking": "mood"}, "ranking is 'mood'"),
+        ({"image_count": "many"}, "image_count should be a whole number"),
+        ({"sure": {}}, "has no max_error"),
+        ({"candidates": {"coverage": 1.5, "limit": None}}, "coverage is 1.5"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(change, wrong):
+    document = limits_to_json(
+        VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
+    )
+
+    with pytest.raises(ModelError, match=wrong):
+        limits_from_json({**document, **change})
 
 
 def test_a_trained_tensor_that_changes_changes_the_weights_digest(tmp_path: Path):

@@ -66,7 +66,7 @@ def test_a_stream_that_is_left_early_stops_reading(predictor: Predictor):
 
 
 def test_memory_is_bounded_by_a_few_batches(predictor: Predictor):
-    files = drawn_files(500)
+    files = drawn_files(1_500)
     under_way, most = 0, 0
     lock = threading.Lock()
 
@@ -82,7 +82,7 @@ def test_memory_is_bounded_by_a_few_batches(predictor: Predictor):
         with lock:
             under_way -= 1
 
-    assert most < 250
+    assert most <= 8 * 64  # two threads, three batches ahead of each, and those in hand; a slow reader changes nothing
 
 
 def test_the_fault_of_the_model_reaches_the_caller():

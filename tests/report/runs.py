@@ -7,9 +7,10 @@ import numpy as np
 
 from tests.draw import draw, encoded
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
@@ -59,10 +60,11 @@ def make_run(
         "data": {"source": "shapes", "reader": "class-folders", "parts": {"train": 70, "test": images}},
         "account": {"found": 100, "used": 100, "set_aside": [], "refused": [], "ignored": {}},
         "test_uses": 1,
+        "verdicts": verdict_figures(answers, promising(classes).verdict, seed=0),
         "label_errors": {"images": 70, "listed": 2, "left_out": 1},
         "learning_curve": learning_curve(classes),
     }
-    write_predictions(folder / "predictions.csv", answers)
+    write_predictions(folder / "predictions.csv", answers, promising(classes))
     write_metrics(folder / "metrics.json", metrics_document(answers, evaluate_parts(answers), about=about))
     (folder / "results.csv").write_text(HISTORY)
     (folder / "label_errors.csv").write_text(label_errors(named[-2:], classes), "utf-8")
@@ -75,6 +77,22 @@ def make_run(
     }
     (folder / "check.json").write_text(json.dumps({"account": about["account"], "findings": [finding]}))
     return folder
+
+
+def promising(classes: tuple[str, ...]) -> ModelMetadata:
+    """What a model file states whose answers are sure from 60 % on."""
+    limits = VerdictLimits(
+        basis="calibration",
+        image_count=100,
+        max_error=0.05,
+        level=0.95,
+        sure=0.6,
+        sure_images=60,
+        error_bound=0.0487,
+        coverage=0.95,
+        candidate=0.2,
+    )
+    return ModelMetadata(classes=classes, framing=Framing(size=(16, 16)), verdict=limits)
 
 
 def label_errors(paths: tuple[str, ...], classes: tuple[str, ...]) -> str:

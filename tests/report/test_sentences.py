@@ -5,7 +5,7 @@ import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.report.render import NO_BREAK_SPACE, percent
-from vidi.report.sentences import expectation, headline, honesty, more_images, suspicion, untested, weakness
+from vidi.report.sentences import expectation, headline, honesty, more_images, sureness, suspicion, untested, weakness
 
 
 def scored(labels, predicted, *, confidence=0.8, classes=("cat", "dog")):
@@ -121,3 +121,34 @@ def test_labels_that_may_be_wrong_are_counted(listed, left_out, end):
     found = {"images": 200, "listed": listed, "left_out": left_out}
 
     assert said(suspicion(found)) == f"Of 200 images that were learnt or chosen from, {end}"
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (
+            {"value": 0.02, "low": 0.005, "high": 0.06, "n": 100},
+            "of these 100, 2 were wrong (2.0 %; it promises at most 5.0 %). The others are worth a look.",
+        ),
+        (
+            {"value": 0.2, "low": 0.13, "high": 0.29, "n": 100},
+            "of these 100, 20 were wrong (20.0 %; more than it promised). The others are worth a look.",
+        ),
+    ],
+)
+def test_how_many_answers_are_sure(error, end):
+    found = {"max_error": 0.05, "sure_share": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 125}, "sure_error": error}
+
+    assert said(sureness(found)) == f"It calls 80 % of its answers sure; {end}"
+
+
+def test_where_no_answer_is_sure_it_says_why():
+    found = {
+        "max_error": 0.05,
+        "sure_share": {"value": 0.0, "low": 0.0, "high": 0.1, "n": 40},
+        "sure_error": {"value": None, "low": None, "high": None, "n": 0},
+    }
+
+    assert said(sureness(found)).startswith(
+        "It calls none of its answers on 40 images sure: too few calibration images"
+    )

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from vidi.data.inputs import BytesStore, find_paths
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import unescape_path
 from vidi.images.account import Account
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.write import set_metadata
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.predict import check_sort_folder, copy_by_class, exit_code, folder_name, predict_inputs
 from vidi.workflows.predictions import write_csv, write_json, write_json_lines, write_table
@@ -100,10 +103,13 @@ def test_json_holds_one_object_for_each_image_and_the_account(predictor: Predict
     assert document["account"]["found"] == 8
     assert document["account"]["refused"][0]["code"] == "not-an-image"
     for row in document["predictions"]:
-        assert list(row) == ["path", "label", "probability", "probabilities", "error", "notes"]
+        columns = ["path", "label", "probability", "verdict", "candidates", "probabilities", "error", "notes"]
+        assert list(row) == columns
         if row["error"] is None:
             assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
             assert row["probability"] == row["probabilities"][row["label"]]
+            assert row["verdict"] is None  # of a model file without limits
+            assert row["candidates"] == [row["label"]]
         else:
             assert row["label"] is row["probability"] is row["probabilities"] is None
             assert set(row["error"]) == {"code", "message"}
@@ -156,9 +162,54 @@ def test_csv_rows_have_a_column_for_each_class(predictor: Predictor, folder: Pat
     write_csv(answers, stream, classes=predictor.classes)
 
     rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
-    assert list(rows[0])[:6] == ["path", "label", "probability", "error", "notes", "p:class 0"]
+    columns = ["path", "label", "probability", "verdict", "candidates", "error", "notes", "p:class 0"]
+    assert list(rows[0])[:8] == columns
     assert [row["error"] for row in rows if row["error"]] == ["not-an-image"]
     assert all(float(row["probability"]) > 1 / 4 for row in rows if not row["error"])
+
+
+def promising(path: Path, *, sure: float, candidate: float | None) -> Predictor:
+    """A model file that states limits."""
+    limits = VerdictLimits(
+        basis="calibration",
+        image_count=100,
+        max_error=0.05,
+        level=0.95,
+        sure=sure,
+        coverage=0.95,
+        candidate=candidate,
+    )
+    model = tiny_model(path / "model.onnx", classes=4)
+    set_metadata(model.path, replace(model.metadata, verdict=limits))
+    return Predictor.load(model.path)
+
+
+def test_verdict_and_candidates_stand_in_every_form(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+    predictor = promising(tmp_path, sure=0.0, candidate=0.0)
+    answers, account = predict(predictor, [str(tmp_path / "a.png")])
+    table, document, rows = io.StringIO(), io.StringIO(), io.StringIO()
+
+    write_table(answers, table, paths=["a.png"])
+    write_json(answers, document, model=predictor.model, account=account)
+    write_csv(answers, rows, classes=predictor.classes)
+
+    names = [name for name, _ in answers[0].prediction.top(4)]
+    assert table.getvalue().rstrip().endswith(f"%  sure, or {names[1]}, {names[2]}, {names[3]}")
+    row = json.loads(document.getvalue())["predictions"][0]
+    assert (row["verdict"], row["candidates"]) == ("sure", names)
+    (cells,) = csv.DictReader(io.StringIO(rows.getvalue()))
+    assert (cells["verdict"], cells["candidates"]) == ("sure", "|".join(names))
+
+
+def test_an_answer_below_the_limit_is_unsure_and_keeps_itself_as_a_candidate(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+
+    answers, _ = predict(promising(tmp_path, sure=1.0, candidate=None), [str(tmp_path / "a.png")])
+
+    (answer,) = answers
+    assert answer.prediction.verdict == "unsure"
+    assert answer.prediction.candidates == (answer.prediction.label,)
 
 
 def test_the_table_is_aligned(predictor: Predictor):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from vidi.cli.calibrate import calibrate
 from vidi.cli.check import check
 from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
@@ -26,6 +27,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "train": train,
     "tune": tune,
     "evaluate": evaluate,
+    "calibrate": calibrate,
     "predict": predict,
     "report": report,
     "inspect": inspect,

@@ -57,6 +57,14 @@ NoImages = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to write; runs/NAME when left out.")
 ]
+MaxError = Annotated[
+    float | None,
+    typer.Option("--max-error", metavar="SHARE", help="At most so many of the sure answers are wrong (0.05)."),
+]
+Coverage = Annotated[
+    float | None,
+    typer.Option("--coverage", metavar="SHARE", help="At least so often the truth is among the candidates (0.95)."),
+]
 NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in anything that is written.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
 

@@ -92,6 +92,8 @@ def train(
         bool,
         typer.Option("--learning-curve", help="Say what more images would bring, also for a network from scratch."),
     ] = False,
+    max_error: options.MaxError = None,
+    coverage: options.Coverage = None,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
     from_weights: Annotated[
@@ -122,6 +124,7 @@ def train(
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
+    from vidi.evaluation.limits import Promise
     from vidi.workflows import train as story
     from vidi.workflows.preview import write_preview
 
@@ -142,6 +145,7 @@ def train(
         asked=options.asked(context.params),
         ensemble=ensemble,
         ensemble_by=ensemble_by,
+        promise=Promise.of(max_error=max_error, coverage=coverage),
         workers=workers,
         images=not no_images,
         output=output,

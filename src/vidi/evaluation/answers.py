@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_in_list, escape_path, write_whole
 from vidi.metrics.arrays import Floats, Labels
+from vidi.model_file.metadata import ModelMetadata
+from vidi.prediction.prediction import decide
 
 TEST, EXTRA = "test", "extra"
-COLUMNS = ("path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability")
+COLUMNS = (
+    "path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability",
+    "verdict", "candidates",
+)  # fmt: skip
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 
 
@@ -100,8 +105,13 @@ class Answers:
         )
 
 
-def write_predictions(path: Path, answers: Answers) -> None:
+def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> None:
     """Write predictions.csv whole: one row for each image, paths escaped so that they can be read back exactly.
+
+    Args:
+        path: the file.
+        answers: what the model said.
+        metadata: of the model; its limits give verdict and candidates.
 
     After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200.
     """
@@ -111,6 +121,7 @@ def write_predictions(path: Path, answers: Answers) -> None:
     writer.writerow([*COLUMNS, *(f"p:{escape_path(name)}" for name in names)])
     for row, (label, predicted) in enumerate(zip(answers.labels, answers.predicted, strict=True)):
         probabilities = answers.probabilities[row]
+        shipped = decide(probabilities, metadata)
         writer.writerow(
             [
                 escape_path(answers.paths[row]),
@@ -122,6 +133,8 @@ def write_predictions(path: Path, answers: Answers) -> None:
                 escape_path(answers.classes[predicted]),
                 _short(probabilities[predicted]),
                 _short(probabilities[label]) if label >= 0 else "",
+                shipped.verdict or "",
+                "|".join(map(escape_in_list, shipped.candidates)),
                 *(_short(value) for value in (probabilities if names else ())),
             ]
         )

@@ -9,8 +9,10 @@ import numpy as np
 from vidi.evaluation.answers import EXTRA, TEST, Answers
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluation import Evaluation, rounded
+from vidi.evaluation.verdicts import evaluate_verdicts
 from vidi.files import write_whole
 from vidi.metrics.ranking import area_under_roc
+from vidi.model_file.limits import VerdictLimits
 
 SCHEMA = 1
 WITHOUT_COPIES = "without_near_copies"
@@ -55,6 +57,18 @@ def describe_foreign(answers: Answers) -> dict[str, object] | None:
     }
 
 
+def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int) -> dict[str, object] | None:
+    """What became of the model's promises on each part of the test images, for metrics.json; None without limits."""
+    if limits is None:
+        return None
+    parts, known = np.array(answers.parts), answers.labels >= 0
+    return {
+        part: evaluate_verdicts(answers.only((parts == part) & known), limits, seed=seed).as_json()
+        for part in (TEST, EXTRA)
+        if ((parts == part) & known).any()
+    }
+
+
 def metrics_document(
     answers: Answers, figures: Mapping[str, Evaluation], *, about: Mapping[str, object]
 ) -> dict[str, object]:
@@ -63,7 +77,8 @@ def metrics_document(
     Args:
         answers: what was scored.
         figures: from `evaluate_parts`.
-        about: further sections that the report shows: `model`, `data`, `calibration`, `account`, `test_uses`.
+        about: further sections that the report shows: `model`, `data`, `calibration`, `verdicts`, `account`,
+            `test_uses`.
     """
     return {
         "schema": SCHEMA,

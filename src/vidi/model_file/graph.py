@@ -23,7 +23,7 @@ def build_graph(network: onnx.GraphProto, metadata: ModelMetadata) -> onnx.Graph
     parts = GraphParts()
     add_preprocessing(parts, metadata.framing, metadata.normalisation)
     _add_network(parts, network, PREFIX + "inputs")
-    _add_answer(parts, metadata.calibration or Calibration())
+    add_answer(parts, metadata.calibration or Calibration(), len(metadata.classes))
     outputs = {value.name: value for value in network.output}
     class_count = len(metadata.classes)
     given = [
@@ -72,13 +72,28 @@ def _add_network(parts: GraphParts, network: onnx.GraphProto, inputs: str) -> No
         parts.nodes.append(copy)
 
 
-def _add_answer(parts: GraphParts, calibration: Calibration) -> None:
+def add_answer(parts: GraphParts, calibration: Calibration, class_count: int) -> None:
     """The affine calibration of the logits, then softmax."""
-    scale = parts.constant("calibration.scale", np.array(calibration.scale, np.float32))
+    matrix = calibration.matrix(class_count)
+    scale = np.array(calibration.scale, np.float32) if matrix is None else matrix.T.astype(np.float32)
+    operator = "Mul" if matrix is None else "MatMul"
+    scaled = parts.node(operator, ["logits", parts.constant("calibration.scale", scale)], "scaled")
     shift = parts.constant("calibration.shift", np.array(calibration.shift, np.float32))
-    scaled = parts.node("Mul", ["logits", scale], "scaled")
     calibrated = parts.node("Add", [scaled, shift], "calibrated")
     parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
+
+
+def replace_answer(graph: onnx.GraphProto, calibration: Calibration, class_count: int) -> None:
+    """Put another calibration, of whatever kind, in the place of a written graph's."""
+    parts = GraphParts()
+    add_answer(parts, calibration, class_count)
+    ours = {node.name for node in parts.nodes}
+    nodes = [node for node in graph.node if node.name not in ours] + parts.nodes
+    names = {tensor.name for tensor in parts.initializers}
+    tensors = [tensor for tensor in graph.initializer if tensor.name not in names] + parts.initializers
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(tensors)
 
 
 def _shape(value: onnx.ValueInfoProto) -> list[int | str]:

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.values import Json
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
@@ -20,10 +24,10 @@ class Normalisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The affine step between logits and softmax: logits * scale + shift."""
+    """The affine step between logits and softmax: logits * scale + shift, or a matrix in place of the scale."""
 
     method: str = "temperature"  # how the numbers were found
-    scale: tuple[float, ...] = (1.0,)  # one for all classes (1 / temperature), or one for each
+    scale: tuple[float, ...] = (1.0,)  # one for all classes (1 / temperature), one for each, or a matrix row by row
     shift: tuple[float, ...] = (0.0,)  # one for all classes, or one for each
     image_count: int = 0  # images it was fitted on
     figures: Mapping[str, Json] = field(default_factory=dict)  # calibration error before and after, and the like
@@ -37,6 +41,22 @@ class Calibration:
         """
         (scale,) = self.scale
         return 1 / scale
+
+    def matrix(self, class_count: int) -> NDArray[np.float64] | None:
+        """(classes, classes) float64: what the logits are multiplied by; None where each is scaled by itself.
+
+        >>> Calibration(scale=(1.0, 0.0, 0.5, 2.0)).matrix(2).tolist()
+        [[1.0, 0.0], [0.5, 2.0]]
+        """
+        if len(self.scale) != class_count * class_count:
+            return None
+        return np.array(self.scale).reshape(class_count, class_count)
+
+    def apply(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The calibrated logits (batch, classes), as the model file's graph computes them."""
+        matrix = self.matrix(logits.shape[1])
+        scaled = logits * np.array(self.scale) if matrix is None else logits @ matrix.T
+        return np.asarray(scaled + np.array(self.shift), np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +85,7 @@ class ModelMetadata:
     unfinished: str | None = None  # why it is not a finished model: the run was cut before calibration and test
     calibration: Calibration | None = None
     test: Mapping[str, Json] | None = None  # test figures with their intervals
-    verdict: Mapping[str, Json] | None = None  # limits for sure, unsure, unknown
+    verdict: VerdictLimits | None = None  # limits for sure, unsure, unknown, and for candidates
     operating_points: Mapping[str, Json] | None = None
     data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
     recipe: Mapping[str, Json] | None = None
@@ -136,12 +156,14 @@ def check_calibration(calibration: Calibration, class_count: int) -> None:
     """Refuse a calibration that does not fit the classes.
 
     Raises:
-        ModelError: scale or shift has neither one number nor one for each class, or a scale is not above zero.
+        ModelError: scale or shift has neither one number nor one for each class, and the scale is no matrix either; or
+            a scale is not above zero.
     """
-    fits = all(len(numbers) in (1, class_count) for numbers in (calibration.scale, calibration.shift))
-    if not fits or not all(scale > 0 for scale in calibration.scale):
+    fits = len(calibration.scale) in (1, class_count, class_count**2) and len(calibration.shift) in (1, class_count)
+    is_matrix = len(calibration.scale) == class_count**2
+    if not fits or not (is_matrix or all(scale > 0 for scale in calibration.scale)):
         raise ModelError(
             f"the calibration has {len(calibration.scale)} scales and {len(calibration.shift)} shifts "
             f"for {class_count} classes",
-            "Give one positive scale and one shift, or one of each for every class.",
+            "Give one positive scale and one shift, one of each for every class, or a matrix row by row.",
         )

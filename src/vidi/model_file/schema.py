@@ -5,6 +5,7 @@ from typing import Literal
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
+from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, Normalisation
 from vidi.model_file.values import (
     Json,
@@ -98,7 +99,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "weights_digest": metadata.weights_digest,
         "unfinished": metadata.unfinished,
         "test": metadata.test,
-        "verdict": metadata.verdict,
+        "verdict": None if metadata.verdict is None else limits_to_json(metadata.verdict),
         "operating_points": metadata.operating_points,
         "data": metadata.data,
         "recipe": metadata.recipe,
@@ -132,7 +133,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         weights_digest=text_entry(document, "weights_digest"),
         unfinished=text_or_none(document, "unfinished"),
         test=object_or_none(document, "test"),
-        verdict=object_or_none(document, "verdict"),
+        verdict=limits_from_json(object_or_none(document, "verdict")),
         operating_points=object_or_none(document, "operating_points"),
         data=object_or_none(document, "data"),
         recipe=object_or_none(document, "recipe"),

@@ -84,6 +84,19 @@ def text_or_none(document: Mapping[str, Json], name: str) -> str | None:
     return None if entry(document, name) is None else text_entry(document, name)
 
 
+def number_entry(document: Mapping[str, Json], name: str) -> float:
+    """A finite number that must be there."""
+    value = entry(document, name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise wrong_value(name, "a finite number", value)
+    return float(value)
+
+
+def number_or_none(document: Mapping[str, Json], name: str) -> float | None:
+    """A finite number, or null."""
+    return None if entry(document, name) is None else number_entry(document, name)
+
+
 def integer_entry(document: Mapping[str, Json], name: str) -> int:
     """A whole number that must be there."""
     value = entry(document, name)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from vidi.errors import ModelError
 from vidi.files import write_whole
-from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, OWN_PREFIX, TensorView, digest_file, digest_weights
+from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
-from vidi.model_file.graph import build_graph
+from vidi.model_file.graph import build_graph, replace_answer
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_text, viewer_keys
@@ -78,7 +78,7 @@ def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
         if old != new:
             raise ModelError(f"the {name} of {path.name} cannot be changed afterwards", "Train or export it anew.")
     model = onnx.load_model_from_string(before.data)
-    _set_calibration(model.graph, metadata.calibration or Calibration())
+    replace_answer(model.graph, metadata.calibration or Calibration(), len(metadata.classes))
     write_whole(before.path, _with_metadata(model, metadata))
     return read_model(before.path)
 
@@ -92,14 +92,6 @@ def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMeta
         metadata: what else the file says about itself from now on; its own words where left out.
     """
     return set_metadata(path, replace(metadata or read_model(path).metadata, calibration=calibration))
-
-
-def _set_calibration(graph: onnx.GraphProto, calibration: Calibration) -> None:
-    for tensor in graph.initializer:
-        if tensor.name == OWN_PREFIX + "calibration.scale":
-            tensor.CopyFrom(numpy_helper.from_array(np.array(calibration.scale, np.float32), tensor.name))
-        elif tensor.name == OWN_PREFIX + "calibration.shift":
-            tensor.CopyFrom(numpy_helper.from_array(np.array(calibration.shift, np.float32), tensor.name))
 
 
 def _with_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> bytes:
@@ -144,7 +136,7 @@ def _check_evidence(session: onnxruntime.InferenceSession, calibration: Calibrat
         return
     images = draw_golden_image((32, 32))[None]
     evidence, probabilities = session.run(["evidence", "probabilities"], {"images": images})
-    logits = evidence.mean(axis=(2, 3), dtype=np.float64) * calibration.scale + calibration.shift
+    logits = calibration.apply(evidence.mean(axis=(2, 3), dtype=np.float64))
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     difference = float(np.abs(powers / powers.sum(axis=1, keepdims=True) - probabilities).max())
     if not difference < EVIDENCE_TOLERANCE:

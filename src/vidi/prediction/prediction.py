@@ -1,12 +1,18 @@
 """From a row of probabilities to an answer."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.metrics.conformal import find_candidates
+from vidi.metrics.selective import RANKINGS
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
+
+Verdict = Literal["sure", "unsure", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +24,8 @@ class Prediction:
     probability: float  # of `label`, calibrated
     probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1
     classes: tuple[str, ...]  # the model's
+    verdict: Verdict | None  # None: the model file states no limits
+    candidates: tuple[str, ...]  # classes that it may be, `label` always among them; the most probable first
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, falling; equal ones in the model's order."""
@@ -40,5 +48,32 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> Predi
             f"probabilities of shape {probabilities.shape} for {len(metadata.classes)} classes",
             "Give one row, with one probability for each class of the model.",
         )
-    index = int(probabilities.argmax())
-    return Prediction(metadata.classes[index], index, float(probabilities[index]), probabilities, metadata.classes)
+    index, limits = int(probabilities.argmax()), metadata.verdict
+    return Prediction(
+        label=metadata.classes[index],
+        label_index=index,
+        probability=float(probabilities[index]),
+        probabilities=probabilities,
+        classes=metadata.classes,
+        verdict=None if limits is None else find_verdict(probabilities, limits),
+        candidates=_candidates(probabilities, metadata),
+    )
+
+
+def find_verdict(probabilities: NDArray[np.float32], limits: VerdictLimits) -> Verdict:
+    """How far an answer may be relied on.
+
+    Args:
+        probabilities: (classes,) float32.
+        limits: of the model; where it could not promise anything, no answer is sure.
+    """
+    score = float(RANKINGS[limits.ranking](probabilities[None])[0])
+    return "sure" if limits.sure is not None and score >= limits.sure else "unsure"
+
+
+def _candidates(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> tuple[str, ...]:
+    """The classes at or above the limit, falling; the most probable one alone where there is no limit."""
+    limit = None if metadata.verdict is None else metadata.verdict.candidate
+    rows = np.flatnonzero(find_candidates(probabilities[None], np.inf if limit is None else limit)[0])
+    order = rows[np.argsort(-probabilities[rows], kind="stable")]
+    return tuple(metadata.classes[row] for row in order.tolist())

@@ -9,6 +9,7 @@ from vidi.figures.learning import draw_learning_curve
 from vidi.figures.more_images import draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability
+from vidi.figures.risk_coverage import draw_risk_coverage
 from vidi.report.render import visible
 from vidi.report.run_files import Epoch
 
@@ -74,6 +75,16 @@ def draw_learning(found: Mapping[str, Any] | None) -> Markup | None:
     if found is None:
         return None
     return _trusted(draw_more_images(found["counts"], found["errors"], found["reach"], images=found["images"]))
+
+
+def draw_risk(verdicts: Mapping[str, Any] | None) -> Markup | None:
+    """Errors among the answers, by how many are given; None without test images or limits."""
+    if verdicts is None or not verdicts["risk_coverage"]["risk"]:
+        return None
+    share, error = verdicts["sure_share"]["value"], verdicts["sure_error"]["value"]
+    curve = verdicts["risk_coverage"]
+    sure = None if error is None else (share, error)
+    return _trusted(draw_risk_coverage(curve["answered"], curve["risk"], sure=sure, max_error=verdicts["max_error"]))
 
 
 def _trusted(svg: str) -> Markup:

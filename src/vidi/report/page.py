@@ -11,7 +11,14 @@ from vidi.images.store import ImageStore
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile
 from vidi.report import sentences
-from vidi.report.drawings import best_epoch, draw_history, draw_learning, draw_rankings, draw_test_reliability
+from vidi.report.drawings import (
+    best_epoch,
+    draw_history,
+    draw_learning,
+    draw_rankings,
+    draw_risk,
+    draw_test_reliability,
+)
 from vidi.report.findings import ShownFinding, choose_findings
 from vidi.report.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.layers import Layer, describe_layers
@@ -85,6 +92,7 @@ def write_report(
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
     test = files.metrics.get("test")
+    verdicts = (files.metrics.get("verdicts") or {}).get("test")
     kept_epoch = files.metrics.get("training", {}).get("best_epoch")
     return {
         "name": _name_of(files),
@@ -106,6 +114,9 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
+        "verdicts": verdicts,
+        "sureness": "" if verdicts is None else sentences.sureness(verdicts),
+        "risk_coverage": draw_risk(verdicts),
         "more_images": sentences.more_images(files.metrics.get("learning_curve")),
         "learning_curve": files.metrics.get("learning_curve"),
         "images_curve": draw_learning(files.metrics.get("learning_curve")),

@@ -28,6 +28,8 @@ class AnsweredImage:
     predicted: str
     probability: float  # of the predicted class
     truth_probability: float | None  # of the true class; None where it is foreign to the model
+    verdict: str = ""  # sure, unsure or unknown; empty where the model states no limits
+    others: tuple[str, ...] = ()  # further candidates
 
     @property
     def is_right(self) -> bool:
@@ -137,6 +139,8 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
                 predicted=unescape_path(row["predicted"]),
                 probability=float(row["probability"]),
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
+                verdict=row.get("verdict") or "",
+                others=tuple(unescape_path(name) for name in (row.get("candidates") or "").split("|")[1:]),
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

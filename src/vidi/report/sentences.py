@@ -85,6 +85,28 @@ def honesty(test: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
+def sureness(verdicts: Mapping[str, Any]) -> str:
+    """How many answers it calls sure, and how many of these were wrong.
+
+    Args:
+        verdicts: one part of the section `verdicts` of metrics.json.
+    """
+    sure, error, n = verdicts["sure_share"], verdicts["sure_error"], verdicts["sure_share"]["n"]
+    if error["value"] is None:
+        return (
+            f"It calls none of its answers on {_images(n)} sure: too few calibration images, or too many errors among "
+            f"them, to promise that at most {percent(verdicts['max_error'], digits=1)} are wrong."
+        )
+    wrong = round(error["value"] * error["n"])
+    were = "was" if wrong == 1 else "were"
+    broken = error["low"] is not None and error["low"] > verdicts["max_error"]
+    kept = "more than it promised" if broken else f"it promises at most {percent(verdicts['max_error'], digits=1)}"
+    return (
+        f"It calls {percent(sure['value'])} of its answers sure; of these {error['n']:,}, {wrong:,} {were} wrong "
+        f"({percent(error['value'], digits=1)}; {kept}). The others are worth a look."
+    )
+
+
 def suspicion(found: Mapping[str, Any] | None) -> str:
     """How many labels are likely wrong.
 

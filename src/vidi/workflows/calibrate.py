@@ -1,15 +1,18 @@
-"""Honest probabilities: a temperature fitted on images that the network has not learnt from."""
+"""Honest probabilities, and what may be promised of them, from images that the network has not learnt from."""
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
 from vidi.machine import Deadline
-from vidi.metrics.temperature import Temperature, fit_temperature
+from vidi.metrics.affine import fit_affine
+from vidi.model_file.limits import Basis, Ranking, VerdictLimits
+from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -23,20 +26,31 @@ from vidi.workflows.run_folder import LABEL_ERRORS, MODEL
 from vidi.workflows.study import study_labels
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated:
+    """What a model file states beside its weights."""
+
+    step: Calibration
+    limits: VerdictLimits
+
+
 def calibrate_model(
     folder: Path,
     prepared: Prepared,
     trained: TrainedNetwork,
     *,
+    promise: Promise,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
-) -> Temperature | None:
-    """The temperature for a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
+) -> Calibrated | None:
+    """The calibration of a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
 
     Returns:
-        The temperature; None where the user stopped it.
+        The affine step and the limits; None where the user stopped it.
     """
+    basis: Basis = "out-of-fold" if needs_folds(prepared) else "calibration"
+    held_out = None
     if needs_folds(prepared) and trained.held_out is not None:
         rows, probabilities = trained.held_out.rows, trained.held_out.probabilities
     elif needs_folds(prepared):
@@ -47,12 +61,21 @@ def calibrate_model(
         if not (folder / LABEL_ERRORS).exists():
             study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
     else:
-        rows = prepared.split.rows("calibration")
-        probabilities = answer_pixels(Predictor.load(folder / MODEL), prepared.pixels, rows)
-    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1]
-    temperature = fit_temperature(probabilities, prepared.labels[rows], groups=groups.astype(np.int64))
-    events.say(f"calibration on {len(rows):,} images: {temperature.sentence}")
-    return temperature
+        predictor = Predictor.load(folder / MODEL)
+        rows, held_out = prepared.split.rows("calibration"), prepared.split.rows("validation")
+        probabilities = answer_pixels(predictor, prepared.pixels, rows)
+    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+    labels = prepared.labels[rows]
+    fitted = fit_affine(probabilities, labels, groups=groups)
+    ranking: Ranking = "probability"
+    if held_out is not None and len(held_out):
+        seen = fitted.step.apply(answer_pixels(predictor, prepared.pixels, held_out))
+        ranking = choose_ranking(seen, prepared.labels[held_out])
+    limits = find_limits(fitted.probabilities, labels, groups=groups, promise=promise, basis=basis, ranking=ranking)
+    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
+    for sentence in describe_limits(limits):
+        events.say(sentence)
+    return Calibrated(step=as_calibration(fitted), limits=limits)
 
 
 def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -7,8 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from vidi.evaluation.uses import digest_of_images
-from vidi.metrics.temperature import Temperature
-from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation
+from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.values import Json
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.prepare import Prepared
@@ -22,7 +21,6 @@ def describe_model(
     *,
     run: str,
     unfinished: str | None = None,
-    temperature: Temperature | None = None,
     test: Mapping[str, Json] | None = None,
 ) -> ModelMetadata:
     """The metadata of a run's model file.
@@ -32,7 +30,6 @@ def describe_model(
         trained: the network and how it came about.
         run: the run's name, which is the model's version.
         unfinished: why it is not a finished model; None where it is one.
-        temperature: what calibration found.
         test: figures of the test part.
     """
     recipe: dict[str, Any] = trained.recipe.as_dict()
@@ -47,26 +44,11 @@ def describe_model(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         description=f"Tells {len(prepared.dataset.classes)} classes apart: {', '.join(prepared.dataset.classes[:20])}",
         unfinished=unfinished,
-        calibration=None if temperature is None else as_calibration(temperature),
         test=test,
         weights_license=trained.weights_license,
         data=describe_data(prepared),
         recipe=recipe,
         library_versions={name: version(name) for name in LIBRARIES},
-    )
-
-
-def as_calibration(temperature: Temperature) -> Calibration:
-    """The affine step that a fitted temperature stands for; the identity where it was not kept."""
-    return Calibration(
-        method="temperature" if temperature.is_kept else "none",
-        scale=(1 / temperature.value,),
-        image_count=temperature.image_count,
-        figures={
-            "log_loss_before": temperature.log_loss_before,
-            "log_loss_after": temperature.log_loss_after,
-            "sentence": temperature.sentence,
-        },
     )
 
 

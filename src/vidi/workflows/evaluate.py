@@ -15,7 +15,7 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.evaluation.uses import digest_of_images, record_use
@@ -106,8 +106,13 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         model_id=predictor.model.model_id,
         date=datetime.now(UTC),
     )
-    about = {**_about(predictor, dataset, match), "account": account.as_json(), "test_uses": uses}
-    write_predictions(folder / PREDICTIONS, answers)
+    about = {
+        **_about(predictor, dataset, match),
+        "verdicts": verdict_figures(answers, predictor.metadata.verdict, seed=request.seed),
+        "account": account.as_json(),
+        "test_uses": uses,
+    }
+    write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
     write_report(
         folder,

@@ -3,7 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from vidi.data.groups import join_links, links_of_equal
 from vidi.errors import DataError
+from vidi.evaluation.limits import Promise, as_calibration, find_limits
 from vidi.evaluation.uses import digest_of_images
 from vidi.files import digest_of
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
 from vidi.machine import Deadline
-from vidi.metrics.temperature import Temperature, fit_temperature
+from vidi.metrics.affine import fit_affine
 from vidi.model_file.metadata import ModelMetadata, Normalisation
+from vidi.model_file.read import read_model
 from vidi.model_file.write import recalibrate, write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -29,7 +31,7 @@ from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.calibrate import answer_pixels
-from vidi.workflows.describe import LIBRARIES, as_calibration, as_three
+from vidi.workflows.describe import LIBRARIES, as_three
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.folds import deal_folds
 from vidi.workflows.given import Given, frame_given, look_at_given
@@ -124,7 +126,7 @@ def fit_images(
         write_model(path, to_onnx(trained.network, recipe.image_size), _describe(request, kept, framing, trained))
         require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
         if len(calibration):
-            recalibrate(path, as_calibration(_temperature(Predictor.load(path), kept, calibration)))
+            _calibrate(path, kept, calibration)
         predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
     return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
 
@@ -212,10 +214,13 @@ def hold_out(
     return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
 
 
-def _temperature(predictor: Predictor, kept: _Kept, rows: NDArray[np.int64]) -> Temperature:
-    probabilities = answer_pixels(predictor, kept.pixels, rows)
+def _calibrate(path: Path, kept: _Kept, rows: NDArray[np.int64]) -> None:
+    """Give the model file the calibration and the limits that these images support."""
+    probabilities = answer_pixels(Predictor.load(path), kept.pixels, rows)
     groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
-    return fit_temperature(probabilities, kept.labels[rows], groups=groups)
+    fitted = fit_affine(probabilities, kept.labels[rows], groups=groups)
+    limits = find_limits(fitted.probabilities, kept.labels[rows], groups=groups, promise=Promise())
+    recalibrate(path, as_calibration(fitted), replace(read_model(path).metadata, verdict=limits))
 
 
 def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:

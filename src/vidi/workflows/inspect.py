@@ -132,7 +132,7 @@ def _calibration(model: ModelFile) -> str:
     if len(calibration.scale) == 1 and calibration.shift == (0.0,):
         kind = f"{calibration.method} {calibration.temperature:.3g}"
     else:
-        kind = f"{calibration.method}, {len(calibration.scale)} scales and {len(calibration.shift)} shifts"
+        kind = f"{calibration.method} scaling"
     return f"{kind}, fitted on {calibration.image_count:,} images"
 
 

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from vidi.files import escape_path
+from vidi.files import escape_in_list, escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.stream import Answer
 
 SCHEMA_VERSION = 1
+MOST_CANDIDATES_SHOWN = 3  # beside the answer, in lines for people
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
 
 
 def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[str], top: int = 1) -> None:
-    """Lines for people: path, class, probability, further classes, and what is to be remarked.
+    """Lines for people: path, class, probability, further classes, verdict and candidates, what is to be remarked.
 
     Args:
         answers: in any number.
@@ -39,8 +41,18 @@ def _line(answer: Answer, top: int) -> str:
         assert answer.error is not None  # noqa: S101  # an answer has one of the two
         return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
     shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(top)]
+    if answer.prediction.verdict is not None:
+        shown.append(_verdict(answer.prediction))
     notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
     return "  ".join(shown) + notes
+
+
+def _verdict(prediction: Prediction) -> str:
+    """How far the answer may be relied on, and what else it may be."""
+    others = [escape_path(name) for name in prediction.candidates[1:]]
+    shown = ", ".join(others[:MOST_CANDIDATES_SHOWN])
+    more = f" and {len(others) - MOST_CANDIDATES_SHOWN} more" if len(others) > MOST_CANDIDATES_SHOWN else ""
+    return f"{prediction.verdict}, or {shown}{more}" if others else str(prediction.verdict)
 
 
 def text_width(text: str) -> int:
@@ -90,7 +102,7 @@ def write_json_lines(
 
 
 def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[str], top: int | None = None) -> None:
-    """A table for programs: path, label, probability, error, notes, then one column for each class.
+    """A table for programs: path, label, probability, verdict, candidates, error, notes, one column for each class.
 
     Args:
         answers: written as they come.
@@ -102,13 +114,14 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
     ranks = range(1, min(top, len(classes)) + 1) if top is not None else ()
     further = [name for rank in ranks for name in (f"label_{rank}", f"probability_{rank}")]
     columns = further if top is not None else [f"p:{escape_path(name)}" for name in classes]
-    writer.writerow(["path", "label", "probability", "error", "notes", *columns])
+    writer.writerow(["path", "label", "probability", "verdict", "candidates", "error", "notes", *columns])
     for answer in answers:
         prediction = answer.prediction
-        fixed: list[str] = [escape_path(answer.path), "", "", answer.error.code if answer.error else ""]
+        fixed: list[str] = [escape_path(answer.path), "", "", "", "", answer.error.code if answer.error else ""]
         values: list[str] = [""] * len(columns)
         if prediction is not None:
             fixed[1:3] = escape_path(prediction.label), _short(prediction.probability)
+            fixed[3:5] = prediction.verdict or "", "|".join(map(escape_in_list, prediction.candidates))
             if top is None:
                 values = [_short(value) for value in prediction.probabilities]
             else:
@@ -118,7 +131,7 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
 
 
 def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:
-    """One answer: path, label, probability, probabilities, error, notes."""
+    """One answer: path, label, probability, verdict, candidates, probabilities, error, notes."""
     prediction = answer.prediction
     error: Json = None
     if answer.error is not None:
@@ -133,6 +146,8 @@ def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]
         "path": escape_path(answer.path),
         "label": None if prediction is None else prediction.label,
         "probability": None if prediction is None else _rounded(prediction.probability),
+        "verdict": None if prediction is None else prediction.verdict,
+        "candidates": None if prediction is None else list(prediction.candidates),
         "probabilities": probabilities,
         "error": error,
         "notes": list(answer.notes),

@@ -10,12 +10,11 @@ import numpy as np
 
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
-from vidi.metrics.temperature import Temperature
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
@@ -23,7 +22,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.describe import as_calibration, describe_data, describe_model
+from vidi.workflows.calibrate import Calibrated
+from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.gain import measure_gain, single_predictor
 from vidi.workflows.learn import as_training_data
@@ -66,7 +66,7 @@ def publish_finished(
     folder: Path,
     prepared: Prepared,
     trained: TrainedNetwork,
-    temperature: Temperature,
+    calibrated: Calibrated,
     *,
     with_images: bool,
     events: Events = SILENCE,
@@ -75,20 +75,21 @@ def publish_finished(
     path = folder / MODEL
     metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
-    calibrated = replace(metadata, unfinished=None, calibration=as_calibration(temperature))
+    promising = replace(metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits)
     scored = folder / f".scored-{MODEL}"
-    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), calibrated)
+    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising)
     predictor = Predictor.load(scored)
     answers, lost = answer_test_images(predictor, prepared)
     account = prepared.check.account.without(lost)
     figures = evaluate_parts(answers, seed=trained.recipe.seed)
     test = figures.get("test") if "test" in answers.parts else None
-    set_metadata(scored, replace(calibrated, test=None if test is None else short_figures(test)))
+    set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
     about = {
         "model": name_model(model, run=folder.name),
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+        "verdicts": verdict_figures(answers, calibrated.limits, seed=trained.recipe.seed),
         "account": account.as_json(),
         "split": {
             "leaks": [leak.sentence for leak in prepared.split.leaks],
@@ -101,7 +102,7 @@ def publish_finished(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),
     }
-    write_predictions(folder / PREDICTIONS, answers)
+    write_predictions(folder / PREDICTIONS, answers, promising)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
     scored.replace(path)
     write_model_card(folder)

@@ -32,6 +32,8 @@ def train(
     ensemble: int | None = None,
     recipe: Mapping[str, object] | None = None,
     overwrite: bool = False,
+    max_error: float | None = None,
+    coverage: float | None = None,
     images: bool = True,
 ) -> "Run":
     """Check, split, train, calibrate and test: from labelled images to a run folder with `model.onnx` and its report.
@@ -45,12 +47,16 @@ def train(
         ensemble: so many trainings become one model; one when left out.
         recipe: values of the recipe to set: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
             `augmentation.NAME`, such as `{"epochs": 5, "augmentation.flip": "none"}`.
+        max_error: at most this share of the answers called `sure` may be wrong; 0.05 when left out.
+        coverage: at least this often the truth is among an answer's candidates; 0.95 when left out.
         overwrite: replace an earlier run in `output`.
         images: False leaves every picture out of what is written, and nothing in the cache.
 
     Raises:
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
     """
+    from vidi.evaluation.limits import Promise
+
     wait_without_spinning()  # before torch is imported
     try:
         from vidi.workflows import train as story
@@ -63,6 +69,7 @@ def train(
         changes=dict(recipe or {}),
         minutes=minutes,
         ensemble=ensemble,
+        promise=Promise.of(max_error=max_error, coverage=coverage),
         images=images,
         output=None if output is None else Path(output),
         overwrite=overwrite,

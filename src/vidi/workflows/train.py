@@ -143,8 +143,9 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)
         calibration = calibrate_model(
-            folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events
-        )
+            folder, prepared, trained, promise=request.promise,
+            deadline=deadline, should_stop=should_stop, events=events,
+        )  # fmt: skip
         if calibration is None:  # the user stopped it
             return _unfinished(folder, prepared, trained)
     published = publish_finished(folder, prepared, trained, calibration, with_images=request.images, events=events)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from vidi.evaluation.limits import Promise
 from vidi.workflows.request import DataRequest
 from vidi.workflows.study import Asked
 
@@ -23,6 +24,7 @@ class TrainRequest:
     ensemble: int | None = None  # so many trainings become one model; None = one
     ensemble_by: str | None = None  # what they differ in: seeds (where left out) or folds
     asked: Asked = field(default_factory=Asked)  # what to find out about the images beyond what a run tells unasked
+    promise: Promise = field(default_factory=Promise)  # what sure answers and candidates are to keep
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -39,6 +41,7 @@ class TrainRequest:
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
         plain["asked"] = Asked(**plain.get("asked", {}))
+        plain["promise"] = Promise(**plain.get("promise", {}))
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}

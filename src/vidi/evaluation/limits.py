@@ -1,0 +1,138 @@
+"""The limits behind `sure` and `candidates`, from answers about images that the model has not learnt from."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from vidi.errors import UsageError
+from vidi.metrics.affine import Fitted
+from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
+from vidi.metrics.intervals import LEVEL
+from vidi.metrics.selective import MAX_ERROR, RANKINGS, find_sure_limit, images_for_error, risk_coverage_curve
+from vidi.model_file.limits import RANKINGS as NAMES
+from vidi.model_file.limits import Basis, Ranking, VerdictLimits
+from vidi.model_file.metadata import Calibration
+
+CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What the user wants the answers to keep."""
+
+    max_error: float = MAX_ERROR  # of the sure answers
+    coverage: float = COVERAGE  # of the candidates
+
+    def __post_init__(self) -> None:
+        for flag, value in (("--max-error", self.max_error), ("--coverage", self.coverage)):
+            if not 0.0005 <= value <= 0.9995:
+                raise UsageError(f"{flag} is {value}", "Use a share between 0 and 1, such as 0.05 or 0.95.")
+
+    @classmethod
+    def of(cls, *, max_error: float | None, coverage: float | None) -> Self:
+        """What the user said, and the usual where nothing was."""
+        given = {"max_error": max_error, "coverage": coverage}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+def find_limits(
+    probabilities: Floats,
+    labels: Labels,
+    *,
+    groups: Counts | None,
+    promise: Promise,
+    basis: Basis = "calibration",
+    ranking: Ranking = "probability",
+) -> VerdictLimits:
+    """The limits that keep a promise, as far as these images can show it.
+
+    Args:
+        probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
+        labels: (batch,) int; true class index.
+        groups: (batch,) int; images of one group are not independent. Each its own, where None.
+        promise: what to keep.
+        basis: where the answers come from.
+        ranking: what orders them by how sure they are.
+    """
+    is_right = probabilities.argmax(axis=1) == labels
+    sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
+    return VerdictLimits(
+        basis=basis,
+        image_count=len(labels),
+        ranking=ranking,
+        max_error=promise.max_error,
+        level=LEVEL,
+        sure=None if sure is None else sure.threshold,
+        sure_images=0 if sure is None else sure.image_count,
+        sure_errors=0 if sure is None else sure.errors,
+        error_bound=None if sure is None else sure.bound,
+        coverage=promise.coverage,
+        candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
+    )
+
+
+def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
+    """What orders answers best by how sure they are; the top probability, unless another is clearly better.
+
+    Args:
+        probabilities: (batch, classes) float, calibrated; of other images than the limits rest on.
+        labels: (batch,) int; true class index.
+    """
+    is_right = probabilities.argmax(axis=1) == labels
+    if not len(labels) or is_right.all():
+        return "probability"
+    areas: dict[Ranking, float] = {}
+    for name in NAMES.values():
+        curve = risk_coverage_curve(RANKINGS[name](probabilities), is_right)
+        assert curve is not None  # noqa: S101  # there are images
+        areas[name] = curve.area
+    best = min(areas, key=lambda name: areas[name])
+    return best if areas[best] < CLEARLY * areas["probability"] else "probability"
+
+
+def as_calibration(fitted: Fitted) -> Calibration:
+    """The affine step that was fitted, as the model file states it; the identity where none was kept."""
+    return Calibration(
+        method=fitted.step.method,
+        scale=tuple(fitted.step.scale.ravel().tolist()),
+        shift=tuple(fitted.step.shift.tolist()),
+        image_count=fitted.image_count,
+        figures={"log_losses": dict(fitted.log_losses), "sentence": fitted.sentence},
+    )
+
+
+def describe_limits(limits: VerdictLimits) -> tuple[str, str]:
+    """What is promised of sure answers, and of candidates, for people."""
+    word = "" if limits.basis == "calibration" else "estimated: "
+    return word + _describe_sure(limits), word + _describe_candidates(limits)
+
+
+def _describe_sure(limits: VerdictLimits) -> str:
+    if limits.sure is not None and limits.error_bound is not None:
+        return (
+            f"sure answers ({limits.sure_images / limits.image_count:.0%} of {limits.image_count:,} images): at most "
+            f"{limits.max_error:.1%} wrong, with {limits.level:.0%} certainty; {limits.sure_errors:,} of "
+            f"{limits.sure_images:,} were"
+        )
+    needed = images_for_error(limits.max_error, level=limits.level)
+    if limits.image_count < needed:
+        return (
+            f"no answer is called sure: to promise at most {limits.max_error:.1%} wrong takes {needed:,} images "
+            f"without an error, and there are {limits.image_count:,}"
+        )
+    return (
+        f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers could be wrong "
+        f"more often than {limits.max_error:.1%}"
+    )
+
+
+def _describe_candidates(limits: VerdictLimits) -> str:
+    if limits.candidate is None:
+        return (
+            f"no candidates beside the answer: to promise the truth among them {limits.coverage:.1%} of the time takes "
+            f"{images_for_coverage(limits.coverage):,} images, and there are {limits.image_count:,}"
+        )
+    return (
+        f"candidates (classes of at least {limits.candidate:.1%}): the truth is among them {limits.coverage:.1%} of "
+        "the time or more"
+    )

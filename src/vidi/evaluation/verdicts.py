@@ -1,0 +1,93 @@
+"""Whether a model's promises hold on test images: how often sure answers are wrong, and candidates hold the truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.evaluation import Estimate, rounded
+from vidi.evaluation.scores import number_groups
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.conformal import find_candidates
+from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
+from vidi.metrics.ranking import thinned
+from vidi.metrics.selective import RANKINGS, risk_coverage_curve
+from vidi.model_file.limits import VerdictLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictFigures:
+    """What became of the promises on one set of test images."""
+
+    limits: VerdictLimits
+    sure_share: Estimate  # of the images, those with a sure answer
+    sure_error: Estimate  # of the sure answers, wrong ones
+    coverage: Estimate  # of the images, those whose truth is a candidate
+    mean_candidates: float | None  # how many classes an image has on average
+    answered: tuple[float, ...]  # the risk-coverage curve, thinned: share that gets an answer …
+    risk: tuple[float, ...]  # … and the share of these answers that is wrong
+    risk_area: float | None  # the curve's mean risk: lower is better
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as they stand in metrics.json."""
+        return {
+            "max_error": self.limits.max_error,
+            "stated_coverage": self.limits.coverage,
+            "basis": self.limits.basis,
+            "ranking": self.limits.ranking,
+            "sure_share": self.sure_share.as_json(),
+            "sure_error": self.sure_error.as_json(),
+            "coverage": self.coverage.as_json(),
+            "mean_candidates": rounded(self.mean_candidates),
+            "risk_coverage": {
+                "answered": list(self.answered),
+                "risk": list(self.risk),
+                "area": rounded(self.risk_area),
+            },
+        }
+
+
+def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> VerdictFigures:
+    """Hold a model's answers to its limits.
+
+    Args:
+        answers: about test images of classes that the model knows.
+        limits: of the model file.
+        seed: for the resampling of groups.
+    """
+    labels, probabilities = answers.labels, answers.probabilities
+    groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
+    is_right = answers.predicted == labels
+    scores = RANKINGS[limits.ranking](probabilities)
+    is_sure = scores >= limits.sure if limits.sure is not None else np.zeros(len(labels), bool)
+    candidates = find_candidates(probabilities, np.inf if limits.candidate is None else limits.candidate)
+    is_covered = candidates[np.arange(len(labels)), labels]
+    curve = risk_coverage_curve(scores, is_right)
+    answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
+    everyone = np.ones(len(labels))
+    return VerdictFigures(
+        limits=limits,
+        sure_share=_share(is_sure, everyone, groups, seed=seed),
+        sure_error=_share(is_sure & ~is_right, is_sure, groups, seed=seed),
+        coverage=_share(is_covered, everyone, groups, seed=seed),
+        mean_candidates=float(candidates.sum(axis=1).mean()) if len(labels) else None,
+        answered=tuple(answered),
+        risk=tuple(risk),
+        risk_area=None if curve is None else curve.area,
+    )
+
+
+def _share(hits: Floats, among: Floats, groups: Counts, *, seed: int) -> Estimate:
+    """A share with its interval: Wilson's where images are independent, else the bootstrap's over groups."""
+    count = int(among.sum())
+    if not count:
+        return Estimate(None, None, 0)
+    interval = wilson_interval(int(hits.sum()), count)
+    if len(np.unique(groups)) < len(groups):
+        drawn = bootstrap_intervals(
+            lambda weights: np.array([(weights * hits).sum() / max((weights * among).sum(), 1e-9)]),
+            groups,
+            random=np.random.default_rng([seed, 2]),
+        )
+        interval = interval if drawn is None or drawn[0] is None else drawn[0].around(interval)
+    return Estimate(float(hits.sum() / count), interval, count)

@@ -1,0 +1,54 @@
+"""What is gained by leaving the doubtful images to people: errors among the answers, by how many are given."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_risk_coverage(
+    answered: Sequence[float],
+    risk: Sequence[float],
+    *,
+    sure: tuple[float, float] | None,
+    max_error: float,
+    name: str = "risk-coverage",
+) -> str:
+    """The risk-coverage curve as SVG, with the sure answers marked.
+
+    Args:
+        answered: share of the images that get an answer, rising; the most confident ones first.
+        risk: share of these answers that is wrong.
+        sure: (share of the images, share of wrong ones) of the answers called sure; None where none is.
+        max_error: what was promised of these; a dashed line.
+        name: unique on the page.
+    """
+
+    def draw(axes: "Axes") -> None:
+        axes.axhline(max_error, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="promised")
+        axes.plot(answered, risk, color=FIRST, label="this model")
+        if sure is not None:
+            axes.plot(*sure, color=SECOND, linestyle="none", marker="o", markersize=7, label="sure answers")
+        axes.set_xlim(0, 1.01)
+        axes.set_ylim(0, max(1.15 * max(risk), 1.6 * max_error))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+        axes.set_xlabel("images answered, the surest first")
+        axes.set_ylabel("wrong among these")
+        axes.legend(loc="upper left")
+
+    marked = (
+        "no answer is called sure"
+        if sure is None
+        else f"the {sure[0] * 100:.0f} % called sure are wrong {sure[1] * 100:.1f} % of the time"
+    )
+    return draw_svg(
+        draw,
+        name=name,
+        title="Errors among the answers, by how many are given",
+        description=f"Answering all images, {risk[-1] * 100:.1f} % are wrong; {marked}.",
+        size=(3.9, 4.5),
+    )

@@ -1,0 +1,117 @@
+"""Sets of candidates that hold the true class as often as was promised."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
+from vidi.metrics.intervals import LEVEL, Interval
+
+COVERAGE = 0.95  # how often the truth is among the candidates, unless the user says otherwise
+
+
+def candidate_limit(
+    probabilities: Floats, labels: Labels, *, coverage: float = COVERAGE, groups: Counts | None = None
+) -> float | None:
+    """The probability from which on a class is a candidate, so that the truth is one with at least this coverage.
+
+    Split conformal prediction: a new image's truth ranks anywhere among those of the calibration images, each place
+    equally likely. The candidates of an image are the classes at or above the limit.
+
+    Args:
+        probabilities: (batch, classes) float, of images that the model has not learnt from.
+        labels: (batch,) int; true class index.
+        coverage: 0 to 1.
+        groups: (batch,) int; images of one group stand or fall together, so the limit is drawn as from that many
+            images as there are groups. Each image its own, where left out.
+
+    Returns:
+        The limit; None with fewer than `images_for_coverage(coverage)` images, or groups.
+
+    Raises:
+        ShapeError: the two arrays do not describe the same images.
+
+    Source: Sadinle, Lei and Wasserman 2019, Least ambiguous set-valued classifiers with bounded error levels.
+
+    >>> probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]])
+    >>> candidate_limit(probabilities, np.array([0, 0, 0]), coverage=0.75)
+    0.4
+    """
+    check_answers(probabilities, labels)
+    units = len(labels) if groups is None else len(np.unique(groups))
+    if _rank(units, coverage) < 1:
+        return None
+    rank = math.floor(round((units + 1) * (1 - coverage) * len(labels) / units, 9))
+    of_truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    return float(np.partition(of_truth, rank - 1)[rank - 1])
+
+
+def images_for_coverage(coverage: float) -> int:
+    """How many calibration images the promise needs.
+
+    >>> images_for_coverage(0.95)
+    19
+    """
+    return math.ceil(round(1 / (1 - coverage), 9)) - 1
+
+
+def find_candidates(probabilities: Floats, limit: float) -> NDArray[np.bool_]:
+    """(batch, classes) bool: which classes are candidates; the most probable one always is.
+
+    Args:
+        probabilities: (batch, classes) float.
+        limit: of `candidate_limit`.
+
+    >>> find_candidates(np.array([[0.5, 0.4, 0.1], [0.3, 0.35, 0.35]]), 0.38).astype(int)
+    array([[1, 1, 0],
+           [0, 1, 0]])
+    """
+    candidates: NDArray[np.bool_] = probabilities >= limit
+    candidates[np.arange(len(candidates)), probabilities.argmax(axis=1)] = True
+    return candidates
+
+
+def coverage_of(probabilities: Floats, labels: Labels, limit: float) -> float | None:
+    """The share of images whose true class is a candidate; None without images.
+
+    Args:
+        probabilities: (batch, classes) float.
+        labels: (batch,) int; true class index.
+        limit: of `candidate_limit`.
+    """
+    check_answers(probabilities, labels)
+    if not len(labels):
+        return None
+    candidates = find_candidates(probabilities, limit)
+    return float(np.take_along_axis(candidates, labels[:, None], axis=1).mean())
+
+
+def coverage_band(
+    calibration_count: int, test_count: int, *, coverage: float = COVERAGE, level: float = LEVEL
+) -> Interval:
+    """Where the coverage of so many test images lies for a limit from so many calibration images, by chance alone.
+
+    It counts the classes at or above the limit alone; that the most probable class always belongs to them can only
+    lift it, and so can ties.
+
+    Args:
+        calibration_count: images of which `candidate_limit` was taken; as many as it needs.
+        test_count: images on which coverage is measured.
+        coverage: as promised.
+        level: how often the coverage lies within.
+
+    Source: Angelopoulos and Bates 2023, Conformal prediction: a gentle introduction, appendix C: the number of
+    covered images is beta-binomial.
+    """
+    from scipy.stats import betabinom
+
+    rank = _rank(calibration_count, coverage)
+    covered = betabinom(test_count, calibration_count + 1 - rank, rank)
+    low, high = covered.ppf([(1 - level) / 2, (1 + level) / 2])
+    return Interval(low=float(low) / test_count, high=float(high) / test_count)
+
+
+def _rank(count: int, coverage: float) -> int:
+    """Which of the true classes' probabilities, from the smallest on, is the limit; 0 where there are too few."""
+    return math.floor(round((count + 1) * (1 - coverage), 9))

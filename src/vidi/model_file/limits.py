@@ -1,0 +1,94 @@
+"""What a model file promises of its answers: from when on one is sure, and which classes are candidates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from vidi.errors import ModelError
+from vidi.model_file.values import Json, integer_entry, number_entry, number_or_none, object_entry, text_entry
+
+Basis = Literal["calibration", "out-of-fold"]
+Ranking = Literal["probability", "margin", "normalised-logit"]
+BASES: Mapping[str, Basis] = {"calibration": "calibration", "out-of-fold": "out-of-fold"}
+RANKINGS: Mapping[str, Ranking] = {
+    "probability": "probability",
+    "margin": "margin",
+    "normalised-logit": "normalised-logit",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictLimits:
+    """The limits, and the images that they rest on. A limit that is None could not be promised."""
+
+    basis: Basis  # images kept for it alone, or answers by networks that had not seen them: then it is an estimate
+    image_count: int
+    ranking: Ranking = "probability"  # what orders answers by how sure they are
+    max_error: float  # of the sure answers, at most this share is wrong …
+    level: float  # … with this certainty
+    sure: float | None = None  # answers that score at least this are sure
+    sure_images: int = 0  # calibration images that do
+    sure_errors: int = 0  # of these, wrong ones
+    error_bound: float | None = None  # what their true share does not exceed
+    coverage: float  # how often the truth is among the candidates, at least
+    candidate: float | None = None  # classes at least this probable are candidates
+    novelty: float | None = None  # images stranger than this are unknown
+
+    def __post_init__(self) -> None:
+        for name in ("max_error", "level", "coverage"):
+            value = object.__getattribute__(self, name)
+            if not 0 < value < 1:
+                raise ModelError(f"the verdict's {name} is {value}", "It must lie between 0 and 1.")
+
+
+def limits_to_json(limits: VerdictLimits) -> dict[str, Json]:
+    """The limits as plain values, for the file and for `vidi inspect --json`."""
+    return {
+        "basis": limits.basis,
+        "image_count": limits.image_count,
+        "ranking": limits.ranking,
+        "sure": {
+            "max_error": limits.max_error,
+            "level": limits.level,
+            "limit": limits.sure,
+            "images": limits.sure_images,
+            "errors": limits.sure_errors,
+            "bound": limits.error_bound,
+        },
+        "candidates": {"coverage": limits.coverage, "limit": limits.candidate},
+        "novelty_limit": limits.novelty,
+    }
+
+
+def limits_from_json(document: Mapping[str, Json] | None) -> VerdictLimits | None:
+    """What `limits_to_json` wrote, checked.
+
+    Raises:
+        ModelError: a value is missing or of the wrong kind.
+    """
+    if document is None:
+        return None
+    sure, candidates = object_entry(document, "sure"), object_entry(document, "candidates")
+    return VerdictLimits(
+        basis=BASES[_one_of(document, "basis", tuple(BASES))],
+        image_count=integer_entry(document, "image_count"),
+        ranking=RANKINGS[_one_of(document, "ranking", tuple(RANKINGS))],
+        max_error=number_entry(sure, "max_error"),
+        level=number_entry(sure, "level"),
+        sure=number_or_none(sure, "limit"),
+        sure_images=integer_entry(sure, "images"),
+        sure_errors=integer_entry(sure, "errors"),
+        error_bound=number_or_none(sure, "bound"),
+        coverage=number_entry(candidates, "coverage"),
+        candidate=number_or_none(candidates, "limit"),
+        novelty=number_or_none(document, "novelty_limit"),
+    )
+
+
+def _one_of(document: Mapping[str, Json], name: str, known: tuple[str, ...]) -> str:
+    value = text_entry(document, name)
+    if value not in known:
+        raise ModelError(
+            f"the verdict's {name} is {value!r}", f"This vidi knows {', '.join(known)}; install a newer one."
+        )
+    return value

@@ -1,0 +1,133 @@
+"""`vidi calibrate`: other promises, or other calibration images, for a finished model; its weights stay as they are."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.data.splitting.split_file import read_assignments
+from vidi.errors import DataError, ModelError, UsageError
+from vidi.evaluation.limits import Promise, as_calibration, describe_limits, find_limits
+from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.files import escape_path, written_whole
+from vidi.metrics.affine import fit_affine
+from vidi.model_file.read import ModelFile
+from vidi.model_file.write import recalibrate
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.run_folder import SPLITS
+
+CALIBRATION = "calibration"
+SAID_EVERY = 500  # images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateRequest:
+    """What the user asked for."""
+
+    model: Path  # model file or run folder
+    data: DataRequest
+    output: Path  # the new model file
+    promise: Promise = field(default_factory=Promise)
+    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
+    workers: int | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalibrated:
+    """What calibrating anew left behind."""
+
+    model: ModelFile
+    image_count: int
+    sentences: tuple[str, ...]  # how the logits are scaled, and what is promised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Answers before any calibration."""
+
+    probabilities: NDArray[np.float32]  # (images, classes)
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
+def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
+    """Write a model file with the same weights, calibrated on given images, with the limits that keep a promise.
+
+    Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
+    all images are. The test figures are left out of the new file: they were measured with the old calibration.
+
+    Raises:
+        ModelError: no model file, or an unfinished one.
+        DataError: no class in common, or no image that may be used.
+        UsageError: the output exists, or a rename is wrong.
+        ResourceError: the file cannot be written.
+    """
+    if request.output.exists() and not request.overwrite:
+        raise UsageError(f"{escape_path(request.output)} exists", "Name another file, or add --overwrite.")
+    before = Predictor.load(request.model)
+    if before.metadata.unfinished:
+        raise ModelError(
+            f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
+            "Finish its training first: `vidi train --resume RUN --finish`.",
+        )
+    dataset = read_source(request.data)
+    match = match_classes(before.classes, dataset.classes, renames=request.renames)
+    with written_whole(request.output) as temporary:
+        shutil.copyfile(before.model.path, temporary)
+        bare = recalibrate(temporary, None, replace(before.metadata, calibration=None, verdict=None, test=None))
+        seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
+        fitted = fit_affine(seen.probabilities, seen.labels, groups=seen.groups)
+        limits = find_limits(fitted.probabilities, seen.labels, groups=seen.groups, promise=request.promise)
+        recalibrate(temporary, as_calibration(fitted), replace(bare.metadata, verdict=limits))
+    return Recalibrated(
+        model=Predictor.load(request.output).model,
+        image_count=len(seen.labels),
+        sentences=(fitted.sentence, *describe_limits(limits)),
+    )
+
+
+def _answer(
+    predictor: Predictor,
+    run: Path,
+    dataset: Dataset,
+    match: ClassMatch,
+    request: CalibrateRequest,
+    *,
+    events: Events,
+) -> _Seen:
+    """The bare model's answers about every image that may be used."""
+    parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
+    index = {name: number for number, name in enumerate(predictor.classes)}
+    names, images = [match.names[label] for label in dataset.labels()], dataset.images
+    rows = [row for row, name in enumerate(names) if name in index]
+    stream = predictor.predict_files(
+        [images[row].path for row in rows],
+        store=dataset.store,
+        options=decode_options(request.data),
+        workers=request.workers,
+    )
+    probabilities, labels, groups, others = [], [], [], 0
+    for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
+        if done % SAID_EVERY == 0 or done == len(rows):
+            events.reading(done, len(rows))
+        if parts.get(answer.digest, CALIBRATION) != CALIBRATION:
+            others += 1
+        elif answer.prediction is not None:
+            probabilities.append(answer.prediction.probabilities)
+            labels.append(index[names[row]])
+            groups.append(images[row].group or answer.digest)
+    if not labels:
+        raise DataError(
+            f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
+            "them, was chosen on them or was tested on them",
+            "Give labelled images that the model has not seen.",
+        )
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return _Seen(probabilities=np.array(probabilities, np.float32), labels=np.array(labels), groups=numbers)
