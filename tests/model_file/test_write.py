@@ -10,6 +10,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
+from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.read import read_model
@@ -133,6 +134,22 @@ def test_a_matrix_is_what_the_metadata_says_and_can_be_taken_back(tmp_path: Path
     np.testing.assert_allclose(after.metadata.calibration.apply(logits), moved)
     assert after.weights_digest() == before.weights_digest()
     assert recalibrate(before.path, None).data == before.data
+
+
+def test_novelty_in_the_graph_is_what_numpy_computes(tmp_path: Path):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3)
+    plain = tiny_model(tmp_path / "plain.onnx")
+
+    model = write_model(tmp_path / "model.onnx", tiny_network(), tiny_metadata(), novelty=score)
+
+    given = run(model.data, images)
+    np.testing.assert_allclose(given["novelty"], score.of(given["embedding"]), rtol=1e-3, atol=1e-3)
+    assert model.weights_digest() == plain.weights_digest()
+    recalibrate(model.path, Calibration(scale=(0.5,)))
+    np.testing.assert_array_equal(run(read_model(model.path).data, images)["novelty"], given["novelty"])
+    assert recalibrate(model.path, None).data == model.data
 
 
 def test_limits_are_read_back_as_they_were_written(tmp_path: Path):

@@ -43,7 +43,7 @@ def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
     start_from(network, weights_of(to_onnx(trained.eval(), SIZE)), inputs=inputs)
 
     with torch.no_grad():
-        torch.testing.assert_close(network.train()(inputs), trained.train()(inputs), atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(network.train()(inputs), trained.train()(inputs), atol=2e-2, rtol=1e-2)
 
 
 def test_statistics_that_do_not_fit_the_weights_change_nothing_in_training_mode():

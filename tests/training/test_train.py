@@ -29,7 +29,7 @@ def stop_after(steps: int):
 def test_every_network_learns_drawn_images(tmp_path, network):
     data = drawn_data(each=24)
     if network == "compact":
-        recipe = small_recipe(epochs=8)
+        recipe = small_recipe(epochs=12)
     else:
         recipe = small_recipe(
             network=network, optimizer="adam", learning_rate=3e-3, epochs=12, weight_decay=0.0, averaging=0.0,

@@ -155,12 +155,12 @@ def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
     last.images.setflags(write=False)  # as in the cache
 
     answered = answer_held_out(
-        held, small_recipe(epochs=25), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: False
+        held, small_recipe(epochs=40), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: False
     )
     stopped = answer_held_out(held, small_recipe(), last, folder=tmp_path / "t", deadline=FAR, should_stop=lambda: True)
 
     assert answered is not None
-    assert (answered.is_right.shape, answered.epochs) == ((12,), 25)
+    assert (answered.is_right.shape, answered.epochs) == ((12,), 40)
     assert answered.is_right.mean() >= 0.8
     assert stopped is None
 

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import class_folders, draw, encoded
-from tests.model_file.tiny import tiny_model
+from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import BytesStore, find_paths
 from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import unescape_path
 from vidi.images.account import Account
+from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.write import set_metadata
+from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.predict import check_sort_folder, copy_by_class, exit_code, folder_name, predict_inputs
 from vidi.workflows.predictions import write_csv, write_json, write_json_lines, write_table
@@ -103,7 +104,17 @@ def test_json_holds_one_object_for_each_image_and_the_account(predictor: Predict
     assert document["account"]["found"] == 8
     assert document["account"]["refused"][0]["code"] == "not-an-image"
     for row in document["predictions"]:
-        columns = ["path", "label", "probability", "verdict", "candidates", "probabilities", "error", "notes"]
+        columns = [
+            "path",
+            "label",
+            "probability",
+            "verdict",
+            "candidates",
+            "novelty",
+            "probabilities",
+            "error",
+            "notes",
+        ]
         assert list(row) == columns
         if row["error"] is None:
             assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -210,6 +221,25 @@ def test_an_answer_below_the_limit_is_unsure_and_keeps_itself_as_a_candidate(tmp
     (answer,) = answers
     assert answer.prediction.verdict == "unsure"
     assert answer.prediction.candidates == (answer.prediction.label,)
+
+
+def test_what_is_stranger_than_the_limit_is_unknown(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+    score = fit_novelty(np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 4)
+    limits = VerdictLimits(
+        basis="calibration", image_count=100, max_error=0.05, level=0.95, sure=0.0, coverage=0.95, novelty=1e9
+    )
+    verdicts = []
+    for limit in (1e9, -1e9):
+        metadata = replace(tiny_metadata(classes=4), verdict=replace(limits, novelty=limit))
+        path = write_model(tmp_path / "model.onnx", tiny_network(classes=4), metadata, novelty=score).path
+        answers, _ = predict(Predictor.load(path), [str(tmp_path / "a.png")])
+        verdicts.append(answers[0].prediction.verdict)
+        assert answers[0].prediction.novelty == pytest.approx(
+            float(Predictor.load(path).run(draw("disc")[None])["novelty"][0]), rel=1e-4
+        )
+
+    assert verdicts == ["sure", "unknown"]
 
 
 def test_the_table_is_aligned(predictor: Predictor):

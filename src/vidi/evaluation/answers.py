@@ -36,9 +36,11 @@ class Answers:
     digests: tuple[str, ...]  # SHA-256 of each file's bytes, "" where unknown
     groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
     near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
+    novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
 
     def __post_init__(self) -> None:
-        columns = (self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies)
+        columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
+        columns += [] if self.novelty is None else [self.novelty]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
                 f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
@@ -82,6 +84,10 @@ class Answers:
         chosen: Labels = self.probabilities.argmax(axis=1)
         return chosen
 
+    def novelty_of(self, row: int) -> float | None:
+        """How strange the model finds one image; None where it cannot tell."""
+        return None if self.novelty is None else float(self.novelty[row])
+
     def only(self, rows: NDArray[np.bool_]) -> "Answers":
         """The answers about some of the images.
 
@@ -102,7 +108,14 @@ class Answers:
             digests=pick(self.digests),
             groups=pick(self.groups),
             near_copies=tuple(self.near_copies[row] for row in kept),
+            novelty=None if self.novelty is None else self.novelty[rows],
         )
+
+
+def as_column(novelty: Sequence[float | None]) -> Floats | None:
+    """What a model said of each image as an array; None where it cannot tell."""
+    told = [value for value in novelty if value is not None]
+    return np.array(told) if told else None
 
 
 def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> None:
@@ -121,7 +134,7 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
     writer.writerow([*COLUMNS, *(f"p:{escape_path(name)}" for name in names)])
     for row, (label, predicted) in enumerate(zip(answers.labels, answers.predicted, strict=True)):
         probabilities = answers.probabilities[row]
-        shipped = decide(probabilities, metadata)
+        shipped = decide(probabilities, metadata, novelty=answers.novelty_of(row))
         writer.writerow(
             [
                 escape_path(answers.paths[row]),

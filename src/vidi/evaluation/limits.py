@@ -8,11 +8,13 @@ from vidi.metrics.affine import Fitted
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
 from vidi.metrics.intervals import LEVEL
+from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import MAX_ERROR, RANKINGS, find_sure_limit, images_for_error, risk_coverage_curve
 from vidi.model_file.limits import RANKINGS as NAMES
 from vidi.model_file.limits import Basis, Ranking, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
+UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
 
 
@@ -43,6 +45,7 @@ def find_limits(
     promise: Promise,
     basis: Basis = "calibration",
     ranking: Ranking = "probability",
+    novelty: Floats | None = None,
 ) -> VerdictLimits:
     """The limits that keep a promise, as far as these images can show it.
 
@@ -53,6 +56,7 @@ def find_limits(
         promise: what to keep.
         basis: where the answers come from.
         ranking: what orders them by how sure they are.
+        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
     is_right = probabilities.argmax(axis=1) == labels
     sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
@@ -68,7 +72,14 @@ def find_limits(
         error_bound=None if sure is None else sure.bound,
         coverage=promise.coverage,
         candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
+        novelty=None if novelty is None else _limit_of_novelty(novelty),
     )
+
+
+def _limit_of_novelty(novelty: Floats) -> float | None:
+    """Where known images end: a hundredth of them lie beyond, or, of few images, a fiftieth."""
+    found = (novelty_limit(novelty, share=share) for share in UNKNOWN_SHARES)
+    return next((limit for limit in found if limit is not None), None)
 
 
 def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
@@ -101,10 +112,12 @@ def as_calibration(fitted: Fitted) -> Calibration:
     )
 
 
-def describe_limits(limits: VerdictLimits) -> tuple[str, str]:
-    """What is promised of sure answers, and of candidates, for people."""
+def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
+    """What is promised of sure answers and of candidates, and what is called unknown, for people."""
     word = "" if limits.basis == "calibration" else "estimated: "
-    return word + _describe_sure(limits), word + _describe_candidates(limits)
+    unknown = "unknown: what is stranger than 99 in 100 of the images that were not learnt from"
+    promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
+    return promised if limits.novelty is None else (*promised, unknown)
 
 
 def _describe_sure(limits: VerdictLimits) -> str:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate, rounded
 from vidi.evaluation.scores import number_groups
-from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import find_candidates
 from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
 from vidi.metrics.ranking import thinned
@@ -20,6 +21,7 @@ class VerdictFigures:
     """What became of the promises on one set of test images."""
 
     limits: VerdictLimits
+    unknown_share: Estimate  # of the images, all of known classes, those that were called unknown
     sure_share: Estimate  # of the images, those with a sure answer
     sure_error: Estimate  # of the sure answers, wrong ones
     coverage: Estimate  # of the images, those whose truth is a candidate
@@ -35,6 +37,7 @@ class VerdictFigures:
             "stated_coverage": self.limits.coverage,
             "basis": self.limits.basis,
             "ranking": self.limits.ranking,
+            "unknown_share": self.unknown_share.as_json(),
             "sure_share": self.sure_share.as_json(),
             "sure_error": self.sure_error.as_json(),
             "coverage": self.coverage.as_json(),
@@ -59,14 +62,16 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
     is_right = answers.predicted == labels
     scores = RANKINGS[limits.ranking](probabilities)
-    is_sure = scores >= limits.sure if limits.sure is not None else np.zeros(len(labels), bool)
+    is_unknown = find_unknown(answers, limits)
+    is_sure = ~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure))
     candidates = find_candidates(probabilities, np.inf if limits.candidate is None else limits.candidate)
     is_covered = candidates[np.arange(len(labels)), labels]
     curve = risk_coverage_curve(scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
-    everyone = np.ones(len(labels))
+    everyone = np.ones(len(labels), bool)
     return VerdictFigures(
         limits=limits,
+        unknown_share=_share(is_unknown, everyone, groups, seed=seed),
         sure_share=_share(is_sure, everyone, groups, seed=seed),
         sure_error=_share(is_sure & ~is_right, is_sure, groups, seed=seed),
         coverage=_share(is_covered, everyone, groups, seed=seed),
@@ -77,7 +82,14 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     )
 
 
-def _share(hits: Floats, among: Floats, groups: Counts, *, seed: int) -> Estimate:
+def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
+    """(images,) bool: which images are called unknown."""
+    if answers.novelty is None or limits.novelty is None:
+        return np.zeros(len(answers.paths), bool)
+    return np.asarray(answers.novelty > limits.novelty, bool)
+
+
+def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Counts, *, seed: int) -> Estimate:
     """A share with its interval: Wilson's where images are independent, else the bootstrap's over groups."""
     count = int(among.sum())
     if not count:

@@ -7,14 +7,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidi.errors import ModelError
+from vidi.metrics.novelty import SMALLEST, NoveltyScore
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
 
 MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell
 
 
-def build_graph(network: onnx.GraphProto, metadata: ModelMetadata) -> onnx.GraphProto:
-    """One graph from `images` to `probabilities`, `embedding` and, where the network gives it, `evidence`.
+def build_graph(
+    network: onnx.GraphProto, metadata: ModelMetadata, novelty: NoveltyScore | None = None
+) -> onnx.GraphProto:
+    """One graph from `images` to `probabilities`, `embedding` and, where they can be told, `evidence` and `novelty`.
 
     Raises:
         ModelError: the network's input, outputs or names are not those that `write_model` describes.
@@ -23,6 +26,8 @@ def build_graph(network: onnx.GraphProto, metadata: ModelMetadata) -> onnx.Graph
     parts = GraphParts()
     add_preprocessing(parts, metadata.framing, metadata.normalisation)
     _add_network(parts, network, PREFIX + "inputs")
+    if novelty is not None:
+        add_novelty(parts, novelty)
     add_answer(parts, metadata.calibration or Calibration(), len(metadata.classes))
     outputs = {value.name: value for value in network.output}
     class_count = len(metadata.classes)
@@ -33,6 +38,8 @@ def build_graph(network: onnx.GraphProto, metadata: ModelMetadata) -> onnx.Graph
     if "evidence" in outputs and class_count <= MOST_EVIDENCE_CLASSES:
         shape = _shape(outputs["evidence"])[2:]
         given.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["batch", class_count, *shape]))
+    if novelty is not None:
+        given.append(helper.make_tensor_value_info("novelty", TensorProto.FLOAT, ["batch"]))
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", 3])
     return helper.make_graph(_needed(parts.nodes, given), "vidi", [images], given, parts.initializers)
 
@@ -52,7 +59,7 @@ def check_network(network: onnx.GraphProto) -> None:
         )
     names = [tensor.name for tensor in network.initializer]
     names += [name for node in network.node for name in node.output]
-    reserved = [name for name in names if name.startswith(PREFIX) or name in ("images", "probabilities")]
+    reserved = [name for name in names if name.startswith(PREFIX) or name in ("images", "probabilities", "novelty")]
     if reserved:
         raise ModelError(f"the network uses the name {reserved[0]!r}", f"Names from `{PREFIX}` on are the file's own.")
 
@@ -81,6 +88,29 @@ def add_answer(parts: GraphParts, calibration: Calibration, class_count: int) ->
     shift = parts.constant("calibration.shift", np.array(calibration.shift, np.float32))
     calibrated = parts.node("Add", [scaled, shift], "calibrated")
     parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
+
+
+def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
+    """How unlike the training images an image is: the arithmetic of `NoveltyScore.of`, step by step.
+
+    The mean is taken off after the projection, which is linear.
+    """
+
+    def constant(name: str, value: np.ndarray) -> str:
+        return parts.constant(f"novelty.{name}", value.astype(np.float32))
+
+    length = parts.node("ReduceL2", ["embedding", parts.integers(1)], "novelty.length", {"keepdims": 1})
+    least = parts.node("Max", [length, constant("least", np.array(SMALLEST))], "novelty.divisor")
+    direction = parts.node("Div", ["embedding", least], "novelty.direction")
+    projected = parts.node("MatMul", [direction, constant("projection", novelty.projection)], "novelty.projected")
+    placed = parts.node("Sub", [projected, constant("mean", novelty.mean @ novelty.projection)], "novelty.placed")
+    squares = parts.node("ReduceSumSquare", [placed, parts.integers(1)], "novelty.squares", {"keepdims": 1})
+    towards = constant("prototypes", -2 * novelty.prototypes.T)
+    products = parts.node("MatMul", [placed, towards], "novelty.products")
+    apart = parts.node("Add", [products, constant("norms", (novelty.prototypes**2).sum(axis=1))], "novelty.apart")
+    distances = parts.node("Add", [apart, squares], "novelty.distances")
+    nearest = helper.make_node("ReduceMin", [distances, parts.integers(1)], ["novelty"], name="novelty", keepdims=0)
+    parts.nodes.append(nearest)
 
 
 def replace_answer(graph: onnx.GraphProto, calibration: Calibration, class_count: int) -> None:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 
 from vidi.errors import ModelError
 from vidi.files import write_whole
+from vidi.metrics.novelty import NoveltyScore
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
 from vidi.model_file.graph import build_graph, replace_answer
@@ -31,7 +32,9 @@ _IMAGE_KEYS = {
 }
 
 
-def write_model(path: Path, network: onnx.GraphProto, metadata: ModelMetadata) -> ModelFile:
+def write_model(
+    path: Path, network: onnx.GraphProto, metadata: ModelMetadata, *, novelty: NoveltyScore | None = None
+) -> ModelFile:
     """Make one file of a network and everything that is needed to use it, and read it back.
 
     Args:
@@ -40,18 +43,19 @@ def write_model(path: Path, network: onnx.GraphProto, metadata: ModelMetadata) -
             `embedding` (batch, features) and, where it pools globally, `evidence` (batch, classes, rows, columns)
             whose mean over the regions is the logit. Its tensors are the trained ones.
         metadata: what the file says about itself; `weights_digest` and `golden` are filled in here.
+        novelty: how unlike the training images an image is; without it the file has no such output.
 
     Raises:
         ModelError: the network does not fit this description or the classes, or its answers are not finite.
         ResourceError: the file cannot be written.
     """
-    write_whole(path, model_bytes(network, metadata))
+    write_whole(path, model_bytes(network, metadata, novelty=novelty))
     return read_model(path)
 
 
-def model_bytes(network: onnx.GraphProto, metadata: ModelMetadata) -> bytes:
+def model_bytes(network: onnx.GraphProto, metadata: ModelMetadata, *, novelty: NoveltyScore | None = None) -> bytes:
     """The bytes that `write_model` writes."""
-    graph = build_graph(network, metadata)
+    graph = build_graph(network, metadata, novelty)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -26,6 +26,7 @@ class Prediction:
     classes: tuple[str, ...]  # the model's
     verdict: Verdict | None  # None: the model file states no limits
     candidates: tuple[str, ...]  # classes that it may be, `label` always among them; the most probable first
+    novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, falling; equal ones in the model's order."""
@@ -33,12 +34,13 @@ class Prediction:
         return [(self.classes[index], float(self.probabilities[index])) for index in order]
 
 
-def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> Prediction:
+def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novelty: float | None = None) -> Prediction:
     """The answer that a row of probabilities stands for; evaluation and prediction both come here.
 
     Args:
         probabilities: (classes,) float32; sums to 1.
         metadata: of the model that gave them.
+        novelty: what the model says of the same image; None where it cannot tell.
 
     Raises:
         ShapeError: there is not one probability for each class.
@@ -55,18 +57,22 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> Predi
         probability=float(probabilities[index]),
         probabilities=probabilities,
         classes=metadata.classes,
-        verdict=None if limits is None else find_verdict(probabilities, limits),
+        verdict=None if limits is None else find_verdict(probabilities, limits, novelty=novelty),
         candidates=_candidates(probabilities, metadata),
+        novelty=novelty,
     )
 
 
-def find_verdict(probabilities: NDArray[np.float32], limits: VerdictLimits) -> Verdict:
+def find_verdict(probabilities: NDArray[np.float32], limits: VerdictLimits, *, novelty: float | None = None) -> Verdict:
     """How far an answer may be relied on.
 
     Args:
         probabilities: (classes,) float32.
         limits: of the model; where it could not promise anything, no answer is sure.
+        novelty: of the image; None where the model cannot tell.
     """
+    if novelty is not None and limits.novelty is not None and novelty > limits.novelty:
+        return "unknown"
     score = float(RANKINGS[limits.ranking](probabilities[None])[0])
     return "sure" if limits.sure is not None and score >= limits.sure else "unsure"
 

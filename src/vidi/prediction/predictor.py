@@ -77,11 +77,15 @@ class Predictor:
         Raises:
             ShapeError: an image has another shape or type.
         """
-        return [decide(row, self.metadata) for row in self.probabilities(images)]
+        return [one for batch in self._framed(images) for one in self.predict_framed(batch)]
 
     def predict_framed(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Classify images (batch, height, width, 3) uint8 that have the framing's size already."""
-        return [decide(row, self.metadata) for row in self.run(images, ("probabilities",))["probabilities"]]
+        wanted = [name for name in ("probabilities", "novelty") if name in self.model.outputs]
+        given = self.run(images, wanted)
+        novelty = given["novelty"].tolist() if "novelty" in given else [None] * len(images)
+        rows = zip(given["probabilities"], novelty, strict=True)
+        return [decide(row, self.metadata, novelty=strange) for row, strange in rows]
 
     def predict_files(
         self,
@@ -114,15 +118,17 @@ class Predictor:
         Raises:
             ShapeError: an image has another shape or type.
         """
-        rows = np.empty((len(images), len(self.classes)), np.float32)
+        rows = [self.run(batch, ("probabilities",))["probabilities"] for batch in self._framed(images)]
+        return np.concatenate(rows) if rows else np.empty((0, len(self.classes)), np.float32)
+
+    def _framed(self, images: Sequence[Image]) -> Iterator[NDArray[np.uint8]]:
+        """The images in batches, each framed as the network wants it."""
         size = batch_size(self.metadata.framing)
         for start in range(0, len(images), size):
             batch = images[start : start + size]
             for image in batch:
                 check_image(image)
-            framed = np.stack([frame_image(image, self.metadata.framing) for image in batch])
-            rows[start : start + len(batch)] = self.run(framed, ("probabilities",))["probabilities"]
-        return rows
+            yield np.stack([frame_image(image, self.metadata.framing) for image in batch])
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str] | None = None) -> dict[str, NDArray[np.float32]]:
         """What the graph gives for images (batch, height, width, 3) uint8 of one size, any size; it frames them itself.
@@ -132,8 +138,8 @@ class Predictor:
             outputs: names of outputs, of those in `model.outputs`; all where left out.
 
         Returns:
-            By name: `probabilities` (batch, classes), `embedding` (batch, features) and, where the model has it,
-            `evidence` (batch, classes, rows, columns), all float32.
+            By name: `probabilities` (batch, classes), `embedding` (batch, features) and, where the model has them,
+            `evidence` (batch, classes, rows, columns) and `novelty` (batch,), all float32.
         """
         names = list(outputs or self.model.outputs)
         return dict(zip(names, run_session(self.session, images, names), strict=True))

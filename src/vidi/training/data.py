@@ -24,6 +24,7 @@ class TrainingData:
     digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
     initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
+    answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
     colour_rows: NDArray[np.int64] | None = None  # whose mean colour is taken off; None = those that are learnt from
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ from vidi.training.settle import engine_of, moved_here, with_engine
 from vidi.training.state import State, new_state, restore_state
 from vidi.training.surroundings import Surroundings
 from vidi.training.views import choose_views
-from vidi.training.width import fit_width
+from vidi.training.width import answers_after, fit_width
 
 FEW_EPOCHS = {"augmentation.shift": 8, "augmentation.erase": 16}  # below, such copies cost more than they help
 
@@ -41,6 +41,7 @@ class HeldOut:
 
     rows: NDArray[np.int64]  # of the images
     probabilities: NDArray[np.float32]  # (rows, classes)
+    features: NDArray[np.float32] | None = None  # (rows, features); None where each network has its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def train_network(
     if resume:
         state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     else:
-        state, recipe, normalisation = _begun(arrays, recipe, deadline=deadline)
+        state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
     weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
     engine = engine_of(recipe)
@@ -131,8 +132,13 @@ def read_trained(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> Train
     return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
 
 
-def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -> tuple[State, Recipe, Normalisation]:
-    """A new run: the engine is measured where the recipe leaves it open, and the plan made to fit the deadline."""
+def _begun(
+    arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None
+) -> tuple[State, Recipe, Normalisation, Deadline | None]:
+    """A new run: the engine is measured where the recipe leaves it open, and the plan made to fit the deadline.
+
+    The deadline comes back earlier by what calibration and test will cost, but by no more than half of what is left.
+    """
     if recipe.image_size != arrays.image_size():
         raise ModelError(
             f"the recipe's image size is {recipe.image_size}, the images are {arrays.image_size()}",
@@ -144,6 +150,7 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
     steps = recipe.epochs * per_epoch
     if deadline is not None:
         recipe, seconds = fit_width(recipe, arrays, seconds_left=deadline.seconds_left())
+        deadline = deadline.earlier(min(answers_after(recipe, arrays) * seconds, deadline.seconds_left() / 2))
         # An epoch at least: the first steps' own times correct it, and the deadline holds in any case.
         steps = min(steps, max(per_epoch, int(max(deadline.seconds_left(), 0) / (seconds * recipe.batch))))
         recipe = fit_to_epochs(recipe, steps / per_epoch)
@@ -153,7 +160,7 @@ def _begun(arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None) -
         state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
     if state.averaged is not None:
         state.averaged.load_state_dict(state.network.state_dict())
-    return state, recipe, normalisation
+    return state, recipe, normalisation, deadline
 
 
 def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:

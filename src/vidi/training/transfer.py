@@ -69,10 +69,11 @@ def learn_head(
 def with_head(
     backbone: Classifier,
     chosen: ChosenHead,
+    features: NDArray[np.float32],
     rows: NDArray[np.int64],
+    *,
     data: TrainingData,
     recipe: Recipe,
-    *,
     license: str,
 ) -> TrainedNetwork:
     """The finished network of the first rung.
@@ -80,7 +81,8 @@ def with_head(
     Args:
         backbone: of `frozen_backbone`; it gets the head.
         chosen: of `learn_head`.
-        rows: which images the head was fitted on.
+        features: (rows, features) float32, of the images that the head was fitted on.
+        rows: which images these are.
         data: as there.
         recipe: as `learn_head` gave it.
         license: of the backbone's weights.
@@ -96,5 +98,7 @@ def with_head(
         stopped_by="plan",
         notes=(),
         weights_license=license,
-        held_out=HeldOut(rows=rows[chosen.held_out], probabilities=chosen.probabilities),
+        held_out=HeldOut(
+            rows=rows[chosen.held_out], probabilities=chosen.probabilities, features=features[chosen.held_out]
+        ),
     )

@@ -10,6 +10,8 @@ from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.settle import engine_of, precision_of
 
 WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width become 96, 80, 64, 48, 32, 24
+# An answer of the model file, in float32, costs so many training steps' images; twice that where it looks both ways.
+ANSWER = {"float32": 0.25, "bfloat16": 0.5}
 IMAGES_SEEN = 80_000  # copies included, that a network of the usual width should learn from, at least
 MANY_IMAGES = 10_000  # of fewer, a wider network than the usual learns no more
 
@@ -47,7 +49,7 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
             options=replace(recipe.options, width=width),
         )
         needed = seconds * operations_of(shape, recipe.image_size) / usual
-        seen = seconds_left / needed
+        seen = seconds_left / needed - answers_after(recipe, data)
         if width > 1:
             seen = min(seen, recipe.epochs * len(data.train_rows)) if len(data.train_rows) >= MANY_IMAGES else 0
         fits = seen >= IMAGES_SEEN * width**2
@@ -55,3 +57,9 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
             break
     source = f"{MEASURED} time for about {seen:,.0f} images"
     return recipe.changed({"options.width": width}, source=source), needed
+
+
+def answers_after(recipe: Recipe, data: TrainingData) -> float:
+    """What calibration and test will cost, in training steps' images."""
+    ways = 1 if recipe.views == "one" or recipe.augmentation.flip == "none" else 2
+    return data.answered_after * ways * ANSWER[precision_of(recipe)]

@@ -1,7 +1,7 @@
 """Honest probabilities, and what may be promised of them, from images that the network has not learnt from."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
+from vidi.metrics.novelty import NoveltyScore, fit_novelty
 from vidi.model_file.limits import Basis, Ranking, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import write_model
@@ -20,7 +21,7 @@ from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
-from vidi.workflows.learn import as_training_data, needs_folds
+from vidi.workflows.learn import as_training_data, images_for_novelty, needs_folds
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import LABEL_ERRORS, MODEL
 from vidi.workflows.study import study_labels
@@ -32,6 +33,7 @@ class Calibrated:
 
     step: Calibration
     limits: VerdictLimits
+    novelty: NoveltyScore
 
 
 def calibrate_model(
@@ -49,42 +51,132 @@ def calibrate_model(
     Returns:
         The affine step and the limits; None where the user stopped it.
     """
-    basis: Basis = "out-of-fold" if needs_folds(prepared) else "calibration"
-    held_out = None
-    if needs_folds(prepared) and trained.held_out is not None:
-        rows, probabilities = trained.held_out.rows, trained.held_out.probabilities
-    elif needs_folds(prepared):
-        answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
-        if answered is None:
-            return None
-        rows, probabilities = answered
-        if not (folder / LABEL_ERRORS).exists():
-            study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
+    predictor = Predictor.load(folder / MODEL)
+    if needs_folds(prepared):
+        held_out = _without_part(
+            folder, prepared, trained, predictor, deadline=deadline, should_stop=should_stop, events=events
+        )
     else:
-        predictor = Predictor.load(folder / MODEL)
-        rows, held_out = prepared.split.rows("calibration"), prepared.split.rows("validation")
-        probabilities = answer_pixels(predictor, prepared.pixels, rows)
+        held_out = _by_part(prepared, trained, predictor)
+    if held_out is None:
+        return None
+    rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
-    labels = prepared.labels[rows]
-    fitted = fit_affine(probabilities, labels, groups=groups)
+    fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
     ranking: Ranking = "probability"
-    if held_out is not None and len(held_out):
-        seen = fitted.step.apply(answer_pixels(predictor, prepared.pixels, held_out))
-        ranking = choose_ranking(seen, prepared.labels[held_out])
-    limits = find_limits(fitted.probabilities, labels, groups=groups, promise=promise, basis=basis, ranking=ranking)
+    if len(chosen_by := prepared.split.rows("validation")) and held_out.basis == "calibration":
+        seen = fitted.step.apply(answer_pixels(predictor, prepared.pixels, chosen_by))
+        ranking = choose_ranking(seen, prepared.labels[chosen_by])
+    limits = find_limits(
+        fitted.probabilities, prepared.labels[rows], groups=groups,
+        promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
+    )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     for sentence in describe_limits(limits):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits)
+    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldOut:
+    """Answers about images that the network which gave them had not learnt from."""
+
+    basis: Basis
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float32]  # (rows, classes)
+    score: NoveltyScore  # of the model that is published
+    novelty: NDArray[np.float64] | None  # of some images that were not learnt from; None where there are none
+
+
+def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor) -> _HeldOut:
+    """From the calibration part."""
+    rows = prepared.split.rows("calibration")
+    score = _score_of(trained, predictor, prepared)
+    given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
+    return _HeldOut(
+        basis="calibration",
+        rows=rows,
+        probabilities=given["probabilities"],
+        score=score,
+        novelty=score.of(given["embedding"]),
+    )
+
+
+def _without_part(
+    folder: Path,
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    predictor: Predictor,
+    *,
+    deadline: Deadline | None,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> _HeldOut | None:
+    """From answers by networks that had not seen the image; None where the user stopped it."""
+    score = _score_of(trained, predictor, prepared)
+    if (known := trained.held_out) is not None:
+        groups = [prepared.split.groups[row] for row in known.rows.tolist()]
+        labels = prepared.labels[known.rows]
+        fold_of = deal_folds(labels, groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
+        return _HeldOut(
+            basis="out-of-fold",
+            rows=known.rows,
+            probabilities=known.probabilities,
+            score=score,
+            novelty=None if known.features is None else _cross_fitted(known.features, labels, fold_of),
+        )
+    answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
+    if answered is None:
+        return None
+    rows, probabilities, novelty = answered
+    if not (folder / LABEL_ERRORS).exists():
+        study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
+    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, score=score, novelty=novelty)
+
+
+def _score_of(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> NoveltyScore:
+    """The novelty score of a run's model: from the features that a head was fitted on, or computed now."""
+    known = trained.held_out
+    if known is not None and known.features is not None:
+        return fit_novelty(known.features, prepared.labels[known.rows])
+    return score_novelty(predictor, prepared, as_training_data(prepared).train_rows)
+
+
+def score_novelty(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64]) -> NoveltyScore:
+    """The novelty score of a model from the embeddings of images that it has learnt from.
+
+    Args:
+        predictor: of the model.
+        prepared: the images.
+        rows: which it has learnt from; of very many, evenly spaced ones are taken.
+    """
+    some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
+    embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
+    return fit_novelty(embeddings, prepared.labels[some])
+
+
+def _cross_fitted(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64], fold_of: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(images,) the novelty of each by a score that was fitted on the folds that it is not in."""
+    novelty = np.zeros(len(labels))
+    for fold in np.unique(fold_of):
+        held_out = fold_of == fold
+        novelty[held_out] = fit_novelty(embeddings[~held_out], labels[~held_out]).of(embeddings[held_out])
+    return novelty
+
+
+def run_pixels(
+    predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64], outputs: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
+    """What the model's graph gives for images that are framed already, by the output's name."""
+    batches = [predictor.run(np.ascontiguousarray(pixels[some]), outputs) for some in in_batches(rows)]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in outputs}
 
 
 def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """The model's probabilities (rows, classes) for images that are framed already."""
-    batches = [
-        predictor.run(np.ascontiguousarray(pixels[some]), ("probabilities",))["probabilities"]
-        for some in in_batches(rows)
-    ]
-    return np.concatenate(batches)
+    return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
 
 
 def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64]]:
@@ -100,8 +192,8 @@ def _out_of_fold(
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-    """Answers about train and validation images, each by a network that has not seen it, trained by the same recipe."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]] | None:
+    """Train and validation images, with answers and novelty by networks of the same recipe that had not seen them."""
     arrays = as_training_data(prepared)
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
@@ -110,7 +202,7 @@ def _out_of_fold(
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
     events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
-    probabilities = np.zeros((len(rows), arrays.class_count), np.float32)
+    probabilities, novelty = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros(len(rows))
     for fold in range(FOLD_COUNT):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
@@ -129,6 +221,9 @@ def _out_of_fold(
             return None
         metadata = describe_model(prepared, network, run=f"fold {fold + 1}", unfinished="made for calibration only")
         write_model(place / MODEL, to_onnx(network.network, network.recipe.image_size), metadata)
-        probabilities[held_out] = answer_pixels(Predictor.load(place), prepared.pixels, rows[held_out])
+        predictor = Predictor.load(place)
+        given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
+        probabilities[held_out] = given["probabilities"]
+        novelty[held_out] = score_novelty(predictor, prepared, learnt).of(given["embedding"])
         shutil.rmtree(place)
-    return rows, probabilities
+    return rows, probabilities, novelty

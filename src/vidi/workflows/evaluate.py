@@ -14,7 +14,7 @@ import numpy as np
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
-from vidi.evaluation.answers import EXTRA, TEST, Answers, write_predictions
+from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -151,7 +151,7 @@ def _answer(
     """The model's answers about every image that may be scored; the account is completed."""
     labels, learnt = dataset.labels(), _digests_learnt_from(predictor)
     scored = parts_to_score(dataset, request.data.parts)
-    rows, probabilities, digests = [], [], []
+    rows, probabilities, digests, novelty = [], [], [], []
     stream = predictor.predict_files(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
@@ -169,6 +169,7 @@ def _answer(
             rows.append(row)
             probabilities.append(answer.prediction.probabilities)
             digests.append(answer.digest)
+            novelty.append(answer.prediction.novelty)
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
@@ -182,6 +183,7 @@ def _answer(
         digests=tuple(digests),
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
+        novelty=as_column(novelty),
     )
 
 

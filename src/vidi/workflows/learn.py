@@ -21,8 +21,11 @@ from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import CHECK, RECIPE, SPLITS
 
 CHECKPOINT = "checkpoint.safetensors"
-SHARE_FOR_TRAINING = 0.9  # of the time that is left when training begins; the rest is for calibration, test, report
-SECONDS_AFTER = 2.0  # what these take even where there are few images
+ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
+SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins; the rest is for writing and the report
+SECONDS_AFTER = 3.0  # what these take even where there are few images
+# Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
+PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
 
 def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
@@ -94,7 +97,15 @@ def as_training_data(prepared: Prepared) -> TrainingData:
         classes=prepared.dataset.classes,
         digest=learnt_digest(prepared),
         start=None if prepared.start is None else prepared.start.weights,
+        answered_after=sum(len(prepared.split.rows(part)) for part in ANSWERED_AFTER) + images_for_novelty(prepared),
     )
+
+
+def images_for_novelty(prepared: Prepared) -> int:
+    """How many training images the novelty score is made from, at most."""
+    height, width = prepared.framing.size
+    most = min(MOST_FOR_NOVELTY, max(LEAST_FOR_NOVELTY, PIXELS_FOR_NOVELTY // (height * width)))
+    return min(most, len(prepared.split.rows("train")))
 
 
 def learnt_digest(prepared: Prepared) -> str:

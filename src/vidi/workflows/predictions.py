@@ -131,7 +131,7 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
 
 
 def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:
-    """One answer: path, label, probability, verdict, candidates, probabilities, error, notes."""
+    """One answer: path, label, probability, verdict, candidates, novelty, probabilities, error, notes."""
     prediction = answer.prediction
     error: Json = None
     if answer.error is not None:
@@ -148,6 +148,7 @@ def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]
         "probability": None if prediction is None else _rounded(prediction.probability),
         "verdict": None if prediction is None else prediction.verdict,
         "candidates": None if prediction is None else list(prediction.candidates),
+        "novelty": None if prediction is None or prediction.novelty is None else _rounded(prediction.novelty),
         "probabilities": probabilities,
         "error": error,
         "notes": list(answer.notes),

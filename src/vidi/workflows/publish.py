@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidi.errors import DataError
-from vidi.evaluation.answers import Answers, write_predictions
+from vidi.evaluation.answers import Answers, as_column, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
@@ -77,7 +77,7 @@ def publish_finished(
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
     promising = replace(metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits)
     scored = folder / f".scored-{MODEL}"
-    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising)
+    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.novelty)
     predictor = Predictor.load(scored)
     answers, lost = answer_test_images(predictor, prepared)
     account = prepared.check.account.without(lost)
@@ -152,7 +152,7 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         elif answer.digest != records[row].digest:
             lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
         else:
-            seen.append((row, answer, answer.prediction.probabilities))
+            seen.append((row, answer, answer.prediction))
     if len(lost) > MOST_LOST * len(images):
         raise DataError(
             f"{len(lost)} of {len(rows)} test images are gone or changed, first {escape_path(lost[0].path)}",
@@ -163,11 +163,12 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         classes=classes,
         paths=tuple(images[row].path for row, _, _ in seen),
         truths=tuple(classes[images[row].label] for row, _, _ in seen),
-        probabilities=np.array([values for _, _, values in seen], np.float32).reshape(len(seen), len(classes)),
+        probabilities=np.array([said.probabilities for _, _, said in seen], np.float32).reshape(-1, len(classes)),
         parts=tuple(prepared.split.parts[row] for row, _, _ in seen),
         digests=tuple(answer.digest for _, answer, _ in seen),
         groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
         near_copies=tuple(row in suspect for row, _, _ in seen),
+        novelty=as_column([said.novelty for _, _, said in seen]),
     )
     return answers, lost
 

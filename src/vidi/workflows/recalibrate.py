@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
+from vidi.evaluation.answers import as_column
 from vidi.evaluation.limits import Promise, as_calibration, describe_limits, find_limits
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.metrics.affine import fit_affine
+from vidi.metrics.arrays import Floats
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
@@ -55,6 +57,7 @@ class _Seen:
     probabilities: NDArray[np.float32]  # (images, classes)
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    novelty: Floats | None  # None where the model cannot tell
 
 
 def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
@@ -84,7 +87,9 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         bare = recalibrate(temporary, None, replace(before.metadata, calibration=None, verdict=None, test=None))
         seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
         fitted = fit_affine(seen.probabilities, seen.labels, groups=seen.groups)
-        limits = find_limits(fitted.probabilities, seen.labels, groups=seen.groups, promise=request.promise)
+        limits = find_limits(
+            fitted.probabilities, seen.labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
+        )
         recalibrate(temporary, as_calibration(fitted), replace(bare.metadata, verdict=limits))
     return Recalibrated(
         model=Predictor.load(request.output).model,
@@ -113,7 +118,7 @@ def _answer(
         options=decode_options(request.data),
         workers=request.workers,
     )
-    probabilities, labels, groups, others = [], [], [], 0
+    probabilities, labels, groups, novelty, others = [], [], [], [], 0
     for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(rows):
             events.reading(done, len(rows))
@@ -123,6 +128,7 @@ def _answer(
             probabilities.append(answer.prediction.probabilities)
             labels.append(index[names[row]])
             groups.append(images[row].group or answer.digest)
+            novelty.append(answer.prediction.novelty)
     if not labels:
         raise DataError(
             f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
@@ -130,4 +136,9 @@ def _answer(
             "Give labelled images that the model has not seen.",
         )
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
-    return _Seen(probabilities=np.array(probabilities, np.float32), labels=np.array(labels), groups=numbers)
+    return _Seen(
+        probabilities=np.array(probabilities, np.float32),
+        labels=np.array(labels),
+        groups=numbers,
+        novelty=as_column(novelty),
+    )

@@ -153,13 +153,9 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
     if not request.images:
         forget_pixels(prepared)
     return Run(
-        folder=folder,
-        finished=True,
-        stopped_by=trained.stopped_by,
-        test=published.test,
-        notes=trained.notes,
-        refused=published.refused,
-    )
+        folder=folder, finished=True, stopped_by=trained.stopped_by,
+        test=published.test, notes=trained.notes, refused=published.refused,
+    )  # fmt: skip
 
 
 def _prepare(folder: Path, job: Job, *, events: Events) -> Prepared:

@@ -75,7 +75,7 @@ def learn_by_features(
         f"{len(chosen.held_out):,} images held out"
     )
     network = frozen_backbone(weights, data, image_size=recipe.image_size)
-    trained = with_head(network, chosen, rows, data, recipe, license=weights.license)
+    trained = with_head(network, chosen, features, rows, data=data, recipe=recipe, license=weights.license)
     if ensemble is not None and ensemble.by == "folds":
         trained = average_heads(
             trained, features, rows, data, prepared=prepared, best=chosen.best, plan=ensemble, events=events

@@ -1,0 +1,76 @@
+"""Novelty: far from every class is strange, and the limit lets through as many known images as it says."""
+
+import numpy as np
+import pytest
+from sklearn.covariance import EmpiricalCovariance
+
+from vidi.errors import ShapeError
+from vidi.metrics import novelty as module
+from vidi.metrics.novelty import fit_novelty, novelty_limit
+from vidi.metrics.ranking import area_under_roc
+
+
+def clusters(count: int = 300, *, features: int = 12, seed: int = 0):
+    """Three classes whose features differ in spread and depend on one another."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    mixing = np.random.default_rng(9).normal(size=(features, features))
+    centres = 4 * np.random.default_rng(8).normal(size=(3, features))
+    return centres[labels] + random.normal(size=(count, features)) @ mixing, labels
+
+
+def test_it_is_the_distance_of_mahalanobis_to_the_nearest_class(monkeypatch):
+    monkeypatch.setattr(module, "SHRINKAGE", 0.0)
+    embeddings, labels = clusters()
+    score = fit_novelty(embeddings, labels)
+    values = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    means = np.stack([values[labels == label].mean(axis=0) for label in range(3)])
+    covariance = EmpiricalCovariance(assume_centered=True).fit(values - means[labels])
+    others = clusters(50, seed=1)[0]
+
+    placed = others / np.linalg.norm(others, axis=1, keepdims=True)
+    expected = np.min([covariance.mahalanobis(placed - mean) for mean in means], axis=0)
+
+    np.testing.assert_allclose(score.of(others), expected, rtol=1e-5)
+    np.testing.assert_allclose(score.of(7 * others), expected, rtol=1e-5)  # a direction has no length
+
+
+def test_what_lies_off_every_class_is_stranger_than_what_lies_in_one():
+    embeddings, labels = clusters()
+    score = fit_novelty(embeddings, labels)
+    known = clusters(200, seed=1)[0]
+    strange = 8 * np.random.default_rng(3).normal(size=known.shape)
+
+    told = np.concatenate([score.of(known), score.of(strange)])
+
+    assert area_under_roc(told, np.arange(400) >= 200) > 0.95
+
+
+def test_more_features_than_images_are_no_trouble():
+    embeddings, labels = clusters(40, features=200)
+
+    assert np.isfinite(fit_novelty(embeddings, labels).of(embeddings)).all()
+
+
+def test_features_that_never_change_are_no_trouble():
+    embeddings, labels = clusters()
+    embeddings[:, 3] = 0.0
+    embeddings[0] = 0.0
+
+    assert np.isfinite(fit_novelty(embeddings, labels).of(embeddings)).all()
+
+
+def test_the_limit_lets_through_as_many_as_it_says():
+    random = np.random.default_rng(0)
+    beyond = []
+    for _ in range(300):
+        values = random.normal(size=400)
+        beyond.append((values[200:] > novelty_limit(values[:200], share=0.02)).mean())
+
+    assert np.mean(beyond) <= 0.02 + 3 * np.std(beyond) / len(beyond) ** 0.5
+    assert novelty_limit(np.zeros(48), share=0.02) is None
+
+
+def test_arrays_of_different_images_are_refused():
+    with pytest.raises(ShapeError):
+        fit_novelty(np.zeros((4, 3)), np.zeros(5, np.int64))
