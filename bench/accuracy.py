@@ -149,7 +149,10 @@ def measure(row: Row, *, seed: int, data: Path) -> dict[str, object]:
         "budget_minutes_here": None if minutes is None else round(minutes, 2),
         "minutes_used": round(seconds / 60, 2),
         "epochs": len(results) - 1,
-        "kept": {name: recipe.value(name) for name in ("network", "image_size", "freeze", "head", "views")},
+        "kept": {
+            name: recipe.value(name)
+            for name in ("network", "image_size", "freeze", "head", "views", "precision", "features")
+        },
         "width": recipe.options.width,
         "processor": processor(),
         "versions": {name: version(name) for name in ("vidi", "torch", "numpy", "onnxruntime")},

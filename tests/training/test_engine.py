@@ -51,6 +51,30 @@ def test_the_precision_is_the_one_that_the_processor_computes_fastest_in(monkeyp
     assert reason.startswith(f"{products['float32']:.0f} GFLOP/s in float32 and {products['bfloat16']:.0f} GFLOP/s")
 
 
+def test_a_disturbed_moment_does_not_decide(monkeypatch):
+    pretend(monkeypatch, **ZEN_4)
+    calls = {"float32": 0, "bfloat16": 0}
+
+    def disturbed(precision: str) -> float:
+        calls[precision] += 1
+        return ZEN_4["convolutions"][precision] / (1 if calls["float32"] > 2 or precision == "float32" else 4)
+
+    monkeypatch.setattr(engine, "convolution_rate", disturbed)
+
+    assert choose_precision()[0] == "bfloat16"
+
+
+def test_where_bfloat16_is_hopeless_it_is_tried_once(monkeypatch):
+    pretend(monkeypatch, **ZEN_3)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        engine, "matrix_rate", lambda precision: asked.append(precision) or ZEN_3["products"][precision]
+    )
+
+    assert choose_precision()[0] == "float32"
+    assert asked == ["float32", "bfloat16"]
+
+
 def test_the_processor_is_asked_once(monkeypatch):
     pretend(monkeypatch, **ZEN_4)
     first = choose_precision()
