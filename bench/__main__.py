@@ -12,6 +12,7 @@ BENCHES = {
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",
+    "promises": "bench.promises",
     "label_errors": "bench.label_errors",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",

@@ -29,7 +29,7 @@ from vidi.workflows.request import decode_options
 AUTO = "auto"  # of the weights that lie in packages, those that win
 NONE = "none"  # no weights from elsewhere
 IMAGES_FOR_SIZE = 320  # on which the sizes are compared
-IMAGES_FOR_WEIGHTS = 800  # on which the weights are compared
+IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
 TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding

@@ -64,9 +64,9 @@ def calibrate_model(
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
     fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
     ranking: Ranking = "probability"
-    if len(chosen_by := prepared.split.rows("validation")) and held_out.basis == "calibration":
-        seen = fitted.step.apply(answer_pixels(predictor, prepared.pixels, chosen_by))
-        ranking = choose_ranking(seen, prepared.labels[chosen_by])
+    if held_out.basis == "calibration":  # by others than the limits rest on
+        others, answers = _other_answers(prepared, trained, predictor)
+        ranking = choose_ranking(fitted.step.apply(answers), prepared.labels[others])
     limits = find_limits(
         fitted.probabilities, prepared.labels[rows], groups=groups,
         promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
@@ -75,6 +75,18 @@ def calibrate_model(
     for sentence in describe_limits(limits):
         events.say(sentence)
     return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score)
+
+
+def _other_answers(
+    prepared: Prepared, trained: TrainedNetwork, predictor: Predictor
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Images outside the calibration part that were not learnt from, and the answers about them."""
+    if trained.held_out is not None:
+        return trained.held_out.rows, trained.held_out.probabilities
+    rows = prepared.split.rows("validation")
+    if not len(rows):
+        return rows, np.empty((0, len(predictor.classes)), np.float32)
+    return rows, answer_pixels(predictor, prepared.pixels, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.objective import forward
 from vidi.training.train import TrainedNetwork
 
-IMAGE_COUNT = 64
+IMAGE_COUNT = 32
 TOLERANCE = 1e-3  # of a probability; float32 sums in another order differ by some 1e-6
 
 

@@ -139,7 +139,8 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         prepared, trained = _learn_above(
             folder, job, prepared, head, finish=finish, should_stop=should_stop, events=events
         )
-        publish_unfinished(folder, prepared, trained)
+        if trained is not head:
+            publish_unfinished(folder, prepared, trained)
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)
         calibration = calibrate_model(
