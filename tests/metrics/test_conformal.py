@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from mapie.classification import SplitConformalClassifier
 from scipy.stats import betabinom
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from tests.metrics.answers import honest_answers
 from vidi.metrics.conformal import (
@@ -51,6 +53,39 @@ def test_coverage_over_many_splits_is_what_was_promised():
 
     assert 0.948 <= np.mean(coverages) <= 0.965
     assert low <= 11  # 2.5 % of 200, and what chance may add to it
+
+
+class Oracle(ClassifierMixin, BaseEstimator):
+    """A model whose images are its own answers."""
+
+    classes_ = np.arange(3)
+
+    def fit(self, X, y):  # noqa: N803
+        return self
+
+    def predict_proba(self, X):  # noqa: N803
+        return X
+
+    def predict(self, X):  # noqa: N803
+        return X.argmax(axis=1)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_candidates_are_those_of_mapie(coverage):
+    probabilities, labels = honest_answers(images=400, seed=2)
+    others, _ = honest_answers(images=300, seed=3)
+    theirs = SplitConformalClassifier(Oracle(), confidence_level=coverage, conformity_score="lac", prefit=True)
+    theirs.conformalize(probabilities, labels)
+
+    expected = theirs.predict_set(others)[1][:, :, 0]
+
+    limit = candidate_limit(probabilities, labels, coverage=coverage)
+    ours = find_candidates(others, limit)
+    expected[np.arange(300), others.argmax(axis=1)] = True  # ours are never empty
+    np.testing.assert_array_equal(ours, expected)
 
 
 def test_the_band_is_beta_binomial():

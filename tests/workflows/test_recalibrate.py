@@ -1,0 +1,145 @@
+"""Other promises for a finished model: same weights, other limits, and no image that it has learnt from."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.draw import class_folders, draw, encoded
+from tests.model_file.tiny import tiny_model
+
+from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.errors import DataError, ModelError, UsageError
+from vidi.evaluation.limits import Promise
+from vidi.files import digest_of
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.write import set_metadata
+from vidi.workflows.recalibrate import CalibrateRequest, calibrate
+from vidi.workflows.request import DataRequest
+
+KINDS = ("disc", "stripes", "square")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ModelFile:
+    made = tiny_model(tmp_path / "run" / "model.onnx")
+    return set_metadata(made.path, replace(made.metadata, test={"images": 3}))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Thirty images of each class, under the model's names."""
+    root = class_folders(tmp_path / "data", kinds=KINDS, each=30)
+    for number, kind in enumerate(KINDS):
+        (root / kind).rename(root / f"class {number}")
+    return root
+
+
+def request(model: ModelFile, data: Path, output: Path, **promise: float) -> CalibrateRequest:
+    return CalibrateRequest(
+        model=model.path, data=DataRequest(source=str(data)), output=output, promise=Promise(**promise)
+    )
+
+
+def test_weights_stay_and_limits_follow_the_promise(model: ModelFile, data: Path, tmp_path: Path):
+    before = model.path.read_bytes()
+
+    done = calibrate(request(model, data, tmp_path / "new.onnx", coverage=0.8))
+
+    after = read_model(tmp_path / "new.onnx")
+    assert model.path.read_bytes() == before
+    assert after.weights_digest() == model.weights_digest()
+    assert after.metadata.verdict is not None
+    assert (after.metadata.verdict.coverage, after.metadata.verdict.image_count) == (0.8, 90)
+    assert after.metadata.verdict.candidate is not None
+    assert after.metadata.test is None  # measured with the old calibration
+    assert done.image_count == 90
+    assert any("80.0%" in sentence for sentence in done.sentences)
+
+
+def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(
+    model: ModelFile, data: Path, tmp_path: Path
+):
+    parts = ["train", "calibration", "test"]
+    paths = sorted(path.relative_to(data) for path in data.rglob("*.png"))
+    rows = [
+        Assignment(
+            digest=digest_of((data / path).read_bytes()),
+            path=str(path),
+            group=str(path),
+            part=parts[number % 3],
+            rule="v1:70-10-10-10:seed0",
+        )
+        for number, path in enumerate(paths)
+    ]
+    write_assignments(model.path.parent / "splits.csv", rows)
+
+    assert calibrate(request(model, data, tmp_path / "new.onnx")).image_count == 30
+
+
+def test_where_no_image_is_left_it_says_so(model: ModelFile, data: Path, tmp_path: Path):
+    rows = [
+        Assignment(
+            digest=digest_of(path.read_bytes()),
+            path=str(path),
+            group=str(path),
+            part="train",
+            rule="v1:70-10-10-10:seed0",
+        )
+        for path in data.rglob("*.png")
+    ]
+    write_assignments(model.path.parent / "splits.csv", rows)
+
+    with pytest.raises(DataError, match="learnt from 90 of them"):
+        calibrate(request(model, data, tmp_path / "new.onnx"))
+
+    assert not (tmp_path / "new.onnx").exists()
+
+
+def test_what_is_there_already_stays(model: ModelFile, data: Path, tmp_path: Path):
+    (tmp_path / "new.onnx").write_bytes(b"mine")
+
+    with pytest.raises(UsageError, match="exists"):
+        calibrate(request(model, data, tmp_path / "new.onnx"))
+
+    assert (tmp_path / "new.onnx").read_bytes() == b"mine"
+    calibrate(replace(request(model, data, tmp_path / "new.onnx"), overwrite=True))
+    assert read_model(tmp_path / "new.onnx").metadata.verdict is not None
+
+
+def test_an_unfinished_model_is_refused(model: ModelFile, data: Path, tmp_path: Path):
+    set_metadata(model.path, replace(model.metadata, unfinished="stopped by Ctrl-C", test=None))
+
+    with pytest.raises(ModelError, match="unfinished"):
+        calibrate(request(model, data, tmp_path / "new.onnx"))
+
+
+def test_images_of_other_classes_and_broken_ones_are_passed_over(model: ModelFile, data: Path, tmp_path: Path):
+    (data / "moss").mkdir()
+    for number in range(3):
+        (data / "moss" / f"{number}.png").write_bytes(encoded(draw("noise", seed=number)))
+    (data / "class 0" / "broken.png").write_bytes(b"nothing")
+
+    assert calibrate(request(model, data, tmp_path / "new.onnx")).image_count == 90
+
+
+def test_the_verb_prints_the_limits(model: ModelFile, data: Path, tmp_path: Path):
+    command = [
+        "calibrate",
+        str(model.path),
+        str(data),
+        "-o",
+        str(tmp_path / "new.onnx"),
+        "--max-error",
+        "0.2",
+        "--json",
+    ]
+
+    done = subprocess.run([sys.executable, "-m", "vidi", *command], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["images"] == 90
+    assert document["verdict"]["sure"]["max_error"] == 0.2
