@@ -40,6 +40,7 @@ def test_a_promise_is_kept_on_other_images():
     assert 0.2 < figures.sure_error.value < 0.3
     assert figures.sure_error.image_count == round(figures.sure_share.value * 5_000)
     assert 0.88 < figures.coverage.value < 0.93
+    assert figures.coverage_by_chance.low < figures.coverage.value < figures.coverage_by_chance.high
     assert 1 < figures.mean_candidates < 3
     assert figures.risk_area == pytest.approx(np.mean(figures.risk), abs=0.02)
 

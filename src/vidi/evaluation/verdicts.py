@@ -9,8 +9,8 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate, rounded
 from vidi.evaluation.scores import number_groups
 from vidi.metrics.arrays import Counts
-from vidi.metrics.conformal import find_candidates
-from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
+from vidi.metrics.conformal import coverage_band, find_candidates
+from vidi.metrics.intervals import Interval, bootstrap_intervals, wilson_interval
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import RANKINGS, risk_coverage_curve
 from vidi.model_file.limits import VerdictLimits
@@ -25,6 +25,7 @@ class VerdictFigures:
     sure_share: Estimate  # of the images, those with a sure answer
     sure_error: Estimate  # of the sure answers, wrong ones
     coverage: Estimate  # of the images, those whose truth is a candidate
+    coverage_by_chance: Interval | None  # what a kept promise shows; None for an estimate, or where images are grouped
     mean_candidates: float | None  # how many classes an image has on average
     answered: tuple[float, ...]  # the risk-coverage curve, thinned: share that gets an answer …
     risk: tuple[float, ...]  # … and the share of these answers that is wrong
@@ -41,6 +42,9 @@ class VerdictFigures:
             "sure_share": self.sure_share.as_json(),
             "sure_error": self.sure_error.as_json(),
             "coverage": self.coverage.as_json(),
+            "coverage_by_chance": None
+            if self.coverage_by_chance is None
+            else {"low": rounded(self.coverage_by_chance.low), "high": rounded(self.coverage_by_chance.high)},
             "mean_candidates": rounded(self.mean_candidates),
             "risk_coverage": {
                 "answered": list(self.answered),
@@ -75,11 +79,20 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
         sure_share=_share(is_sure, everyone, groups, seed=seed),
         sure_error=_share(is_sure & ~is_right, is_sure, groups, seed=seed),
         coverage=_share(is_covered, everyone, groups, seed=seed),
+        coverage_by_chance=_by_chance(limits, groups),
         mean_candidates=float(candidates.sum(axis=1).mean()) if len(labels) else None,
         answered=tuple(answered),
         risk=tuple(risk),
         risk_area=None if curve is None else curve.area,
     )
+
+
+def _by_chance(limits: VerdictLimits, groups: Counts) -> Interval | None:
+    """Where the coverage of so many independent test images lies when the promise is kept."""
+    alone = len(np.unique(groups)) == len(groups)
+    if limits.candidate is None or limits.basis != "calibration" or not alone or not len(groups):
+        return None
+    return coverage_band(limits.image_count, len(groups), coverage=limits.coverage)
 
 
 def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
