@@ -11,6 +11,7 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.errors import GateError, ModelError
 from vidi.images.framing import Framing
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.read import read_model
 from vidi.model_file.write import write_model
@@ -62,6 +63,7 @@ def test_people_read_classes_framing_calibration_and_test_figures(tmp_path: Path
         classes=("cat", "dog\n", "猫"),
         calibration=Calibration(scale=(0.5,), image_count=40),
         test={"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}},
+        verdict=VerdictLimits(basis="calibration", image_count=40, max_error=0.05, level=0.95, coverage=0.95),
     )
     model, document = inspect_model(write_model(tmp_path / "model.onnx", tiny_network(), metadata).path)
 
@@ -70,6 +72,7 @@ def test_people_read_classes_framing_calibration_and_test_figures(tmp_path: Path
     assert "3: cat, dog%0A, 猫" in text
     assert "framed to 16 x 16 (height x width) by stretching, after shrinking what is larger than 8 x 8" in text
     assert "temperature 2, fitted on 40 images" in text
+    assert "answers     no answer is called sure: to promise at most 5.0% wrong takes 59 images" in text
     assert "accuracy 0.9 (0.800 to 0.950)" in text
     assert "status      finished" in text
 
