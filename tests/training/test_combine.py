@@ -24,7 +24,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def trained(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> list[TrainedNetwork]:
-    recipe = small_recipe(epochs=6)
+    recipe = small_recipe(epochs=12)
     return [
         train_network(data, recipe.changed({"seed": seed}, source="test"), folder=tmp_path_factory.mktemp("member"))
         for seed in range(3)
@@ -37,7 +37,7 @@ def changed_a_little(trained: TrainedNetwork, *, seed: int) -> TrainedNetwork:
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=random) * 0.02 * parameter.std().nan_to_num(0))
+            parameter.add_(torch.randn(parameter.shape, generator=random) * 0.3 * parameter.std().nan_to_num(0))
     return replace(trained, network=network)
 
 

@@ -100,7 +100,8 @@ def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def held_out(folder, prepared, trained, **_):
         rows = prepared.split.rows("validation")
-        return rows, calibrate.answer_pixels(calibrate.Predictor.load(folder), prepared.pixels, rows)
+        probabilities = calibrate.answer_pixels(calibrate.Predictor.load(folder), prepared.pixels, rows)
+        return rows, probabilities, np.zeros(len(rows))
 
     monkeypatch.setattr(calibrate, "_out_of_fold", held_out)
 
