@@ -105,9 +105,9 @@ def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
         "calibration_images": answered.calibration_count,
         "accuracy": right,
         **figures,
-        "coverage_broken": sum(outcome["coverage_broken"] for outcome in outcomes),
-        "sure_broken": sum(outcome["sure_broken"] for outcome in outcomes),
-        "without_sure": sum(outcome["sure"] == 0 for outcome in outcomes),
+        "coverage_broken": sum(bool(outcome["coverage_broken"]) for outcome in outcomes),
+        "sure_broken": sum(bool(outcome["sure_broken"]) for outcome in outcomes),
+        "without_sure": sum(bool(outcome["sure"] == 0) for outcome in outcomes),
         "minutes": minutes,
         "processor": describe(),
     }
@@ -141,7 +141,7 @@ def answer(folder: Path, request: DataRequest) -> Answered:
         probabilities=np.array([said.probabilities for _, said in seen]),
         labels=np.array([image.label for image, _ in seen]),
         groups=np.unique([part[image.path][1] for image, _ in seen], return_inverse=True)[1].astype(np.int64),
-        calibration_count=sum(part[image.path][0] == "calibration" for image, _ in seen),
+        calibration_count=sum(bool(part[image.path][0] == "calibration") for image, _ in seen),
     )
 
 
