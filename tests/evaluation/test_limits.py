@@ -89,6 +89,17 @@ def test_an_estimate_is_called_one():
     assert all(sentence.startswith("estimated: ") for sentence in describe_limits(limits))
 
 
+@pytest.mark.parametrize(("images", "said"), [(60, "stranger than 98 in 100"), (200, "stranger than 99 in 100")])
+def test_what_is_unknown_is_said_as_it_was_found(images, said):
+    probabilities, labels = honest_answers(images=images)
+    novelty = np.arange(float(images))
+
+    limits = find_limits(probabilities, labels, groups=None, promise=Promise(), novelty=novelty)
+
+    assert said in describe_limits(limits)[-1]
+    assert (novelty > limits.novelty).mean() <= (0.02 if images < 99 else 0.01)
+
+
 def test_images_of_one_group_widen_the_interval():
     limits = limits_from(500)
     groups = tuple(f"g{row // 20}" for row in range(400))

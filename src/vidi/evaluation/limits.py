@@ -9,9 +9,8 @@ from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.novelty import novelty_limit
-from vidi.metrics.selective import MAX_ERROR, RANKINGS, find_sure_limit, images_for_error, risk_coverage_curve
-from vidi.model_file.limits import RANKINGS as NAMES
-from vidi.model_file.limits import Basis, Ranking, VerdictLimits
+from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
+from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
@@ -93,8 +92,8 @@ def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
     if not len(labels) or is_right.all():
         return "probability"
     areas: dict[Ranking, float] = {}
-    for name in NAMES.values():
-        curve = risk_coverage_curve(RANKINGS[name](probabilities), is_right)
+    for name, rank in RANKINGS.items():
+        curve = risk_coverage_curve(rank(probabilities), is_right)
         assert curve is not None  # noqa: S101  # there are images
         areas[name] = curve.area
     best = min(areas, key=lambda name: areas[name])
@@ -115,7 +114,8 @@ def as_calibration(fitted: Fitted) -> Calibration:
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
     """What is promised of sure answers and of candidates, and what is called unknown, for people."""
     word = "" if limits.basis == "calibration" else "estimated: "
-    unknown = "unknown: what is stranger than 99 in 100 of the images that were not learnt from"
+    share = next((share for share in UNKNOWN_SHARES if limits.image_count >= 1 / share - 1), UNKNOWN_SHARES[-1])
+    unknown = f"unknown: what is stranger than {100 - 100 * share:.0f} in 100 of the images that were not learnt from"
     promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
     return promised if limits.novelty is None else (*promised, unknown)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same_length
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.temperature import log_probabilities
+
+Ranking = Literal["probability", "margin", "normalised-logit"]
 
 MAX_ERROR = 0.05  # of the sure answers, unless the user says otherwise
 FIRST_SHARE = 0.25  # of the images, the most confident ones, with which the search for the limit begins
@@ -184,7 +187,7 @@ def normalised_logit(probabilities: Floats) -> Floats:
 
 
 # What ranks answers by confidence, by the name that stands in a model's metadata.
-RANKINGS: Mapping[str, Callable[[Floats], Floats]] = {
+RANKINGS: Mapping[Ranking, Callable[[Floats], Floats]] = {
     "probability": top_probability,
     "margin": margin,
     "normalised-logit": normalised_logit,

@@ -1,20 +1,17 @@
 """What a model file promises of its answers: from when on one is sure, and which classes are candidates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from vidi.errors import ModelError
+from vidi.metrics.selective import RANKINGS, Ranking
 from vidi.model_file.values import Json, integer_entry, number_entry, number_or_none, object_entry, text_entry
 
 Basis = Literal["calibration", "out-of-fold"]
-Ranking = Literal["probability", "margin", "normalised-logit"]
-BASES: Mapping[str, Basis] = {"calibration": "calibration", "out-of-fold": "out-of-fold"}
-RANKINGS: Mapping[str, Ranking] = {
-    "probability": "probability",
-    "margin": "margin",
-    "normalised-logit": "normalised-logit",
-}
+Name = TypeVar("Name", bound=str)
+
+BASES: tuple[Basis, ...] = ("calibration", "out-of-fold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +67,9 @@ def limits_from_json(document: Mapping[str, Json] | None) -> VerdictLimits | Non
         return None
     sure, candidates = object_entry(document, "sure"), object_entry(document, "candidates")
     return VerdictLimits(
-        basis=BASES[_one_of(document, "basis", tuple(BASES))],
+        basis=_one_of(document, "basis", BASES),
         image_count=integer_entry(document, "image_count"),
-        ranking=RANKINGS[_one_of(document, "ranking", tuple(RANKINGS))],
+        ranking=_one_of(document, "ranking", tuple(RANKINGS)),
         max_error=number_entry(sure, "max_error"),
         level=number_entry(sure, "level"),
         sure=number_or_none(sure, "limit"),
@@ -85,10 +82,10 @@ def limits_from_json(document: Mapping[str, Json] | None) -> VerdictLimits | Non
     )
 
 
-def _one_of(document: Mapping[str, Json], name: str, known: tuple[str, ...]) -> str:
+def _one_of(document: Mapping[str, Json], name: str, known: Sequence[Name]) -> Name:
+    """A text that must be one of the known ones."""
     value = text_entry(document, name)
-    if value not in known:
-        raise ModelError(
-            f"the verdict's {name} is {value!r}", f"This vidi knows {', '.join(known)}; install a newer one."
-        )
-    return value
+    for one in known:
+        if one == value:
+            return one
+    raise ModelError(f"the verdict's {name} is {value!r}", f"This vidi knows {', '.join(known)}; install a newer one.")

@@ -36,7 +36,7 @@ def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOp
 
     A stage is a convolution with max pooling and one more; every convolution is a dense 3x3 one with batch
     normalisation and ReLU, which runs near the processor's peak. For grey images the first layer has no channels for
-    colours, which would always be 0: on images of 28 pixels a step takes a third less.
+    colours, which would always be 0.
     """
     options.refuse_others("compact", "width", "grey")
     shape = next(shape for shape in SHAPES if min(image_size) < shape.below)

@@ -12,7 +12,8 @@ from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, desc
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import NoveltyScore, fit_novelty
-from vidi.model_file.limits import Basis, Ranking, VerdictLimits
+from vidi.metrics.selective import Ranking
+from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx

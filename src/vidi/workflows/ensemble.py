@@ -226,7 +226,7 @@ def seconds_for_member(left: float, *, members: int, count: int, fold_work: floa
         fold_work: fold trainings for calibration, counted in trainings of a member.
 
     >>> [round(seconds_for_member(100, members=2, count=2, fold_work=extra)) for extra in (0, 4.5)]
-    [42, 14]
+    [41, 14]
     """
     after = count * (1 / SHARE_FOR_TRAINING - 1)
     return max(1.0, max(left - SECONDS_AFTER, left / 2) / (members + fold_work + after))
