@@ -5,7 +5,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from vidi.training.heads import HEADS, choose_head, fit_heads, gaussian, multinomial, ridge
+from vidi.training.heads import HEADS, choose_head, feature_spread, fit_heads, gaussian, multinomial, ridge
 
 
 def clouds(count: int = 120, classes: int = 3, features: int = 8, *, apart: float = 1.5, seed: int = 0):
@@ -87,7 +87,7 @@ def test_a_class_without_images_is_never_the_answer(kind):
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_scale_and_place_of_the_features_do_not_matter(kind):
     values, labels = clouds()
-    scale, place = np.geomspace(0.01, 100, 8).astype(np.float32), np.linspace(-3, 3, 8).astype(np.float32)
+    scale, place = np.float32(40), np.linspace(-3, 3, 8).astype(np.float32)
 
     (plain,) = fit_heads(values, labels, kind, HEADS[kind][1][:1], class_count=3, weights=ONES)
     (moved,) = fit_heads(values * scale + place, labels, kind, HEADS[kind][1][:1], class_count=3, weights=ONES)
@@ -95,8 +95,19 @@ def test_the_scale_and_place_of_the_features_do_not_matter(kind):
     np.testing.assert_allclose(moved.logits(values * scale + place), plain.logits(values), atol=0.02)
 
 
+def test_of_many_images_each_feature_is_divided_by_its_own_spread_of_few_by_that_of_all():
+    random = np.random.default_rng(0)
+    usual = np.array([0.5, 1.0, 3.0])
+
+    few = feature_spread(random.standard_normal((4, 3)) * usual)
+    many = feature_spread(random.standard_normal((200_000, 3)) * usual)
+
+    assert few.max() / few.min() < 1.05
+    np.testing.assert_allclose(many, usual, rtol=0.05)
+
+
 def test_held_out_answers_come_from_heads_that_have_not_seen_the_image():
-    values, labels = clouds()
+    values, labels = clouds(apart=3)
     wrong = labels.copy()
     wrong[:12] = (labels[:12] + 1) % 3  # a head that had seen these would repeat some of them
 

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 SMALLEST_SPREAD = 1e-6  # of a feature that is the same in all images
+IMAGES_FOR_SPREAD = 1_000  # the spread of all features together counts as so many images in that of each
 USUAL_SPREAD = 10.0  # of an image's logits from lowest to highest
 RIDGE_SCALE = 10.0  # its scores lie about 0 to 1
 ABSENT_BELOW = 100.0  # how far a class without images lies below the others
@@ -232,6 +233,17 @@ def _held_out_logits(
     return logits
 
 
+def feature_spread(features: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(features,) what each is divided by: its standard deviation, drawn towards that of all where images are few.
+
+    A few images do not tell which of a thousand features is a quiet one; dividing by such guesses makes noise loud.
+    """
+    each, count = features.var(axis=0), len(features)
+    drawn = (count * each + IMAGES_FOR_SPREAD * each.mean()) / (count + IMAGES_FOR_SPREAD)
+    spread: NDArray[np.floating] = np.sqrt(drawn) + SMALLEST_SPREAD
+    return spread
+
+
 def fit_heads(
     features: NDArray[np.floating],
     labels: Labels,
@@ -243,7 +255,7 @@ def fit_heads(
 ) -> list[LinearHead]:
     """Heads of one kind for features as the network gives them: standardised for the fit, and folded back."""
     fit, _ = HEADS[kind]
-    mean, spread = features.mean(axis=0), features.std(axis=0) + SMALLEST_SPREAD
+    mean, spread = features.mean(axis=0), feature_spread(features)
     heads = fit((features - mean) / spread, labels, weights, class_count, strengths)
     scaled = [head.weight / spread for head in heads]
     return [LinearHead(weight, head.bias - weight @ mean) for weight, head in zip(scaled, heads, strict=True)]
