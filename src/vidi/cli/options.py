@@ -112,6 +112,7 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
         classes=listed(given.get("classes")),
         parts={} if given.get("parts") is None else parse_parts(given["parts"]),
         data_dir=None if given.get("data_dir") is None else str(given["data_dir"]),
+        background=None if given.get("background") is None else str(given["background"]),
         **{name: value for name, value in given.items() if name in named},
     )
 

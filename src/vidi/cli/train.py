@@ -50,6 +50,10 @@ def train(
         typer.Option("--imgsz", metavar="SIZE", help="Pixels the network sees: 128, or 128x64 (height first)."),
     ] = None,
     framing: options.Framing = None,
+    background: Annotated[
+        Path | None,
+        typer.Option("--background", metavar="DIR", help="Photographs of none of the classes, for `vidi locate`."),
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option("--lr", help="Peak learning rate.")] = None,
     optimizer: Annotated[str | None, typer.Option("--optimizer", help="adam, adamw, sgd or muon.")] = None,
     loss: Annotated[str | None, typer.Option("--loss", help="cross-entropy or mean-squared-error.")] = None,

@@ -139,6 +139,41 @@ class GridMean(nn.Module):
         return functional.adaptive_avg_pool2d(each_alone, self.grid).view(pixels, -1)
 
 
+class Mirrored(nn.Module):
+    """The image continued by its mirror image on every side, so that its edges look like any other place."""
+
+    def __init__(self, pixels: int) -> None:
+        """A layer without weights.
+
+        Args:
+            pixels: so many on each side.
+        """
+        super().__init__()
+        self.pixels = pixels
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, channels, height, width) to as much more on each side."""
+        return functional.pad(inputs, (self.pixels,) * 4, mode="reflect")
+
+
+class Inner(nn.Module):
+    """A map without its outermost places."""
+
+    def __init__(self, places: int) -> None:
+        """A layer without weights.
+
+        Args:
+            places: so many are cut off on each side.
+        """
+        super().__init__()
+        self.places = places
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, channels, rows, columns) to as much less on each side."""
+        cut = slice(self.places, -self.places)
+        return inputs[:, :, cut, cut]
+
+
 class Classifier(nn.Module):
     """Layers up to the embedding, then one linear head."""
 

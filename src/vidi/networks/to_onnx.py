@@ -14,7 +14,7 @@ from vidi.model_file.members import MEMBERS
 from vidi.networks.backbone import Backbone
 from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
-from vidi.networks.layers import Activation, Classifier, ConvNorm, GlobalMean, GridMean, Residual
+from vidi.networks.layers import Activation, Classifier, ConvNorm, GlobalMean, GridMean, Inner, Mirrored, Residual
 from vidi.networks.side_by_side import side_by_side
 from vidi.networks.whitening import Whitening
 
@@ -257,6 +257,19 @@ def _backbone(graph: GraphWriter, layer: Backbone, value: str, name: str) -> str
     return graph.add("Identity", [inner.output[0].name], output=name)
 
 
+def _mirrored(graph: GraphWriter, layer: Mirrored, value: str, name: str) -> str:
+    pads = graph.tensor(f"{name}.pads", np.array([0, 0, layer.pixels, layer.pixels] * 2, np.int64))
+    graph.nodes.append(helper.make_node("Pad", [value, pads], [name], name=name, mode="reflect"))
+    return name
+
+
+def _inner(graph: GraphWriter, layer: Inner, value: str, name: str) -> str:
+    corners = {"from": layer.places, "to": -layer.places}
+    sides = [graph.tensor(f"{name}.{key}", np.array([number] * 2, np.int64)) for key, number in corners.items()]
+    axes = graph.tensor(f"{name}.axes", np.array([2, 3], np.int64))
+    return graph.add("Slice", [value, *sides, axes], output=name)
+
+
 def _global_mean(graph: GraphWriter, _: GlobalMean, value: str, name: str) -> str:
     return graph.add("Flatten", [graph.add("GlobalAveragePool", [value], output=f"{name}.mean")], output=name)
 
@@ -272,6 +285,8 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     ConvNorm: _conv_norm,
     GlobalMean: _global_mean,
     GridMean: _grid_mean,
+    Mirrored: _mirrored,
+    Inner: _inner,
     nn.MaxPool2d: _max_pool,
     Residual: _residual,
     Backbone: _backbone,

@@ -21,15 +21,30 @@ def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
     Raises:
         ModelError: onnxruntime does not take the graph.
     """
+    return open_graph(model.data, name=str(model.path))
+
+
+def open_graph(data: bytes, *, name: str, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session of a model file's bytes, or of a part of its graph.
+
+    Args:
+        data: of an ONNX model.
+        name: what messages call it.
+        threads: that one run uses.
+
+    Raises:
+        ModelError: onnxruntime does not take the graph.
+    """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(model.data, sess_options=options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, sess_options=options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common class below Exception
         raise ModelError(
-            f"{model.path}: onnxruntime does not take the graph: {str(error)[:300]}",
+            f"{name}: onnxruntime does not take the graph: {str(error)[:300]}",
             "Use a file that vidi wrote, with the onnxruntime that vidi was installed with.",
         ) from error
 

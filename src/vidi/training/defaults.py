@@ -14,6 +14,7 @@ from vidi.training.recipe import Recipe
 
 # Below that side of a square of the images' area, sides of squares at which a pretrained backbone sees them.
 BACKBONE_SIDES = ((64, (128, 96)), (160, (224, 160)), (math.inf, (272, 224)))
+WINDOW_SIDE = 91  # pixels, of a square of the area at which a window is seen
 LARGEST_COMPACT_SIDE = 128  # pixels, of a square of the same area; each doubling costs four times as much
 TEXTBOOK_SIZE = (256, 256)
 MANY_IMAGES = 20_000  # each is seen so seldom that strong changes cost more than they help
@@ -163,6 +164,17 @@ def backbone_sizes(usual_size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     squares = next(squares for below, squares in BACKBONE_SIDES if side < below)
     ratio = min(2.0, max(0.5, usual_size[0] / usual_size[1]))
     return tuple((_in_strides(square * math.sqrt(ratio)), _in_strides(square / math.sqrt(ratio))) for square in squares)
+
+
+def window_sizes(usual_size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """(height, width) at which a network for windows sees images: multiples of 16 pixels, about 32 places of 16 x 16.
+
+    >>> window_sizes((128, 64)), window_sizes((25, 25)), window_sizes((300, 400))
+    (((128, 64),), ((96, 96),), ((80, 112),))
+    """
+    ratio = min(2.0, max(0.5, usual_size[0] / usual_size[1]))
+    sides = WINDOW_SIDE * math.sqrt(ratio), WINDOW_SIDE / math.sqrt(ratio)
+    return (tuple(max(48, 16 * round(side / 16)) for side in sides),)  # type: ignore[return-value]  # two of them
 
 
 def _in_strides(side: float) -> int:

@@ -11,10 +11,10 @@ from vidi.files import digest_of
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.networks.layers import Classifier
-from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
-from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for
+from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
 from vidi.training.features import choose_feature_engine, embed_images
 from vidi.training.heads import choose_head
 from vidi.training.objective import Normalisation, normalisation_for
@@ -54,7 +54,8 @@ def candidates_for(
         image_size: what the user asked for; None leaves it open.
     """
     names = [name for name in PACKAGES if is_installed(name)] if source == AUTO else [source]
-    sizes = backbone_sizes(usual_size) if image_size is None else (image_size,)
+    usual = window_sizes if source in OF_WINDOWS else backbone_sizes
+    sizes = usual(usual_size) if image_size is None else (image_size,)
     return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
 
 

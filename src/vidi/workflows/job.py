@@ -1,7 +1,7 @@
 """What is known of a run before its first image is decoded: the data, the recipe, the plan and the time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.dataset import Dataset
@@ -17,10 +17,11 @@ from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.ladder import Ladder, plan_ladder
 from vidi.workflows.prepare import look_at_sizes, traits_of
 from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped_by
-from vidi.workflows.request import read_requested
+from vidi.workflows.request import find_backgrounds, read_requested
 from vidi.workflows.start import read_start
 from vidi.workflows.train_request import TrainRequest
 
+OF_WINDOWS_USUAL = "lite0-grid"  # its head sees where things are
 LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
 
 
@@ -42,6 +43,7 @@ class Job:
 def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None) -> Job:
     """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
     begun = begun or Deadline.after(0.0)
+    request = _for_windows(request)
     dataset = read_requested(request.data)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
@@ -67,6 +69,24 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events,
         candidates=candidates,
         ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
     )
+
+
+def _for_windows(request: TrainRequest) -> TrainRequest:
+    """With photographs of backgrounds a head on features that keep their places is learnt, unless others are named.
+
+    Raises:
+        UsageError: no head on learnt features is asked for, or there is no such photograph.
+    """
+    if request.data.background is None:
+        return request
+    if request.network or request.weights or request.recipe or request.pretrained == NONE or request.ensemble:
+        raise UsageError(
+            "--background goes with a head on learnt features, and here the network is another one",
+            "Leave out --network, --from, --recipe, --ensemble and --pretrained none.",
+        )
+    find_backgrounds(request.data)
+    changes = {"head": "multinomial", **request.changes, "freeze": True}
+    return replace(request, pretrained=request.pretrained or OF_WINDOWS_USUAL, changes=changes)
 
 
 def choose_recipe(

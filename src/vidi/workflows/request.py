@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from vidi.data.dataset import Dataset
+from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.read import read_dataset, require_learnable
 from vidi.errors import UsageError
+from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.workflows.run_folder import SPLITS
 
@@ -30,6 +32,7 @@ class DataRequest:
     split_seed: int = 0
     split_file: str | None = None  # a splits.csv to follow
     framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
+    background: str | None = None  # a folder of photographs that show none of the classes
 
     def __post_init__(self) -> None:
         if self.framing not in (None, "stretch", "pad", "crop"):
@@ -77,6 +80,22 @@ def read_requested(request: DataRequest) -> Dataset:
     dataset = read_source(request)
     require_learnable(dataset)
     return dataset
+
+
+def find_backgrounds(request: DataRequest) -> FoundInputs:
+    """The photographs that show none of the classes.
+
+    Raises:
+        UsageError: there is no such folder, or no image in it.
+    """
+    name = str(request.background)
+    found = find_paths([name], request.follow_links) if Path(name).exists() else []
+    if not found or not found[0].paths:
+        raise UsageError(
+            f"--background {escape_path(name)}: there is no image",
+            "Name a folder or archive of photographs that show none of the classes.",
+        )
+    return found[0]
 
 
 def decode_options(request: DataRequest) -> DecodeOptions:

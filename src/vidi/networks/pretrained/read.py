@@ -7,7 +7,7 @@ from vidi.networks.backbone import PREFIX
 from vidi.networks.pretrained.from_file import is_file_of_weights, weights_of_file
 from vidi.networks.pretrained.from_timm import timm_weights
 from vidi.networks.pretrained.hub import HOSTED, OnProgress, hosted_weights
-from vidi.networks.pretrained.packaged import PACKAGES, packaged_weights
+from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, packaged_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 
 
@@ -28,7 +28,7 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         return weights_of_file(Path(source))
     if source.startswith(PREFIX):
         return timm_weights(source)
-    if source in PACKAGES:
+    if source in (*PACKAGES, *OF_WINDOWS):
         return packaged_weights(source)
     if source in HOSTED:
         return hosted_weights(source, on_progress=on_progress)
@@ -36,5 +36,6 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         return weights_of_file(Path(source))
     raise UnknownNameError(
         f"no weights are called {source!r}",
-        f"Use one of: {', '.join((*PACKAGES, *HOSTED))}; or a file that ends in .safetensors or .pth; or timm/NAME.",
+        f"Use one of: {', '.join((*PACKAGES, *OF_WINDOWS, *HOSTED))}; "
+        "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )

@@ -1,0 +1,119 @@
+"""Boxes in images: how much they overlap, and which of several about one thing to keep."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ShapeError
+
+Boxes = NDArray[np.floating[Any]]  # (boxes, 4): x_min, y_min, x_max, y_max in pixels
+OVERLAP = 0.4  # from which on two boxes are taken to be about one thing
+SOFT_WIDTH = 0.5  # of the Gaussian by which soft suppression lowers a score
+LEAST_SOFT_SCORE = 1e-3  # what sinks below is dropped
+
+
+def check_boxes(boxes: Boxes) -> None:
+    """Refuse what is not a list of boxes.
+
+    Raises:
+        ShapeError: not (boxes, 4).
+    """
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ShapeError(f"boxes have the shape {boxes.shape}", "Give (boxes, 4): x_min, y_min, x_max, y_max.")
+
+
+def areas(boxes: Boxes) -> NDArray[np.float64]:
+    """(boxes,) width times height, never below 0.
+
+    >>> areas(np.array([[0, 0, 2, 3], [2, 2, 1, 5]]))
+    array([6., 0.])
+    """
+    check_boxes(boxes)
+    sides = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0)
+    return np.asarray(sides.prod(axis=1))
+
+
+def overlaps(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """(first, second) the area that two boxes share, over the area that they cover together (IoU); 0 of empty boxes.
+
+    >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [0, 0, 2, 2], [5, 5, 6, 6]])).round(2)
+    array([[0.33, 1.  , 0.  ]])
+    """
+    check_boxes(first)
+    check_boxes(second)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.maximum(high.astype(np.float64) - low, 0).prod(axis=2)
+    together = areas(first)[:, None] + areas(second)[None] - shared
+    shares: NDArray[np.float64] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
+    return shares
+
+
+def suppress(
+    boxes: Boxes, scores: NDArray[np.floating[Any]], *, overlap: float = OVERLAP, most: int | None = None
+) -> NDArray[np.int64]:
+    """Non-maximum suppression: the rows to keep, best first; what overlaps a better one by more is dropped.
+
+    Args:
+        boxes: (boxes, 4).
+        scores: (boxes,) float; of equal ones the first is better.
+        overlap: IoU from which on the lower one goes.
+        most: no more than so many are kept; None keeps all.
+
+    >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
+    >>> suppress(boxes, np.array([0.8, 0.9, 0.7])).tolist()
+    [1, 2]
+    """
+    check_boxes(boxes)
+    kept: list[int] = []
+    left = np.argsort(-scores, kind="stable")
+    while len(left) and (most is None or len(kept) < most):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        left = left[overlaps(boxes[best : best + 1], boxes[left])[0] < overlap]
+    return np.array(kept, np.int64)
+
+
+def suppress_softly(
+    boxes: Boxes, scores: NDArray[np.floating[Any]], *, width: float = SOFT_WIDTH, most: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Soft suppression: what overlaps a better box is scored lower, by a Gaussian of the overlap, not dropped.
+
+    Args:
+        boxes: (boxes, 4).
+        scores: (boxes,) float, 0 to 1.
+        width: of the Gaussian; the score becomes `score * exp(-IoU² / width)`.
+        most: no more than so many are kept; None keeps all.
+
+    Returns:
+        The rows, best first, and their scores.
+
+    Source: Bodla and others 2017, Soft-NMS: improving object detection with one line of code.
+    """
+    check_boxes(boxes)
+    kept: list[int] = []
+    kept_scores: list[float] = []
+    current, left = scores.astype(np.float64), np.arange(len(scores))
+    while len(left) and (most is None or len(kept) < most):
+        place = int(np.argmax(current[left]))
+        best = int(left[place])
+        if current[best] < LEAST_SOFT_SCORE:
+            break
+        kept.append(best)
+        kept_scores.append(float(current[best]))
+        left = np.delete(left, place)
+        current[left] *= np.exp(-(overlaps(boxes[best : best + 1], boxes[left])[0] ** 2) / width)
+    return np.array(kept, np.int64), np.array(kept_scores, np.float64)
+
+
+def clip_boxes(boxes: Boxes, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Boxes cut off at the edges of an image of this size (height, width), pixels.
+
+    >>> clip_boxes(np.array([[-3, 2, 50, 8]]), (10, 20))
+    array([[ 0.,  2., 20.,  8.]])
+    """
+    check_boxes(boxes)
+    height, width = size
+    clipped: NDArray[np.float64] = np.clip(boxes.astype(np.float64), 0, [width, height, width, height])
+    return clipped

@@ -1,0 +1,177 @@
+"""Boxes around what a classifier recognises: windows over many sizes, then the best of those about one thing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from vidi.boxes import OVERLAP, clip_boxes, overlaps, suppress, suppress_softly
+from vidi.detection.pyramid import STEPS_PER_OCTAVE, Level, choose_levels, draw_level
+from vidi.detection.slide import WindowModel, log_odds
+from vidi.images.framing import PAD_GREY, Framing, frame_image
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.prediction.predictor import Predictor
+
+LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
+MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
+MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
+SAME_THING = 0.6  # IoU of windows whose boxes are averaged
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One thing found in an image."""
+
+    label: str
+    label_index: int
+    score: float  # probability of the label for this window, calibrated
+    box: tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels of the upright image
+    novelty: float | None = None  # of the window; None where the model cannot tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How an image is searched."""
+
+    classes: tuple[int, ...]  # indexes of those that are looked for
+    least: float = LEAST_PROBABILITY  # probability of a box that is given
+    smallest: float | None = None  # shorter side of the smallest window, pixels; None: chosen by the image's size
+    largest: float | None = None
+    overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
+    soft: bool = False  # lower the scores of boxes that overlap, and drop none
+    most: int = 100  # boxes for each class
+    steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
+    share: tuple[float, float] = (1.0, 1.0)  # of a window's height and width that the thing itself fills
+    look_again: bool = True  # ask about the best windows once more, each cut out by itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Windows of one image that may show one class."""
+
+    boxes: NDArray[np.float64]  # (windows, 4), pixels of the image
+    odds: NDArray[np.float64]  # (windows,) logarithm of the class's odds
+    novelty: NDArray[np.float64]  # (windows,) NaN where the model cannot tell
+
+
+def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, search: Search) -> list[Located]:
+    """What is where in an image, the likeliest first.
+
+    Args:
+        image: (height, width, 3) uint8, upright RGB.
+        model: answers for every window.
+        predictor: the model file, for windows that are looked at again.
+        search: how to look.
+    """
+    found: list[Located] = []
+    proposals = propose(image, model, predictor.metadata.framing, search)
+    for label_index, windows in zip(search.classes, proposals, strict=True):
+        chosen = _without_copies(windows, search)
+        if search.look_again and len(chosen.odds):
+            chosen = _look_again(image, chosen, label_index, predictor)
+        boxes = clip_boxes(_inner(chosen.boxes, search.share), (image.shape[0], image.shape[1]))
+        scores = expit(chosen.odds)
+        if search.soft:
+            rows, scores = suppress_softly(boxes, scores, most=search.most)
+        else:
+            rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
+            scores = scores[rows]
+        limit = None if predictor.metadata.verdict is None else predictor.metadata.verdict.novelty
+        for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
+            strange = float(chosen.novelty[row])
+            if score < search.least or (limit is not None and strange > limit and search.look_again):
+                continue
+            x_min, y_min, x_max, y_max = boxes[row].tolist()
+            found.append(
+                Located(
+                    label=predictor.classes[label_index],
+                    label_index=label_index,
+                    score=score,
+                    box=(x_min, y_min, x_max, y_max),
+                    novelty=None if np.isnan(strange) else strange,
+                )
+            )
+    return sorted(found, key=lambda one: -one.score)
+
+
+def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: Search) -> list[Windows]:
+    """For each class that is looked for its likeliest windows, at most `MOST_PROPOSED`."""
+    size = (image.shape[0], image.shape[1])
+    levels = choose_levels(
+        size, framing, smallest=search.smallest, largest=search.largest, stride=model.stride, steps=search.steps
+    )
+    least = logit(search.least) - MARGIN
+    found: list[list[Windows]] = [[] for _ in search.classes]
+    for level in levels:
+        answers = model.answer(draw_level(image, level, framing, stride=model.stride))
+        for place, label_index in enumerate(search.classes):
+            odds = answers.odds[..., label_index]
+            rows, columns = np.nonzero(odds > least)
+            novelty = np.full(len(rows), np.nan) if answers.novelty is None else answers.novelty[rows, columns]
+            boxes = _boxes_of(level, rows, columns, framing=framing, stride=model.stride)
+            found[place].append(Windows(boxes, odds[rows, columns], np.asarray(novelty, np.float64)))
+    return [_best(some) for some in found]
+
+
+def _boxes_of(
+    level: Level, rows: NDArray[np.int64], columns: NDArray[np.int64], *, framing: Framing, stride: int
+) -> NDArray[np.float64]:
+    """(windows, 4) in pixels of the image, of windows at these places of a level's map."""
+    top, left = (
+        (rows * stride - level.border[0]) / level.scale[0],
+        (columns * stride - level.border[1]) / level.scale[1],
+    )
+    height, width = framing.size[0] / level.scale[0], framing.size[1] / level.scale[1]
+    return np.stack([left, top, left + width, top + height], axis=1)
+
+
+def _best(some: Sequence[Windows]) -> Windows:
+    boxes, odds = np.concatenate([one.boxes for one in some]), np.concatenate([one.odds for one in some])
+    novelty = np.concatenate([one.novelty for one in some])
+    order = np.argsort(-odds, kind="stable")[:MOST_PROPOSED]
+    return Windows(boxes[order], odds[order], novelty[order])
+
+
+def _without_copies(windows: Windows, search: Search) -> Windows:
+    """The best window about each thing, its box averaged with those that say nearly the same."""
+    rows = suppress(windows.boxes, windows.odds, overlap=search.overlap, most=search.most)
+    shared = overlaps(windows.boxes[rows], windows.boxes)
+    weights = np.where(shared >= SAME_THING, expit(windows.odds)[None], 0)
+    weights[np.arange(len(rows)), rows] += SMALLEST_PROBABILITY
+    boxes = (weights @ windows.boxes) / weights.sum(axis=1, keepdims=True)
+    return Windows(boxes, windows.odds[rows], windows.novelty[rows])
+
+
+def _look_again(image: NDArray[np.uint8], windows: Windows, label_index: int, predictor: Predictor) -> Windows:
+    """The same windows as the model file itself sees them; the odds are the mean of both looks."""
+    framed = np.stack([cut_out(image, box, predictor.metadata.framing) for box in windows.boxes])
+    given = predictor.run(framed, [name for name in ("probabilities", "novelty") if name in predictor.model.outputs])
+    odds = log_odds(np.log(np.maximum(given["probabilities"], SMALLEST_PROBABILITY)))[:, label_index]
+    novelty = np.asarray(given.get("novelty", windows.novelty), np.float64)
+    return replace(windows, odds=(odds + windows.odds) / 2, novelty=novelty)
+
+
+def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framing) -> NDArray[np.uint8]:
+    """(height, width, 3) what a box holds, framed as an image of its own; grey where it hangs over the edge.
+
+    Args:
+        image: (height, width, 3) uint8.
+        box: (4,) x_min, y_min, x_max, y_max in pixels; rounded to whole ones, at least one each way.
+        framing: of the model.
+    """
+    left, top = round(float(box[0])), round(float(box[1]))
+    right, bottom = max(left + 1, round(float(box[2]))), max(top + 1, round(float(box[3])))
+    piece = np.full((bottom - top, right - left, 3), PAD_GREY, np.uint8)
+    inside = image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    down, across = max(-top, 0), max(-left, 0)
+    piece[down : down + inside.shape[0], across : across + inside.shape[1]] = inside
+    return frame_image(piece, framing)
+
+
+def _inner(boxes: NDArray[np.float64], share: tuple[float, float]) -> NDArray[np.float64]:
+    """The middle part of boxes that has this share of their height and width."""
+    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    half = sides * np.array([share[1], share[0]]) / 2
+    return np.concatenate([centres - half, centres + half], axis=1)

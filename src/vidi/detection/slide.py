@@ -1,0 +1,166 @@
+"""What a model says of every window of a large image: at a small part of the cost where its network can slide."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from vidi.machine import core_count
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.model_file.preprocessing import PREFIX
+from vidi.model_file.read import ModelFile
+from vidi.model_file.sliding import SlidingGraphs, split_graph
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.session import open_graph
+
+WINDOWS_AT_ONCE = 512
+STEPS_ACROSS = 8  # of the shorter side of windows that are cut out one by one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowAnswers:
+    """What a model says of every window of one level, row by row."""
+
+    odds: NDArray[np.float64]  # (rows, columns, classes): logarithm of the odds of each class, calibrated
+    novelty: NDArray[np.float32] | None  # (rows, columns); None where the model cannot tell
+
+
+class WindowModel(Protocol):
+    """Anything that answers for every window of a level."""
+
+    stride: int  # pixels from one window to the next
+
+    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
+        """The answers for (height, width, 3) uint8, at the scale at which a window has the network's size."""
+        ...
+
+
+def open_windows(predictor: Predictor) -> WindowModel:
+    """The model as something that slides, where its network allows that, else as one that looks at cut-out windows."""
+    return slide(predictor.model) or CutOutWindows(predictor)
+
+
+def slide(model: ModelFile) -> "SlidingWindows | None":
+    """A model that slides; None where its network is not convolutional up to its head."""
+    graphs = split_graph(model.data)
+    if graphs is None:
+        return None
+    name, threads = str(model.path), core_count()
+    maps = open_graph(graphs.maps, name=name, threads=threads)
+    size = model.metadata.framing.size
+    empty = np.zeros((1, *size, 3), np.uint8)
+    shapes = {one.shape[2:] for one in maps.run(None, {maps.get_inputs()[0].name: empty})}
+    if len(shapes) != 1:
+        return None
+    grid = shapes.pop()
+    stride = size[0] // grid[0]
+    if (grid[0] * stride, grid[1] * stride) != size:
+        return None
+    head = open_graph(graphs.head, name=name, threads=threads)
+    return SlidingWindows(maps, head, graphs, grid=(int(grid[0]), int(grid[1])), stride=stride)
+
+
+class SlidingWindows:
+    """The two halves of a model file: its maps of a whole level, and its head on every window of the maps.
+
+    A window sees what lies around it in the level, where an image of its own would end: answers near those of the
+    cut-out window, not the same.
+    """
+
+    def __init__(
+        self,
+        maps: onnxruntime.InferenceSession,
+        head: onnxruntime.InferenceSession,
+        graphs: SlidingGraphs,
+        *,
+        grid: tuple[int, int],
+        stride: int,
+    ) -> None:
+        self.maps, self.head, self.graphs = maps, head, graphs
+        self.grid = grid  # (rows, columns) of the map of one window
+        self.stride = stride
+
+    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
+        """As of `WindowModel`."""
+        maps = self.maps.run(list(self.graphs.names), {self.maps.get_inputs()[0].name: level[None]})
+        windows = [_windows(one, self.grid, pool=pool) for one, pool in zip(maps, self.graphs.pools, strict=True)]
+        rows, columns = windows[0].shape[1:3]
+        names = [name for name in (PREFIX + "calibrated", "novelty") if name in self.graphs.outputs]
+        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        for start in range(0, rows * columns, WINDOWS_AT_ONCE):
+            places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
+            fed = {name: _take(some, places, columns) for name, some in zip(self.graphs.names, windows, strict=True)}
+            for name, values in zip(names, self.head.run(names, fed), strict=True):
+                given[name].append(values)
+        logits = np.concatenate(given[PREFIX + "calibrated"]).reshape(rows, columns, -1)
+        novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
+        return WindowAnswers(odds=log_odds(logits), novelty=novelty)
+
+
+class CutOutWindows:
+    """Windows cut out one by one and given to the model as images of their own."""
+
+    def __init__(self, predictor: Predictor, *, stride: int | None = None) -> None:
+        self.predictor = predictor
+        self.size = predictor.metadata.framing.size
+        self.stride = stride or max(1, min(self.size) // STEPS_ACROSS)
+
+    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
+        """As of `WindowModel`."""
+        step = self.stride
+        windows = sliding_window_view(level, self.size, axis=(0, 1))[::step, ::step]
+        rows, columns = windows.shape[:2]
+        names = [name for name in ("probabilities", "novelty") if name in self.predictor.model.outputs]
+        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        for start in range(0, rows * columns, WINDOWS_AT_ONCE):
+            places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
+            images = np.ascontiguousarray(windows[places // columns, places % columns].transpose(0, 2, 3, 1))
+            for name, values in self.predictor.run(images, names).items():
+                given[name].append(values)
+        probabilities = np.concatenate(given["probabilities"]).reshape(rows, columns, -1)
+        novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
+        return WindowAnswers(odds=log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))), novelty=novelty)
+
+
+def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(…, classes) logits to the logarithm of each class's odds against all others: it never runs into 1.
+
+    >>> log_odds(np.log(np.array([0.2, 0.3, 0.5]))).round(3)
+    array([-1.386, -0.847,  0.   ])
+    """
+    values = np.asarray(logits, np.float64)
+    count = values.shape[-1]
+    others = [logsumexp(np.delete(values, index, axis=-1), axis=-1) for index in range(count)]
+    odds: NDArray[np.float64] = values - np.stack(others, axis=-1)
+    return odds
+
+
+def _windows(maps: NDArray[np.float32], grid: tuple[int, int], *, pool: bool) -> NDArray[np.float32]:
+    """(1 or 2, rows, columns, channels, *sides) of every window; the mirror image's from right to left, as it lies.
+
+    Where the head takes only the mean, that is worked out here for all windows together, and `sides` are (1, 1).
+    """
+    if pool:
+        sums = np.cumsum(np.cumsum(maps, axis=2, dtype=np.float64), axis=3)
+        sums = np.pad(sums, ((0, 0), (0, 0), (1, 0), (1, 0)))
+        down, across = grid
+        means = (
+            sums[:, :, down:, across:] - sums[:, :, :-down, across:] - sums[:, :, down:, :-across]
+            + sums[:, :, :-down, :-across]
+        ) / (down * across)  # fmt: skip
+        windows = means.transpose(0, 2, 3, 1)[..., None, None].astype(np.float32)
+    else:
+        windows = sliding_window_view(maps, grid, axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    if len(windows) == 2:
+        windows = np.stack([windows[0], windows[1, :, ::-1]])
+    return windows
+
+
+def _take(windows: NDArray[np.float32], places: NDArray[np.int64], columns: int) -> NDArray[np.float32]:
+    """The windows at some places, the image's first, then those of its mirror image."""
+    rows, across = places // columns, places % columns
+    return np.concatenate([np.ascontiguousarray(one[rows, across]) for one in windows])

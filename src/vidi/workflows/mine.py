@@ -1,0 +1,230 @@
+"""Hard negatives: what a model takes for its classes on photographs that show none of them is learnt as background."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidi.boxes import suppress
+from vidi.detection.locate import Search, Windows, cut_out, propose
+from vidi.detection.slide import open_windows
+from vidi.errors import DataError, UsageError
+from vidi.files import escape_path, write_whole
+from vidi.images.framing import resize
+from vidi.images.pool import read_images
+from vidi.model_file.write import write_model
+from vidi.networks.layers import Classifier
+from vidi.networks.pretrained.backbone import set_head
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.training.data import TrainingData, class_weights
+from vidi.training.features import embed_images
+from vidi.training.heads import LinearHead, Trial, fit_one_head
+from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.workflows.describe import describe_model
+from vidi.workflows.events import Events
+from vidi.workflows.locate import is_nothing
+from vidi.workflows.prepare import Prepared
+from vidi.workflows.request import DataRequest, decode_options, find_backgrounds
+
+MOST_ROUNDS = 6
+MOST_IMAGES, LONGEST_SIDE = 400, 800  # photographs that are searched, and pixels of theirs
+KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop
+MOST_WINDOWS = 10  # of one photograph and class in one round
+APART = 0.5  # IoU of windows that are learnt from in one round
+HELPS = 0.95  # times the false alarms of the round before: what is no better ends it
+MINED = "mined.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round of mining found."""
+
+    windows: int  # learnt as background so far
+    false_alarms: float  # boxes for each photograph that was kept aside, of at least even odds, after the round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Head:
+    """Everything that a head is fitted from, so that it can be fitted again with more."""
+
+    network: Classifier
+    features: NDArray[np.float32]  # (rows, features)
+    rows: NDArray[np.int64]
+    data: TrainingData
+    fold_of: NDArray[np.int64]
+    best: Trial  # kind and strength
+    weighting: str  # of the classes
+
+
+def learn_background(
+    folder: Path, prepared: Prepared, trained: TrainedNetwork, head: Head, *, events: Events
+) -> TrainedNetwork:
+    """The network with a head that has also learnt what it took for its classes on empty photographs.
+
+    Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
+    the false alarms on photographs kept aside no further; the best round is kept.
+
+    Args:
+        folder: the run's own; `mined.json` says what was found.
+        prepared: its request names the photographs.
+        trained: of `with_head`.
+        head: what its head was fitted from.
+        events: told what happens.
+
+    Raises:
+        UsageError: no class means that nothing is there.
+        DataError: no photograph can be read.
+    """
+    nothing = class_of_nothing(prepared.dataset.classes)
+    images = _read_backgrounds(prepared.request)
+    aside = images[::KEPT_ASIDE]
+    searched = [image for number, image in enumerate(images) if number % KEPT_ASIDE]
+    wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
+    learnt = np.empty((0, head.features.shape[1]), np.float32)
+    predictor = _as_predictor(folder, prepared, trained)
+    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, wanted))]
+    best = trained
+    for _ in range(MOST_ROUNDS):
+        windows = _firing(predictor, searched, wanted)
+        if not len(windows):
+            break
+        features = embed_images(
+            head.network, windows, np.arange(len(windows)),
+            normalisation=trained.normalisation, engine=trained.recipe.features,
+        )  # fmt: skip
+        learnt = np.concatenate([learnt, features])
+        candidate = _with_background(trained, head, learnt, nothing=nothing)
+        predictor = _as_predictor(folder, prepared, candidate)
+        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, wanted)))
+        if rounds[-1].false_alarms > HELPS * min(one.false_alarms for one in rounds[:-1]):
+            break
+        best = candidate
+    write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
+    lowest = min(rounds, key=lambda one: one.false_alarms)
+    events.say(
+        f"backgrounds: {lowest.windows:,} windows of {len(searched):,} photographs learnt; on {len(aside):,} kept "
+        f"aside {rounds[0].false_alarms:.1f} false boxes each before, {lowest.false_alarms:.1f} after"
+    )
+    return best
+
+
+def class_of_nothing(classes: Sequence[str]) -> int:
+    """The index of the class that means that nothing is there.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    found = [index for index, name in enumerate(classes) if is_nothing(name)]
+    if len(found) != 1:
+        raise UsageError(
+            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
+            "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
+        )
+    return found[0]
+
+
+def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
+    """The photographs, no larger than need be; of very many evenly spaced ones."""
+    found = find_backgrounds(request)
+    paths = found.paths[:: -(-len(found.paths) // MOST_IMAGES) or 1]
+    images = []
+    for read in read_images(found.store, paths, options=decode_options(request)):
+        if read.image is not None:
+            size = (read.image.shape[0], read.image.shape[1])
+            scale = min(1.0, LONGEST_SIDE / max(size))
+            images.append(resize(read.image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))))
+    if len(images) < 2:
+        raise DataError(
+            f"--background {escape_path(str(request.background))} holds {len(images)} images that can be read",
+            "Name a folder of at least two photographs that show none of the classes.",
+        )
+    return images
+
+
+def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Predictor:
+    """The network as a model file, which is gone again when it is loaded."""
+    metadata = describe_model(prepared, trained, run=folder.name, unfinished="still learning backgrounds")
+    path = folder / ".mining.onnx"
+    try:
+        write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata)
+        return Predictor.load(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _proposals(
+    predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]
+) -> list[list[Windows]]:
+    model, search = open_windows(predictor), Search(classes=wanted)
+    return [propose(image, model, predictor.metadata.framing, search) for image in images]
+
+
+def _firing(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> NDArray[np.uint8]:
+    """(windows, height, width, 3) framed: what is likelier one of the classes than not, the likeliest of each image."""
+    found = []
+    for image, some in zip(images, _proposals(predictor, images, wanted), strict=True):
+        for windows in some:
+            fires = np.flatnonzero(windows.odds > 0)
+            kept = fires[suppress(windows.boxes[fires], windows.odds[fires], overlap=APART, most=MOST_WINDOWS)]
+            found += [cut_out(image, box, predictor.metadata.framing) for box in windows.boxes[kept]]
+    return np.stack(found) if found else np.empty((0, *predictor.metadata.framing.size, 3), np.uint8)
+
+
+def _false_alarms(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> float:
+    """Boxes of at least even odds for each image, after suppression."""
+    count = 0
+    for some in _proposals(predictor, images, wanted):
+        for windows in some:
+            fires = np.flatnonzero(windows.odds > 0)
+            count += len(suppress(windows.boxes[fires], windows.odds[fires]))
+    return count / max(1, len(images))
+
+
+def _with_background(
+    trained: TrainedNetwork, head: Head, learnt: NDArray[np.float32], *, nothing: int
+) -> TrainedNetwork:
+    """The network with a head that knows windows of backgrounds, and what such heads say of data held out."""
+    fitted = _fit(head, np.ones(len(head.rows), bool), learnt, nothing=nothing)
+    network = trained.network
+    assert isinstance(network, Classifier)  # noqa: S101  # a head stands on one network
+    with_head = replace_head(network, fitted)
+    held_out = head.fold_of >= 0
+    logits = np.zeros((len(head.rows), head.data.class_count))
+    for fold in np.unique(head.fold_of[held_out]):
+        unseen = head.fold_of == fold
+        logits[unseen] = _fit(head, ~unseen, learnt, nothing=nothing).logits(head.features[unseen])
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return replace(
+        trained,
+        network=with_head,
+        held_out=HeldOut(
+            rows=head.rows[held_out], probabilities=probabilities[held_out], features=head.features[held_out]
+        ),
+    )
+
+
+def replace_head(network: Classifier, head: LinearHead) -> Classifier:
+    """The same layers with a head of their own; the given network keeps its head."""
+    other = Classifier(network.layers, torch.nn.Linear(network.head.in_features, network.head.out_features))
+    other.both_ways = network.both_ways
+    set_head(other, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+    return other.eval().requires_grad_(False)
+
+
+def _fit(head: Head, known: NDArray[np.bool_], learnt: NDArray[np.float32], *, nothing: int) -> LinearHead:
+    """A head for some of the data and all windows of backgrounds."""
+    labels = head.data.labels[head.rows[known]]
+    weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels]
+    return fit_one_head(
+        np.concatenate([head.features[known], learnt]),
+        np.concatenate([labels, np.full(len(learnt), nothing)]),
+        head.best,
+        class_count=head.data.class_count,
+        weights=np.concatenate([weights, np.ones(len(learnt))]),
+    )
