@@ -32,6 +32,15 @@ def test_the_multinomial_head_is_scikit_learns():
     np.testing.assert_allclose(head.logits(values), theirs.decision_function(values), atol=1e-4)
 
 
+def test_where_features_outnumber_images_the_multinomial_head_is_scikit_learns_still():
+    values, labels = clouds(count=30, features=200)
+
+    (head,) = multinomial(values, labels, ONES[:30], 3, [3.0])
+
+    theirs = LogisticRegression(C=1 / 3, max_iter=500, tol=1e-3).fit(values, labels)
+    np.testing.assert_allclose(head.logits(values), theirs.decision_function(values), atol=0.1)
+
+
 def test_two_classes_get_logits_whose_softmax_is_scikit_learns_probability():
     values, labels = clouds(classes=2)
 

@@ -14,6 +14,7 @@ from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
 from vidi.cli.housekeeping import cache, doctor, fetch, runs
 from vidi.cli.inspect import inspect
+from vidi.cli.locate import locate
 from vidi.cli.predict import predict
 from vidi.cli.split import split
 from vidi.cli.train import train
@@ -29,6 +30,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "calibrate": calibrate,
     "predict": predict,
+    "locate": locate,
     "report": report,
     "inspect": inspect,
     "fetch": fetch,

@@ -145,12 +145,12 @@ def _without_copies(windows: Windows, search: Search) -> Windows:
 
 
 def _look_again(image: NDArray[np.uint8], windows: Windows, label_index: int, predictor: Predictor) -> Windows:
-    """The same windows as the model file itself sees them; the odds are the mean of both looks."""
+    """The same windows as the model file itself sees them; of the two looks the less certain one counts."""
     framed = np.stack([cut_out(image, box, predictor.metadata.framing) for box in windows.boxes])
     given = predictor.run(framed, [name for name in ("probabilities", "novelty") if name in predictor.model.outputs])
     odds = log_odds(np.log(np.maximum(given["probabilities"], SMALLEST_PROBABILITY)))[:, label_index]
     novelty = np.asarray(given.get("novelty", windows.novelty), np.float64)
-    return replace(windows, odds=(odds + windows.odds) / 2, novelty=novelty)
+    return replace(windows, odds=np.minimum(odds, windows.odds), novelty=novelty)
 
 
 def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framing) -> NDArray[np.uint8]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.errors import UsageError
 from vidi.images.framing import PAD_GREY, Framing, resize
 
-STEPS_PER_OCTAVE = 4  # sizes of windows between one and twice it
+STEPS_PER_OCTAVE = 3  # sizes of windows between one and twice it
 BORDER = 0.25  # of a window: so far windows may hang over the image's edges
-MOST_PIXELS = 40_000_000  # of one level: an absurd image must not take all memory
+MOST_PIXELS = 40_000_000  # of one level
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,38 @@ def choose_levels(
     Args:
         size: (height, width) of the image, pixels.
         framing: of the model: a window is framed as an image of its own would be.
-        smallest: shorter side of the smallest window, pixels of the image; None: an eighth of the image's shorter
+        smallest: shorter side of the smallest window, pixels of the image; None: a tenth of the image's shorter
             side, but not below a quarter of what the network sees.
         largest: shorter side of the largest window; None: as large as the image, borders included.
         stride: pixels of a level between two places of a map: borders are multiples of it.
         steps: levels between one size and twice it.
 
+    Raises:
+        UsageError: the windows are so small that the image, enlarged so that the network sees them, is too large.
+
     >>> levels = choose_levels((100, 200), Framing(size=(32, 32)), smallest=50)
     >>> [round(level.window[0]) for level in levels]
-    [50, 59, 71, 84, 100, 119, 141]
+    [50, 63, 79, 100, 126]
     """
     tall, wide = window_shape(framing)
     seen = min(framing.shrink_to or framing.size)
-    least = smallest or max(min(size) / 8, seen / 4)
     room = (1 + 2 * BORDER) * min(size[0] / tall, size[1] / wide)
+    least = min(smallest or max(min(size) / 10, seen / 4), room)
     most = min(largest, room) if largest is not None else room
     count = math.floor(steps * math.log2(max(most / least, 1)) + 1e-9) + 1
+    down, across = (math.ceil(BORDER * side / stride) * stride for side in framing.size)
     levels = []
     for number in range(count):
         side = least * 2 ** (number / steps)
         window = side * tall, side * wide
         scale = framing.size[0] / window[0], framing.size[1] / window[1]
-        border = tuple(math.ceil(BORDER * seen_side / stride) * stride for seen_side in framing.size)
-        levels.append(Level(window, scale, (border[0], border[1])))
+        levels.append(Level(window, scale, (down, across)))
+    height, width = level_size(size, levels[0])
+    if height * width > MOST_PIXELS:
+        raise UsageError(
+            f"to see windows of {least:.0f} pixels, the image would be enlarged to {width:,} x {height:,} pixels",
+            "Use larger windows: --smallest, in pixels of the image.",
+        )
     return levels
 
 

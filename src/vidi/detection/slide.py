@@ -52,16 +52,21 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     name, threads = str(model.path), core_count()
     maps = open_graph(graphs.maps, name=name, threads=threads)
     size = model.metadata.framing.size
-    empty = np.zeros((1, *size, 3), np.uint8)
-    shapes = {one.shape[2:] for one in maps.run(None, {maps.get_inputs()[0].name: empty})}
-    if len(shapes) != 1:
+    grid, twice = _grid_of(maps, size), _grid_of(maps, (2 * size[0], 2 * size[1]))
+    if grid is None or twice is None or min(twice[0] - grid[0], twice[1] - grid[1]) < 1:
         return None
-    grid = shapes.pop()
-    stride = size[0] // grid[0]
-    if (grid[0] * stride, grid[1] * stride) != size:
+    stride = size[0] // (twice[0] - grid[0])
+    if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
     head = open_graph(graphs.head, name=name, threads=threads)
-    return SlidingWindows(maps, head, graphs, grid=(int(grid[0]), int(grid[1])), stride=stride)
+    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride)
+
+
+def _grid_of(maps: onnxruntime.InferenceSession, size: tuple[int, int]) -> tuple[int, int] | None:
+    """(rows, columns) of the maps of an empty image; None where they differ among the members of an ensemble."""
+    empty = np.zeros((1, *size, 3), np.uint8)
+    shapes = {(int(one.shape[2]), int(one.shape[3])) for one in maps.run(None, {maps.get_inputs()[0].name: empty})}
+    return shapes.pop() if len(shapes) == 1 else None
 
 
 class SlidingWindows:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Floats, Labels, check_same_length
+from vidi.metrics.components import principal_axes
 
 Doubles = NDArray[np.float64]
 
@@ -57,8 +58,7 @@ def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
     present, codes = np.unique(labels, return_inverse=True)
     members = np.eye(len(present))[codes]
     means = (members.T @ centred) / members.sum(axis=0)[:, None]
-    axes = np.linalg.eigh(centred.T @ centred / len(values))[1]
-    kept = axes[:, ::-1][:, : min(MOST_COMPONENTS, values.shape[1])]
+    kept = principal_axes(centred, MOST_COMPONENTS)
     within = (centred - means[codes]) @ kept
     covariance = within.T @ within / len(values)
     size = max(float(np.trace(covariance)) / len(covariance), SMALLEST)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from vidi.metrics.components import principal_axes
 from vidi.training.heads import SMALLEST_SPREAD
 
 DIMENSIONS = 256  # of 1,280: on clothing a head on these errs about as often as on all
@@ -23,5 +24,4 @@ def reduce_features(features: NDArray[np.float32], *, dimensions: int = DIMENSIO
     if features.shape[1] <= dimensions:
         return np.asarray(scaled, np.float32)
     with threadpool_limits(1):
-        _, vectors = np.linalg.eigh(scaled.T @ scaled)
-        return np.asarray(scaled @ vectors[:, : -dimensions - 1 : -1], np.float32)
+        return np.asarray(scaled @ principal_axes(scaled, dimensions), np.float32)

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class LocatedImage:
     error: Entry | None = None
     image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
+    def without_pixels(self) -> Self:
+        """The same, small enough to be kept by the thousand."""
+        return replace(self, image=None)
+
 
 def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[int, ...]:
     """Indexes of the classes to look for.
@@ -81,6 +85,24 @@ def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[
     if not chosen:
         raise UsageError("every class of the model means that nothing is there", "Say what to look for: --class NAME.")
     return chosen
+
+
+def parse_share(text: str) -> tuple[float, float]:
+    """(height, width) of `--fills`, shares of a training image.
+
+    Raises:
+        UsageError: not two shares.
+
+    >>> parse_share("0.9x0.8")
+    (0.9, 0.8)
+    """
+    try:
+        height, width = (float(side) for side in text.lower().split("x"))
+    except ValueError:
+        height = width = 0.0
+    if not (0 < height <= 1 and 0 < width <= 1):
+        raise UsageError(f"--fills {text} is not two shares", "Say how high and how wide, such as 0.9x0.8.")
+    return height, width
 
 
 def is_nothing(name: str) -> bool:

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidi.boxes import suppress
-from vidi.detection.locate import Search, Windows, cut_out, propose
+from vidi.detection.locate import LEAST_PROBABILITY, Search, cut_out, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path, write_whole
-from vidi.images.framing import resize
+from vidi.images.framing import Framing, resize
 from vidi.images.pool import read_images
 from vidi.model_file.write import write_model
 from vidi.networks.layers import Classifier
@@ -33,11 +32,14 @@ from vidi.workflows.request import DataRequest, decode_options, find_backgrounds
 
 MOST_ROUNDS = 6
 MOST_IMAGES, LONGEST_SIDE = 400, 800  # photographs that are searched, and pixels of theirs
-KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop
-MOST_WINDOWS = 10  # of one photograph and class in one round
-APART = 0.5  # IoU of windows that are learnt from in one round
-HELPS = 0.95  # times the false alarms of the round before: what is no better ends it
+KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop …
+ENOUGH_TO_KEEP_ASIDE = 20  # … where there are so many
+FIRES = 0.1  # probability from which on a window is learnt from
+MOST_WINDOWS = 20  # of one photograph and class in one round
+MOST_IN_VAIN = 2  # rounds that do not lower the false alarms
 MINED = "mined.json"
+
+Images = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +84,19 @@ def learn_background(
     """
     nothing = class_of_nothing(prepared.dataset.classes)
     images = _read_backgrounds(prepared.request)
-    aside = images[::KEPT_ASIDE]
-    searched = [image for number, image in enumerate(images) if number % KEPT_ASIDE]
+    is_aside = np.zeros(len(images), bool)
+    if len(images) >= ENOUGH_TO_KEEP_ASIDE:
+        is_aside[::KEPT_ASIDE] = True
+    searched = [image for image, aside in zip(images, is_aside, strict=True) if not aside]
+    judged = [image for image, aside in zip(images, is_aside, strict=True) if aside] or searched
     wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
     learnt = np.empty((0, head.features.shape[1]), np.float32)
     predictor = _as_predictor(folder, prepared, trained)
-    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, wanted))]
-    best = trained
-    for _ in range(MOST_ROUNDS):
-        windows = _firing(predictor, searched, wanted)
+    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, judged, wanted))]
+    best, in_vain = trained, 0
+    while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN:
+        framing = predictor.metadata.framing
+        windows = _cut_out(searched, _firing(predictor, searched, wanted, least=FIRES), framing)
         if not len(windows):
             break
         features = embed_images(
@@ -100,15 +106,18 @@ def learn_background(
         learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)
         predictor = _as_predictor(folder, prepared, candidate)
-        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, wanted)))
-        if rounds[-1].false_alarms > HELPS * min(one.false_alarms for one in rounds[:-1]):
-            break
-        best = candidate
+        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, judged, wanted)))
+        events.say(f"backgrounds, round {len(rounds) - 1}: {rounds[-1].false_alarms:.2f} false boxes a photograph")
+        if rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1]):
+            best, in_vain = candidate, 0
+        else:
+            in_vain += 1
     write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
-    lowest = min(rounds, key=lambda one: one.false_alarms)
+    kept = min(reversed(rounds), key=lambda one: one.false_alarms)
+    where = f"{len(judged):,} kept aside" if is_aside.any() else "the same photographs"
     events.say(
-        f"backgrounds: {lowest.windows:,} windows of {len(searched):,} photographs learnt; on {len(aside):,} kept "
-        f"aside {rounds[0].false_alarms:.1f} false boxes each before, {lowest.false_alarms:.1f} after"
+        f"backgrounds: {kept.windows:,} windows of {len(searched):,} photographs learnt; on {where} "
+        f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
     )
     return best
 
@@ -157,32 +166,28 @@ def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> 
         path.unlink(missing_ok=True)
 
 
-def _proposals(
-    predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]
-) -> list[list[Windows]]:
-    model, search = open_windows(predictor), Search(classes=wanted)
-    return [propose(image, model, predictor.metadata.framing, search) for image in images]
+def _firing(
+    predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...], *, least: float
+) -> list[NDArray[np.float64]]:
+    """(boxes, 4) for each image: what is called one of the classes with at least this probability, the likeliest."""
+    model = open_windows(predictor)
+    search = Search(classes=wanted, least=least, most=MOST_WINDOWS)
+    return [
+        np.array([one.box for one in locate(image, model, predictor, search)], np.float64).reshape(-1, 4)
+        for image in images
+    ]
 
 
-def _firing(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(windows, height, width, 3) framed: what is likelier one of the classes than not, the likeliest of each image."""
-    found = []
-    for image, some in zip(images, _proposals(predictor, images, wanted), strict=True):
-        for windows in some:
-            fires = np.flatnonzero(windows.odds > 0)
-            kept = fires[suppress(windows.boxes[fires], windows.odds[fires], overlap=APART, most=MOST_WINDOWS)]
-            found += [cut_out(image, box, predictor.metadata.framing) for box in windows.boxes[kept]]
-    return np.stack(found) if found else np.empty((0, *predictor.metadata.framing.size, 3), np.uint8)
+def _cut_out(images: Sequence[NDArray[np.uint8]], boxes: Sequence[NDArray[np.float64]], framing: Framing) -> Images:
+    """(windows, height, width, 3) framed, of all images."""
+    found = [cut_out(image, box, framing) for image, some in zip(images, boxes, strict=True) for box in some]
+    return np.stack(found) if found else np.empty((0, *framing.size, 3), np.uint8)
 
 
 def _false_alarms(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> float:
-    """Boxes of at least even odds for each image, after suppression."""
-    count = 0
-    for some in _proposals(predictor, images, wanted):
-        for windows in some:
-            fires = np.flatnonzero(windows.odds > 0)
-            count += len(suppress(windows.boxes[fires], windows.odds[fires]))
-    return count / max(1, len(images))
+    """Boxes for each image, of at least the usual probability."""
+    found = _firing(predictor, images, wanted, least=LEAST_PROBABILITY)
+    return sum(map(len, found)) / max(1, len(images))
 
 
 def _with_background(

@@ -1,0 +1,76 @@
+"""A network that slides says of a window what it says of the same window by itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidi.detection.slide import log_odds, slide
+from vidi.images.framing import Framing
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.write import write_model
+from vidi.networks.build import build_network
+from vidi.networks.ensemble import Ensemble
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+
+KINDS = ("compact", "compact both ways", "ensemble", "textbook", "lite0", "lite0-grid", "resnet50", "vgg16")
+SIZES = {"lite0": (64, 64), "lite0-grid": (64, 48), "resnet50": (64, 64), "vgg16": (64, 64), "textbook": (32, 32)}
+
+
+def predictor_of(kind: str, folder: Path) -> Predictor:
+    from vidi.networks.options import NetworkOptions
+
+    name = "compact" if kind in ("compact both ways", "ensemble") else kind
+    size = SIZES.get(name, (32, 24))
+    narrow = NetworkOptions(width=0.125) if name in ("compact", "resnet50", "vgg16") else NetworkOptions()
+    networks = [
+        build_network(name, image_size=size, class_count=3, options=narrow, seed=seed).eval().requires_grad_(False)
+        for seed in range(2 if kind == "ensemble" else 1)
+    ]
+    networks[0].both_ways = kind == "compact both ways"
+    network = Ensemble(networks) if kind == "ensemble" else networks[0]
+    metadata = ModelMetadata(classes=("a", "b", "c"), framing=Framing(size=size, mode="stretch"))
+    write_model(folder / "model.onnx", to_onnx(network, size), metadata)
+    return Predictor.load(folder)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_level_of_one_window_gets_the_files_own_answer(kind, tmp_path):
+    predictor = predictor_of(kind, tmp_path)
+    sliding = slide(predictor.model)
+    image = np.random.default_rng(0).integers(0, 255, (*predictor.metadata.framing.size, 3), np.uint8)
+
+    answers = sliding.answer(image)
+
+    assert answers.odds.shape == (1, 1, 3)
+    probabilities = predictor.run(image[None], ("probabilities",))["probabilities"][0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-answers.odds[0, 0])), probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["compact", "compact both ways", "textbook"])
+def test_what_is_moved_by_a_step_is_answered_a_step_further(kind, tmp_path):
+    predictor = predictor_of(kind, tmp_path)
+    sliding = slide(predictor.model)
+    step, (height, width) = sliding.stride, predictor.metadata.framing.size
+    image = np.random.default_rng(1).integers(0, 255, (height + 8 * step, width + 8 * step, 3), np.uint8)
+
+    here, there = sliding.answer(image).odds, sliding.answer(image[step:, step:]).odds
+
+    edge = 3  # windows whose maps see the level's edge
+    inner = slice(edge, -edge)
+    np.testing.assert_allclose(there[inner, inner], here[1:, 1:][inner, inner], atol=1e-4)
+
+
+def test_a_network_that_mixes_all_places_at_once_cannot_slide(tmp_path):
+    network = build_network("dense", image_size=(16, 16), class_count=2).eval()
+    metadata = ModelMetadata(classes=("a", "b"), framing=Framing(size=(16, 16), mode="stretch"))
+    write_model(tmp_path / "model.onnx", to_onnx(network, (16, 16)), metadata)
+
+    assert slide(Predictor.load(tmp_path).model) is None
+
+
+def test_log_odds_tell_apart_what_probabilities_no_longer_do():
+    odds = log_odds(np.array([[60.0, 0.0], [70.0, 0.0]]))
+
+    np.testing.assert_allclose(odds[:, 0], [60, 70])
