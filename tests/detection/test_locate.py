@@ -37,8 +37,9 @@ def test_of_two_squares_each_gets_a_box(predictor):
 
     found = locate(image, slide(predictor.model), predictor, RED)
 
-    assert abs(found[0].box[0] - found[1].box[0]) == pytest.approx(160, abs=8)
-    assert found[1].score > 0.99
+    truth = np.array([[60, 30, 100, 70], [220, 30, 260, 70]])
+    shared = overlaps(truth, np.array([one.box for one in found]))
+    assert shared.max(axis=1).min() > 0.5
 
 
 def test_windows_cut_out_find_the_same(predictor):

@@ -62,7 +62,7 @@ def locate(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.locate import LocateRequest, finder, locate_inputs, parse_share
-    from vidi.workflows.located import coco_document, write_annotated, write_json, write_lines
+    from vidi.workflows.located import coco_document, write_json, write_lines
     from vidi.workflows.predict import exit_code
 
     if output is not None and no_images:
@@ -76,35 +76,42 @@ def locate(
     find = finder(predictor, request)
     inputs = find_paths(images, follow_links=follow_links)
     kept: list[LocatedImage] = []
-
-    def passing() -> "Iterator[LocatedImage]":
-        total = sum(len(group.paths) for group in inputs)
-        decoding = DecodeOptions(keep_truncated=keep_truncated)
-        stream = locate_inputs(find, inputs, account, options=decoding, keep_images=output is not None)
-        for number, one in enumerate(stream, start=1):
-            events.count("searching images", number, total)
-            if output is not None:
-                write_annotated(one, output)
-            if coco is not None:
-                kept.append(one.without_pixels())
-            yield one
-
+    total = sum(len(group.paths) for group in inputs)
+    found = locate_inputs(
+        find, inputs, account, options=DecodeOptions(keep_truncated=keep_truncated), keep_images=output is not None
+    )
+    seen = told(found, total, events, drawn=output, kept=None if coco is None else kept)
     if as_json:
-        write_json(passing(), sys.stdout, model=predictor.model, account=account)
+        write_json(seen, sys.stdout, model=predictor.model, account=account)
     else:
-        write_lines(passing(), sys.stdout)
+        write_lines(seen, sys.stdout)
     if coco is not None:
         write_whole(coco, json.dumps(coco_document(kept, predictor.classes)) + "\n")
-        events.say(f"written: {escape_path(coco)}")
-    if output is not None:
-        events.say(f"written: {escape_path(output)}")
-    _remark(events)
+    for written in (coco, output):
+        if written is not None:
+            events.say(f"written: {escape_path(written)}")
+    events.say(
+        "boxes come from labels of whole images; how good they are is not known until they are scored on true boxes"
+    )
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 
 
-def _remark(events: "Terminal") -> None:
-    events.say(
-        "boxes come from labels of whole images; how good they are is known once they are scored: "
-        "vidi evaluate MODEL DATA --boxes"
-    )
+def told(
+    found: "Iterator[LocatedImage]",
+    total: int,
+    events: "Terminal",
+    *,
+    drawn: Path | None,
+    kept: "list[LocatedImage] | None",
+) -> "Iterator[LocatedImage]":
+    """The images as they pass: counted on the terminal, and drawn or kept where that is wanted."""
+    from vidi.workflows.located import write_annotated
+
+    for number, one in enumerate(found, start=1):
+        events.count("searching images", number, total)
+        if drawn is not None:
+            write_annotated(one, drawn)
+        if kept is not None:
+            kept.append(one.without_pixels())
+        yield one

@@ -15,6 +15,7 @@ from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, can
 from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.ladder import Ladder, plan_ladder
+from vidi.workflows.locate import class_of_nothing
 from vidi.workflows.prepare import look_at_sizes, traits_of
 from vidi.workflows.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.request import find_backgrounds, read_requested
@@ -45,6 +46,8 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events,
     begun = begun or Deadline.after(0.0)
     request = _for_windows(request)
     dataset = read_requested(request.data)
+    if request.data.background is not None:
+        class_of_nothing(dataset.classes)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)

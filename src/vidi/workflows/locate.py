@@ -114,6 +114,21 @@ def is_nothing(name: str) -> bool:
     return name.casefold() in NOTHING or name.casefold().startswith(NOT)
 
 
+def class_of_nothing(classes: Sequence[str]) -> int:
+    """The index of the class that means that nothing is there.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    found = [index for index, name in enumerate(classes) if is_nothing(name)]
+    if len(found) != 1:
+        raise UsageError(
+            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
+            "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
+        )
+    return found[0]
+
+
 def finder(predictor: Predictor, request: LocateRequest) -> Find:
     """What finds boxes in one image, as the request says.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.detection.locate import LEAST_PROBABILITY, Search, cut_out, locate
 from vidi.detection.slide import open_windows
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
 from vidi.images.framing import Framing, resize
 from vidi.images.pool import read_images
@@ -26,7 +26,7 @@ from vidi.training.heads import LinearHead, Trial, fit_one_head
 from vidi.training.train import HeldOut, TrainedNetwork
 from vidi.workflows.describe import describe_model
 from vidi.workflows.events import Events
-from vidi.workflows.locate import is_nothing
+from vidi.workflows.locate import class_of_nothing
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.request import DataRequest, decode_options, find_backgrounds
 
@@ -79,7 +79,6 @@ def learn_background(
         events: told what happens.
 
     Raises:
-        UsageError: no class means that nothing is there.
         DataError: no photograph can be read.
     """
     nothing = class_of_nothing(prepared.dataset.classes)
@@ -120,21 +119,6 @@ def learn_background(
         f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
     )
     return best
-
-
-def class_of_nothing(classes: Sequence[str]) -> int:
-    """The index of the class that means that nothing is there.
-
-    Raises:
-        UsageError: there is none, or several.
-    """
-    found = [index for index, name in enumerate(classes) if is_nothing(name)]
-    if len(found) != 1:
-        raise UsageError(
-            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
-            "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
-        )
-    return found[0]
 
 
 def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
