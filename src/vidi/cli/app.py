@@ -12,6 +12,7 @@ from vidi.cli.calibrate import calibrate
 from vidi.cli.check import check
 from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
+from vidi.cli.explain import explain
 from vidi.cli.housekeeping import cache, doctor, fetch, runs
 from vidi.cli.inspect import inspect
 from vidi.cli.predict import predict
@@ -29,6 +30,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "calibrate": calibrate,
     "predict": predict,
+    "explain": explain,
     "report": report,
     "inspect": inspect,
     "fetch": fetch,

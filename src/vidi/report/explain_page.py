@@ -1,0 +1,119 @@
+"""An explanation as a page: the answer, the maps over the image, and how far they can be trusted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.explanation.maps import Map, place_in_words
+from vidi.files import escape_path, write_whole
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.read import ModelFile
+from vidi.prediction.prediction import Prediction
+from vidi.report.explanation import Deletion, Explanation
+from vidi.report.heat import blank_like, draw_heat, draw_image, largest
+from vidi.report.render import percent, render_page, visible
+from vidi.report.thumbnails import Thumbnail
+
+MOST_BARS = 6  # classes with their probabilities
+GONE = 0.2  # of the image, in the sentence about deletion
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMap:
+    """One map as the page shows it."""
+
+    label: str
+    picture: Thumbnail
+    text: str  # what can be seen, for those who do not
+    probability: float
+    covered: float | None  # its probability with the part covered which it needs most
+
+
+def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *, with_images: bool = True) -> None:
+    """Write the page about one image.
+
+    Args:
+        path: the HTML file.
+        explanation: what was found out.
+        model: the file that answered.
+        with_images: False leaves the image out; maps then lie on grey.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+        ResourceError: the page cannot be written.
+    """
+    write_whole(path, render_page("explain.html", page_values(explanation, model, with_images=with_images)))
+
+
+def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool) -> dict[str, object]:
+    """What the template shows."""
+    prediction = explanation.prediction
+    image = explanation.image if with_images else blank_like(explanation.image)
+    return {
+        "name": escape_path(explanation.path).rpartition("/")[2] or "image",
+        "path": escape_path(explanation.path),
+        "model": model,
+        "prediction": prediction,
+        "top": prediction.top(MOST_BARS),
+        "more": len(prediction.classes) - MOST_BARS,
+        "verdict": verdict_sentence(prediction, model.metadata.verdict),
+        "picture": draw_image(image),
+        "with_images": with_images,
+        "evidence": _shown_maps(explanation.evidence, image, explanation, kind="evidence"),
+        "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
+        "trust": trust_sentence(explanation.deletion, prediction.label),
+    }
+
+
+def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:
+    """How far the answer may be relied on, in a sentence or two."""
+    others = [visible(name) for name in prediction.candidates[1:]]
+    also = f" It may also be {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
+    if prediction.verdict is None or limits is None:
+        return f"This model file does not say how far its answers may be relied on.{also}"
+    if prediction.verdict == "unknown":
+        return "Unknown: this image is unlike what the model has learnt from. Do not rely on the answer." + also
+    if prediction.verdict == "sure":
+        return f"Sure: of such answers at most {percent(limits.max_error)} are wrong.{also}"
+    return f"Unsure: have somebody look at it.{also}"
+
+
+def trust_sentence(deletion: Deletion | None, label: str) -> str:
+    """Whether the answer really hangs on what the map marks; nothing where there is no map."""
+    if deletion is None:
+        return ""
+    step = round(GONE * (len(deletion.marked) - 1))
+    start, marked, by_chance = (
+        percent(float(one)) for one in (deletion.marked[0], deletion.marked[step], deletion.random[step])
+    )
+    moved = (
+        "With the fifth of the image covered that the map marks most strongly, the probability of "
+        f"{visible(label)} goes from {start} to {marked}; with a fifth chosen at random, to {by_chance}."
+    )
+    if deletion.marked[step] < deletion.random[step]:
+        return f"{moved} So the answer does hang on what is marked."
+    return f"{moved} So the answer hangs no more on what is marked than on the rest: do not read much into the map."
+
+
+def _shown_maps(
+    maps: Mapping[str, Map], image: NDArray[np.uint8], explanation: Explanation, *, kind: str
+) -> tuple[ShownMap, ...]:
+    """The maps over the image, all of a kind to one scale."""
+    scale = largest(list(maps.values()))
+    probabilities = dict(
+        zip(explanation.prediction.classes, explanation.prediction.probabilities.tolist(), strict=True)
+    )
+    verbs = {"evidence": "speaks for", "occlusion": "is needed for"}
+    return tuple(
+        ShownMap(
+            label=label,
+            picture=draw_heat(image, values, scale=scale),
+            text=f"What {verbs[kind]} {visible(label)}: most at the {place_in_words(values)}",
+            probability=probabilities[label],
+            covered=explanation.covered.get(label) if kind == "occlusion" else None,
+        )
+        for label, values in maps.items()
+    )
