@@ -18,7 +18,10 @@ def explain(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where the pages are written; explanations when left out."),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, metavar="K", help="Maps for the K most probable classes.")] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", min=1, metavar="K", help="Maps for the K most probable classes; two or three of them."),
+    ] = None,
     occlusion: Annotated[
         bool, typer.Option(help="Cover one part after another; without, an answer takes no time to speak of.")
     ] = True,
@@ -32,8 +35,9 @@ def explain(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.explain import explain_inputs
+    from vidi.workflows.explain import Wanted, explain_inputs
     from vidi.workflows.explain_pages import explanation_line, explanations_document, write_pages
+    from vidi.workflows.neighbours import read_neighbours
     from vidi.workflows.predict import exit_code
     from vidi.workflows.predictions import unfinished_warning
 
@@ -42,15 +46,14 @@ def explain(
     if warning := unfinished_warning(predictor.model):
         events.say(warning)
     found = find_paths(images)
-    explained = explain_inputs(
-        predictor,
-        found,
-        account,
+    wanted = Wanted(
         top=top,
         occlusion=occlusion,
-        options=DecodeOptions(keep_truncated=keep_truncated),
+        known=read_neighbours(predictor.model),
         on_progress=lambda done, total: events.count("covering parts", done, total),
     )
+    decoding = DecodeOptions(keep_truncated=keep_truncated)
+    explained = explain_inputs(predictor, found, account, wanted=wanted, options=decoding)
     pages = write_pages(explained, found, predictor.model, folder=output, with_images=not no_images)
     if as_json:
         typer.echo(json.dumps(explanations_document(list(pages), predictor.model, account), indent=1))

@@ -25,7 +25,8 @@ class Occlusion:
     """The answers about one image, each with another part of it covered."""
 
     size: Size  # (height, width) of the image, pixels
-    patch: Size  # (height, width) of what is covered, pixels
+    place: tuple[int, int, int, int]  # (top, left, height, width) of what was covered at all
+    patch: Size  # (height, width) of what is covered at once, pixels
     tops: NDArray[np.int64]  # (rows,) of the patches, pixels; the first may lie above the image
     lefts: NDArray[np.int64]  # (columns,)
     probabilities: NDArray[np.float32]  # (rows, columns, classes) with the patch there
@@ -76,16 +77,16 @@ def occlude(
     patch, stride = patch or usual_patch, stride or usual_stride
     if min(*patch, stride) < 1:
         raise ShapeError(f"a patch of {patch} pixels in steps of {stride}", "Cover one pixel at least.")
-    top, left, height, width = place or (0, 0, image.shape[0], image.shape[1])
-    tops = _starts(max(0, top), min(image.shape[0], top + height), patch[0], stride)
-    lefts = _starts(max(0, left), min(image.shape[1], left + width), patch[1], stride)
+    place = _inside(place or (0, 0, image.shape[0], image.shape[1]), image)
+    tops = _starts(place[0], place[0] + place[2], patch[0], stride)
+    lefts = _starts(place[1], place[1] + place[3], patch[1], stride)
     corners = [(int(row), int(column)) for row in tops for column in lefts]
     cover, answers = np.broadcast_to(fill, image.shape), [predict(image[None])]
     for start in range(0, len(corners), BATCH):
         some = corners[start : start + BATCH]
         covered = np.repeat(image[None], len(some), axis=0)
         for one, (row, column) in zip(covered, some, strict=True):
-            part = slice(max(0, row), row + patch[0]), slice(max(0, column), column + patch[1])
+            part = _part(row, column, patch, place)
             one[part] = cover[part]
         answers.append(predict(covered))
         if on_progress is not None:
@@ -93,11 +94,27 @@ def occlude(
     given = np.concatenate(answers[1:])
     return Occlusion(
         size=(image.shape[0], image.shape[1]),
+        place=place,
         patch=patch,
         tops=tops,
         lefts=lefts,
         probabilities=given.reshape(len(tops), len(lefts), -1),
         whole=answers[0][0],
+    )
+
+
+def _inside(place: tuple[int, int, int, int], image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """What of a place lies within the image."""
+    top, left = max(0, place[0]), max(0, place[1])
+    bottom, right = min(image.shape[0], place[0] + place[2]), min(image.shape[1], place[1] + place[3])
+    return top, left, bottom - top, right - left
+
+
+def _part(top: int, left: int, patch: Size, place: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    """The pixels of a patch that lie in the place."""
+    return (
+        slice(max(place[0], top), min(place[0] + place[2], top + patch[0])),
+        slice(max(place[1], left), min(place[1] + place[3], left + patch[1])),
     )
 
 
@@ -119,10 +136,7 @@ def occlusion_map(occlusion: Occlusion, class_index: int) -> Map:
     total, count = np.zeros(occlusion.size), np.zeros(occlusion.size)
     for row, top in enumerate(occlusion.tops.tolist()):
         for column, left in enumerate(occlusion.lefts.tolist()):
-            part = (
-                slice(max(0, top), top + occlusion.patch[0]),
-                slice(max(0, left), left + occlusion.patch[1]),
-            )
+            part = _part(top, left, occlusion.patch, occlusion.place)
             total[part] += falls[row, column]
             count[part] += 1
     return np.asarray(total / np.maximum(count, 1), np.float32)

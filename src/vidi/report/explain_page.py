@@ -1,5 +1,6 @@
 """An explanation as a page: the answer, the maps over the image, and how far they can be trusted."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ from vidi.report.render import percent, render_page, visible
 from vidi.report.thumbnails import Thumbnail
 
 MOST_BARS = 6  # classes with their probabilities
+NO_EVIDENCE = (
+    "The model file gives no evidence for each region: its network does not end in a mean over all places, or it knows "
+    "more than 200 classes."
+)
+ONE_REGION = "The network's last map has too few places to tell where the evidence lies: its images are small."
+LEAST_DIFFERENCE = 0.05  # of a probability, that a map must make to have shown something
 GONE = 0.2  # of the image, in the sentence about deletion
 
 
@@ -55,6 +62,7 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
     return {
         "name": escape_path(explanation.path).rpartition("/")[2] or "image",
         "path": escape_path(explanation.path),
+        "path_text": escape_path,
         "model": model,
         "prediction": prediction,
         "top": prediction.top(MOST_BARS),
@@ -63,7 +71,11 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "picture": draw_image(image),
         "with_images": with_images,
         "evidence": _shown_maps(explanation.evidence, image, explanation, kind="evidence"),
+        "no_evidence": NO_EVIDENCE if explanation.regions is None else ONE_REGION,
         "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
+        "neighbours": explanation.neighbours,
+        "kinship": kinship_sentence(explanation),
+        "is_framed": explanation.is_framed,
         "trust": trust_sentence(explanation.deletion, prediction.label),
     }
 
@@ -93,9 +105,27 @@ def trust_sentence(deletion: Deletion | None, label: str) -> str:
         "With the fifth of the image covered that the map marks most strongly, the probability of "
         f"{visible(label)} goes from {start} to {marked}; with a fifth chosen at random, to {by_chance}."
     )
-    if deletion.marked[step] < deletion.random[step]:
+    difference = float(deletion.random[step] - deletion.marked[step])
+    if difference >= LEAST_DIFFERENCE:
         return f"{moved} So the answer does hang on what is marked."
-    return f"{moved} So the answer hangs no more on what is marked than on the rest: do not read much into the map."
+    if difference > -LEAST_DIFFERENCE:
+        return f"{moved} So the answer rests on no one part: do not read too much into where the map is strongest."
+    return f"{moved} So the answer hangs less on what is marked than on the rest: do not trust the map here."
+
+
+def kinship_sentence(explanation: Explanation) -> str:
+    """What the nearest training images show, in a sentence."""
+    if not explanation.neighbours:
+        return ""
+    counted = Counter(neighbour.label for neighbour in explanation.neighbours)
+    label, count = counted.most_common(1)[0]
+    total = len(explanation.neighbours)
+    whose = f"all {total} show" if count == total else f"{count} of the {total} show"
+    agrees = "" if label == explanation.prediction.label else ", which is not what the model answered"
+    return (
+        f"Of {explanation.known_count:,} images that it has learnt from, these look most like this one to the network: "
+        f"{whose} {visible(label)}{agrees}."
+    )
 
 
 def _shown_maps(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.explanation.maps import Map
 from vidi.prediction.prediction import Prediction
+from vidi.report.thumbnails import Thumbnail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,6 +19,16 @@ class Deletion:
     random: NDArray[np.float32]  # (steps + 1,) where chance decides: the mean over some maps as coarse
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A training image that looks like the one in question to the network."""
+
+    path: str  # as the data set names it
+    label: str  # what it shows, by its owner's word
+    similarity: float  # cosine between the embeddings, at most 1
+    thumbnail: Thumbnail | None = field(repr=False)  # None where the run keeps no pictures
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
     """Why one image was answered as it was. Maps are by class, the most probable first, and as large as `image`."""
@@ -25,8 +36,13 @@ class Explanation:
     path: str
     image: NDArray[np.uint8] = field(repr=False)  # (height, width, 3), upright; of a large image a reduced one
     prediction: Prediction
-    evidence: Mapping[str, Map] = field(repr=False)  # above 0: speaks for the class; empty: the network cannot tell
+    evidence: Mapping[str, Map] = field(
+        repr=False
+    )  # above 0: speaks for the class; empty: the network cannot tell where
     regions: NDArray[np.float32] | None = field(repr=False)  # (classes, rows, columns) as the model file gives them
     occlusion: Mapping[str, Map] = field(repr=False)  # how much a class needs what is there; empty: not asked for
     covered: Mapping[str, float]  # the class's probability with that part covered which it needs most
     deletion: Deletion | None = field(repr=False)  # None where there is no map
+    neighbours: tuple[Neighbour, ...]  # the most similar first; empty: only the model file is at hand
+    known_count: int = 0  # training images that they were found among
+    is_framed: bool = False  # `image` is the network's frame, borders included: the image itself is too thin to see

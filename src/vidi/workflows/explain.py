@@ -1,4 +1,7 @@
-"""The story of `vidi explain`: an image answered, and why: evidence, what happens when parts are covered."""
+"""The story of `vidi explain`: an image answered, and why.
+
+What speaks for the answer, what happens when parts are covered, and which training images look like it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,25 +14,41 @@ from vidi.data.inputs import FoundInputs
 from vidi.errors import ImageError, UsageError
 from vidi.explanation.curves import deletion_curve, random_map
 from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
-from vidi.explanation.occlusion import Predict, choose_patch, occlude, occlusion_map
+from vidi.explanation.occlusion import Occlusion, Predict, choose_patch, occlude, occlusion_map
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
-from vidi.images.framing import Size, fitted_size, frame_image, place_in_frame, resize
+from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
-from vidi.prediction.prediction import decide
-from vidi.prediction.predictor import Predictor
+from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.predictor import Predictor, check_image
 from vidi.prediction.stream import batch_size
 from vidi.report.explanation import Deletion, Explanation
 from vidi.report.heat import MOST_SIDE
+from vidi.workflows.neighbours import KnownImages, find_neighbours
 from vidi.workflows.predict import no_images
 
 MOST_PAGES = 100  # in one go: each takes seconds
-LEAST_SHOWN = 12  # pixels: of a thinner image the frame is shown, where something can be seen
+LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
+LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
+LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 RANDOM_MAPS = 3  # that a map is compared with
 Progress = Callable[[int, int], None]  # done, in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wanted:
+    """What is to be found out about each image."""
+
+    top: int | None = None  # maps for so many classes, the most probable first; None: for those that matter
+    occlusion: bool = True  # cover parts, which takes a hundred answers or so for each image
+    known: KnownImages | None = None  # training images that it may look like
+    on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
+
+
+EVERYTHING = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,10 +66,8 @@ def explain_inputs(
     found: Sequence[FoundInputs],
     account: Account,
     *,
-    top: int = 3,
-    occlusion: bool = True,
+    wanted: Wanted = EVERYTHING,
     options: DecodeOptions = DEFAULT,
-    on_progress: Progress | None = None,
 ) -> Iterator[Explained]:
     """Explain every image that was found, one answer for each path, in order.
 
@@ -58,10 +75,8 @@ def explain_inputs(
         predictor: the loaded model.
         found: what `vidi.data.inputs.find_paths` found.
         account: is filled while the answers are taken.
-        top: maps for so many classes, the most probable first.
-        occlusion: whether parts are covered, which takes a hundred answers or so for each image.
+        wanted: what is to be found out about each.
         options: limits and rules of decoding.
-        on_progress: called with (answers so far, answers in all) for each image.
 
     Raises:
         DataError: no image was found.
@@ -81,9 +96,7 @@ def explain_inputs(
             error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
             yield Explained(path=entry.path, error=error)
         for path in group.paths:
-            explained = _explain_path(
-                predictor, group.store, path, top=top, occlusion=occlusion, options=options, on_progress=on_progress
-            )
+            explained = _explain_path(predictor, group.store, path, wanted, options)
             if explained.error is not None:
                 account.refused.append(Entry(path, explained.error.code, explained.error.cause))
             else:
@@ -92,14 +105,7 @@ def explain_inputs(
 
 
 def _explain_path(
-    predictor: Predictor,
-    store: ImageStore,
-    path: str,
-    *,
-    top: int,
-    occlusion: bool,
-    options: DecodeOptions,
-    on_progress: Progress | None,
+    predictor: Predictor, store: ImageStore, path: str, wanted: Wanted, options: DecodeOptions
 ) -> Explained:
     """Read as `predict` reads it, so that the answer is the same; and once more, for people to look at."""
     framing = predictor.metadata.framing
@@ -107,26 +113,29 @@ def _explain_path(
     (whole,) = read_images(store, [path], options=options, isolated=False)
     if framed.image is None or whole.image is None:
         return Explained(path=path, error=framed.error or whole.error)
-    explanation = explain_framed(
-        predictor,
-        framed.image,
-        whole.image,
-        image_size=whole.size or (whole.image.shape[0], whole.image.shape[1]),
-        path=path,
-        top=top,
-        occlusion=occlusion,
-        on_progress=on_progress,
-    )
+    size = whole.size or (whole.image.shape[0], whole.image.shape[1])
+    explanation = explain_framed(predictor, framed.image, whole.image, image_size=size, path=path, wanted=wanted)
     return Explained(path=path, explanation=explanation, notes=framed.notes)
 
 
 def explain_image(
-    predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", top: int = 3, occlusion: bool = True
+    predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", wanted: Wanted = EVERYTHING
 ) -> Explanation:
-    """Explain the answer about an image that is in memory: (height, width, 3) uint8, upright RGB."""
+    """Explain the answer about an image that is in memory.
+
+    Args:
+        predictor: the loaded model.
+        image: (height, width, 3) uint8, upright RGB.
+        path: what it is called.
+        wanted: what is to be found out.
+
+    Raises:
+        ShapeError: it has another shape or type.
+    """
+    check_image(image)
     size = (image.shape[0], image.shape[1])
     framed = frame_image(image, predictor.metadata.framing)
-    return explain_framed(predictor, framed, image, image_size=size, path=path, top=top, occlusion=occlusion)
+    return explain_framed(predictor, framed, image, image_size=size, path=path, wanted=wanted)
 
 
 def explain_framed(
@@ -136,9 +145,7 @@ def explain_framed(
     *,
     image_size: Size,
     path: str,
-    top: int,
-    occlusion: bool,
-    on_progress: Progress | None = None,
+    wanted: Wanted,
 ) -> Explanation:
     """The answer about one image with all that explains it.
 
@@ -148,47 +155,52 @@ def explain_framed(
         image: the image for people, perhaps at reduced scale.
         image_size: (height, width) of the full image, pixels.
         path: what the image is called.
-        top: maps for so many classes.
-        occlusion: whether parts are covered.
-        on_progress: called with (answers so far, answers in all).
+        wanted: what is to be found out.
     """
-    framing, wanted = predictor.metadata.framing, predictor.model.outputs
-    given = {name: values[0] for name, values in predictor.run(framed[None], wanted).items()}
+    framing = predictor.metadata.framing
+    given = {name: values[0] for name, values in predictor.run(framed[None]).items()}
     novelty = float(given["novelty"]) if "novelty" in given else None
     prediction = decide(given["probabilities"], predictor.metadata, novelty=novelty)
-    shown = [prediction.classes.index(label) for label, _ in prediction.top(max(1, top))]
-    regions, predict = given.get("evidence"), answers_of(predictor)
-    evidence = {} if regions is None else {index: evidence_for(regions, index) for index in shown}
-    fill = np.array(predictor.metadata.normalisation.mean).round().clip(0, 255).astype(np.uint8)
-    place = place_in_frame(image_size, framing)
-    needed: dict[int, Map] = {}
-    covered: dict[int, float] = {}
-    if occlusion:
-        asked = occlude(predict, framed, fill=fill, place=place, on_progress=on_progress)
-        needed = {index: occlusion_map(asked, index) for index in shown}
-        covered = {index: asked.least(index) for index in shown}
-    view, view_size = _view(image, framed, image_size)
-    first = evidence.get(shown[0], needed.get(shown[0]))
+    shown = [prediction.classes.index(label) for label in _labels_shown(prediction, wanted.top)]
+    regions = given.get("evidence")
+    tells_where = regions is not None and regions[0].size >= LEAST_REGIONS
+    evidence = {} if regions is None or not tells_where else {index: evidence_for(regions, index) for index in shown}
+    cover = _Cover(
+        predict=answers_of(predictor),
+        framed=framed,
+        fill=np.array(predictor.metadata.normalisation.mean).round().clip(0, 255).astype(np.uint8),
+        place=place_in_frame(image_size, framing),
+    )
+    asked = cover.parts(wanted.on_progress) if wanted.occlusion else None
+    needed = {} if asked is None else {index: occlusion_map(asked, index) for index in shown}
+    view = _view(image)
 
     def over(maps: dict[int, Map]) -> dict[str, Map]:
-        size = (view.shape[0], view.shape[1])
-        names = prediction.classes
-        if view is framed:
-            return {names[index]: enlarge(values, size) for index, values in maps.items()}
-        return {names[index]: over_image(values, framing, view_size, shown=size) for index, values in maps.items()}
+        return {prediction.classes[index]: _over(values, framing, image_size, view) for index, values in maps.items()}
 
     return Explanation(
         path=path,
-        image=view,
+        image=framed if view is None else view,
+        is_framed=view is None,
         prediction=prediction,
         evidence=over(evidence),
         regions=regions,
         occlusion=over(needed),
-        covered={prediction.classes[index]: value for index, value in covered.items()},
-        deletion=None
-        if first is None
-        else _delete(predict, framed, first, class_index=shown[0], fill=fill, place=place),
+        covered={} if asked is None else {prediction.classes[index]: asked.least(index) for index in shown},
+        deletion=cover.deletion(evidence.get(shown[0], needed.get(shown[0])), class_index=shown[0]),
+        neighbours=() if wanted.known is None else find_neighbours(wanted.known, given["embedding"]),
+        known_count=0 if wanted.known is None else len(wanted.known.images),
     )
+
+
+def _labels_shown(prediction: Prediction, top: int | None) -> list[str]:
+    """The classes that get maps: as many as were asked for, else the answer, the next, and a third that it may be."""
+    ranked = prediction.top(MOST_SHOWN if top is None else max(1, top))
+    return [
+        label
+        for rank, (label, probability) in enumerate(ranked)
+        if top is not None or rank < LEAST_CLASSES or probability >= LEAST_PROBABILITY
+    ]
 
 
 def answers_of(predictor: Predictor) -> Predict:
@@ -204,39 +216,53 @@ def answers_of(predictor: Predictor) -> Predict:
     return answer
 
 
-def _view(image: NDArray[np.uint8], framed: NDArray[np.uint8], image_size: Size) -> tuple[NDArray[np.uint8], Size]:
-    """The image as people look at it, and the size that it stands for; of a very thin one the frame."""
+def _view(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The image as people look at it; None where it is too thin to see anything."""
     size = (image.shape[0], image.shape[1])
     if max(size) > MOST_SIDE:
         size = fitted_size(size, (MOST_SIDE, MOST_SIDE))
-    if min(size) < min(LEAST_SHOWN, *framed.shape[:2]) and max(size) > 4 * min(size):
-        return framed, image_size
-    return resize(image, size), image_size
+    if min(size) < LEAST_SHOWN and max(size) > MOST_TIMES_AS_LONG * min(size):
+        return None
+    return resize(image, size)
 
 
-def _delete(
-    predict: Predict,
-    framed: NDArray[np.uint8],
-    values: Map,
-    *,
-    class_index: int,
-    fill: NDArray[np.uint8],
-    place: tuple[int, int, int, int],
-) -> Deletion:
-    """What becomes of the answer when the image vanishes by the map, and by maps that know nothing."""
-    size = (framed.shape[0], framed.shape[1])
-    regions = values.shape
-    if regions == size:  # as coarse as the patches that were covered
-        patch, _ = choose_patch(size)
-        regions = (max(1, size[0] // patch[0]), max(1, size[1] // patch[1]))
-    inside = np.zeros(size, bool)
-    top, left, height, width = place
-    inside[max(0, top) : top + height, max(0, left) : left + width] = True
+def _over(values: Map, framing: Framing, image_size: Size, view: NDArray[np.uint8] | None) -> Map:
+    """A map of the frame as one of what people look at."""
+    if view is None:
+        return enlarge(values, framing.size)
+    return over_image(values, framing, image_size, shown=(view.shape[0], view.shape[1]))
 
-    def curve(importance: Map) -> NDArray[np.float32]:
-        held = np.where(inside, importance, np.nan).astype(np.float32)  # borders are no part of the image
-        return deletion_curve(predict, framed, held, class_index=class_index, fill=fill)
 
-    random = np.random.default_rng(0)
-    by_chance = [curve(random_map((regions[0], regions[1]), size, random)) for _ in range(RANDOM_MAPS)]
-    return Deletion(marked=curve(enlarge(values, size)), random=np.asarray(np.mean(by_chance, axis=0), np.float32))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Cover:
+    """A framed image, and what it takes to ask about it with parts covered."""
+
+    predict: Predict
+    framed: NDArray[np.uint8]
+    fill: NDArray[np.uint8]  # (3,): the training images' mean colour, which is nothing to the network
+    place: tuple[int, int, int, int]  # of the image in the frame
+
+    def parts(self, on_progress: Progress | None) -> Occlusion:
+        """The answers with one part after another covered."""
+        return occlude(self.predict, self.framed, fill=self.fill, place=self.place, on_progress=on_progress)
+
+    def deletion(self, values: Map | None, *, class_index: int) -> Deletion | None:
+        """What becomes of the answer when the image vanishes by a map, and by maps that know nothing."""
+        if values is None:
+            return None
+        size = (self.framed.shape[0], self.framed.shape[1])
+        regions = (values.shape[0], values.shape[1])
+        if regions == size:  # as coarse as the patches that were covered
+            patch, _ = choose_patch(size)
+            regions = (max(1, size[0] // patch[0]), max(1, size[1] // patch[1]))
+        inside = np.zeros(size, bool)
+        top, left, height, width = self.place
+        inside[max(0, top) : top + height, max(0, left) : left + width] = True
+
+        def curve(importance: Map) -> NDArray[np.float32]:
+            held = np.where(inside, importance, np.nan).astype(np.float32)  # borders are no part of the image
+            return deletion_curve(self.predict, self.framed, held, class_index=class_index, fill=self.fill)
+
+        random = np.random.default_rng(0)
+        by_chance = np.mean([curve(random_map(regions, size, random)) for _ in range(RANDOM_MAPS)], axis=0)
+        return Deletion(marked=curve(enlarge(values, size)), random=np.asarray(by_chance, np.float32))
