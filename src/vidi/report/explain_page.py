@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from vidi.model_file.read import ModelFile
 from vidi.prediction.prediction import Prediction
 from vidi.report.explanation import Deletion, Explanation
 from vidi.report.heat import blank_like, draw_heat, draw_image, largest
+from vidi.report.network import ShownNetwork, show_model
 from vidi.report.render import percent, render_page, visible
 from vidi.report.thumbnails import Thumbnail
 
@@ -75,9 +76,18 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
         "neighbours": explanation.neighbours,
         "kinship": kinship_sentence(explanation),
+        "network": _network_of(explanation, model, with_images=with_images),
         "is_framed": explanation.is_framed,
         "trust": trust_sentence(explanation.deletion, prediction.label),
     }
+
+
+def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool) -> ShownNetwork | None:
+    """The layers with what they see in the image; without pictures only the layers."""
+    if not explanation.layers:
+        return None
+    layers = explanation.layers if with_images else [replace(layer, maps=None) for layer in explanation.layers]
+    return show_model(model, layers, with_filters=with_images)
 
 
 def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:

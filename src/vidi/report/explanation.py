@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.explanation.maps import Map
 from vidi.prediction.prediction import Prediction
+from vidi.report.layers import Layer
 from vidi.report.thumbnails import Thumbnail
 
 
@@ -44,5 +45,6 @@ class Explanation:
     covered: Mapping[str, float]  # the class's probability with that part covered which it needs most
     deletion: Deletion | None = field(repr=False)  # None where there is no map
     neighbours: tuple[Neighbour, ...]  # the most similar first; empty: only the model file is at hand
+    layers: tuple[Layer, ...] = field(default=(), repr=False)  # of the network, with `maps` of what they see in it
     known_count: int = 0  # training images that they were found among
     is_framed: bool = False  # `image` is the network's frame, borders included: the image itself is too thin to see

@@ -27,6 +27,7 @@ from vidi.prediction.predictor import Predictor, check_image
 from vidi.prediction.stream import batch_size
 from vidi.report.explanation import Deletion, Explanation
 from vidi.report.heat import MOST_SIDE
+from vidi.report.layers import describe_layers
 from vidi.workflows.neighbours import KnownImages, find_neighbours
 from vidi.workflows.predict import no_images
 
@@ -44,6 +45,7 @@ class Wanted:
 
     top: int | None = None  # maps for so many classes, the most probable first; None: for those that matter
     occlusion: bool = True  # cover parts, which takes a hundred answers or so for each image
+    layers: bool = True  # what each layer of the network sees
     known: KnownImages | None = None  # training images that it may look like
     on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
 
@@ -189,6 +191,7 @@ def explain_framed(
         covered={} if asked is None else {prediction.classes[index]: asked.least(index) for index in shown},
         deletion=cover.deletion(evidence.get(shown[0], needed.get(shown[0])), class_index=shown[0]),
         neighbours=() if wanted.known is None else find_neighbours(wanted.known, given["embedding"]),
+        layers=describe_layers(predictor.model, framed) if wanted.layers else (),
         known_count=0 if wanted.known is None else len(wanted.known.images),
     )
 
