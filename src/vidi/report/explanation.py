@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.explanation.maps import Map
+from vidi.figures.drawing import Drawing
 from vidi.prediction.prediction import Prediction
 from vidi.report.layers import Layer
 from vidi.report.thumbnails import Thumbnail
@@ -48,3 +49,14 @@ class Explanation:
     layers: tuple[Layer, ...] = field(default=(), repr=False)  # of the network, with `maps` of what they see in it
     known_count: int = 0  # training images that they were found among
     is_framed: bool = False  # `image` is the network's frame, borders included: the image itself is too thin to see
+
+    def plot(self) -> Drawing:
+        """The image and the maps over it; a notebook shows them, their `save` writes them."""
+        from vidi.report.notebook import draw_explanation
+
+        return draw_explanation(self)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import explanation_as_html
+
+        return explanation_as_html(self)

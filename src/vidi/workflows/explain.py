@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.inputs import FoundInputs
+from vidi.data.inputs import FoundInputs, GivenFilesStore
 from vidi.errors import ImageError, UsageError
 from vidi.explanation.curves import deletion_curve, random_map
 from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
@@ -118,6 +118,24 @@ def _explain_path(
     size = whole.size or (whole.image.shape[0], whole.image.shape[1])
     explanation = explain_framed(predictor, framed.image, whole.image, image_size=size, path=path, wanted=wanted)
     return Explained(path=path, explanation=explanation, notes=framed.notes)
+
+
+def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING) -> Explanation:
+    """Explain the answer about one image file.
+
+    Args:
+        predictor: the loaded model.
+        path: the file.
+        wanted: what is to be found out.
+
+    Raises:
+        ImageError: it cannot be used.
+    """
+    explained = _explain_path(predictor, GivenFilesStore(), path, wanted, DEFAULT)
+    if explained.explanation is None:
+        assert explained.error is not None  # noqa: S101  # a path has one of the two
+        raise explained.error
+    return explained.explanation
 
 
 def explain_image(
