@@ -57,7 +57,7 @@ def _dissect(
         [helper.make_tensor_value_info(inputs, TensorProto.FLOAT, ["batch", 3, *image_size])],
         [],
     )
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer} | {inputs: (3, *image_size)}
     # Weights take part by their shape alone, so that even a network of a gigabyte is dissected at once.
     kept.input.extend(_by_shape(tensor) for tensor in graph.initializer if _is_large(tensor))
     kept.initializer.extend(tensor for tensor in graph.initializer if not _is_large(tensor))
