@@ -23,6 +23,7 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.explain_page import trust_sentence, write_explanation
 from vidi.report.explanation import Deletion
+from vidi.workflows.events import Silence
 from vidi.workflows.explain import Wanted, explain_image, explain_inputs
 from vidi.workflows.explain_network import describe_architecture, network_document, network_table, write_network
 from vidi.workflows.explain_pages import (
@@ -32,7 +33,7 @@ from vidi.workflows.explain_pages import (
     require_own,
     write_pages,
 )
-from vidi.workflows.neighbours import EMBEDDINGS, INDEX, THUMBNAILS, find_neighbours, read_neighbours
+from vidi.workflows.neighbours import EMBEDDINGS, INDEX, THUMBNAILS, find_neighbours, neighbours_of, read_neighbours
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))
 
@@ -220,6 +221,16 @@ def test_an_explanation_shows_and_draws_itself(predictor: Predictor, tmp_path: P
     assert len(repr(found)) < 1_000
 
 
+class Listening(Silence):
+    """Someone who keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
 def write_index(model: ModelFile, *, weights_digest: str | None = None, rows: int = 3) -> Path:
     """A folder `neighbours/` as a run of that model keeps it, without pictures."""
     place = model.path.parent / "neighbours"
@@ -248,9 +259,12 @@ def test_neighbours_are_the_most_alike_first(tmp_path: Path):
 def test_neighbours_of_other_weights_are_refused(tmp_path: Path):
     model = tiny_model(tmp_path / "model.onnx")
     write_index(model, weights_digest="0" * 64)
+    events = Listening()
 
     with pytest.raises(DataError, match="is of another model than"):
         read_neighbours(model)
+    assert neighbours_of(model, events=events) is None
+    assert [sentence.partition(":")[0] for sentence in events.said] == ["the nearest training images are left out"]
 
 
 @pytest.mark.parametrize("damage", ["index", "embeddings", "rows", "thumbnails"])

@@ -88,7 +88,7 @@ def _explain_images(
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.explain import Wanted, explain_inputs
     from vidi.workflows.explain_pages import explanation_line, explanations_document, write_pages
-    from vidi.workflows.neighbours import read_neighbours
+    from vidi.workflows.neighbours import neighbours_of
     from vidi.workflows.predict import exit_code
     from vidi.workflows.predictions import unfinished_warning
 
@@ -100,7 +100,7 @@ def _explain_images(
     wanted = Wanted(
         top=top,
         occlusion=occlusion,
-        known=read_neighbours(predictor.model),
+        known=neighbours_of(predictor.model, events=events),
         on_progress=lambda done, total: events.count("covering parts", done, total),
     )
     decoding = DecodeOptions(keep_truncated=keep_truncated)

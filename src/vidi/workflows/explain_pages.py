@@ -124,6 +124,10 @@ def _why_as_json(explanation: Explanation) -> dict[str, Json]:
             for label, values in zip(explanation.prediction.classes, explanation.regions, strict=True)
             if label in explanation.evidence
         },
+        "neighbours": [
+            {"path": escape_path(one.path), "label": one.label, "similarity": round(one.similarity, 5)}
+            for one in explanation.neighbours
+        ],
         "covered": {label: round(value, 6) for label, value in explanation.covered.items()},
         "deletion": None
         if deletion is None

@@ -23,6 +23,7 @@ from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resi
 from vidi.model_file.read import ModelFile
 from vidi.report.explanation import Neighbour
 from vidi.report.thumbnails import SMALL_SIDE, Thumbnail
+from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.run_folder import NEIGHBOURS
 
 if TYPE_CHECKING:  # reading needs no torch
@@ -122,6 +123,15 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
         raise _damaged(place, f"{EMBEDDINGS} does not fit {INDEX}")
     thumbnails = place / THUMBNAILS
     return KnownImages(images=images, embeddings=embeddings, thumbnails=thumbnails if thumbnails.is_file() else None)
+
+
+def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages | None:
+    """As `read_neighbours`; what cannot be used is told and left out, for an answer can be explained without."""
+    try:
+        return read_neighbours(model)
+    except DataError as error:
+        events.say(f"the nearest training images are left out: {error.cause}")
+        return None
 
 
 def _damaged(place: Path, what: str) -> DataError:

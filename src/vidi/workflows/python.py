@@ -165,15 +165,16 @@ def explain(
     Raises:
         ModelError: no model file, or not one to trust.
         ImageError: the image cannot be used.
-        DataError: what the run folder keeps of its training images is damaged.
         ShapeError: an array that is no image.
     """
     from vidi.prediction.predictor import Predictor
     from vidi.workflows import explain as story
-    from vidi.workflows.neighbours import read_neighbours
+    from vidi.workflows.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
-    wanted = story.Wanted(top=top, occlusion=occlusion, layers=layers, known=read_neighbours(predictor.model))
+    wanted = story.Wanted(
+        top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
+    )
     if isinstance(image, str | os.PathLike):
         return story.explain_file(predictor, os.fspath(image), wanted=wanted)
     return story.explain_image(predictor, image, wanted=wanted)
