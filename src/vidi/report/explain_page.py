@@ -14,7 +14,7 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
 from vidi.prediction.prediction import Prediction
 from vidi.report.explanation import Deletion, Explanation
-from vidi.report.heat import blank_like, draw_heat, draw_image, largest
+from vidi.report.heat import blank_like, common_scale, draw_heat, draw_image
 from vidi.report.network import ShownNetwork, show_model
 from vidi.report.render import percent, render_page, visible
 from vidi.report.thumbnails import Thumbnail
@@ -142,7 +142,7 @@ def _shown_maps(
     maps: Mapping[str, Map], image: NDArray[np.uint8], explanation: Explanation, *, kind: str
 ) -> tuple[ShownMap, ...]:
     """The maps over the image, all of a kind to one scale."""
-    scale = largest(list(maps.values()))
+    scale = common_scale(maps.values())
     probabilities = dict(
         zip(explanation.prediction.classes, explanation.prediction.probabilities.tolist(), strict=True)
     )

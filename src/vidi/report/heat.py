@@ -1,5 +1,7 @@
 """A map laid over its image: orange speaks for, blue against, and what is grey was not seen."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,12 +16,13 @@ COVER = 0.78  # of the image at most: what the map marks must stay recognisable
 FADE = 0.35  # of the image's own colours, so that those of the map are not taken for them
 PAPER = 240  # grey of what stands in for an image that must not be shown
 UNSEEN = 128
+LEAST_SCALE = 1.0  # of a logit or of log odds: a map that is weak all over looks so
 
 
-def largest(maps: list[Map]) -> float:
-    """The largest size that a number has on some maps, so that they can be drawn to one scale."""
+def common_scale(maps: Iterable[Map]) -> float:
+    """What is drawn strongest on some maps of one kind: their largest number, but no less than counts for little."""
     sizes = [float(np.nanmax(np.abs(one))) for one in maps if np.isfinite(one).any()]
-    return max(sizes, default=0.0)
+    return max([LEAST_SCALE, *sizes])
 
 
 def draw_heat(image: NDArray[np.uint8], values: Map, *, scale: float) -> Thumbnail:
@@ -33,7 +36,7 @@ def draw_heat(image: NDArray[np.uint8], values: Map, *, scale: float) -> Thumbna
     shown = enlarged(image).astype(np.float32)
     size = (shown.shape[0], shown.shape[1])
     seen = np.isfinite(values)
-    strength = enlarge(np.where(seen, values, 0).astype(np.float32) / (scale or 1.0), size).clip(-1, 1)
+    strength = enlarge(np.where(seen, values, 0).astype(np.float32) / scale, size).clip(-1, 1)
     shown += FADE * (shown.mean(axis=2, keepdims=True) - shown)
     colour = np.where(strength[..., None] > 0, np.array(FOR), np.array(AGAINST)).astype(np.float32)
     share = COVER * np.abs(strength)[..., None] ** 0.8

@@ -14,7 +14,7 @@ from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
 from vidi.report.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.explanation import Explanation
-from vidi.report.heat import draw_heat, draw_image, largest
+from vidi.report.heat import common_scale, draw_heat, draw_image
 from vidi.report.render import percent, visible
 from vidi.report.run_files import Epoch, read_run
 from vidi.report.sentences import expectation, headline, honesty, weakness
@@ -72,7 +72,7 @@ def draw_explanation(explanation: Explanation) -> Drawing:
     """The image, what speaks for each class, and what each class needs, three in a row."""
     pictures = [(picture_as_text(explanation.path), draw_image(explanation.image))]
     for what, maps in (("What speaks for {}", explanation.evidence), ("What {} needs", explanation.occlusion)):
-        scale = largest(list(maps.values()))
+        scale = common_scale(maps.values())
         pictures += [
             (what.format(visible(label)), draw_heat(explanation.image, values, scale=scale))
             for label, values in maps.items()
