@@ -15,7 +15,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def main() -> int:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "explain"))
     found = measure(DataRequest(source=str(data / "clothing.zip")), images=int(os.environ.get("IMAGES", "60")))
     write_whole(results / "clothing.json", json.dumps(found, indent=1) + "\n")
-    print(f"n = {found['images']}, {found['network']}, {found['cpu_seconds']:.1f} CPU seconds an image")
+    print(f"n = {found['images']}, {found['network']} at {'x'.join(map(str, found['image_size']))}")
     good = True
     for kind in KINDS:
         one = found[kind]
@@ -81,8 +80,7 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
         predictor = Predictor.load(folder)
         test = [row.path for row in read_assignments(folder / "splits.csv") if row.part == "test"]
     some = test[:: max(1, len(test) // images)][:images]
-    began, outcomes = time.process_time(), []
-    lost = with_lost_weights(predictor)
+    lost, outcomes = with_lost_weights(predictor), []
     for number, read in enumerate(read_images(read_source(request).store, some, framing=predictor.metadata.framing)):
         if read.image is not None and read.size is not None:
             place_of = place_in_frame(read.size, predictor.metadata.framing)
@@ -91,7 +89,6 @@ def measure(request: DataRequest, *, images: int) -> dict[str, Any]:
         "images": len(outcomes),
         "network": predictor.metadata.network,
         "image_size": list(predictor.metadata.framing.size),
-        "cpu_seconds": (time.process_time() - began) / len(outcomes),
         **{kind: summed_up([outcome[kind] for outcome in outcomes]) for kind in KINDS},
         "processor": describe(),
     }
@@ -120,9 +117,16 @@ def ask(
         outcome[kind] = {
             "deletion": areas[0][0] - areas[1][0],
             "insertion": areas[0][1] - areas[1][1],
-            "likeness": float(spearmanr(maps[kind], others[kind], axis=None).statistic),
+            "likeness": likeness(maps[kind], others[kind]),
         }
     return outcome
+
+
+def likeness(one: Map, other: Map) -> float:
+    """The rank correlation of two maps; 0 where one is the same everywhere."""
+    if min(np.ptp(one), np.ptp(other)) == 0:
+        return 0.0
+    return float(spearmanr(one, other, axis=None).statistic)
 
 
 def maps_of(
@@ -176,7 +180,7 @@ def summed_up(rows: list[dict[str, float]]) -> dict[str, Any]:
         means = values[random.integers(0, len(values), (REPEATS, len(values)))].mean(axis=1)
         low, high = np.quantile(means, [0.025, 0.975])
         found[name] = {"value": float(values.mean()), "low": float(low), "high": float(high)}
-    return {**found, "likeness": float(np.nanmean([row["likeness"] for row in rows]))}
+    return {**found, "likeness": float(np.mean([row["likeness"] for row in rows]))}
 
 
 if __name__ == "__main__":

@@ -236,7 +236,7 @@ def write_index(model: ModelFile, *, weights_digest: str | None = None, rows: in
     place = model.path.parent / "neighbours"
     place.mkdir()
     np.save(place / EMBEDDINGS, np.eye(rows, 4, dtype=np.float16))
-    images = [{"path": f"{row}.jpg", "label": f"class {row}", "digest": "", "size": [9, 8]} for row in range(rows)]
+    images = [{"path": f"{row}.jpg", "labels": [f"class {row}"], "digest": "", "size": [9, 8]} for row in range(rows)]
     digest = model.metadata.weights_digest if weights_digest is None else weights_digest
     (place / INDEX).write_text(json.dumps({"schema": 1, "weights_digest": digest, "images": images}))
     return place

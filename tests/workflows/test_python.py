@@ -62,7 +62,7 @@ def test_an_answer_is_explained_by_the_images_that_were_learnt_from(run: Run, da
 
     assert len(known) == why.known_count
     first = why.neighbours[0]
-    assert (first.path, first.label) == (known[0]["path"], known[0]["label"])
+    assert (first.path, [first.label]) == (known[0]["path"], known[0]["labels"])
     assert first.similarity == pytest.approx(1, abs=1e-3)
     assert (first.thumbnail.height, first.thumbnail.width) == (16, 16)
     with zipfile.ZipFile(run.folder / "neighbours" / "thumbnails.zip") as archive:

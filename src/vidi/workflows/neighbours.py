@@ -43,7 +43,7 @@ COUNT = 8  # neighbours on a page
 class KnownImages:
     """Training images as a model sees them, read from its run folder."""
 
-    images: tuple[tuple[str, str, Size], ...]  # path, label, (height, width) of the thumbnail
+    images: tuple[tuple[str, str, Size], ...]  # path, label (of several, all), (height, width) of the thumbnail
     embeddings: NDArray[np.float16]  # (images, features)
     thumbnails: Path | None
 
@@ -70,7 +70,7 @@ def write_neighbours(
             entries.append(
                 {
                     "path": escape_path(image.path),
-                    "label": escape_path(prepared.dataset.classes[image.label]),
+                    "labels": [escape_path(prepared.dataset.classes[index]) for index in sorted(image.labels)],
                     "digest": record.digest,
                     "size": list(picture.shape[:2]),
                 }
@@ -107,7 +107,11 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
     try:
         document: dict[str, Any] = json.loads((place / INDEX).read_text("utf-8"))
         images = tuple(
-            (unescape_path(one["path"]), unescape_path(one["label"]), (int(one["size"][0]), int(one["size"][1])))
+            (
+                unescape_path(one["path"]),
+                ", ".join(map(unescape_path, one["labels"])),
+                (int(one["size"][0]), int(one["size"][1])),
+            )
             for one in document["images"]
         )
         embeddings = np.load(place / EMBEDDINGS)
