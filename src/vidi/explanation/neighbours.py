@@ -6,6 +6,17 @@ from numpy.typing import NDArray
 from vidi.errors import ShapeError
 
 
+def directions(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Embeddings (images, features) brought to length 1; one of length 0 stays.
+
+    >>> directions(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    known = embeddings.astype(np.float32)
+    lengths = np.linalg.norm(known, axis=1, keepdims=True)
+    return np.asarray(known / np.maximum(lengths, np.float32(1e-12)), np.float32)
+
+
 def nearest(
     embeddings: NDArray[np.floating], query: NDArray[np.float32], *, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -33,8 +44,6 @@ def nearest(
             f"embeddings of shape {embeddings.shape} and a query of shape {query.shape}",
             "Both must come from the same model.",
         )
-    known = embeddings.astype(np.float32)
-    lengths = np.linalg.norm(known, axis=1) * np.linalg.norm(query)
-    similarity = known @ query / np.maximum(lengths, np.float32(1e-12))
+    similarity = directions(embeddings) @ directions(query[None])[0]
     rows = np.argsort(-similarity, kind="stable")[:count]
     return rows, similarity[rows]

@@ -1,7 +1,8 @@
 """The folder `neighbours/` of a run: which training images look like a given one, with small pictures of them.
 
-`index.json` names the images and the weights that saw them, `embeddings.npy` holds one row for each, `thumbnails.zip`
-one JPEG for each (not with `--no-images`). Never part of the model file: that is passed on, and images are not.
+`index.json` names the images and the weights that saw them, `embeddings.npy` holds one row for each, of length 1,
+`thumbnails.zip` one JPEG for each (not with `--no-images`). Never part of the model file: that is passed on, and images
+are not.
 """
 
 import base64
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import DataError
-from vidi.explanation.neighbours import nearest
+from vidi.explanation.neighbours import directions, nearest
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resize
@@ -44,7 +45,7 @@ class KnownImages:
     """Training images as a model sees them, read from its run folder."""
 
     images: tuple[tuple[str, str, Size], ...]  # path, label (of several, all), (height, width) of the thumbnail
-    embeddings: NDArray[np.float16]  # (images, features)
+    embeddings: NDArray[np.float16]  # (images, features), of length 1: half precision holds no large numbers
     thumbnails: Path | None
 
 
@@ -79,7 +80,7 @@ def write_neighbours(
                 name = zipfile.ZipInfo(f"{number}.jpg")  # without today's date: the same run gives the same bytes
                 archive.writestr(name, encode_jpeg(picture, quality=QUALITY))
     place, rows = folder / NEIGHBOURS, io.BytesIO()
-    np.save(rows, known.embeddings[some].astype(np.float16))
+    np.save(rows, directions(known.embeddings[some]).astype(np.float16))
     write_whole(place / EMBEDDINGS, rows.getvalue())
     if with_images:
         write_whole(place / THUMBNAILS, stream.getvalue())
