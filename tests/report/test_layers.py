@@ -167,6 +167,12 @@ def test_the_filters_of_the_first_layer_are_its_weights(tmp_path):
         assert all(layer.filters is None for layer in layers[1:])
 
 
+def test_a_network_without_maps_has_none_to_show(tmp_path):
+    _, layers = layers_of(tmp_path, "dense", example=draw("disc"))
+
+    assert [layer.maps for layer in layers] == [None, None]
+
+
 def test_pictures_of_anything_can_be_drawn():
     flat = np.zeros((3, 5, 4), np.float32)
 

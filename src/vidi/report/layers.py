@@ -71,9 +71,9 @@ def describe_layers(model: ModelFile, example: NDArray[np.uint8] | None) -> tupl
     from vidi.model_file.anatomy import dissect_model, with_outputs  # predicting never needs onnx
 
     layers = describe_graph(dissect_model(model))
-    if example is None:
-        return layers
     chosen = choose_pictured(layers)
+    if example is None or not chosen:
+        return layers
     names = [layers[number].output for number in chosen]
     values = run_session(open_session(with_outputs(model, names)), example[None], names)
     seen = {number: value[0] for number, value in zip(chosen, values, strict=True)}
@@ -85,7 +85,7 @@ def describe_graph(anatomy: "Anatomy") -> tuple[Layer, ...]:
     tensors = {tensor.name: tensor for tensor in anatomy.graph.initializer}
     is_ensemble = member_count(tensors) > 1
     groups = list(_grouped(anatomy.graph, FIRST if is_ensemble else ""))
-    layers = [_describe(nodes, anatomy) for nodes in groups]
+    layers = [_describe(nodes, anatomy, constants=set(tensors)) for nodes in groups]
     if layers and (filters := _first_filters(groups[0], tensors, anatomy)) is not None:
         layers[0] = replace(layers[0], filters=filters)
     return tuple(layers)
@@ -111,6 +111,8 @@ def _grouped(graph: "onnx.GraphProto", prefix: str) -> "Iterator[list[onnx.NodeP
         name = node.name.removeprefix(prefix)
         if not node.name.startswith(prefix) or name.startswith((*OWN_PREFIXES, *AFTER)) or name == "probabilities":
             continue
+        if node.op_type == "Identity":
+            continue
         if node.op_type in STARTS and group and not _only_reshapes(group):
             yield group
             group = []
@@ -124,10 +126,13 @@ def _only_reshapes(group: "list[onnx.NodeProto]") -> bool:
     return all(node.op_type == "Flatten" for node in group)
 
 
-def _describe(nodes: "list[onnx.NodeProto]", anatomy: "Anatomy") -> Layer:
+def _describe(nodes: "list[onnx.NodeProto]", anatomy: "Anatomy", *, constants: set[str]) -> Layer:
     first = next((node for node in nodes if node.op_type != "Flatten"), nodes[0])
     kernel = "×".join(map(str, _numbers(first, "kernel_shape")))
-    followers = [node for node in nodes if node.op_type in STEPS]
+    # A constant that is added is a bias, no shortcut.
+    followers = [
+        node for node in nodes if node.op_type in STEPS and (node.op_type != "Add" or constants.isdisjoint(node.input))
+    ]
     trained = [name for node in nodes for name in node.input if _is_trained(name)]
     weight = next((anatomy.shapes[name] for name in trained if name.endswith(".weight")), ())
     kind = _kind(first, weight)
