@@ -208,7 +208,7 @@ def test_the_map_is_believed_only_where_it_makes_a_difference():
     assert said(0.1, 0.8).endswith("So the answer does hang on what is marked.")
     assert "goes from 90 % to 10 %; with a fifth chosen at random, to 80 %" in said(0.1, 0.8).replace("\xa0", " ")
     assert "rests on no one part" in said(0.88, 0.9)
-    assert "do not trust the map here" in said(0.8, 0.1)
+    assert "do not lean on this map" in said(0.8, 0.1)
     assert trust_sentence(None, "cat") == ""
 
 

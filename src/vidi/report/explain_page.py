@@ -120,7 +120,7 @@ def trust_sentence(deletion: Deletion | None, label: str) -> str:
         return f"{moved} So the answer does hang on what is marked."
     if difference > -LEAST_DIFFERENCE:
         return f"{moved} So the answer rests on no one part: do not read too much into where the map is strongest."
-    return f"{moved} So the answer hangs less on what is marked than on the rest: do not trust the map here."
+    return f"{moved} So here the answer hangs less on what is marked than on the rest: do not lean on this map."
 
 
 def kinship_sentence(explanation: Explanation) -> str:

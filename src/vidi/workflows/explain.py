@@ -35,7 +35,7 @@ MOST_PAGES = 100  # in one go: each takes seconds
 LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
 LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
 LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
-RANDOM_MAPS = 3  # that a map is compared with
+RANDOM_MAPS = 5  # that a map is compared with
 Progress = Callable[[int, int], None]  # done, in all
 
 
