@@ -12,6 +12,7 @@ BENCHES = {
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",
+    "explain": "bench.explain",
     "unknown": "bench.unknown",
     "promises": "bench.promises",
     "label_errors": "bench.label_errors",

@@ -16,6 +16,7 @@ NAMES = {
     "check",
     "evaluate",
     "load",
+    "explain",
     "DataRequest",
     "ImageClassifier",
     "Prediction",

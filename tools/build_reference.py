@@ -20,6 +20,8 @@ from vidi.images.account import Account
 from vidi.images.reasons import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
 from vidi.prediction.stream import Answer
+from vidi.report.explanation import Deletion, Explanation, Neighbour
+from vidi.report.layers import Layer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
@@ -28,7 +30,20 @@ from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Written by tools/build_reference.py from the code: change it there. -->\n"
-GIVEN_BACK = (Run, Answer, Evaluated, Evaluation, Checked, CheckResult, Finding, Account)
+GIVEN_BACK = (
+    Run,
+    Answer,
+    Evaluated,
+    Evaluation,
+    Checked,
+    CheckResult,
+    Finding,
+    Account,
+    Explanation,
+    Neighbour,
+    Deletion,
+    Layer,
+)
 RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
 EXIT_WORDS = {
     0: "Done.",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vidi.prediction.predictor import Predictor as Predictor
     from vidi.workflows.python import check as check
     from vidi.workflows.python import evaluate as evaluate
+    from vidi.workflows.python import explain as explain
     from vidi.workflows.python import load as load
     from vidi.workflows.python import train as train
     from vidi.workflows.request import DataRequest as DataRequest
@@ -26,6 +27,7 @@ _HOMES = {
     "check": "vidi.workflows.python",
     "evaluate": "vidi.workflows.python",
     "load": "vidi.workflows.python",
+    "explain": "vidi.workflows.python",
     "DataRequest": "vidi.workflows.request",
     "ImageClassifier": "vidi.estimator",
     "Prediction": "vidi.prediction.prediction",

@@ -134,6 +134,6 @@ def test_a_fresh_interpreter_loads_only_what_it_needs(code, kept_out):
     assert loaded_by(code) & kept_out == set()
 
 
-@pytest.mark.parametrize("workflow", ["check", "evaluate", "report", "split", "predict", "inspect", "runs"])
+@pytest.mark.parametrize("workflow", ["check", "evaluate", "report", "split", "predict", "inspect", "runs", "explain"])
 def test_whoever_uses_a_model_needs_no_torch(workflow):
     assert "torch" not in loaded_by(f"import vidi.workflows.{workflow}")

@@ -50,6 +50,19 @@ def test_predict_answers_in_json_with_an_account(trained: Path):
 
 
 @pytest.mark.slow  # the fixture trains
+def test_explain_writes_a_page_and_says_where(trained: Path):
+    result = vidi("explain", "run", "photos/disc/000.png", "--top", 1, "-o", "why", folder=trained)
+
+    assert (result.returncode, result.stderr) == (0, "found 1 = used 1 + set aside 0 + refused 0 + ignored 0\n")
+    assert result.stdout.startswith("photos/disc/000.png  ")
+    assert result.stdout.endswith("  why/000.html\n")
+    assert "It looks like these" in (trained / "why" / "000.html").read_text("utf-8")
+
+    told = json.loads(vidi("explain", "run", "--json", "-o", "why", folder=trained).stdout)
+    assert (told["network"], told["classes"], told["page"]) == ("run", 2, "why/run.html")
+
+
+@pytest.mark.slow  # the fixture trains
 def test_standard_input_is_an_image(trained: Path):
     data = (trained / "photos" / "stripes" / "001.png").read_bytes()
 
@@ -107,6 +120,10 @@ def test_split_writes_a_table_that_training_follows(trained: Path):
         (("train",), 2, "nothing to train on"),
         (("predict", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
         (("train", "https://example.org/cats.zip"), 2, "https"),
+        (("explain",), 2, "nothing to explain was named"),
+        (("explain", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
+        (("explain", "--network", "cats"), 2, "no network is called 'cats'"),
+        (("explain", "model.onnx", "--network", "textbook"), 2, "Ask for one of them"),
         (("runs",), 2, "runs is no folder"),
         (("demo", "cats"), 2, "no demo is called 'cats'"),
         (("train", "x", "--imgsz", "big"), 2, "is no size"),

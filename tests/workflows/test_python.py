@@ -1,14 +1,18 @@
 """The functions of `vidi`: the verbs of the command line, called from Python, with results that show themselves."""
 
+import json
 import logging
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 
 import vidi
 from vidi.errors import DataError, UsageError
+from vidi.images.decode import decode_image
 from vidi.workflows.check import Checked
 from vidi.workflows.train import Run
 
@@ -48,6 +52,22 @@ def test_a_run_and_its_model_show_themselves(run: Run, tmp_path: Path):
     assert f"on {run.test.image_count} images, 95 % interval" in model.replace("&nbsp;", " ")
     assert "loss by epoch" in (tmp_path / "run.svg").read_text()
     assert len(repr(run)) < 500  # what a terminal shows
+
+
+@pytest.mark.slow  # uses the training above
+def test_an_answer_is_explained_by_the_images_that_were_learnt_from(run: Run, data: Path):
+    known = json.loads((run.folder / "neighbours" / "index.json").read_text("utf-8"))["images"]
+
+    why = vidi.explain(run.folder, data / known[0]["path"])
+
+    assert len(known) == why.known_count
+    first = why.neighbours[0]
+    assert (first.path, [first.label]) == (known[0]["path"], known[0]["labels"])
+    assert first.similarity == pytest.approx(1, abs=1e-3)
+    assert (first.thumbnail.height, first.thumbnail.width) == (16, 16)
+    with zipfile.ZipFile(run.folder / "neighbours" / "thumbnails.zip") as archive:
+        pixels = decode_image(archive.read("0.jpg")).image
+    assert np.abs(pixels.astype(int) - decode_image((data / known[0]["path"]).read_bytes()).image).mean() < 20
 
 
 @pytest.mark.slow  # uses the training above

@@ -55,7 +55,7 @@ def test_a_folder_of_images_becomes_a_tested_model_file(data: Path, tmp_path: Pa
     assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
     assert set(os.listdir(run.folder)) >= {
         "model.onnx", "report.html", "metrics.json", "predictions.csv", "results.csv", "recipe.toml", "splits.csv",
-        "model_card.md", "checkpoint.safetensors", "check.json",
+        "model_card.md", "checkpoint.safetensors", "check.json", "neighbours",
     }  # fmt: skip
     (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
     assert answer.label == "disc"
@@ -142,6 +142,7 @@ def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Pa
 
     assert "<img" not in (run.folder / "report.html").read_text()
     assert list((tmp_path / "cache").glob("*.pixels")) == []
+    assert sorted(path.name for path in (run.folder / "neighbours").iterdir()) == ["embeddings.npy", "index.json"]
 
 
 def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):

@@ -12,6 +12,7 @@ from vidi.cli.calibrate import calibrate
 from vidi.cli.check import check
 from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
+from vidi.cli.explain import explain
 from vidi.cli.housekeeping import cache, doctor, fetch, runs
 from vidi.cli.inspect import inspect
 from vidi.cli.locate import locate
@@ -31,6 +32,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "calibrate": calibrate,
     "predict": predict,
     "locate": locate,
+    "explain": explain,
     "report": report,
     "inspect": inspect,
     "fetch": fetch,

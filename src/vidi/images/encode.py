@@ -1,4 +1,4 @@
-"""Pixels out: an image as the bytes of a PNG file."""
+"""Pixels out: an image as the bytes of a PNG or JPEG file."""
 
 import io
 
@@ -18,4 +18,19 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     """
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def encode_jpeg(image: NDArray[np.uint8], *, quality: int) -> bytes:
+    """The bytes of a JPEG file.
+
+    Args:
+        image: (height, width, 3) RGB uint8.
+        quality: 1 to 95.
+
+    >>> encode_jpeg(np.zeros((2, 2, 3), np.uint8), quality=80)[:2]
+    b'\\xff\\xd8'
+    """
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "JPEG", quality=quality)
     return stream.getvalue()

@@ -84,6 +84,22 @@ def resized_size(size: Size, framing: Framing) -> Size:
     return fitted_size(size, framing.size) if framing.mode == "pad" else covering_size(size, framing.size)
 
 
+def place_in_frame(size: Size, framing: Framing) -> tuple[int, int, int, int]:
+    """Where an image of that size lies in its frame: (top, left, height, width) in pixels of the frame.
+
+    With `crop` it reaches beyond the frame: top or left is then negative.
+
+    >>> place_in_frame((100, 200), Framing(size=(64, 64), mode="pad"))
+    (16, 0, 32, 64)
+    >>> place_in_frame((100, 200), Framing(size=(64, 64), mode="crop"))
+    (0, -32, 64, 128)
+    """
+    height, width = resized_size(shrunk_size(size, framing), framing)
+    if framing.mode == "crop":
+        return -((height - framing.size[0]) // 2), -((width - framing.size[1]) // 2), height, width
+    return (framing.size[0] - height) // 2, (framing.size[1] - width) // 2, height, width
+
+
 def scale_needed(framing: Framing, image_size: Size) -> Size:
     """The smallest (height, width) at which an image may be decoded and still frame the same within 2 levels.
 

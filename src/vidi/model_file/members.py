@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 MEMBERS = "members"  # with a member's number it stands before the names of its tensors: `members.0.head.weight`
+MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
 
 
 def member_count(tensor_names: Iterable[str]) -> int:

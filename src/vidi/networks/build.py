@@ -62,6 +62,23 @@ def design_network(
         return builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())
 
 
+def blank_network(
+    name: str, *, image_size: tuple[int, int], class_count: int, options: NetworkOptions | None = None
+) -> Classifier:
+    """A network whose weights are all 0: for its layers and shapes, at once even where there are very many weights.
+
+    Raises:
+        UnknownNameError, UsageError: as `build_network`.
+    """
+    network = design_network(name, image_size=image_size, class_count=class_count, options=options)
+    if network.head.weight.is_meta:
+        network.to_empty(device="cpu")
+        with torch.no_grad():
+            for tensor in (*network.parameters(), *network.buffers()):
+                tensor.zero_()
+    return network.eval()
+
+
 def initialise(network: nn.Module, *, seed: int) -> None:
     """Fill every weight in the order of the layers, from one generator.
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
-from vidi.model_file.members import MEMBERS
+from vidi.model_file.members import MEMBERS, MIRRORED
 from vidi.networks.backbone import Backbone
 from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
@@ -22,7 +22,6 @@ OPSET = 18
 MOST_EVIDENCE_CLASSES = 200
 Attributes = Mapping[str, int | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
-MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}
 
 

@@ -1,76 +1,107 @@
-"""The network layer by layer: what each does, what comes out of it, and what it sees in one image."""
+"""The network layer by layer: what each does, what comes out of it, what it costs, and what it sees in one image."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image
 
-from vidi.model_file.members import MEMBERS, member_count
+from vidi.model_file.members import MEMBERS, MIRRORED, member_count
 from vidi.model_file.read import ModelFile
-from vidi.report.thumbnails import Thumbnail, data_uri
+from vidi.prediction.session import open_session, run_session
+from vidi.report.layer_words import (
+    KINDS,
+    STEPS,
+    Kind,
+    convolution_arithmetic,
+    dense_arithmetic,
+    shape_in_words,
+)
 
 if TYPE_CHECKING:
     import onnx
 
-MAPS_SHOWN = 8
-LAYERS_PICTURED = 12
-TILE = 64  # pixels a side at least
-OWN_PREFIXES = ("vidi.", "evidence", "mean.")  # framing, calibration, evidence maps, the mean of several networks
+    from vidi.model_file.anatomy import Anatomy
+
+Maps = NDArray[np.float32]
+MOST_PICTURED = 12  # layers
+OWN_PREFIXES = ("vidi.", "evidence", "mean.", "novelty", f"{MIRRORED}.")  # what is not a layer of the network
 AFTER = ("logits.",)  # what an ensemble makes of a member's answer
 FIRST = f"{MEMBERS}.0."  # of several networks side by side one is shown
 STARTS = {"Conv", "Gemm", "MatMul", "SpaceToDepth", "GlobalAveragePool", "ReduceMean", "Flatten"}
-STEPS: Mapping[str, str] = {
-    "Relu": "negative values become 0 (ReLU)",
-    "MaxPool": "of each {kernel} the largest is kept (max pooling)",
-    "AveragePool": "of each {kernel} the mean is kept (average pooling)",
-    "Add": "what came in is added (a shortcut)",
-    "Clip": "values are held between two limits",
-    "Sigmoid": "values are pressed between 0 and 1",
-}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
     """One layer as a reader meets it."""
 
+    kind: Kind
     name: str  # `Convolution 3×3`
     steps: tuple[str, ...]  # what is done to its output
+    operators: tuple[str, ...]  # of these steps
     shape: tuple[int, ...]  # of what comes out for one image: channels, rows, columns; or numbers
     parameter_count: int
-    picture: Thumbnail | None  # what some of its maps show of the example
+    arithmetic: str  # where that count comes from; empty where there is nothing to count
+    multiply_adds: int  # for one image
+    output: str = field(repr=False)  # what the graph calls it
+    maps: Maps | None = field(default=None, repr=False)  # (channels, rows, columns) what comes out for the example
+    filters: Maps | None = field(default=None, repr=False)  # (filters, 3, rows, columns) of the first layer
 
     @property
     def shape_text(self) -> str:
         """The shape in words of the trade: `48 maps of 32 × 32`."""
-        if len(self.shape) == 3 and prod(self.shape[1:]) > 1:
-            return f"{self.shape[0]:,} maps of {self.shape[1]:,} × {self.shape[2]:,}"
-        return f"{prod(self.shape):,} numbers"
+        return shape_in_words(self.shape)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether what comes out is maps, with more than one place."""
+        return len(self.shape) == 3 and prod(self.shape[1:]) > 1
 
 
 def describe_layers(model: ModelFile, example: NDArray[np.uint8] | None) -> tuple[Layer, ...]:
-    """The layers of a model file in their order, found by running it on one image; of an ensemble its first network's.
+    """The layers of a model file in their order; of an ensemble its first network's.
 
     Args:
         model: a model file that passed its checks.
-        example: (height, width, 3) pixels whose way through the network is pictured; None: shapes only.
+        example: (height, width, 3) pixels whose way through the network is shown in the layers' `maps`: of the first
+            and last layer of each stage, of all where they are few. None: no maps.
     """
-    import onnx  # only here: predicting never needs it
+    from vidi.model_file.anatomy import dissect_model, with_outputs  # predicting never needs onnx
 
-    network = onnx.load_model_from_string(model.data)
-    is_ensemble = member_count(tensor.name for tensor in network.graph.initializer) > 1
-    groups = list(_grouped(network.graph, FIRST if is_ensemble else ""))
-    image = np.full((*model.metadata.framing.size, 3), 114, np.uint8) if example is None else example
-    values = _run_through(network, [nodes[-1].output[0] for nodes in groups], image)
-    sizes = {tensor.name: prod(tensor.dims) for tensor in network.graph.initializer}
-    return tuple(
-        _describe(nodes, values[nodes[-1].output[0]], sizes, pictured=example is not None and number < LAYERS_PICTURED)
-        for number, nodes in enumerate(groups)
-    )
+    layers = describe_graph(dissect_model(model))
+    chosen = choose_pictured(layers)
+    if example is None or not chosen:
+        return layers
+    names = [layers[number].output for number in chosen]
+    values = run_session(open_session(with_outputs(model, names)), example[None], names)
+    seen = {number: value[0] for number, value in zip(chosen, values, strict=True)}
+    return tuple(replace(layer, maps=seen.get(number)) for number, layer in enumerate(layers))
+
+
+def describe_graph(anatomy: "Anatomy") -> tuple[Layer, ...]:
+    """The layers of a network's graph in their order; of an ensemble its first network's."""
+    tensors = {tensor.name: tensor for tensor in anatomy.graph.initializer}
+    is_ensemble = member_count(tensors) > 1
+    groups = list(_grouped(anatomy.graph, FIRST if is_ensemble else ""))
+    layers = [_describe(nodes, anatomy, constants=set(tensors)) for nodes in groups]
+    if layers and (filters := _first_filters(groups[0], tensors, anatomy)) is not None:
+        layers[0] = replace(layers[0], filters=filters)
+    return tuple(layers)
+
+
+def choose_pictured(layers: Sequence[Layer]) -> list[int]:
+    """Numbers of the layers whose maps are shown: all where they are few, else first and last of each stage.
+
+    A stage is what lies between two changes of the maps' size.
+    """
+    places = [number for number, layer in enumerate(layers) if layer.has_places]
+    if len(places) <= MOST_PICTURED:
+        return places
+    sizes = [layers[number].shape[1:] for number in places]
+    last = [number for number, size, after in zip(places, sizes, [*sizes[1:], None], strict=True) if size != after]
+    return sorted({places[0], *last})[:MOST_PICTURED]
 
 
 def _grouped(graph: "onnx.GraphProto", prefix: str) -> "Iterator[list[onnx.NodeProto]]":
@@ -79,6 +110,8 @@ def _grouped(graph: "onnx.GraphProto", prefix: str) -> "Iterator[list[onnx.NodeP
     for node in graph.node:
         name = node.name.removeprefix(prefix)
         if not node.name.startswith(prefix) or name.startswith((*OWN_PREFIXES, *AFTER)) or name == "probabilities":
+            continue
+        if node.op_type == "Identity":
             continue
         if node.op_type in STARTS and group and not _only_reshapes(group):
             yield group
@@ -93,70 +126,118 @@ def _only_reshapes(group: "list[onnx.NodeProto]") -> bool:
     return all(node.op_type == "Flatten" for node in group)
 
 
-def _run_through(
-    network: "onnx.ModelProto", names: list[str], image: NDArray[np.uint8]
-) -> dict[str, NDArray[np.float32]]:
-    """The values that pass through the network for one image."""
-    import onnx
-
-    shown = onnx.ModelProto()
-    shown.CopyFrom(network)
-    del shown.graph.output[:]
-    shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # the runtime's own warnings are not for users
-    session = onnxruntime.InferenceSession(shown.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return dict(zip(names, session.run(names, {"images": image[None]}), strict=True))
-
-
-def _describe(
-    nodes: "list[onnx.NodeProto]", value: NDArray[np.float32], sizes: Mapping[str, int], *, pictured: bool
-) -> Layer:
+def _describe(nodes: "list[onnx.NodeProto]", anatomy: "Anatomy", *, constants: set[str]) -> Layer:
     first = next((node for node in nodes if node.op_type != "Flatten"), nodes[0])
-    steps = tuple(
-        STEPS[node.op_type].format(kernel="×".join(map(str, _kernel(node)))) for node in nodes if node.op_type in STEPS
-    )
+    kernel = "×".join(map(str, _numbers(first, "kernel_shape")))
+    # A constant that is added is a bias, no shortcut.
+    followers = [
+        node for node in nodes if node.op_type in STEPS and (node.op_type != "Add" or constants.isdisjoint(node.input))
+    ]
+    trained = [name for node in nodes for name in node.input if _is_trained(name)]
+    weight = next((anatomy.shapes[name] for name in trained if name.endswith(".weight")), ())
+    kind = _kind(first, weight)
     return Layer(
-        name=_name(first),
-        steps=steps,
-        shape=tuple(value.shape[1:]),
-        parameter_count=sum(sizes.get(name, 0) for node in nodes for name in node.input if _is_trained(name)),
-        picture=_picture(value[0]) if pictured and value.ndim == 4 and value.shape[2] > 1 else None,
+        kind=kind,
+        name=_name(first, kind).format(kernel=kernel, operator=first.op_type),
+        steps=tuple(
+            STEPS[_step(node)].format(kernel="×".join(map(str, _numbers(node, "kernel_shape")))) for node in followers
+        ),
+        operators=tuple(node.op_type for node in followers),
+        shape=anatomy.shapes.get(nodes[-1].output[0], ()),
+        parameter_count=sum(prod(anatomy.shapes[name]) for name in trained),
+        arithmetic=_arithmetic(first, weight, trained, anatomy.shapes),
+        multiply_adds=sum(_multiply_adds(node, anatomy.shapes) for node in nodes),
+        output=nodes[-1].output[0],
     )
+
+
+def _step(node: "onnx.NodeProto") -> str:
+    """The name of a step in `STEPS`."""
+    is_relu6 = node.op_type == "Clip" and [name.rpartition(".")[2] for name in node.input[1:]] == ["zero", "six"]
+    return "Clip to 6" if is_relu6 else node.op_type
 
 
 def _is_trained(name: str) -> bool:
     return name.endswith((".weight", ".bias"))
 
 
-def _name(node: "onnx.NodeProto") -> str:
-    names = {
-        "Gemm": "Answer: one number for each class" if node.output[0].endswith("logits") else "Dense layer",
-        "MatMul": "Dense layer" if any(map(_is_trained, node.input)) else "Mean over each region of a grid",
-        "SpaceToDepth": "Blocks of pixels become channels",
-        "GlobalAveragePool": "Mean over all places",
-        "ReduceMean": "Mean over all places",
-        "Flatten": "All numbers in one row",
-    }
+def _kind(node: "onnx.NodeProto", weight: Sequence[int]) -> Kind:
     if node.op_type == "Conv":
-        return f"Convolution {'×'.join(map(str, _kernel(node)))}"
-    return names.get(node.op_type, node.op_type)
+        if len(weight) == 4 and weight[1] == 1 and weight[0] > 1 and _number(node, "group") > 1:
+            return "depthwise"
+        return "pointwise" if _numbers(node, "kernel_shape") == [1, 1] else "convolution"
+    if node.op_type == "MatMul":
+        return "dense" if weight else "grid"
+    kinds: Mapping[str, Kind] = {
+        "Gemm": "dense",
+        "SpaceToDepth": "blocks",
+        "GlobalAveragePool": "mean",
+        "ReduceMean": "mean",
+        "Flatten": "row",
+    }
+    return kinds.get(node.op_type, "other")
 
 
-def _kernel(node: "onnx.NodeProto") -> list[int]:
-    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == "kernel_shape"), [])
+def _name(node: "onnx.NodeProto", kind: Kind) -> str:
+    if node.op_type == "Gemm" and node.output[0].endswith("logits"):
+        return "Answer: one number for each class"
+    beside = ", beside the others" if ".shortcut." in node.name else ""
+    return KINDS[kind] + beside
 
 
-def _picture(maps: NDArray[np.float32]) -> Thumbnail:
-    """The liveliest maps side by side, each stretched from black to white."""
-    chosen = np.sort(np.argsort(-maps.var(axis=(1, 2)), kind="stable")[:MAPS_SHOWN])
-    tiles = []
-    for values in maps[chosen]:
-        low, high = float(values.min()), float(values.max())
-        grey = np.zeros_like(values) if high <= low else (values - low) / (high - low) * 255
-        repeat = max(1, TILE // max(values.shape))
-        tiles.append(np.pad(grey.astype(np.uint8).repeat(repeat, 0).repeat(repeat, 1), 1, constant_values=128))
-    sheet = Image.fromarray(np.concatenate(tiles, axis=1))
-    if sheet.width > 1000:  # a page, not a poster
-        sheet = sheet.resize((1000, max(1, round(sheet.height * 1000 / sheet.width))), Image.Resampling.BILINEAR)
-    return Thumbnail(data_uri(sheet, lossless=False), sheet.width, sheet.height, is_small=True)
+def _arithmetic(
+    node: "onnx.NodeProto", weight: Sequence[int], trained: Sequence[str], shapes: Mapping[str, tuple[int, ...]]
+) -> str:
+    """Where the number of weights comes from; nothing for layers without, or with more than one set of them."""
+    if sum(name.endswith(".weight") for name in trained) != 1:
+        return ""
+    biases = sum(prod(shapes[name]) for name in trained if name.endswith(".bias"))
+    if node.op_type == "Conv":
+        return convolution_arithmetic(weight, biases=biases)
+    if node.op_type in ("Gemm", "MatMul") and len(weight) == 2:
+        # `Gemm` holds its weights the other way round (transB), a `MatMul` as they are multiplied.
+        outgoing, incoming = weight if node.op_type == "Gemm" else weight[::-1]
+        return dense_arithmetic(incoming, outgoing, biases=biases)
+    return ""
+
+
+def _multiply_adds(node: "onnx.NodeProto", shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Products of two numbers for one image; 0 where the shape is not known."""
+    out = shapes.get(node.output[0], ())
+    if node.op_type not in ("Conv", "Gemm", "MatMul") or len(node.input) < 2 or not out:
+        return 0
+    weight = shapes.get(node.input[1], ())
+    return prod(out) * (prod(weight[1:]) if node.op_type == "Conv" else _inner(node, weight))
+
+
+def _inner(node: "onnx.NodeProto", weight: Sequence[int]) -> int:
+    """How many numbers a dense layer adds up for each that it gives."""
+    if len(weight) != 2:
+        return 0
+    return weight[1] if node.op_type == "Gemm" and _number(node, "transB") else weight[0]
+
+
+def _numbers(node: "onnx.NodeProto", name: str) -> list[int]:
+    return next((list(attribute.ints) for attribute in node.attribute if attribute.name == name), [])
+
+
+def _number(node: "onnx.NodeProto", name: str) -> int:
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == name), 0)
+
+
+def _first_filters(
+    nodes: "list[onnx.NodeProto]", tensors: "Mapping[str, onnx.TensorProto]", anatomy: "Anatomy"
+) -> Maps | None:
+    """What the first layer looks for: (filters, 3, rows, columns) weights; None where that is not pixels."""
+    from onnx import numpy_helper
+
+    first = next((node for node in nodes if node.op_type in ("Conv", "Gemm")), None)
+    if first is None or first.input[1] not in tensors:
+        return None
+    weight = np.asarray(numpy_helper.to_array(tensors[first.input[1]]), np.float32)
+    if first.op_type == "Conv":
+        return weight if weight.shape[1] == 3 else None
+    image = next(
+        (anatomy.shapes[name] for node in nodes for name in node.input if len(anatomy.shapes.get(name, ())) == 3), ()
+    )
+    return weight.reshape(len(weight), *image) if image and prod(image) == weight.shape[1] else None

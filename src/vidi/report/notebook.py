@@ -1,5 +1,6 @@
 """What a notebook shows of a run, an evaluation or a check: a few lines, and the report's own figures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,14 +13,18 @@ from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
 from vidi.report.drawings import draw_history, draw_rankings, draw_test_reliability
+from vidi.report.explanation import Explanation
+from vidi.report.heat import common_scale, draw_heat, draw_image
 from vidi.report.render import percent, visible
 from vidi.report.run_files import Epoch, read_run
 from vidi.report.sentences import expectation, headline, honesty, weakness
+from vidi.report.thumbnails import Thumbnail
 
 if TYPE_CHECKING:
     from vidi.training.progress import EpochRow
 
 MOST_FINDINGS = 12
+FIGURE_WIDTH = 260  # at least, in the units of a drawing: room for a title
 
 
 def folder_as_html(folder: Path) -> str:
@@ -61,6 +66,45 @@ def draw_folder(folder: Path) -> Drawing:
     if not figures:
         raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
     return side_by_side(figures)
+
+
+def draw_explanation(explanation: Explanation) -> Drawing:
+    """The image, what speaks for each class, and what each class needs, three in a row."""
+    pictures = [(picture_as_text(explanation.path), draw_image(explanation.image))]
+    for what, maps in (("What speaks for {}", explanation.evidence), ("What {} needs", explanation.occlusion)):
+        scale = common_scale(maps.values())
+        pictures += [
+            (what.format(visible(label)), draw_heat(explanation.image, values, scale=scale))
+            for label, values in maps.items()
+        ]
+    return side_by_side([picture_as_figure(picture, title) for title, picture in pictures])
+
+
+def picture_as_text(path: str) -> str:
+    """The last part of an escaped path."""
+    return escape_path(path).rpartition("/")[2]
+
+
+def picture_as_figure(picture: Thumbnail, title: str) -> str:
+    """A picture under its title as an `<svg>` element."""
+    width = max(FIGURE_WIDTH, picture.width)
+    words = f'<text x="0" y="14" font-size="14" fill="#808080">{escape(title)}</text>'
+    image = f'<image href="{picture.uri}" y="22" width="{picture.width}" height="{picture.height}"/>'
+    return f'<svg viewBox="0 0 {width} {picture.height + 22}"><title>{escape(title)}</title>{words}{image}</svg>'
+
+
+def explanation_as_html(explanation: Explanation) -> str:
+    """The answer, the nearest training images in words, and the maps."""
+    prediction = explanation.prediction
+    labels = Counter(neighbour.label for neighbour in explanation.neighbours)
+    rows = {
+        "answer": f"{visible(prediction.label)}, {percent(prediction.probability)}",
+        "verdict": prediction.verdict or "",
+        "candidates": ", ".join(map(visible, prediction.candidates)),
+        "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in labels.most_common()),
+    }
+    shown = explanation.plot()._repr_html_()
+    return table_as_html(f"Why? {picture_as_text(explanation.path)}", rows) + shown
 
 
 def draw_rows(history: "Sequence[EpochRow]") -> Drawing:

@@ -21,7 +21,8 @@ from vidi.report.drawings import (
 )
 from vidi.report.findings import ShownFinding, choose_findings
 from vidi.report.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
-from vidi.report.layers import Layer, describe_layers
+from vidi.report.layers import describe_layers
+from vidi.report.network import ShownNetwork, show_model
 from vidi.report.provenance import provenance
 from vidi.report.render import render_page
 from vidi.report.run_files import RunFiles, read_run
@@ -82,7 +83,7 @@ def write_report(
         thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
     values = page_values(files, gallery, findings)
     values["thumbnails"] = thumbnails
-    values["layers"], values["example"] = _look_through(files, gallery, shown, options)
+    values["network"], values["example"] = _look_through(files, gallery, shown, options, with_filters=with_images)
     values["with_images"] = with_images
     values["images_are_missing"] = with_images and bool(paths) and not thumbnails
     write_whole(run / REPORT, render_page("report.html", values))
@@ -140,16 +141,17 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
 
 
 def _look_through(
-    files: RunFiles, gallery: Gallery, store: ImageStore | None, options: DecodeOptions
-) -> tuple[tuple[Layer, ...], str | None]:
+    files: RunFiles, gallery: Gallery, store: ImageStore | None, options: DecodeOptions, *, with_filters: bool
+) -> tuple[ShownNetwork | None, str | None]:
     """The network's layers, with what they see in the first sample that can be read, and its path."""
     if files.model is None:
-        return (), None
+        return None, None
     for sample in gallery.samples if store is not None else ():
         image = read_small(store, sample.path, digest=sample.digest, options=options) if store is not None else None
         if image is not None:
-            return describe_layers(files.model, image), sample.path
-    return describe_layers(files.model, None), None
+            layers = describe_layers(files.model, image)
+            return show_model(files.model, layers, with_filters=with_filters), sample.path
+    return show_model(files.model, describe_layers(files.model, None), with_filters=with_filters), None
 
 
 def _sentences(test: Mapping[str, Any] | None) -> dict[str, str]:

@@ -70,6 +70,19 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def rounded(count: int) -> str:
+    """A large count as people say it.
+
+    >>> rounded(896), rounded(12_345), rounded(1_234_567), rounded(407_000_000), rounded(15_470_000_000)
+    ('896', '12,345', '1.2 million', '407 million', '15.5 billion')
+    """
+    for size, name in ((1_000_000_000, "billion"), (1_000_000, "million")):
+        if count >= size:
+            value = count / size
+            return f"{value:.1f} {name}" if value < 100 else f"{value:.0f} {name}"
+    return f"{count:,}"
+
+
 @cache
 def _environment() -> "Environment":
     try:
@@ -85,5 +98,5 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(visible=visible, percent=percent, number=number, count=count)
+    environment.filters.update(visible=visible, percent=percent, number=number, count=count, rounded=rounded)
     return environment

@@ -29,12 +29,21 @@ from vidi.workflows.study import study_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Images that a network has learnt from, or some of them, as it sees them."""
+
+    rows: NDArray[np.int64]
+    embeddings: NDArray[np.float32]  # (rows, features)
+    score: NoveltyScore  # from these embeddings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:
-    """What a model file states beside its weights."""
+    """What a model file states beside its weights, and what it knows."""
 
     step: Calibration
     limits: VerdictLimits
-    novelty: NoveltyScore
+    known: Known
 
 
 def calibrate_model(
@@ -75,7 +84,7 @@ def calibrate_model(
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     for sentence in describe_limits(limits):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score)
+    return Calibrated(step=as_calibration(fitted), limits=limits, known=held_out.known)
 
 
 def _other_answers(
@@ -97,21 +106,21 @@ class _HeldOut:
     basis: Basis
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float32]  # (rows, classes)
-    score: NoveltyScore  # of the model that is published
+    known: Known  # to the model that is published
     novelty: NDArray[np.float64] | None  # of some images that were not learnt from; None where there are none
 
 
 def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor) -> _HeldOut:
     """From the calibration part."""
     rows = prepared.split.rows("calibration")
-    score = _score_of(trained, predictor, prepared)
+    known = _known_to(trained, predictor, prepared)
     given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
     return _HeldOut(
         basis="calibration",
         rows=rows,
         probabilities=given["probabilities"],
-        score=score,
-        novelty=score.of(given["embedding"]),
+        known=known,
+        novelty=known.score.of(given["embedding"]),
     )
 
 
@@ -126,37 +135,38 @@ def _without_part(
     events: Events,
 ) -> _HeldOut | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    score = _score_of(trained, predictor, prepared)
-    if (known := trained.held_out) is not None:
-        groups = [prepared.split.groups[row] for row in known.rows.tolist()]
-        labels = prepared.labels[known.rows]
+    known = _known_to(trained, predictor, prepared)
+    if (answered := trained.held_out) is not None:
+        groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
+        labels = prepared.labels[answered.rows]
         fold_of = deal_folds(labels, groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
         return _HeldOut(
             basis="out-of-fold",
-            rows=known.rows,
-            probabilities=known.probabilities,
-            score=score,
-            novelty=None if known.features is None else _cross_fitted(known.features, labels, fold_of),
+            rows=answered.rows,
+            probabilities=answered.probabilities,
+            known=known,
+            novelty=None if answered.features is None else _cross_fitted(answered.features, labels, fold_of),
         )
-    answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
-    if answered is None:
+    by_folds = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
+    if by_folds is None:
         return None
-    rows, probabilities, novelty = answered
+    rows, probabilities, novelty = by_folds
     if not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
-    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, score=score, novelty=novelty)
+    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, novelty=novelty)
 
 
-def _score_of(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> NoveltyScore:
-    """The novelty score of a run's model: from the features that a head was fitted on, or computed now."""
+def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
+    """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
     known = trained.held_out
     if known is not None and known.features is not None:
-        return fit_novelty(known.features, prepared.labels[known.rows])
-    return score_novelty(predictor, prepared, as_training_data(prepared).train_rows)
+        score = fit_novelty(known.features, prepared.labels[known.rows])
+        return Known(rows=known.rows, embeddings=known.features, score=score)
+    return embed_known(predictor, prepared, as_training_data(prepared).train_rows)
 
 
-def score_novelty(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64]) -> NoveltyScore:
-    """The novelty score of a model from the embeddings of images that it has learnt from.
+def embed_known(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64]) -> Known:
+    """The embeddings of images that a model has learnt from, and its novelty score.
 
     Args:
         predictor: of the model.
@@ -165,7 +175,7 @@ def score_novelty(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
     embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    return fit_novelty(embeddings, prepared.labels[some])
+    return Known(rows=some, embeddings=embeddings, score=fit_novelty(embeddings, prepared.labels[some]))
 
 
 def _cross_fitted(
@@ -237,6 +247,6 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        novelty[held_out] = score_novelty(predictor, prepared, learnt).of(given["embedding"])
+        novelty[held_out] = embed_known(predictor, prepared, learnt).score.of(given["embedding"])
         shutil.rmtree(place)
     return rows, probabilities, novelty

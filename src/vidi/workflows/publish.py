@@ -27,6 +27,7 @@ from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.gain import measure_gain, single_predictor
 from vidi.workflows.learn import as_training_data
+from vidi.workflows.neighbours import write_neighbours
 from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.request import decode_options
@@ -77,7 +78,7 @@ def publish_finished(
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
     promising = replace(metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits)
     scored = folder / f".scored-{MODEL}"
-    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.novelty)
+    write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.known.score)
     predictor = Predictor.load(scored)
     answers, lost = answer_test_images(predictor, prepared)
     account = prepared.check.account.without(lost)
@@ -104,6 +105,9 @@ def publish_finished(
     }
     write_predictions(folder / PREDICTIONS, answers, promising)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_neighbours(
+        folder, prepared, calibrated.known, weights_digest=model.metadata.weights_digest, with_images=with_images
+    )
     scored.replace(path)
     write_model_card(folder)
     store = prepared.dataset.store

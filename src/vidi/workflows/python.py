@@ -15,7 +15,11 @@ from vidi.machine import wait_without_spinning
 from vidi.workflows.logged import LoggedEvents
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vidi.prediction.predictor import Predictor
+    from vidi.report.explanation import Explanation
     from vidi.workflows.check import Checked
     from vidi.workflows.evaluate import Evaluated
     from vidi.workflows.request import DataRequest
@@ -139,6 +143,41 @@ def evaluate(
         overwrite=overwrite,
     )
     return story.evaluate(request, events=LoggedEvents())
+
+
+def explain(
+    model: "str | os.PathLike[str] | Predictor",
+    image: "str | os.PathLike[str] | NDArray[np.uint8]",
+    *,
+    top: int | None = None,
+    occlusion: bool = True,
+    layers: bool = True,
+) -> "Explanation":
+    """Say why a model answers about an image as it does: maps over the image, training images like it, what layers see.
+
+    Args:
+        model: model file or run folder, or what `load` returned; of a run, the nearest training images are told.
+        image: an image file, or (height, width, 3) uint8, upright RGB.
+        top: maps for so many classes, the most probable first; for two or three that matter when left out.
+        occlusion: cover one part after another and ask again, which takes a hundred answers or so.
+        layers: what each layer of the network sees.
+
+    Raises:
+        ModelError: no model file, or not one to trust.
+        ImageError: the image cannot be used.
+        ShapeError: an array that is no image.
+    """
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows import explain as story
+    from vidi.workflows.neighbours import neighbours_of
+
+    predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
+    wanted = story.Wanted(
+        top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
+    )
+    if isinstance(image, str | os.PathLike):
+        return story.explain_file(predictor, os.fspath(image), wanted=wanted)
+    return story.explain_image(predictor, image, wanted=wanted)
 
 
 def missing_for_training(error: ModuleNotFoundError) -> MissingPackageError:

@@ -21,6 +21,7 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 MODEL_CARD = "model_card.md"
 LABEL_ERRORS = "label_errors.csv"
+NEIGHBOURS = "neighbours"  # a folder: which training images look like a given one
 STUDY = "study.json"  # what was found out about the images while it trained; goes into metrics.json
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
 EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again

@@ -1,0 +1,88 @@
+"""Maps of numbers over an image: from the regions of a network's frame to the pixels of the image, and in words."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidi.errors import ShapeError
+from vidi.images.framing import Framing, Size, place_in_frame
+
+Map = NDArray[np.float32]  # (rows, columns)
+MIDDLE = (3 / 8, 5 / 8)  # of a side: what counts as the middle
+WORDS = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
+
+
+def evidence_for(evidence: NDArray[np.float32], class_index: int) -> Map:
+    """How much each region speaks for a class and against the others.
+
+    Softmax looks at differences between logits only, so what a region gives to all classes alike speaks for none of
+    them. Its mean over the regions is the class's logit above the mean of the other classes' logits.
+
+    Args:
+        evidence: (classes, rows, columns), as the model file gives it for one image.
+        class_index: the class.
+
+    Returns:
+        (rows, columns): above 0 where a region speaks for the class, below where it speaks against it.
+
+    >>> evidence_for(np.array([[[3.0, 1.0]], [[1.0, 1.0]]], np.float32), 0).tolist()
+    [[2.0, 0.0]]
+    """
+    if evidence.ndim != 3 or not 0 <= class_index < len(evidence) or len(evidence) < 2:
+        raise ShapeError(
+            f"evidence of shape {evidence.shape} has no class {class_index} beside others",
+            "Give (classes, rows, columns) for one image, of two classes or more.",
+        )
+    others = np.delete(evidence, class_index, axis=0).mean(axis=0)
+    return np.asarray(evidence[class_index] - others, np.float32)
+
+
+def enlarge(values: Map, size: Size) -> Map:
+    """A map at another size, with smooth passages between its regions."""
+    picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR), np.float32)
+
+
+def over_image(values: Map, framing: Framing, image_size: Size, *, shown: Size) -> Map:
+    """A map over the network's frame as one over the image: borders fall away, what was cropped off has no value.
+
+    Args:
+        values: (rows, columns) over the frame, of any resolution.
+        framing: how the image came into the frame.
+        image_size: (height, width) of the image, pixels.
+        shown: (height, width) of the map that is wanted, pixels.
+
+    Returns:
+        (height, width) float32; NaN where the network saw nothing of the image.
+    """
+    top, left, height, width = place_in_frame(image_size, framing)
+    frame = enlarge(values, framing.size)
+    whole = np.full((height, width), np.nan, np.float32)
+    above, before = max(0, -top), max(0, -left)
+    seen = frame[max(0, top) : top + height, max(0, left) : left + width]
+    whole[above : above + seen.shape[0], before : before + seen.shape[1]] = seen
+    if above or before:  # smoothing would carry the holes inwards
+        rows = np.minimum(np.arange(shown[0]) * height // shown[0], height - 1)
+        columns = np.minimum(np.arange(shown[1]) * width // shown[1], width - 1)
+        return whole[rows][:, columns]
+    return enlarge(whole, shown)
+
+
+def strongest_place(values: Map) -> tuple[float, float]:
+    """Where a map is largest: (down, across) as shares of its sides; the middle of that spot, holes left out.
+
+    >>> strongest_place(np.array([[0.0, 0.0], [0.0, 1.0]], np.float32))
+    (0.75, 0.75)
+    """
+    row, column = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    return (int(row) + 0.5) / values.shape[0], (int(column) + 0.5) / values.shape[1]
+
+
+def place_in_words(values: Map) -> str:
+    """Where a map is largest, for those who do not see it.
+
+    >>> place_in_words(np.array([[0.0, 0.0], [0.0, 1.0]], np.float32))
+    'bottom right'
+    """
+    down, across = (sum(share > border for border in MIDDLE) for share in strongest_place(values))
+    return WORDS[down][across]

@@ -1,0 +1,107 @@
+"""Layers of a network in the words of an introduction."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Literal
+
+Kind = Literal["convolution", "depthwise", "pointwise", "dense", "mean", "grid", "blocks", "row", "other"]
+
+STEPS: Mapping[str, str] = {
+    "Relu": "negative values become 0 (ReLU)",
+    "MaxPool": "of each {kernel} the largest is kept (max pooling)",
+    "AveragePool": "of each {kernel} the mean is kept (average pooling)",
+    "Add": "what came in is added (a shortcut)",
+    "Clip": "values are held between two limits",
+    "Clip to 6": "values are held between 0 and 6 (ReLU6)",
+    "Sigmoid": "values are pressed between 0 and 1",
+}
+KINDS: Mapping[Kind, str] = {
+    "convolution": "Convolution {kernel}",
+    "depthwise": "Convolution {kernel}, each map by itself",
+    "pointwise": "Convolution 1×1: maps are mixed",
+    "dense": "Dense layer",
+    "mean": "Mean over all places",
+    "grid": "Mean over each region of a grid",
+    "blocks": "Blocks of pixels become channels",
+    "row": "All numbers in one row",
+    "other": "{operator}",
+}
+# What each kind does, for a reader who meets it for the first time.
+EXPLANATIONS: Mapping[str, str] = {
+    "convolution": "A convolution slides a small window of weights, a filter, over all maps that come in. It gives one "
+    "new map for each filter: high where the pattern that this filter has learnt appears, wherever that is.",
+    "depthwise": "Here every map has a small window of its own, and maps are not mixed: a fraction of the work.",
+    "pointwise": "A window of 1×1 does not look around: at each place it mixes the numbers of all maps into new ones.",
+    "dense": "In a dense layer every number that comes in is joined to every number that goes out by a weight of its "
+    "own. It no longer matters where in the image a number came from, and many weights are needed.",
+    "mean": "Of each map only its mean is kept: how much of a pattern there is, no longer where.",
+    "grid": "Each map is cut into a few regions, and of each region its mean is kept, so that images of any size fit.",
+    "blocks": "Small blocks of pixels are stacked on top of each other: fewer places, more numbers at each.",
+    "row": "The maps are laid out in one long row of numbers, for the dense layers behind them.",
+    "relu": "ReLU sets negative numbers to 0 (ReLU6 also those above 6 to 6). Without such a bend, any number of "
+    "layers could do no more than one.",
+    "pooling": "Pooling makes maps smaller by keeping one number of several. What lies a pixel further still "
+    "looks the same, and the next layer sees more of the image at once.",
+    "shortcut": "A shortcut adds what came in to what comes out, so that a layer need only learn what is to change.",
+    "multiply-adds": "Multiply-adds are the work: one number times one weight, added to a sum. A convolution has "
+    "few weights but uses them at every place: so first layers often cost most, and last layers hold most weights.",
+}
+STEP_KINDS: Mapping[str, str] = {
+    "Relu": "relu",
+    "Clip": "relu",
+    "MaxPool": "pooling",
+    "AveragePool": "pooling",
+    "Add": "shortcut",
+}
+
+
+def words_needed(kinds: Sequence[Kind], operators: Sequence[str]) -> tuple[str, ...]:
+    """The explanations of what occurs in a network, in the order of `EXPLANATIONS`.
+
+    Args:
+        kinds: of its layers.
+        operators: of the steps after its layers.
+    """
+    wanted = {*kinds, *(STEP_KINDS[one] for one in operators if one in STEP_KINDS), "multiply-adds"}
+    return tuple(text for name, text in EXPLANATIONS.items() if name in wanted)
+
+
+def convolution_arithmetic(weight: Sequence[int], *, biases: int) -> str:
+    """Where the number of a convolution's weights comes from.
+
+    >>> convolution_arithmetic((32, 3, 3, 3), biases=32)
+    '32 filters of 3 maps × 3 × 3 = 864 weights, and 32 to add'
+    """
+    filters, maps, *window = weight
+    count = prod(weight)
+    return f"{filters:,} filters of {_maps(maps)} × {' × '.join(map(str, window))} = {count:,} weights{_added(biases)}"
+
+
+def dense_arithmetic(incoming: int, outgoing: int, *, biases: int) -> str:
+    """Where the number of a dense layer's weights comes from.
+
+    >>> dense_arithmetic(256, 64, biases=64)
+    '256 numbers in × 64 out = 16,384 weights, and 64 to add'
+    """
+    return f"{incoming:,} numbers in × {outgoing:,} out = {incoming * outgoing:,} weights{_added(biases)}"
+
+
+def _maps(count: int) -> str:
+    return "1 map" if count == 1 else f"{count:,} maps"
+
+
+def _added(biases: int) -> str:
+    return f", and {biases:,} to add" if biases else ""
+
+
+def shape_in_words(shape: Sequence[int]) -> str:
+    """What comes out of a layer for one image.
+
+    >>> shape_in_words((48, 32, 32)), shape_in_words((64,)), shape_in_words(())
+    ('48 maps of 32 × 32', '64 numbers', 'of unknown shape')
+    """
+    if not shape or min(shape) < 1:
+        return "of unknown shape"
+    if len(shape) == 3 and prod(shape[1:]) > 1:
+        return f"{shape[0]:,} map{'s' * (shape[0] > 1)} of {shape[1]:,} × {shape[2]:,}"
+    return f"{prod(shape):,} number{'s' * (prod(shape) > 1)}"
