@@ -13,6 +13,7 @@ from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints, points_from_json, points_to_json
 from vidi.model_file.read import read_model
 from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
 
@@ -190,6 +191,53 @@ def test_limits_that_make_no_sense_are_refused(change, wrong):
 
     with pytest.raises(ModelError, match=wrong):
         limits_from_json({**document, **change})
+
+
+POINTS = OperatingPoints(
+    measure="precision",
+    share=0.9,
+    level=0.95,
+    basis="out-of-fold",
+    image_count=180,
+    positive="class 1",
+    points=(
+        ClassPoint(
+            name="class 1", threshold=0.75, is_promised=True, bound=0.91,
+            image_count=60, found=40, other_count=120, alarms=1,
+        ),
+    ),
+)  # fmt: skip
+
+
+def test_operating_points_are_read_back_as_they_were_written(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    set_metadata(model.path, replace(model.metadata, operating_points=POINTS))
+
+    assert read_model(model.path).metadata.operating_points == POINTS
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"measure": "mood"}, "measure is 'mood'"),
+        ({"basis": "guessed"}, "basis should be"),
+        ({"share": 1.5}, "wish for 1.5"),
+        ({"costs": [[0, 1], [1, 0]]}, "share 0.9 and costs"),
+        ({"thresholds": [{"class": "class 1"}]}, "has no promised"),
+    ],
+)
+def test_operating_points_that_make_no_sense_are_refused(change, wrong):
+    with pytest.raises(ModelError, match=wrong):
+        points_from_json({**points_to_json(POINTS), **change})
+
+
+@pytest.mark.parametrize("change", [{"positive": "class 2"}, {"points": POINTS.points * 2}])
+def test_operating_points_of_other_classes_are_refused(change):
+    with pytest.raises(ModelError, match="operating points hold"):
+        replace(tiny_metadata(), operating_points=replace(POINTS, **change))
+    with pytest.raises(ModelError, match="classes are"):
+        replace(tiny_metadata(classes=2), classes=("a", "b"), operating_points=POINTS)
 
 
 def test_a_trained_tensor_that_changes_changes_the_weights_digest(tmp_path: Path):

@@ -23,6 +23,7 @@ def read_dataset(
     *,
     classes: Sequence[str] | None = None,
     positive: str | None = None,
+    rest: str | None = None,
     names: str | None = None,
     follow_links: bool = False,
     allow_outside: bool = False,
@@ -36,6 +37,7 @@ def read_dataset(
         source: a folder, an archive, a table or annotation file, or the name of a known set; a path that exists wins.
         classes: keep only these; images of other classes are set aside.
         positive: make two classes of all: this one, and `not` this one.
+        rest: another name for that second class.
         names: names for numbered classes, `0=person,1=dog` or `person,dog`.
         follow_links: also follow links that leave the source's folder.
         allow_outside: also read files outside the source's folder that a table names.
@@ -64,7 +66,7 @@ def read_dataset(
     if classes is not None:
         _keep_classes(reading, [known_class(name, reading.classes, flag="--classes") for name in classes])
     if positive is not None:
-        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"))
+        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=rest)
     dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
     _require_one_class_each(dataset)
     return dataset
@@ -144,7 +146,7 @@ def _keep_classes(reading: Reading, wanted: Sequence[str]) -> None:
     _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
 
 
-def _make_positive(reading: Reading, name: str) -> None:
+def _make_positive(reading: Reading, name: str, *, rest: str | None) -> None:
     """Two classes: images that show `name`, and all others."""
     index = reading.classes.index(name)
     shown, absent = frozenset([0]), frozenset([1])
@@ -156,7 +158,7 @@ def _make_positive(reading: Reading, name: str) -> None:
         )
         for image in reading.images
     ]
-    reading.classes = [name, f"not {name}"]
+    reading.classes = [name, rest or f"not {name}"]
 
 
 def _map_classes(reading: Reading, new_names: Sequence[str | None]) -> None:

@@ -19,7 +19,7 @@ from vidi.prediction.prediction import decide
 TEST, EXTRA = "test", "extra"
 COLUMNS = (
     "path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability",
-    "verdict", "candidates",
+    "verdict", "candidates", "decision",
 )  # fmt: skip
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 
@@ -148,6 +148,7 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
                 _short(probabilities[label]) if label >= 0 else "",
                 shipped.verdict or "",
                 "|".join(map(escape_in_list, shipped.candidates)),
+                "|".join(map(escape_in_list, shipped.decision or ())),
                 *(_short(value) for value in (probabilities if names else ())),
             ]
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import Json
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
@@ -86,7 +87,7 @@ class ModelMetadata:
     calibration: Calibration | None = None
     test: Mapping[str, Json] | None = None  # test figures with their intervals
     verdict: VerdictLimits | None = None  # limits for sure, unsure, unknown, and for candidates
-    operating_points: Mapping[str, Json] | None = None
+    operating_points: OperatingPoints | None = None  # thresholds or costs that decide for a class
     data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
     recipe: Mapping[str, Json] | None = None
     library_versions: Mapping[str, Json] | None = None
@@ -100,9 +101,11 @@ class ModelMetadata:
         check_normalisation(self.normalisation)
         if self.calibration is not None:
             check_calibration(self.calibration, len(self.classes))
-        if self.unfinished is not None and (self.calibration or self.test or self.verdict):
+        if self.operating_points is not None:
+            self.operating_points.check_classes(self.classes)
+        if self.unfinished is not None and (self.calibration or self.test or self.verdict or self.operating_points):
             raise ModelError(
-                "an unfinished model cannot carry calibration, test figures or verdict limits",
+                "an unfinished model cannot carry calibration, test figures, verdict limits or operating points",
                 "Leave them None, or leave `unfinished` None.",
             )
 

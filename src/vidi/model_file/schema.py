@@ -7,6 +7,7 @@ from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, Normalisation
+from vidi.model_file.operating_points import points_from_json, points_to_json
 from vidi.model_file.values import (
     Json,
     canonical_json,
@@ -100,7 +101,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "unfinished": metadata.unfinished,
         "test": metadata.test,
         "verdict": None if metadata.verdict is None else limits_to_json(metadata.verdict),
-        "operating_points": metadata.operating_points,
+        "operating_points": None if metadata.operating_points is None else points_to_json(metadata.operating_points),
         "data": metadata.data,
         "recipe": metadata.recipe,
         "library_versions": metadata.library_versions,
@@ -134,7 +135,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         unfinished=text_or_none(document, "unfinished"),
         test=object_or_none(document, "test"),
         verdict=limits_from_json(object_or_none(document, "verdict")),
-        operating_points=object_or_none(document, "operating_points"),
+        operating_points=points_from_json(object_or_none(document, "operating_points")),
         data=object_or_none(document, "data"),
         recipe=object_or_none(document, "recipe"),
         library_versions=object_or_none(document, "library_versions"),

@@ -107,6 +107,48 @@ def sureness(verdicts: Mapping[str, Any]) -> str:
     )
 
 
+def operating(figures: Mapping[str, Any]) -> str:
+    """What becomes of the wish behind the operating point.
+
+    Args:
+        figures: one part of the section `operating_points` of metrics.json.
+    """
+    if figures["measure"] == "costs":
+        mean, labels = figures["mean_cost"], figures["mean_cost_of_labels"]
+        return (
+            f"Answers are chosen by what mistakes cost. On {_images(mean['n'])} an answer cost {mean['value']:.4g} on "
+            f"average; always naming the most probable class would have cost {labels['value']:.4g}."
+        )
+    wish = wished(figures)
+    broken = [one for one in figures["per_class"] if one["broken"]]
+    if len(figures["per_class"]) == 1:
+        one = figures["per_class"][0]
+        if one["threshold"] is None:
+            return f"Wished was: {wish}. No threshold keeps that, so no image is called “{visible(one['class'])}”."
+        found, alarms = one["recall"], one["false_alarm_rate"]
+        if found["value"] is None or alarms["value"] is None:
+            return f"Wished was: {wish}. The test images cannot show it: they lack one of the two kinds."
+        missed, false = round((1 - found["value"]) * found["n"]), round(alarms["value"] * alarms["n"])
+        end = "That breaks the wish." if broken else "That agrees with the wish."
+        return (
+            f"Wished was: {wish}. Of {found['n']:,} test images of “{visible(one['class'])}” it missed {missed:,}, and "
+            f"{false:,} of {alarms['n']:,} others were false alarms. {end}"
+        )
+    names = ", ".join(f"“{visible(one['class'])}”" for one in broken[:8])
+    end = f"The test images break it for {names}." if broken else "The test images agree with it for every class."
+    return f"Wished was, of each class: {wish}. {end}"
+
+
+def wished(figures: Mapping[str, Any]) -> str:
+    """The wish behind an operating point, in words."""
+    share = figures["share"]
+    if figures["measure"] == "recall":
+        return f"at least {percent(share, digits=1)} of the class is found"
+    if figures["measure"] == "precision":
+        return f"at least {percent(share, digits=1)} of what is called the class is it"
+    return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
+
+
 def suspicion(found: Mapping[str, Any] | None) -> str:
     """How many labels are likely wrong.
 

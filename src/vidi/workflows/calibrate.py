@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.operating import describe_points, find_points
+from vidi.evaluation.wish import Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import NoveltyScore, fit_novelty
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -35,6 +38,7 @@ class Calibrated:
     step: Calibration
     limits: VerdictLimits
     novelty: NoveltyScore
+    points: OperatingPoints | None = None  # None where nobody wished for any
 
 
 def calibrate_model(
@@ -43,6 +47,7 @@ def calibrate_model(
     trained: TrainedNetwork,
     *,
     promise: Promise,
+    wish: Wish | None = None,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
@@ -73,9 +78,15 @@ def calibrate_model(
         promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
     )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    for sentence in describe_limits(limits):
+    points = None
+    if wish is not None:
+        points = find_points(
+            fitted.probabilities, prepared.labels[rows], prepared.dataset.classes,
+            wish=wish, positive=prepared.request.positive, groups=groups, basis=held_out.basis,
+        )  # fmt: skip
+    for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score)
+    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score, points=points)
 
 
 def _other_answers(

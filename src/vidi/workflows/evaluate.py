@@ -15,7 +15,7 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.evaluation.uses import digest_of_images, record_use
@@ -24,7 +24,7 @@ from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, read_for_model
 from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
-    dataset = read_source(request.data)
+    dataset = read_for_model(request.data, predictor.classes)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = Account(
         set_aside=list(dataset.account.set_aside),
@@ -108,7 +108,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     )
     about = {
         **_about(predictor, dataset, match),
-        "verdicts": verdict_figures(answers, predictor.metadata.verdict, seed=request.seed),
+        **promise_figures(answers, predictor.metadata, seed=request.seed),
         "account": account.as_json(),
         "test_uses": uses,
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, as_column, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
@@ -75,7 +75,10 @@ def publish_finished(
     path = folder / MODEL
     metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
-    promising = replace(metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits)
+    promising = replace(
+        metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits,
+        operating_points=calibrated.points,
+    )  # fmt: skip
     scored = folder / f".scored-{MODEL}"
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.novelty)
     predictor = Predictor.load(scored)
@@ -89,7 +92,7 @@ def publish_finished(
         "model": name_model(model, run=folder.name),
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
-        "verdicts": verdict_figures(answers, calibrated.limits, seed=trained.recipe.seed),
+        **promise_figures(answers, promising, seed=trained.recipe.seed),
         "account": account.as_json(),
         "split": {
             "leaks": [leak.sentence for leak in prepared.split.leaks],

@@ -1,7 +1,7 @@
 """`vidi calibrate`: other promises, or other calibration images, for a finished model; its weights stay as they are."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
 from vidi.evaluation.limits import Promise, as_calibration, describe_limits, find_limits
 from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.operating import describe_points, find_points
+from vidi.evaluation.wish import Wish
 from vidi.files import escape_path, written_whole
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.arrays import Floats
@@ -21,7 +23,7 @@ from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, read_for_model, read_source
 from vidi.workflows.run_folder import SPLITS
 
 CALIBRATION = "calibration"
@@ -36,6 +38,7 @@ class CalibrateRequest:
     data: DataRequest
     output: Path  # the new model file
     promise: Promise = field(default_factory=Promise)
+    wish: Wish | None = None  # what decisions are to keep, for `data.positive` or for each class
     renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
     workers: int | None = None
     overwrite: bool = False
@@ -80,22 +83,41 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
-    dataset = read_source(request.data)
+    if request.wish is not None:
+        request.wish.require_fitting(before.classes, positive=request.data.positive)
+    dataset = _read(request, before.classes)
     match = match_classes(before.classes, dataset.classes, renames=request.renames)
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)
-        bare = recalibrate(temporary, None, replace(before.metadata, calibration=None, verdict=None, test=None))
+        bare = recalibrate(
+            temporary,
+            None,
+            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
+        )
         seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
         fitted = fit_affine(seen.probabilities, seen.labels, groups=seen.groups)
         limits = find_limits(
             fitted.probabilities, seen.labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
         )
-        recalibrate(temporary, as_calibration(fitted), replace(bare.metadata, verdict=limits))
+        points = None
+        if request.wish is not None:
+            points = find_points(
+                fitted.probabilities, seen.labels, before.classes,
+                wish=request.wish, positive=request.data.positive, groups=seen.groups,
+            )  # fmt: skip
+        recalibrate(temporary, as_calibration(fitted), replace(bare.metadata, verdict=limits, operating_points=points))
     return Recalibrated(
         model=Predictor.load(request.output).model,
         image_count=len(seen.labels),
-        sentences=(fitted.sentence, *describe_limits(limits)),
+        sentences=(fitted.sentence, *describe_limits(limits), *(() if points is None else describe_points(points))),
     )
+
+
+def _read(request: CalibrateRequest, classes: Sequence[str]) -> Dataset:
+    """The images; where the model knows more than two classes, `--positive` only says which of them a wish is about."""
+    if request.wish is not None and len(classes) > 2:
+        return read_source(replace(request.data, positive=None))
+    return read_for_model(request.data, classes)
 
 
 def _answer(

@@ -1,6 +1,6 @@
 """What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -48,8 +48,12 @@ class DataRequest:
         return cls(**plain)
 
 
-def read_source(request: DataRequest) -> Dataset:
+def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
     """The data set that the request names; one class is enough.
+
+    Args:
+        request: what the user said.
+        rest: what the images are called that do not show `request.positive`; `not NAME` where left out.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -59,12 +63,28 @@ def read_source(request: DataRequest) -> Dataset:
         request.source,
         classes=request.classes,
         positive=request.positive,
+        rest=rest,
         names=request.names,
         follow_links=request.follow_links,
         allow_outside=request.allow_outside,
         merge_names=request.merge_names,
         data_dir=None if request.data_dir is None else Path(request.data_dir),
     )
+
+
+def read_for_model(request: DataRequest, classes: Sequence[str]) -> Dataset:
+    """The data set that the request names, asked the question of a model that exists.
+
+    `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is no image with a class.
+    """
+    if request.positive in classes and len(classes) == 2:
+        (rest,) = (name for name in classes if name != request.positive)
+        return read_source(request, rest=rest)
+    return read_source(request)
 
 
 def read_requested(request: DataRequest) -> Dataset:
