@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from tests.draw import draw
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
@@ -303,3 +304,38 @@ def test_a_network_for_another_size_is_refused(tmp_path: Path):
 
     with pytest.raises(ModelError, match="fails on an image of 12 x 16 pixels"):
         write_model(tmp_path / "model.onnx", network, tiny_metadata())
+
+
+def test_a_multi_label_file_answers_about_each_class_by_itself(tmp_path: Path):
+    images = np.stack([draw("disc"), draw("stripes")])
+    step = Calibration(method="sigmoid", scale=(0.5, 1.0, 2.0), shift=(0.1, 0.0, -0.1))
+    single = write_model(tmp_path / "one.onnx", tiny_network(), replace(tiny_metadata(), calibration=step))
+    several = write_model(
+        tmp_path / "many.onnx", tiny_network(), replace(tiny_metadata(), calibration=step, multi_label=True)
+    )
+
+    softmax, sigmoid = (run(model.data, images)["probabilities"] for model in (single, several))
+
+    logits = step.apply(run(several.data, images)["evidence"].mean(axis=(2, 3)))
+    np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-logits)), atol=1e-5)
+    odds = sigmoid / (1 - sigmoid)
+    np.testing.assert_allclose(softmax, odds / odds.sum(axis=1, keepdims=True), atol=1e-5)
+    assert read_model(several.path).metadata.multi_label
+    assert not read_model(single.path).metadata.multi_label
+    recalibrate(several.path, None)
+    bare = run(read_model(several.path).data, images)["probabilities"]
+    np.testing.assert_allclose(np.log(bare / (1 - bare)) * step.scale + step.shift, logits, atol=1e-4)
+
+
+def test_one_label_each_and_several_are_not_exchanged(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    with pytest.raises(ModelError, match=r"task of model\.onnx cannot be changed"):
+        set_metadata(model.path, replace(model.metadata, multi_label=True))
+
+
+def test_a_multi_label_model_promises_nothing_of_one_answer():
+    limits = VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
+
+    with pytest.raises(ModelError, match="multi-label model carries verdict limits"):
+        replace(tiny_metadata(), multi_label=True, verdict=limits)

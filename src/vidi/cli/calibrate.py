@@ -57,11 +57,11 @@ def calibrate(
     )
     done = story(request, events=Terminal())
     limits, points = done.model.metadata.verdict, done.model.metadata.operating_points
-    if as_json and limits is not None:
+    if as_json:
         document = {
             "model": done.model.model_id,
             "images": done.image_count,
-            "verdict": limits_to_json(limits),
+            "verdict": None if limits is None else limits_to_json(limits),
             "operating_points": None if points is None else points_to_json(points),
         }
         typer.echo(json.dumps(document))

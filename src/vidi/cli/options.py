@@ -45,6 +45,9 @@ AllowOutside = Annotated[
 MergeNames = Annotated[
     bool, typer.Option("--merge-names", help="Read class names that differ only in case or accents' form as one.")
 ]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="An image may show several classes, or none: each is told by itself.")
+]
 KeepTruncated = Annotated[bool, typer.Option("--keep-truncated", help="Use what is there of images that are cut off.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Where known sets lie (else VIDI_DATA).")
@@ -120,7 +123,8 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
     from vidi.workflows.request import DataRequest
 
     named = {
-        "positive", "names", "follow_links", "allow_outside", "merge_names", "keep_truncated", "allow_leaks",
+        "positive", "names", "follow_links", "allow_outside", "merge_names", "multi_label", "keep_truncated",
+        "allow_leaks",
         "split_seed", "split_file", "framing",
     }  # fmt: skip
     return DataRequest(

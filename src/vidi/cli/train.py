@@ -80,6 +80,7 @@ def train(
     follow_links: options.FollowLinks = False,
     allow_outside: options.AllowOutside = False,
     merge_names: options.MergeNames = False,
+    multi_label: options.MultiLabel = False,
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
     find_label_errors: Annotated[

@@ -9,6 +9,7 @@ import numpy as np
 from vidi.evaluation.answers import EXTRA, TEST, Answers
 from vidi.evaluation.at_points import evaluate_points
 from vidi.evaluation.evaluate import evaluate_predictions
+from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.evaluation import Evaluation, rounded
 from vidi.evaluation.verdicts import evaluate_verdicts
 from vidi.files import write_whole
@@ -112,6 +113,7 @@ def metrics_document(
     return {
         "schema": SCHEMA,
         "classes": list(answers.classes),
+        "task": "classify" if answers.targets is None else "multi-label",
         **about,
         **{part: evaluation.as_json() for part, evaluation in figures.items()},
         "foreign": describe_foreign(answers),
@@ -125,4 +127,8 @@ def write_metrics(path: Path, document: Mapping[str, object]) -> None:
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
     groups = None if not any(answers.groups) else answers.groups
+    if answers.targets is not None and answers.called is not None:
+        return evaluate_labels(
+            answers.probabilities, answers.targets, answers.called, answers.classes, groups=groups, seed=seed
+        )
     return evaluate_predictions(answers.probabilities, answers.labels, answers.classes, groups=groups, seed=seed)

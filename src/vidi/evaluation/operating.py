@@ -8,6 +8,7 @@ from vidi.evaluation.wish import Wish
 from vidi.files import escape_path
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.intervals import LEVEL
+from vidi.metrics.multi_label import LEAST_FOR_F1, threshold_for_f1
 from vidi.metrics.operating import (
     Mask,
     Threshold,
@@ -25,7 +26,7 @@ MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 
 def find_points(
     probabilities: Floats,
-    labels: Labels,
+    labels: Labels | Mask,
     classes: Sequence[str],
     *,
     wish: Wish,
@@ -37,16 +38,17 @@ def find_points(
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
-        labels: (batch,) int; true class index.
+        labels: (batch,) int, true class index; or (batch, classes) bool, where images may show several classes.
         classes: names, in the order of the columns.
         wish: what to keep.
         positive: the class that it is about; each class by itself, where None.
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
         basis: where the answers come from.
     """
+    shown: Mask = labels.astype(np.bool_) if labels.ndim == 2 else np.eye(len(classes), dtype=np.bool_)[labels]
     if wish.costs is not None:
         costs = np.array([[wish.costs[true][answer] for answer in classes] for true in classes])
-        spent = costs[labels, least_costly(probabilities, costs)]
+        spent = costs[shown.argmax(axis=1), least_costly(probabilities, costs)]
         return OperatingPoints(
             measure="costs",
             share=None,
@@ -65,7 +67,7 @@ def find_points(
         image_count=len(labels),
         positive=positive,
         points=tuple(
-            _point(name, probabilities[:, index], labels == index, wish, groups)
+            _point(name, probabilities[:, index], shown[:, index], wish, groups)
             for name in named
             for index in [list(classes).index(name)]
         ),
@@ -88,7 +90,9 @@ def _point(name: str, scores: Floats, is_class: Mask, wish: Wish, groups: Counts
 
 
 def _threshold(scores: Floats, is_class: Mask, wish: Wish, groups: Counts | None) -> Threshold:
-    assert wish.share is not None  # noqa: S101  # only a wish for costs has none
+    if wish.measure == "f1":
+        return Threshold(threshold_for_f1(scores, is_class), None, False)
+    assert wish.share is not None  # noqa: S101  # a wish for costs has no threshold
     if wish.measure == "recall":
         return threshold_for_recall(scores, is_class, recall=wish.share, groups=groups)
     if wish.measure == "precision":
@@ -115,10 +119,15 @@ def _describe(point: ClassPoint, points: OperatingPoints) -> str:
     if point.threshold is None:
         return f"no image is called {name}: {_missing(point, points)}"
     seen = (
-        f"of {point.image_count:,} images of it {point.found:,} were found, of {point.other_count:,} others "
-        f"{point.alarms:,} {'was a false alarm' if point.alarms == 1 else 'were false alarms'}"
+        f"of {_images(point.image_count)} of it {point.found:,} {'was' if point.found == 1 else 'were'} found, of "
+        f"{point.other_count:,} others {point.alarms:,} "
+        f"{'was a false alarm' if point.alarms == 1 else 'were false alarms'}"
     )
     start = f"an image is called {name} from {_probability(point.threshold)} on"
+    if points.measure == "f1" and point.image_count < LEAST_FOR_F1:
+        return f"{start}: to choose a better threshold takes {LEAST_FOR_F1} images of it; {seen}"
+    if points.measure == "f1":
+        return f"{start}, the best balance of found and right there is (F1); {seen}"
     if point.is_promised:
         return f"{start}: {wished(points)}, with {points.level:.0%} certainty; {seen}"
     return f"{start}, but {_missing(point, points)}; {seen}"
@@ -154,6 +163,10 @@ def _bound(point: ClassPoint, points: OperatingPoints) -> str:
     if points.measure == "false-alarms":
         return f"at most 1 in {1 / point.bound:,.0f}" if point.bound > 0 else "none"
     return f"at least {_percent(point.bound)}"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -12,6 +12,7 @@ from vidi.model_file.operating_points import Measure
 
 FLAGS: Mapping[Measure, str] = {
     "recall": "--recall", "precision": "--precision", "false-alarms": "--false-alarms-per", "costs": "--costs",
+    "f1": "",
 }  # fmt: skip
 
 
@@ -20,11 +21,12 @@ class Wish:
     """One wish, for one class or for each."""
 
     measure: Measure
-    share: float | None = None  # recall or precision at least, false alarms at most; None of costs
+    share: float | None = None  # recall or precision at least, false alarms at most; None of costs and F1
     costs: Mapping[str, Mapping[str, float]] | None = None  # true class → answer → what it costs
 
     def __post_init__(self) -> None:
-        if (self.share is None) != (self.measure == "costs") or (self.costs is None) != (self.measure != "costs"):
+        has_share, has_costs = self.measure not in ("costs", "f1"), self.measure == "costs"
+        if (self.share is not None) != has_share or (self.costs is not None) != has_costs:
             raise UsageError(
                 f"a wish for {self.measure} lacks its share or its table", "Give costs a table, else none."
             )
@@ -90,6 +92,9 @@ class Wish:
                     f"the table of costs has no {place} for {escape_path(missing[0])}",
                     f"It needs one row and one column for each class: {known}.",
                 )
+
+
+BEST_F1 = Wish(measure="f1")  # of each class, where images may show several and nobody wished for anything else
 
 
 def read_costs(path: Path) -> dict[str, dict[str, float]]:

@@ -20,9 +20,9 @@ from vidi.model_file.values import (
     wrong_value,
 )
 
-Measure = Literal["recall", "precision", "false-alarms", "costs"]
+Measure = Literal["recall", "precision", "false-alarms", "costs", "f1"]
 
-MEASURES: tuple[Measure, ...] = ("recall", "precision", "false-alarms", "costs")
+MEASURES: tuple[Measure, ...] = ("recall", "precision", "false-alarms", "costs", "f1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class OperatingPoints:
     """A wish, and the thresholds or costs that keep it."""
 
     measure: Measure
-    share: float | None  # wished: found of the class, right when said, or false alarms at most; None of costs
+    share: float | None  # wished: found of the class, right when said, or false alarms at most; None of costs and F1
     level: float  # how certain a promise is
     basis: Basis
     image_count: int
@@ -56,7 +56,9 @@ class OperatingPoints:
     def __post_init__(self) -> None:
         if not 0 < self.level < 1 or (self.share is not None and not 0 < self.share < 1):
             raise _contradiction(f"wish for {self.share} with certainty {self.level}")
-        if (self.measure == "costs") != (self.costs is not None) or (self.share is None) != (self.costs is not None):
+        if (self.measure == "costs") != (self.costs is not None) or (self.share is None) != (
+            self.measure in ("costs", "f1")
+        ):
             raise _contradiction(f"wish for {self.measure} with share {self.share} and costs {self.costs}")
         if any(point.threshold is not None and not 0 <= point.threshold <= 1 for point in self.points):
             raise _contradiction("threshold that is no probability")

@@ -26,6 +26,7 @@ from vidi.model_file.values import (
 )
 
 SCHEMA_VERSION = 1
+MULTI_LABEL = "multi-label"  # the task of a model whose images may show several classes
 _MODES: Mapping[str, Literal["stretch", "pad", "crop"]] = {"stretch": "stretch", "pad": "pad", "crop": "crop"}
 MAXIMUM_METADATA_BYTES = 4 << 20  # the design's limit; a file that says more about itself is refused
 
@@ -35,7 +36,7 @@ def viewer_keys(metadata: ModelMetadata) -> dict[str, str]:
     texts = {
         "names": str(dict(enumerate(metadata.classes))),
         "imgsz": str(list(metadata.framing.size)),
-        "task": "classify",
+        "task": _task(metadata),
         "author": metadata.author,
         "date": metadata.date,
         "version": metadata.run,
@@ -81,7 +82,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
     """The metadata as plain values, for the file and for `vidi inspect --json`."""
     return {
         "schema": SCHEMA_VERSION,
-        "task": "classify",
+        "task": _task(metadata),
         "classes": list(metadata.classes),
         "framing": _framing_to_json(metadata.framing),
         "normalisation": {
@@ -119,6 +120,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
     return ModelMetadata(
         classes=texts_entry(document, "classes"),
         framing=_framing_from_json(object_entry(document, "framing")),
+        multi_label=_is_multi_label(text_entry(document, "task")),
         normalisation=Normalisation(
             mean=_three(normalisation, "mean"), standard_deviation=_three(normalisation, "standard_deviation")
         ),
@@ -141,6 +143,18 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         library_versions=object_or_none(document, "library_versions"),
         drift_reference=object_or_none(document, "drift_reference"),
     )
+
+
+def _task(metadata: ModelMetadata) -> str:
+    return MULTI_LABEL if metadata.multi_label else "classify"
+
+
+def _is_multi_label(task: str) -> bool:
+    if task not in ("classify", MULTI_LABEL):
+        raise ModelError(
+            f"the model's task is {task!r}", "This vidi knows classify and multi-label; install a newer one."
+        )
+    return task == MULTI_LABEL
 
 
 def _framing_to_json(framing: Framing) -> dict[str, Json]:

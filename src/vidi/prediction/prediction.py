@@ -26,12 +26,13 @@ class Prediction:
     label: str  # the most probable class
     label_index: int  # its index into `classes`
     probability: float  # of `label`, calibrated
-    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1
+    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1, of one label each
     classes: tuple[str, ...]  # the model's
     verdict: Verdict | None  # None: the model file states no limits
-    candidates: tuple[str, ...]  # classes that it may be, `label` always among them; the most probable first
+    candidates: tuple[str, ...]  # classes that it may be, the most probable first; of one label each never empty
     novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
     decision: tuple[str, ...] | None = None  # what it is called at the operating point; None: the model has none
+    multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, falling; equal ones in the model's order."""
@@ -43,7 +44,7 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
     """The answer that a row of probabilities stands for; evaluation and prediction both come here.
 
     Args:
-        probabilities: (classes,) float32; sums to 1.
+        probabilities: (classes,) float32; sums to 1, unless the model is a multi-label one.
         metadata: of the model that gave them.
         novelty: what the model says of the same image; None where it cannot tell.
 
@@ -56,6 +57,7 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
             "Give one row, with one probability for each class of the model.",
         )
     index, limits = int(probabilities.argmax()), metadata.verdict
+    decision = _decision(probabilities, metadata)
     return Prediction(
         label=metadata.classes[index],
         label_index=index,
@@ -63,9 +65,10 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
         probabilities=probabilities,
         classes=metadata.classes,
         verdict=None if limits is None else find_verdict(probabilities, limits, novelty=novelty),
-        candidates=_candidates(probabilities, metadata),
+        candidates=decision or () if metadata.multi_label else _candidates(probabilities, metadata),
         novelty=novelty,
-        decision=_decision(probabilities, metadata),
+        decision=decision,
+        multi_label=metadata.multi_label,
     )
 
 

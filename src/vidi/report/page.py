@@ -112,6 +112,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "suspects": files.suspects[:MOST_SUSPECTS],
         "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
         "suspicion": sentences.suspicion(files.metrics.get("label_errors")),
+        "several": test is not None and sentences.is_multi_label(test),
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,

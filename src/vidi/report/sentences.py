@@ -19,19 +19,37 @@ def headline(test: Mapping[str, Any] | None) -> str:
         return "This model has not been tested yet: nobody knows how good it is."
     value, n = test["accuracy"]["value"], test["images"]
     right = round(value * n)
+    if is_multi_label(test):
+        if right == n:
+            return f"Of {_images(n)} it had never seen, the model was right about every class in each."
+        return (
+            f"Of {_images(n)} it had never seen, the model was right about every class in {right:,}: {percent(value)}."
+        )
     if right == n:
         every = "it" if n == 1 else "every one"
         return f"Of {_images(n)} it had never seen, the model named {every} rightly."
     return f"Of {_images(n)} it had never seen, the model named {right:,} rightly: {percent(value)}."
 
 
+def is_multi_label(test: Mapping[str, Any]) -> bool:
+    """Whether the figures are of images that may show several classes."""
+    return "hamming_loss" in test
+
+
 def expectation(test: Mapping[str, Any]) -> str:
     """What to expect of more such images, and what a model that looks at nothing would reach."""
     accuracy = test["accuracy"]
-    sentence = f"On more images like these, expect it to be right {_between(accuracy)} of the time."
+    everything = " about every class at once" if is_multi_label(test) else ""
+    sentence = f"On more images like these, expect it to be right{everything} {_between(accuracy)} of the time."
     if test["images"] < FEW_IMAGES:
         sentence += " The range is wide because so few images were tested."
     share = test["most_common_share"]
+    if is_multi_label(test):
+        wrong = percent(test["hamming_loss"]["value"], digits=1)
+        return (
+            f"{sentence} About one class at a time, {wrong} of its answers are wrong. Always answering the most "
+            f"frequent set of classes would be right {percent(share)} of the time."
+        )
     common = max(test["per_class"], key=lambda figures: figures["images"])["class"]
     if share is not None:
         sentence += (
@@ -119,6 +137,8 @@ def operating(figures: Mapping[str, Any]) -> str:
             f"Answers are chosen by what mistakes cost. On {_images(mean['n'])} an answer cost {mean['value']:.4g} on "
             f"average; always naming the most probable class would have cost {labels['value']:.4g}."
         )
+    if figures["measure"] == "f1":
+        return "An image is called a class where its probability reaches that class's threshold."
     wish = wished(figures)
     broken = [one for one in figures["per_class"] if one["broken"]]
     if len(figures["per_class"]) == 1:

@@ -14,7 +14,7 @@ import numpy as np
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
-from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column, write_predictions
+from vidi.evaluation.answers import EXTRA, TEST, Answers, as_called, as_column, name_truths, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
-    dataset = read_for_model(request.data, predictor.classes)
+    dataset = read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = Account(
         set_aside=list(dataset.account.set_aside),
@@ -95,7 +95,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     )
     answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
     figures = evaluate_parts(answers, seed=request.seed)
-    for sentence in match.remarks(Counter(answers.truths)):
+    for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
         events.say(sentence)
     folder = _open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
@@ -149,9 +149,9 @@ def _answer(
     events: Events,
 ) -> Answers:
     """The model's answers about every image that may be scored; the account is completed."""
-    labels, learnt = dataset.labels(), _digests_learnt_from(predictor)
+    learnt = _digests_learnt_from(predictor)
     scored = parts_to_score(dataset, request.data.parts)
-    rows, probabilities, digests, novelty = [], [], [], []
+    rows, answered, digests = [], [], []
     stream = predictor.predict_files(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
@@ -167,23 +167,25 @@ def _answer(
             account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
         elif answer.prediction is not None:
             rows.append(row)
-            probabilities.append(answer.prediction.probabilities)
+            answered.append(answer.prediction)
             digests.append(answer.digest)
-            novelty.append(answer.prediction.novelty)
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
-    images = [dataset.images[row] for row in rows]
+    images, classes = [dataset.images[row] for row in rows], predictor.classes
+    several = predictor.metadata.multi_label
     return Answers(
-        classes=predictor.classes,
+        classes=classes,
         paths=tuple(image.path for image in images),
-        truths=tuple(match.names[labels[row]] for row in rows),
-        probabilities=np.array(probabilities, dtype=np.float32),
+        truths=name_truths(match.names, [image.labels for image in images]),
+        probabilities=np.array([said.probabilities for said in answered], dtype=np.float32),
         parts=tuple(scored[row] for row in rows),
         digests=tuple(digests),
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
-        novelty=as_column(novelty),
+        novelty=as_column([said.novelty for said in answered]),
+        targets=match.targets(classes, [image.labels for image in images]) if several else None,
+        called=as_called([said.decision for said in answered], classes) if several else None,
     )
 
 

@@ -41,8 +41,14 @@ def predict_inputs(
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
+        UsageError: images are to be sorted by a model that may say several classes of one.
         ResourceError: a copy cannot be written.
     """
+    if sort_into is not None and predictor.metadata.multi_label:
+        raise UsageError(
+            "this model says several classes of an image, or none: no folder is its own",
+            "Leave `--sort-into` out; `--csv` lists what each image is called.",
+        )
     if not any(group.paths or group.account.refused for group in found):
         raise no_images(found)
     for group in found:

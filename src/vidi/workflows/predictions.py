@@ -40,7 +40,8 @@ def _line(answer: Answer, top: int) -> str:
     if answer.prediction is None:
         assert answer.error is not None  # noqa: S101  # an answer has one of the two
         return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
-    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(top)]
+    count = max(top, len(answer.prediction.decision or ())) if answer.prediction.multi_label else top
+    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(count)]
     if answer.prediction.verdict is not None:
         shown.append(_verdict(answer.prediction))
     if answer.prediction.decision is not None:
