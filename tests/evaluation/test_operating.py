@@ -147,3 +147,19 @@ def test_a_positive_class_that_is_not_there_is_refused():
     assert wish is not None
     with pytest.raises(UsageError, match="--positive dog is no class"):
         wish.require_fitting(NAMES, positive="dog")
+
+
+@pytest.mark.parametrize(("wish", "careful"), [({"recall": 0.9}, min), ({"false_alarms_per": 20}, max)])
+def test_of_two_kinds_of_answers_the_more_careful_threshold_is_taken(wish, careful):
+    probabilities, labels = honest_answers(images=1_000)
+    sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
+    wanted = Wish.of(**wish)
+
+    one, other, both = (
+        find_points(given[0], labels, NAMES, wish=wanted, shipped=given[1] if len(given) > 1 else None).points
+        for given in ((probabilities,), (sharper,), (probabilities, sharper))
+    )
+
+    for first, second, joined in zip(one, other, both, strict=True):
+        assert joined.threshold == careful(first.threshold, second.threshold)
+        assert joined.is_promised

@@ -1,6 +1,7 @@
 """Operating points: chosen on images that the model has not learnt from, and said in sentences."""
 
 from collections.abc import Sequence
+from functools import partial, reduce
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from vidi.metrics.operating import (
 )
 from vidi.metrics.selective import images_for_error
 from vidi.model_file.limits import Basis
-from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
 
 MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 
@@ -33,6 +34,7 @@ def find_points(
     positive: str | None = None,
     groups: Counts | None = None,
     basis: Basis = "calibration",
+    shipped: Floats | None = None,
 ) -> OperatingPoints:
     """The thresholds, or the costs, that keep a wish as far as these images can show it.
 
@@ -44,6 +46,9 @@ def find_points(
         positive: the class that it is about; each class by itself, where None.
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
         basis: where the answers come from.
+        shipped: (batch, classes), the same images' by the step that is shipped. Steps that were fitted without an image
+            differ among themselves and from that one, most where there are many numbers in them: of the two thresholds
+            the more careful one is taken.
     """
     shown: Mask = labels.astype(np.bool_) if labels.ndim == 2 else np.eye(len(classes), dtype=np.bool_)[labels]
     if wish.costs is not None:
@@ -67,16 +72,24 @@ def find_points(
         image_count=len(labels),
         positive=positive,
         points=tuple(
-            _point(name, probabilities[:, index], shown[:, index], wish, groups)
+            _point(
+                name,
+                [each[:, index] for each in (probabilities, shipped) if each is not None],
+                shown[:, index],
+                wish,
+                groups,
+            )
             for name in named
             for index in [list(classes).index(name)]
         ),
     )
 
 
-def _point(name: str, scores: Floats, is_class: Mask, wish: Wish, groups: Counts | None) -> ClassPoint:
-    found = _threshold(scores, is_class, wish, groups)
-    called = scores >= (np.inf if found.value is None else found.value)
+def _point(name: str, scores: Sequence[Floats], is_class: Mask, wish: Wish, groups: Counts | None) -> ClassPoint:
+    found = reduce(
+        partial(_more_careful, measure=wish.measure), [_threshold(each, is_class, wish, groups) for each in scores]
+    )
+    called = scores[0] >= (np.inf if found.value is None else found.value)
     return ClassPoint(
         name=name,
         threshold=found.value,
@@ -86,6 +99,19 @@ def _point(name: str, scores: Floats, is_class: Mask, wish: Wish, groups: Counts
         found=int((called & is_class).sum()),
         other_count=int((~is_class).sum()),
         alarms=int((called & ~is_class).sum()),
+    )
+
+
+def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> Threshold:
+    """Of two thresholds that keep a wish by two kinds of answers the one that keeps it by both."""
+    if measure == "f1" or first.value is None or second.value is None:
+        return second if second.value is None and measure != "f1" else first
+    bounds = [one.bound for one in (first, second) if one.bound is not None]
+    alarms, recall = measure == "false-alarms", measure == "recall"
+    return Threshold(
+        value=(min if recall else max)(first.value, second.value),
+        bound=None if len(bounds) < 2 else (max if alarms else min)(bounds),
+        is_promised=first.is_promised and second.is_promised,
     )
 
 

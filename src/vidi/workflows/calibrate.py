@@ -93,6 +93,7 @@ def calibrate_model(
         points = find_points(
             fitted.probabilities, prepared.labels[rows], prepared.dataset.classes,
             wish=wish, positive=prepared.request.positive, groups=groups, basis=held_out.basis,
+            shipped=fitted.step.apply(held_out.probabilities),
         )  # fmt: skip
     for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
         events.say(sentence)
@@ -109,6 +110,7 @@ def _calibrate_labels(
     points = find_points(
         fitted.probabilities, targets[rows], prepared.dataset.classes,
         wish=wish or BEST_F1, groups=groups, basis=held_out.basis,
+        shipped=fitted.step.apply(held_out.probabilities),
     )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     for sentence in describe_points(points):

@@ -121,7 +121,10 @@ def _fit(
     if metadata.multi_label:
         moved = fit_sigmoid(seen.probabilities, seen.truth.astype(np.bool_), groups=seen.groups)
         wish = request.wish or BEST_F1
-        points = find_points(moved.probabilities, seen.truth, metadata.classes, wish=wish, groups=seen.groups)
+        points = find_points(
+            moved.probabilities, seen.truth, metadata.classes,
+            wish=wish, groups=seen.groups, shipped=moved.step.apply(seen.probabilities),
+        )  # fmt: skip
         return as_sigmoid_calibration(moved), None, points, moved.sentence
     labels = seen.truth.astype(np.int64)
     fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
@@ -133,6 +136,7 @@ def _fit(
         chosen = find_points(
             fitted.probabilities, labels, metadata.classes,
             wish=request.wish, positive=request.data.positive, groups=seen.groups,
+            shipped=fitted.step.apply(seen.probabilities),
         )  # fmt: skip
     return as_calibration(fitted), limits, chosen, fitted.sentence
 
