@@ -174,3 +174,9 @@ def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, h
     assert (run.folder / "model_card.md").exists()
     figures = evaluate(EvaluateRequest(model=run.folder, data=DataRequest(source=str(data)), output=tmp_path / "again"))
     assert figures.figures["test"].accuracy.value == run.test.accuracy.value  # what it learnt from is set aside
+
+
+def test_a_run_remembers_its_wish_and_that_images_show_several_classes(tmp_path: Path):
+    wish = Wish.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
+    for given in (request(tmp_path / "x.csv", wish=Wish.of(precision=0.9)), request(tmp_path / "x.csv", wish=wish)):
+        assert TrainRequest.from_dict(json.loads(json.dumps(given.as_dict(), default=str))) == given
