@@ -15,6 +15,7 @@ BENCHES = {
     "explain": "bench.explain",
     "unknown": "bench.unknown",
     "promises": "bench.promises",
+    "operating_points": "bench.operating_points",
     "label_errors": "bench.label_errors",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",

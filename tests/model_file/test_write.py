@@ -8,11 +8,13 @@ import onnx
 import onnxruntime
 import pytest
 
+from tests.draw import draw
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints, points_from_json, points_to_json
 from vidi.model_file.read import read_model
 from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
 
@@ -192,6 +194,53 @@ def test_limits_that_make_no_sense_are_refused(change, wrong):
         limits_from_json({**document, **change})
 
 
+POINTS = OperatingPoints(
+    measure="precision",
+    share=0.9,
+    level=0.95,
+    basis="out-of-fold",
+    image_count=180,
+    positive="class 1",
+    points=(
+        ClassPoint(
+            name="class 1", threshold=0.75, is_promised=True, bound=0.91,
+            image_count=60, found=40, other_count=120, alarms=1,
+        ),
+    ),
+)  # fmt: skip
+
+
+def test_operating_points_are_read_back_as_they_were_written(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    set_metadata(model.path, replace(model.metadata, operating_points=POINTS))
+
+    assert read_model(model.path).metadata.operating_points == POINTS
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"measure": "mood"}, "measure is 'mood'"),
+        ({"basis": "guessed"}, "basis should be"),
+        ({"share": 1.5}, "wish for 1.5"),
+        ({"costs": [[0, 1], [1, 0]]}, "share 0.9 and costs"),
+        ({"thresholds": [{"class": "class 1"}]}, "has no promised"),
+    ],
+)
+def test_operating_points_that_make_no_sense_are_refused(change, wrong):
+    with pytest.raises(ModelError, match=wrong):
+        points_from_json({**points_to_json(POINTS), **change})
+
+
+@pytest.mark.parametrize("change", [{"positive": "class 2"}, {"points": POINTS.points * 2}])
+def test_operating_points_of_other_classes_are_refused(change):
+    with pytest.raises(ModelError, match="operating points hold"):
+        replace(tiny_metadata(), operating_points=replace(POINTS, **change))
+    with pytest.raises(ModelError, match="classes are"):
+        replace(tiny_metadata(classes=2), classes=("a", "b"), operating_points=POINTS)
+
+
 def test_a_trained_tensor_that_changes_changes_the_weights_digest(tmp_path: Path):
     first = tiny_model(tmp_path / "a.onnx", seed=0)
     second = tiny_model(tmp_path / "b.onnx", seed=1)
@@ -255,3 +304,38 @@ def test_a_network_for_another_size_is_refused(tmp_path: Path):
 
     with pytest.raises(ModelError, match="fails on an image of 12 x 16 pixels"):
         write_model(tmp_path / "model.onnx", network, tiny_metadata())
+
+
+def test_a_multi_label_file_answers_about_each_class_by_itself(tmp_path: Path):
+    images = np.stack([draw("disc"), draw("stripes")])
+    step = Calibration(method="sigmoid", scale=(0.5, 1.0, 2.0), shift=(0.1, 0.0, -0.1))
+    single = write_model(tmp_path / "one.onnx", tiny_network(), replace(tiny_metadata(), calibration=step))
+    several = write_model(
+        tmp_path / "many.onnx", tiny_network(), replace(tiny_metadata(), calibration=step, multi_label=True)
+    )
+
+    softmax, sigmoid = (run(model.data, images)["probabilities"] for model in (single, several))
+
+    logits = step.apply(run(several.data, images)["evidence"].mean(axis=(2, 3)))
+    np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-logits)), atol=1e-5)
+    odds = sigmoid / (1 - sigmoid)
+    np.testing.assert_allclose(softmax, odds / odds.sum(axis=1, keepdims=True), atol=1e-5)
+    assert read_model(several.path).metadata.multi_label
+    assert not read_model(single.path).metadata.multi_label
+    recalibrate(several.path, None)
+    bare = run(read_model(several.path).data, images)["probabilities"]
+    np.testing.assert_allclose(np.log(bare / (1 - bare)) * step.scale + step.shift, logits, atol=1e-4)
+
+
+def test_one_label_each_and_several_are_not_exchanged(tmp_path: Path):
+    model = tiny_model(tmp_path / "model.onnx")
+
+    with pytest.raises(ModelError, match=r"task of model\.onnx cannot be changed"):
+        set_metadata(model.path, replace(model.metadata, multi_label=True))
+
+
+def test_a_multi_label_model_promises_nothing_of_one_answer():
+    limits = VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
+
+    with pytest.raises(ModelError, match="multi-label model carries verdict limits"):
+        replace(tiny_metadata(), multi_label=True, verdict=limits)

@@ -7,11 +7,12 @@ import numpy as np
 
 from tests.draw import draw, encoded
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
@@ -60,7 +61,7 @@ def make_run(
         "data": {"source": "shapes", "reader": "class-folders", "parts": {"train": 70, "test": images}},
         "account": {"found": 100, "used": 100, "set_aside": [], "refused": [], "ignored": {}},
         "test_uses": 1,
-        "verdicts": verdict_figures(answers, promising(classes).verdict, seed=0),
+        **promise_figures(answers, promising(classes), seed=0),
         "label_errors": {"images": 70, "listed": 2, "left_out": 1},
         "learning_curve": learning_curve(classes),
     }
@@ -80,7 +81,7 @@ def make_run(
 
 
 def promising(classes: tuple[str, ...]) -> ModelMetadata:
-    """What a model file states whose answers are sure from 60 % on."""
+    """What a model file states whose answers are sure from 60 % on; the first class is called from 30 %."""
     limits = VerdictLimits(
         basis="calibration",
         image_count=100,
@@ -92,7 +93,20 @@ def promising(classes: tuple[str, ...]) -> ModelMetadata:
         coverage=0.95,
         candidate=0.2,
     )
-    return ModelMetadata(classes=classes, framing=Framing(size=(16, 16)), verdict=limits)
+    point = ClassPoint(
+        name=classes[0],
+        threshold=0.3,
+        is_promised=True,
+        bound=0.91,
+        image_count=40,
+        found=39,
+        other_count=60,
+        alarms=4,
+    )
+    points = OperatingPoints(
+        measure="recall", share=0.9, level=0.95, basis="calibration", image_count=100, points=(point,)
+    )
+    return ModelMetadata(classes=classes, framing=Framing(size=(16, 16)), verdict=limits, operating_points=points)
 
 
 def label_errors(paths: tuple[str, ...], classes: tuple[str, ...]) -> str:

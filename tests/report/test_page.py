@@ -214,3 +214,19 @@ def test_figures_with_and_without_near_copies_stand_side_by_side(tmp_path):
 
     assert "Test, without near copies" in page.text
     assert "Extra" in page.text
+
+
+def test_the_operating_point_stands_on_the_page_and_on_the_curves(page):
+    text = page.text.replace("\u00a0", " ")
+
+    assert "Where it draws the line" in text
+    assert "Wished was: at least 90.0 % of the class is found." in text
+    assert "At the operating point of disc:" in text
+
+
+def test_a_run_without_operating_points_says_nothing_of_them(tmp_path):
+    run = make_run(tmp_path)
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**metrics, "operating_points": None}))
+
+    assert "Where it draws the line" not in page_of(run).text

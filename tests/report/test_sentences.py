@@ -5,7 +5,17 @@ import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.report.render import NO_BREAK_SPACE, percent
-from vidi.report.sentences import expectation, headline, honesty, more_images, sureness, suspicion, untested, weakness
+from vidi.report.sentences import (
+    expectation,
+    headline,
+    honesty,
+    more_images,
+    operating,
+    sureness,
+    suspicion,
+    untested,
+    weakness,
+)
 
 
 def scored(labels, predicted, *, confidence=0.8, classes=("cat", "dog")):
@@ -152,3 +162,30 @@ def test_where_no_answer_is_sure_it_says_why():
     assert said(sureness(found)).startswith(
         "It calls none of its answers on 40 images sure: too few calibration images"
     )
+
+
+def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> dict[str, object]:
+    """One class's figures at a wished recall of 99 %."""
+    found = {"value": 0.98, "low": 0.93, "high": 0.99, "n": 50}
+    alarms = {"value": 0.05, "low": 0.01, "high": 0.1, "n": 100}
+    one = {"class": "ant", "threshold": threshold, "recall": found, "false_alarm_rate": alarms, "broken": broken}
+    return {"measure": "recall", "share": 0.99, "per_class": [one]}
+
+
+@pytest.mark.parametrize(("broken", "end"), [(False, "That agrees with the wish."), (True, "That breaks the wish.")])
+def test_what_became_of_a_wish_is_said_in_counts(broken, end):
+    assert said(operating(at_point(broken=broken))) == (
+        "Wished was: at least 99.0 % of the class is found. Of 50 test images of “ant” it missed 1, and 5 of 100 "
+        f"others were false alarms. {end}"
+    )
+
+
+def test_a_wish_that_no_threshold_keeps_is_said():
+    assert "no image is called “ant”" in said(operating(at_point(broken=None, threshold=None)))
+
+
+def test_of_several_classes_those_are_named_whose_wish_was_broken():
+    many = at_point(broken=True)
+    many["per_class"] = [*many["per_class"], {**many["per_class"][0], "class": "bee", "broken": False}]
+
+    assert said(operating(many)).endswith("The test images break it for “ant”.")

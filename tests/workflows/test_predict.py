@@ -19,6 +19,8 @@ from vidi.files import unescape_path
 from vidi.images.account import Account
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.predict import check_sort_folder, copy_by_class, exit_code, folder_name, predict_inputs
@@ -110,6 +112,7 @@ def test_json_holds_one_object_for_each_image_and_the_account(predictor: Predict
             "probability",
             "verdict",
             "candidates",
+            "decision",
             "novelty",
             "probabilities",
             "error",
@@ -173,8 +176,8 @@ def test_csv_rows_have_a_column_for_each_class(predictor: Predictor, folder: Pat
     write_csv(answers, stream, classes=predictor.classes)
 
     rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
-    columns = ["path", "label", "probability", "verdict", "candidates", "error", "notes", "p:class 0"]
-    assert list(rows[0])[:8] == columns
+    columns = ["path", "label", "probability", "verdict", "candidates", "decision", "error", "notes"]
+    assert list(rows[0])[:9] == [*columns, "p:class 0"]
     assert [row["error"] for row in rows if row["error"]] == ["not-an-image"]
     assert all(float(row["probability"]) > 1 / 4 for row in rows if not row["error"])
 
@@ -211,6 +214,63 @@ def test_verdict_and_candidates_stand_in_every_form(tmp_path: Path):
     assert (row["verdict"], row["candidates"]) == ("sure", names)
     (cells,) = csv.DictReader(io.StringIO(rows.getvalue()))
     assert (cells["verdict"], cells["candidates"]) == ("sure", "|".join(names))
+
+
+def deciding(path: Path, threshold: float, *, positive: str | None = None) -> Predictor:
+    """A model file with a threshold for `class 1`."""
+    point = ClassPoint(
+        name="class 1", threshold=threshold, is_promised=True, bound=0.9,
+        image_count=50, found=49, other_count=150, alarms=3,
+    )  # fmt: skip
+    points = OperatingPoints(
+        measure="recall",
+        share=0.9,
+        level=0.95,
+        basis="calibration",
+        image_count=200,
+        positive=positive,
+        points=(point,),
+    )
+    model = tiny_model(path / "model.onnx", classes=4)
+    set_metadata(model.path, replace(model.metadata, operating_points=points))
+    return Predictor.load(model.path)
+
+
+def test_the_decision_stands_in_every_form(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+    answers, account = predict(deciding(tmp_path, 0.0, positive="class 1"), [str(tmp_path / "a.png")])
+    model = read_model(tmp_path / "model.onnx")
+    table, document, rows = io.StringIO(), io.StringIO(), io.StringIO()
+
+    write_table(answers, table, paths=["a.png"])
+    write_json(answers, document, model=model, account=account)
+    write_csv(answers, rows, classes=model.metadata.classes)
+
+    assert table.getvalue().rstrip().endswith("%  → class 1")
+    assert json.loads(document.getvalue())["predictions"][0]["decision"] == ["class 1"]
+    (cells,) = csv.DictReader(io.StringIO(rows.getvalue()))
+    assert cells["decision"] == "class 1"
+
+
+def test_images_are_sorted_as_the_operating_point_decides(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+    predictor = deciding(tmp_path, 0.0, positive="class 1")
+    found = find_paths([str(tmp_path / "a.png")])
+
+    list(predict_inputs(predictor, found, Account(), sort_into=tmp_path / "sorted"))
+
+    assert (tmp_path / "sorted" / "class 1" / "a.png").exists()
+
+
+def test_no_class_reaches_its_threshold(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+
+    answers, _ = predict(deciding(tmp_path, 1.0), [str(tmp_path / "a.png")])
+
+    table = io.StringIO()
+    write_table(answers, table, paths=["a.png"])
+    assert answers[0].prediction.decision == ()
+    assert table.getvalue().rstrip().endswith("→ none")
 
 
 def test_an_answer_below_the_limit_is_unsure_and_keeps_itself_as_a_candidate(tmp_path: Path):

@@ -13,6 +13,7 @@ from tests.model_file.tiny import tiny_model
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.limits import Promise
+from vidi.evaluation.wish import Wish
 from vidi.files import digest_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
@@ -123,6 +124,38 @@ def test_images_of_other_classes_and_broken_ones_are_passed_over(model: ModelFil
     (data / "class 0" / "broken.png").write_bytes(b"nothing")
 
     assert calibrate(request(model, data, tmp_path / "new.onnx")).image_count == 90
+
+
+def test_a_wish_is_about_the_positive_class_of_a_model_of_many(model: ModelFile, data: Path, tmp_path: Path):
+    about = replace(request(model, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+
+    calibrate(replace(about, data=replace(about.data, positive="class 1")))
+
+    points = read_model(tmp_path / "new.onnx").metadata.operating_points
+    assert points is not None
+    assert (points.positive, [point.name for point in points.points]) == ("class 1", ["class 1"])
+    assert (points.points[0].image_count, points.points[0].other_count) == (30, 60)
+    calibrate(replace(about, overwrite=True))
+    each = read_model(tmp_path / "new.onnx").metadata.operating_points
+    assert each is not None
+    assert [point.name for point in each.points] == ["class 0", "class 1", "class 2"]
+
+
+def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path: Path):
+    made = tiny_model(tmp_path / "run" / "model.onnx", classes=2)
+    about = replace(request(made, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+
+    done = calibrate(replace(about, data=replace(about.data, positive="class 0")))
+
+    (point,) = done.model.metadata.operating_points.points
+    assert (point.image_count, point.other_count) == (30, 60)  # the other two classes are the model's `class 1`
+
+
+def test_a_wish_for_a_class_that_is_not_there_is_refused(model: ModelFile, data: Path, tmp_path: Path):
+    about = replace(request(model, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+
+    with pytest.raises(UsageError, match="--positive moss is no class of the model"):
+        calibrate(replace(about, data=replace(about.data, positive="moss")))
 
 
 def test_the_verb_prints_the_limits(model: ModelFile, data: Path, tmp_path: Path):

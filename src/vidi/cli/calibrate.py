@@ -17,6 +17,10 @@ def calibrate(
     overwrite: options.Overwrite = False,
     max_error: options.MaxError = None,
     coverage: options.Coverage = None,
+    recall: options.Recall = None,
+    precision: options.Precision = None,
+    false_alarms_per: options.FalseAlarmsPer = None,
+    costs: options.Costs = None,
     renames: Annotated[
         list[str] | None, typer.Option("--map", metavar="A=B", help="The data's class A is the model's class B.")
     ] = None,
@@ -37,6 +41,7 @@ def calibrate(
     from vidi.evaluation.match import parse_renames
     from vidi.files import escape_path
     from vidi.model_file.limits import limits_to_json
+    from vidi.model_file.operating_points import points_to_json
     from vidi.workflows.recalibrate import CalibrateRequest
     from vidi.workflows.recalibrate import calibrate as story
 
@@ -45,14 +50,20 @@ def calibrate(
         data=options.data_request(context.params),
         output=output,
         promise=Promise.of(max_error=max_error, coverage=coverage),
+        wish=options.wish(context.params),
         renames=parse_renames(renames or []),
         workers=workers,
         overwrite=overwrite,
     )
     done = story(request, events=Terminal())
-    limits = done.model.metadata.verdict
-    if as_json and limits is not None:
-        document = {"model": done.model.model_id, "images": done.image_count, "verdict": limits_to_json(limits)}
+    limits, points = done.model.metadata.verdict, done.model.metadata.operating_points
+    if as_json:
+        document = {
+            "model": done.model.model_id,
+            "images": done.image_count,
+            "verdict": None if limits is None else limits_to_json(limits),
+            "operating_points": None if points is None else points_to_json(points),
+        }
         typer.echo(json.dumps(document))
         return
     for sentence in done.sentences:

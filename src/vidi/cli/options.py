@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from vidi.evaluation.wish import Wish
     from vidi.workflows.request import DataRequest
     from vidi.workflows.study import Asked
 
@@ -44,6 +45,9 @@ AllowOutside = Annotated[
 MergeNames = Annotated[
     bool, typer.Option("--merge-names", help="Read class names that differ only in case or accents' form as one.")
 ]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="An image may show several classes, or none: each is told by itself.")
+]
 KeepTruncated = Annotated[bool, typer.Option("--keep-truncated", help="Use what is there of images that are cut off.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Where known sets lie (else VIDI_DATA).")
@@ -64,6 +68,21 @@ MaxError = Annotated[
 Coverage = Annotated[
     float | None,
     typer.Option("--coverage", metavar="SHARE", help="At least so often the truth is among the candidates (0.95)."),
+]
+Recall = Annotated[
+    float | None, typer.Option("--recall", metavar="SHARE", help="Find at least so much of the class: 0.99.")
+]
+Precision = Annotated[
+    float | None,
+    typer.Option("--precision", metavar="SHARE", help="At least so much of what is called the class is it: 0.95."),
+]
+FalseAlarmsPer = Annotated[
+    float | None,
+    typer.Option("--false-alarms-per", metavar="N", help="Call at most 1 of N other images the class: 1000."),
+]
+Costs = Annotated[
+    Path | None,
+    typer.Option("--costs", metavar="CSV", help="Decide by a table of costs: a row for each truth, a column each."),
 ]
 NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in anything that is written.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
@@ -104,7 +123,8 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
     from vidi.workflows.request import DataRequest
 
     named = {
-        "positive", "names", "follow_links", "allow_outside", "merge_names", "keep_truncated", "allow_leaks",
+        "positive", "names", "follow_links", "allow_outside", "merge_names", "multi_label", "keep_truncated",
+        "allow_leaks",
         "split_seed", "split_file", "framing",
     }  # fmt: skip
     return DataRequest(
@@ -114,6 +134,18 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
         data_dir=None if given.get("data_dir") is None else str(given["data_dir"]),
         background=None if given.get("background") is None else str(given["background"]),
         **{name: value for name, value in given.items() if name in named},
+    )
+
+
+def wish(given: Mapping[str, Any]) -> "Wish | None":
+    """What a verb's options want of the decisions; `given` is the verb's `context.params`."""
+    from vidi.evaluation.wish import Wish, read_costs
+
+    return Wish.of(
+        recall=given["recall"],
+        precision=given["precision"],
+        false_alarms_per=given["false_alarms_per"],
+        costs=None if given["costs"] is None else read_costs(Path(given["costs"])),
     )
 
 

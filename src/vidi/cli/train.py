@@ -84,6 +84,7 @@ def train(
     follow_links: options.FollowLinks = False,
     allow_outside: options.AllowOutside = False,
     merge_names: options.MergeNames = False,
+    multi_label: options.MultiLabel = False,
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
     find_label_errors: Annotated[
@@ -98,6 +99,10 @@ def train(
     ] = False,
     max_error: options.MaxError = None,
     coverage: options.Coverage = None,
+    recall: options.Recall = None,
+    precision: options.Precision = None,
+    false_alarms_per: options.FalseAlarmsPer = None,
+    costs: options.Costs = None,
     workers: options.Workers = None,
     no_images: options.NoImages = False,
     from_weights: Annotated[
@@ -149,7 +154,7 @@ def train(
         asked=options.asked(context.params),
         ensemble=ensemble,
         ensemble_by=ensemble_by,
-        promise=Promise.of(max_error=max_error, coverage=coverage),
+        promise=Promise.of(max_error=max_error, coverage=coverage), wish=options.wish(context.params),
         workers=workers,
         images=not no_images,
         output=output,

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Account
@@ -27,7 +30,7 @@ class LabelledImage:
     """One image file and what is known about it; the pixels stay in the store."""
 
     path: str  # relative to the source's root, as the system names it
-    labels: frozenset[int]  # class indexes; one for single-label sets
+    labels: frozenset[int]  # class indexes; one for single-label sets, else any number
     group: str | None = None  # images of one group never part: one person, one animal, one burst
     part: str | None = None  # as the user's own split names it
     boxes: tuple[Box, ...] = ()
@@ -51,6 +54,7 @@ class Dataset:
     store: ImageStore
     account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
     notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be said aloud
+    multi_label: bool = False  # an image may show several classes, or none
 
     def labels(self) -> list[int]:
         """The class index of every image of a single-label set, in order.
@@ -62,6 +66,27 @@ class Dataset:
             if len(image.labels) != 1:
                 raise several_labels(self, image)
         return [image.label for image in self.images]
+
+    def targets(self) -> NDArray[np.bool_]:
+        """(images, classes) bool: which classes each image shows."""
+        shown = np.zeros((len(self.images), len(self.classes)), np.bool_)
+        for row, image in enumerate(self.images):
+            shown[row, list(image.labels)] = True
+        return shown
+
+    def strata(self) -> list[int]:
+        """One number for every image, for dealing like images to like parts.
+
+        The class of a single-label set; else the rarest of the classes that the image shows, or the number of classes
+        where it shows none.
+
+        Raises:
+            DataError: an image of a single-label set shows several classes at once.
+        """
+        if not self.multi_label:
+            return self.labels()
+        sizes = Counter(label for image in self.images for label in image.labels)
+        return [min(image.labels, key=lambda c: (sizes[c], c), default=len(self.classes)) for image in self.images]
 
     def class_sizes(self, counted: Sequence[bool]) -> dict[str, int]:
         """Class → how many of the images are counted, an answer for each in order; one of two classes counts twice."""
@@ -75,7 +100,8 @@ def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:
     shown = ", ".join(dataset.classes[index] for index in sorted(image.labels)) or "none of the classes"
     return DataError(
         f"{escape_path(dataset.source)}: {escape_path(image.path)} shows {shown}; one class for each image is needed",
-        f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes.",
+        f"Ask one question of it: `--positive {first_class(dataset.classes)}` sorts the images into two classes; or "
+        "learn to tell every class by itself: `--multi-label`.",
     )
 
 

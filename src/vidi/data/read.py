@@ -13,7 +13,7 @@ from vidi.data.readers.open_source import no_such_source, open_source, refuse_ur
 from vidi.data.readers.registry import READERS
 from vidi.data.readers.source import Reader, Reading, Source
 from vidi.data.readers.tables import explain_tables
-from vidi.errors import DataError
+from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 
@@ -23,10 +23,12 @@ def read_dataset(
     *,
     classes: Sequence[str] | None = None,
     positive: str | None = None,
+    rest: str | None = None,
     names: str | None = None,
     follow_links: bool = False,
     allow_outside: bool = False,
     merge_names: bool = False,
+    multi_label: bool = False,
     data_dir: Path | None = None,
     reader: Reader | None = None,
 ) -> Dataset:
@@ -36,10 +38,12 @@ def read_dataset(
         source: a folder, an archive, a table or annotation file, or the name of a known set; a path that exists wins.
         classes: keep only these; images of other classes are set aside.
         positive: make two classes of all: this one, and `not` this one.
+        rest: another name for that second class.
         names: names for numbered classes, `0=person,1=dog` or `person,dog`.
         follow_links: also follow links that leave the source's folder.
         allow_outside: also read files outside the source's folder that a table names.
         merge_names: read class names that differ by case, Unicode form or closing dots as one.
+        multi_label: an image may show several classes, or none; each is a question of its own.
         data_dir: where known sets lie; else VIDI_DATA says it.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
@@ -50,23 +54,30 @@ def read_dataset(
     """
     text = str(source)
     refuse_url(text)
+    if multi_label and positive is not None:
+        raise UsageError(
+            "--positive makes two classes of all, and --multi-label keeps every class a question of its own",
+            "Leave one of the two out.",
+        )
     if not Path(text).exists() and text in NAMED_SETS:
         opened = open_named_set(text, data_dir=data_dir)
     elif Path(text).exists():
         opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside)
     else:
         raise no_such_source(text, NAMED_SETS)
-    reader_name, reading = _read_with(reader, opened)
+    reader_name, reading = _read_with(reader, replace(opened, multi_label=multi_label))
     if reading.numbered and names is None and text in NAMED_SETS and not Path(text).exists():
         names = ",".join(NAMED_SETS[text].classes)
     _account_for_rest(reading, opened)
     _rename(reading, opened.given, names=names, merge=merge_names)
     if classes is not None:
-        _keep_classes(reading, [known_class(name, reading.classes, flag="--classes") for name in classes])
+        wanted = [known_class(name, reading.classes, flag="--classes") for name in classes]
+        _keep_classes(reading, wanted, with_none=multi_label)
     if positive is not None:
-        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"))
-    dataset = _as_dataset(reading, opened, given=text, reader=reader_name)
-    _require_one_class_each(dataset)
+        _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=rest)
+    dataset = _as_dataset(reading, opened, given=text, reader=reader_name, multi_label=multi_label)
+    if not multi_label:
+        _require_one_class_each(dataset)
     return dataset
 
 
@@ -139,12 +150,13 @@ def _rename(reading: Reading, given: str, *, names: str | None, merge: bool) -> 
     _map_classes(reading, [chosen.get(name) for name in reading.classes])
 
 
-def _keep_classes(reading: Reading, wanted: Sequence[str]) -> None:
+def _keep_classes(reading: Reading, wanted: Sequence[str], *, with_none: bool) -> None:
     _map_classes(reading, [name if name in wanted else None for name in reading.classes])
-    _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
+    if not with_none:
+        _set_aside_unlabelled(reading, "other-class", "It shows none of the chosen classes.")
 
 
-def _make_positive(reading: Reading, name: str) -> None:
+def _make_positive(reading: Reading, name: str, *, rest: str | None) -> None:
     """Two classes: images that show `name`, and all others."""
     index = reading.classes.index(name)
     shown, absent = frozenset([0]), frozenset([1])
@@ -156,7 +168,7 @@ def _make_positive(reading: Reading, name: str) -> None:
         )
         for image in reading.images
     ]
-    reading.classes = [name, f"not {name}"]
+    reading.classes = [name, rest or f"not {name}"]
 
 
 def _map_classes(reading: Reading, new_names: Sequence[str | None]) -> None:
@@ -194,8 +206,8 @@ def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
     reading.images = [image for image in reading.images if image.labels]
 
 
-def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) -> Dataset:
-    if any(not image.labels for image in reading.images):
+def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str, multi_label: bool) -> Dataset:
+    if not multi_label and any(not image.labels for image in reading.images):
         _set_aside_unlabelled(reading, "no-class", "It shows none of the classes.")
     if not reading.images:
         raise _nothing_usable(reading, source)
@@ -208,6 +220,7 @@ def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str) ->
         store=reading.store or source.store,
         account=Account(len(reading.images), reading.set_aside, reading.refused, reading.ignored),
         notes=tuple(reading.notes),
+        multi_label=multi_label,
     )
 
 

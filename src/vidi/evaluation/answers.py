@@ -14,12 +14,14 @@ from vidi.errors import ShapeError
 from vidi.files import escape_in_list, escape_path, write_whole
 from vidi.metrics.arrays import Floats, Labels
 from vidi.model_file.metadata import ModelMetadata
-from vidi.prediction.prediction import decide
+from vidi.prediction.prediction import Prediction, decide
+
+Mask = NDArray[np.bool_]
 
 TEST, EXTRA = "test", "extra"
 COLUMNS = (
     "path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability",
-    "verdict", "candidates",
+    "verdict", "candidates", "decision",
 )  # fmt: skip
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 
@@ -37,10 +39,12 @@ class Answers:
     groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
     near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
+    targets: Mask | None = None  # (images, classes), where images may show several classes; `truths` then joins names
+    called: Mask | None = None  # (images, classes), with `targets`: what the model calls each image
 
     def __post_init__(self) -> None:
         columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
-        columns += [] if self.novelty is None else [self.novelty]
+        columns += [column for column in (self.novelty, self.targets, self.called) if column is not None]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
                 f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
@@ -74,9 +78,23 @@ class Answers:
 
     @property
     def labels(self) -> Labels:
-        """(images,) int64: index into `classes`, -1 for a class that is foreign to the model."""
+        """(images,) int64: index into `classes`, -1 for a class that is foreign to the model.
+
+        Where images may show several classes, the first of them, or 0: no image is foreign then.
+        """
+        if self.targets is not None:
+            first: Labels = self.targets.argmax(axis=1)
+            return first
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index.get(name, -1) for name in self.truths], dtype=np.int64)
+
+    @property
+    def shown(self) -> Mask:
+        """(images, classes) bool: what each image shows, of the classes that the model knows."""
+        if self.targets is not None:
+            return self.targets
+        labels = self.labels
+        return np.eye(len(self.classes), dtype=np.bool_)[labels] & (labels >= 0)[:, None]
 
     @property
     def predicted(self) -> Labels:
@@ -109,6 +127,8 @@ class Answers:
             groups=pick(self.groups),
             near_copies=tuple(self.near_copies[row] for row in kept),
             novelty=None if self.novelty is None else self.novelty[rows],
+            targets=None if self.targets is None else self.targets[rows],
+            called=None if self.called is None else self.called[rows],
         )
 
 
@@ -116,6 +136,23 @@ def as_column(novelty: Sequence[float | None]) -> Floats | None:
     """What a model said of each image as an array; None where it cannot tell."""
     told = [value for value in novelty if value is not None]
     return np.array(told) if told else None
+
+
+def as_called(decisions: Sequence[tuple[str, ...] | None], classes: Sequence[str]) -> Mask:
+    """(images, classes) bool: what a model called each image."""
+    called = np.zeros((len(decisions), len(classes)), np.bool_)
+    for row, decision in enumerate(decisions):
+        called[row] = np.isin(classes, decision or ())
+    return called
+
+
+def name_truths(classes: Sequence[str], labels: Sequence[frozenset[int]]) -> tuple[str, ...]:
+    """The names of the classes that each image shows, joined by `|` where there are several.
+
+    >>> name_truths(["cat", "dog"], [frozenset([1]), frozenset([0, 1]), frozenset()])
+    ('dog', 'cat|dog', '')
+    """
+    return tuple("|".join(classes[label] for label in sorted(each)) for each in labels)
 
 
 def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> None:
@@ -126,7 +163,9 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
         answers: what the model said.
         metadata: of the model; its limits give verdict and candidates.
 
-    After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200.
+    After the fixed columns stands one column `p:CLASS` for each class, where there are at most 200. Where images may
+    show several classes, `label` and `predicted` hold them joined by `|`, and the two probabilities are those of all
+    that was said and of all that is true, the classes taken as independent.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -142,16 +181,39 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
                 answers.parts[row],
                 escape_path(answers.groups[row]),
                 "yes" if answers.near_copies[row] else "",
-                escape_path(answers.truths[row]),
-                escape_path(answers.classes[predicted]),
-                _short(probabilities[predicted]),
-                _short(probabilities[label]) if label >= 0 else "",
+                *_said_and_true(answers, row, int(label), int(predicted), shipped),
                 shipped.verdict or "",
                 "|".join(map(escape_in_list, shipped.candidates)),
+                "|".join(map(escape_in_list, shipped.decision or ())),
                 *(_short(value) for value in (probabilities if names else ())),
             ]
         )
     write_whole(path, stream.getvalue())
+
+
+def _said_and_true(answers: Answers, row: int, label: int, predicted: int, shipped: Prediction) -> list[str]:
+    """The cells label, predicted, probability and label_probability of one image."""
+    probabilities = answers.probabilities[row]
+    if answers.targets is None:
+        said, true = probabilities[predicted], probabilities[label] if label >= 0 else None
+        texts = [escape_path(answers.truths[row]), escape_path(answers.classes[predicted])]
+        return [*texts, _short(said), "" if true is None else _short(true)]
+    called = np.isin(answers.classes, shipped.decision or ())
+    return [
+        join_names(answers.classes, answers.targets[row]),
+        join_names(answers.classes, called),
+        _short(np.where(called, probabilities, 1 - probabilities).prod()),
+        _short(np.where(answers.targets[row], probabilities, 1 - probabilities).prod()),
+    ]
+
+
+def join_names(classes: Sequence[str], shown: Mask) -> str:
+    """Some of the classes as one text, in the model's order.
+
+    >>> join_names(["cat", "dog"], np.array([True, True]))
+    'cat|dog'
+    """
+    return "|".join(escape_in_list(name) for name, is_shown in zip(classes, shown.tolist(), strict=True) if is_shown)
 
 
 def _short(probability: float) -> str:

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from vidi.evaluation.answers import EXTRA, TEST, Answers
+from vidi.evaluation.at_points import evaluate_points
 from vidi.evaluation.evaluate import evaluate_predictions
+from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.evaluation import Evaluation, rounded
 from vidi.evaluation.verdicts import evaluate_verdicts
 from vidi.files import write_whole
 from vidi.metrics.ranking import area_under_roc
 from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.operating_points import OperatingPoints
 
 SCHEMA = 1
 WITHOUT_COPIES = "without_near_copies"
@@ -69,6 +73,32 @@ def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int
     }
 
 
+def promise_figures(answers: Answers, metadata: ModelMetadata, *, seed: int) -> dict[str, object]:
+    """The sections `verdicts` and `operating_points` of metrics.json; null where the model states none.
+
+    Args:
+        answers: what was scored.
+        metadata: of the model, with its limits and operating points.
+        seed: for the resampling of groups.
+    """
+    return {
+        "verdicts": verdict_figures(answers, metadata.verdict, seed=seed),
+        "operating_points": point_figures(answers, metadata.operating_points, seed=seed),
+    }
+
+
+def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int) -> dict[str, object] | None:
+    """What became of the operating points on each part of the test images, for metrics.json; None without them."""
+    if points is None:
+        return None
+    parts, known = np.array(answers.parts), answers.labels >= 0
+    return {
+        part: evaluate_points(answers.only((parts == part) & known), points, seed=seed).as_json()
+        for part in (TEST, EXTRA)
+        if ((parts == part) & known).any()
+    }
+
+
 def metrics_document(
     answers: Answers, figures: Mapping[str, Evaluation], *, about: Mapping[str, object]
 ) -> dict[str, object]:
@@ -83,6 +113,7 @@ def metrics_document(
     return {
         "schema": SCHEMA,
         "classes": list(answers.classes),
+        "task": "classify" if answers.targets is None else "multi-label",
         **about,
         **{part: evaluation.as_json() for part, evaluation in figures.items()},
         "foreign": describe_foreign(answers),
@@ -96,4 +127,8 @@ def write_metrics(path: Path, document: Mapping[str, object]) -> None:
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
     groups = None if not any(answers.groups) else answers.groups
+    if answers.targets is not None and answers.called is not None:
+        return evaluate_labels(
+            answers.probabilities, answers.targets, answers.called, answers.classes, groups=groups, seed=seed
+        )
     return evaluate_predictions(answers.probabilities, answers.labels, answers.classes, groups=groups, seed=seed)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
 from vidi.evaluation.evaluation import CalibrationFigures, ClassFigures, ConfusedPair, Curves, Estimate, Evaluation
@@ -72,7 +73,7 @@ def evaluate_predictions(
         roc_area=mean_of_known([figures.roc_area.value for figures in per_class]),
         average_precision=mean_of_known([figures.average_precision.value for figures in per_class]),
         most_common_share=float(np.bincount(labels).max() / len(labels)) if len(labels) else None,
-        calibration=_measure_calibration(probabilities, labels, random=np.random.default_rng([seed, 2])),
+        calibration=measure_calibration(probabilities, labels, random=np.random.default_rng([seed, 2])),
         per_class=per_class,
         confusion=_confusion(predicted, labels, len(classes)),
         confused_pairs=_confused_pairs(predicted, labels, classes),
@@ -118,7 +119,14 @@ def _figures_of_classes(
     return tuple(figures)
 
 
-def _measure_calibration(probabilities: Floats, labels: Labels, *, random: np.random.Generator) -> CalibrationFigures:
+def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.random.Generator) -> CalibrationFigures:
+    """How honest the top probability is, and what a perfectly honest model would show.
+
+    Args:
+        probabilities: (batch, classes) float; rows sum to 1.
+        labels: (batch,) int; true class index.
+        random: for the simulation.
+    """
     bins = max(1, min(BINS, len(labels) // LEAST_IN_BIN))
     return CalibrationFigures(
         error=expected_calibration_error(probabilities, labels, bins=bins),
@@ -146,12 +154,23 @@ def _curves(probabilities: Floats, labels: Labels, classes: Sequence[str]) -> tu
     kept = sorted(np.argsort(-images, kind="stable")[:MOST_CURVES].tolist())
     curves = []
     for index in kept:
-        scores = probabilities[:, index]
-        roc = roc_curve(scores, labels == index)
-        precision_recall = precision_recall_curve(scores, labels == index)
-        if roc is None or precision_recall is None:
-            continue
-        rates = thinned(roc.false_positive_rate, roc.true_positive_rate)
-        shares = thinned(precision_recall.recall, precision_recall.precision)
-        curves.append(Curves(classes[index], tuple(rates[0]), tuple(rates[1]), tuple(shares[0]), tuple(shares[1])))
+        found = class_curves(classes[index], probabilities[:, index], labels == index)
+        if found is not None:
+            curves.append(found)
     return tuple(curves)
+
+
+def class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Curves | None:
+    """One class's ROC and precision-recall curve, thinned; None unless there are images of both kinds.
+
+    Args:
+        name: of the class.
+        scores: (batch,) its probability.
+        is_class: (batch,) bool.
+    """
+    roc, precision_recall = roc_curve(scores, is_class), precision_recall_curve(scores, is_class)
+    if roc is None or precision_recall is None:
+        return None
+    rates = thinned(roc.false_positive_rate, roc.true_positive_rate)
+    shares = thinned(precision_recall.recall, precision_recall.precision)
+    return Curves(name, tuple(rates[0]), tuple(rates[1]), tuple(shares[0]), tuple(shares[1]))

@@ -124,9 +124,11 @@ class Evaluation:
     confusion: Counts | None  # None above 200 classes
     confused_pairs: tuple[ConfusedPair, ...]  # the most frequent first
     curves: tuple[Curves, ...]
+    hamming_loss: Estimate | None = None  # of all pairs of an image and a class, wrong ones; None of one class each
 
     def as_json(self) -> dict[str, object]:
         """The figures as they stand in metrics.json: no data is null, never NaN."""
+        several = {} if self.hamming_loss is None else {"hamming_loss": self.hamming_loss.as_json()}
         return {
             "images": self.image_count,
             "groups": self.group_count,
@@ -135,6 +137,7 @@ class Evaluation:
             "balanced_accuracy": self.balanced_accuracy.as_json(),
             "macro_precision": self.macro_precision.as_json(),
             "macro_f1": self.macro_f1.as_json(),
+            **several,
             "top_k": {str(k): estimate.as_json() for k, estimate in self.top_k.items()},
             "log_loss": self.log_loss.as_json(),
             "brier_loss": self.brier_loss.as_json(),

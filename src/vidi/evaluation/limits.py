@@ -8,6 +8,7 @@ from vidi.metrics.affine import Fitted
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
 from vidi.metrics.intervals import LEVEL
+from vidi.metrics.multi_label import FittedSigmoid
 from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
 from vidi.model_file.limits import Basis, VerdictLimits
@@ -105,6 +106,17 @@ def as_calibration(fitted: Fitted) -> Calibration:
     return Calibration(
         method=fitted.step.method,
         scale=tuple(fitted.step.scale.ravel().tolist()),
+        shift=tuple(fitted.step.shift.tolist()),
+        image_count=fitted.image_count,
+        figures={"log_losses": dict(fitted.log_losses), "sentence": fitted.sentence},
+    )
+
+
+def as_sigmoid_calibration(fitted: FittedSigmoid) -> Calibration:
+    """The same of a step before a sigmoid."""
+    return Calibration(
+        method=fitted.step.method,
+        scale=tuple(fitted.step.scale.tolist()),
         shift=tuple(fitted.step.shift.tolist()),
         image_count=fitted.image_count,
         figures={"log_losses": dict(fitted.log_losses), "sentence": fitted.sentence},

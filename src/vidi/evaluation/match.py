@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.errors import DataError, UsageError
 
 MOST_NAMES_SHOWN = 20
@@ -15,6 +18,18 @@ class ClassMatch:
     names: tuple[str, ...]  # for each class of the data its name as the model says it, or its own where foreign
     absent: tuple[str, ...]  # classes of the model without images: no data
     foreign: tuple[str, ...]  # classes of the data that the model lacks: should be `unknown`
+
+    def targets(self, model_classes: Sequence[str], labels: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
+        """(images, model's classes) bool: which of the model's classes each image shows.
+
+        Args:
+            model_classes: names in the model file.
+            labels: of each image, indexes into the data set's classes.
+        """
+        shown = np.zeros((len(labels), len(model_classes)), np.bool_)
+        for row, each in enumerate(labels):
+            shown[row] = np.isin(model_classes, [self.names[label] for label in each])
+        return shown
 
     def remarks(self, counts: Mapping[str, int]) -> list[str]:
         """What is to be said where the two lists differ.

@@ -52,6 +52,29 @@ def number_groups(groups: Sequence[object] | None, image_count: int) -> Counts:
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
+def estimate_share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Counts, *, seed: int) -> Estimate:
+    """A share with its interval: Wilson's where images are independent, else the bootstrap's over groups.
+
+    Args:
+        hits: (batch,) bool; none outside `among`.
+        among: (batch,) bool; of these images the share is taken.
+        groups: (batch,) int; images of one group are drawn together.
+        seed: for the resampling.
+    """
+    count = int(among.sum())
+    if not count:
+        return Estimate(None, None, 0)
+    interval = wilson_interval(int(hits.sum()), count)
+    if len(np.unique(groups)) < len(groups):
+        drawn = bootstrap_intervals(
+            lambda weights: np.array([(weights * hits).sum() / max((weights * among).sum(), 1e-9)]),
+            groups,
+            random=np.random.default_rng([seed, 2]),
+        )
+        interval = interval if drawn is None or drawn[0] is None else drawn[0].around(interval)
+    return Estimate(float(hits.sum() / count), interval, count)
+
+
 def score_images(
     predicted: Labels,
     labels: Labels,

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate, rounded
-from vidi.evaluation.scores import number_groups
+from vidi.evaluation.scores import estimate_share, number_groups
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_band, find_candidates
-from vidi.metrics.intervals import Interval, bootstrap_intervals, wilson_interval
+from vidi.metrics.intervals import Interval
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import RANKINGS, risk_coverage_curve
 from vidi.model_file.limits import VerdictLimits
@@ -75,10 +75,10 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     everyone = np.ones(len(labels), bool)
     return VerdictFigures(
         limits=limits,
-        unknown_share=_share(is_unknown, everyone, groups, seed=seed),
-        sure_share=_share(is_sure, everyone, groups, seed=seed),
-        sure_error=_share(is_sure & ~is_right, is_sure, groups, seed=seed),
-        coverage=_share(is_covered, everyone, groups, seed=seed),
+        unknown_share=estimate_share(is_unknown, everyone, groups, seed=seed),
+        sure_share=estimate_share(is_sure, everyone, groups, seed=seed),
+        sure_error=estimate_share(is_sure & ~is_right, is_sure, groups, seed=seed),
+        coverage=estimate_share(is_covered, everyone, groups, seed=seed),
         coverage_by_chance=_by_chance(limits, groups),
         mean_candidates=float(candidates.sum(axis=1).mean()) if len(labels) else None,
         answered=tuple(answered),
@@ -100,19 +100,3 @@ def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
     if answers.novelty is None or limits.novelty is None:
         return np.zeros(len(answers.paths), bool)
     return np.asarray(answers.novelty > limits.novelty, bool)
-
-
-def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Counts, *, seed: int) -> Estimate:
-    """A share with its interval: Wilson's where images are independent, else the bootstrap's over groups."""
-    count = int(among.sum())
-    if not count:
-        return Estimate(None, None, 0)
-    interval = wilson_interval(int(hits.sum()), count)
-    if len(np.unique(groups)) < len(groups):
-        drawn = bootstrap_intervals(
-            lambda weights: np.array([(weights * hits).sum() / max((weights * among).sum(), 1e-9)]),
-            groups,
-            random=np.random.default_rng([seed, 2]),
-        )
-        interval = interval if drawn is None or drawn[0] is None else drawn[0].around(interval)
-    return Estimate(float(hits.sum() / count), interval, count)

@@ -11,20 +11,29 @@ if TYPE_CHECKING:
 STAND_INS = ("first named class", "second named class")  # curves beyond are drawn thin, without a name
 LONGEST_NAME = 26  # signs
 Curve = tuple[Sequence[float], Sequence[float]]
+NO_POINTS: Mapping[str, tuple[float, float]] = {}
+MOST_SPOKEN = 5  # operating points in the description
 
 
-def draw_roc(curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: str = "roc") -> str:
+def draw_roc(
+    curves: Mapping[str, Curve],
+    *,
+    named: Sequence[str] = (),
+    points: Mapping[str, tuple[float, float]] = NO_POINTS,
+    name: str = "roc",
+) -> str:
     """Found images against false alarms, as SVG.
 
     Args:
         curves: class → (false positive rates, true positive rates).
         named: classes that are drawn strongly and named, two at most.
+        points: class → where on the axes its operating point lies; marked.
         name: unique on the page.
     """
 
     def draw(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-        _draw_curves(axes, curves, named, corner="lower right")
+        _draw_curves(axes, curves, named, points, corner="lower right")
         axes.set_xlabel("false alarms")
         axes.set_ylabel("found")
 
@@ -33,25 +42,31 @@ def draw_roc(curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: st
         name=name,
         title="ROC curves",
         description=f"For {len(curves)} classes: the share of the class's images that is found, against the share of "
-        "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better.",
+        "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better."
+        + _spoken(points, "called so by mistake", "found"),
         size=(3.9, 4.5),
         texts=_texts(named),
     )
 
 
 def draw_precision_recall(
-    curves: Mapping[str, Curve], *, named: Sequence[str] = (), name: str = "precision-recall"
+    curves: Mapping[str, Curve],
+    *,
+    named: Sequence[str] = (),
+    points: Mapping[str, tuple[float, float]] = NO_POINTS,
+    name: str = "precision-recall",
 ) -> str:
     """Precision against recall, as SVG.
 
     Args:
         curves: class → (recalls, precisions).
         named: classes that are drawn strongly and named, two at most.
+        points: class → where on the axes its operating point lies; marked.
         name: unique on the page.
     """
 
     def draw(axes: "Axes") -> None:
-        _draw_curves(axes, curves, named, corner="lower left")
+        _draw_curves(axes, curves, named, points, corner="lower left")
         axes.set_xlabel("recall: found of the class")
         axes.set_ylabel("precision: right of those called so")
 
@@ -60,9 +75,17 @@ def draw_precision_recall(
         name=name,
         title="Precision-recall curves",
         description=f"For {len(curves)} classes: how precise the answers are when a given share of the class is to be "
-        "found. Nearer to the upper right corner is better.",
+        "found. Nearer to the upper right corner is better." + _spoken(points, "found", "right of those called so"),
         size=(3.9, 4.5),
         texts=_texts(named),
+    )
+
+
+def _spoken(points: Mapping[str, tuple[float, float]], x: str, y: str) -> str:
+    """The operating points, for those who hear the figure."""
+    return "".join(
+        f" At the operating point of {name}: {100 * left:.1f} % {x}, {100 * up:.1f} % {y}."
+        for name, (left, up) in list(points.items())[:MOST_SPOKEN]
     )
 
 
@@ -73,7 +96,12 @@ def _texts(named: Sequence[str]) -> dict[str, str]:
 
 
 def _draw_curves(
-    axes: "Axes", curves: Mapping[str, Curve], named: Sequence[str], *, corner: Literal["lower left", "lower right"]
+    axes: "Axes",
+    curves: Mapping[str, Curve],
+    named: Sequence[str],
+    points: Mapping[str, tuple[float, float]],
+    *,
+    corner: Literal["lower left", "lower right"],
 ) -> None:
     strong = dict(zip(named, zip(STAND_INS, (SECOND, FIRST), strict=True), strict=False))
     for class_name, (x, y) in curves.items():
@@ -83,9 +111,13 @@ def _draw_curves(
         if class_name in curves:
             x, y = curves[class_name]
             axes.plot(x, y, color=colour, label=stand_in)
+    for number, (class_name, (x_point, y_point)) in enumerate(points.items()):
+        colour = strong[class_name][1] if class_name in strong else SOFT
+        label = "operating point" if number == 0 else None
+        axes.plot(x_point, y_point, color=colour, linestyle="none", marker="o", markersize=7, label=label, zorder=3)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
-    if any(class_name in curves for class_name in strong):
+    if points or any(class_name in curves for class_name in strong):
         axes.legend(loc=corner)

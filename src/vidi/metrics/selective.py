@@ -76,6 +76,7 @@ def find_sure_limit(
     max_error: float = MAX_ERROR,
     level: float = LEVEL,
     groups: Counts | None = None,
+    first: int | None = None,
 ) -> SureLimit | None:
     """The lowest score from which on at most `max_error` of the answers are wrong, at this level.
 
@@ -89,6 +90,8 @@ def find_sure_limit(
         level: how often the promise holds, over all calibration sets that could have been drawn.
         groups: (batch,) int; images of one group stand or fall together, so their share of errors counts as if it
             came from as many images as there are groups. Each image its own, where left out.
+        first: with how many of the most confident answers the tests begin; fixed without a look at `is_right`. A
+            quarter of all where left out; more where so few could certify nothing.
 
     Returns:
         None where no limit can be certified.
@@ -103,7 +106,7 @@ def find_sure_limit(
     falling, wrong = scores[order], np.cumsum(~is_right[order])
     units = _running_groups(order if groups is None else groups[order])
     enough = int(np.searchsorted(units, images_for_error(max_error, level=level))) + 1
-    size = max(enough, math.ceil(FIRST_SHARE * len(scores)))
+    size = max(enough, math.ceil(FIRST_SHARE * len(scores)) if first is None else first)
     found = None
     while size <= len(scores):
         # Equal scores stand or fall together: all of them are taken in.

@@ -28,7 +28,7 @@ def build_graph(
     _add_network(parts, network, PREFIX + "inputs")
     if novelty is not None:
         add_novelty(parts, novelty)
-    add_answer(parts, metadata.calibration or Calibration(), len(metadata.classes))
+    add_answer(parts, metadata)
     outputs = {value.name: value for value in network.output}
     class_count = len(metadata.classes)
     given = [
@@ -79,15 +79,19 @@ def _add_network(parts: GraphParts, network: onnx.GraphProto, inputs: str) -> No
         parts.nodes.append(copy)
 
 
-def add_answer(parts: GraphParts, calibration: Calibration, class_count: int) -> None:
-    """The affine calibration of the logits, then softmax."""
-    matrix = calibration.matrix(class_count)
+def add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
+    """The affine calibration of the logits, then softmax, or sigmoid where an image may show several classes."""
+    calibration = metadata.calibration or Calibration()
+    matrix = calibration.matrix(len(metadata.classes))
     scale = np.array(calibration.scale, np.float32) if matrix is None else matrix.T.astype(np.float32)
     operator = "Mul" if matrix is None else "MatMul"
     scaled = parts.node(operator, ["logits", parts.constant("calibration.scale", scale)], "scaled")
     shift = parts.constant("calibration.shift", np.array(calibration.shift, np.float32))
     calibrated = parts.node("Add", [scaled, shift], "calibrated")
-    parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
+    if metadata.multi_label:
+        parts.nodes.append(helper.make_node("Sigmoid", [calibrated], ["probabilities"], name="probabilities"))
+    else:
+        parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
 
 
 def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
@@ -113,10 +117,10 @@ def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
     parts.nodes.append(nearest)
 
 
-def replace_answer(graph: onnx.GraphProto, calibration: Calibration, class_count: int) -> None:
+def replace_answer(graph: onnx.GraphProto, metadata: ModelMetadata) -> None:
     """Put another calibration, of whatever kind, in the place of a written graph's."""
     parts = GraphParts()
-    add_answer(parts, calibration, class_count)
+    add_answer(parts, metadata)
     ours = {node.name for node in parts.nodes}
     nodes = [node for node in graph.node if node.name not in ours] + parts.nodes
     names = {tensor.name for tensor in parts.initializers}

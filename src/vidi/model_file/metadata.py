@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import Json
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
@@ -74,6 +75,7 @@ class ModelMetadata:
 
     classes: tuple[str, ...]
     framing: Framing
+    multi_label: bool = False  # an image may show several classes, or none: sigmoid in place of softmax
     normalisation: Normalisation = field(default_factory=Normalisation)
     network: str = ""  # the architecture's name
     run: str = ""  # the run's name: the model's version
@@ -86,7 +88,7 @@ class ModelMetadata:
     calibration: Calibration | None = None
     test: Mapping[str, Json] | None = None  # test figures with their intervals
     verdict: VerdictLimits | None = None  # limits for sure, unsure, unknown, and for candidates
-    operating_points: Mapping[str, Json] | None = None
+    operating_points: OperatingPoints | None = None  # thresholds or costs that decide for a class
     data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
     recipe: Mapping[str, Json] | None = None
     library_versions: Mapping[str, Json] | None = None
@@ -100,11 +102,28 @@ class ModelMetadata:
         check_normalisation(self.normalisation)
         if self.calibration is not None:
             check_calibration(self.calibration, len(self.classes))
-        if self.unfinished is not None and (self.calibration or self.test or self.verdict):
+        if self.multi_label and self.verdict is not None:
+            raise ModelError("a multi-label model carries verdict limits", "Nothing is promised of several answers.")
+        if self.operating_points is not None:
+            self.operating_points.check_classes(self.classes)
+        if self.unfinished is not None and (self.calibration or self.test or self.verdict or self.operating_points):
             raise ModelError(
-                "an unfinished model cannot carry calibration, test figures or verdict limits",
+                "an unfinished model cannot carry calibration, test figures, verdict limits or operating points",
                 "Leave them None, or leave `unfinished` None.",
             )
+
+
+def probabilities_of(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.float64]:
+    """What the end of a model file's graph makes of logits (batch, classes), in double precision.
+
+    >>> probabilities_of(np.array([[0.0, 0.0]]), multi_label=False).tolist()
+    [[0.5, 0.5]]
+    """
+    values = np.asarray(logits, np.float64)
+    if multi_label:
+        return np.asarray(1 / (1 + np.exp(-np.clip(values, -500, 500))), np.float64)
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def check_classes(classes: tuple[str, ...]) -> None:

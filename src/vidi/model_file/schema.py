@@ -7,6 +7,7 @@ from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, Normalisation
+from vidi.model_file.operating_points import points_from_json, points_to_json
 from vidi.model_file.values import (
     Json,
     canonical_json,
@@ -25,6 +26,7 @@ from vidi.model_file.values import (
 )
 
 SCHEMA_VERSION = 1
+MULTI_LABEL = "multi-label"  # the task of a model whose images may show several classes
 _MODES: Mapping[str, Literal["stretch", "pad", "crop"]] = {"stretch": "stretch", "pad": "pad", "crop": "crop"}
 MAXIMUM_METADATA_BYTES = 4 << 20  # the design's limit; a file that says more about itself is refused
 
@@ -34,7 +36,7 @@ def viewer_keys(metadata: ModelMetadata) -> dict[str, str]:
     texts = {
         "names": str(dict(enumerate(metadata.classes))),
         "imgsz": str(list(metadata.framing.size)),
-        "task": "classify",
+        "task": _task(metadata),
         "author": metadata.author,
         "date": metadata.date,
         "version": metadata.run,
@@ -80,7 +82,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
     """The metadata as plain values, for the file and for `vidi inspect --json`."""
     return {
         "schema": SCHEMA_VERSION,
-        "task": "classify",
+        "task": _task(metadata),
         "classes": list(metadata.classes),
         "framing": _framing_to_json(metadata.framing),
         "normalisation": {
@@ -100,7 +102,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "unfinished": metadata.unfinished,
         "test": metadata.test,
         "verdict": None if metadata.verdict is None else limits_to_json(metadata.verdict),
-        "operating_points": metadata.operating_points,
+        "operating_points": None if metadata.operating_points is None else points_to_json(metadata.operating_points),
         "data": metadata.data,
         "recipe": metadata.recipe,
         "library_versions": metadata.library_versions,
@@ -118,6 +120,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
     return ModelMetadata(
         classes=texts_entry(document, "classes"),
         framing=_framing_from_json(object_entry(document, "framing")),
+        multi_label=_is_multi_label(text_entry(document, "task")),
         normalisation=Normalisation(
             mean=_three(normalisation, "mean"), standard_deviation=_three(normalisation, "standard_deviation")
         ),
@@ -134,12 +137,24 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         unfinished=text_or_none(document, "unfinished"),
         test=object_or_none(document, "test"),
         verdict=limits_from_json(object_or_none(document, "verdict")),
-        operating_points=object_or_none(document, "operating_points"),
+        operating_points=points_from_json(object_or_none(document, "operating_points")),
         data=object_or_none(document, "data"),
         recipe=object_or_none(document, "recipe"),
         library_versions=object_or_none(document, "library_versions"),
         drift_reference=object_or_none(document, "drift_reference"),
     )
+
+
+def _task(metadata: ModelMetadata) -> str:
+    return MULTI_LABEL if metadata.multi_label else "classify"
+
+
+def _is_multi_label(task: str) -> bool:
+    if task not in ("classify", MULTI_LABEL):
+        raise ModelError(
+            f"the model's task is {task!r}", "This vidi knows classify and multi-label; install a newer one."
+        )
+    return task == MULTI_LABEL
 
 
 def _framing_to_json(framing: Framing) -> dict[str, Json]:

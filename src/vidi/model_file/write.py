@@ -16,7 +16,7 @@ from vidi.metrics.novelty import NoveltyScore
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
 from vidi.model_file.graph import build_graph, replace_answer
-from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
+from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, probabilities_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_text, viewer_keys
 
@@ -78,11 +78,12 @@ def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
         ("classes", before.metadata.classes, metadata.classes),
         ("framing", before.metadata.framing, metadata.framing),
         ("normalisation", before.metadata.normalisation, metadata.normalisation),
+        ("task", before.metadata.multi_label, metadata.multi_label),
     ):
         if old != new:
             raise ModelError(f"the {name} of {path.name} cannot be changed afterwards", "Train or export it anew.")
     model = onnx.load_model_from_string(before.data)
-    replace_answer(model.graph, metadata.calibration or Calibration(), len(metadata.classes))
+    replace_answer(model.graph, metadata)
     write_whole(before.path, _with_metadata(model, metadata))
     return read_model(before.path)
 
@@ -123,8 +124,8 @@ def _views(tensors: Iterable[TensorProto]) -> list[TensorView]:
 def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVector, ...]:
     """Run the model on the drawn images: the first proof that it runs and fits its classes."""
     session = _open(model)
-    vectors = make_golden(session)
-    _check_evidence(session, metadata.calibration or Calibration())
+    vectors = make_golden(session, multi_label=metadata.multi_label)
+    _check_evidence(session, metadata)
     answered, named = len(vectors[0].probabilities), len(metadata.classes)
     if answered != named:
         raise ModelError(
@@ -134,15 +135,14 @@ def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVect
     return vectors
 
 
-def _check_evidence(session: onnxruntime.InferenceSession, calibration: Calibration) -> None:
+def _check_evidence(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> None:
     """Evidence whose mean over the regions is not the logit would explain another answer than the one given."""
     if "evidence" not in [output.name for output in session.get_outputs()]:
         return
     images = draw_golden_image((32, 32))[None]
     evidence, probabilities = session.run(["evidence", "probabilities"], {"images": images})
-    logits = calibration.apply(evidence.mean(axis=(2, 3), dtype=np.float64))
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    difference = float(np.abs(powers / powers.sum(axis=1, keepdims=True) - probabilities).max())
+    logits = (metadata.calibration or Calibration()).apply(evidence.mean(axis=(2, 3), dtype=np.float64))
+    difference = float(np.abs(probabilities_of(logits, multi_label=metadata.multi_label) - probabilities).max())
     if not difference < EVIDENCE_TOLERANCE:
         raise ModelError(
             f"the mean of the evidence over its regions is not the logit: probabilities differ by {difference:.3g}",

@@ -1,5 +1,6 @@
 """From a row of probabilities to an answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.metrics.arrays import Floats
 from vidi.metrics.conformal import find_candidates
+from vidi.metrics.operating import least_costly
 from vidi.metrics.selective import RANKINGS
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.operating_points import OperatingPoints
 
 Verdict = Literal["sure", "unsure", "unknown"]
 
@@ -22,11 +26,13 @@ class Prediction:
     label: str  # the most probable class
     label_index: int  # its index into `classes`
     probability: float  # of `label`, calibrated
-    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1
+    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1, of one label each
     classes: tuple[str, ...]  # the model's
     verdict: Verdict | None  # None: the model file states no limits
-    candidates: tuple[str, ...]  # classes that it may be, `label` always among them; the most probable first
+    candidates: tuple[str, ...]  # classes that it may be, the most probable first; of one label each never empty
     novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
+    decision: tuple[str, ...] | None = None  # what it is called at the operating point; None: the model has none
+    multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, falling; equal ones in the model's order."""
@@ -38,7 +44,7 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
     """The answer that a row of probabilities stands for; evaluation and prediction both come here.
 
     Args:
-        probabilities: (classes,) float32; sums to 1.
+        probabilities: (classes,) float32; sums to 1, unless the model is a multi-label one.
         metadata: of the model that gave them.
         novelty: what the model says of the same image; None where it cannot tell.
 
@@ -51,6 +57,7 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
             "Give one row, with one probability for each class of the model.",
         )
     index, limits = int(probabilities.argmax()), metadata.verdict
+    decision = _decision(probabilities, metadata)
     return Prediction(
         label=metadata.classes[index],
         label_index=index,
@@ -58,8 +65,10 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
         probabilities=probabilities,
         classes=metadata.classes,
         verdict=None if limits is None else find_verdict(probabilities, limits, novelty=novelty),
-        candidates=_candidates(probabilities, metadata),
+        candidates=decision or () if metadata.multi_label else _candidates(probabilities, metadata),
         novelty=novelty,
+        decision=decision,
+        multi_label=metadata.multi_label,
     )
 
 
@@ -83,3 +92,41 @@ def _candidates(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> 
     rows = np.flatnonzero(find_candidates(probabilities[None], np.inf if limit is None else limit)[0])
     order = rows[np.argsort(-probabilities[rows], kind="stable")]
     return tuple(metadata.classes[row] for row in order.tolist())
+
+
+def _decision(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> tuple[str, ...] | None:
+    """The classes that an image is called at the operating point, the most probable first."""
+    if metadata.operating_points is None:
+        return None
+    called = np.flatnonzero(call_classes(probabilities[None], metadata.operating_points, metadata.classes)[0])
+    order = called[np.argsort(-probabilities[called], kind="stable")]
+    return tuple(metadata.classes[row] for row in order.tolist())
+
+
+def call_classes(probabilities: Floats, points: OperatingPoints, classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Which classes images are called at a model's operating points.
+
+    With costs, the class that is cheapest to answer. With one positive class, that class where it reaches its
+    threshold, else the most probable other one. Else every class that reaches its own, which may be none.
+
+    Args:
+        probabilities: (batch, classes) float.
+        points: of the model.
+        classes: the model's, in the order of the columns.
+
+    Returns:
+        (batch, classes) bool.
+    """
+    one_hot = np.eye(len(classes), dtype=np.bool_)
+    if points.costs is not None:
+        called: NDArray[np.bool_] = one_hot[least_costly(probabilities, np.array(points.costs))]
+        return called
+    limits = {point.name: point.threshold for point in points.points}
+    thresholds = [np.inf if (limit := limits.get(name)) is None else limit for name in classes]
+    called = probabilities >= np.array(thresholds)
+    if points.positive is None:
+        return called
+    index = classes.index(points.positive)
+    others = np.where(one_hot[index], -1.0, probabilities).argmax(axis=1)
+    chosen: NDArray[np.bool_] = one_hot[np.where(called[:, index], index, others)]
+    return chosen

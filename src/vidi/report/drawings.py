@@ -70,6 +70,40 @@ def draw_rankings(test: Mapping[str, Any]) -> list[Markup]:
     return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
 
 
+def draw_at_points(test: Mapping[str, Any], operating: Mapping[str, Any] | None) -> list[Markup]:
+    """The same two curves of the classes that have an operating point, with the points marked; nothing without one.
+
+    A table of costs over more than two classes has no point on a curve of one class against all others.
+    """
+    if operating is None or (operating["measure"] == "costs" and len(test["per_class"]) > 2):
+        return []
+    figures = {one["class"]: one for one in operating["per_class"]}
+    curves = [curve for curve in test["curves"] if curve["class"] in figures]
+    if operating["measure"] == "costs":
+        curves = curves[:1]  # of two classes one curve is the other, read backwards
+    if not curves:
+        return []
+    by_area = sorted(curves, key=lambda curve: sum(curve["precision"]))
+    named = [visible(name) for name in dict.fromkeys((by_area[0]["class"], by_area[-1]["class"]))]
+    roc: dict[str, Curve] = {}
+    precision_recall: dict[str, Curve] = {}
+    on_roc: dict[str, tuple[float, float]] = {}
+    on_precision_recall: dict[str, tuple[float, float]] = {}
+    for curve in curves:
+        name, at = visible(curve["class"]), figures[curve["class"]]
+        roc[name] = (curve["false_positive_rate"], curve["true_positive_rate"])
+        precision_recall[name] = (curve["recall"], curve["precision"])
+        alarms, found, right = (at[key]["value"] for key in ("false_alarm_rate", "recall", "precision"))
+        if alarms is not None and found is not None:
+            on_roc[name] = (alarms, found)
+        if right is not None and found is not None:
+            on_precision_recall[name] = (found, right)
+    return [
+        _trusted(draw_roc(roc, named=named, points=on_roc, name="roc-point")),
+        _trusted(draw_precision_recall(precision_recall, named=named, points=on_precision_recall, name="pr-point")),
+    ]
+
+
 def draw_learning(found: Mapping[str, Any] | None) -> Markup | None:
     """Errors by the number of images, and on to twice as many; None where it was not measured."""
     if found is None:

@@ -62,6 +62,8 @@ def _front_matter(files: RunFiles) -> Iterator[str]:
             ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
             ("f1", "Macro F1", "macro_f1"),
         ):
+            if metadata.multi_label and kind == "balanced_accuracy":
+                continue  # made for one class each
             yield f"    - {{type: {kind}, name: {_quoted(name)}, value: {test[key]['value']}}}"
     yield "---"
 
@@ -82,12 +84,16 @@ def _body(files: RunFiles) -> Iterator[str]:
     names = ", ".join(map(plain, metadata.classes[:MOST_CLASSES])) + (
         " …" if len(metadata.classes) > MOST_CLASSES else ""
     )
-    yield f"It tells {len(metadata.classes):,} classes apart in photographs: {names}."
+    if metadata.multi_label:
+        yield f"It says of {len(metadata.classes):,} classes whether a photograph shows them: {names}."
+    else:
+        yield f"It tells {len(metadata.classes):,} classes apart in photographs: {names}."
     yield f"It looks at {height} × {width} pixels (height × width)."
+    if not metadata.multi_label:
+        yield "It always names one of these classes, also for an image that shows none of them."
     yield (
-        "It always names one of these classes, also for an image that shows none of them. Its test images come from "
-        "the same source as its training images; photographs from elsewhere can fare worse. Do not let it decide alone "
-        "where a mistake does harm."
+        "Its test images come from the same source as its training images; photographs from elsewhere can fare worse. "
+        "Do not let it decide alone where a mistake does harm."
     )
     yield "\n## How to use it"
     yield f"```python\n{EXAMPLE}\n```"

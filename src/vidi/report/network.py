@@ -30,6 +30,7 @@ class ShownNetwork:
     parameter_count: int
     work: str  # multiply-adds for one image, in words
     is_calibrated: bool  # whether something stands between the last layer and softmax
+    multi_label: bool = False  # each class's probability stands for itself
 
 
 def show_network(
@@ -38,6 +39,7 @@ def show_network(
     image_size: tuple[int, int],
     class_count: int,
     is_calibrated: bool = False,
+    multi_label: bool = False,
     with_filters: bool = True,
 ) -> ShownNetwork:
     """What a page shows of a network.
@@ -47,6 +49,7 @@ def show_network(
         image_size: (height, width) of what it sees, pixels.
         class_count: how many it tells apart.
         is_calibrated: whether its logits are calibrated.
+        multi_label: whether an image may show several classes.
         with_filters: False leaves the first layer's filters out.
     """
     work = sum(layer.multiply_adds for layer in layers)
@@ -69,6 +72,7 @@ def show_network(
         parameter_count=sum(layer.parameter_count for layer in layers),
         work=rounded(work),
         is_calibrated=is_calibrated,
+        multi_label=multi_label,
     )
 
 
@@ -86,6 +90,7 @@ def show_model(model: ModelFile, layers: Sequence[Layer], *, with_filters: bool 
         image_size=model.metadata.framing.size,
         class_count=len(model.metadata.classes),
         is_calibrated=calibration is not None and calibration.method != "none",
+        multi_label=model.metadata.multi_label,
         with_filters=with_filters,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vidi.evaluation.operating import describe_points
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
@@ -13,6 +14,7 @@ from vidi.model_file.read import ModelFile
 from vidi.report import sentences
 from vidi.report.drawings import (
     best_epoch,
+    draw_at_points,
     draw_history,
     draw_learning,
     draw_rankings,
@@ -93,7 +95,6 @@ def write_report(
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
     test = files.metrics.get("test")
-    verdicts = (files.metrics.get("verdicts") or {}).get("test")
     kept_epoch = files.metrics.get("training", {}).get("best_epoch")
     return {
         "name": _name_of(files),
@@ -112,12 +113,11 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "suspects": files.suspects[:MOST_SUSPECTS],
         "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
         "suspicion": sentences.suspicion(files.metrics.get("label_errors")),
+        "several": test is not None and sentences.is_multi_label(test),
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
-        "verdicts": verdicts,
-        "sureness": "" if verdicts is None else sentences.sureness(verdicts),
-        "risk_coverage": draw_risk(verdicts),
+        **_promise_values(files),
         "more_images": sentences.more_images(files.metrics.get("learning_curve")),
         "learning_curve": files.metrics.get("learning_curve"),
         "images_curve": draw_learning(files.metrics.get("learning_curve")),
@@ -131,6 +131,23 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "settings": settings(files.recipe),
         "provenance": provenance(files),
         "path_text": escape_path,
+    }
+
+
+def _promise_values(files: RunFiles) -> dict[str, object]:
+    """What the template shows of verdicts and operating points."""
+    test = files.metrics.get("test")
+    verdicts = (files.metrics.get("verdicts") or {}).get("test")
+    operating = (files.metrics.get("operating_points") or {}).get("test")
+    points = None if files.model is None else files.model.metadata.operating_points
+    return {
+        "verdicts": verdicts,
+        "sureness": "" if verdicts is None else sentences.sureness(verdicts),
+        "risk_coverage": draw_risk(verdicts),
+        "operating": operating,
+        "operating_sentence": "" if operating is None else sentences.operating(operating),
+        "limits_of_points": () if points is None else describe_points(points),
+        "at_points": draw_at_points(test, operating) if test is not None else [],
     }
 
 

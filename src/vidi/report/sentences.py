@@ -19,19 +19,37 @@ def headline(test: Mapping[str, Any] | None) -> str:
         return "This model has not been tested yet: nobody knows how good it is."
     value, n = test["accuracy"]["value"], test["images"]
     right = round(value * n)
+    if is_multi_label(test):
+        if right == n:
+            return f"Of {_images(n)} it had never seen, the model was right about every class in each."
+        return (
+            f"Of {_images(n)} it had never seen, the model was right about every class in {right:,}: {percent(value)}."
+        )
     if right == n:
         every = "it" if n == 1 else "every one"
         return f"Of {_images(n)} it had never seen, the model named {every} rightly."
     return f"Of {_images(n)} it had never seen, the model named {right:,} rightly: {percent(value)}."
 
 
+def is_multi_label(test: Mapping[str, Any]) -> bool:
+    """Whether the figures are of images that may show several classes."""
+    return "hamming_loss" in test
+
+
 def expectation(test: Mapping[str, Any]) -> str:
     """What to expect of more such images, and what a model that looks at nothing would reach."""
     accuracy = test["accuracy"]
-    sentence = f"On more images like these, expect it to be right {_between(accuracy)} of the time."
+    everything = " about every class at once" if is_multi_label(test) else ""
+    sentence = f"On more images like these, expect it to be right{everything} {_between(accuracy)} of the time."
     if test["images"] < FEW_IMAGES:
         sentence += " The range is wide because so few images were tested."
     share = test["most_common_share"]
+    if is_multi_label(test):
+        wrong = percent(test["hamming_loss"]["value"], digits=1)
+        return (
+            f"{sentence} About one class at a time, {wrong} of its answers are wrong. Always answering the most "
+            f"frequent set of classes would be right {percent(share)} of the time."
+        )
     common = max(test["per_class"], key=lambda figures: figures["images"])["class"]
     if share is not None:
         sentence += (
@@ -105,6 +123,50 @@ def sureness(verdicts: Mapping[str, Any]) -> str:
         f"It calls {percent(sure['value'])} of its answers sure; of these {error['n']:,}, {wrong:,} {were} wrong "
         f"({percent(error['value'], digits=1)}; {kept}). The others are worth a look."
     )
+
+
+def operating(figures: Mapping[str, Any]) -> str:
+    """What becomes of the wish behind the operating point.
+
+    Args:
+        figures: one part of the section `operating_points` of metrics.json.
+    """
+    if figures["measure"] == "costs":
+        mean, labels = figures["mean_cost"], figures["mean_cost_of_labels"]
+        return (
+            f"Answers are chosen by what mistakes cost. On {_images(mean['n'])} an answer cost {mean['value']:.4g} on "
+            f"average; always naming the most probable class would have cost {labels['value']:.4g}."
+        )
+    if figures["measure"] == "f1":
+        return "An image is called a class where its probability reaches that class's threshold."
+    wish = wished(figures)
+    broken = [one for one in figures["per_class"] if one["broken"]]
+    if len(figures["per_class"]) == 1:
+        one = figures["per_class"][0]
+        if one["threshold"] is None:
+            return f"Wished was: {wish}. No threshold keeps that, so no image is called “{visible(one['class'])}”."
+        found, alarms = one["recall"], one["false_alarm_rate"]
+        if found["value"] is None or alarms["value"] is None:
+            return f"Wished was: {wish}. The test images cannot show it: they lack one of the two kinds."
+        missed, false = round((1 - found["value"]) * found["n"]), round(alarms["value"] * alarms["n"])
+        end = "That breaks the wish." if broken else "That agrees with the wish."
+        return (
+            f"Wished was: {wish}. Of {found['n']:,} test images of “{visible(one['class'])}” it missed {missed:,}, and "
+            f"{false:,} of {alarms['n']:,} others were false alarms. {end}"
+        )
+    names = ", ".join(f"“{visible(one['class'])}”" for one in broken[:8])
+    end = f"The test images break it for {names}." if broken else "The test images agree with it for every class."
+    return f"Wished was, of each class: {wish}. {end}"
+
+
+def wished(figures: Mapping[str, Any]) -> str:
+    """The wish behind an operating point, in words."""
+    share = figures["share"]
+    if figures["measure"] == "recall":
+        return f"at least {percent(share, digits=1)} of the class is found"
+    if figures["measure"] == "precision":
+        return f"at least {percent(share, digits=1)} of what is called the class is it"
+    return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
 
 
 def suspicion(found: Mapping[str, Any] | None) -> str:

@@ -16,7 +16,7 @@ class TrainingData:
     """Framed images with their labels, and which of them to learn from and which to choose by."""
 
     images: NDArray[np.uint8]  # (images, height, width, 3), possibly memory-mapped
-    labels: NDArray[np.int64]  # (images,)
+    labels: NDArray[np.int64]  # (images,); where images may show several classes, what they are dealt by
     class_count: int
     train_rows: NDArray[np.int64]  # which images are learnt from
     validation_rows: NDArray[np.int64]  # which images the best epoch is chosen by; may be empty
@@ -25,6 +25,7 @@ class TrainingData:
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
     initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
     answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
+    targets: NDArray[np.bool_] | None = None  # (images, classes), where images may show several classes or none
     colour_rows: NDArray[np.int64] | None = None  # whose mean colour is taken off; None = those that are learnt from
 
     def __post_init__(self) -> None:
@@ -39,6 +40,10 @@ class TrainingData:
         if self.classes and len(self.classes) != self.class_count:
             raise ShapeError(f"{self.class_count} classes have {len(self.classes)} names", "Give one name each.")
 
+    def truth(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.bool_]:
+        """What some images show: (rows,) class indexes, or (rows, classes) bool where it may be several classes."""
+        return self.labels[rows] if self.targets is None else self.targets[rows]
+
     def image_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return int(self.images.shape[1]), int(self.images.shape[2])
@@ -47,7 +52,8 @@ class TrainingData:
         """What a checkpoint remembers of its data: enough to notice other data or another class list."""
         hashed = hashlib.sha256(self.digest.encode())
         if not self.digest:
-            for part in (self.labels, self.train_rows, self.validation_rows):
+            known = self.labels if self.targets is None else self.targets
+            for part in (known, self.train_rows, self.validation_rows):
                 hashed.update(np.ascontiguousarray(part, np.int64).tobytes())
         return {
             "classes": list(self.classes) or self.class_count,

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from vidi.training.augment import augment, draw
 from vidi.training.epoch import epoch_batches, finish_epoch, plan_early, why_to_stop
 from vidi.training.faults import note_skipped_step, restore_buffers, split_further
-from vidi.training.objective import forward, summed_loss
+from vidi.training.objective import count_right, forward, summed_loss
 from vidi.training.schedule import rate_share
 from vidi.training.shortage import is_memory_shortage
 from vidi.training.state import State, move_average
 from vidi.training.surroundings import Surroundings
+
+Truth = NDArray[np.int64] | NDArray[np.bool_]  # (batch,) class indexes, or (batch, classes) where several are possible
 
 
 def train(state: State, around: Surroundings) -> None:
@@ -27,7 +29,7 @@ def train(state: State, around: Surroundings) -> None:
             start = time.perf_counter()
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, labels=data.labels[rows], around=around)
+            learn(state, images, truth=data.truth(rows), around=around)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
             plan_early(state, around)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
@@ -39,7 +41,7 @@ def train(state: State, around: Surroundings) -> None:
                 break
 
 
-def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64], around: Surroundings) -> None:
+def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, around: Surroundings) -> None:
     """One step: forward, backward and, if every number is finite, new weights."""
     counters, recipe, network = state.counters, around.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
@@ -49,7 +51,7 @@ def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64],
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
-            loss, correct = push_through(state, images, labels=labels, around=around)
+            loss, correct = push_through(state, images, truth=truth, around=around)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_memory_shortage(error):
@@ -70,9 +72,7 @@ def learn(state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64],
     counters.add_images(loss_sum=loss, correct=correct, seen=len(images))
 
 
-def push_through(
-    state: State, images: NDArray[np.uint8], *, labels: NDArray[np.int64], around: Surroundings
-) -> tuple[float, int]:
+def push_through(state: State, images: NDArray[np.uint8], *, truth: Truth, around: Surroundings) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
     state.network.train()
     if around.recipe.keep_norms:
@@ -82,11 +82,11 @@ def push_through(
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, correct = 0.0, 0
     for part in np.array_split(np.arange(len(images)), state.counters.parts):
-        truth = torch.from_numpy(labels[part]).to(around.engine.device)
+        known = torch.from_numpy(truth[part]).to(around.engine.device)
         inputs = around.normalisation.inputs(images[part], engine=around.engine)
         logits = forward(state.network, inputs, precision=around.engine.precision)
-        loss = summed_loss(logits, truth, recipe=around.recipe, class_weights=around.class_weights)
+        loss = summed_loss(logits, known, recipe=around.recipe, class_weights=around.class_weights)
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())
-        correct += int((logits.argmax(dim=1) == truth).sum())
+        correct += count_right(logits, known)
     return loss_sum, correct

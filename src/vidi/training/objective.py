@@ -59,8 +59,12 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
     """The loss summed over the images, so that parts of a batch add up to the whole.
 
     Cross-entropy with the recipe's label smoothing, or the mean over classes of the squared difference between
-    probabilities and truth.
+    probabilities and truth. Where images may show several classes (labels (batch, classes) bool), the sum over the
+    classes of each one's own cross-entropy.
     """
+    if labels.dtype == torch.bool:
+        smoothed = labels.to(logits.dtype) * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="sum")
     if recipe.loss == "cross-entropy":
         smoothing = recipe.label_smoothing
         return functional.cross_entropy(
@@ -71,6 +75,20 @@ def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights
     if class_weights is not None:
         errors = errors * class_weights[labels]
     return errors.sum()
+
+
+def _plain_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy summed over the images, without smoothing or weights."""
+    if labels.dtype == torch.bool:
+        return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="sum")
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def count_right(logits: Tensor, labels: Tensor) -> int:
+    """How many images got the right answer; where several classes are possible, the right one about every class."""
+    if labels.dtype == torch.bool:
+        return int(((logits > 0) == labels).all(dim=1).sum())
+    return int((logits.argmax(dim=1) == labels).sum())
 
 
 def answer(
@@ -111,7 +129,7 @@ def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> N
 def score(
     network: Network, data: TrainingData, *, normalisation: Normalisation, precision: Precision
 ) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy over the validation images."""
+    """Mean cross-entropy and accuracy over the validation images; see `summed_loss` and `count_right`."""
     network.eval()
     rows, device = data.validation_rows, where(network)
     engine = Engine(device=device, precision=precision)
@@ -121,7 +139,7 @@ def score(
             piece = rows[start : start + 128]
             inputs = normalisation.inputs(data.images[piece], engine=engine)
             logits = forward(network, inputs, precision=precision)
-            truth = torch.from_numpy(data.labels[piece]).to(device)
-            loss_sum += float(functional.cross_entropy(logits, truth, reduction="sum"))
-            correct += int((logits.argmax(dim=1) == truth).sum())
+            truth = torch.from_numpy(data.truth(piece)).to(device)
+            loss_sum += float(_plain_loss(logits, truth))
+            correct += count_right(logits, truth)
     return loss_sum / len(rows), correct / len(rows)

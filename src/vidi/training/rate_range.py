@@ -74,7 +74,7 @@ def find_rate(
         state.counters.begin_epoch()
         draws = draw(seed=recipe.seed, epoch=number, image_count=len(data.images))[rows]
         images = augment(data.images[rows], draws, augmentation=recipe.augmentation)
-        learn(state, images, labels=data.labels[rows], around=around)
+        learn(state, images, truth=data.truth(rows), around=around)
         loss = state.counters.loss_sum / state.counters.seen if state.counters.seen else math.inf
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (number + 1))

@@ -18,7 +18,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("cross-entropy", "mean-squared-error"),
     "class_weights": ("none", "tempered", "balanced"),
     "normalisation": ("standardise", "rescale", "symmetric", "imagenet"),
-    "head": ("trained", "multinomial", "ridge", "gaussian"),
+    "head": ("trained", "multinomial", "ridge", "gaussian", "one-vs-rest"),
     "views": ("auto", "one", "both"),
     "precision": ("auto", "float32", "bfloat16"),
     "device": ("auto", "cpu", "cuda", "mps"),
@@ -33,7 +33,9 @@ class Recipe:
     options: NetworkOptions = field(default_factory=NetworkOptions)
     pretrained: str = ""  # weights to begin from; empty = new ones
     freeze: bool = False  # learn nothing but the head
-    head: Literal["trained", "multinomial", "ridge", "gaussian"] = "trained"  # trained with the rest, or fitted at once
+    head: Literal["trained", "multinomial", "ridge", "gaussian", "one-vs-rest"] = (
+        "trained"  # trained with the rest, or fitted at once
+    )
     head_strength: float = 0.0  # of the penalty of a head that is fitted at once
     features: str = ""  # what computes the frozen network's features; empty = nothing does
     image_size: tuple[int, int] = (128, 128)  # (height, width), pixels

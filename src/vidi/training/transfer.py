@@ -14,6 +14,7 @@ from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
 from vidi.training.heads import QUICK, ChosenHead, choose_head
 from vidi.training.objective import normalisation_for
+from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.train import HeldOut, TrainedNetwork
 
@@ -46,6 +47,8 @@ def learn_head(
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
         in_haste: try fewer heads.
     """
+    if data.targets is not None:
+        return _learn_one_vs_rest(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)
     labels = data.labels[rows]
     weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
     learnt = labels[weights > 0]
@@ -58,12 +61,34 @@ def learn_head(
         features, labels, fold_of=fold_of, class_count=data.class_count, weights=weights,
         kinds=kinds, strengths=strengths,
     )  # fmt: skip
+    return chosen, _with_choice(recipe, chosen, fold_of)
+
+
+def _learn_one_vs_rest(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    fold_of: NDArray[np.int64],
+    in_haste: bool,
+) -> tuple[ChosenHead, Recipe]:
+    """The same where images may show several classes."""
+    assert data.targets is not None  # noqa: S101  # the caller has looked
+    strengths = (recipe.head_strength,) if recipe.head_strength else QUICK_STRENGTHS if in_haste else ()
+    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    chosen = choose_one_vs_rest(features, data.targets[rows], fold_of=fold_of, weights=weights, strengths=strengths)
+    return chosen, _with_choice(recipe, chosen, fold_of)
+
+
+def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64]) -> Recipe:
+    """The recipe with the head that was chosen."""
     folds = len(np.unique(fold_of[fold_of >= 0]))
     source = (
         f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {100 * chosen.best.accuracy:.1f} % right on "
         f"{len(chosen.held_out):,} images held out in {folds} folds"
     )
-    return chosen, recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
+    return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
 
 
 def with_head(

@@ -35,6 +35,8 @@ def choose_views(network: Classifier, data: TrainingData, *, recipe: Recipe, nor
     if recipe.views != "auto":
         return recipe
     rows = data.validation_rows
+    if data.targets is not None:
+        return recipe.changed({"views": "one"}, source="default: the image alone, where it may show several classes")
     if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
         return recipe.changed({"views": "one"}, source="default: the image alone")
     precision = precision_of(recipe) if recipe.device == "cpu" else "float32"  # the network lies on the processor here

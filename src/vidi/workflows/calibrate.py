@@ -8,13 +8,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.limits import (
+    Promise,
+    as_calibration,
+    as_sigmoid_calibration,
+    choose_ranking,
+    describe_limits,
+    find_limits,
+)
+from vidi.evaluation.operating import describe_points, find_points
+from vidi.evaluation.wish import BEST_F1, Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
+from vidi.metrics.multi_label import fit_sigmoid
 from vidi.metrics.novelty import NoveltyScore, fit_novelty
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -42,8 +53,9 @@ class Calibrated:
     """What a model file states beside its weights, and what it knows."""
 
     step: Calibration
-    limits: VerdictLimits
+    limits: VerdictLimits | None  # None where images may show several classes: nothing is promised of these
     known: Known
+    points: OperatingPoints | None = None  # None where nobody wished for any
 
 
 def calibrate_model(
@@ -52,6 +64,7 @@ def calibrate_model(
     trained: TrainedNetwork,
     *,
     promise: Promise,
+    wish: Wish | None = None,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
@@ -70,6 +83,8 @@ def calibrate_model(
         held_out = _by_part(prepared, trained, predictor)
     if held_out is None:
         return None
+    if prepared.targets is not None:
+        return _calibrate_labels(prepared, prepared.targets, held_out, wish=wish, events=events)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
     fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
@@ -82,9 +97,34 @@ def calibrate_model(
         promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
     )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    for sentence in describe_limits(limits):
+    points = None
+    if wish is not None:
+        points = find_points(
+            fitted.probabilities, prepared.labels[rows], prepared.dataset.classes,
+            wish=wish, positive=prepared.request.positive, groups=groups, basis=held_out.basis,
+            shipped=fitted.step.apply(held_out.probabilities),
+        )  # fmt: skip
+    for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, known=held_out.known)
+    return Calibrated(step=as_calibration(fitted), limits=limits, known=held_out.known, points=points)
+
+
+def _calibrate_labels(
+    prepared: Prepared, targets: NDArray[np.bool_], held_out: "_HeldOut", *, wish: Wish | None, events: Events
+) -> Calibrated:
+    """The same where images may show several classes: a scale, a shift and a threshold for each."""
+    rows = held_out.rows
+    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+    fitted = fit_sigmoid(held_out.probabilities, targets[rows], groups=groups)
+    points = find_points(
+        fitted.probabilities, targets[rows], prepared.dataset.classes,
+        wish=wish or BEST_F1, groups=groups, basis=held_out.basis,
+        shipped=fitted.step.apply(held_out.probabilities),
+    )  # fmt: skip
+    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
+    for sentence in describe_points(points):
+        events.say(sentence)
+    return Calibrated(step=as_sigmoid_calibration(fitted), limits=None, known=held_out.known, points=points)
 
 
 def _other_answers(
@@ -151,7 +191,7 @@ def _without_part(
     if by_folds is None:
         return None
     rows, probabilities, novelty = by_folds
-    if not (folder / LABEL_ERRORS).exists():
+    if prepared.targets is None and not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
     return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, novelty=novelty)
 

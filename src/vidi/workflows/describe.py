@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from vidi.data.dataset import Dataset
 from vidi.evaluation.uses import digest_of_images
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.values import Json
@@ -35,6 +36,7 @@ def describe_model(
     recipe: dict[str, Any] = trained.recipe.as_dict()
     return ModelMetadata(
         classes=prepared.dataset.classes,
+        multi_label=prepared.dataset.multi_label,
         framing=prepared.framing,
         normalisation=Normalisation(
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
@@ -42,7 +44,7 @@ def describe_model(
         network=trained.recipe.network,
         run=run,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=f"Tells {len(prepared.dataset.classes)} classes apart: {', '.join(prepared.dataset.classes[:20])}",
+        description=_description(prepared.dataset),
         unfinished=unfinished,
         test=test,
         weights_license=trained.weights_license,
@@ -52,8 +54,16 @@ def describe_model(
     )
 
 
+def _description(dataset: Dataset) -> str:
+    names = ", ".join(dataset.classes[:20])
+    if dataset.multi_label:
+        return f"Says of {len(dataset.classes)} classes whether an image shows them: {names}"
+    return f"Tells {len(dataset.classes)} classes apart: {names}"
+
+
 def describe_data(prepared: Prepared) -> dict[str, Json]:
     """A fingerprint of the data: digests and counts, never a file's name."""
+    dataset = prepared.dataset
     used = [
         (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
     ]
@@ -62,7 +72,9 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
         "test_digest": digest_of_images(digest for digest, part in used if part == "test"),
         "images": sum(bool(part) for _, part in used),
         "parts": dict(prepared.split.counts()),
-        "classes": dict(sorted(Counter(prepared.dataset.classes[label] for label in prepared.labels.tolist()).items())),
+        "classes": dict(
+            sorted(Counter(dataset.classes[label] for image in dataset.images for label in image.labels).items())
+        ),
         "reader": prepared.dataset.reader,
         "split_rule": str(prepared.split.rule),
     }

@@ -14,8 +14,8 @@ import numpy as np
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
-from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.answers import EXTRA, TEST, Answers, as_called, as_column, name_truths, write_predictions
+from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.evaluation.uses import digest_of_images, record_use
@@ -24,7 +24,7 @@ from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, read_for_model
 from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
-    dataset = read_source(request.data)
+    dataset = read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = Account(
         set_aside=list(dataset.account.set_aside),
@@ -95,7 +95,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     )
     answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
     figures = evaluate_parts(answers, seed=request.seed)
-    for sentence in match.remarks(Counter(answers.truths)):
+    for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
         events.say(sentence)
     folder = _open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
@@ -108,7 +108,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     )
     about = {
         **_about(predictor, dataset, match),
-        "verdicts": verdict_figures(answers, predictor.metadata.verdict, seed=request.seed),
+        **promise_figures(answers, predictor.metadata, seed=request.seed),
         "account": account.as_json(),
         "test_uses": uses,
     }
@@ -149,9 +149,9 @@ def _answer(
     events: Events,
 ) -> Answers:
     """The model's answers about every image that may be scored; the account is completed."""
-    labels, learnt = dataset.labels(), _digests_learnt_from(predictor)
+    learnt = _digests_learnt_from(predictor)
     scored = parts_to_score(dataset, request.data.parts)
-    rows, probabilities, digests, novelty = [], [], [], []
+    rows, answered, digests = [], [], []
     stream = predictor.predict_files(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
@@ -167,23 +167,25 @@ def _answer(
             account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
         elif answer.prediction is not None:
             rows.append(row)
-            probabilities.append(answer.prediction.probabilities)
+            answered.append(answer.prediction)
             digests.append(answer.digest)
-            novelty.append(answer.prediction.novelty)
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
-    images = [dataset.images[row] for row in rows]
+    images, classes = [dataset.images[row] for row in rows], predictor.classes
+    several = predictor.metadata.multi_label
     return Answers(
-        classes=predictor.classes,
+        classes=classes,
         paths=tuple(image.path for image in images),
-        truths=tuple(match.names[labels[row]] for row in rows),
-        probabilities=np.array(probabilities, dtype=np.float32),
+        truths=name_truths(match.names, [image.labels for image in images]),
+        probabilities=np.array([said.probabilities for said in answered], dtype=np.float32),
         parts=tuple(scored[row] for row in rows),
         digests=tuple(digests),
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
-        novelty=as_column(novelty),
+        novelty=as_column([said.novelty for said in answered]),
+        targets=match.targets(classes, [image.labels for image in images]) if several else None,
+        called=as_called([said.decision for said in answered], classes) if several else None,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vidi.errors import GateError, ModelError
 from vidi.evaluation.limits import describe_limits
+from vidi.evaluation.operating import describe_points
 from vidi.files import escape_path
 from vidi.model_file.golden import TOLERANCE, largest_golden_difference
 from vidi.model_file.members import member_count
@@ -103,6 +104,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
         "calibration": _calibration(model),
         "answers": "" if metadata.verdict is None else "; ".join(describe_limits(metadata.verdict)),
+        "decisions": "" if metadata.operating_points is None else "; ".join(describe_points(metadata.operating_points)),
         "test": _test(metadata.test),
         "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}",
         "license": metadata.license or "not stated",

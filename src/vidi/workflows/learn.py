@@ -37,7 +37,7 @@ def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
 
 def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     """What a user should know before the long part begins."""
-    shown = Counter(prepared.labels.tolist())
+    shown = Counter(label for image in prepared.dataset.images for label in image.labels)
     classes = ", ".join(f"{name} {shown[index]:,}" for index, name in list(enumerate(prepared.dataset.classes))[:12])
     more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
     parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
@@ -91,6 +91,7 @@ def as_training_data(prepared: Prepared) -> TrainingData:
     return TrainingData(
         images=prepared.pixels,
         labels=prepared.labels,
+        targets=prepared.targets,
         class_count=len(prepared.dataset.classes),
         train_rows=np.setdiff1d(prepared.split.rows("train"), prepared.left_out),
         validation_rows=prepared.split.rows("validation"),
@@ -112,11 +113,16 @@ def learnt_digest(prepared: Prepared) -> str:
     """One digest for the images that are learnt and chosen from, in order, with their labels and parts."""
     rows = np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")])
     lines = [
-        f"{prepared.check.records[row].digest} {prepared.labels[row]} {prepared.split.parts[row]}"
+        f"{prepared.check.records[row].digest} {_known_of(prepared, row)} {prepared.split.parts[row]}"
         for row in rows.tolist()
     ]
     lines += [f"left out {prepared.check.records[row].digest}" for row in prepared.left_out.tolist()]
     return digest_of("\n".join(lines).encode())
+
+
+def _known_of(prepared: Prepared, row: int) -> str:
+    """What an image shows, as class numbers."""
+    return "|".join(map(str, sorted(prepared.dataset.images[row].labels)))
 
 
 def needs_folds(prepared: Prepared) -> bool:

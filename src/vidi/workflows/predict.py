@@ -13,6 +13,7 @@ from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 
@@ -40,8 +41,14 @@ def predict_inputs(
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
+        UsageError: images are to be sorted by a model that may say several classes of one.
         ResourceError: a copy cannot be written.
     """
+    if sort_into is not None and predictor.metadata.multi_label:
+        raise UsageError(
+            "this model says several classes of an image, or none: no folder is its own",
+            "Leave `--sort-into` out; `--csv` lists what each image is called.",
+        )
     if not any(group.paths or group.account.refused for group in found):
         raise no_images(found)
     for group in found:
@@ -105,7 +112,7 @@ def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:
         raise UsageError(f"{escape_path(answer.path)} has no class", "Copy only images that were classified.")
     data = store.read(answer.path)
     name = Path(os.path.basename(answer.path) if answer.path != "-" else "standard-input")
-    target_folder = folder / folder_name(answer.prediction.label)
+    target_folder = folder / folder_name(_sorted_as(answer.prediction))
     number = 1
     while True:
         target = target_folder / (name if number == 1 else f"{name.stem}-{number}{name.suffix}")
@@ -119,6 +126,12 @@ def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:
             raise writing_error(error, target) from error
         else:
             return target
+
+
+def _sorted_as(prediction: Prediction) -> str:
+    """The class that decides for an image: the one at the operating point, where it is one, else the most probable."""
+    decided = prediction.decision or ()
+    return decided[0] if len(decided) == 1 else prediction.label
 
 
 def folder_name(label: str) -> str:

@@ -23,7 +23,7 @@ WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of
 
 
 def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[str], top: int = 1) -> None:
-    """Lines for people: path, class, probability, further classes, verdict and candidates, what is to be remarked.
+    """Lines for people: path, class, probability, further classes, verdict, candidates, decision, remarks.
 
     Args:
         answers: in any number.
@@ -40,9 +40,12 @@ def _line(answer: Answer, top: int) -> str:
     if answer.prediction is None:
         assert answer.error is not None  # noqa: S101  # an answer has one of the two
         return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
-    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(top)]
+    count = max(top, len(answer.prediction.decision or ())) if answer.prediction.multi_label else top
+    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(count)]
     if answer.prediction.verdict is not None:
         shown.append(_verdict(answer.prediction))
+    if answer.prediction.decision is not None:
+        shown.append(f"→ {', '.join(map(escape_path, answer.prediction.decision)) or 'none'}")
     notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
     return "  ".join(shown) + notes
 
@@ -102,7 +105,7 @@ def write_json_lines(
 
 
 def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[str], top: int | None = None) -> None:
-    """A table for programs: path, label, probability, verdict, candidates, error, notes, one column for each class.
+    """A table for programs: path, label, probability, verdict, candidates, decision, error, notes, and each class.
 
     Args:
         answers: written as they come.
@@ -114,14 +117,16 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
     ranks = range(1, min(top, len(classes)) + 1) if top is not None else ()
     further = [name for rank in ranks for name in (f"label_{rank}", f"probability_{rank}")]
     columns = further if top is not None else [f"p:{escape_path(name)}" for name in classes]
-    writer.writerow(["path", "label", "probability", "verdict", "candidates", "error", "notes", *columns])
+    head = ["path", "label", "probability", "verdict", "candidates", "decision", "error", "notes"]
+    writer.writerow([*head, *columns])
     for answer in answers:
         prediction = answer.prediction
-        fixed: list[str] = [escape_path(answer.path), "", "", "", "", answer.error.code if answer.error else ""]
+        fixed: list[str] = [escape_path(answer.path), "", "", "", "", "", answer.error.code if answer.error else ""]
         values: list[str] = [""] * len(columns)
         if prediction is not None:
             fixed[1:3] = escape_path(prediction.label), _short(prediction.probability)
             fixed[3:5] = prediction.verdict or "", "|".join(map(escape_in_list, prediction.candidates))
+            fixed[5] = "|".join(map(escape_in_list, prediction.decision or ()))
             if top is None:
                 values = [_short(value) for value in prediction.probabilities]
             else:
@@ -131,7 +136,7 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
 
 
 def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:
-    """One answer: path, label, probability, verdict, candidates, novelty, probabilities, error, notes."""
+    """One answer: path, label, probability, verdict, candidates, decision, novelty, probabilities, error, notes."""
     prediction = answer.prediction
     error: Json = None
     if answer.error is not None:
@@ -148,6 +153,7 @@ def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]
         "probability": None if prediction is None else _rounded(prediction.probability),
         "verdict": None if prediction is None else prediction.verdict,
         "candidates": None if prediction is None else list(prediction.candidates),
+        "decision": None if prediction is None or prediction.decision is None else list(prediction.decision),
         "novelty": None if prediction is None or prediction.novelty is None else _rounded(prediction.novelty),
         "probabilities": probabilities,
         "error": error,

@@ -44,12 +44,13 @@ class Prepared:
     split: Split
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`
-    labels: NDArray[np.int64]  # (images,)
+    labels: NDArray[np.int64]  # (images,), or what images of a multi-label set are dealt by: `Dataset.strata`
     cache_key: str  # of the pixels in the cache
     cached: list[str]  # every key of the cache that this run has used, at whatever size; shared by its copies
     sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
     start: Start | None = None  # weights to begin from
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
+    targets: NDArray[np.bool_] | None = None  # (images, classes), of a multi-label set
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learnt
 
 
@@ -100,7 +101,8 @@ def prepare(
         split=split,
         framing=framing,
         pixels=pixels,
-        labels=np.array(dataset.labels(), dtype=np.int64),
+        labels=np.array(dataset.strata(), dtype=np.int64),
+        targets=dataset.targets() if dataset.multi_label else None,
         cache_key=key,
         cached=[key, *reading_keys([image.path for image in dataset.images], framing=framing, options=options)],
         sizes=sizes,
@@ -157,7 +159,11 @@ def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
     """What the choice of a recipe looks at: counts, the usual size, and what a sample of the images looks like."""
     sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
     seen = read_images(dataset.store, [image.path for image in sample], framing=LOOKED_AT, isolated=False)
-    read = [(one.image, min(image.labels)) for one, image in zip(seen, sample, strict=True) if one.image is not None]
+    read = [
+        (one.image, min(image.labels, default=0))
+        for one, image in zip(seen, sample, strict=True)
+        if one.image is not None
+    ]
     learnt = sum(image.part in (None, "train") for image in dataset.images)
     shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
     return traits_from(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from vidi.errors import DataError
-from vidi.evaluation.answers import Answers, as_column, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.answers import Answers, as_called, as_column, name_truths, write_predictions
+from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
@@ -76,7 +76,10 @@ def publish_finished(
     path = folder / MODEL
     metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
-    promising = replace(metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits)
+    promising = replace(
+        metadata, unfinished=None, calibration=calibrated.step, verdict=calibrated.limits,
+        operating_points=calibrated.points,
+    )  # fmt: skip
     scored = folder / f".scored-{MODEL}"
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.known.score)
     predictor = Predictor.load(scored)
@@ -90,7 +93,7 @@ def publish_finished(
         "model": name_model(model, run=folder.name),
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
-        "verdicts": verdict_figures(answers, calibrated.limits, seed=trained.recipe.seed),
+        **promise_figures(answers, promising, seed=trained.recipe.seed),
         "account": account.as_json(),
         "split": {
             "leaks": [leak.sentence for leak in prepared.split.leaks],
@@ -163,16 +166,20 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
             "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
         )
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
+    shown, probabilities = prepared.targets, [said.probabilities for _, _, said in seen]
+    targets = None if shown is None else shown[[row for row, _, _ in seen]]
     answers = Answers(
         classes=classes,
         paths=tuple(images[row].path for row, _, _ in seen),
-        truths=tuple(classes[images[row].label] for row, _, _ in seen),
-        probabilities=np.array([said.probabilities for _, _, said in seen], np.float32).reshape(-1, len(classes)),
+        truths=name_truths(classes, [images[row].labels for row, _, _ in seen]),
+        probabilities=np.array(probabilities, np.float32).reshape(-1, len(classes)),
         parts=tuple(prepared.split.parts[row] for row, _, _ in seen),
         digests=tuple(answer.digest for _, answer, _ in seen),
         groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
         near_copies=tuple(row in suspect for row, _, _ in seen),
         novelty=as_column([said.novelty for _, _, said in seen]),
+        targets=targets,
+        called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
     )
     return answers, lost
 
@@ -180,10 +187,13 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
 def short_figures(test: Evaluation) -> dict[str, Any]:
     """The test figures that travel in the model file."""
     document = test.as_json()
-    names = ("images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss")
+    names = ["images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss"]
     per_class: Any = document["per_class"]
+    if test.hamming_loss is not None:
+        names = ["images", "accuracy", "macro_f1", "hamming_loss", "log_loss"]
     return {
         **{name: document[name] for name in names},
+        **({} if test.hamming_loss is None else {"mean_average_precision": test.average_precision}),
         "calibration_error": test.calibration.error,
         "recall": {row["class"]: row["recall"] for row in per_class},
     }

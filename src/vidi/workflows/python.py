@@ -38,6 +38,10 @@ def train(
     overwrite: bool = False,
     max_error: float | None = None,
     coverage: float | None = None,
+    recall: float | None = None,
+    precision: float | None = None,
+    false_alarms_per: float | None = None,
+    costs: Mapping[str, Mapping[str, float]] | None = None,
     images: bool = True,
 ) -> "Run":
     """Check, split, train, calibrate and test: from labelled images to a run folder with `model.onnx` and its report.
@@ -53,6 +57,11 @@ def train(
             `augmentation.NAME`, such as `{"epochs": 5, "augmentation.flip": "none"}`.
         max_error: at most this share of the answers called `sure` may be wrong; 0.05 when left out.
         coverage: at least this often the truth is among an answer's candidates; 0.95 when left out.
+        recall: at the operating point at least this share of a class is found; of the data's `positive` class, or of
+            each. Of this and the next three at most one.
+        precision: at least this share of what is called a class is it.
+        false_alarms_per: of so many images that do not show a class, at most one is called it.
+        costs: true class → answer → what it costs; decided is what is cheapest.
         overwrite: replace an earlier run in `output`.
         images: False leaves every picture out of what is written, and nothing in the cache.
 
@@ -60,6 +69,7 @@ def train(
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
     """
     from vidi.evaluation.limits import Promise
+    from vidi.evaluation.wish import Wish
 
     wait_without_spinning()  # before torch is imported
     try:
@@ -74,6 +84,7 @@ def train(
         minutes=minutes,
         ensemble=ensemble,
         promise=Promise.of(max_error=max_error, coverage=coverage),
+        wish=Wish.of(recall=recall, precision=precision, false_alarms_per=false_alarms_per, costs=costs),
         images=images,
         output=None if output is None else Path(output),
         overwrite=overwrite,

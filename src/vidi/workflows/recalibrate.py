@@ -12,16 +12,22 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
-from vidi.evaluation.limits import Promise, as_calibration, describe_limits, find_limits
+from vidi.evaluation.limits import Promise, as_calibration, as_sigmoid_calibration, describe_limits, find_limits
 from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.operating import describe_points, find_points
+from vidi.evaluation.wish import BEST_F1, Wish
 from vidi.files import escape_path, written_whole
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.arrays import Floats
+from vidi.metrics.multi_label import fit_sigmoid
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, read_for_model, read_source
 from vidi.workflows.run_folder import SPLITS
 
 CALIBRATION = "calibration"
@@ -36,6 +42,7 @@ class CalibrateRequest:
     data: DataRequest
     output: Path  # the new model file
     promise: Promise = field(default_factory=Promise)
+    wish: Wish | None = None  # what decisions are to keep, for `data.positive` or for each class
     renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
     workers: int | None = None
     overwrite: bool = False
@@ -55,7 +62,7 @@ class _Seen:
     """Answers before any calibration."""
 
     probabilities: NDArray[np.float32]  # (images, classes)
-    labels: NDArray[np.int64]
+    truth: NDArray[np.int64] | NDArray[np.bool_]  # (images,) class, or (images, classes) where it may show several
     groups: NDArray[np.int64]
     novelty: Floats | None  # None where the model cannot tell
 
@@ -80,22 +87,76 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
-    dataset = read_source(request.data)
+    if request.wish is not None:
+        request.wish.require_fitting(before.classes, positive=request.data.positive)
+    if before.metadata.multi_label:
+        _refuse_for_labels(request)
+    dataset = _read(request, before.metadata)
     match = match_classes(before.classes, dataset.classes, renames=request.renames)
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)
-        bare = recalibrate(temporary, None, replace(before.metadata, calibration=None, verdict=None, test=None))
-        seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
-        fitted = fit_affine(seen.probabilities, seen.labels, groups=seen.groups)
-        limits = find_limits(
-            fitted.probabilities, seen.labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
+        bare = recalibrate(
+            temporary,
+            None,
+            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
         )
-        recalibrate(temporary, as_calibration(fitted), replace(bare.metadata, verdict=limits))
+        seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
+        step, limits, points, sentence = _fit(seen, before.metadata, request)
+        recalibrate(temporary, step, replace(bare.metadata, verdict=limits, operating_points=points))
     return Recalibrated(
         model=Predictor.load(request.output).model,
-        image_count=len(seen.labels),
-        sentences=(fitted.sentence, *describe_limits(limits)),
+        image_count=len(seen.truth),
+        sentences=(
+            sentence,
+            *(() if limits is None else describe_limits(limits)),
+            *(() if points is None else describe_points(points)),
+        ),
     )
+
+
+def _fit(
+    seen: _Seen, metadata: ModelMetadata, request: CalibrateRequest
+) -> tuple[Calibration, VerdictLimits | None, OperatingPoints | None, str]:
+    """The step before the probabilities, the limits and the operating points that these images support."""
+    if metadata.multi_label:
+        moved = fit_sigmoid(seen.probabilities, seen.truth.astype(np.bool_), groups=seen.groups)
+        wish = request.wish or BEST_F1
+        points = find_points(
+            moved.probabilities, seen.truth, metadata.classes,
+            wish=wish, groups=seen.groups, shipped=moved.step.apply(seen.probabilities),
+        )  # fmt: skip
+        return as_sigmoid_calibration(moved), None, points, moved.sentence
+    labels = seen.truth.astype(np.int64)
+    fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
+    limits = find_limits(
+        fitted.probabilities, labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
+    )
+    chosen = None
+    if request.wish is not None:
+        chosen = find_points(
+            fitted.probabilities, labels, metadata.classes,
+            wish=request.wish, positive=request.data.positive, groups=seen.groups,
+            shipped=fitted.step.apply(seen.probabilities),
+        )  # fmt: skip
+    return as_calibration(fitted), limits, chosen, fitted.sentence
+
+
+def _refuse_for_labels(request: CalibrateRequest) -> None:
+    """Refuse what is made for models of one class each."""
+    costs = request.wish is not None and request.wish.costs is not None
+    if request.promise != Promise() or costs or request.data.positive is not None:
+        raise UsageError(
+            "the model says of each class whether an image shows it; --max-error, --coverage, --costs and --positive "
+            "are made for models of one class each",
+            "Leave them out; --recall, --precision and --false-alarms-per give every class its threshold.",
+        )
+
+
+def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
+    """The images; where the model knows more than two classes, `--positive` only says which of them a wish is about."""
+    if request.wish is not None and len(metadata.classes) > 2 and not metadata.multi_label:
+        return read_source(replace(request.data, positive=None))
+    return read_for_model(request.data, metadata)
 
 
 def _answer(
@@ -110,15 +171,17 @@ def _answer(
     """The bare model's answers about every image that may be used."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
     index = {name: number for number, name in enumerate(predictor.classes)}
-    names, images = [match.names[label] for label in dataset.labels()], dataset.images
-    rows = [row for row, name in enumerate(names) if name in index]
+    images, several = dataset.images, predictor.metadata.multi_label
+    names = [] if several else [match.names[label] for label in dataset.labels()]
+    rows = list(range(len(images))) if several else [row for row, name in enumerate(names) if name in index]
     stream = predictor.predict_files(
         [images[row].path for row in rows],
         store=dataset.store,
         options=decode_options(request.data),
         workers=request.workers,
     )
-    probabilities, labels, groups, novelty, others = [], [], [], [], 0
+    kept: list[int] = []
+    probabilities, groups, novelty, others = [], [], [], 0
     for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(rows):
             events.reading(done, len(rows))
@@ -126,10 +189,10 @@ def _answer(
             others += 1
         elif answer.prediction is not None:
             probabilities.append(answer.prediction.probabilities)
-            labels.append(index[names[row]])
+            kept.append(row)
             groups.append(images[row].group or answer.digest)
             novelty.append(answer.prediction.novelty)
-    if not labels:
+    if not kept:
         raise DataError(
             f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
             "them, was chosen on them or was tested on them",
@@ -138,7 +201,9 @@ def _answer(
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     return _Seen(
         probabilities=np.array(probabilities, np.float32),
-        labels=np.array(labels),
+        truth=match.targets(predictor.classes, [images[row].labels for row in kept])
+        if several
+        else np.array([index[names[row]] for row in kept]),
         groups=numbers,
         novelty=as_column(novelty),
     )

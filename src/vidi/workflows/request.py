@@ -1,7 +1,7 @@
 """What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,6 +11,7 @@ from vidi.data.read import read_dataset, require_learnable
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
+from vidi.model_file.metadata import ModelMetadata
 from vidi.workflows.run_folder import SPLITS
 
 
@@ -25,6 +26,7 @@ class DataRequest:
     follow_links: bool = False
     allow_outside: bool = False
     merge_names: bool = False
+    multi_label: bool = False  # an image may show several classes, or none
     keep_truncated: bool = False
     data_dir: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -51,8 +53,12 @@ class DataRequest:
         return cls(**plain)
 
 
-def read_source(request: DataRequest) -> Dataset:
+def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
     """The data set that the request names; one class is enough.
+
+    Args:
+        request: what the user said.
+        rest: what the images are called that do not show `request.positive`; `not NAME` where left out.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -62,12 +68,33 @@ def read_source(request: DataRequest) -> Dataset:
         request.source,
         classes=request.classes,
         positive=request.positive,
+        rest=rest,
         names=request.names,
         follow_links=request.follow_links,
         allow_outside=request.allow_outside,
         merge_names=request.merge_names,
+        multi_label=request.multi_label,
         data_dir=None if request.data_dir is None else Path(request.data_dir),
     )
+
+
+def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
+    """The data set that the request names, asked the question of a model that exists.
+
+    `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.
+    For a model whose images may show several classes, those of the data may, too.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is no image with a class.
+    """
+    classes = metadata.classes
+    if metadata.multi_label:
+        return read_source(replace(request, multi_label=True))
+    if request.positive in classes and len(classes) == 2:
+        (rest,) = (name for name in classes if name != request.positive)
+        return read_source(request, rest=rest)
+    return read_source(request)
 
 
 def read_requested(request: DataRequest) -> Dataset:

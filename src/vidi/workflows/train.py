@@ -85,6 +85,8 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     )
     require_optimizer(network, recipe)
     choose_device(recipe.device)
+    if request.wish is not None:
+        request.wish.require_fitting(job.dataset.classes, positive=request.data.positive)
     split_file_of(request.data)
     source = Path(request.data.source)
     folder = open_run_folder(
@@ -144,7 +146,7 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         if trained.stopped_by == "user" and not finish:
             return _unfinished(folder, prepared, trained)
         calibration = calibrate_model(
-            folder, prepared, trained, promise=request.promise,
+            folder, prepared, trained, promise=request.promise, wish=request.wish,
             deadline=deadline, should_stop=should_stop, events=events,
         )  # fmt: skip
         if calibration is None:  # the user stopped it

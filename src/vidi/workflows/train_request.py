@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vidi.evaluation.limits import Promise
+from vidi.evaluation.wish import Wish
 from vidi.workflows.request import DataRequest
 from vidi.workflows.study import Asked
 
@@ -25,6 +26,7 @@ class TrainRequest:
     ensemble_by: str | None = None  # what they differ in: seeds (where left out) or folds
     asked: Asked = field(default_factory=Asked)  # what to find out about the images beyond what a run tells unasked
     promise: Promise = field(default_factory=Promise)  # what sure answers and candidates are to keep
+    wish: Wish | None = None  # what decisions are to keep, for `data.positive` or for each class
     workers: int | None = None  # decoding processes
     images: bool = True  # False: no picture in anything that is written, and no cache left
     output: Path | None = None
@@ -42,6 +44,7 @@ class TrainRequest:
         plain["data"] = DataRequest.from_dict(plain["data"])
         plain["asked"] = Asked(**plain.get("asked", {}))
         plain["promise"] = Promise(**plain.get("promise", {}))
+        plain["wish"] = Wish.from_dict(plain.get("wish"))
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}

@@ -64,7 +64,7 @@ def learn_by_features(
     in_haste = deadline is not None and deadline.seconds_left() < HASTE_SECONDS + HASTE_PER_IMAGE * len(rows)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
-    if not in_haste or asked.anything:
+    if data.targets is None and (not in_haste or asked.anything):
         prepared = study_features(folder, prepared, found, asked=asked, events=events)
     if len(prepared.left_out):
         data = as_training_data(prepared)
@@ -88,6 +88,8 @@ def learn_by_features(
         )  # fmt: skip
         trained = learn_background(folder, prepared, trained, head, events=events)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
+    if data.targets is not None:
+        return prepared, trained
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained
 

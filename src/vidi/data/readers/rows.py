@@ -42,10 +42,14 @@ class Row:
     labels: tuple[str, ...]  # none where the cell is empty
     part: str  # as it stands there
     group: str
+    shows_none: bool = False  # every class has a column, and all of them say no
 
 
-def read_rows(stream: BinaryIO, name: str) -> Iterator[Row]:
+def read_rows(stream: BinaryIO, name: str, *, multi_label: bool = False) -> Iterator[Row]:
     """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl` or `.ndjson`.
+
+    Where images may show several classes and no column gives the label, every column beside path, part and group is
+    a class, with 0 or 1 for each image.
 
     A byte order mark, UTF-16, semicolons, tabs and quoted line ends are understood; empty rows are passed over.
 
@@ -55,12 +59,12 @@ def read_rows(stream: BinaryIO, name: str) -> Iterator[Row]:
     """
     lines = _text_lines(stream, name)
     if name.casefold().endswith((".jsonl", ".ndjson")):
-        return _json_rows(lines, name)
-    return _csv_rows(lines, name)
+        return _json_rows(lines, name, multi_label=multi_label)
+    return _csv_rows(lines, name, multi_label=multi_label)
 
 
-def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
-    """Where each role's column stands.
+def find_columns(header: Sequence[str], name: str, *, multi_label: bool = False) -> dict[str, int]:
+    """Where each role's column stands; with `multi_label` there may be none for the label.
 
     Raises:
         DataError: there is no column for the path or the label, or two of one name.
@@ -80,10 +84,47 @@ def find_columns(header: Sequence[str], name: str) -> dict[str, int]:
                 "Remove or rename all but one.",
             )
         found[role] = words.index(known)
-    for role in ("path", "label"):
+    if multi_label and "label" not in found and words and "group" in found:
+        # A bare `person` or `session` is a class here, beside others.
+        group = words[found["group"]]
+        if group != "group" and not group.endswith("_id"):
+            del found["group"]
+    for role in ("path",) if multi_label else ("path", "label"):
         if role not in found:
             raise _missing_column(role, header, words, name)
     return found
+
+
+def class_columns(header: Sequence[str], columns: Mapping[str, int], name: str) -> dict[str, int]:
+    """The columns of a table that has one for each class; none where one column gives the label.
+
+    Raises:
+        DataError: two classes have one name, or one has none.
+
+    >>> class_columns(["path", "cat", "dog"], {"path": 0}, "table.csv")
+    {'cat': 1, 'dog': 2}
+    """
+    if "label" in columns:
+        return {}
+    taken = set(columns.values())
+    names = [column.strip() for index, column in enumerate(header) if index not in taken]
+    if len(set(names)) < len(names) or not all(names):
+        raise DataError(
+            f"{escape_path(name)}, line 1: each column beside the path is a class, and one has no name or that of "
+            "another",
+            "Give every column a name of its own, or call the one column that names the classes 'label'.",
+        )
+    return {column.strip(): index for index, column in enumerate(header) if index not in taken}
+
+
+def _shown(value: object, name: str, line: int, column: str) -> bool:
+    """What a cell of a class's column says."""
+    text = str(value).strip().casefold()
+    if text in ("1", "1.0", "true", "yes"):
+        return True
+    if text in ("0", "0.0", "false", "no", "", "none"):
+        return False
+    raise _bad_line(name, line, f"the column {column!r} holds {str(value)[:40]!r}, neither 0 nor 1")
 
 
 def _missing_column(role: str, header: Sequence[str], words: Sequence[str], name: str) -> DataError:
@@ -97,18 +138,20 @@ def _missing_column(role: str, header: Sequence[str], words: Sequence[str], name
     proposal = f" The nearest is {near!r}." if score > 0.6 else ""
     return DataError(
         f"{escape_path(name)}, line 1: no column gives the {role}; the columns are {shown}.{proposal}",
-        f"Call it {role!r} (or {', '.join(COLUMNS[role][1:5])}).",
+        f"Call it {role!r} (or {', '.join(COLUMNS[role][1:5])})."
+        + (" Where every class has a column of 0 and 1, add `--multi-label`." if role == "label" else ""),
     )
 
 
-def _csv_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
+def _csv_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator[Row]:
     header_line, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
     delimiter = _delimiter(first, name)
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     line = header_line  # where the row that is being read begins
     try:
         header = next(reader, [])
-        columns = find_columns(header, name)
+        columns = find_columns(header, name, multi_label=multi_label)
+        classes = class_columns(header, columns, name)
         while True:
             line = header_line + reader.line_num
             cells = next(reader, None)
@@ -118,17 +161,21 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
                 continue
             if len(cells) != len(header):
                 raise _bad_line(name, line, f"it has {len(cells)} cells, but the first line {len(header)} columns")
-            yield _csv_row(line, cells, columns, name)
+            yield _csv_row(line, cells, columns, classes, name)
     except csv.Error as error:
         raise _bad_line(name, line, f"it cannot be read ({error})") from error
 
 
-def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], name: str) -> Row:
+def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], classes: Mapping[str, int], name: str) -> Row:
     values = {role: cells[column].strip() for role, column in columns.items()}
     if not values["path"]:
         raise _bad_line(name, line, "its path is empty")
-    labels = tuple(label for part in values["label"].split("|") if (label := part.strip()))
-    return Row(line, values["path"], labels, values.get("part", ""), values.get("group", ""))
+    if classes:
+        labels = tuple(one for one, column in classes.items() if _shown(cells[column], name, line, one))
+    else:
+        labels = tuple(label for part in values["label"].split("|") if (label := part.strip()))
+    shows_none = bool(classes) and not labels
+    return Row(line, values["path"], labels, values.get("part", ""), values.get("group", ""), shows_none)
 
 
 def _delimiter(header: str, name: str) -> str:
@@ -144,8 +191,9 @@ def _delimiter(header: str, name: str) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _json_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
+def _json_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator[Row]:
     columns: dict[str, str] | None = None
+    classes: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -157,21 +205,27 @@ def _json_rows(lines: Iterator[str], name: str) -> Iterator[Row]:
             raise _bad_line(name, number, "it is no JSON object")
         if columns is None:
             keys = list(row)
-            columns = {role: keys[index] for role, index in find_columns(keys, name).items()}
-        yield _json_row(number, row, columns, name)
+            found = find_columns(keys, name, multi_label=multi_label)
+            columns, classes = {role: keys[index] for role, index in found.items()}, class_columns(keys, found, name)
+        yield _json_row(number, row, columns, classes, name)
 
 
-def _json_row(line: int, row: Mapping[str, object], columns: Mapping[str, str], name: str) -> Row:
+def _json_row(
+    line: int, row: Mapping[str, object], columns: Mapping[str, str], classes: Mapping[str, int], name: str
+) -> Row:
     values = {role: row.get(key) for role, key in columns.items()}
     path = values["path"]
     if not isinstance(path, str) or not path:
         raise _bad_line(name, line, f"its {columns['path']!r} is no path")
+    part, group = (str(values[role]) if values.get(role) is not None else "" for role in ("part", "group"))
+    if classes:
+        shown = tuple(one for one in classes if _shown(row.get(one, 0), name, line, one))
+        return Row(line, path, shown, part, group, shows_none=not shown)
     label = values["label"]
     labels = label if isinstance(label, list) else [] if label is None else [label]
     if not all(isinstance(one, str | int | float) for one in labels):
         raise _bad_line(name, line, f"its {columns['label']!r} is neither a name nor a list of names")
     texts = tuple(text for one in labels if (text := str(one).strip()))
-    part, group = (str(values[role]) if values.get(role) is not None else "" for role in ("part", "group"))
     return Row(line, path, texts, part, group)
 
 

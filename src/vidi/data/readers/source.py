@@ -27,6 +27,7 @@ class Source:
     entry: str | None = None  # the one file inside that the user named: a table, a COCO file
     follow_links: bool = False
     allow_outside: bool = False
+    multi_label: bool = False  # an image may show several classes: a table may have a column for each
 
     @cached_property
     def paths(self) -> list[str]:

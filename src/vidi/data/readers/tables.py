@@ -74,7 +74,7 @@ def _names_files(source: Source, path: str) -> bool:
     files = NamedFiles(source, posixpath.dirname(path))
     try:
         with source.open(path) as stream:
-            rows = itertools.islice(read_rows(stream, path), _TRIED_ROWS)
+            rows = itertools.islice(read_rows(stream, path, multi_label=source.multi_label), _TRIED_ROWS)
             return any(isinstance(files.find(row.path), str) for row in rows)
     except DataError:
         return False
@@ -87,6 +87,7 @@ class _Named:
     labels: tuple[str, ...]
     part: str | None
     group: str | None
+    shows_none: bool
 
 
 def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Reading:
@@ -106,7 +107,7 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
                 repeated += 1
                 images[found].labels = tuple(dict.fromkeys(images[found].labels + labels))
             else:
-                images[found] = _Named(labels, _part(row, path) or table_part, row.group or None)
+                images[found] = _Named(labels, _part(row, path) or table_part, row.group or None, row.shows_none)
     reading = _as_reading(images)
     reading.refused = list(refused.values())
     if repeated:
@@ -118,7 +119,7 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
 
 def _rows(source: Source, path: str) -> Iterator[Row]:
     with source.open(path) as stream:
-        yield from read_rows(stream, path)
+        yield from read_rows(stream, path, multi_label=source.multi_label)
 
 
 def _as_reading(images: dict[str, _Named]) -> Reading:
@@ -131,7 +132,7 @@ def _as_reading(images: dict[str, _Named]) -> Reading:
     for path, named in images.items():
         if named.labels not in shared:
             shared[named.labels] = frozenset(index[name] for name in named.labels)
-        if named.labels:
+        if named.labels or named.shows_none:
             reading.images.append(LabelledImage(path, shared[named.labels], named.group, named.part))
         else:
             reading.set_aside.append(Entry(path, "no-label", "Its row names no class."))

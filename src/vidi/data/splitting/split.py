@@ -22,6 +22,7 @@ from vidi.images.account import Entry
 
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 NO_PLAN = SplitPlan()
+NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are dealt like a class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ def _deal(dataset: Dataset, free: Sequence[int], groups: Sequence[str], rule: Sp
     """The first split of the free images, by group."""
     counts: dict[str, Counter[int]] = {}
     for index in free:
-        counts.setdefault(groups[index], Counter()).update(dataset.images[index].labels)
+        counts.setdefault(groups[index], Counter()).update(dataset.images[index].labels or NO_CLASS)
     names = list(counts)
     part_of = dict(zip(names, deal_groups([counts[name] for name in names], names, rule), strict=True))
     return {index: part_of[groups[index]] for index in free}

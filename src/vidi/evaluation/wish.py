@@ -1,0 +1,132 @@
+"""What a user wants of a class: so much of it found, so many right, so few false alarms, or the least cost."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from vidi.errors import UsageError
+from vidi.files import escape_path
+from vidi.model_file.operating_points import Measure
+
+FLAGS: Mapping[Measure, str] = {
+    "recall": "--recall", "precision": "--precision", "false-alarms": "--false-alarms-per", "costs": "--costs",
+    "f1": "",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One wish, for one class or for each."""
+
+    measure: Measure
+    share: float | None = None  # recall or precision at least, false alarms at most; None of costs and F1
+    costs: Mapping[str, Mapping[str, float]] | None = None  # true class → answer → what it costs
+
+    def __post_init__(self) -> None:
+        has_share, has_costs = self.measure not in ("costs", "f1"), self.measure == "costs"
+        if (self.share is not None) != has_share or (self.costs is not None) != has_costs:
+            raise UsageError(
+                f"a wish for {self.measure} lacks its share or its table", "Give costs a table, else none."
+            )
+        if self.share is not None and not 0.0001 <= self.share <= 0.9999:
+            number, example = (self.share, "a share below 1, such as 0.99")
+            if self.measure == "false-alarms":
+                number, example = (1 / self.share, "a number of images from 2 to 10000, such as 1000")
+            raise UsageError(f"{FLAGS[self.measure]} is {number:g}", f"Use {example}.")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        recall: float | None = None,
+        precision: float | None = None,
+        false_alarms_per: float | None = None,
+        costs: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Self | None:
+        """What the user said; None where nothing was.
+
+        Args:
+            recall: at least this share of the class is found.
+            precision: at least this share of what is called the class is it.
+            false_alarms_per: of so many images that do not show the class, at most one is called it.
+            costs: true class → answer → what it costs.
+
+        Raises:
+            UsageError: two wishes at once, or a number that cannot be promised.
+        """
+        given: dict[Measure, object] = {
+            "recall": recall, "precision": precision, "false-alarms": false_alarms_per, "costs": costs,
+        }  # fmt: skip
+        wanted = [measure for measure, value in given.items() if value is not None]
+        if len(wanted) > 1:
+            raise UsageError(f"{FLAGS[wanted[0]]} and {FLAGS[wanted[1]]} each set the threshold", "Give one of them.")
+        if not wanted:
+            return None
+        if false_alarms_per is not None and not false_alarms_per > 0:
+            raise UsageError(f"--false-alarms-per is {false_alarms_per:g}", "Use a number of images, such as 1000.")
+        share = recall if precision is None else precision
+        return cls(measure=wanted[0], share=share if false_alarms_per is None else 1 / false_alarms_per, costs=costs)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object] | None) -> Self | None:
+        """The wish that `dataclasses.asdict` made plain."""
+        return None if values is None else cls(**values)  # type: ignore[arg-type]
+
+    def require_fitting(self, classes: Sequence[str], *, positive: str | None) -> None:
+        """Refuse, before any work, a wish that is not about these classes.
+
+        Raises:
+            UsageError: the positive class is not there, the table of costs lacks a class, or both are given.
+        """
+        known = ", ".join(map(escape_path, classes[:20])) + (" …" if len(classes) > 20 else "")
+        if positive is not None and positive not in classes:
+            raise UsageError(f"--positive {escape_path(positive)} is no class of the model", f"It has: {known}.")
+        if self.costs is None:
+            return
+        for place, names in (("row", self.costs), *(("column", row) for row in self.costs.values())):
+            missing = [name for name in classes if name not in names]
+            if missing:
+                raise UsageError(
+                    f"the table of costs has no {place} for {escape_path(missing[0])}",
+                    f"It needs one row and one column for each class: {known}.",
+                )
+
+
+BEST_F1 = Wish(measure="f1")  # of each class, where images may show several and nobody wished for anything else
+
+
+def read_costs(path: Path) -> dict[str, dict[str, float]]:
+    """Read a table of costs: a CSV file with a row for each true class and a column for each answer.
+
+    Raises:
+        UsageError: it is not there, or no such table.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--costs {escape_path(path)} cannot be read: {error}", "Name a CSV file.") from error
+    if len(rows) < 3 or any(len(row) != len(rows[0]) for row in rows):
+        raise _no_table(path, "it has no row for each class of one length")
+    answers = [cell.strip() for cell in rows[0][1:]]
+    table: dict[str, dict[str, float]] = {}
+    for row in rows[1:]:
+        try:
+            values = [float(cell) for cell in row[1:]]
+        except ValueError as error:
+            raise _no_table(path, str(error)) from error
+        if not all(abs(value) < 1e12 for value in values):
+            raise _no_table(path, "a cost is no finite number")
+        table[row[0].strip()] = dict(zip(answers, values, strict=True))
+    if len(table) < len(rows) - 1 or len(set(answers)) < len(answers):
+        raise _no_table(path, "a class stands there twice")
+    return table
+
+
+def _no_table(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"--costs {escape_path(path)} is no table of costs: {why}",
+        "Write the answers in the first line, then a line for each true class: `person,0,10`.",
+    )

@@ -1,0 +1,176 @@
+"""Images that may show several classes: losses, honest probabilities, and thresholds, each class by itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ShapeError
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.operating import Mask
+
+Doubles = NDArray[np.float64]
+
+FOLDS = 5
+LEAST_GROUPS = 10  # of fewer independent images no cross-validated comparison says anything
+PRIOR_IMAGES = 20.0  # how strongly a scale is held at 1 and a shift at 0
+LEAST_FOR_F1 = 20  # images of a class: by fewer a threshold would be chosen by chance
+EVEN = 0.5  # the threshold where it is no more likely that the class is there than that it is not
+NEAREST = 1e-7  # how near to 0 or 1 a probability is believed: that of float32
+
+
+def check_targets(probabilities: Floats, targets: Mask) -> None:
+    """Refuse arrays that do not describe the same images and classes.
+
+    Raises:
+        ShapeError: they differ in shape, or a probability is not finite.
+    """
+    if probabilities.ndim != 2 or probabilities.shape != targets.shape:
+        raise ShapeError(
+            f"probabilities have the shape {probabilities.shape} and targets {targets.shape}",
+            "Give (batch, classes) each, of the same images in the same order.",
+        )
+    if not np.isfinite(probabilities).all():
+        raise ShapeError("a probability is no finite number", "Check the model that gave them.")
+
+
+def binary_log_losses(probabilities: Floats, targets: Mask) -> Doubles:
+    """(batch,): the mean over the classes of minus the logarithm of what each class's truth was given.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself.
+        targets: (batch, classes) bool; what the images show.
+
+    >>> binary_log_losses(np.array([[0.5, 0.5]]), np.array([[True, False]])).round(4)
+    array([0.6931])
+    """
+    right = np.where(targets, probabilities, 1 - probabilities.astype(np.float64))
+    losses: Doubles = -np.log(np.maximum(right, NEAREST)).mean(axis=1)
+    return losses
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidStep:
+    """What stands between the logits and the sigmoid: a scale and a shift for each class."""
+
+    method: str  # none or sigmoid
+    scale: Doubles  # (classes,) or (1,)
+    shift: Doubles  # the same
+
+    def apply(self, probabilities: Floats) -> Doubles:
+        """The calibrated probabilities (batch, classes) of answers before calibration."""
+        return _sigmoid(logits_of(probabilities) * self.scale + self.shift)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedSigmoid:
+    """The step that was chosen, and why."""
+
+    step: SigmoidStep
+    log_losses: dict[str, float]  # cross-fitted, of each method that was tried
+    probabilities: Doubles  # (batch, classes), the calibration images' own, cross-fitted
+    image_count: int
+    sentence: str  # for people
+
+
+UNCHANGED = SigmoidStep("none", np.ones(1), np.zeros(1))
+
+
+def logits_of(probabilities: Floats) -> Doubles:
+    """(batch, classes) probabilities of each class by itself to logits.
+
+    >>> logits_of(np.array([[0.5]])).tolist()
+    [[0.0]]
+    """
+    kept = np.clip(probabilities.astype(np.float64), NEAREST, 1 - NEAREST)
+    return np.asarray(np.log(kept) - np.log1p(-kept), np.float64)
+
+
+def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None = None, seed: int = 0) -> FittedSigmoid:
+    """A scale and a shift for each class, where they help on images that they were not fitted on.
+
+    Args:
+        probabilities: (batch, classes) float, as the model gives them before calibration.
+        targets: (batch, classes) bool.
+        groups: (batch,) int; images of one group are never on both sides of a fold.
+        seed: for the folds.
+
+    Raises:
+        ShapeError: the arrays do not describe the same images.
+
+    Source: Platt 1999, Probabilistic outputs for support vector machines; here with a prior at no change.
+    """
+    check_targets(probabilities, targets)
+    names, group_of_image = np.unique(np.arange(len(targets)) if groups is None else groups, return_inverse=True)
+    unchanged = probabilities.astype(np.float64)
+    if len(names) < LEAST_GROUPS:
+        sentence = f"not calibrated: {len(names)} independent calibration images, at least {LEAST_GROUPS} are needed"
+        return FittedSigmoid(
+            step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets), sentence=sentence
+        )
+    fold_of = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group_of_image]
+    moved = np.empty_like(unchanged)
+    for fold in np.unique(fold_of):
+        unseen = fold_of == fold
+        moved[unseen] = _fit(probabilities[~unseen], targets[~unseen]).apply(probabilities[unseen])
+    answers = {"none": unchanged, "sigmoid": moved}
+    losses = {method: float(binary_log_losses(each, targets).mean()) for method, each in answers.items()}
+    best = min(losses, key=lambda method: losses[method])
+    tried = ", ".join(f"{method} {loss:.4f}" for method, loss in losses.items())
+    return FittedSigmoid(
+        step=UNCHANGED if best == "none" else _fit(probabilities, targets),
+        log_losses=losses,
+        probabilities=answers[best],
+        image_count=len(targets),
+        sentence=f"{best}, each class by itself, by the log loss on images held out: {tried}",
+    )
+
+
+def _fit(probabilities: Floats, targets: Mask) -> SigmoidStep:
+    """The two numbers of all classes at once; through its logarithm the scale stays positive."""
+    from scipy.optimize import minimize
+
+    logits, truth = logits_of(probabilities), targets.astype(np.float64)
+    classes = logits.shape[1]
+
+    def loss(numbers: Doubles) -> tuple[float, Doubles]:
+        scale, shift = np.exp(numbers[:classes]), numbers[classes:]
+        moved = logits * scale + shift
+        errors = _sigmoid(moved) - truth
+        value = float((np.logaddexp(0, moved) - truth * moved).sum())
+        slope = np.concatenate([(errors * logits).sum(axis=0) * scale, errors.sum(axis=0)])
+        return (value + PRIOR_IMAGES * float(numbers @ numbers) / 2) / len(truth), (
+            slope + PRIOR_IMAGES * numbers
+        ) / len(truth)
+
+    found = minimize(loss, np.zeros(2 * classes), jac=True, method="L-BFGS-B").x
+    return SigmoidStep("sigmoid", np.exp(found[:classes]), found[classes:])
+
+
+def threshold_for_f1(scores: Floats, is_positive: Mask, *, least: int = LEAST_FOR_F1) -> float:
+    """The threshold with the greatest F1 score on these images; EVEN where too few of them show the class.
+
+    It lies halfway to the next lower score, so that it does not hang on one image.
+
+    Args:
+        scores: (batch,) probability of the class.
+        is_positive: (batch,) bool.
+        least: so many images of the class it takes.
+
+    >>> threshold_for_f1(np.array([0.75, 0.5, 0.25, 0.0]), np.array([True, True, False, False]), least=2)
+    0.375
+    """
+    images = int(is_positive.sum())
+    if images < least:
+        return EVEN
+    order = np.argsort(-scores, kind="stable")
+    falling, hits = scores[order], np.cumsum(is_positive[order])
+    last = np.searchsorted(-falling, -falling, side="right")
+    scored = 2 * hits[last - 1] / (last + images)
+    best = int(scored.argmax())
+    lower = falling[last[best]] if last[best] < len(falling) else falling[best]
+    return float((falling[best] + lower) / 2)
+
+
+def _sigmoid(logits: Floats) -> Doubles:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))), np.float64)
