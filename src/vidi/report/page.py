@@ -27,6 +27,7 @@ from vidi.report.render import render_page
 from vidi.report.run_files import RunFiles, read_run
 from vidi.report.tables import class_rows, has_matrix, matrix_rows, settings
 from vidi.report.thumbnails import Thumbnail, make_thumbnails, read_small
+from vidi.report.trust import describe_trust
 
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
@@ -82,6 +83,7 @@ def write_report(
         thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
     values = page_values(files, gallery, findings)
     values["thumbnails"] = thumbnails
+    values["trust"] = describe_trust(files)
     values["layers"], values["example"] = _look_through(files, gallery, shown, options)
     values["with_images"] = with_images
     values["images_are_missing"] = with_images and bool(paths) and not thumbnails

@@ -1,0 +1,62 @@
+"""Whether the number can be trusted: what plain numbers alone would reach, as the page says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vidi.report.render import percent
+from vidi.report.run_files import RunFiles
+
+NEARLY_ALL = 0.8  # of the model's way above chance: what plain numbers reach of it is said to explain most of it
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the section shows; each part None or empty where it was not looked at."""
+
+    shortcuts: Mapping[str, Any] | None  # of check.json
+    shortcut_sentence: str
+    shortcut_findings: tuple[str, ...]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is a section at all."""
+        return self.shortcuts is not None
+
+
+def describe_trust(files: RunFiles) -> Trust:
+    """The section's content, from check.json and metrics.json.
+
+    Args:
+        files: of the run or the evaluation.
+    """
+    shortcuts = files.check.get("shortcuts")
+    return Trust(
+        shortcuts=shortcuts,
+        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.get("test")),
+        shortcut_findings=tuple(
+            finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
+        ),
+    )
+
+
+def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
+    """What all plain numbers together reach, beside the model.
+
+    Args:
+        shortcuts: of check.json.
+        test: the section `test` of metrics.json; None where nothing was tested.
+    """
+    chance = shortcuts["chance"]
+    together = next(one for one in shortcuts["families"] if one["family"] == "together")
+    reached = f"All of them together name the class of {percent(together['accuracy'])}, by chance {percent(chance)}"
+    model = None if test is None else test["balanced_accuracy"]["value"]
+    if model is None:
+        return f"{reached}."
+    way = (together["accuracy"] - chance) / max(model - chance, 1e-9)
+    verdict = (
+        "nearly as many. The images could differ in little else, or the model may look at little else"
+        if way >= NEARLY_ALL
+        else "so most of what it knows must come from elsewhere"
+    )
+    return f"{reached}; the model names {percent(model)} of the test images rightly, {verdict}."
