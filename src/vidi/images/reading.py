@@ -46,6 +46,7 @@ class Job:
 
     store: ImageStore
     framing: Framing | None = None
+    whole_for: Framing | None = None  # without a framing: whole images, large JPEGs at the scale that serves this one
     measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
     options: DecodeOptions = DEFAULT
 
@@ -85,6 +86,8 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
 
 def _size_needed(job: Job, header: Header) -> tuple[int, int] | None:
     """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
+    if job.framing is None and job.whole_for is not None:
+        return scale_needed(job.whole_for, header.size)
     if job.framing is None:
         return None if job.measure is None else (MEASURED_SIDE, MEASURED_SIDE)
     height, width = scale_needed(job.framing, header.size)

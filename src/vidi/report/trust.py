@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.report.render import percent
+from vidi.report.robustness import Panel, draw_panels, explain_robustness, make_strips
 from vidi.report.run_files import RunFiles
 
 NEARLY_ALL = 0.8  # of the model's way above chance: what plain numbers reach of it is said to explain most of it
@@ -17,26 +21,34 @@ class Trust:
     shortcuts: Mapping[str, Any] | None  # of check.json
     shortcut_sentence: str
     shortcut_findings: tuple[str, ...]
+    robustness: Mapping[str, Any] | None  # of metrics.json
+    robustness_sentence: str
+    panels: tuple[Panel, ...]
 
     @property
     def anything(self) -> bool:
         """Whether there is a section at all."""
-        return self.shortcuts is not None
+        return self.shortcuts is not None or self.robustness is not None
 
 
-def describe_trust(files: RunFiles) -> Trust:
+def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
     """The section's content, from check.json and metrics.json.
 
     Args:
         files: of the run or the evaluation.
+        example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
-    shortcuts = files.check.get("shortcuts")
+    shortcuts, robustness = files.check.get("shortcuts"), files.metrics.get("robustness")
+    strips = {} if example is None or files.model is None else make_strips(example, files.model.metadata.framing)
     return Trust(
         shortcuts=shortcuts,
         shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.get("test")),
         shortcut_findings=tuple(
             finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
         ),
+        robustness=robustness,
+        robustness_sentence="" if robustness is None else explain_robustness(robustness),
+        panels=() if robustness is None else draw_panels(robustness, strips),
     )
 
 

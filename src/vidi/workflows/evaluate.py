@@ -26,6 +26,7 @@ from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
 from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
+from vidi.workflows.trust import measure_trust
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -45,6 +46,7 @@ class EvaluateRequest:
     seed: int = 0  # of the resampling behind intervals
     workers: int | None = None  # decoding threads
     images: bool = True  # False: no picture in anything that is written
+    robustness: bool = True  # also on images made worse
     output: Path | None = None
     overwrite: bool = False
 
@@ -111,6 +113,16 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         "verdicts": verdict_figures(answers, predictor.metadata.verdict, seed=request.seed),
         "account": account.as_json(),
         "test_uses": uses,
+        **measure_trust(
+            predictor,
+            answers,
+            dataset.store,
+            options=decode_options(request.data),
+            seed=request.seed,
+            workers=request.workers,
+            wanted=request.robustness,
+            events=events,
+        ),
     }
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))

@@ -15,6 +15,7 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
+from vidi.machine import Deadline
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
@@ -32,6 +33,7 @@ from vidi.workflows.prepare import Prepared
 from vidi.workflows.request import decode_options
 from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
 from vidi.workflows.study import read_study
+from vidi.workflows.trust import measure_trust
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
 UNFINISHED = "training was interrupted: not calibrated, not tested"
@@ -69,6 +71,7 @@ def publish_finished(
     calibrated: Calibrated,
     *,
     with_images: bool,
+    deadline: Deadline | None = None,
     events: Events = SILENCE,
 ) -> Published:
     """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
@@ -98,6 +101,15 @@ def publish_finished(
         "training": describe_training(trained),
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
+        **measure_trust(
+            predictor,
+            answers,
+            prepared.dataset.store,
+            options=decode_options(prepared.request),
+            seed=trained.recipe.seed,
+            deadline=deadline,
+            events=events,
+        ),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),

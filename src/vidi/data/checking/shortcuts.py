@@ -194,10 +194,15 @@ def _sentence_of_all(clear: Sequence[Shortcut], found: Shortcuts) -> str:
     what = "the class"
     if len(found.classes) == 2:
         what = " from ".join(map(escape_path, found.classes))
-    more = "".join(f", {one.what} in {100 * one.accuracy:.0f}" for one in others)
+    more = "".join(f", {one.what} in {_percent(one.accuracy)}" for one in others)
     return (
-        f"{_tells(best)} {what} in {100 * best.accuracy:.0f} of 100 images{more} (by chance {100 * found.chance:.0f})"
+        f"{_tells(best)} {what} in {_percent(best.accuracy)} of 100 images{more} (by chance {_percent(found.chance)})"
     )
+
+
+def _percent(share: float) -> int:
+    """A share in whole percent; 100 only where nothing is left, 0 only where there is nothing."""
+    return round(100 * share) if share in (0.0, 1.0) else min(99, max(1, round(100 * share)))
 
 
 def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcuts) -> str:
@@ -207,7 +212,7 @@ def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcu
     more = len({other.name for _, other in told} - {best.name})
     return (
         f"{_tells(one)} {escape_path(best.name)} from {others[0] if len(others) == 1 else 'the other classes'}: "
-        f"{100 * best.found:.0f} % of its images are found, {100 * best.taken:.0f} % of the others taken for it"
+        f"{_percent(best.found)} % of its images are found, {_percent(best.taken)} % of the others taken for it"
         + (f"; likewise {', '.join(likewise)}" if likewise else "")
         + (f"; {more} more of the classes are told so, too" if more and len(others) > 1 else "")
     )
