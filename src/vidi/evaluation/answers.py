@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.evaluation.traits import Traits
 from vidi.files import escape_in_list, escape_path, write_whole
 from vidi.metrics.arrays import Floats, Labels
 from vidi.model_file.metadata import ModelMetadata
@@ -37,10 +38,12 @@ class Answers:
     groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
     near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
+    traits: tuple[Traits, ...] | None = None  # what each image is like beside what it shows; None: nobody looked
 
     def __post_init__(self) -> None:
         columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
         columns += [] if self.novelty is None else [self.novelty]
+        columns += [] if self.traits is None else [self.traits]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
                 f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
@@ -109,6 +112,7 @@ class Answers:
             groups=pick(self.groups),
             near_copies=tuple(self.near_copies[row] for row in kept),
             novelty=None if self.novelty is None else self.novelty[rows],
+            traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
         )
 
 

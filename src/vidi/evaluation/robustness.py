@@ -22,7 +22,7 @@ from vidi.prediction.stream import batch_size
 
 LEAST_IMAGES = 30  # of fewer every point of a curve has a range of 35 points and more
 # Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
-PIXELS, FEWEST, MOST = 3_000_000, 60, 400
+PIXELS, FEWEST, MOST = 1_500_000, 50, 300
 VARIANTS = 1 + STEPS * len(SPOILINGS)
 
 Image = NDArray[np.uint8]

@@ -1,6 +1,6 @@
 """Whether the number can be trusted: what plain numbers alone would reach, as the page says it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ class Trust:
     shortcuts: Mapping[str, Any] | None  # of check.json
     shortcut_sentence: str
     shortcut_findings: tuple[str, ...]
+    slices: Sequence[Mapping[str, Any]]  # of metrics.json
+    slice_sentence: str
     robustness: Mapping[str, Any] | None  # of metrics.json
     robustness_sentence: str
     panels: tuple[Panel, ...]
@@ -28,7 +30,7 @@ class Trust:
     @property
     def anything(self) -> bool:
         """Whether there is a section at all."""
-        return self.shortcuts is not None or self.robustness is not None
+        return self.shortcuts is not None or self.robustness is not None or bool(self.slices)
 
 
 def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
@@ -39,6 +41,7 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
     shortcuts, robustness = files.check.get("shortcuts"), files.metrics.get("robustness")
+    slices = files.metrics.get("slices") or []
     strips = {} if example is None or files.model is None else make_strips(example, files.model.metadata.framing)
     return Trust(
         shortcuts=shortcuts,
@@ -46,10 +49,33 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
         shortcut_findings=tuple(
             finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
         ),
+        slices=slices,
+        slice_sentence=explain_slices(slices),
         robustness=robustness,
         robustness_sentence="" if robustness is None else explain_robustness(robustness),
         panels=() if robustness is None else draw_panels(robustness, strips),
     )
+
+
+def explain_slices(slices: Sequence[Mapping[str, Any]]) -> str:
+    """The part of the images that fares worst, and whether that is more than chance.
+
+    Args:
+        slices: the section of metrics.json.
+    """
+    if not slices:
+        return ""
+    looked = f"{len(slices):,} parts of the test images were looked at."
+    worse = sorted((one for one in slices if one["worse"]), key=lambda one: one["accuracy"]["value"])
+    if not worse:
+        return f"{looked} None is clearly worse than the rest: the differences can be chance."
+    first = worse[0]
+    sentence = (
+        f"{looked} It is worse where {first['by']} is “{first['name']}”: {percent(first['accuracy']['value'])} right, "
+        f"{percent(first['others']['value'])} elsewhere."
+    )
+    more = len(worse) - 1
+    return sentence if not more else f"{sentence} {more} more of them {'is' if more == 1 else 'are'} clearly worse."
 
 
 def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:

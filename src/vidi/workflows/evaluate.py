@@ -18,10 +18,13 @@ from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column, write_predi
 from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
@@ -163,12 +166,14 @@ def _answer(
     """The model's answers about every image that may be scored; the account is completed."""
     labels, learnt = dataset.labels(), _digests_learnt_from(predictor)
     scored = parts_to_score(dataset, request.data.parts)
-    rows, probabilities, digests, novelty = [], [], [], []
+    rows: list[int] = []
+    answered: list[tuple[Answer, Prediction]] = []
     stream = predictor.predict_files(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
         options=decode_options(request.data),
         workers=request.workers,
+        measure=measure_traits,
     )
     for done, (row, answer) in enumerate(zip(scored, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(scored):
@@ -179,9 +184,7 @@ def _answer(
             account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
         elif answer.prediction is not None:
             rows.append(row)
-            probabilities.append(answer.prediction.probabilities)
-            digests.append(answer.digest)
-            novelty.append(answer.prediction.novelty)
+            answered.append((answer, answer.prediction))
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
@@ -190,12 +193,16 @@ def _answer(
         classes=predictor.classes,
         paths=tuple(image.path for image in images),
         truths=tuple(match.names[labels[row]] for row in rows),
-        probabilities=np.array(probabilities, dtype=np.float32),
+        probabilities=np.array([said.probabilities for _, said in answered], dtype=np.float32),
         parts=tuple(scored[row] for row in rows),
-        digests=tuple(digests),
+        digests=tuple(answer.digest for answer, _ in answered),
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
-        novelty=as_column(novelty),
+        novelty=as_column([said.novelty for _, said in answered]),
+        traits=tuple(
+            traits_of(answer, image, class_name=dataset.classes[image.label])
+            for image, (answer, _) in zip(images, answered, strict=True)
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, as_column, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
@@ -154,7 +155,10 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
     rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
     images, records = prepared.dataset.images, prepared.check.records
     stream = predictor.predict_files(
-        [images[row].path for row in rows], store=prepared.dataset.store, options=decode_options(prepared.request)
+        [images[row].path for row in rows],
+        store=prepared.dataset.store,
+        options=decode_options(prepared.request),
+        measure=measure_traits,
     )
     seen, lost = [], []
     for row, answer in zip(rows, stream, strict=True):
@@ -181,6 +185,7 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
         near_copies=tuple(row in suspect for row, _, _ in seen),
         novelty=as_column([said.novelty for _, _, said in seen]),
+        traits=tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
     )
     return answers, lost
 

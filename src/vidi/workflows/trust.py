@@ -1,10 +1,11 @@
-"""Whether a test figure can be trusted: what becomes of it when the images get worse."""
+"""Whether a test figure can be trusted: where it is lower, and what becomes of it when the images get worse."""
 
 import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
-from vidi.evaluation.robustness import NotMeasured, measure_robustness
+from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.scores import number_groups
+from vidi.evaluation.slices import evaluate_slices
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
@@ -26,7 +27,7 @@ def measure_trust(
     wanted: bool = True,
     events: Events = SILENCE,
 ) -> dict[str, object]:
-    """The section `robustness` of metrics.json.
+    """The sections `slices` and `robustness` of metrics.json.
 
     Args:
         predictor: the model file.
@@ -36,25 +37,19 @@ def measure_trust(
         seed: of what is drawn by lot.
         deadline: when everything must be done; None: there is time.
         workers: decoding threads.
-        wanted: False leaves it out.
-        events: told where it is left out for want of time.
+        wanted: False leaves robustness out.
+        events: told where that is left out for want of time.
     """
-    if not wanted:
-        return {"robustness": NotMeasured("off").as_json()}
-    rows = np.flatnonzero((np.array(answers.parts) == TEST) & (answers.labels >= 0))
-    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
-    until = None if deadline is None else deadline.earlier(SECONDS_FOR_REPORT)
-    found = measure_robustness(
-        predictor,
-        [answers.paths[row] for row in rows.tolist()],
-        answers.labels[rows],
-        groups[rows],
-        store=store,
-        options=options,
-        seed=seed,
-        until=until,
-        workers=workers,
-    )
-    if isinstance(found, NotMeasured) and found.reason == "time":
+    known = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
+    slices = [one.as_json() for one in evaluate_slices(known, seed=seed)]
+    found: Robustness | NotMeasured = NotMeasured("off")
+    if wanted:
+        found = measure_robustness(
+            predictor, known.paths, known.labels,
+            number_groups(known.groups if any(known.groups) else None, len(known.paths)),
+            store=store, options=options, seed=seed, workers=workers,
+            until=None if deadline is None else deadline.earlier(SECONDS_FOR_REPORT),
+        )  # fmt: skip
+    if found == NotMeasured("time"):
         events.say("robustness: left out, no time was left; `vidi evaluate` measures it")
-    return {"robustness": found.as_json()}
+    return {"slices": slices, "robustness": found.as_json()}
