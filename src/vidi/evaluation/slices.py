@@ -74,8 +74,8 @@ def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
 def _divide(traits: Sequence[Traits], truths: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Every slice that is large enough: what divides, which part, and (images,) bool."""
     sides = np.array([np.sqrt(one.size[0] * one.size[1]) for one in traits])
-    yield from _by_number("size", sides, unit=" pixels (root of height × width)")
-    yield from _by_number("brightness", np.array([one.brightness for one in traits]), unit=" of 255")
+    yield from _by_number("size, pixels of the mean side", sides)
+    yield from _by_number("brightness, of 255", np.array([one.brightness for one in traits]))
     yield from _by_kind("source", [one.source for one in traits], truths)
     yield from _by_kind("camera", [one.camera for one in traits], truths)
     tables = [dict(one.columns) for one in traits]
@@ -88,7 +88,7 @@ def _divide(traits: Sequence[Traits], truths: Sequence[str]) -> Iterator[tuple[s
             yield from _by_kind(column, texts, truths)
 
 
-def _by_number(by: str, values: NDArray[np.float64], *, unit: str = "") -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+def _by_number(by: str, values: NDArray[np.float64]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Four parts of equal count where the values differ enough; equal values stay together."""
     known = values[~np.isnan(values)]
     if not len(known) or (known.min() > 0 and known.max() < LEAST_SPREAD * known.min()):
@@ -99,22 +99,21 @@ def _by_number(by: str, values: NDArray[np.float64], *, unit: str = "") -> Itera
     for number in range(len(edges) + 1):
         inside = (part == number) & ~np.isnan(values)
         if _is_enough(inside):
-            yield by, _range(edges, number, unit), inside
+            yield by, _range(edges, number), inside
 
 
-def _range(edges: NDArray[np.float64], number: int, unit: str) -> str:
+def _range(edges: NDArray[np.float64], number: int) -> str:
+    texts = [f"{edge:.3g}" if abs(edge) < 1_000 else f"{edge:,.0f}" for edge in edges.tolist()]
     if number == 0:
-        return f"up to {edges[0]:.4g}{unit}"
-    if number == len(edges):
-        return f"over {edges[-1]:.4g}{unit}"
-    return f"over {edges[number - 1]:.4g} to {edges[number]:.4g}{unit}"
+        return f"up to {texts[0]}"
+    return f"over {texts[-1]}" if number == len(texts) else f"over {texts[number - 1]} to {texts[number]}"
 
 
 def _by_kind(by: str, texts: Sequence[str], truths: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """One part for each text, unless the texts are but other names of the classes, or names of single images."""
+    """One part for each text, unless the texts are but other names of the classes."""
     kinds = np.array(texts)
     names, counts = np.unique(kinds, return_counts=True)
-    if len(names) < 2 or len(set(zip(texts, truths, strict=True))) == len(names) >= len(set(truths)):
+    if len(names) < 2 or len(set(zip(texts, truths, strict=True))) == len(names) == len(set(truths)):
         return
     largest = names[np.argsort(-counts, kind="stable")[:MOST_SLICES]]
     for name in sorted(largest.tolist()):

@@ -25,10 +25,10 @@ def worse_by_chance(right: NDArray[np.bool_], inside: NDArray[np.bool_], groups:
     >>> round(worse_by_chance(right, inside, np.arange(10)), 6)
     0.003968
     """
-    from scipy.stats import fisher_exact, t
+    from scipy.stats import hypergeom, t
 
-    counts = [_worth(right[side], groups[side]) for side in (inside, ~inside)]
-    exact = float(fisher_exact(counts, alternative="less").pvalue)
+    (hits, count), (others_hits, others) = (_worth(right[side], groups[side]) for side in (inside, ~inside))
+    exact = float(hypergeom.cdf(hits, count + others, hits + others_hits, count))
     if len(np.unique(groups)) == len(groups):
         return exact
     influence = np.where(
@@ -43,12 +43,11 @@ def worse_by_chance(right: NDArray[np.bool_], inside: NDArray[np.bool_], groups:
     return max(exact, float(t.cdf(difference / spread, freedom)))
 
 
-def _worth(right: NDArray[np.bool_], groups: Counts) -> list[int]:
-    """How many images were right and wrong, in images that stand for themselves (Kish's effective number)."""
+def _worth(right: NDArray[np.bool_], groups: Counts) -> tuple[int, int]:
+    """How many images were right, of how many, in images that stand for themselves (Kish's effective number)."""
     sizes = np.unique(groups, return_counts=True)[1]
     units = len(right) ** 2 / float((sizes.astype(np.float64) ** 2).sum())
-    hits = round(units * float(right.mean()))
-    return [hits, max(0, round(units) - hits)]
+    return round(units * float(right.mean())), round(units)
 
 
 def adjust_for_looks(chances: Sequence[float]) -> Floats:

@@ -70,10 +70,8 @@ def explain_slices(slices: Sequence[Mapping[str, Any]]) -> str:
     if not worse:
         return f"{looked} None is clearly worse than the rest: the differences can be chance."
     first = worse[0]
-    sentence = (
-        f"{looked} It is worse where {first['by']} is “{first['name']}”: {percent(first['accuracy']['value'])} right, "
-        f"{percent(first['others']['value'])} elsewhere."
-    )
+    rates = f"{percent(first['accuracy']['value'])} right, {percent(first['others']['value'])} elsewhere"
+    sentence = f"{looked} It is worse where {first['by'].partition(',')[0]} is “{first['name']}”: {rates}."
     more = len(worse) - 1
     return sentence if not more else f"{sentence} {more} more of them {'is' if more == 1 else 'are'} clearly worse."
 

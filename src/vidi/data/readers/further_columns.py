@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 MOST_KINDS = 50  # different texts of a column; one with more, a name or a caption, divides nothing
 LONGEST_TEXT = 60  # signs
-SURELY_AN_ID = 200  # different numbers; where that is also more than half of the rows, they count the images
+MOST_NUMBERS = 2_000  # different whole numbers that are waited for
 DIGITS = 3  # significant ones of a number
 
 Pairs = tuple[tuple[str, str], ...]
@@ -17,11 +17,16 @@ class _Seen:
     rows: int = 0
     kinds: set[str] = field(default_factory=set)
     all_numbers: bool = True
+    all_whole: bool = True
 
-    def has_too_many(self) -> bool:
-        """Whether it is a name or a caption, or counts the images: nothing that divides them."""
+    def names_images(self) -> bool:
+        """Whether it is a name, a caption or a number of its own for each image: nothing that divides them."""
         count = len(self.kinds)
-        return count > MOST_KINDS and (not self.all_numbers or (count > SURELY_AN_ID and count > self.rows / 2))
+        return count > MOST_KINDS and (not self.all_numbers or (self.all_whole and count > self.rows / 2))
+
+    def is_hopeless(self) -> bool:
+        """Whether that is sure already, while rows still come; numbers that count may yet repeat."""
+        return self.names_images() and (not self.all_numbers or len(self.kinds) > MOST_NUMBERS)
 
 
 class FurtherColumns:
@@ -44,8 +49,12 @@ class FurtherColumns:
 
     def useful(self, kept: Pairs) -> Pairs:
         """The same without the columns that turned out to hold too many texts, or only one."""
-        useful = tuple(pair for pair in kept if pair[0] not in self._dropped and len(self._seen[pair[0]].kinds) > 1)
+        useful = tuple(pair for pair in kept if self._is_useful(pair[0]))
         return self._rows.setdefault(useful, useful)
+
+    def _is_useful(self, name: str) -> bool:
+        seen = self._seen[name]
+        return name not in self._dropped and len(seen.kinds) > 1 and not seen.names_images()
 
     def _divides(self, name: str, text: str) -> bool:
         """Count the text; false where the column is let go for it."""
@@ -53,7 +62,8 @@ class FurtherColumns:
         seen.rows += 1
         seen.kinds.add(text)
         seen.all_numbers = seen.all_numbers and is_number(text)
-        if len(text) > LONGEST_TEXT or seen.has_too_many():
+        seen.all_whole = seen.all_whole and text.isdecimal()
+        if len(text) > LONGEST_TEXT or seen.is_hopeless():
             self._dropped.add(name)
             return False
         return True
