@@ -12,7 +12,7 @@ from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.events import SILENCE, Events
 
-SECONDS_FOR_REPORT = 2.0  # kept back for what is written after it
+SECONDS_FOR_REPORT = 3.0  # kept back for what is written after it
 
 
 def measure_trust(
