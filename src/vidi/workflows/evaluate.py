@@ -93,24 +93,14 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     predictor = Predictor.load(request.model)
     dataset = read_source(request.data)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
-    account = Account(
-        set_aside=list(dataset.account.set_aside),
-        refused=list(dataset.account.refused),
-        ignored=list(dataset.account.ignored),
-    )
+    account = _account_of(dataset)
     answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
     figures = evaluate_parts(answers, seed=request.seed)
     for sentence in match.remarks(Counter(answers.truths)):
         events.say(sentence)
     folder = _open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
-    run = predictor.model.path.parent
-    uses = record_use(
-        run if (run / SPLITS).exists() else folder,
-        images=digest_of_images(answers.digests),
-        model_id=predictor.model.model_id,
-        date=datetime.now(UTC),
-    )
+    uses = _count_use(folder, predictor, answers)
     about = {
         **_about(predictor, dataset, match),
         "verdicts": verdict_figures(answers, predictor.metadata.verdict, seed=request.seed),
@@ -137,6 +127,23 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         with_images=request.images,
     )
     return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
+
+
+def _account_of(dataset: Dataset) -> Account:
+    """What the scan said of the files, to be completed."""
+    scan = dataset.account
+    return Account(set_aside=list(scan.set_aside), refused=list(scan.refused), ignored=list(scan.ignored))
+
+
+def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:
+    """How often these images were used by now; counted in the model's run, where it lies in one."""
+    run = predictor.model.path.parent
+    return record_use(
+        run if (run / SPLITS).exists() else folder,
+        images=digest_of_images(answers.digests),
+        model_id=predictor.model.model_id,
+        date=datetime.now(UTC),
+    )
 
 
 def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:

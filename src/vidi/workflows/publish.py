@@ -91,15 +91,9 @@ def publish_finished(
     model = Predictor.load(scored).model
     about = {
         "model": name_model(model, run=folder.name),
-        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
-        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+        **_describe_origin(prepared, trained, model),
         "verdicts": verdict_figures(answers, calibrated.limits, seed=trained.recipe.seed),
         "account": account.as_json(),
-        "split": {
-            "leaks": [leak.sentence for leak in prepared.split.leaks],
-            "untested_classes": list(prepared.split.untested_classes),
-        },
-        "training": describe_training(trained),
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
         **measure_trust(
@@ -122,6 +116,19 @@ def publish_finished(
     store = prepared.dataset.store
     write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
     return Published(test=test, refused=len(account.refused))
+
+
+def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
+    """Where a model's figures come from, for metrics.json: data, split, training and calibration."""
+    return {
+        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
+        "split": {
+            "leaks": [leak.sentence for leak in prepared.split.leaks],
+            "untested_classes": list(prepared.split.untested_classes),
+        },
+        "training": describe_training(trained),
+        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+    }
 
 
 def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
