@@ -14,6 +14,7 @@ BENCHES = {
     "engine": "bench.engine",
     "unknown": "bench.unknown",
     "promises": "bench.promises",
+    "shortcuts": "bench.shortcuts",
     "label_errors": "bench.label_errors",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",

@@ -40,7 +40,7 @@ def describe_surface(records: Sequence[ImageRecord], prints: Fingerprints) -> di
         colour differences of each), `border` (4 % of the side: grey mean and spread, colours of each side),
         `colour` (mean grey, two mean colour differences, darkest and brightest grey).
     """
-    grey, colour = prints.grey.astype(np.float64), prints.colour.astype(np.float64)
+    grey, colour = prints.grey.astype(np.float32), prints.colour.astype(np.float32)
     return {
         "file": _of_file(records),
         "dimensions": _of_dimensions(records),
@@ -88,9 +88,9 @@ def corner_detail(prints: Fingerprints) -> Floats:
     Returns:
         (images, 144) float: four corners of an eighth of the side, 6 x 6 pixels each.
     """
-    fine = _detail(prints.grey.astype(np.float32))
-    ends = (slice(None, CORNER), slice(-CORNER, None))
-    return np.concatenate([_flat(fine[:, rows, columns]) for rows, columns in product(ends, ends)], axis=1)
+    padded = np.pad(prints.grey, ((0, 0), (2, 2), (2, 2)), mode="edge")
+    ends = (slice(None, CORNER + 4), slice(-CORNER - 4, None))
+    return np.concatenate([_detail(padded[:, rows, columns]) for rows, columns in product(ends, ends)], axis=1)
 
 
 def middle_detail(prints: Fingerprints) -> Floats:
@@ -103,18 +103,20 @@ def middle_detail(prints: Fingerprints) -> Floats:
         (images, 144) float: the middle half of the side, 12 x 12 pixels.
     """
     halved = prints.grey.reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean(axis=(2, 4), dtype=np.float32)
-    edge = (SIDE // 2 - 2 * CORNER) // 2
-    return _flat(_detail(halved)[:, edge:-edge, edge:-edge])
+    edge = (SIDE // 2 - 2 * CORNER) // 2 - 2
+    return _detail(halved[:, edge:-edge, edge:-edge])
 
 
-def _detail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Grey levels above the mean of the 5 x 5 pixels around, cut at ± 32."""
-    side = grey.shape[1]
-    padded = np.pad(grey, ((0, 0), (2, 2), (2, 2)), mode="edge")
-    rows = np.sum([padded[:, shift : shift + side] for shift in range(5)], axis=0)
-    around = np.sum([rows[:, :, shift : shift + side] for shift in range(5)], axis=0) / 25
-    fine: NDArray[np.float32] = np.clip(grey - around, -MOST_DETAIL, MOST_DETAIL)
-    return fine
+def _detail(block: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Grey levels above the mean of the 5 x 5 pixels around, cut at ± 32, of all but the two outermost pixels; flat."""
+    grey = block.astype(np.float32)
+    inner = grey[:, 2:-2, 2:-2]
+    side = inner.shape[1]
+    around = np.zeros_like(inner)
+    for down, right in product(range(5), range(5)):
+        around += grey[:, down : down + side, right : right + side]
+    fine: NDArray[np.float32] = np.clip(inner - around / 25, -MOST_DETAIL, MOST_DETAIL)
+    return fine.reshape(len(fine), -1)
 
 
 def _of_colour(prints: Fingerprints, grey: Floats, colour: Floats) -> Floats:
@@ -122,5 +124,5 @@ def _of_colour(prints: Fingerprints, grey: Floats, colour: Floats) -> Floats:
     return np.column_stack([prints.brightness, colour.mean(axis=(2, 3)), darkest, brightest])
 
 
-def _flat(pixels: Floats) -> NDArray[np.float64]:
-    return pixels.reshape(len(pixels), -1).astype(np.float64, copy=False)
+def _flat(pixels: Floats) -> Floats:
+    return pixels.reshape(len(pixels), -1)
