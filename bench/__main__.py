@@ -16,6 +16,7 @@ BENCHES = {
     "unknown": "bench.unknown",
     "promises": "bench.promises",
     "operating_points": "bench.operating_points",
+    "shortcuts": "bench.shortcuts",
     "label_errors": "bench.label_errors",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.data.on_disk import IMAGE, put, shown
+from tests.draw import class_folders
 
 from vidi.data.read import read_dataset
+from vidi.data.readers.further_columns import FurtherColumns
 from vidi.errors import DataError
 
 ROWS = [("a.png", "cat"), ("b.png", "dog"), ("sub/c.png", "cat")]
@@ -272,3 +274,27 @@ def test_rows_that_name_an_image_again_are_put_together(tmp_path):
 
     assert len(dataset.images) == 3
     assert "1 rows name an image again; their classes were put together" in dataset.notes
+
+
+def test_further_columns_are_kept_where_figures_can_be_given_by_them(tmp_path):
+    class_folders(tmp_path, each=40)
+    rows = ["path,label,light,age,caption,constant,id"]
+    for number, path in enumerate(sorted(tmp_path.rglob("*.png"))):
+        name = path.relative_to(tmp_path).as_posix()
+        light = ("day", "night")[number % 2]
+        rows.append(f"{name},{path.parent.name},{light},{20.123 + number},a {number} long caption,same,{number:05}")
+    (tmp_path / "images.csv").write_text("\n".join(rows))
+
+    images = read_dataset(str(tmp_path / "images.csv")).images
+
+    assert {name for image in images for name, _ in image.columns} == {"light", "age"}
+    assert dict(images[3].columns)["light"] == "night"
+    assert dict(images[3].columns)["age"] == "23.1"
+    assert images[0].columns[0] is images[2].columns[0]  # one copy, however many rows
+
+
+def test_numbers_that_only_count_the_images_are_let_go():
+    columns = FurtherColumns()
+    kept = [columns.keep((("id", str(number)), ("age", str(number % 70)))) for number in range(500)]
+
+    assert columns.useful(kept[0]) == (("age", "0"),)

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from tests.draw import draw, encoded
+from vidi.data.checking.surface import WORDS
 from vidi.evaluation.answers import Answers, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
+from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.robustness import Curve, Robustness
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
+from vidi.images.spoiling import SPOILINGS
+from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
@@ -64,6 +69,8 @@ def make_run(
         **promise_figures(answers, promising(classes), seed=0),
         "label_errors": {"images": 70, "listed": 2, "left_out": 1},
         "learning_curve": learning_curve(classes),
+        "slices": slices(),
+        "robustness": robustness(),
     }
     write_predictions(folder / "predictions.csv", answers, promising(classes))
     write_metrics(folder / "metrics.json", metrics_document(answers, evaluate_parts(answers), about=about))
@@ -76,7 +83,8 @@ def make_run(
         "message": "1 image is blurred",
         "paths": [[escape_path(path)] for path in named[:1]],
     }
-    (folder / "check.json").write_text(json.dumps({"account": about["account"], "findings": [finding]}))
+    check = {"account": about["account"], "findings": [finding, shortcut()], "shortcuts": shortcuts(classes)}
+    (folder / "check.json").write_text(json.dumps(check))
     return folder
 
 
@@ -132,6 +140,60 @@ def learning_curve(classes: tuple[str, ...]) -> dict[str, object]:
         "gain": gain,
         "per_class": [{"class": name, **gain} for name in classes],
         "reach": [[14, 0.4, 0.35, 0.45], [70, 0.22, 0.2, 0.25], [140, 0.19, 0.15, 0.22]],
+    }
+
+
+def slices() -> list[dict[str, object]]:
+    """Two parts of the test images, one of them clearly worse."""
+    low, high = ({"value": value, "low": value - 0.1, "high": value + 0.1, "n": 60} for value in (0.5, 0.8))
+    return [
+        {
+            "by": "brightness, of 255",
+            "name": "up to 80",
+            "accuracy": low,
+            "others": high,
+            "chance": 0.01,
+            "worse": True,
+        },
+        {"by": "light", "name": "<night>", "accuracy": high, "others": low, "chance": 1.0, "worse": False},
+    ]
+
+
+def robustness(*, lost: float = 0.3) -> dict[str, object]:
+    """A model that loses under blur, and hardly under anything else."""
+
+    return Robustness(
+        image_count=100,
+        of_count=200,
+        clean=Estimate(0.9, Interval(0.85, 0.95), 100),
+        curves=tuple(
+            Curve(
+                name,
+                tuple(
+                    Estimate(value, Interval(value - 0.05, value + 0.05), 100)
+                    for value in (0.9 - (lost if name == "blur" else 0.01) * step / 3 for step in range(1, 6))
+                ),
+            )
+            for name in SPOILINGS
+        ),
+    ).as_json()
+
+
+def shortcuts(classes: tuple[str, ...], *, accuracy: float = 0.4) -> dict[str, object]:
+    """Plain numbers that tell little."""
+    best = [{"class": classes[0], "found": 0.5, "taken": 0.3}]
+    row = {"accuracy": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05, "best_told": best}
+    families = [{"family": family, "what": what, **row} for family, what in WORDS.items()]
+    return {"images": 70, "groups": 70, "classes": len(classes), "chance": 1 / len(classes), "families": families}
+
+
+def shortcut() -> dict[str, object]:
+    """What the check says of a shortcut."""
+    return {
+        "kind": "shortcut",
+        "severity": "warning",
+        "message": "the corners alone tell <b> from the rest",
+        "paths": [],
     }
 
 

@@ -215,3 +215,26 @@ def test_run_without_pictures_stays_without_pictures(model, tmp_path):
 def test_folder_that_is_no_run_has_no_report(tmp_path):
     with pytest.raises(UsageError, match="neither a run nor an evaluation"):
         rebuild_report(tmp_path)
+
+
+def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
+    class_folders(tmp_path / "shapes", kinds=KINDS, each=16, size=(16, 16))
+    rows = [
+        f"shapes/{kind}/{number:03}.png,{kind},{('day', 'night')[number % 2]}" for kind in KINDS for number in range(16)
+    ]
+    (tmp_path / "shapes.csv").write_text("\n".join(["path,label,light", *rows]))
+
+    evaluated = scored(model, tmp_path / "shapes.csv")
+    quick = scored(model, tmp_path / "shapes.csv", robustness=False)
+
+    metrics = metrics_of(evaluated)
+    page = Page((evaluated.folder / "report.html").read_text()).text
+    assert {one["name"]: one["accuracy"]["n"] for one in metrics["slices"] if one["by"] == "light"} == {
+        "day": 24, "night": 24,
+    }  # fmt: skip
+    assert [len(curve["accuracy"]) for curve in metrics["robustness"]["curves"]] == [5] * 9
+    assert metrics["robustness"]["clean"]["value"] == metrics["test"]["accuracy"]["value"]
+    assert "Does it hold for every kind of image?" in page
+    assert "Does it hold where images are worse?" in page
+    assert metrics_of(quick)["robustness"] == {"left_out": "off"}
+    assert metrics_of(quick)["slices"] == metrics["slices"]

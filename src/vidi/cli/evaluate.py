@@ -33,6 +33,9 @@ def evaluate(
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
     workers: options.Workers = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness/--no-robustness", help="Also answer about images made blurred, dark, turned …")
+    ] = True,
     no_images: options.NoPictures = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -50,6 +53,7 @@ def evaluate(
         renames=parse_renames(renames or []),
         workers=workers,
         images=not no_images,
+        robustness=robustness,
         output=output,
         overwrite=overwrite,
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.data.groups import join_links, links_of_equal
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+from vidi.metrics.intervals import Interval
 
 CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
 
@@ -54,6 +55,77 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldClass:
+    """How well something tells one class from all others, on images that the fit has not seen."""
+
+    name: str
+    found: float  # share of its images that are taken for it
+    taken: float  # share of the others that are
+    low: float  # lower end of the interval of `told`, at a level that counts how often was looked
+    examples: tuple[int, ...] = ()  # its images that are told most clearly, by index
+
+    @property
+    def told(self) -> float:
+        """Share of right answers, the class and the others counting the same; 0.5 is chance."""
+        return (self.found + 1 - self.taken) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """How well a family of plain numbers tells the classes apart: numbers that say nothing of what an image shows."""
+
+    family: str  # a name of `vidi.data.checking.surface.WORDS`
+    what: str  # the same in plain words
+    accuracy: float  # each class counting the same
+    interval: Interval  # its 95 % interval
+    classes: tuple[ToldClass, ...]  # the one best told first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortcuts:
+    """The outcome of the shortcut check."""
+
+    image_count: int  # that were looked at
+    group_count: int  # of images that belong together, or stand alone
+    classes: tuple[str, ...]
+    families: tuple[Shortcut, ...]
+    are_tiny: bool = False  # so small that their edge is part of what they show
+
+    @property
+    def chance(self) -> float:
+        """What an answer by lot reaches, each class counting the same."""
+        return 1 / len(self.classes)
+
+    @property
+    def middle(self) -> Shortcut:
+        """What a plain look at the middle of the image tells: no shortcut, but what the edge is compared with."""
+        return next(one for one in self.families if one.family == "middle")
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as check.json keeps them; of many classes the ten that are told best."""
+        return {
+            "images": self.image_count,
+            "groups": self.group_count,
+            "classes": len(self.classes),
+            "chance": round(self.chance, 6),
+            "families": [
+                {
+                    "family": one.family,
+                    "what": one.what,
+                    "accuracy": round(one.accuracy, 6),
+                    "low": round(one.interval.low, 6),
+                    "high": round(one.interval.high, 6),
+                    "best_told": [
+                        {"class": best.name, "found": round(best.found, 6), "taken": round(best.taken, 6)}
+                        for best in one.classes[:10]
+                    ],
+                }
+                for one in self.families
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """The outcome of a check; rows stand in the order of `dataset.images`."""
 
@@ -62,6 +134,7 @@ class CheckResult:
     findings: tuple[Finding, ...]
     account: Account
     conflicting: frozenset[int] = frozenset()  # images that stand under two labels, by index
+    shortcuts: Shortcuts | None = None  # None: too few images of two classes
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -93,4 +166,5 @@ class CheckResult:
             "schema": 1,
             "account": self.account.as_json(),
             "findings": [finding.as_json() for finding in self.findings],
+            "shortcuts": None if self.shortcuts is None else self.shortcuts.as_json(),
         }

@@ -34,6 +34,7 @@ class LabelledImage:
     group: str | None = None  # images of one group never part: one person, one animal, one burst
     part: str | None = None  # as the user's own split names it
     boxes: tuple[Box, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()  # what a table says beside: name and text; figures are given by them
 
     @property
     def label(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.evaluation.traits import Traits
 from vidi.files import escape_in_list, escape_path, write_whole
 from vidi.metrics.arrays import Floats, Labels
 from vidi.model_file.metadata import ModelMetadata
@@ -41,10 +42,11 @@ class Answers:
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
     targets: Mask | None = None  # (images, classes), where images may show several classes; `truths` then joins names
     called: Mask | None = None  # (images, classes), with `targets`: what the model calls each image
+    traits: tuple[Traits, ...] | None = None  # what each image is like beside what it shows; None: nobody looked
 
     def __post_init__(self) -> None:
         columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
-        columns += [column for column in (self.novelty, self.targets, self.called) if column is not None]
+        columns += [one for one in (self.novelty, self.targets, self.called, self.traits) if one is not None]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
                 f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
@@ -129,6 +131,7 @@ class Answers:
             novelty=None if self.novelty is None else self.novelty[rows],
             targets=None if self.targets is None else self.targets[rows],
             called=None if self.called is None else self.called[rows],
+            traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
         )
 
 

@@ -167,9 +167,9 @@ class _Units:
 
 
 def _count_units(predicted: Labels, labels: Labels, groups: Counts, *, class_count: int) -> _Units:
-    of_images, groups_of_images = _effective_weights(labels, groups, class_count)
-    of_calls, groups_of_calls = _effective_weights(predicted, groups, class_count)
-    overall, group_count = _effective_weights(np.zeros_like(labels), groups, 1)
+    of_images, groups_of_images = effective_weights(labels, groups, class_count)
+    of_calls, groups_of_calls = effective_weights(predicted, groups, class_count)
+    overall, group_count = effective_weights(np.zeros_like(labels), groups, 1)
     return _Units(
         is_grouped=int(group_count[0]) < len(labels),
         weight=float(overall[0]),
@@ -181,7 +181,7 @@ def _count_units(predicted: Labels, labels: Labels, groups: Counts, *, class_cou
     )
 
 
-def _effective_weights(columns: Labels, groups: Counts, class_count: int) -> tuple[Floats, Counts]:
+def effective_weights(columns: Labels, groups: Counts, class_count: int) -> tuple[Floats, Counts]:
     """For each class what an image of it weighs, and how many groups it has.
 
     Images of one group are taken to stand or fall together: Kish's effective size, (sum of sizes)^2 / sum of squares.

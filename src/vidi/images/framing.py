@@ -135,6 +135,18 @@ def frame_image(image: Array, framing: Framing, *, full_size: Size | None = None
     return _pad(image, framing.size)
 
 
+def reduce_to_frame(image: Array, framing: Framing) -> Array:
+    """An image as small as framing makes it, but never enlarged; framed after that, it becomes what it would become.
+
+    >>> reduce_to_frame(np.zeros((300, 400, 3), np.uint8), Framing(size=(64, 64))).shape
+    (48, 64, 3)
+    """
+    size = (image.shape[0], image.shape[1])
+    first = shrunk_size(size, framing)
+    last = first if first != size else resized_size(size, framing)
+    return resize(image, last) if last[0] <= size[0] and last[1] <= size[1] else image
+
+
 def resize(image: Array, size: Size) -> Array:
     """An image at another size (Pillow's BILINEAR: antialiased when it shrinks); itself where it has that size."""
     if image.shape[:2] == size:

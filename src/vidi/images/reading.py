@@ -46,7 +46,9 @@ class Job:
 
     store: ImageStore
     framing: Framing | None = None
+    whole_for: Framing | None = None  # without a framing: whole images, large JPEGs at the scale that serves this one
     measure: Measure | None = None  # a function of a module, so that a worker process finds it by name
+    least_side: int = MEASURED_SIDE  # pixels: a large JPEG is decoded no smaller than this for a measure
     options: DecodeOptions = DEFAULT
 
 
@@ -85,10 +87,12 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
 
 def _size_needed(job: Job, header: Header) -> tuple[int, int] | None:
     """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
+    if job.framing is None and job.whole_for is not None:
+        return scale_needed(job.whole_for, header.size)
     if job.framing is None:
         return None if job.measure is None else (MEASURED_SIDE, MEASURED_SIDE)
     height, width = scale_needed(job.framing, header.size)
-    return (height, width) if job.measure is None else (max(height, MEASURED_SIDE), max(width, MEASURED_SIDE))
+    return (height, width) if job.measure is None else (max(height, job.least_side), max(width, job.least_side))
 
 
 def _kept_image(job: Job, decoded: DecodedImage) -> Array | None:

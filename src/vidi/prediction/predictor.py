@@ -13,6 +13,7 @@ from vidi.errors import ShapeError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import frame_image
 from vidi.images.limits import DecodeOptions
+from vidi.images.reading import Measure
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
@@ -94,6 +95,7 @@ class Predictor:
         store: ImageStore | None = None,
         options: DecodeOptions = DEFAULT,
         workers: int | None = None,
+        measure: Measure | None = None,
     ) -> Iterator[Answer]:
         """Classify image files: one answer for each path, in order, as they become ready; none is left out.
 
@@ -102,6 +104,7 @@ class Predictor:
             store: where the bytes come from; the paths are files of this computer where left out.
             options: limits and rules of decoding.
             workers: threads; as many as this process has cores when left out.
+            measure: a module's function of a file's bytes and its image before framing; its array comes as `measured`.
         """
         return predict_stream(
             self.predict_framed,
@@ -110,6 +113,7 @@ class Predictor:
             paths=paths,
             options=options,
             workers=workers,
+            measure=measure,
         )
 
     def probabilities(self, images: Sequence[Image]) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ from vidi.errors import ImageError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import Job, ReadImage, read_and_finish
+from vidi.images.pool import Job, Measure, ReadImage, read_and_finish
+from vidi.images.reading import Measured
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Prediction
 
@@ -30,6 +31,8 @@ class Answer:
     error: ImageError | None
     notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
     digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
+    size: tuple[int, int] | None = None  # (height, width) of the full upright image
+    measured: Measured | None = None  # what the caller's measure gave
 
 
 Classify = Callable[[NDArray[np.uint8]], list[Prediction]]  # framed images (batch, height, width, 3) to answers
@@ -53,6 +56,7 @@ def predict_stream(
     paths: Sequence[str],
     options: DecodeOptions = DEFAULT,
     workers: int | None = None,
+    measure: Measure | None = None,
 ) -> Iterator[Answer]:
     """Classify every file of a store, one answer for each path, in order; none is left out.
 
@@ -66,8 +70,9 @@ def predict_stream(
         paths: names within the store.
         options: limits and rules of decoding.
         workers: threads; as many as this process has cores when left out.
+        measure: of each file's bytes and its image before framing; images are decoded as they are without it.
     """
-    job = Job(store=store, framing=framing, options=options)
+    job = Job(store=store, framing=framing, options=options, measure=measure, least_side=0)
     for answers in read_and_finish(
         job, paths, partial(_answer_batch, classify), together=batch_size(framing), workers=workers
     ):
@@ -84,6 +89,8 @@ def _answer_batch(classify: Classify, batch: Sequence[ReadImage]) -> list[Answer
             error=read.error,
             notes=read.notes,
             digest=read.digest,
+            size=read.size,
+            measured=read.measured,
         )
         for read in batch
     ]

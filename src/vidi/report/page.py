@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.evaluation.operating import describe_points
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
@@ -24,12 +27,13 @@ from vidi.report.drawings import (
 from vidi.report.findings import ShownFinding, choose_findings
 from vidi.report.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
 from vidi.report.layers import describe_layers
-from vidi.report.network import ShownNetwork, show_model
+from vidi.report.network import show_model
 from vidi.report.provenance import provenance
 from vidi.report.render import render_page
 from vidi.report.run_files import RunFiles, read_run
 from vidi.report.tables import class_rows, has_matrix, matrix_rows, settings
 from vidi.report.thumbnails import Thumbnail, make_thumbnails, read_small
+from vidi.report.trust import describe_trust
 
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
@@ -85,7 +89,11 @@ def write_report(
         thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
     values = page_values(files, gallery, findings)
     values["thumbnails"] = thumbnails
-    values["network"], values["example"] = _look_through(files, gallery, shown, options, with_filters=with_images)
+    image, values["example"] = _read_example(gallery, shown, options)
+    if files.model is not None:
+        layers = describe_layers(files.model, image)
+        values["network"] = show_model(files.model, layers, with_filters=with_images)
+    values["trust"] = describe_trust(files, image)
     values["with_images"] = with_images
     values["images_are_missing"] = with_images and bool(paths) and not thumbnails
     write_whole(run / REPORT, render_page("report.html", values))
@@ -157,18 +165,15 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
     return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
 
 
-def _look_through(
-    files: RunFiles, gallery: Gallery, store: ImageStore | None, options: DecodeOptions, *, with_filters: bool
-) -> tuple[ShownNetwork | None, str | None]:
-    """The network's layers, with what they see in the first sample that can be read, and its path."""
-    if files.model is None:
-        return None, None
+def _read_example(
+    gallery: Gallery, store: ImageStore | None, options: DecodeOptions
+) -> tuple[NDArray[np.uint8] | None, str | None]:
+    """The first sample that can be read, and its path: what the network's layers and worse images are shown with."""
     for sample in gallery.samples if store is not None else ():
         image = read_small(store, sample.path, digest=sample.digest, options=options) if store is not None else None
         if image is not None:
-            layers = describe_layers(files.model, image)
-            return show_model(files.model, layers, with_filters=with_filters), sample.path
-    return show_model(files.model, describe_layers(files.model, None), with_filters=with_filters), None
+            return image, sample.path
+    return None, None
 
 
 def _sentences(test: Mapping[str, Any] | None) -> dict[str, str]:

@@ -18,14 +18,18 @@ from vidi.evaluation.answers import EXTRA, TEST, Answers, as_called, as_column, 
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
 from vidi.report.page import write_report
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_for_model
 from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
+from vidi.workflows.trust import measure_trust
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -45,6 +49,7 @@ class EvaluateRequest:
     seed: int = 0  # of the resampling behind intervals
     workers: int | None = None  # decoding threads
     images: bool = True  # False: no picture in anything that is written
+    robustness: bool = True  # also on images made worse
     output: Path | None = None
     overwrite: bool = False
 
@@ -88,29 +93,29 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     predictor = Predictor.load(request.model)
     dataset = read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
-    account = Account(
-        set_aside=list(dataset.account.set_aside),
-        refused=list(dataset.account.refused),
-        ignored=list(dataset.account.ignored),
-    )
+    account = _account_of(dataset)
     answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
     figures = evaluate_parts(answers, seed=request.seed)
     for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
         events.say(sentence)
     folder = _open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
-    run = predictor.model.path.parent
-    uses = record_use(
-        run if (run / SPLITS).exists() else folder,
-        images=digest_of_images(answers.digests),
-        model_id=predictor.model.model_id,
-        date=datetime.now(UTC),
-    )
+    uses = _count_use(folder, predictor, answers)
     about = {
         **_about(predictor, dataset, match),
         **promise_figures(answers, predictor.metadata, seed=request.seed),
         "account": account.as_json(),
         "test_uses": uses,
+        **measure_trust(
+            predictor,
+            answers,
+            dataset.store,
+            options=decode_options(request.data),
+            seed=request.seed,
+            workers=request.workers,
+            wanted=request.robustness,
+            events=events,
+        ),
     }
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
@@ -122,6 +127,23 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         with_images=request.images,
     )
     return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
+
+
+def _account_of(dataset: Dataset) -> Account:
+    """What the scan said of the files, to be completed."""
+    scan = dataset.account
+    return Account(set_aside=list(scan.set_aside), refused=list(scan.refused), ignored=list(scan.ignored))
+
+
+def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:
+    """How often these images were used by now; counted in the model's run, where it lies in one."""
+    run = predictor.model.path.parent
+    return record_use(
+        run if (run / SPLITS).exists() else folder,
+        images=digest_of_images(answers.digests),
+        model_id=predictor.model.model_id,
+        date=datetime.now(UTC),
+    )
 
 
 def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
@@ -151,12 +173,14 @@ def _answer(
     """The model's answers about every image that may be scored; the account is completed."""
     learnt = _digests_learnt_from(predictor)
     scored = parts_to_score(dataset, request.data.parts)
-    rows, answered, digests = [], [], []
+    rows: list[int] = []
+    answered: list[tuple[Answer, Prediction]] = []
     stream = predictor.predict_files(
         [dataset.images[row].path for row in scored],
         store=dataset.store,
         options=decode_options(request.data),
         workers=request.workers,
+        measure=measure_traits,
     )
     for done, (row, answer) in enumerate(zip(scored, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(scored):
@@ -167,8 +191,7 @@ def _answer(
             account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
         elif answer.prediction is not None:
             rows.append(row)
-            answered.append(answer.prediction)
-            digests.append(answer.digest)
+            answered.append((answer, answer.prediction))
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
@@ -178,14 +201,20 @@ def _answer(
         classes=classes,
         paths=tuple(image.path for image in images),
         truths=name_truths(match.names, [image.labels for image in images]),
-        probabilities=np.array([said.probabilities for said in answered], dtype=np.float32),
+        probabilities=np.array([said.probabilities for _, said in answered], dtype=np.float32),
         parts=tuple(scored[row] for row in rows),
-        digests=tuple(digests),
+        digests=tuple(answer.digest for answer, _ in answered),
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
-        novelty=as_column([said.novelty for said in answered]),
+        novelty=as_column([said.novelty for _, said in answered]),
         targets=match.targets(classes, [image.labels for image in images]) if several else None,
-        called=as_called([said.decision for said in answered], classes) if several else None,
+        called=as_called([said.decision for _, said in answered], classes) if several else None,
+        traits=None
+        if several
+        else tuple(
+            traits_of(answer, image, class_name=dataset.classes[image.label])
+            for image, (answer, _) in zip(images, answered, strict=True)
+        ),
     )
 
 

@@ -24,6 +24,8 @@ CHECKPOINT = "checkpoint.safetensors"
 ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
 SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins; the rest is for writing and the report
 SECONDS_AFTER = 3.0  # what these take even where there are few images
+# Kept for answers about images made worse, where the minutes given are so many; below, they are asked if time is left.
+SECONDS_FOR_WORSE, MINUTES_WITH_WORSE = 10.0, 4.0
 # Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
 PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
@@ -132,8 +134,10 @@ def needs_folds(prepared: Prepared) -> bool:
 
 def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
     """When the main training must end, so that the fold trainings, the test and the report have their time."""
-    left = deadline.seconds_left()
-    left = max(left * SHARE_FOR_TRAINING - SECONDS_AFTER, left / 2)
+    left, after = deadline.seconds_left(), SECONDS_AFTER
+    if deadline.seconds >= 60 * MINUTES_WITH_WORSE:
+        after += SECONDS_FOR_WORSE
+    left = max(left * SHARE_FOR_TRAINING - after, left / 2)
     return Deadline.after(max(1.0, left / (1 + fold_work(prepared))))
 
 

@@ -12,9 +12,11 @@ from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, as_called, as_column, name_truths, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
+from vidi.machine import Deadline
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
@@ -33,6 +35,7 @@ from vidi.workflows.prepare import Prepared
 from vidi.workflows.request import decode_options
 from vidi.workflows.run_folder import METRICS, MODEL, PREDICTIONS
 from vidi.workflows.study import read_study
+from vidi.workflows.trust import measure_trust
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
 UNFINISHED = "training was interrupted: not calibrated, not tested"
@@ -70,6 +73,7 @@ def publish_finished(
     calibrated: Calibrated,
     *,
     with_images: bool,
+    deadline: Deadline | None = None,
     events: Events = SILENCE,
 ) -> Published:
     """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
@@ -91,17 +95,20 @@ def publish_finished(
     model = Predictor.load(scored).model
     about = {
         "model": name_model(model, run=folder.name),
-        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
-        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+        **_describe_origin(prepared, trained, model),
         **promise_figures(answers, promising, seed=trained.recipe.seed),
         "account": account.as_json(),
-        "split": {
-            "leaks": [leak.sentence for leak in prepared.split.leaks],
-            "untested_classes": list(prepared.split.untested_classes),
-        },
-        "training": describe_training(trained),
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
+        **measure_trust(
+            predictor,
+            answers,
+            prepared.dataset.store,
+            options=decode_options(prepared.request),
+            seed=trained.recipe.seed,
+            deadline=deadline,
+            events=events,
+        ),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),
@@ -116,6 +123,19 @@ def publish_finished(
     store = prepared.dataset.store
     write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
     return Published(test=test, refused=len(account.refused))
+
+
+def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
+    """Where a model's figures come from, for metrics.json: data, split, training and calibration."""
+    return {
+        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
+        "split": {
+            "leaks": [leak.sentence for leak in prepared.split.leaks],
+            "untested_classes": list(prepared.split.untested_classes),
+        },
+        "training": describe_training(trained),
+        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+    }
 
 
 def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
@@ -149,7 +169,10 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
     rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
     images, records = prepared.dataset.images, prepared.check.records
     stream = predictor.predict_files(
-        [images[row].path for row in rows], store=prepared.dataset.store, options=decode_options(prepared.request)
+        [images[row].path for row in rows],
+        store=prepared.dataset.store,
+        options=decode_options(prepared.request),
+        measure=measure_traits,
     )
     seen, lost = [], []
     for row, answer in zip(rows, stream, strict=True):
@@ -180,6 +203,9 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         novelty=as_column([said.novelty for _, _, said in seen]),
         targets=targets,
         called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
+        traits=None
+        if targets is not None
+        else tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
     )
     return answers, lost
 

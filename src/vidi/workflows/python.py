@@ -127,6 +127,7 @@ def evaluate(
     renames: Mapping[str, str] | None = None,
     overwrite: bool = False,
     images: bool = True,
+    robustness: bool = True,
 ) -> "Evaluated":
     """Score a model file on labelled images; classes are matched by name, and what it learnt from is set aside.
 
@@ -137,6 +138,7 @@ def evaluate(
         renames: a class of the data → the model's name for it.
         overwrite: replace an earlier evaluation in `output`.
         images: False leaves every picture out of what is written.
+        robustness: also ask about images made blurred, noisy, dark, turned; False is quicker.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -150,6 +152,7 @@ def evaluate(
         data=_as_request(data),
         renames=dict(renames or {}),
         images=images,
+        robustness=robustness,
         output=None if output is None else Path(output),
         overwrite=overwrite,
     )

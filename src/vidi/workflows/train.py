@@ -151,7 +151,9 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         )  # fmt: skip
         if calibration is None:  # the user stopped it
             return _unfinished(folder, prepared, trained)
-    published = publish_finished(folder, prepared, trained, calibration, with_images=request.images, events=events)
+    published = publish_finished(
+        folder, prepared, trained, calibration, with_images=request.images, deadline=deadline, events=events
+    )
     forget_members(folder, events=events)
     if not request.images:
         forget_pixels(prepared)

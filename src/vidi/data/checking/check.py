@@ -11,6 +11,7 @@ from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
 from vidi.data.checking.findings import find_conflicts, list_findings
 from vidi.data.checking.kept import Reading, find_reading, keep_reading
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
+from vidi.data.checking.shortcuts import find_shortcuts
 from vidi.data.copies.capture import group_bursts
 from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
 from vidi.data.copies.near_copies import find_near_copies
@@ -113,6 +114,7 @@ def _conclude(dataset: Dataset, reading: Reading) -> CheckResult:
         records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )
     fingerprints = unpack_fingerprints(reading.measured[:, :FINGERPRINT_BYTES])
+    result = replace(result, shortcuts=find_shortcuts(dataset, result, fingerprints))
     return replace(result, findings=list_findings(dataset, result, fingerprints))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from vidi.data.checked import CheckResult, Finding, ImageRecord, NearCopy, Severity
 from vidi.data.checking.quality import find_odd_images
+from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
 from vidi.data.groups import join_links, links_of_equal, members_of
@@ -36,6 +37,7 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *_near_copies(check),
         *_bursts(check),
         *_class_sizes(dataset, check),
+        *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
         *find_odd_images(check, fingerprints),
         *_notes(check),
         *(Finding("source", "note", sentence) for sentence in dataset.notes),

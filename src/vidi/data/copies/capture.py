@@ -40,6 +40,23 @@ def read_capture(data: bytes) -> Capture | None:
     return hashlib.sha256(camera.encode()).hexdigest()[:16], seconds
 
 
+def read_camera(data: bytes) -> str:
+    """Maker and model of the camera that an image file names, empty where it names none; never its serial number.
+
+    Args:
+        data: the bytes of an image file.
+    """
+    block = _exif_block(data)
+    if block is None:
+        return ""
+    try:
+        fields = _read_fields(block)
+    except (struct.error, ValueError, UnicodeError):
+        return ""
+    maker, model = (" ".join(fields.get(tag, "").split()) for tag in (_MAKE, _MODEL))
+    return model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}"
+
+
 def group_bursts(captures: Sequence[Capture | None]) -> list[str | None]:
     """A key for each image, equal for images of one burst; None for those that stand alone.
 

@@ -74,6 +74,12 @@ class Fingerprints:
     contrast: NDArray[np.float32]  # (images,) standard deviation of the grey levels
     sharpness: NDArray[np.float32]  # (images,) standard deviation of the Laplacian at working size
 
+    def only(self, rows: NDArray[np.int64]) -> "Fingerprints":
+        """Those of some images, in the order of their indexes `rows`."""
+        return Fingerprints(
+            self.grey[rows], self.colour[rows], self.brightness[rows], self.contrast[rows], self.sharpness[rows]
+        )
+
 
 def unpack_fingerprints(packed: Array) -> Fingerprints:
     """Take packed fingerprints apart.

@@ -14,6 +14,7 @@ from vidi.errors import DataError
 from vidi.files import escape_path
 
 MOST_LINE_BYTES = 1_000_000
+MOST_OTHERS = 12  # further columns that are read, the first ones
 _DELIMITERS = (",", ";", "\t", "|")
 # By role, the names that public data sets use for the column; the first that is there is taken.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +44,7 @@ class Row:
     part: str  # as it stands there
     group: str
     shows_none: bool = False  # every class has a column, and all of them say no
+    others: tuple[tuple[str, str], ...] = ()  # every further column and its text, where there is some
 
 
 def read_rows(stream: BinaryIO, name: str, *, multi_label: bool = False) -> Iterator[Row]:
@@ -152,6 +154,9 @@ def _csv_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator
         header = next(reader, [])
         columns = find_columns(header, name, multi_label=multi_label)
         classes = class_columns(header, columns, name)
+        taken = {*columns.values(), *classes.values()}
+        others = [index for index, column in enumerate(header) if column.strip() and index not in taken]
+        named = [(header[index].strip(), index) for index in others[:MOST_OTHERS]]
         while True:
             line = header_line + reader.line_num
             cells = next(reader, None)
@@ -161,12 +166,20 @@ def _csv_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator
                 continue
             if len(cells) != len(header):
                 raise _bad_line(name, line, f"it has {len(cells)} cells, but the first line {len(header)} columns")
-            yield _csv_row(line, cells, columns, classes, name)
+            yield _csv_row(line, cells, columns, classes, name, others=named)
     except csv.Error as error:
         raise _bad_line(name, line, f"it cannot be read ({error})") from error
 
 
-def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], classes: Mapping[str, int], name: str) -> Row:
+def _csv_row(
+    line: int,
+    cells: Sequence[str],
+    columns: Mapping[str, int],
+    classes: Mapping[str, int],
+    name: str,
+    *,
+    others: Sequence[tuple[str, int]],
+) -> Row:
     values = {role: cells[column].strip() for role, column in columns.items()}
     if not values["path"]:
         raise _bad_line(name, line, "its path is empty")
@@ -175,7 +188,8 @@ def _csv_row(line: int, cells: Sequence[str], columns: Mapping[str, int], classe
     else:
         labels = tuple(label for part in values["label"].split("|") if (label := part.strip()))
     shows_none = bool(classes) and not labels
-    return Row(line, values["path"], labels, values.get("part", ""), values.get("group", ""), shows_none)
+    further = tuple((column, text) for column, index in others if (text := cells[index].strip()))
+    return Row(line, values["path"], labels, values.get("part", ""), values.get("group", ""), shows_none, further)
 
 
 def _delimiter(header: str, name: str) -> str:
@@ -226,7 +240,9 @@ def _json_row(
     if not all(isinstance(one, str | int | float) for one in labels):
         raise _bad_line(name, line, f"its {columns['label']!r} is neither a name nor a list of names")
     texts = tuple(text for one in labels if (text := str(one).strip()))
-    return Row(line, path, texts, part, group)
+    further = [(key, value) for key, value in row.items() if key not in columns.values()][:MOST_OTHERS]
+    others = tuple((key, str(value).strip()) for key, value in further if isinstance(value, str | int | float))
+    return Row(line, path, texts, part, group, others=tuple(pair for pair in others if pair[1]))
 
 
 def _text_lines(stream: BinaryIO, name: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vidi.data.dataset import LabelledImage
 from vidi.data.readers.class_names import order_names
+from vidi.data.readers.further_columns import FurtherColumns
 from vidi.data.readers.parts import PARTS, folder_part, part_named
 from vidi.data.readers.rows import Row, read_rows
 from vidi.data.readers.source import Reading, Source
@@ -88,6 +89,7 @@ class _Named:
     part: str | None
     group: str | None
     shows_none: bool
+    columns: tuple[tuple[str, str], ...]
 
 
 def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Reading:
@@ -95,6 +97,7 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
     images: dict[str, _Named] = {}
     refused: dict[str, Entry] = {}
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # one copy of each name, however many rows
+    columns = FurtherColumns()
     repeated = 0
     for path, table_part in tables:
         files = NamedFiles(source, posixpath.dirname(path))
@@ -107,8 +110,9 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
                 repeated += 1
                 images[found].labels = tuple(dict.fromkeys(images[found].labels + labels))
             else:
-                images[found] = _Named(labels, _part(row, path) or table_part, row.group or None, row.shows_none)
-    reading = _as_reading(images)
+                part = _part(row, path) or table_part
+                images[found] = _Named(labels, part, row.group or None, row.shows_none, columns.keep(row.others))
+    reading = _as_reading(images, columns)
     reading.refused = list(refused.values())
     if repeated:
         reading.notes.append(f"{repeated:,} rows name an image again; their classes were put together")
@@ -122,7 +126,7 @@ def _rows(source: Source, path: str) -> Iterator[Row]:
         yield from read_rows(stream, path, multi_label=source.multi_label)
 
 
-def _as_reading(images: dict[str, _Named]) -> Reading:
+def _as_reading(images: dict[str, _Named], columns: FurtherColumns) -> Reading:
     """The images with class indexes in place of names."""
     classes = order_names(itertools.chain.from_iterable(named.labels for named in images.values()))
     numbered = bool(classes) and all(name.isascii() and name.isdigit() for name in classes)
@@ -133,7 +137,8 @@ def _as_reading(images: dict[str, _Named]) -> Reading:
         if named.labels not in shared:
             shared[named.labels] = frozenset(index[name] for name in named.labels)
         if named.labels or named.shows_none:
-            reading.images.append(LabelledImage(path, shared[named.labels], named.group, named.part))
+            further = columns.useful(named.columns)
+            reading.images.append(LabelledImage(path, shared[named.labels], named.group, named.part, columns=further))
         else:
             reading.set_aside.append(Entry(path, "no-label", "Its row names no class."))
     return reading

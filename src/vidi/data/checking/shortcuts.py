@@ -1,0 +1,234 @@
+"""The shortcut check: can the file, its size, its edge or its mean colour alone tell what an image shows?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.checked import CheckResult, Finding, ImageRecord, Shortcut, Shortcuts, ToldClass
+from vidi.data.checking.surface import WORDS, corner_detail, describe_surface, middle_detail
+from vidi.data.copies.fingerprint import Fingerprints
+from vidi.data.dataset import Dataset
+from vidi.data.groups import join_links, links_of_equal
+from vidi.files import escape_path
+from vidi.machine import one_matrix_thread
+from vidi.metrics.additive import cross_fitted_scores, deal_groups, standard_columns, step_columns
+from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
+
+MOST_LOOKED_AT = 3_000  # images; more would tell no more
+LEAST_OF_CLASS = 10  # images: below it a class is left out
+MOST_CLASSES = 200  # those with the most images
+DOUBT = 2.0  # images' worth, in every step: one image alone must not decide
+DOUBT_IN_DETAIL = 0.25  # of all images, in every pixel: only what many of them share counts
+MOST_EXAMPLES = 6  # images shown of a class that is told by a shortcut
+
+# When a family of numbers is called a shortcut (`python -m bench shortcuts`). Of the way from chance to always right,
+# as measured and at its interval's lower end: on sets without a planted one all numbers together go up to 0.68 of it.
+MOST_OF_THE_WAY, SURELY_OF_THE_WAY = 0.8, 0.7
+# For one class against the others, right answers with both sides counting the same: on these sets a family reaches
+# at most 0.81 where the middle of the image tells less, fine detail of a corner at most 0.61.
+LIMITS, LIMITS_IN_DETAIL = (0.9, 0.8), (0.8, 0.7)
+TINY_SIDE = 16  # pixels: below it a corner, an eighth of the side, is not two pixels wide
+EDGES = ("corners", "border", "detail")  # where what is shown fills the image, they tell something, the middle more
+
+
+def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> Shortcuts | None:
+    """How well each family of plain numbers tells the classes apart, on images that the fit has not seen.
+
+    Test images of the user's own split are not looked at. Images that belong together are fitted or asked together.
+
+    Args:
+        dataset: the images; those with several classes are left out.
+        check: their records and links.
+        fingerprints: one row for each image.
+
+    Returns:
+        None where there are not two classes with ten images.
+    """
+    rows, labels, names = _choose_rows(dataset, check)
+    if len(names) < 2:
+        return None
+    links = [*links_of_equal(image.group for image in dataset.images), *check.exact_links, *check.near_links]
+    groups = join_links(len(dataset.images), [*links, *check.capture_links])[rows]
+    columns, masks, doubts = _columns_of(
+        [check.records[row] for row in rows.tolist()],
+        fingerprints.only(rows),
+        doubt_in_detail=DOUBT_IN_DETAIL * len(rows),
+    )
+    folds = deal_groups(labels, groups, random=np.random.default_rng(0))
+    with one_matrix_thread():
+        results = cross_fitted_scores(columns, labels, folds, masks, penalties=doubts)
+    looks = len(results) * (1 + len(names))
+    return Shortcuts(
+        image_count=len(rows),
+        group_count=len(np.unique(groups)),
+        classes=tuple(names),
+        are_tiny=bool(np.median([min(check.records[row].size) for row in rows.tolist()]) < TINY_SIDE),
+        families=tuple(
+            _judge(
+                family, scores, scores > limits, labels, groups, names=names, rows=rows, level=1 - (1 - LEVEL) / looks
+            )
+            for family, (scores, limits) in zip(WORDS, results, strict=True)
+        ),
+    )
+
+
+def _columns_of(
+    records: Sequence[ImageRecord], prints: Fingerprints, *, doubt_in_detail: float
+) -> tuple[NDArray[np.float32], list[NDArray[np.bool_]], Floats]:
+    """All columns, which of them each family of `WORDS` may use, and how much each is doubted."""
+    surface = describe_surface(records, prints)
+    steps, owners = step_columns(np.concatenate([*surface.values()], axis=1))
+    names = np.repeat(list(surface), [values.shape[1] for values in surface.values()])[owners]
+    fine = {"detail": corner_detail(prints), "middle": middle_detail(prints)}
+    details = standard_columns(np.concatenate([*fine.values()], axis=1))
+    names = np.append(names, np.repeat(list(fine), [values.shape[1] for values in fine.values()]))
+    masks = [names != "middle" if family == "together" else names == family for family in WORDS]
+    doubts = np.append(np.full(steps.shape[1], DOUBT), np.full(details.shape[1], doubt_in_detail))
+    return np.append(steps, details, axis=1), masks, doubts
+
+
+def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Labels, list[str]]:
+    """The images that are looked at, the number of each one's class among those that are large enough, their names."""
+    usable = check.usable
+    rows = np.array(
+        [
+            index
+            for index, image in enumerate(dataset.images)
+            if usable[index] and len(image.labels) == 1 and image.part in (None, "train")
+        ],
+        dtype=np.int64,
+    )
+    if len(rows) > MOST_LOOKED_AT:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_LOOKED_AT, replace=False))
+    shown = np.array([dataset.images[row].label for row in rows.tolist()], dtype=np.int64)
+    sizes = np.bincount(shown, minlength=len(dataset.classes))
+    largest = np.argsort(-sizes, kind="stable")[:MOST_CLASSES]
+    kept = np.sort(largest[sizes[largest] >= LEAST_OF_CLASS])
+    is_kept = np.isin(shown, kept)
+    return rows[is_kept], np.searchsorted(kept, shown[is_kept]), [dataset.classes[index] for index in kept.tolist()]
+
+
+def _judge(
+    family: str,
+    scores: Floats,
+    told: NDArray[np.bool_],
+    labels: Labels,
+    groups: Counts,
+    *,
+    names: Sequence[str],
+    rows: NDArray[np.int64],
+    level: float,
+) -> Shortcut:
+    """What one family reaches: over all classes, and for each class against the others."""
+    predicted = scores.argmax(axis=1)
+    recalls, intervals, classes = [], [], []
+    for index, name in enumerate(names):
+        own = labels == index
+        recall, interval = _share(predicted[own] == index, groups[own], level=LEVEL)
+        recalls.append(recall)
+        intervals.append(interval)
+        found, of_found = _share(told[own, index], groups[own], level=level)
+        spared, of_spared = _share(~told[~own, index], groups[~own], level=level)
+        both = mean_interval([found, spared], [of_found, of_spared])
+        order = rows[own][np.argsort(-scores[own, index], kind="stable")]
+        classes.append(
+            ToldClass(
+                name=name,
+                found=found,
+                taken=1 - spared,
+                low=both.low if both else 0.0,
+                examples=tuple(order[:MOST_EXAMPLES].tolist()),
+            )
+        )
+    interval = mean_interval(recalls, intervals) or Interval(0.0, 1.0)
+    classes.sort(key=lambda one: -one.told)
+    return Shortcut(family, WORDS[family], float(np.mean(recalls)), interval, tuple(classes))
+
+
+def _share(hits: NDArray[np.bool_], groups: Counts, *, level: float) -> tuple[float, Interval | None]:
+    """A share, and its interval with each group counting as one image."""
+    share, units = float(hits.mean()), len(np.unique(groups))
+    return share, wilson_interval(share * units, units, level=level)
+
+
+def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Finding]:
+    """One finding where plain numbers clearly tell the classes, or else some of them, apart; none where they do not.
+
+    Args:
+        found: of `find_shortcuts`.
+        paths: of all images, by index.
+    """
+    if found is None:
+        return []
+    alone = [one for one in found.families if one.family not in ("together", "middle")]
+    whole = sorted((one for one in alone if _is_clear(one, found)), key=lambda one: -one.accuracy)
+    told = sorted(((one, best) for one in alone for best in _clear_classes(one, found)), key=lambda pair: -pair[1].told)
+    together = [one for one in found.families if one.family == "together" and _is_clear(one, found)]
+    if whole or (together and not told):
+        clear = whole or together
+        return [_finding(_sentence_of_all(clear, found), clear[0].classes[0], paths)]
+    return [_finding(_sentence_of_some(told, found), told[0][1], paths)] if told else []
+
+
+def _is_clear(shortcut: Shortcut, found: Shortcuts) -> bool:
+    """Whether a family goes most of the way from chance to always right, and an edge farther than the middle."""
+    limit, sure = (found.chance + share * (1 - found.chance) for share in (MOST_OF_THE_WAY, SURELY_OF_THE_WAY))
+    if shortcut.family in EDGES and (found.are_tiny or shortcut.accuracy <= found.middle.accuracy):
+        return False
+    return shortcut.accuracy >= limit and shortcut.interval.low >= sure
+
+
+def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ToldClass, ...]:
+    """The classes that a family clearly tells from the others, an edge more clearly than the middle does."""
+    if shortcut.family in EDGES and found.are_tiny:
+        return ()
+    most, sure = LIMITS_IN_DETAIL if shortcut.family == "detail" else LIMITS
+    middle = {one.name: one.told if shortcut.family in EDGES else 0.0 for one in found.middle.classes}
+    return tuple(
+        one for one in shortcut.classes if one.told >= most and one.low >= sure and one.told > middle[one.name]
+    )
+
+
+def _sentence_of_all(clear: Sequence[Shortcut], found: Shortcuts) -> str:
+    best, *others = clear
+    what = "the class"
+    if len(found.classes) == 2:
+        what = " from ".join(map(escape_path, found.classes))
+    more = "".join(f", {one.what} in {_percent(one.accuracy)}" for one in others)
+    return (
+        f"{_tells(best)} {what} in {_percent(best.accuracy)} of 100 images{more} (by chance {_percent(found.chance)})"
+    )
+
+
+def _percent(share: float) -> int:
+    """A share in whole percent; 100 only where nothing is left, 0 only where there is nothing."""
+    return round(100 * share) if share in (0.0, 1.0) else min(99, max(1, round(100 * share)))
+
+
+def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcuts) -> str:
+    one, best = told[0]
+    others = [escape_path(name) for name in found.classes if name != best.name]
+    likewise = [other.what for other, same in told[1:] if same.name == best.name]
+    more = len({other.name for _, other in told} - {best.name})
+    return (
+        f"{_tells(one)} {escape_path(best.name)} from {others[0] if len(others) == 1 else 'the other classes'}: "
+        f"{_percent(best.found)} % of its images are found, {_percent(best.taken)} % of the others taken for it"
+        + (f"; likewise {', '.join(likewise)}" if likewise else "")
+        + (f"; {more} more of the classes are told so, too" if more and len(others) > 1 else "")
+    )
+
+
+def _tells(one: Shortcut) -> str:
+    verb = "tells" if one.family in ("border", "detail") else "tell"
+    return f"{one.what} {verb}" if one.family == "together" else f"{one.what} alone {verb}"
+
+
+def _finding(sentence: str, told: ToldClass, paths: Sequence[str]) -> Finding:
+    return Finding(
+        "shortcut",
+        "warning",
+        f"{sentence}: a model may learn that in place of what the images show",
+        tuple((paths[row],) for row in told.examples),
+    )

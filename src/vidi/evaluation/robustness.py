@@ -1,0 +1,181 @@
+"""How right a model stays when its test images get worse: blurred, noisy, darker, turned …"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.shares import estimate_shares
+from vidi.images.framing import Framing, frame_image, reduce_to_frame
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import Job, ReadImage, read_and_finish
+from vidi.images.spoiling import SPOILINGS, STEPS
+from vidi.images.store import ImageStore
+from vidi.machine import Deadline
+from vidi.metrics.arrays import Counts, Labels
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import batch_size
+
+LEAST_IMAGES = 30  # of fewer every point of a curve has a range of 35 points and more
+# Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
+PIXELS, FEWEST, MOST = 1_500_000, 50, 300
+VARIANTS = 1 + STEPS * len(SPOILINGS)
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The accuracy under one kind of change."""
+
+    name: str  # in `vidi.images.spoiling.SPOILINGS`
+    accuracies: tuple[Estimate, ...]  # at each of its strengths, the weakest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """The accuracy on the same images, as they are and made worse step by step."""
+
+    image_count: int
+    of_count: int  # test images that these were drawn from
+    clean: Estimate
+    curves: tuple[Curve, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as they stand in metrics.json."""
+        return {
+            "images": self.image_count,
+            "of": self.of_count,
+            "clean": self.clean.as_json(),
+            "curves": [
+                {
+                    "name": curve.name,
+                    "noun": SPOILINGS[curve.name].noun,
+                    "unit": SPOILINGS[curve.name].unit,
+                    "strengths": list(SPOILINGS[curve.name].strengths),
+                    "accuracy": [estimate.as_json() for estimate in curve.accuracies],
+                }
+                for curve in self.curves
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """Why there are no curves."""
+
+    reason: str  # `few`: under 30 test images; `time`: it did not fit into the minutes given; `off`: not wanted
+
+    def as_json(self) -> dict[str, object]:
+        """The same as it stands in metrics.json."""
+        return {"left_out": self.reason}
+
+
+def measure_robustness(
+    predictor: Predictor,
+    paths: Sequence[str],
+    labels: Labels,
+    groups: Counts,
+    *,
+    store: ImageStore,
+    options: DecodeOptions,
+    seed: int = 0,
+    until: Deadline | None = None,
+    workers: int | None = None,
+) -> Robustness | NotMeasured:
+    """Answer about test images as they are and in 45 worse versions, made before framing.
+
+    Args:
+        predictor: the model.
+        paths: of the test images, of classes that the model knows.
+        labels: (paths,) int, index into the model's classes.
+        groups: (paths,) int; images of one group are not independent.
+        store: where the bytes come from.
+        options: how images are decoded.
+        seed: of the choice of images, and of resampling.
+        until: when to stop; what was answered until then counts, if it is enough.
+        workers: threads; as many as there are cores where None.
+
+    Returns:
+        The curves; or why there are none.
+    """
+    if len(paths) < LEAST_IMAGES:
+        return NotMeasured("few")
+    if until is not None and until.seconds_left() <= 0:
+        return NotMeasured("time")
+    chosen = _choose(len(paths), predictor.metadata.framing, seed=seed)
+    job = Job(store=store, whole_for=predictor.metadata.framing, options=options)
+    stream = read_and_finish(
+        job,
+        [paths[row] for row in chosen.tolist()],
+        partial(_answer, predictor, seed=seed),
+        together=1,
+        workers=workers,
+    )
+    rows, right = [], []
+    for row, predicted in zip(chosen.tolist(), _until(stream, until), strict=False):
+        if predicted is not None:
+            rows.append(row)
+            right.append(predicted == labels[row])
+    if len(rows) < LEAST_IMAGES:
+        return NotMeasured("time" if until is not None else "few")
+    clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
+    return Robustness(
+        image_count=len(rows),
+        of_count=len(paths),
+        clean=clean,
+        curves=tuple(
+            Curve(name, tuple(others[STEPS * number : STEPS * (number + 1)])) for number, name in enumerate(SPOILINGS)
+        ),
+    )
+
+
+def spoil(image: Image, *, random: np.random.Generator) -> dict[str, list[Image]]:
+    """An image made worse in every way, the weakest step of each first; all of its size.
+
+    Args:
+        image: (height, width, 3) uint8.
+        random: for noise and for the direction of turns.
+    """
+    return {name: [one.spoil(image, strength, random) for strength in one.strengths] for name, one in SPOILINGS.items()}
+
+
+def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
+    """Which images, in an order drawn by lot, so that any first part of them is a fair sample."""
+    wanted = min(MOST, max(FEWEST, PIXELS // (framing.size[0] * framing.size[1])))
+    drawn: NDArray[np.int64] = np.random.default_rng([seed, 4]).permutation(count)[:wanted]
+    return drawn
+
+
+def _until(stream: Iterator[Labels | None], until: Deadline | None) -> Iterator[Labels | None]:
+    for answer in stream:
+        yield answer
+        if until is not None and until.seconds_left() <= 0:
+            return
+
+
+def _answer(predictor: Predictor, read: Sequence[ReadImage], *, seed: int) -> Labels | None:
+    """(VARIANTS,) int, the class said of an image as it is and of each worse version; None where it is unreadable."""
+    (one,) = read
+    if one.image is None:
+        return None
+    framing = predictor.metadata.framing
+    random = np.random.default_rng([seed, crc32(one.path.encode("utf-8", "surrogatepass"))])
+    variants = _variants(one.image, framing, random=random)
+    size = batch_size(framing)
+    answers = [
+        predictor.run(np.stack(variants[start : start + size]), ("probabilities",))["probabilities"].argmax(axis=1)
+        for start in range(0, VARIANTS, size)
+    ]
+    return np.concatenate(answers)
+
+
+def _variants(image: Image, framing: Framing, *, random: np.random.Generator) -> list[Image]:
+    """The image and its worse versions, framed; made as small as framing makes it, never enlarged."""
+    working = reduce_to_frame(image, framing)
+    worse = spoil(working, random=random)
+    return [frame_image(one, framing) for one in (working, *(one for steps in worse.values() for one in steps))]

@@ -1,0 +1,126 @@
+"""The accuracy on parts of the test images: the small ones, the dark ones, those of one camera, source or column."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.readers.further_columns import is_number
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.evaluation import Estimate, rounded
+from vidi.evaluation.scores import number_groups
+from vidi.evaluation.shares import estimate_shares
+from vidi.evaluation.traits import Traits
+from vidi.metrics.slices import adjust_for_looks, worse_by_chance
+
+LEAST_IMAGES = 20  # in a slice and outside it; fewer say nothing
+MOST_SLICES = 20  # of one column or the like, the largest; more are not kinds but names
+CUTS = 4  # a number is cut into so many parts of equal count
+LEAST_SPREAD = 1.1  # the largest number over the smallest: images that differ by less are of one size
+SURE = 0.05  # how often a false alarm may be raised, over all slices together
+LEAST_WORSE = 0.02  # points: a smaller difference is not worth a flag, however sure it is
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of the test images."""
+
+    by: str  # what divides them: size, brightness, source, camera, or the name of a column
+    name: str  # which part
+    accuracy: Estimate
+    others: Estimate  # the accuracy on all other test images
+    chance: float  # that it fares so much worse by chance, with all slices counted that were looked at
+    is_worse: bool
+
+    def as_json(self) -> dict[str, object]:
+        """The figures as they stand in metrics.json."""
+        return {
+            "by": self.by,
+            "name": self.name,
+            "accuracy": self.accuracy.as_json(),
+            "others": self.others.as_json(),
+            "chance": rounded(self.chance),
+            "worse": self.is_worse,
+        }
+
+
+def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
+    """Each slice with its accuracy, and whether it is clearly worse than the rest.
+
+    Args:
+        answers: about test images of classes that the model knows, with their traits.
+        seed: of the resampling of groups.
+
+    Returns:
+        The slices, those of one division together; empty where nothing divides the images.
+    """
+    if answers.traits is None or len(answers.traits) < 2 * LEAST_IMAGES:
+        return ()
+    right = answers.predicted == answers.labels
+    groups = number_groups(answers.groups if any(answers.groups) else None, len(right))
+    found = [(by, name, inside) for by, name, inside in _divide(answers.traits, answers.truths)]
+    chances = adjust_for_looks([worse_by_chance(right, inside, groups) for _, _, inside in found])
+    slices = []
+    for (by, name, inside), chance in zip(found, chances.tolist(), strict=True):
+        accuracy, others = (
+            estimate_shares(right[side, None], groups[side], seed=seed)[0] for side in (inside, ~inside)
+        )
+        lost = (others.value or 0.0) - (accuracy.value or 0.0)
+        slices.append(Slice(by, name, accuracy, others, chance, chance < SURE and lost >= LEAST_WORSE))
+    return tuple(slices)
+
+
+def _divide(traits: Sequence[Traits], truths: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Every slice that is large enough: what divides, which part, and (images,) bool."""
+    sides = np.array([np.sqrt(one.size[0] * one.size[1]) for one in traits])
+    yield from _by_number("size, pixels of the mean side", sides)
+    yield from _by_number("brightness, of 255", np.array([one.brightness for one in traits]))
+    yield from _by_kind("source", [one.source for one in traits], truths)
+    yield from _by_kind("camera", [one.camera for one in traits], truths)
+    tables = [dict(one.columns) for one in traits]
+    for column in dict.fromkeys(name for table in tables for name in table):
+        texts = [table.get(column, "") for table in tables]
+        named = [text for text in texts if text]
+        if len(set(named)) > CUTS and all(map(is_number, named)):
+            yield from _by_number(column, np.array([float(text) if text else np.nan for text in texts]))
+        else:
+            yield from _by_kind(column, texts, truths)
+
+
+def _by_number(by: str, values: NDArray[np.float64]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Four parts of equal count where the values differ enough; equal values stay together."""
+    known = values[~np.isnan(values)]
+    if not len(known) or (known.min() > 0 and known.max() < LEAST_SPREAD * known.min()):
+        return
+    edges = np.unique(np.quantile(known, np.arange(1, CUTS) / CUTS, method="lower"))
+    edges = edges[edges < known.max()]
+    part = np.searchsorted(edges, values, side="left")
+    for number in range(len(edges) + 1):
+        inside = (part == number) & ~np.isnan(values)
+        if _is_enough(inside):
+            yield by, _range(edges, number), inside
+
+
+def _range(edges: NDArray[np.float64], number: int) -> str:
+    texts = [f"{edge:.3g}" if abs(edge) < 1_000 else f"{edge:,.0f}" for edge in edges.tolist()]
+    if number == 0:
+        return f"up to {texts[0]}"
+    return f"over {texts[-1]}" if number == len(texts) else f"over {texts[number - 1]} to {texts[number]}"
+
+
+def _by_kind(by: str, texts: Sequence[str], truths: Sequence[str]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """One part for each text, unless the texts are but other names of the classes."""
+    kinds = np.array(texts)
+    names, counts = np.unique(kinds, return_counts=True)
+    if len(names) < 2 or len(set(zip(texts, truths, strict=True))) == len(names) == len(set(truths)):
+        return
+    largest = names[np.argsort(-counts, kind="stable")[:MOST_SLICES]]
+    for name in sorted(largest.tolist()):
+        inside = kinds == name
+        if _is_enough(inside):
+            yield by, name or "not said", inside
+
+
+def _is_enough(inside: NDArray[np.bool_]) -> bool:
+    return min(int(inside.sum()), int((~inside).sum())) >= LEAST_IMAGES

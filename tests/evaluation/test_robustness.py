@@ -1,0 +1,87 @@
+"""Accuracy on images made worse: against a plain loop, and what is said where it cannot be measured."""
+
+import numpy as np
+import pytest
+
+from tests.draw import draw, encoded
+from tests.model_file.tiny import tiny_model
+from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
+from vidi.evaluation.shares import estimate_shares
+from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions
+from vidi.images.spoiling import SPOILINGS
+from vidi.machine import Deadline
+from vidi.prediction.predictor import Predictor
+
+KINDS = ("disc", "stripes", "noise", "square")
+
+
+def picture(path):
+    return draw(KINDS[int(path) % 4], size=(16, 16), seed=int(path))
+
+
+class Drawn:
+    """Images that are drawn when they are read; the path is a number."""
+
+    def read(self, path):
+        return encoded(picture(path))
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory):
+    return Predictor.load(tiny_model(tmp_path_factory.mktemp("model") / "m.onnx", framing=Framing(size=(16, 16))).path)
+
+
+def measured(predictor, count, **options):
+    paths = [str(number) for number in range(count)]
+    answers = [predictor.predict([picture(path)])[0].label_index for path in paths]
+    labels = np.array(answers, np.int64)
+    labels[: count // 10] = (labels[: count // 10] + 1) % 3  # one in ten is wrong
+    found = measure_robustness(
+        predictor, paths, labels, np.arange(count), store=Drawn(), options=DecodeOptions(), **options
+    )
+    return found, labels
+
+
+def test_every_curve_is_what_a_plain_loop_gives(predictor):
+    found, labels = measured(predictor, 40)
+
+    assert isinstance(found, Robustness)
+    assert (found.image_count, found.of_count, found.clean.value) == (40, 40, 0.9)
+    assert [curve.name for curve in found.curves] == list(SPOILINGS)
+    for curve in found.curves:
+        if curve.name in ("noise", "rotation"):  # these are drawn by lot
+            continue
+        one = SPOILINGS[curve.name]
+        for strength, estimate in zip(one.strengths, curve.accuracies, strict=True):
+            worse = [one.spoil(picture(path), strength, np.random.default_rng(0)) for path in range(40)]
+            predicted = np.array([answer.label_index for answer in predictor.predict(worse)])
+            assert estimate.value == pytest.approx((predicted == labels).mean())
+            assert estimate.image_count == 40
+
+
+def test_how_many_threads_work_does_not_matter(predictor):
+    one, two = (measured(predictor, 31, workers=workers)[0].as_json() for workers in (1, 3))
+
+    assert one == two
+
+
+def test_too_few_images_or_too_little_time_is_said(predictor):
+    assert measured(predictor, 29)[0] == NotMeasured("few")
+    assert measured(predictor, 31, until=Deadline.after(0))[0] == NotMeasured("time")
+    assert NotMeasured("time").as_json() == {"left_out": "time"}
+
+
+def test_shares_of_groups_are_less_sure_than_shares_of_images():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 10)
+    hits = (random.random(40) < 0.7)[groups][:, None]
+
+    (alone,) = estimate_shares(hits, np.arange(400))
+    (together,) = estimate_shares(hits, groups)
+
+    assert alone.value == together.value
+    assert together.interval.high - together.interval.low > 2 * (alone.interval.high - alone.interval.low)
+    assert estimate_shares(hits[:0], groups[:0])[0].as_json() == {"value": None, "low": None, "high": None, "n": 0}
+    (always,) = estimate_shares(np.ones((400, 1), bool), groups)
+    assert always.interval.low < 0.93  # forty observations, not four hundred

@@ -1,0 +1,78 @@
+"""What the page says of shortcuts, of parts of the images and of worse images."""
+
+import pytest
+
+from tests.draw import draw
+from tests.report.pages import Page
+from tests.report.runs import KINDS, DrawnStore, add_model, make_run, robustness, shortcuts, slices
+from vidi.images.framing import Framing
+from vidi.report.page import write_report
+from vidi.report.render import NO_BREAK_SPACE
+from vidi.report.robustness import PANELS, draw_panels, explain_robustness, make_strips
+from vidi.report.trust import explain_shortcuts, explain_slices
+
+
+def plain(text):
+    return text.replace(NO_BREAK_SPACE, " ")
+
+
+def test_the_sentence_names_what_costs_most_and_what_costs_hardly_anything():
+    said = plain(explain_robustness(robustness()))
+
+    assert said.startswith(
+        "It loses most under blur: from 90 % to 60 % at strength 3 of 5 (2 % of the shorter side). "
+        "It loses hardly anything, under 2 points, under noise, JPEG compression, less light"
+    )
+
+
+def test_a_model_that_loses_nowhere_is_said_to_hold():
+    assert "stays as right as it is" in explain_robustness(robustness(lost=0.01))
+
+
+@pytest.mark.parametrize(("reason", "said"), [("few", "too few"), ("time", "no time"), ("off", "not tried")])
+def test_what_was_not_measured_is_said_with_its_reason(reason, said):
+    assert said in explain_robustness({"left_out": reason})
+    assert draw_panels({"left_out": reason}, {}) == ()
+
+
+def test_the_worst_part_is_named_with_both_rates():
+    assert plain(explain_slices(slices())) == (
+        "2 parts of the test images were looked at. It is worse where brightness is “up to 80”: 50 % right, "
+        "80 % elsewhere."
+    )
+    assert "None is clearly worse" in explain_slices(slices()[1:])
+    assert explain_slices([]) == ""
+
+
+def test_plain_numbers_stand_beside_the_model():
+    test = {"balanced_accuracy": {"value": 0.9}}
+
+    weak, strong = (plain(explain_shortcuts(shortcuts(KINDS, accuracy=value), test)) for value in (0.4, 0.85))
+
+    assert "40 %, by chance 33 %; the model names 90 % of the test images rightly, so most" in weak
+    assert "nearly as many" in strong
+    assert plain(explain_shortcuts(shortcuts(KINDS), None)).endswith("40 %, by chance 33 %.")
+
+
+def test_an_image_stands_beside_each_curve_and_none_where_none_is_wanted(tmp_path):
+    run = add_model(make_run(tmp_path / "run"))
+
+    shown = Page(write_report(run, store=DrawnStore()).read_text("utf-8"))
+    hidden = Page(write_report(run, store=DrawnStore(), with_images=False).read_text("utf-8"))
+
+    strips, none = (
+        [image for image in page.all("img") if "strip-of" in image.get("class", "")] for page in (shown, hidden)
+    )
+    assert len(strips) == len(PANELS) == 7
+    assert none == []
+    assert "Does it hold where images are worse?" in hidden.text
+    assert "<night>" in hidden.text
+    assert "the corners alone tell <b> from the rest" in hidden.text
+
+
+def test_strips_hold_the_image_at_its_steps_side_by_side():
+    strips = make_strips(draw("disc", size=(28, 28)), Framing(size=(32, 32), shrink_to=(28, 28)))
+
+    assert strips["Blur"].is_small
+    assert (strips["Blur"].width, strips["Blur"].height) == (5 * 29 - 1, 28)
+    assert strips["Scale"].width == 6 * 29 - 1
