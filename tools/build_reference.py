@@ -23,12 +23,13 @@ from vidi.prediction.stream import Answer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
+from vidi.workflows.compare import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Written by tools/build_reference.py from the code: change it there. -->\n"
-GIVEN_BACK = (Run, Answer, Evaluated, Evaluation, Checked, CheckResult, Finding, Account)
+GIVEN_BACK = (Run, Answer, Evaluated, Evaluation, Compared, Checked, CheckResult, Finding, Account)
 RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
 EXIT_WORDS = {
     0: "Done.",

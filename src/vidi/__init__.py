@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
     from vidi.workflows.python import check as check
+    from vidi.workflows.python import compare as compare
     from vidi.workflows.python import evaluate as evaluate
     from vidi.workflows.python import load as load
     from vidi.workflows.python import train as train
@@ -25,6 +26,7 @@ _HOMES = {
     "train": "vidi.workflows.python",
     "check": "vidi.workflows.python",
     "evaluate": "vidi.workflows.python",
+    "compare": "vidi.workflows.python",
     "load": "vidi.workflows.python",
     "DataRequest": "vidi.workflows.request",
     "ImageClassifier": "vidi.estimator",
