@@ -1,5 +1,7 @@
 """Novelty: far from every class is strange, and the limit lets through as many known images as it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.covariance import EmpiricalCovariance
@@ -44,6 +46,36 @@ def test_what_lies_off_every_class_is_stranger_than_what_lies_in_one():
     told = np.concatenate([score.of(known), score.of(strange)])
 
     assert area_under_roc(told, np.arange(400) >= 200) > 0.95
+
+
+def test_what_differs_where_the_training_images_do_not_is_strange(monkeypatch):
+    monkeypatch.setattr(module, "MOST_COMPONENTS", 4)
+    random = np.random.default_rng(0)
+    usual, unusual = (np.r_[np.full(4, 1.0), np.full(196, spread)] for spread in (0.02, 0.3))
+    known, more, strange = (random.normal(size=(200, 200)) * spread + 2 for spread in (usual, usual, unusual))
+    score = fit_novelty(known, np.arange(200) % 3)
+    is_strange = np.arange(400) >= 200
+
+    told, within = (np.concatenate([one.of(more), one.of(strange)]) for one in (score, replace(score, weight=0.0)))
+
+    assert (area_under_roc(within, is_strange) or 1) < 0.8
+    assert (area_under_roc(told, is_strange) or 0) > 0.99
+
+
+def test_what_lies_outside_the_components_counts_with_their_mean_variance(monkeypatch):
+    embeddings, labels = clusters()
+    whole = fit_novelty(embeddings, labels)
+    monkeypatch.setattr(module, "MOST_COMPONENTS", 5)
+    score = fit_novelty(embeddings, labels)
+    centred = module.directions(embeddings) - score.mean
+    inside = np.linalg.lstsq(score.projection, centred.T, rcond=None)[0].T @ score.projection.T
+
+    without = replace(score, weight=0.0).of(embeddings)
+
+    assert whole.weight == 0.0
+    np.testing.assert_allclose(
+        score.of(embeddings) - without, score.weight * ((centred - inside) ** 2).sum(axis=1), rtol=1e-6
+    )
 
 
 def test_more_features_than_images_are_no_trouble():

@@ -136,9 +136,11 @@ def test_a_matrix_is_what_the_metadata_says_and_can_be_taken_back(tmp_path: Path
     assert recalibrate(before.path, None).data == before.data
 
 
-def test_novelty_in_the_graph_is_what_numpy_computes(tmp_path: Path):
+@pytest.mark.parametrize("components", [128, 2])
+def test_novelty_in_the_graph_is_what_numpy_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: int):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
+    monkeypatch.setattr("vidi.metrics.novelty.MOST_COMPONENTS", components)
     score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3)
     plain = tiny_model(tmp_path / "plain.onnx")
 

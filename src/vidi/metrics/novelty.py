@@ -16,17 +16,25 @@ SMALLEST = 1e-6  # of a length or a variance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoveltyScore:
-    """How far an embedding's direction lies from the nearest class, squared, where classes are made round."""
+    """How far an embedding's direction lies from the nearest class, squared, where classes are made round.
+
+    What lies outside the components is added as if the classes had their mean variance there: images of another kind
+    show it in directions in which the training images hardly differ.
+    """
 
     mean: Doubles  # (features,), of the directions
     projection: Doubles  # (features, components)
     prototypes: Doubles  # (classes, components): where the classes lie
+    variances: Doubles  # (components,): within the classes, along each component
+    weight: float  # of a squared length outside the components; 0 where they span everything
 
     def of(self, embeddings: Floats) -> Doubles:
         """(batch, features) to (batch,): higher is stranger."""
-        placed = (directions(embeddings) - self.mean) @ self.projection
+        centred = directions(embeddings) - self.mean
+        placed = centred @ self.projection
         to_classes = -2 * placed @ self.prototypes.T + (self.prototypes**2).sum(axis=1)
-        novelty: Doubles = to_classes.min(axis=1) + (placed**2).sum(axis=1)
+        outside = (centred**2).sum(axis=1) - placed**2 @ self.variances
+        novelty: Doubles = to_classes.min(axis=1) + (placed**2).sum(axis=1) + self.weight * outside
         return novelty
 
 
@@ -65,7 +73,13 @@ def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
     variances, axes_within = np.linalg.eigh(covariance)
     projection = kept @ (axes_within / np.sqrt(variances))
-    return NoveltyScore(mean=mean, projection=projection, prototypes=means @ projection)
+    return NoveltyScore(
+        mean=mean,
+        projection=projection,
+        prototypes=means @ projection,
+        variances=variances,
+        weight=1 / size if kept.shape[1] < values.shape[1] else 0.0,
+    )
 
 
 def novelty_limit(novelty: Floats, *, share: float) -> float | None:
