@@ -1,5 +1,6 @@
 """The limits behind `sure` and `candidates`, from answers about images that the model has not learnt from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +14,9 @@ from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
-UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
+# Of known images that may be called unknown: the first that there are images enough for. Out-of-fold novelty comes from
+# scores that have seen fewer images and is too high by itself.
+UNKNOWN_SHARES: Mapping[Basis, tuple[float, ...]] = {"calibration": (0.01, 0.02), "out-of-fold": (0.02,)}
 CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
 
 
@@ -71,13 +74,13 @@ def find_limits(
         error_bound=None if sure is None else sure.bound,
         coverage=promise.coverage,
         candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
-        novelty=None if novelty is None else _limit_of_novelty(novelty),
+        novelty=None if novelty is None else _limit_of_novelty(novelty, basis),
     )
 
 
-def _limit_of_novelty(novelty: Floats) -> float | None:
+def _limit_of_novelty(novelty: Floats, basis: Basis) -> float | None:
     """Where known images end: a hundredth of them lie beyond, or, of few images, a fiftieth."""
-    found = (novelty_limit(novelty, share=share) for share in UNKNOWN_SHARES)
+    found = (novelty_limit(novelty, share=share) for share in UNKNOWN_SHARES[basis])
     return next((limit for limit in found if limit is not None), None)
 
 
@@ -114,7 +117,8 @@ def as_calibration(fitted: Fitted) -> Calibration:
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
     """What is promised of sure answers and of candidates, and what is called unknown, for people."""
     word = "" if limits.basis == "calibration" else "estimated: "
-    share = next((share for share in UNKNOWN_SHARES if limits.image_count >= 1 / share - 1), UNKNOWN_SHARES[-1])
+    shares = UNKNOWN_SHARES[limits.basis]
+    share = next((share for share in shares if limits.image_count >= 1 / share - 1), shares[-1])
     unknown = f"unknown: what is stranger than {100 - 100 * share:.0f} in 100 of the images that were not learnt from"
     promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
     return promised if limits.novelty is None else (*promised, unknown)

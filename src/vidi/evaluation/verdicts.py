@@ -102,6 +102,12 @@ def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
     return np.asarray(answers.novelty > limits.novelty, bool)
 
 
+def unknown_share(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> Estimate:
+    """Of some images, the share that is called unknown, with its interval."""
+    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
+    return _share(find_unknown(answers, limits), np.ones(len(answers.paths), bool), groups, seed=seed)
+
+
 def _share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Counts, *, seed: int) -> Estimate:
     """A share with its interval: Wilson's where images are independent, else the bootstrap's over groups."""
     count = int(among.sum())

@@ -104,18 +104,27 @@ def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
     direction = parts.node("Div", ["embedding", least], "novelty.direction")
     centred = parts.node("Sub", [direction, constant("mean", novelty.mean)], "novelty.centred")
     placed = parts.node("MatMul", [centred, constant("projection", novelty.projection)], "novelty.placed")
-    towards = constant("prototypes", -2 * novelty.prototypes.T)
-    products = parts.node("MatMul", [placed, towards], "novelty.products")
-    apart = parts.node("Add", [products, constant("norms", (novelty.prototypes**2).sum(axis=1))], "novelty.apart")
-    distances = parts.node("Add", [apart, squared(placed, "squares")], "novelty.distances")
+
+    def nearest(prototypes: np.ndarray, name: str) -> str:
+        towards, norms = constant(name, -2 * prototypes.T), constant(f"{name}-norms", (prototypes**2).sum(axis=1))
+        products = parts.node("MatMul", [placed, towards], f"novelty.{name}-products")
+        apart = parts.node("Add", [products, norms], f"novelty.{name}-apart")
+        return parts.node("ReduceMin", [apart, parts.integers(1)], f"novelty.{name}-nearest", {"keepdims": 1})
+
+    to_classes = nearest(novelty.prototypes, "prototypes")
+    distance = parts.node("Add", [to_classes, squared(placed, "squares")], "novelty.distance")
     if novelty.weight:
         inside = constant("inside", np.sqrt(novelty.variances))
         kept = squared(parts.node("Mul", [placed, inside], "novelty.kept"), "length-inside")
         outside = parts.node("Sub", [squared(centred, "length-centred"), kept], "novelty.outside")
         weighed = parts.node("Mul", [outside, constant("weight", np.array(novelty.weight))], "novelty.weighed")
-        distances = parts.node("Add", [distances, weighed], "novelty.all-distances")
-    nearest = helper.make_node("ReduceMin", [distances, parts.integers(1)], ["novelty"], name="novelty", keepdims=0)
-    parts.nodes.append(nearest)
+        distance = parts.node("Add", [distance, weighed], "novelty.whole-distance")
+    if novelty.counters is not None:
+        nearer = parts.node("Sub", [to_classes, nearest(novelty.counters, "counters")], "novelty.nearer")
+        alike = parts.node("Add", [nearer, constant("offset", np.array(novelty.offset))], "novelty.alike")
+        distance = parts.node("Max", [distance, alike], "novelty.greater")
+    flat = helper.make_node("Squeeze", [distance, parts.integers(1)], ["novelty"], name="novelty")
+    parts.nodes.append(flat)
 
 
 def replace_answer(graph: onnx.GraphProto, calibration: Calibration, class_count: int) -> None:

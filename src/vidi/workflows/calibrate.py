@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
-from vidi.metrics.novelty import NoveltyScore, fit_novelty
+from vidi.metrics.novelty import NoveltyScore, balancing_offset, fit_novelty
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
@@ -19,6 +19,7 @@ from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
+from vidi.workflows.counter_examples import deal_counter_examples, frame_counter_examples
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
@@ -53,14 +54,17 @@ def calibrate_model(
         The affine step and the limits; None where the user stopped it.
     """
     predictor = Predictor.load(folder / MODEL)
+    strangers = _strangers(prepared, events=events)
     if needs_folds(prepared):
         held_out = _without_part(
-            folder, prepared, trained, predictor, deadline=deadline, should_stop=should_stop, events=events
-        )
+            folder, prepared, trained, predictor, strangers,
+            deadline=deadline, should_stop=should_stop, events=events,
+        )  # fmt: skip
     else:
-        held_out = _by_part(prepared, trained, predictor)
+        held_out = _by_part(prepared, trained, predictor, strangers)
     if held_out is None:
         return None
+    score, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
     fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
@@ -70,12 +74,15 @@ def calibrate_model(
         ranking = choose_ranking(fitted.step.apply(answers), prepared.labels[others])
     limits = find_limits(
         fitted.probabilities, prepared.labels[rows], groups=groups,
-        promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
+        promise=promise, basis=held_out.basis, ranking=ranking, novelty=novelty,
     )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     for sentence in describe_limits(limits):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=held_out.score)
+    return Calibrated(step=as_calibration(fitted), limits=limits, novelty=score)
+
+
+Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
 
 
 def _other_answers(
@@ -98,20 +105,57 @@ class _HeldOut:
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float32]  # (rows, classes)
     score: NoveltyScore  # of the model that is published
-    novelty: NDArray[np.float64] | None  # of some images that were not learnt from; None where there are none
+    distances: Distances | None  # of some images that were not learnt from; None where there are none
 
 
-def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor) -> _HeldOut:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Strangers:
+    """Counter-examples from which it is learnt what is unknown."""
+
+    pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
+    kinds: NDArray[np.int64]  # (images,)
+
+    def known_to(self, score: NoveltyScore, predictor: Predictor) -> NoveltyScore:
+        """The score that knows where they lie; as it was where there are none."""
+        if not len(self.pixels):
+            return score
+        rows = np.arange(len(self.pixels))
+        return score.knowing(run_pixels(predictor, self.pixels, rows, ("embedding",))["embedding"], self.kinds)
+
+
+def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
+    """The counter-examples of the data set that are not kept for the test."""
+    dealt = deal_counter_examples(prepared)
+    pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
+    if prepared.dataset.counter_examples:
+        unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
+        rest = f"; {unusable:,} unreadable or copies" if unusable else ""
+        events.say(f"counter-examples: {len(pixels):,} teach what is unknown, {len(dealt.to_test):,} test it{rest}")
+    return _Strangers(pixels=pixels, kinds=kinds)
+
+
+def _balanced(held_out: _HeldOut) -> tuple[NoveltyScore, NDArray[np.float64] | None]:
+    """The score with its offset, and the novelty of images that were not learnt from; None where there are none."""
+    if held_out.distances is None:
+        return replace(held_out.score, counters=None), None
+    distance, resemblance = held_out.distances
+    if held_out.score.counters is None:
+        return held_out.score, distance
+    offset = balancing_offset(distance, resemblance)
+    return replace(held_out.score, offset=offset), np.maximum(distance, resemblance + offset)
+
+
+def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _HeldOut:
     """From the calibration part."""
     rows = prepared.split.rows("calibration")
-    score = _score_of(trained, predictor, prepared)
+    score = strangers.known_to(_score_of(trained, predictor, prepared), predictor)
     given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
     return _HeldOut(
         basis="calibration",
         rows=rows,
         probabilities=given["probabilities"],
         score=score,
-        novelty=score.of(given["embedding"]),
+        distances=score.both(given["embedding"]),
     )
 
 
@@ -120,13 +164,14 @@ def _without_part(
     prepared: Prepared,
     trained: TrainedNetwork,
     predictor: Predictor,
+    strangers: _Strangers,
     *,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
 ) -> _HeldOut | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    score = _score_of(trained, predictor, prepared)
+    score = strangers.known_to(_score_of(trained, predictor, prepared), predictor)
     if (known := trained.held_out) is not None:
         groups = [prepared.split.groups[row] for row in known.rows.tolist()]
         labels = prepared.labels[known.rows]
@@ -136,15 +181,19 @@ def _without_part(
             rows=known.rows,
             probabilities=known.probabilities,
             score=score,
-            novelty=None if known.features is None else _cross_fitted(known.features, labels, fold_of),
+            distances=None
+            if known.features is None
+            else _cross_fitted(known.features, labels, fold_of, strangers=strangers, predictor=predictor),
         )
-    answered = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
+    answered = _out_of_fold(
+        folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
+    )
     if answered is None:
         return None
-    rows, probabilities, novelty = answered
+    rows, probabilities, distances = answered
     if not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
-    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, score=score, novelty=novelty)
+    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, score=score, distances=distances)
 
 
 def _score_of(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> NoveltyScore:
@@ -169,14 +218,20 @@ def score_novelty(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int
 
 
 def _cross_fitted(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], fold_of: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(images,) the novelty of each by a score that was fitted on the folds that it is not in."""
-    novelty = np.zeros(len(labels))
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    *,
+    strangers: _Strangers,
+    predictor: Predictor,
+) -> Distances:
+    """Both distances of each image by a score that was fitted on the folds that it is not in."""
+    distances = np.zeros((2, len(labels)))
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
-        novelty[held_out] = fit_novelty(embeddings[~held_out], labels[~held_out]).of(embeddings[held_out])
-    return novelty
+        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), predictor)
+        distances[:, held_out] = score.both(embeddings[held_out])
+    return distances[0], distances[1]
 
 
 def run_pixels(
@@ -201,12 +256,13 @@ def _out_of_fold(
     folder: Path,
     prepared: Prepared,
     trained: TrainedNetwork,
+    strangers: _Strangers,
     *,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]] | None:
-    """Train and validation images, with answers and novelty by networks of the same recipe that had not seen them."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
+    """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
     arrays = as_training_data(prepared)
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
@@ -215,7 +271,7 @@ def _out_of_fold(
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
     events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
-    probabilities, novelty = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros(len(rows))
+    probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
     for fold in range(FOLD_COUNT):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
@@ -237,6 +293,7 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        novelty[held_out] = score_novelty(predictor, prepared, learnt).of(given["embedding"])
+        score = strangers.known_to(score_novelty(predictor, prepared, learnt), predictor)
+        distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
-    return rows, probabilities, novelty
+    return rows, probabilities, (distances[0], distances[1])

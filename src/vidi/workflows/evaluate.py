@@ -111,7 +111,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         "test_uses": uses,
     }
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
-    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=predictor.metadata.verdict))
     write_report(
         folder,
         model=predictor.model,

@@ -23,6 +23,7 @@ from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.calibrate import Calibrated
+from vidi.workflows.counter_examples import answer_counter_examples, describe_counter_examples
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.gain import measure_gain, single_predictor
@@ -79,8 +80,11 @@ def publish_finished(
     scored = folder / f".scored-{MODEL}"
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.novelty)
     predictor = Predictor.load(scored)
-    answers, lost = answer_test_images(predictor, prepared)
+    answers, lost = answer_test_images(predictor, prepared, with_counter_examples=True)
     account = prepared.check.account.without(lost)
+    strange = describe_counter_examples(answers, calibrated.limits)
+    if strange is not None:
+        events.say(strange)
     figures = evaluate_parts(answers, seed=trained.recipe.seed)
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
@@ -103,7 +107,7 @@ def publish_finished(
         ),
     }
     write_predictions(folder / PREDICTIONS, answers, promising)
-    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=calibrated.limits))
     scored.replace(path)
     write_model_card(folder)
     store = prepared.dataset.store
@@ -130,8 +134,15 @@ def _ensemble_gain(
     )
 
 
-def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:
+def answer_test_images(
+    predictor: Predictor, prepared: Prepared, *, with_counter_examples: bool = False
+) -> tuple[Answers, list[Entry]]:
     """The model file's answers about the images of the parts `test` and `extra`, read from their files again.
+
+    Args:
+        predictor: of the model file.
+        prepared: the images.
+        with_counter_examples: also about those that are kept for the test; their class is foreign to the model.
 
     Returns:
         The answers, and the files that are gone, unreadable or changed since they were checked.
@@ -159,7 +170,7 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
             "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
         )
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
-    answers = Answers(
+    known = Answers(
         classes=classes,
         paths=tuple(images[row].path for row, _, _ in seen),
         truths=tuple(classes[images[row].label] for row, _, _ in seen),
@@ -170,7 +181,9 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         near_copies=tuple(row in suspect for row, _, _ in seen),
         novelty=as_column([said.novelty for _, _, said in seen]),
     )
-    return answers, lost
+    if with_counter_examples:
+        known = known.followed_by(answer_counter_examples(predictor, prepared))
+    return known, lost
 
 
 def short_figures(test: Evaluation) -> dict[str, Any]:
