@@ -1,8 +1,9 @@
 """The limits behind `sure` and `candidates`, from answers about images that the model has not learnt from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+
+import numpy as np
 
 from vidi.errors import UsageError
 from vidi.metrics.affine import Fitted
@@ -14,9 +15,8 @@ from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
-# Of known images that may be called unknown: the first that there are images enough for. Out-of-fold novelty comes from
-# scores that have seen fewer images and is too high by itself.
-UNKNOWN_SHARES: Mapping[Basis, tuple[float, ...]] = {"calibration": (0.01, 0.02), "out-of-fold": (0.02,)}
+UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
+FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high
 CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
 
 
@@ -61,6 +61,7 @@ def find_limits(
         novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
     is_right = probabilities.argmax(axis=1) == labels
+    unknown, share = (None, None) if novelty is None else _limit_of_novelty(novelty, _unknown_shares(labels, basis))
     sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
     return VerdictLimits(
         basis=basis,
@@ -74,14 +75,24 @@ def find_limits(
         error_bound=None if sure is None else sure.bound,
         coverage=promise.coverage,
         candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
-        novelty=None if novelty is None else _limit_of_novelty(novelty, basis),
+        novelty=unknown,
+        novelty_share=share,
     )
 
 
-def _limit_of_novelty(novelty: Floats, basis: Basis) -> float | None:
-    """Where known images end: a hundredth of them lie beyond, or, of few images, a fiftieth."""
-    found = (novelty_limit(novelty, share=share) for share in UNKNOWN_SHARES[basis])
-    return next((limit for limit in found if limit is not None), None)
+def _unknown_shares(labels: Labels, basis: Basis) -> tuple[float, ...]:
+    """What share of known images may be called unknown; the larger one alone where novelty is too high by itself."""
+    usual = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 0
+    return UNKNOWN_SHARES[1:] if basis == "out-of-fold" and usual < FEW_OF_A_CLASS else UNKNOWN_SHARES
+
+
+def _limit_of_novelty(novelty: Floats, shares: tuple[float, ...]) -> tuple[float | None, float | None]:
+    """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth."""
+    for share in shares:
+        limit = novelty_limit(novelty, share=share)
+        if limit is not None:
+            return limit, share
+    return None, None
 
 
 def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
@@ -117,11 +128,11 @@ def as_calibration(fitted: Fitted) -> Calibration:
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
     """What is promised of sure answers and of candidates, and what is called unknown, for people."""
     word = "" if limits.basis == "calibration" else "estimated: "
-    shares = UNKNOWN_SHARES[limits.basis]
-    share = next((share for share in shares if limits.image_count >= 1 / share - 1), shares[-1])
-    unknown = f"unknown: what is stranger than {100 - 100 * share:.0f} in 100 of the images that were not learnt from"
     promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
-    return promised if limits.novelty is None else (*promised, unknown)
+    if limits.novelty is None or limits.novelty_share is None:
+        return promised
+    usual = 100 - 100 * limits.novelty_share
+    return *promised, f"unknown: what is stranger than {usual:.0f} in 100 of the images that were not learnt from"
 
 
 def _describe_sure(limits: VerdictLimits) -> str:

@@ -11,7 +11,7 @@ Doubles = NDArray[np.float64]
 
 MOST_COMPONENTS = 128  # directions that are kept of an embedding
 SHRINKAGE = 0.3  # share of a round covariance that is mixed in
-OUTSIDE = 3.0  # times the mean variance within classes: what a direction outside the components is taken to have
+OUTSIDE = 2.0  # times the mean variance within classes: what a direction outside the components is taken to have
 SMALLEST = 1e-6  # of a length or a variance
 
 
@@ -19,7 +19,7 @@ SMALLEST = 1e-6  # of a length or a variance
 class NoveltyScore:
     """How far an embedding's direction lies from the nearest class, squared, where classes are made round.
 
-    What lies outside the components is added as if the classes had three times their mean variance there: images of
+    What lies outside the components is added as if the classes had twice their mean variance there: images of
     another kind show it in directions in which the training images hardly differ.
     """
 

@@ -115,12 +115,18 @@ class _Strangers:
     pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
     kinds: NDArray[np.int64]  # (images,)
 
-    def known_to(self, score: NoveltyScore, predictor: Predictor) -> NoveltyScore:
-        """The score that knows where they lie; as it was where there are none."""
-        if not len(self.pixels):
-            return score
+    def seen_by(self, predictor: Predictor) -> NDArray[np.float32]:
+        """(images, features): their embeddings."""
         rows = np.arange(len(self.pixels))
-        return score.knowing(run_pixels(predictor, self.pixels, rows, ("embedding",))["embedding"], self.kinds)
+        return (
+            run_pixels(predictor, self.pixels, rows, ("embedding",))["embedding"]
+            if len(rows)
+            else np.empty((0, 0), np.float32)
+        )
+
+    def known_to(self, score: NoveltyScore, embeddings: NDArray[np.float32]) -> NoveltyScore:
+        """The score that knows where they lie; as it was where there are none."""
+        return score.knowing(embeddings, self.kinds) if len(embeddings) else score
 
 
 def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
@@ -148,7 +154,7 @@ def _balanced(held_out: _HeldOut) -> tuple[NoveltyScore, NDArray[np.float64] | N
 def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _HeldOut:
     """From the calibration part."""
     rows = prepared.split.rows("calibration")
-    score = strangers.known_to(_score_of(trained, predictor, prepared), predictor)
+    score = strangers.known_to(_score_of(trained, predictor, prepared), strangers.seen_by(predictor))
     given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
     return _HeldOut(
         basis="calibration",
@@ -171,7 +177,8 @@ def _without_part(
     events: Events,
 ) -> _HeldOut | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    score = strangers.known_to(_score_of(trained, predictor, prepared), predictor)
+    seen = strangers.seen_by(predictor)
+    score = strangers.known_to(_score_of(trained, predictor, prepared), seen)
     if (known := trained.held_out) is not None:
         groups = [prepared.split.groups[row] for row in known.rows.tolist()]
         labels = prepared.labels[known.rows]
@@ -183,7 +190,7 @@ def _without_part(
             score=score,
             distances=None
             if known.features is None
-            else _cross_fitted(known.features, labels, fold_of, strangers=strangers, predictor=predictor),
+            else _cross_fitted(known.features, labels, fold_of, strangers=strangers, seen=seen),
         )
     answered = _out_of_fold(
         folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
@@ -223,13 +230,21 @@ def _cross_fitted(
     fold_of: NDArray[np.int64],
     *,
     strangers: _Strangers,
-    predictor: Predictor,
+    seen: NDArray[np.float32],
 ) -> Distances:
-    """Both distances of each image by a score that was fitted on the folds that it is not in."""
+    """Both distances of each image by a score that was fitted on the folds that it is not in.
+
+    Args:
+        embeddings: (images, features).
+        labels: (images,) class index.
+        fold_of: (images,) number of the fold.
+        strangers: counter-examples.
+        seen: their embeddings.
+    """
     distances = np.zeros((2, len(labels)))
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
-        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), predictor)
+        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), seen)
         distances[:, held_out] = score.both(embeddings[held_out])
     return distances[0], distances[1]
 
@@ -293,7 +308,7 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        score = strangers.known_to(score_novelty(predictor, prepared, learnt), predictor)
+        score = strangers.known_to(score_novelty(predictor, prepared, learnt), strangers.seen_by(predictor))
         distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
     return rows, probabilities, (distances[0], distances[1])
