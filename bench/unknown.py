@@ -59,8 +59,8 @@ def main() -> int:
     data = Path(os.environ.get("VIDI_DATA", "."))
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "unknown"))
     reached = True
-    print("| model | right | other images | n | area | 95 % interval | bar | known called unknown |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | right | other images | n | area | 95 % interval | bar | called unknown | known called unknown |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, model in MODELS.items():
         if os.environ.get("SET", name) != name:
             continue
@@ -74,6 +74,7 @@ def main() -> int:
             print(
                 f"| {name} | {found['accuracy']:.1%} | {other} | {area['n']:,} | {area['value']:.3f} "
                 f"| {area['low']:.3f} – {area['high']:.3f} | {model.least} {'met' if met else 'NOT met'} "
+                f"| {area['called_unknown'] / area['n']:.1%} "
                 f"| {unknown['count']} of {unknown['n']:,} ({unknown['low']:.1%} – {unknown['high']:.1%}) |",
                 flush=True,
             )
@@ -99,7 +100,13 @@ def measure(model: Model, *, data: Path, minutes: float) -> dict[str, Any]:
             interval = area_interval(value or 0.0, len(strange), len(known))
             assert value is not None  # there are images of both kinds
             assert interval is not None
-            areas[other] = {"value": value, "low": interval.low, "high": interval.high, "n": len(strange)}
+            areas[other] = {
+                "value": value,
+                "low": interval.low,
+                "high": interval.high,
+                "n": len(strange),
+                "called_unknown": 0 if limit is None else int((strange > limit).sum()),
+            }
     interval_of_called = wilson_interval(called, len(known))
     assert interval_of_called is not None  # there are test images
     return {

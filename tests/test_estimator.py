@@ -200,6 +200,7 @@ def test_a_part_of_the_images_calibrates_and_chooses_where_there_are_enough():
 
     assert model.predictor_.metadata.calibration is not None
     assert model.predictor_.metadata.calibration.image_count >= 20
+    assert "novelty" in model.predictor_.model.outputs
     assert model.history_[0].validation_accuracy is not None
     assert without.predictor_.metadata.calibration is None
     assert without.history_[0].validation_accuracy is None

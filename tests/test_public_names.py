@@ -15,6 +15,7 @@ NAMES = {
     "train",
     "check",
     "evaluate",
+    "compare",
     "load",
     "explain",
     "DataRequest",

@@ -25,6 +25,7 @@ from vidi.report.layers import Layer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
+from vidi.workflows.compare import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.train import Run
 
@@ -35,6 +36,7 @@ GIVEN_BACK = (
     Answer,
     Evaluated,
     Evaluation,
+    Compared,
     Checked,
     CheckResult,
     Finding,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
     from vidi.workflows.python import check as check
+    from vidi.workflows.python import compare as compare
     from vidi.workflows.python import evaluate as evaluate
     from vidi.workflows.python import explain as explain
     from vidi.workflows.python import load as load
@@ -26,6 +27,7 @@ _HOMES = {
     "train": "vidi.workflows.python",
     "check": "vidi.workflows.python",
     "evaluate": "vidi.workflows.python",
+    "compare": "vidi.workflows.python",
     "load": "vidi.workflows.python",
     "explain": "vidi.workflows.python",
     "DataRequest": "vidi.workflows.request",

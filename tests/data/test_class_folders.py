@@ -110,3 +110,34 @@ def test_numbered_class_folders_are_ordered_by_number(tmp_path):
     put(tmp_path, "10/1.png", "9/1.png", "1/1.png")
 
     assert read_dataset(tmp_path).classes == ("1", "9", "10")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("cat/1.png", "dog/1.png", "_unknown/1.png", "_unknown/fox/2.png"),
+        ("pets/cat/1.png", "pets/dog/1.png", "pets/_unknown/1.png", "pets/_unknown/fox/2.png"),
+        ("train/cat/1.png", "test/dog/1.png", "_unknown/1.png", "train/_unknown/2.png"),
+    ],
+)
+def test_the_folder_of_counter_examples_is_no_class(tmp_path, paths):
+    put(tmp_path, *paths)
+
+    dataset = read_dataset(tmp_path)
+
+    strange = [path for path in paths if "_unknown" in path]
+    assert dataset.classes == ("cat", "dog")
+    assert sorted(dataset.counter_examples) == strange
+    assert [(entry.path, entry.code) for entry in dataset.account.set_aside] == [
+        (path, "counter-example") for path in strange
+    ]
+    assert dataset.account.found == len(paths)
+
+
+def test_a_folder_of_that_name_deep_inside_a_class_belongs_to_it(tmp_path):
+    put(tmp_path, "cat/1.png", "dog/_unknown/1.png", "dog/home/1.png")
+
+    dataset = read_dataset(tmp_path)
+
+    assert dataset.counter_examples == []
+    assert shown(dataset)["dog/_unknown/1.png"] == ("dog", None)

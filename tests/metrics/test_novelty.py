@@ -1,12 +1,14 @@
 """Novelty: far from every class is strange, and the limit lets through as many known images as it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.covariance import EmpiricalCovariance
 
 from vidi.errors import ShapeError
 from vidi.metrics import novelty as module
-from vidi.metrics.novelty import fit_novelty, novelty_limit
+from vidi.metrics.novelty import balancing_offset, fit_novelty, novelty_limit
 from vidi.metrics.ranking import area_under_roc
 
 
@@ -44,6 +46,73 @@ def test_what_lies_off_every_class_is_stranger_than_what_lies_in_one():
     told = np.concatenate([score.of(known), score.of(strange)])
 
     assert area_under_roc(told, np.arange(400) >= 200) > 0.95
+
+
+def test_what_differs_where_the_training_images_do_not_is_strange(monkeypatch):
+    monkeypatch.setattr(module, "MOST_COMPONENTS", 4)
+    random = np.random.default_rng(0)
+    usual, unusual = (np.r_[np.full(4, 1.0), np.full(196, spread)] for spread in (0.02, 0.5))
+    known, more, strange = (random.normal(size=(200, 200)) * spread + 2 for spread in (usual, usual, unusual))
+    score = fit_novelty(known, np.arange(200) % 3)
+    is_strange = np.arange(400) >= 200
+
+    told, within = (np.concatenate([one.of(more), one.of(strange)]) for one in (score, replace(score, weight=0.0)))
+
+    assert (area_under_roc(within, is_strange) or 1) < 0.8
+    assert (area_under_roc(told, is_strange) or 0) > 0.99
+
+
+def test_what_lies_outside_the_components_is_added_with_one_weight(monkeypatch):
+    embeddings, labels = clusters()
+    whole = fit_novelty(embeddings, labels)
+    monkeypatch.setattr(module, "MOST_COMPONENTS", 5)
+    score = fit_novelty(embeddings, labels)
+    centred = module.directions(embeddings) - score.mean
+    inside = np.linalg.lstsq(score.projection, centred.T, rcond=None)[0].T @ score.projection.T
+
+    without = replace(score, weight=0.0).of(embeddings)
+
+    assert whole.weight == 0.0
+    np.testing.assert_allclose(
+        score.of(embeddings) - without, score.weight * ((centred - inside) ** 2).sum(axis=1), rtol=1e-6
+    )
+
+
+def test_counter_examples_make_their_like_strange():
+    embeddings, labels = clusters()
+    random = np.random.default_rng(5)
+    between = embeddings[labels == 0].mean(axis=0) * 0.5 + embeddings[labels == 1].mean(axis=0) * 0.5
+    like = between + 0.3 * random.normal(size=(40, 12))
+    known = clusters(200, seed=1)[0]
+    plain = fit_novelty(embeddings, labels)
+    told = plain.knowing(like[:20], np.zeros(20, np.int64))
+    told = replace(told, offset=balancing_offset(*told.both(known)))
+    is_strange = np.arange(220) >= 200
+
+    before, after = (
+        area_under_roc(np.concatenate([score.of(known), score.of(like[20:])]), is_strange) for score in (plain, told)
+    )
+
+    assert (after or 0) >= (before or 0)
+    assert (told.of(like[20:]) > np.quantile(told.of(known), 0.98)).mean() > 0.9
+
+
+def test_a_score_without_counter_examples_is_the_distance_alone():
+    embeddings, labels = clusters()
+    score = fit_novelty(embeddings, labels)
+
+    distance, resemblance = score.both(embeddings)
+
+    np.testing.assert_array_equal(score.of(embeddings), distance)
+    assert np.isneginf(resemblance).all()
+
+
+def test_kinds_of_counter_examples_lie_apart():
+    embeddings, labels = clusters()
+    score = fit_novelty(embeddings, labels).knowing(embeddings[:10], np.arange(10) % 2)
+
+    assert score.counters is not None
+    assert score.counters.shape == (2, 12)
 
 
 def test_more_features_than_images_are_no_trouble():

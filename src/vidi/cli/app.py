@@ -10,6 +10,7 @@ import typer
 
 from vidi.cli.calibrate import calibrate
 from vidi.cli.check import check
+from vidi.cli.compare import compare
 from vidi.cli.demo import demo
 from vidi.cli.evaluate import evaluate, report
 from vidi.cli.explain import explain
@@ -29,6 +30,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "train": train,
     "tune": tune,
     "evaluate": evaluate,
+    "compare": compare,
     "calibrate": calibrate,
     "predict": predict,
     "locate": locate,

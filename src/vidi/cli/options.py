@@ -16,7 +16,7 @@ Data = Annotated[
     typer.Argument(metavar="DATA", help="A folder, archive, table or annotation file, or a known set such as digits."),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, or the run folder that holds it.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or that of an evaluation.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or that of an evaluation or comparison.")]
 Classes = Annotated[str | None, typer.Option("--classes", metavar="A,B", help="Keep only these classes.")]
 Positive = Annotated[
     str | None, typer.Option("--positive", metavar="NAME", help="Make two classes: NAME, and not NAME.")

@@ -12,6 +12,8 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
 
+COUNTER_EXAMPLE = ("counter-example", "It shows none of the classes: used to tell what is unknown.")
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -56,6 +58,11 @@ class Dataset:
     account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
     notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be said aloud
     multi_label: bool = False  # an image may show several classes, or none
+
+    @property
+    def counter_examples(self) -> list[str]:
+        """The paths of images that their owner says show none of the classes."""
+        return [entry.path for entry in self.account.set_aside if entry.code == COUNTER_EXAMPLE[0]]
 
     def labels(self) -> list[int]:
         """The class index of every image of a single-label set, in order.

@@ -134,6 +134,25 @@ class Answers:
             traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
         )
 
+    def followed_by(self, more: "Answers") -> "Answers":
+        """These answers and then others of the same model."""
+        both = None if self.novelty is None or more.novelty is None else np.concatenate([self.novelty, more.novelty])
+        return (
+            self
+            if not more.paths
+            else Answers(
+                classes=self.classes,
+                paths=self.paths + more.paths,
+                truths=self.truths + more.truths,
+                probabilities=np.concatenate([self.probabilities, more.probabilities]),
+                parts=self.parts + more.parts,
+                digests=self.digests + more.digests,
+                groups=self.groups + more.groups,
+                near_copies=self.near_copies + more.near_copies,
+                novelty=both,
+            )
+        )
+
 
 def as_column(novelty: Sequence[float | None]) -> Floats | None:
     """What a model said of each image as an array; None where it cannot tell."""

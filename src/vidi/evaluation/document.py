@@ -11,7 +11,7 @@ from vidi.evaluation.at_points import evaluate_points
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.evaluation import Evaluation, rounded
-from vidi.evaluation.verdicts import evaluate_verdicts
+from vidi.evaluation.verdicts import evaluate_verdicts, unknown_share
 from vidi.files import write_whole
 from vidi.metrics.ranking import area_under_roc
 from vidi.model_file.limits import VerdictLimits
@@ -40,11 +40,15 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
     return figures
 
 
-def describe_foreign(answers: Answers) -> dict[str, object] | None:
+def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> dict[str, object] | None:
     """Images of classes that the model lacks, which should be answered `unknown`; None where there are none.
 
-    `confidence_area` is the chance that a known image gets a higher top probability than a foreign one: 0.5 means
-    that confidence tells nothing.
+    `confidence_area` is the chance that a known image gets a higher top probability than a foreign one, and
+    `novelty_area` that a foreign one is stranger than a known one: 0.5 means that it tells nothing.
+
+    Args:
+        answers: of a model.
+        limits: of the same.
     """
     labels = answers.labels
     foreign = labels < 0
@@ -58,6 +62,8 @@ def describe_foreign(answers: Answers) -> dict[str, object] | None:
         "should_be": "unknown",
         "mean_confidence": rounded(float(confidence[foreign].mean())),
         "confidence_area": rounded(area_under_roc(confidence, ~foreign)),
+        "novelty_area": None if answers.novelty is None else rounded(area_under_roc(answers.novelty, foreign)),
+        "called_unknown": None if limits is None else unknown_share(answers.only(foreign), limits).as_json(),
     }
 
 
@@ -100,7 +106,11 @@ def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int
 
 
 def metrics_document(
-    answers: Answers, figures: Mapping[str, Evaluation], *, about: Mapping[str, object]
+    answers: Answers,
+    figures: Mapping[str, Evaluation],
+    *,
+    about: Mapping[str, object],
+    limits: VerdictLimits | None = None,
 ) -> dict[str, object]:
     """The content of metrics.json.
 
@@ -109,6 +119,7 @@ def metrics_document(
         figures: from `evaluate_parts`.
         about: further sections that the report shows: `model`, `data`, `calibration`, `verdicts`, `account`,
             `test_uses`.
+        limits: of the model.
     """
     return {
         "schema": SCHEMA,
@@ -116,7 +127,7 @@ def metrics_document(
         "task": "classify" if answers.targets is None else "multi-label",
         **about,
         **{part: evaluation.as_json() for part, evaluation in figures.items()},
-        "foreign": describe_foreign(answers),
+        "foreign": describe_foreign(answers, limits),
     }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from vidi.errors import UsageError
 from vidi.metrics.affine import Fitted
 from vidi.metrics.arrays import Counts, Floats, Labels
@@ -15,6 +17,7 @@ from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
+FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high
 CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
 
 
@@ -59,6 +62,7 @@ def find_limits(
         novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
     is_right = probabilities.argmax(axis=1) == labels
+    unknown, share = (None, None) if novelty is None else _limit_of_novelty(novelty, _unknown_shares(labels, basis))
     sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
     return VerdictLimits(
         basis=basis,
@@ -72,14 +76,24 @@ def find_limits(
         error_bound=None if sure is None else sure.bound,
         coverage=promise.coverage,
         candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
-        novelty=None if novelty is None else _limit_of_novelty(novelty),
+        novelty=unknown,
+        novelty_share=share,
     )
 
 
-def _limit_of_novelty(novelty: Floats) -> float | None:
-    """Where known images end: a hundredth of them lie beyond, or, of few images, a fiftieth."""
-    found = (novelty_limit(novelty, share=share) for share in UNKNOWN_SHARES)
-    return next((limit for limit in found if limit is not None), None)
+def _unknown_shares(labels: Labels, basis: Basis) -> tuple[float, ...]:
+    """What share of known images may be called unknown; the larger one alone where novelty is too high by itself."""
+    usual = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 0
+    return UNKNOWN_SHARES[1:] if basis == "out-of-fold" and usual < FEW_OF_A_CLASS else UNKNOWN_SHARES
+
+
+def _limit_of_novelty(novelty: Floats, shares: tuple[float, ...]) -> tuple[float | None, float | None]:
+    """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth."""
+    for share in shares:
+        limit = novelty_limit(novelty, share=share)
+        if limit is not None:
+            return limit, share
+    return None, None
 
 
 def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
@@ -126,10 +140,11 @@ def as_sigmoid_calibration(fitted: FittedSigmoid) -> Calibration:
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
     """What is promised of sure answers and of candidates, and what is called unknown, for people."""
     word = "" if limits.basis == "calibration" else "estimated: "
-    share = next((share for share in UNKNOWN_SHARES if limits.image_count >= 1 / share - 1), UNKNOWN_SHARES[-1])
-    unknown = f"unknown: what is stranger than {100 - 100 * share:.0f} in 100 of the images that were not learnt from"
     promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
-    return promised if limits.novelty is None else (*promised, unknown)
+    if limits.novelty is None or limits.novelty_share is None:
+        return promised
+    usual = 100 - 100 * limits.novelty_share
+    return *promised, f"unknown: what is stranger than {usual:.0f} in 100 of the images that were not learnt from"
 
 
 def _describe_sure(limits: VerdictLimits) -> str:

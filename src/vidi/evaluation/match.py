@@ -43,12 +43,12 @@ class ClassMatch:
         remarks = []
         unknown = {name: counts[name] for name in self.foreign if counts.get(name)}
         if unknown:
-            shown = _listed([f"{name} ({count:,})" for name, count in unknown.items()])
+            shown = listed([f"{name} ({count:,})" for name, count in unknown.items()])
             total = sum(unknown.values())
             left_out = "1 image of a class" if total == 1 else f"{total:,} images of classes"
             remarks.append(f"{left_out} that the model lacks count{'s' * (total == 1)} for nothing here: {shown}")
         if self.absent:
-            remarks.append(f"no image shows: {_listed(self.absent)}")
+            remarks.append(f"no image shows: {listed(self.absent)}")
         return remarks
 
 
@@ -72,7 +72,7 @@ def match_classes(
     known = set(model_classes)
     if not known.intersection(names):
         raise DataError(
-            f"the data's classes ({_listed(data_classes)}) and the model's ({_listed(model_classes)}) "
+            f"the data's classes ({listed(data_classes)}) and the model's ({listed(model_classes)}) "
             "have no name in common",
             f"If they mean the same, say so: --map {data_classes[0] if data_classes else 'a'}={model_classes[0]}",
         )
@@ -107,14 +107,15 @@ def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], dat
     for data_name, model_name in renames.items():
         if data_name not in data_classes:
             raise UsageError(
-                f"--map names {data_name!r}, which is no class of the data", f"It has: {_listed(data_classes)}."
+                f"--map names {data_name!r}, which is no class of the data", f"It has: {listed(data_classes)}."
             )
         if model_name not in model_classes:
             raise UsageError(
-                f"--map names {model_name!r}, which is no class of the model", f"It has: {_listed(model_classes)}."
+                f"--map names {model_name!r}, which is no class of the model", f"It has: {listed(model_classes)}."
             )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(names[:MOST_NAMES_SHOWN])
     return f"{shown} and {len(names) - MOST_NAMES_SHOWN:,} more" if len(names) > MOST_NAMES_SHOWN else shown

@@ -100,3 +100,10 @@ def find_unknown(answers: Answers, limits: VerdictLimits) -> NDArray[np.bool_]:
     if answers.novelty is None or limits.novelty is None:
         return np.zeros(len(answers.paths), bool)
     return np.asarray(answers.novelty > limits.novelty, bool)
+
+
+def unknown_share(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> Estimate:
+    """Of some images, the share that is called unknown, with its interval."""
+    groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
+    everyone = np.ones(len(answers.paths), bool)
+    return estimate_share(find_unknown(answers, limits), everyone, groups, seed=seed)

@@ -29,6 +29,10 @@ class Account:
     def found(self) -> int:
         return self.used + len(self.set_aside) + len(self.refused) + len(self.ignored)
 
+    def of_scan(self) -> "Account":
+        """A copy that counts no image as used yet."""
+        return Account(0, list(self.set_aside), list(self.refused), list(self.ignored))
+
     def setting_aside(self, entries: Iterable[Entry]) -> "Account":
         """The account after a rule kept some used images out; those that stand there already do not count again."""
         known = {entry.path for entry in self.set_aside}

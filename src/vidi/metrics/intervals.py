@@ -129,6 +129,34 @@ def _edge(is_plausible: Callable[[float], bool], inside: float, *, outside: floa
     return (inside + outside) / 2
 
 
+def group_mean_interval(values: Floats, groups: Counts, *, level: float = LEVEL) -> Interval | None:
+    """The interval of a mean of images, of which those of one group are not independent; None of one group alone.
+
+    Student's, with the spread of the groups' sums.
+
+    Args:
+        values: (images,) float.
+        groups: (images,) int.
+        level: how often such intervals hold the true mean.
+
+    Source: Cochran 1977, Sampling techniques, section 11.8 (ratio to size).
+
+    >>> round(group_mean_interval(np.array([1.0, 2.0, 3.0]), np.arange(3)).high, 4)
+    4.4841
+    """
+    from scipy.special import stdtrit
+
+    _, units = np.unique(groups, return_inverse=True)
+    count = int(units.max()) + 1
+    if count < 2:
+        return None
+    mean = float(values.mean())
+    sums = np.bincount(units, values - mean)
+    error = math.sqrt(float((sums**2).sum()) * count / (count - 1)) / len(values)
+    reach = float(stdtrit(count - 1, (1 + level) / 2)) * error
+    return Interval(mean - reach, mean + reach)
+
+
 def bootstrap_intervals(
     statistics: Callable[[Floats], Floats],
     groups: Counts,

@@ -1,6 +1,6 @@
 """How unlike the training images an image is, told from its embedding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,75 @@ Doubles = NDArray[np.float64]
 
 MOST_COMPONENTS = 128  # directions that are kept of an embedding
 SHRINKAGE = 0.3  # share of a round covariance that is mixed in
+OUTSIDE = 2.0  # times the mean variance within classes: what a direction outside the components is taken to have
 SMALLEST = 1e-6  # of a length or a variance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoveltyScore:
-    """How far an embedding's direction lies from the nearest class, squared, where classes are made round."""
+    """How far an embedding's direction lies from the nearest class, squared, where classes are made round.
+
+    What lies outside the components is added as if the classes had twice their mean variance there: images of
+    another kind show it in directions in which the training images hardly differ.
+    """
 
     mean: Doubles  # (features,), of the directions
     projection: Doubles  # (features, components)
     prototypes: Doubles  # (classes, components): where the classes lie
+    variances: Doubles  # (components,): within the classes, along each component
+    weight: float  # of a squared length outside the components; 0 where they span everything
+    counters: Doubles | None = None  # (kinds, components): where counter-examples lie
+    offset: float = 0.0  # what is added to how much nearer to them an image is than to the classes
 
     def of(self, embeddings: Floats) -> Doubles:
         """(batch, features) to (batch,): higher is stranger."""
-        placed = (directions(embeddings) - self.mean) @ self.projection
-        to_classes = -2 * placed @ self.prototypes.T + (self.prototypes**2).sum(axis=1)
-        novelty: Doubles = to_classes.min(axis=1) + (placed**2).sum(axis=1)
-        return novelty
+        distance, resemblance = self.both(embeddings)
+        return np.maximum(distance, resemblance + self.offset)
+
+    def both(self, embeddings: Floats) -> tuple[Doubles, Doubles]:
+        """The distance from the nearest class, and by how much that is more than from the nearest counter-examples.
+
+        The second is -inf where there are none.
+        """
+        centred = directions(embeddings) - self.mean
+        placed = centred @ self.projection
+        to_classes = _nearest(placed, self.prototypes)
+        outside = (centred**2).sum(axis=1) - placed**2 @ self.variances
+        distance: Doubles = to_classes + (placed**2).sum(axis=1) + self.weight * outside
+        if self.counters is None:
+            return distance, np.full(len(distance), -np.inf)
+        return distance, to_classes - _nearest(placed, self.counters)
+
+    def knowing(self, counter_examples: Floats, kinds: Labels) -> "NoveltyScore":
+        """The score that knows where some images lie that show none of the classes; `offset` is still to be chosen.
+
+        Args:
+            counter_examples: (images, features) float, at least one.
+            kinds: (images,) int; those of one kind lie together.
+        """
+        placed = (directions(counter_examples) - self.mean) @ self.projection
+        return replace(self, counters=np.stack([placed[kinds == kind].mean(axis=0) for kind in np.unique(kinds)]))
+
+
+def _nearest(placed: Doubles, prototypes: Doubles) -> Doubles:
+    """(batch,): the squared distance from the nearest prototype, less the squared length of what is placed."""
+    nearest: Doubles = (-2 * placed @ prototypes.T + (prototypes**2).sum(axis=1)).min(axis=1)
+    return nearest
+
+
+def balancing_offset(distance: Floats, resemblance: Floats, *, share: float = 0.01) -> float:
+    """The offset with which known images that are far away and those that look like counter-examples count alike.
+
+    Args:
+        distance: (images,) of known images, from `NoveltyScore.both`.
+        resemblance: (images,) of the same.
+        share: of the images; the values that so many exceed become equal.
+
+    >>> balancing_offset(np.array([1.0, 3.0]), np.array([-7.0, -9.0]))
+    10.0
+    """
+    rank = max(1, int(len(distance) * share))
+    return float(np.sort(distance)[-rank] - np.sort(resemblance)[-rank])
 
 
 def directions(embeddings: Floats) -> Doubles:
@@ -65,7 +117,13 @@ def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
     variances, axes_within = np.linalg.eigh(covariance)
     projection = kept @ (axes_within / np.sqrt(variances))
-    return NoveltyScore(mean=mean, projection=projection, prototypes=means @ projection)
+    return NoveltyScore(
+        mean=mean,
+        projection=projection,
+        prototypes=means @ projection,
+        variances=variances,
+        weight=1 / (OUTSIDE * size) if kept.shape[1] < values.shape[1] else 0.0,
+    )
 
 
 def novelty_limit(novelty: Floats, *, share: float) -> float | None:

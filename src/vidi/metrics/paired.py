@@ -13,6 +13,7 @@ from vidi.metrics.intervals import LEVEL, Interval, bootstrap_intervals, wilson_
 
 Flags = NDArray[np.bool_]
 Verdict = Literal["better", "worse", "not shown"]
+ENOUGH_GROUPS = 30  # for the bootstrap over them
 POWER = 0.8  # how often a comparison with `images_needed` images shows a difference of the size that was seen
 
 
@@ -22,6 +23,8 @@ class PairedComparison:
 
     image_count: int
     group_count: int  # independent units among them
+    groups_lost: int  # of which the first has more images right
+    groups_won: int
     both_right: int
     only_first: int  # images that the first alone has right
     only_second: int
@@ -33,7 +36,15 @@ class PairedComparison:
     @property
     def verdict(self) -> Verdict:
         """Whether the second is better; only where test and interval agree."""
-        if self.p_value > 1 - self.level or self.interval.low <= 0 <= self.interval.high:
+        return self.verdict_at(1 - self.level)
+
+    def verdict_at(self, chance: float) -> Verdict:
+        """The same with another share of mistaken verdicts than that of the interval.
+
+        Args:
+            chance: how often a winner may be named where neither is better.
+        """
+        if self.p_value > chance or self.interval.low <= 0 <= self.interval.high:
             return "not shown"
         return "better" if self.difference > 0 else "worse"
 
@@ -75,7 +86,8 @@ def compare_paired(
 
     The verdict rests on the images that only one of them has right, by the exact sign test (McNemar's). The interval
     of the difference is Newcombe's. Where images belong together, a group counts once, by which classifier has more of
-    it right, and the interval also holds that of the bootstrap over groups.
+    it right, and the interval also holds that of the bootstrap over groups; with fewer than 30 groups it is that of as
+    many images as are independent (Kish's effective number).
 
     Args:
         first_is_right: (images,) bool.
@@ -105,7 +117,10 @@ def compare_paired(
     )  # fmt: skip
     _, unit_of_image = np.unique(units, return_inverse=True)
     net = np.bincount(unit_of_image, weights=gain)
-    interval = paired_interval(both, first, second, len(gain) - both - first - second, level=level)
+    # Below 30 groups the bootstrap shows too little, and the images count as what they are independent of.
+    weight = effective_weight(unit_of_image) if len(net) < ENOUGH_GROUPS else 1.0
+    counts = np.array([both, first, second, len(gain) - both - first - second]) * weight
+    interval = paired_interval(*counts.tolist(), level=level)
     if len(net) < len(gain):
         drawn = bootstrap_intervals(
             lambda weights: np.array([(weights * gain).sum() / max(weights.sum(), 1.0)]),
@@ -117,6 +132,8 @@ def compare_paired(
     return PairedComparison(
         image_count=len(gain),
         group_count=len(net),
+        groups_lost=int((net < 0).sum()),
+        groups_won=int((net > 0).sum()),
         both_right=both,
         only_first=first,
         only_second=second,
@@ -125,6 +142,19 @@ def compare_paired(
         p_value=sign_test(int((net < 0).sum()), int((net > 0).sum())),
         level=level,
     )
+
+
+def effective_weight(units: Counts) -> float:
+    """What one image counts where those of one unit stand or fall together: Kish's effective number / images.
+
+    Args:
+        units: (images,) int from 0.
+
+    >>> effective_weight(np.array([0, 0, 1, 1]))
+    0.5
+    """
+    sizes = np.bincount(units).astype(np.float64)
+    return float(sizes.sum() / (sizes**2).sum())
 
 
 def sign_test(losses: int, wins: int) -> float:
@@ -141,7 +171,9 @@ def sign_test(losses: int, wins: int) -> float:
     return float(min(1.0, 2 * ways / (1 << thrown)))
 
 
-def paired_interval(both: int, only_first: int, only_second: int, neither: int, *, level: float = LEVEL) -> Interval:
+def paired_interval(
+    both: float, only_first: float, only_second: float, neither: float, *, level: float = LEVEL
+) -> Interval:
     """The interval of the second's share right less the first's, from the four counts of one set of images.
 
     Source: Newcombe 1998, method 10 (Wilson's intervals of both shares, joined with their correlation).
@@ -164,7 +196,7 @@ def paired_interval(both: int, only_first: int, only_second: int, neither: int, 
     )
 
 
-def _correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+def _correlation(both: float, only_first: float, only_second: float, neither: float) -> float:
     """Between the two being right, with Newcombe's correction for continuity."""
     margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
     if margins == 0:
@@ -174,15 +206,40 @@ def _correlation(both: int, only_first: int, only_second: int, neither: int) -> 
     return corrected / math.sqrt(margins)
 
 
-def images_needed(comparison: PairedComparison) -> int | None:
+def images_needed(comparison: PairedComparison, *, chance: float | None = None) -> int | None:
     """About how many images would show a difference of the size that was seen; None where there was none.
 
-    Source: Connor 1987, Sample size for testing differences in proportions for the paired-sample design.
+    Groups are what is counted: of images that belong together it takes as many more as a group has on average.
+
+    Args:
+        comparison: what was seen.
+        chance: how often a winner may be named where neither is better; as for its verdict where left out.
     """
-    if comparison.difference == 0:
+    units, images = comparison.group_count, comparison.image_count
+    gap = (comparison.groups_won - comparison.groups_lost) / units
+    if gap == 0:
         return None
-    discordant = (comparison.only_first + comparison.only_second) / comparison.image_count
-    normal, gap = NormalDist(), abs(comparison.difference)
-    at_rest = normal.inv_cdf((1 + comparison.level) / 2) * math.sqrt(discordant)
-    seen = normal.inv_cdf(POWER) * math.sqrt(max(0.0, discordant - gap**2))
-    return math.ceil(((at_rest + seen) / gap) ** 2)
+    apart = (comparison.groups_won + comparison.groups_lost) / units
+    needed = units_needed(apart, gap, chance=1 - comparison.level if chance is None else chance)
+    return math.ceil(needed * images / units)
+
+
+def units_needed(apart: float, gap: float, *, chance: float = 1 - LEVEL) -> float:
+    """How many independent images (or groups) show a difference in `POWER` of the comparisons.
+
+    Args:
+        apart: the share of them that one classifier alone has right; at least the gap.
+        gap: the difference of the two shares right, not 0.
+        chance: how often a winner may be named where neither is better.
+
+    Source: Connor 1987, Sample size for testing differences in proportions for the paired-sample design.
+
+    >>> round(units_needed(0.1, 0.02))
+    1960
+    """
+    normal = NormalDist()
+    at_rest = normal.inv_cdf(1 - chance / 2) * math.sqrt(apart)
+    seen = normal.inv_cdf(POWER) * math.sqrt(max(0.0, apart - gap**2))
+    # Where all fall one way, the exact test still needs so many: 2 / 2^n is to be at most the chance.
+    least = math.ceil(math.log2(2 / chance)) / apart
+    return max(least, ((at_rest + seen) / gap) ** 2)

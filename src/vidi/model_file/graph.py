@@ -95,26 +95,40 @@ def add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
 
 
 def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
-    """How unlike the training images an image is: the arithmetic of `NoveltyScore.of`, step by step.
-
-    The mean is taken off after the projection, which is linear.
-    """
+    """How unlike the training images an image is: the arithmetic of `NoveltyScore.of`, step by step."""
 
     def constant(name: str, value: np.ndarray) -> str:
         return parts.constant(f"novelty.{name}", value.astype(np.float32))
 
+    def squared(what: str, name: str) -> str:
+        return parts.node("ReduceSumSquare", [what, parts.integers(1)], f"novelty.{name}", {"keepdims": 1})
+
     length = parts.node("ReduceL2", ["embedding", parts.integers(1)], "novelty.length", {"keepdims": 1})
     least = parts.node("Max", [length, constant("least", np.array(SMALLEST))], "novelty.divisor")
     direction = parts.node("Div", ["embedding", least], "novelty.direction")
-    projected = parts.node("MatMul", [direction, constant("projection", novelty.projection)], "novelty.projected")
-    placed = parts.node("Sub", [projected, constant("mean", novelty.mean @ novelty.projection)], "novelty.placed")
-    squares = parts.node("ReduceSumSquare", [placed, parts.integers(1)], "novelty.squares", {"keepdims": 1})
-    towards = constant("prototypes", -2 * novelty.prototypes.T)
-    products = parts.node("MatMul", [placed, towards], "novelty.products")
-    apart = parts.node("Add", [products, constant("norms", (novelty.prototypes**2).sum(axis=1))], "novelty.apart")
-    distances = parts.node("Add", [apart, squares], "novelty.distances")
-    nearest = helper.make_node("ReduceMin", [distances, parts.integers(1)], ["novelty"], name="novelty", keepdims=0)
-    parts.nodes.append(nearest)
+    centred = parts.node("Sub", [direction, constant("mean", novelty.mean)], "novelty.centred")
+    placed = parts.node("MatMul", [centred, constant("projection", novelty.projection)], "novelty.placed")
+
+    def nearest(prototypes: np.ndarray, name: str) -> str:
+        towards, norms = constant(name, -2 * prototypes.T), constant(f"{name}-norms", (prototypes**2).sum(axis=1))
+        products = parts.node("MatMul", [placed, towards], f"novelty.{name}-products")
+        apart = parts.node("Add", [products, norms], f"novelty.{name}-apart")
+        return parts.node("ReduceMin", [apart, parts.integers(1)], f"novelty.{name}-nearest", {"keepdims": 1})
+
+    to_classes = nearest(novelty.prototypes, "prototypes")
+    distance = parts.node("Add", [to_classes, squared(placed, "squares")], "novelty.distance")
+    if novelty.weight:
+        inside = constant("inside", np.sqrt(novelty.variances))
+        kept = squared(parts.node("Mul", [placed, inside], "novelty.kept"), "length-inside")
+        outside = parts.node("Sub", [squared(centred, "length-centred"), kept], "novelty.outside")
+        weighed = parts.node("Mul", [outside, constant("weight", np.array(novelty.weight))], "novelty.weighed")
+        distance = parts.node("Add", [distance, weighed], "novelty.whole-distance")
+    if novelty.counters is not None:
+        nearer = parts.node("Sub", [to_classes, nearest(novelty.counters, "counters")], "novelty.nearer")
+        alike = parts.node("Add", [nearer, constant("offset", np.array(novelty.offset))], "novelty.alike")
+        distance = parts.node("Max", [distance, alike], "novelty.greater")
+    flat = helper.make_node("Squeeze", [distance, parts.integers(1)], ["novelty"], name="novelty")
+    parts.nodes.append(flat)
 
 
 def replace_answer(graph: onnx.GraphProto, metadata: ModelMetadata) -> None:

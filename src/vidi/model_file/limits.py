@@ -30,6 +30,7 @@ class VerdictLimits:
     coverage: float  # how often the truth is among the candidates, at least
     candidate: float | None = None  # classes at least this probable are candidates
     novelty: float | None = None  # images stranger than this are unknown
+    novelty_share: float | None = None  # of known images that may be; None where an older vidi did not say
 
     def __post_init__(self) -> None:
         for name in ("max_error", "level", "coverage"):
@@ -54,6 +55,7 @@ def limits_to_json(limits: VerdictLimits) -> dict[str, Json]:
         },
         "candidates": {"coverage": limits.coverage, "limit": limits.candidate},
         "novelty_limit": limits.novelty,
+        "novelty_share": limits.novelty_share,
     }
 
 
@@ -79,6 +81,7 @@ def limits_from_json(document: Mapping[str, Json] | None) -> VerdictLimits | Non
         coverage=number_entry(candidates, "coverage"),
         candidate=number_or_none(candidates, "limit"),
         novelty=number_or_none(document, "novelty_limit"),
+        novelty_share=number_or_none(document, "novelty_share") if "novelty_share" in document else None,
     )
 
 

@@ -38,6 +38,7 @@ TITLES = {
     "blurred": "Blurred images",
     "tiny": "Tiny images",
     "odd-shape": "Odd shapes",
+    "counter-examples": "Counter-examples",
 }
 
 

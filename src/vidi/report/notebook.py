@@ -1,10 +1,10 @@
 """What a notebook shows of a run, an evaluation or a check: a few lines, and the report's own figures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidi.data.checked import CheckResult
 from vidi.errors import DataError
@@ -12,6 +12,7 @@ from vidi.figures.class_sizes import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
+from vidi.report.compare_page import draw_classes
 from vidi.report.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.explanation import Explanation
 from vidi.report.heat import common_scale, draw_heat, draw_image
@@ -132,6 +133,17 @@ def draw_rows(history: "Sequence[EpochRow]") -> Drawing:
     if not figures:
         raise DataError("one epoch makes no curve", "Train two epochs or more.")
     return side_by_side([str(figure) for figure in figures])
+
+
+def comparison_as_html(document: Mapping[str, Any], folder: Path) -> str:
+    """Two models: the outcome, both, and where the page is."""
+    models = {letter: f"{model['path']}, model {model['id']}" for letter, model in document["models"].items()}
+    return table_as_html(document["sentence"], {**models, "folder": escape_path(folder)})
+
+
+def draw_comparison(document: Mapping[str, Any]) -> Drawing:
+    """How far two models are apart, on all images and for each class."""
+    return side_by_side([draw_classes(document)])
 
 
 def check_as_html(title: str, check: CheckResult) -> str:

@@ -21,7 +21,7 @@ from vidi.evaluation.wish import BEST_F1, Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.multi_label import fit_sigmoid
-from vidi.metrics.novelty import NoveltyScore, fit_novelty
+from vidi.metrics.novelty import NoveltyScore, balancing_offset, fit_novelty
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
@@ -30,6 +30,7 @@ from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
+from vidi.workflows.counter_examples import deal_counter_examples, frame_counter_examples
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import Events
 from vidi.workflows.folds import FOLD_COUNT, deal_folds
@@ -75,16 +76,19 @@ def calibrate_model(
         The affine step and the limits; None where the user stopped it.
     """
     predictor = Predictor.load(folder / MODEL)
+    strangers = _strangers(prepared, events=events)
     if needs_folds(prepared):
         held_out = _without_part(
-            folder, prepared, trained, predictor, deadline=deadline, should_stop=should_stop, events=events
-        )
+            folder, prepared, trained, predictor, strangers,
+            deadline=deadline, should_stop=should_stop, events=events,
+        )  # fmt: skip
     else:
-        held_out = _by_part(prepared, trained, predictor)
+        held_out = _by_part(prepared, trained, predictor, strangers)
     if held_out is None:
         return None
     if prepared.targets is not None:
         return _calibrate_labels(prepared, prepared.targets, held_out, wish=wish, events=events)
+    known, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
     fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
@@ -94,7 +98,7 @@ def calibrate_model(
         ranking = choose_ranking(fitted.step.apply(answers), prepared.labels[others])
     limits = find_limits(
         fitted.probabilities, prepared.labels[rows], groups=groups,
-        promise=promise, basis=held_out.basis, ranking=ranking, novelty=held_out.novelty,
+        promise=promise, basis=held_out.basis, ranking=ranking, novelty=novelty,
     )  # fmt: skip
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     points = None
@@ -106,7 +110,7 @@ def calibrate_model(
         )  # fmt: skip
     for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, known=held_out.known, points=points)
+    return Calibrated(step=as_calibration(fitted), limits=limits, known=known, points=points)
 
 
 def _calibrate_labels(
@@ -124,7 +128,10 @@ def _calibrate_labels(
     events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
     for sentence in describe_points(points):
         events.say(sentence)
-    return Calibrated(step=as_sigmoid_calibration(fitted), limits=None, known=held_out.known, points=points)
+    return Calibrated(step=as_sigmoid_calibration(fitted), limits=None, known=_balanced(held_out)[0], points=points)
+
+
+Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
 
 
 def _other_answers(
@@ -147,20 +154,68 @@ class _HeldOut:
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float32]  # (rows, classes)
     known: Known  # to the model that is published
-    novelty: NDArray[np.float64] | None  # of some images that were not learnt from; None where there are none
+    distances: Distances | None  # of some images that were not learnt from; None where there are none
 
 
-def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor) -> _HeldOut:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Strangers:
+    """Counter-examples from which it is learnt what is unknown."""
+
+    pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
+    kinds: NDArray[np.int64]  # (images,)
+
+    def seen_by(self, predictor: Predictor) -> NDArray[np.float32]:
+        """(images, features): their embeddings."""
+        rows = np.arange(len(self.pixels))
+        return (
+            run_pixels(predictor, self.pixels, rows, ("embedding",))["embedding"]
+            if len(rows)
+            else np.empty((0, 0), np.float32)
+        )
+
+    def known_to(self, score: NoveltyScore, embeddings: NDArray[np.float32]) -> NoveltyScore:
+        """The score that knows where they lie; as it was where there are none."""
+        return score.knowing(embeddings, self.kinds) if len(embeddings) else score
+
+    def known_with(self, known: Known, embeddings: NDArray[np.float32]) -> Known:
+        """What the model knows, with a score that knows where they lie."""
+        return replace(known, score=self.known_to(known.score, embeddings))
+
+
+def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
+    """The counter-examples of the data set that are not kept for the test."""
+    dealt = deal_counter_examples(prepared)
+    pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
+    if prepared.dataset.counter_examples:
+        unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
+        rest = f"; {unusable:,} unreadable or copies" if unusable else ""
+        events.say(f"counter-examples: {len(pixels):,} teach what is unknown, {len(dealt.to_test):,} test it{rest}")
+    return _Strangers(pixels=pixels, kinds=kinds)
+
+
+def _balanced(held_out: _HeldOut) -> tuple[Known, NDArray[np.float64] | None]:
+    """What the model knows, its score with the offset, and the novelty of images that were not learnt from."""
+    known, score = held_out.known, held_out.known.score
+    if held_out.distances is None:
+        return replace(known, score=replace(score, counters=None)), None
+    distance, resemblance = held_out.distances
+    if score.counters is None:
+        return known, distance
+    offset = balancing_offset(distance, resemblance)
+    return replace(known, score=replace(score, offset=offset)), np.maximum(distance, resemblance + offset)
+
+
+def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _HeldOut:
     """From the calibration part."""
     rows = prepared.split.rows("calibration")
-    known = _known_to(trained, predictor, prepared)
+    known = strangers.known_with(_known_to(trained, predictor, prepared), strangers.seen_by(predictor))
     given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
     return _HeldOut(
         basis="calibration",
         rows=rows,
         probabilities=given["probabilities"],
         known=known,
-        novelty=known.score.of(given["embedding"]),
+        distances=known.score.both(given["embedding"]),
     )
 
 
@@ -169,13 +224,15 @@ def _without_part(
     prepared: Prepared,
     trained: TrainedNetwork,
     predictor: Predictor,
+    strangers: _Strangers,
     *,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
 ) -> _HeldOut | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
-    known = _known_to(trained, predictor, prepared)
+    seen = strangers.seen_by(predictor)
+    known = strangers.known_with(_known_to(trained, predictor, prepared), seen)
     if (answered := trained.held_out) is not None:
         groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
         labels = prepared.labels[answered.rows]
@@ -185,15 +242,19 @@ def _without_part(
             rows=answered.rows,
             probabilities=answered.probabilities,
             known=known,
-            novelty=None if answered.features is None else _cross_fitted(answered.features, labels, fold_of),
+            distances=None
+            if answered.features is None
+            else _cross_fitted(answered.features, labels, fold_of, strangers=strangers, seen=seen),
         )
-    by_folds = _out_of_fold(folder, prepared, trained, deadline=deadline, should_stop=should_stop, events=events)
+    by_folds = _out_of_fold(
+        folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
+    )
     if by_folds is None:
         return None
-    rows, probabilities, novelty = by_folds
+    rows, probabilities, distances = by_folds
     if prepared.targets is None and not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
-    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, novelty=novelty)
+    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
 
 def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
@@ -219,14 +280,28 @@ def embed_known(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64
 
 
 def _cross_fitted(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], fold_of: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """(images,) the novelty of each by a score that was fitted on the folds that it is not in."""
-    novelty = np.zeros(len(labels))
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    *,
+    strangers: _Strangers,
+    seen: NDArray[np.float32],
+) -> Distances:
+    """Both distances of each image by a score that was fitted on the folds that it is not in.
+
+    Args:
+        embeddings: (images, features).
+        labels: (images,) class index.
+        fold_of: (images,) number of the fold.
+        strangers: counter-examples.
+        seen: their embeddings.
+    """
+    distances = np.zeros((2, len(labels)))
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
-        novelty[held_out] = fit_novelty(embeddings[~held_out], labels[~held_out]).of(embeddings[held_out])
-    return novelty
+        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), seen)
+        distances[:, held_out] = score.both(embeddings[held_out])
+    return distances[0], distances[1]
 
 
 def run_pixels(
@@ -251,12 +326,13 @@ def _out_of_fold(
     folder: Path,
     prepared: Prepared,
     trained: TrainedNetwork,
+    strangers: _Strangers,
     *,
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     events: Events,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]] | None:
-    """Train and validation images, with answers and novelty by networks of the same recipe that had not seen them."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
+    """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
     arrays = as_training_data(prepared)
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
@@ -265,7 +341,7 @@ def _out_of_fold(
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
     events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
-    probabilities, novelty = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros(len(rows))
+    probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
     for fold in range(FOLD_COUNT):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
@@ -287,6 +363,7 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        novelty[held_out] = embed_known(predictor, prepared, learnt).score.of(given["embedding"])
+        score = strangers.known_to(embed_known(predictor, prepared, learnt).score, strangers.seen_by(predictor))
+        distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
-    return rows, probabilities, novelty
+    return rows, probabilities, (distances[0], distances[1])

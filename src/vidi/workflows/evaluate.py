@@ -2,10 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +92,11 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     predictor = Predictor.load(request.model)
     dataset = read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
-    account = _account_of(dataset)
-    answers = _answer(predictor, dataset, request, match=match, account=account, events=events)
+    account = dataset.account.of_scan()
+    scored, learnt = parts_to_score(dataset, request.data.parts), digests_learnt_from(predictor)
+    answers = answer_images(
+        predictor, dataset, request, scored=scored, match=match, learnt=learnt, account=account, events=events
+    )
     figures = evaluate_parts(answers, seed=request.seed)
     for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
         events.say(sentence)
@@ -118,7 +120,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         ),
     }
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
-    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=predictor.metadata.verdict))
     write_report(
         folder,
         model=predictor.model,
@@ -127,12 +129,6 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         with_images=request.images,
     )
     return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
-
-
-def _account_of(dataset: Dataset) -> Account:
-    """What the scan said of the files, to be completed."""
-    scan = dataset.account
-    return Account(set_aside=list(scan.set_aside), refused=list(scan.refused), ignored=list(scan.ignored))
 
 
 def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:
@@ -161,18 +157,32 @@ def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]
     return scored or others or dict.fromkeys(range(len(used)), TEST)
 
 
-def _answer(
+def answer_images(
     predictor: Predictor,
     dataset: Dataset,
     request: EvaluateRequest,
     *,
+    scored: Mapping[int, str],
     match: ClassMatch,
+    learnt: Collection[str],
     account: Account,
     events: Events,
 ) -> Answers:
-    """The model's answers about every image that may be scored; the account is completed."""
-    learnt = _digests_learnt_from(predictor)
-    scored = parts_to_score(dataset, request.data.parts)
+    """The model's answers about every image that may be scored; the account is completed.
+
+    Args:
+        predictor: the model.
+        dataset: the images.
+        request: says how they are decoded.
+        scored: image index → the part as which it is scored.
+        match: which of the model's classes each of the data's is.
+        learnt: digests of files that are to be set aside.
+        account: gets what is refused and set aside, and how many are used.
+        events: told how far it is.
+
+    Raises:
+        DataError: no image is left to score.
+    """
     rows: list[int] = []
     answered: list[tuple[Answer, Prediction]] = []
     stream = predictor.predict_files(
@@ -218,7 +228,7 @@ def _answer(
     )
 
 
-def _digests_learnt_from(predictor: Predictor) -> frozenset[str]:
+def digests_learnt_from(predictor: Predictor) -> frozenset[str]:
     """The files that the model learnt from or was chosen on, where its run folder still says so."""
     splits = predictor.model.path.parent / SPLITS
     if not splits.exists():
@@ -239,13 +249,7 @@ def _open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
     """The folder asked for, or the next free `evaluations/NAME`."""
     name, source = safe_name(dataset.name), Path(request.data.source)
     inside = source if source.is_dir() else None
-    if request.output is not None:
-        return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
-    for number in count(1):
-        folder = Path("evaluations") / (name if number == 1 else f"{name}-{number}")
-        if not folder.exists():
-            return open_run_folder(folder, name=name, source=inside, kind="evaluation")
-    raise AssertionError("there is always a next number")
+    return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
 
 
 def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[str, object]:

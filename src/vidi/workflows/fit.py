@@ -20,9 +20,10 @@ from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
+from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.read import read_model
-from vidi.model_file.write import recalibrate, write_model
+from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
@@ -30,11 +31,12 @@ from vidi.training.defaults import recipe_for
 from vidi.training.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.workflows.calibrate import answer_pixels
+from vidi.workflows.calibrate import run_pixels
 from vidi.workflows.describe import LIBRARIES, as_three
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.folds import deal_folds
 from vidi.workflows.given import Given, frame_given, look_at_given
+from vidi.workflows.learn import most_for_novelty
 from vidi.workflows.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
 from vidi.workflows.run_folder import MODEL
@@ -126,7 +128,7 @@ def fit_images(
         write_model(path, to_onnx(trained.network, recipe.image_size), _describe(request, kept, framing, trained))
         require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
         if len(calibration):
-            _calibrate(path, kept, calibration)
+            _calibrate(path, trained, kept, train, calibration)
         predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
     return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
 
@@ -214,13 +216,25 @@ def hold_out(
     return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
 
 
-def _calibrate(path: Path, kept: _Kept, rows: NDArray[np.int64]) -> None:
-    """Give the model file the calibration and the limits that these images support."""
-    probabilities = answer_pixels(Predictor.load(path), kept.pixels, rows)
+def _calibrate(
+    path: Path, trained: TrainedNetwork, kept: _Kept, train: NDArray[np.int64], rows: NDArray[np.int64]
+) -> None:
+    """Give the model file its novelty, and the calibration and the limits that the kept images support."""
+    predictor = Predictor.load(path)
+    given = run_pixels(predictor, kept.pixels, rows, ("probabilities", "embedding"))
+    some = train[:: -(-len(train) // most_for_novelty(trained.recipe.image_size, len(train)))]
+    score = fit_novelty(run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"], kept.labels[some])
     groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
-    fitted = fit_affine(probabilities, kept.labels[rows], groups=groups)
-    limits = find_limits(fitted.probabilities, kept.labels[rows], groups=groups, promise=Promise())
-    recalibrate(path, as_calibration(fitted), replace(read_model(path).metadata, verdict=limits))
+    fitted = fit_affine(given["probabilities"], kept.labels[rows], groups=groups)
+    limits = find_limits(
+        fitted.probabilities,
+        kept.labels[rows],
+        groups=groups,
+        promise=Promise(),
+        novelty=score.of(given["embedding"]),
+    )
+    metadata = replace(read_model(path).metadata, calibration=as_calibration(fitted), verdict=limits)
+    write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata, novelty=score)
 
 
 def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:

@@ -106,9 +106,17 @@ def as_training_data(prepared: Prepared) -> TrainingData:
 
 def images_for_novelty(prepared: Prepared) -> int:
     """How many training images the novelty score is made from, at most."""
-    height, width = prepared.framing.size
-    most = min(MOST_FOR_NOVELTY, max(LEAST_FOR_NOVELTY, PIXELS_FOR_NOVELTY // (height * width)))
-    return min(most, len(prepared.split.rows("train")))
+    return most_for_novelty(prepared.framing.size, len(prepared.split.rows("train")))
+
+
+def most_for_novelty(size: tuple[int, int], image_count: int) -> int:
+    """How many of the images that were learnt from the novelty score is made from, at most.
+
+    >>> most_for_novelty((32, 32), 50_000), most_for_novelty((320, 224), 50_000), most_for_novelty((320, 224), 70)
+    (2929, 600, 70)
+    """
+    most = min(MOST_FOR_NOVELTY, max(LEAST_FOR_NOVELTY, PIXELS_FOR_NOVELTY // (size[0] * size[1])))
+    return min(most, image_count)
 
 
 def learnt_digest(prepared: Prepared) -> str:

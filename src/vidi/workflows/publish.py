@@ -25,6 +25,7 @@ from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.calibrate import Calibrated
+from vidi.workflows.counter_examples import answer_counter_examples, describe_counter_examples
 from vidi.workflows.describe import describe_data, describe_model
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.gain import measure_gain, single_predictor
@@ -87,8 +88,12 @@ def publish_finished(
     scored = folder / f".scored-{MODEL}"
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.known.score)
     predictor = Predictor.load(scored)
-    answers, lost = answer_test_images(predictor, prepared)
-    account = prepared.check.account.without(lost)
+    known, lost = answer_test_images(predictor, prepared)
+    account, answers = prepared.check.account.without(lost), known
+    if calibrated.limits is not None:
+        answers = known.followed_by(answer_counter_examples(predictor, prepared))
+        for sentence in describe_counter_examples(answers, calibrated.limits):
+            events.say(sentence)
     figures = evaluate_parts(answers, seed=trained.recipe.seed)
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
@@ -102,7 +107,7 @@ def publish_finished(
         **read_study(folder),
         **measure_trust(
             predictor,
-            answers,
+            known,
             prepared.dataset.store,
             options=decode_options(prepared.request),
             seed=trained.recipe.seed,
@@ -114,7 +119,7 @@ def publish_finished(
         ),
     }
     write_predictions(folder / PREDICTIONS, answers, promising)
-    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about))
+    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=calibrated.limits))
     write_neighbours(
         folder, prepared, calibrated.known, weights_digest=model.metadata.weights_digest, with_images=with_images
     )
@@ -191,7 +196,7 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
     shown, probabilities = prepared.targets, [said.probabilities for _, _, said in seen]
     targets = None if shown is None else shown[[row for row, _, _ in seen]]
-    answers = Answers(
+    known = Answers(
         classes=classes,
         paths=tuple(images[row].path for row, _, _ in seen),
         truths=name_truths(classes, [images[row].labels for row, _, _ in seen]),
@@ -207,7 +212,7 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         if targets is not None
         else tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
     )
-    return answers, lost
+    return known, lost
 
 
 def short_figures(test: Evaluation) -> dict[str, Any]:

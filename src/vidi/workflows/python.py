@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vidi.prediction.predictor import Predictor
     from vidi.report.explanation import Explanation
     from vidi.workflows.check import Checked
+    from vidi.workflows.compare import Compared
     from vidi.workflows.evaluate import Evaluated
     from vidi.workflows.request import DataRequest
     from vidi.workflows.train import Run
@@ -192,6 +193,46 @@ def explain(
     if isinstance(image, str | os.PathLike):
         return story.explain_file(predictor, os.fspath(image), wanted=wanted)
     return story.explain_image(predictor, image, wanted=wanted)
+
+
+def compare(
+    first: "str | os.PathLike[str]",
+    second: "str | os.PathLike[str]",
+    data: "str | os.PathLike[str] | DataRequest",
+    *,
+    output: "str | os.PathLike[str] | None" = None,
+    renames: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    images: bool = True,
+) -> "Compared":
+    """Say whether the second model is better than the first, on labelled images that neither learnt from.
+
+    Args:
+        first: model file or run folder; called A.
+        second: the other one; called B.
+        data: as for `train`.
+        output: the folder for compare.json, compare.html and disagreements.csv; `comparisons/NAME` when left out.
+        renames: a class of the data → a model's name for it.
+        overwrite: replace an earlier comparison in `output`.
+        images: False leaves every picture out of what is written.
+
+    Raises:
+        ModelError: no model file, or not one to trust.
+        DataError: no class that both know, or no image left to score.
+        UsageError, ResourceError: as their names say.
+    """
+    from vidi.workflows import compare as story
+
+    request = story.CompareRequest(
+        first=Path(first),
+        second=Path(second),
+        data=_as_request(data),
+        renames=dict(renames or {}),
+        images=images,
+        output=None if output is None else Path(output),
+        overwrite=overwrite,
+    )
+    return story.compare(request, events=LoggedEvents())
 
 
 def missing_for_training(error: ModuleNotFoundError) -> MissingPackageError:

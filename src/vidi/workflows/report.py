@@ -8,11 +8,13 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path, unescape_path
 from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile, read_model
+from vidi.report.compare_page import write_compare_page
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
+from vidi.workflows.compare import PAGE, read_comparison
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.run_folder import COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
 from vidi.workflows.tune_document import rebuild_tune_page
 
 
@@ -23,7 +25,7 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     named by path.
 
     Args:
-        run: a run folder, or the folder of an evaluation.
+        run: a run folder, or the folder of an evaluation, a search or a comparison.
         with_images: False leaves every picture out.
         events: is told where the images cannot be read.
 
@@ -37,6 +39,8 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     folder = run.parent if run.is_file() else run
     if (folder / TUNING).exists():
         return rebuild_tune_page(folder)
+    if (folder / COMPARISON).exists():
+        return _rebuild_comparison(folder, with_images=with_images, events=events)
     if not (folder / METRICS).exists() and not (folder / MODEL).exists():
         raise UsageError(
             f"{escape_path(run)} is neither a run nor an evaluation",
@@ -52,6 +56,15 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     if (folder / MODEL).exists():
         write_model_card(folder)
     return path
+
+
+def _rebuild_comparison(folder: Path, *, with_images: bool, events: Events) -> Path:
+    """Write the page of a comparison anew."""
+    document = read_comparison(folder)
+    data, shown = DataRequest.from_dict(document["request"]["data"]), with_images and document["request"]["images"]
+    store = _open_store(data, events) if shown else None
+    write_compare_page(folder / PAGE, document, store=store, options=decode_options(data))
+    return folder / PAGE
 
 
 def _read_request(folder: Path) -> dict[str, Any]:

@@ -26,12 +26,18 @@ STUDY = "study.json"  # what was found out about the images while it trained; go
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
 EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again
 TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
+COMPARISON = "compare.json"  # what a comparison of two models was asked for and has found
 
-Kind = Literal["run", "evaluation", "tuning"]
-NAMES: Mapping[Kind, str] = {"run": "a run", "evaluation": "an evaluation", "tuning": "a search of `vidi tune`"}
+Kind = Literal["run", "evaluation", "tuning", "comparison"]
+NAMES: Mapping[Kind, str] = {
+    "run": "a run", "evaluation": "an evaluation", "tuning": "a search of `vidi tune`", "comparison": "a comparison",
+}  # fmt: skip
+HOMES: Mapping[Kind, str] = {
+    "run": "runs", "evaluation": "evaluations", "tuning": "runs", "comparison": "comparisons",
+}  # fmt: skip
 WRITERS: Mapping[str, tuple[Kind, ...]] = {  # what only vidi's folders hold, and which of them
     MODEL: ("run",), RECIPE: ("run", "tuning"), SPLITS: ("run", "tuning"), CHECK: ("run", "tuning"), REQUEST: ("run",),
-    EVALUATION: ("evaluation",), TUNING: ("tuning",),
+    EVALUATION: ("evaluation",), TUNING: ("tuning",), COMPARISON: ("comparison",),
 }  # fmt: skip
 MARKS = tuple(WRITERS)
 
@@ -44,7 +50,7 @@ def open_run_folder(
     """Make the folder of a new run or evaluation.
 
     Args:
-        output: what the user asked for; None means `runs/NAME`, then `NAME-2` and so on.
+        output: what the user asked for; None means `runs/NAME`, then `NAME-2` and so on; by kind in another folder.
         name: a short name for the run.
         source: the folder of the data, which must stay as it is; None where the data is not a folder.
         kind: what will be written there; only what is of the same kind is ever replaced.
@@ -54,7 +60,7 @@ def open_run_folder(
         UsageError: it exists, is a file, or lies inside the data.
         ResourceError: it cannot be written.
     """
-    wanted = output if output is not None else Path("runs")
+    wanted = output if output is not None else Path(HOMES[kind])
     _refuse_inside(wanted, source)
     if output is None:
         return reserve_folder(wanted, safe_name(name))
@@ -164,7 +170,7 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
             "Choose another --output; nothing was deleted.",
         )
     if not overwrite:
-        resumable = ", or go on with it where it was interrupted: --resume" if kind != "evaluation" else ""
+        resumable = ", or go on with it where it was interrupted: --resume" if kind in ("run", "tuning") else ""
         raise UsageError(
             f"{escape_path(output)} exists already",
             f"Choose another --output, replace it with --overwrite{resumable}.",

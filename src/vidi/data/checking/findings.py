@@ -40,10 +40,19 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
         *find_odd_images(check, fingerprints),
         *_notes(check),
+        *_counter_examples(dataset),
         *(Finding("source", "note", sentence) for sentence in dataset.notes),
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def _counter_examples(dataset: Dataset) -> list[Finding]:
+    paths = dataset.counter_examples
+    if not paths:
+        return []
+    shown = f"{count_of(len(paths), 'counter-example')} that no class is learnt from: they tell what is unknown"
+    return [Finding("counter-examples", "note", shown, tuple((path,) for path in paths))]
 
 
 def count_of(number: int, word: str) -> str:

@@ -1,15 +1,17 @@
-"""Class folders: each image lies in the folder of its class, in split folders or not."""
+"""Class folders: each image lies in the folder of its class, in split folders or not; `_unknown` is no class."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from vidi.data.dataset import LabelledImage
+from vidi.data.dataset import COUNTER_EXAMPLE, LabelledImage
 from vidi.data.readers.class_names import order_names
 from vidi.data.readers.parts import part_named
 from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Entry
+
+UNKNOWN = "_unknown"  # the folder of images that show none of the classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +25,21 @@ class _Layout:
 def read_class_folders(source: Source) -> Reading | None:
     """The first folder below the root, or below the split folders, names the class; deeper folders belong to it.
 
-    A single folder around everything is passed through. Files that lie in no class folder are set aside.
+    A single folder around everything is passed through. Files that lie in no class folder are set aside, and so are
+    those in a folder `_unknown` that stands where class or split folders do.
 
     Raises:
         DataError: some folders beside each other are split folders and others are not.
     """
     paths = [file.path for file in source.scan.files]
-    if source.entry is not None or not any("/" in path for path in paths):
+    classed = [path for path in paths if UNKNOWN not in path.split("/")[:-1]]
+    if source.entry is not None or not any("/" in path for path in classed):
         return None
-    layout = _find_layout(paths, source.given)
-    read = _label_images(paths, layout)
+    layout = _find_layout(classed, source.given)
+    deepest = max(layout.class_level, layout.part_level or 0) + 1
+    strange = {path for path in paths if UNKNOWN in path.split("/")[:-1][:deepest]}
+    read = _label_images([path for path in paths if path not in strange], layout)
+    read.set_aside += [Entry(path, *COUNTER_EXAMPLE) for path in paths if path in strange]
     if source.scan.empty_folders:
         read.notes.append(_empty_folders_note(source.scan.empty_folders))
     return read

@@ -1,0 +1,231 @@
+"""Two models on the same images: which is better, overall and for each class, and what it would take to tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.evaluation import rounded
+from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels
+from vidi.metrics.intervals import Interval, bootstrap_intervals, group_mean_interval, mean_interval
+from vidi.metrics.many_tests import shown_together
+from vidi.metrics.paired import PairedComparison, Verdict, compare_paired, images_needed, sign_test, units_needed
+
+# Of 100 comparisons of equals at most five name a winner anywhere: four overall, one among all classes together. Where
+# a winner was shown overall, its four pass on to the classes.
+CHANCE_OVERALL, CHANCE_OF_CLASSES = 0.04, 0.01
+SMALL_GAP = 0.01  # what is asked after where no difference was seen: one percentage point
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One comparison with its verdict."""
+
+    counts: PairedComparison
+    verdict: Verdict  # whether the second model is better
+    chance: float  # that the verdict is held to; a class may be spared some of the others, see `shown_together`
+
+    @property
+    def more_images(self) -> int | None:
+        """About how many more images would show a difference of the size that was seen; None where none is open."""
+        needed = images_needed(self.counts, chance=self.chance)
+        if self.verdict != "not shown" or needed is None:
+            return None
+        return max(1, needed - self.counts.image_count)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for compare.json."""
+        counts = self.counts
+        return {
+            "images": counts.image_count,
+            "groups": counts.group_count,
+            "a": rounded(counts.first_accuracy),
+            "b": rounded(counts.second_accuracy),
+            **_difference_as_json(counts.difference, counts.interval),
+            "only_a_right": counts.only_first,
+            "only_b_right": counts.only_second,
+            "p_value": rounded(counts.p_value),
+            "verdict": self.verdict,
+            "more_images": self.more_images,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanDifference:
+    """A figure of both models, and how far they are apart."""
+
+    first: float
+    second: float
+    interval: Interval | None  # of the second less the first
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for compare.json."""
+        return {
+            "a": rounded(self.first),
+            "b": rounded(self.second),
+            **_difference_as_json(self.second - self.first, self.interval),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that the same images say of two models."""
+
+    overall: Judged
+    per_class: Mapping[str, Judged]  # those with images, by name
+    balanced_accuracy: MeanDifference
+    log_loss: MeanDifference
+
+    @property
+    def images_for_a_point(self) -> int | None:
+        """About how many images would show a difference of one point, were they to disagree as often as here.
+
+        None where they never disagree.
+        """
+        counts = self.overall.counts
+        apart = (counts.groups_lost + counts.groups_won) / counts.group_count
+        if apart == 0:
+            return None
+        units = units_needed(max(apart, SMALL_GAP), SMALL_GAP, chance=CHANCE_OVERALL)
+        return int(np.ceil(units * counts.image_count / counts.group_count))
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for compare.json."""
+        counts = self.overall.counts
+        return {
+            "accuracy": self.overall.as_json(),
+            "both_right": counts.both_right,
+            "neither_right": counts.image_count - counts.both_right - counts.only_first - counts.only_second,
+            "images_for_a_point": self.images_for_a_point,
+            "balanced_accuracy": self.balanced_accuracy.as_json(),
+            "log_loss": self.log_loss.as_json(),
+            "classes": [{"class": name, **judged.as_json()} for name, judged in self.per_class.items()],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedAnswers:
+    """What two models said of the same images; all of one length, in one order."""
+
+    classes: tuple[str, ...]  # that both know
+    labels: Labels  # (images,) int; index into `classes`
+    first_is_right: Flags  # (images,)
+    second_is_right: Flags
+    first_of_truth: Floats  # (images,) the probability of the true class
+    second_of_truth: Floats
+    groups: Counts  # (images,) int; images of one group stand or fall together
+
+
+def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
+    """Compare two models; there must be images.
+
+    A winner is named by exact sign tests alone (McNemar's), so that of many comparisons of equals at most five in a
+    hundred name one, overall or in any class: see `judge`.
+
+    Args:
+        answers: of both.
+        seed: of the resampling behind intervals.
+    """
+    random = np.random.default_rng(seed)
+    overall = _counted(answers, np.ones(len(answers.labels), np.bool_), random)
+    present = [index for index in range(len(answers.classes)) if (answers.labels == index).any()]
+    per_class = [_counted(answers, answers.labels == index, random) for index in present]
+    judged = judge([overall, *per_class])
+    names = [answers.classes[index] for index in present]
+    balanced, loss = _mean_differences(answers, per_class, random)
+    return Comparison(
+        overall=judged[0],
+        per_class=dict(zip(names, judged[1:], strict=True)),
+        balanced_accuracy=balanced,
+        log_loss=loss,
+    )
+
+
+def judge(counts: Sequence[PairedComparison]) -> list[Judged]:
+    """The verdicts on all images, and on each class.
+
+    Args:
+        counts: of all images first, then of each class.
+
+    Source of the order of tests: Wiens 2003, A fixed sequence Bonferroni procedure for testing multiple endpoints.
+    """
+    overall, classes = counts[0], counts[1:]
+    verdict = overall.verdict_at(CHANCE_OVERALL)
+    left = CHANCE_OF_CLASSES + (CHANCE_OVERALL if overall.p_value <= CHANCE_OVERALL else 0.0)
+    shown = shown_together(
+        [one.p_value for one in classes],
+        [sign_test(0, one.groups_lost + one.groups_won) for one in classes],
+        chance=left,
+    )
+    return [
+        Judged(counts=overall, verdict=verdict, chance=CHANCE_OVERALL),
+        *(
+            Judged(counts=one, verdict=one.verdict_at(left) if is_shown else "not shown", chance=left / len(classes))
+            for one, is_shown in zip(classes, shown.tolist(), strict=True)
+        ),
+    ]
+
+
+def _counted(answers: PairedAnswers, rows: Flags, random: np.random.Generator) -> PairedComparison:
+    counts = compare_paired(
+        answers.first_is_right[rows], answers.second_is_right[rows], groups=answers.groups[rows], random=random
+    )
+    assert counts is not None  # noqa: S101  # there are images
+    return counts
+
+
+def _mean_differences(
+    answers: PairedAnswers, per_class: Sequence[PairedComparison], random: np.random.Generator
+) -> tuple[MeanDifference, MeanDifference]:
+    """Of balanced accuracy and of log loss.
+
+    The intervals hold those by resampling and those in closed form; None where all images are of one group.
+    """
+    count = len(answers.classes)
+    gain = answers.second_is_right.astype(np.float64) - answers.first_is_right
+    first, second = (
+        -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).astype(np.float64)
+        for of_truth in (answers.first_of_truth, answers.second_of_truth)
+    )
+
+    def figures(weights: Floats) -> Floats:
+        images = np.bincount(answers.labels, weights, count)
+        gains = np.bincount(answers.labels, weights * gain, count)
+        tested = images > 0
+        return np.array([(gains[tested] / images[tested]).mean(), (weights * (second - first)).sum() / weights.sum()])
+
+    drawn = bootstrap_intervals(figures, answers.groups, random=random) or [None, None]
+    closed = (_mean_of_differences(per_class), group_mean_interval(second - first, answers.groups))
+    shares = [sum(values) / len(per_class) for values in zip(*_accuracies(per_class), strict=True)]
+    return (
+        MeanDifference(first=shares[0], second=shares[1], interval=closed[0].around(drawn[0])),
+        MeanDifference(
+            first=float(first.mean()),
+            second=float(second.mean()),
+            interval=closed[1] and closed[1].around(drawn[1]),
+        ),
+    )
+
+
+def _accuracies(per_class: Sequence[PairedComparison]) -> list[tuple[float, float]]:
+    return [(one.first_accuracy, one.second_accuracy) for one in per_class]
+
+
+def _mean_of_differences(per_class: Sequence[PairedComparison]) -> Interval:
+    """The interval of the mean of the classes' differences, which lie between -1 and 1."""
+    halved = [(one.difference + 1) / 2 for one in per_class]
+    between = [Interval((one.interval.low + 1) / 2, (one.interval.high + 1) / 2) for one in per_class]
+    interval = mean_interval(halved, between)
+    assert interval is not None  # noqa: S101  # there are images
+    return Interval(2 * interval.low - 1, 2 * interval.high - 1)
+
+
+def _difference_as_json(difference: float, interval: Interval | None) -> dict[str, object]:
+    return {
+        "difference": rounded(difference),
+        "low": None if interval is None else rounded(interval.low),
+        "high": None if interval is None else rounded(interval.high),
+    }

@@ -1,0 +1,106 @@
+"""The images on which two models name different classes: the ones that tell them apart."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.evaluation import rounded
+from vidi.files import escape_path, write_whole
+
+Kind = Literal["only-b-right", "only-a-right", "both-wrong"]
+KINDS: tuple[Kind, ...] = ("only-b-right", "only-a-right", "both-wrong")
+COLUMNS = ("path", "digest", "label", "right", "a", "a_probability", "b", "b_probability")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """One image that the two models call by different names."""
+
+    kind: Kind
+    path: str  # as the store names it
+    digest: str
+    label: str  # the true class, as the data names it
+    first: str  # what A says, in its own words
+    first_probability: float
+    second: str
+    second_probability: float
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for compare.json."""
+        return {
+            "kind": self.kind,
+            "path": escape_path(self.path),
+            "digest": self.digest,
+            "label": self.label,
+            "a": self.first,
+            "a_probability": rounded(self.first_probability),
+            "b": self.second,
+            "b_probability": rounded(self.second_probability),
+        }
+
+
+def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -> list[Disagreement]:
+    """Where one of two models is right and the other is not, or both are wrong in different ways; the loudest first.
+
+    Args:
+        first: what A said.
+        second: what B said of the same images, in the same order.
+        labels: the true class of each, as the data names it.
+    """
+    found = []
+    a_is_right, b_is_right = first.predicted == first.labels, second.predicted == second.labels
+    for row, label in enumerate(labels):
+        a, b = int(first.predicted[row]), int(second.predicted[row])
+        if a_is_right[row] == b_is_right[row] and (a_is_right[row] or first.classes[a] == second.classes[b]):
+            continue
+        kind: Kind = "only-b-right" if b_is_right[row] else "only-a-right" if a_is_right[row] else "both-wrong"
+        found.append(
+            Disagreement(
+                kind=kind,
+                path=first.paths[row],
+                digest=first.digests[row],
+                label=label,
+                first=first.classes[a],
+                first_probability=float(first.probabilities[row, a]),
+                second=second.classes[b],
+                second_probability=float(second.probabilities[row, b]),
+            )
+        )
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), -_loudness(one), one.path))
+
+
+def _loudness(one: Disagreement) -> float:
+    """How strongly a wrong answer was held."""
+    wrong = {"only-b-right": (one.first_probability,), "only-a-right": (one.second_probability,)}
+    return max(wrong.get(one.kind, (one.first_probability, one.second_probability)))
+
+
+def choose_shown(disagreements: Sequence[Disagreement], *, most: int) -> list[Disagreement]:
+    """The loudest of each kind, at most so many of it."""
+    return [one for kind in KINDS for one in [each for each in disagreements if each.kind == kind][:most]]
+
+
+def write_disagreements(path: Path, disagreements: Sequence[Disagreement]) -> None:
+    """Write all of them as CSV; paths and names escaped so that they can be read back exactly."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in disagreements:
+        right = {"only-b-right": "b", "only-a-right": "a", "both-wrong": ""}[one.kind]
+        writer.writerow(
+            [
+                escape_path(one.path),
+                one.digest,
+                escape_path(one.label),
+                right,
+                escape_path(one.first),
+                f"{one.first_probability:.6g}",
+                escape_path(one.second),
+                f"{one.second_probability:.6g}",
+            ]
+        )
+    write_whole(path, stream.getvalue())

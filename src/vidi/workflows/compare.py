@@ -1,0 +1,314 @@
+"""Two model files on the same images: which is better, for which classes, and on which images they disagree."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.errors import DataError, GateError, UsageError
+from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
+from vidi.evaluation.disagreements import KINDS, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.match import ClassMatch, listed, match_classes
+from vidi.evaluation.scores import number_groups
+from vidi.evaluation.uses import digest_of_images, record_use
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Account, Entry
+from vidi.prediction.predictor import Predictor
+from vidi.report.compare_page import MOST_OF_A_KIND, write_compare_page
+from vidi.report.compare_words import headline
+from vidi.workflows.evaluate import EvaluateRequest, answer_images, digests_learnt_from, parts_to_score
+from vidi.workflows.events import SILENCE, Events
+from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.run_folder import COMPARISON, SPLITS, open_run_folder, require_free, safe_name
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
+PAGE = "compare.html"
+TABLE = "disagreements.csv"
+NOT_SHARED = ("class-not-shared", "Not both models know its class.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareRequest:
+    """What the user asked for."""
+
+    first: Path  # model file or run folder: A
+    second: Path  # B
+    data: DataRequest
+    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → a model's (`--map a=b`)
+    seed: int = 0  # of the resampling behind intervals
+    workers: int | None = None  # decoding threads
+    images: bool = True  # False: no picture in anything that is written
+    output: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a comparison left behind."""
+
+    folder: Path  # with compare.json, compare.html and disagreements.csv
+    comparison: Comparison = field(repr=False)
+    sentence: str  # the outcome
+    account: Account = field(repr=False)
+
+    def plot(self) -> "Drawing":
+        """The difference on all images and for each class; a notebook shows it, its `save` writes it."""
+        from vidi.report.notebook import draw_comparison
+
+        return draw_comparison(read_comparison(self.folder))
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import comparison_as_html
+
+        return comparison_as_html(read_comparison(self.folder), self.folder)
+
+    def require_better(self) -> None:
+        """Insist that B is better than A.
+
+        Raises:
+            GateError: it is not, or that cannot be told.
+        """
+        overall = self.comparison.overall
+        if overall.verdict == "better":
+            return
+        more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
+        raise GateError("B is not shown to be better than A", f"Keep A{more}.")
+
+
+def read_comparison(folder: Path) -> dict[str, Any]:
+    """The document of a comparison.
+
+    Raises:
+        UsageError: the folder holds none, or one that cannot be read.
+    """
+    try:
+        document = json.loads((folder / COMPARISON).read_text("utf-8"))
+        if document["schema"] != 1:
+            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to read it.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{escape_path(folder)} holds no readable {COMPARISON}",
+            "Name the folder of a comparison by `vidi compare`.",
+        ) from error
+    return dict(document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """One of the two."""
+
+    letter: str
+    path: Path
+    predictor: Predictor
+    match: ClassMatch
+
+    @property
+    def run(self) -> Path:
+        return self.predictor.model.path.parent
+
+    @property
+    def knows_what_it_learnt(self) -> bool:
+        return (self.run / SPLITS).exists()
+
+    def knows(self, row: int) -> bool:
+        """Whether a class of the data is one of its own."""
+        return self.match.names[row] in self.predictor.classes
+
+
+def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
+    """Score two model files on the same images, and say whether the second is better.
+
+    Only images of classes that both know are looked at, and none that either learnt from (by the splits.csv of its
+    run folder).
+
+    Raises:
+        ModelError: no model file, or not one to trust.
+        DataError: no class that both know, or no image left to score; says why.
+        UsageError: a rename, a class or the output folder is wrong.
+        ResourceError: the results cannot be written.
+    """
+    if request.output is not None:
+        require_free(request.output, kind="comparison", overwrite=request.overwrite)
+    predictors = [Predictor.load(path) for path in (request.first, request.second)]
+    dataset = read_source(request.data)
+    models = _match(predictors, dataset, request)
+    account = dataset.account.of_scan()
+    scored = _scored(dataset, models, request, account)
+    for sentence in _remarks(models, dataset, account):
+        events.say(sentence)
+    first, second = _answer_both(models, dataset, request, scored=scored, account=account, events=events)
+    labels = _labels(dataset, first.paths)
+    comparison = compare_answers(_paired(first, second, labels, dataset.classes), seed=request.seed)
+    folder = _open_folder(request, dataset)
+    disagreements = find_disagreements(first, second, [dataset.classes[label] for label in labels])
+    document: dict[str, Any] = {
+        "schema": 1,
+        "models": _about(models, first.digests, folder),
+        "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
+        **comparison.as_json(),
+        "disagreements": {
+            "counts": {kind: sum(one.kind == kind for one in disagreements) for kind in KINDS},
+            "shown": [one.as_json() for one in choose_shown(disagreements, most=MOST_OF_A_KIND)],
+        },
+        "account": account.as_json(),
+        "request": {"data": asdict(request.data), "images": request.images},
+    }
+    document["sentence"] = headline(document)
+    write_disagreements(folder / TABLE, disagreements)
+    write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    store = dataset.store if request.images else None
+    write_compare_page(folder / PAGE, document, store=store, options=decode_options(request.data))
+    return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
+
+
+def _match(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[_Model]:
+    """Both models with their classes matched to the data's; a rename holds for the models that have its target.
+
+    Raises:
+        UsageError: a rename names what nobody has.
+        DataError: no class of the data is known to both.
+    """
+    for target in request.renames.values():
+        if not any(target in predictor.classes for predictor in predictors):
+            raise UsageError(
+                f"--map names {target!r}, which is no class of either model", "`vidi inspect MODEL` lists them."
+            )
+    models = []
+    for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
+        renames = {name: target for name, target in request.renames.items() if target in predictor.classes}
+        match = match_classes(predictor.classes, dataset.classes, renames=renames)
+        models.append(_Model(letter, path, predictor, match))
+    if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
+        raise DataError(
+            f"{dataset.source}: A and B each know a class of the data, but none that both know",
+            "If they call the same class by different names, say so: --map NAME_IN_DATA=NAME_IN_MODEL",
+        )
+    return models
+
+
+def _shared(dataset: Dataset, models: Sequence[_Model]) -> list[int]:
+    """The classes of the data that both know."""
+    return [row for row in range(len(dataset.classes)) if all(model.knows(row) for model in models)]
+
+
+def _scored(dataset: Dataset, models: Sequence[_Model], request: CompareRequest, account: Account) -> dict[int, str]:
+    """The images that both models are asked about, all as one part; those of other classes are set aside."""
+    parts, labels, shared = parts_to_score(dataset, request.data.parts), dataset.labels(), _shared(dataset, models)
+    is_test = TEST in parts.values()
+    rows = [row for row, part in parts.items() if part == TEST or not is_test]
+    account.set_aside += [Entry(dataset.images[row].path, *NOT_SHARED) for row in rows if labels[row] not in shared]
+    return {row: TEST for row in rows if labels[row] in shared}
+
+
+def _remarks(models: Sequence[_Model], dataset: Dataset, account: Account) -> list[str]:
+    """What must be known about the two before their figures."""
+    remarks, (a, b), shared = [], models, _shared(dataset, models)
+    if a.predictor.model.model_id == b.predictor.model.model_id:
+        remarks.append("A and B are the same model file")
+    for model, other in ((a, b), (b, a)):
+        in_data = {model.match.names[row] for row in shared}
+        alone = [
+            name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
+        ]
+        if alone:
+            remarks.append(f"{model.letter} alone knows {listed(alone)}: where it says so here, it counts as wrong")
+    labels = {image.path: image.label for image in dataset.images}
+    left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
+    if left:
+        shown = listed([f"{name} ({count:,})" for name, count in left.items()])
+        remarks.append(f"set aside, since not both models know the class: {shown}")
+    remarks += [
+        f"{model.letter} does not lie in its run folder: images that it learnt from cannot be told from others"
+        for model in models
+        if not model.knows_what_it_learnt
+    ]
+    return remarks
+
+
+def _answer_both(
+    models: Sequence[_Model],
+    dataset: Dataset,
+    request: CompareRequest,
+    *,
+    scored: Mapping[int, str],
+    account: Account,
+    events: Events,
+) -> tuple[Answers, Answers]:
+    """What both say of the images that neither learnt from; the account is completed."""
+    learnt = frozenset[str]().union(*(digests_learnt_from(model.predictor) for model in models))
+    rows = {dataset.images[row].path: row for row in scored}
+    given: list[Answers] = []
+    for model in models:
+        own = Account()
+        asked = EvaluateRequest(model=model.path, data=request.data, workers=request.workers)
+        answers = answer_images(
+            model.predictor, dataset, asked, scored=scored, match=model.match, learnt=learnt, account=own, events=events
+        )
+        account.refused += own.refused
+        account.set_aside += own.set_aside
+        scored = {rows[path]: TEST for path in answers.paths}  # the second is asked what the first has answered
+        given.append(answers)
+    first, second = given
+    account.used = len(second.paths)
+    kept = frozenset(second.paths)
+    return first.only(np.array([path in kept for path in first.paths])), second
+
+
+def _labels(dataset: Dataset, paths: Sequence[str]) -> NDArray[np.int64]:
+    """(images,) the class of each, an index into the data's classes."""
+    labels = {image.path: image.label for image in dataset.images}
+    return np.array([labels[path] for path in paths], np.int64)
+
+
+def _paired(first: Answers, second: Answers, labels: NDArray[np.int64], classes: tuple[str, ...]) -> PairedAnswers:
+    rows = np.arange(len(labels))
+    return PairedAnswers(
+        classes=classes,
+        labels=labels,
+        first_is_right=first.predicted == first.labels,
+        second_is_right=second.predicted == second.labels,
+        first_of_truth=first.probabilities[rows, first.labels],
+        second_of_truth=second.probabilities[rows, second.labels],
+        groups=number_groups(first.groups, len(labels)),
+    )
+
+
+def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
+    """The folder asked for, or the next free `comparisons/NAME`."""
+    source = Path(request.data.source)
+    return open_run_folder(
+        request.output,
+        name=safe_name(dataset.name),
+        source=source if source.is_dir() else None,
+        kind="comparison",
+        overwrite=request.overwrite,
+    )
+
+
+def _about(models: Sequence[_Model], digests: Sequence[str], folder: Path) -> dict[str, dict[str, object]]:
+    """Both models by letter; that these images were used to score them is noted."""
+    images, now = digest_of_images(digests), datetime.now(UTC)
+    return {
+        model.letter: {
+            "path": escape_path(model.path),
+            "id": model.predictor.model.model_id,
+            "run": model.predictor.metadata.run,
+            "classes": len(model.predictor.classes),
+            "knows_what_it_learnt": model.knows_what_it_learnt,
+            "test_uses": record_use(
+                model.run if model.knows_what_it_learnt else folder,
+                images=images, model_id=model.predictor.model.model_id, date=now,
+            ),
+        }
+        for model in models
+    }  # fmt: skip

@@ -1,0 +1,269 @@
+"""Two model files on the same images: who wins, what is set aside, and what is written."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.draw import draw, encoded
+from tests.report.pages import Page
+
+import vidi
+from vidi.cli.app import VERBS
+from vidi.data.splitting.split_file import Assignment, write_assignments
+from vidi.errors import DataError, GateError, UsageError
+from vidi.evaluation.uses import FILE
+from vidi.files import digest_of_file
+from vidi.images.framing import Framing
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.write import write_model
+from vidi.networks.build import build_network
+from vidi.networks.to_onnx import to_onnx
+from vidi.report.compare_words import comparison_lines
+from vidi.workflows.compare import Compared, CompareRequest, compare, read_comparison
+from vidi.workflows.events import Silence
+from vidi.workflows.report import rebuild_report
+from vidi.workflows.request import DataRequest
+
+BRIGHTNESS = {"dark": 20, "middle": 120, "light": 230}
+
+
+class Notes(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def make_model(folder: Path, *, favours: str, classes: tuple[str, ...] = ("dark", "light")) -> Path:
+    """A model file that gives one answer to every image; two such are right about different ones."""
+    import torch
+
+    folder.mkdir()
+    network = build_network("compact", image_size=(16, 16), class_count=len(classes)).eval()
+    with torch.no_grad():
+        last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([2.0 if name == favours else 0.0 for name in classes]))
+    metadata = ModelMetadata(classes=classes, framing=Framing(size=(16, 16)), network="compact", run=folder.name)
+    write_model(folder / "model.onnx", to_onnx(network, (16, 16)), metadata)
+    return folder
+
+
+def brightness_folders(root: Path, **counts: int) -> Path:
+    """Images of one brightness; the class says which."""
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            image = np.full((16, 16, 3), BRIGHTNESS[name], np.uint8)
+            image[0, 0] = number
+            (root / name / f"{number:03}.png").write_bytes(encoded(image))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Each test works in a folder of its own: `comparisons/` appears there."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return make_model(folder / "says-dark", favours="dark"), make_model(folder / "says-light", favours="light")
+
+
+def compared(models, data, *, events=None, parts=None, **options) -> Compared:
+    request = CompareRequest(
+        first=models[0], second=models[1], data=DataRequest(source=str(data), parts=parts or {}), **options
+    )
+    return compare(request, events=events or Notes())
+
+
+def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(models, tmp_path):
+    data = brightness_folders(tmp_path / "shades", dark=4, light=20)
+
+    found = compared(models, data)
+
+    assert found.folder.as_posix() == "comparisons/shades"
+    assert found.sentence.startswith("B is better than A: of 24 images B names 83.3")
+    found.require_better()
+    document = read_comparison(found.folder)
+    assert document["sentence"] == found.sentence
+    assert (document["accuracy"]["only_a_right"], document["accuracy"]["only_b_right"]) == (4, 20)
+    rows = list(csv.DictReader((found.folder / "disagreements.csv").read_text().splitlines()))
+    assert [row["right"] for row in rows] == ["b"] * 20 + ["a"] * 4
+    page = Page((found.folder / "compare.html").read_text())
+    assert "B is better than A" in page.text
+    assert len([image for image in page.all("img") if image["src"].startswith("data:")]) == 24
+
+
+def test_a_worse_model_and_too_little_evidence_do_not_pass_the_gate(models, tmp_path):
+    worse = compared(models, brightness_folders(tmp_path / "a", dark=20, light=4))
+    unclear = compared(models, brightness_folders(tmp_path / "b", dark=6, light=9))
+    even = compared(models, brightness_folders(tmp_path / "c", dark=5, light=5))
+
+    assert worse.sentence.startswith("B is worse than A")
+    assert unclear.sentence.startswith("Not enough evidence that either is better")
+    assert "more images would show it." in unclear.sentence
+    assert "A difference of one point would take about" in even.sentence
+    for each in (worse, unclear, even):
+        with pytest.raises(GateError, match="B is not shown to be better than A"):
+            each.require_better()
+
+
+def test_the_same_model_twice_shows_no_difference(models, tmp_path):
+    told = Notes()
+
+    found = compared((models[0], models[0]), brightness_folders(tmp_path / "shades", dark=4, light=4), events=told)
+
+    assert found.sentence == "No difference: A and B name the same 4 of 8 images right."
+    assert "A and B are the same model file" in told.sentences
+    assert not Page((found.folder / "compare.html").read_text()).all("img")
+
+
+def test_the_terminal_gets_a_line_for_each_class_with_its_verdict(models, tmp_path):
+    found = compared(models, brightness_folders(tmp_path / "shades", dark=3, light=20))
+
+    lines = comparison_lines(read_comparison(found.folder))
+
+    assert any("light (20)" in line and line.endswith("B is better") for line in lines)
+    assert any("dark (3)" in line and "not enough evidence: about" in line for line in lines)
+
+
+def test_images_that_either_learnt_from_are_set_aside(tmp_path):
+    data = brightness_folders(tmp_path / "shades", dark=4, light=4)
+    models = make_model(tmp_path / "a", favours="dark"), make_model(tmp_path / "b", favours="light")
+    for model, name in zip(models, ("dark/000.png", "light/000.png"), strict=True):
+        row = Assignment(digest_of_file(data / name), name, "", "train", "v1:70-10-0-20:seed0")
+        write_assignments(model / "splits.csv", [row])
+
+    found = compared(models, data)
+
+    assert found.account.used == 6
+    assert {(entry.path, entry.code) for entry in found.account.set_aside} == {
+        ("dark/000.png", "learnt-from"),
+        ("light/000.png", "learnt-from"),
+    }
+    assert all(len((model / FILE).read_text().splitlines()) == 1 for model in models)
+
+
+def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(models, tmp_path):
+    told = Notes()
+
+    compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=told)
+
+    assert "A does not lie in its run folder: images that it learnt from cannot be told from others" in told.sentences
+
+
+def test_models_with_other_classes_are_compared_on_those_that_both_know(models, tmp_path):
+    told = Notes()
+    wider = make_model(tmp_path / "wider", favours="middle", classes=("dark", "light", "middle"))
+    data = brightness_folders(tmp_path / "shades", dark=3, light=3, middle=2)
+
+    found = compared((models[0], wider), data, events=told)
+
+    assert found.account.used == 6
+    assert [entry.code for entry in found.account.set_aside] == ["class-not-shared"] * 2
+    assert "set aside, since not both models know the class: middle (2)" in told.sentences
+    assert "B alone knows middle: where it says so here, it counts as wrong" in told.sentences
+    assert set(found.comparison.per_class) == {"dark", "light"}
+
+
+def test_a_class_that_each_calls_by_another_name_is_one(models, tmp_path):
+    other = make_model(tmp_path / "other", favours="bright", classes=("dark", "bright"))
+    data = brightness_folders(tmp_path / "shades", dark=2, light=18)
+
+    found = compared((models[0], other), data, renames={"light": "bright"})
+
+    assert found.comparison.overall.verdict == "better"
+    assert set(found.comparison.per_class) == {"dark", "light"}
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(models, tmp_path):
+    data = brightness_folders(tmp_path / "shades", dark=2, light=2)
+    only_light = make_model(tmp_path / "lights", favours="light", classes=("light", "middle"))
+    only_dark = make_model(tmp_path / "darks", favours="dark", classes=("dark", "middle"))
+
+    with pytest.raises(DataError, match="none that both know"):
+        compared((only_dark, only_light), data)
+    with pytest.raises(UsageError, match="'grey', which is no class of either model"):
+        compared(models, data, renames={"light": "grey"})
+    with pytest.raises(UsageError, match="holds a run"):
+        compared(models, data, output=models[0], overwrite=True)
+    assert not (tmp_path / "comparisons").exists()
+
+
+def test_a_bad_image_is_refused_once_and_the_rest_is_compared(models, tmp_path):
+    data = brightness_folders(tmp_path / "shades", dark=3, light=3)
+    (data / "dark" / "broken.png").write_bytes(encoded(draw("disc"))[:90])
+
+    found = compared(models, data)
+
+    assert (found.account.used, len(found.account.refused)) == (6, 1)
+
+
+def test_without_pictures_there_is_none_and_the_page_can_be_made_again(models, tmp_path):
+    data = brightness_folders(tmp_path / "shades", dark=2, light=8)
+    bare, shown = compared(models, data, images=False), compared(models, data)
+    before = (shown.folder / "compare.html").read_bytes()
+
+    again = rebuild_report(shown.folder)
+
+    assert again.read_bytes() == before
+    for folder in (bare.folder, rebuild_report(bare.folder).parent):
+        page = Page((folder / "compare.html").read_text())
+        assert not page.all("img")
+        assert "light/003.png" in page.text
+
+
+def test_images_of_one_group_count_once(models, tmp_path):
+    brightness_folders(tmp_path / "shades", dark=3, light=20)
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name},one" for path in (tmp_path / "shades").rglob("*.png")]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,group", *rows]))
+
+    found = compared(models, tmp_path / "table.csv")
+
+    assert (found.comparison.overall.counts.group_count, found.comparison.overall.verdict) == (1, "not shown")
+
+
+def test_in_python_it_is_one_call_that_shows_itself(models, tmp_path):
+    found = vidi.compare(*models, brightness_folders(tmp_path / "shades", dark=4, light=20), output=tmp_path / "out")
+
+    found.plot().save(tmp_path / "figure.svg")
+
+    assert "B is better than A" in found._repr_html_()
+    assert "difference between the two models" in (tmp_path / "figure.svg").read_text()
+
+
+def test_on_the_command_line_the_gate_ends_with_seven(models, tmp_path, capsys, monkeypatch):
+    from vidi.cli.app import main
+
+    data = brightness_folders(tmp_path / "shades", dark=8, light=4)
+    line = ["vidi", "compare", *map(str, models), str(data), "--json"]
+    endings = {}
+    for name, more in (("plain", []), ("gate", ["--gate"])):
+        monkeypatch.setattr("sys.argv", [*line, "--output", str(tmp_path / name), *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        endings[name] = (ended.value.code, json.loads(capsys.readouterr().out)["accuracy"]["verdict"])
+
+    assert "compare" in VERBS
+    assert endings == {"plain": (0, "not shown"), "gate": (7, "not shown")}
+
+
+def test_hostile_names_stay_text(tmp_path):
+    name = "<b>light"
+    models = [make_model(tmp_path / favours, favours=favours, classes=("dark", name)) for favours in ("dark", name)]
+    data = brightness_folders(tmp_path / "shades", dark=2, light=3)
+    (data / "light").rename(data / name)
+
+    found = compared(models, data)
+
+    html = (found.folder / "compare.html").read_text()
+    assert name not in html
+    assert html.count("&lt;b&gt;light") >= 5  # in the figure, the table and the cards
