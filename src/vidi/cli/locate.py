@@ -87,12 +87,9 @@ def locate(
         write_lines(seen, sys.stdout)
     if coco is not None:
         write_whole(coco, json.dumps(coco_document(kept, predictor.classes)) + "\n")
-    for written in (coco, output):
-        if written is not None:
-            events.say(f"written: {escape_path(written)}")
-    events.say(
-        "boxes come from labels of whole images; how good they are is not known until they are scored on true boxes"
-    )
+    for written in filter(None, (coco, output)):
+        events.say(f"written: {escape_path(written)}")
+    events.say("boxes come from labels of whole images; nobody knows how good they are until true boxes are at hand")
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 

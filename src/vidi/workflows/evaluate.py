@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,16 +109,10 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         "account": account.as_json(),
         "test_uses": uses,
         **measure_trust(
-            predictor,
-            answers,
-            dataset.store,
-            options=decode_options(request.data),
-            seed=request.seed,
-            workers=request.workers,
-            wanted=request.robustness,
-            events=events,
+            predictor, answers, dataset.store, options=decode_options(request.data), seed=request.seed,
+            workers=request.workers, wanted=request.robustness, events=events,
         ),
-    }
+    }  # fmt: skip
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=predictor.metadata.verdict))
     write_report(
@@ -205,6 +199,19 @@ def answer_images(
     account.used = len(rows)
     if not rows:
         raise _nothing_left(dataset, account)
+    return _as_answers(predictor, dataset, rows, answered, scored=scored, match=match)
+
+
+def _as_answers(
+    predictor: Predictor,
+    dataset: Dataset,
+    rows: Sequence[int],
+    answered: Sequence[tuple[Answer, Prediction]],
+    *,
+    scored: Mapping[int, str],
+    match: ClassMatch,
+) -> Answers:
+    """What was said of these images, with what is known about them."""
     images, classes = [dataset.images[row] for row in rows], predictor.classes
     several = predictor.metadata.multi_label
     return Answers(

@@ -17,10 +17,13 @@ from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.machine import Deadline
+from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.training.train import TrainedNetwork
@@ -78,7 +81,7 @@ def publish_finished(
     events: Events = SILENCE,
 ) -> Published:
     """Calibrate the model file, test it through the path that every answer takes, and write everything about it."""
-    path = folder / MODEL
+    path, options = folder / MODEL, decode_options(prepared.request)
     metadata = describe_model(prepared, trained, run=folder.name, unfinished=UNFINISHED)
     # Scored with its calibration in place, but still marked unfinished: a kill here leaves an honest file.
     promising = replace(
@@ -89,11 +92,8 @@ def publish_finished(
     write_model(scored, to_onnx(trained.network, trained.recipe.image_size), promising, novelty=calibrated.known.score)
     predictor = Predictor.load(scored)
     known, lost = answer_test_images(predictor, prepared)
-    account, answers = prepared.check.account.without(lost), known
-    if calibrated.limits is not None:
-        answers = known.followed_by(answer_counter_examples(predictor, prepared))
-        for sentence in describe_counter_examples(answers, calibrated.limits):
-            events.say(sentence)
+    answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=events)
+    account = prepared.check.account.without(lost)
     figures = evaluate_parts(answers, seed=trained.recipe.seed)
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
@@ -106,28 +106,33 @@ def publish_finished(
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
         **measure_trust(
-            predictor,
-            known,
-            prepared.dataset.store,
-            options=decode_options(prepared.request),
-            seed=trained.recipe.seed,
-            deadline=deadline,
+            predictor, known, prepared.dataset.store, options=options, seed=trained.recipe.seed, deadline=deadline,
             events=events,
         ),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),
-    }
+    }  # fmt: skip
     write_predictions(folder / PREDICTIONS, answers, promising)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=calibrated.limits))
-    write_neighbours(
-        folder, prepared, calibrated.known, weights_digest=model.metadata.weights_digest, with_images=with_images
-    )
+    digest = model.metadata.weights_digest
+    write_neighbours(folder, prepared, calibrated.known, weights_digest=digest, with_images=with_images)
     scored.replace(path)
     write_model_card(folder)
-    store = prepared.dataset.store
-    write_report(folder, store=store, options=decode_options(prepared.request), with_images=with_images)
+    write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
     return Published(test=test, refused=len(account.refused))
+
+
+def _with_counter_examples(
+    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits | None, *, events: Events
+) -> Answers:
+    """The answers and, where the model may say `unknown`, those about counter-examples kept for the test."""
+    if limits is None:
+        return known
+    answers = known.followed_by(answer_counter_examples(predictor, prepared))
+    for sentence in describe_counter_examples(answers, limits):
+        events.say(sentence)
+    return answers
 
 
 def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
@@ -171,26 +176,12 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
     Raises:
         DataError: more than one in a hundred of the data set's images is lost that way.
     """
-    rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
-    images, records = prepared.dataset.images, prepared.check.records
-    stream = predictor.predict_files(
-        [images[row].path for row in rows],
-        store=prepared.dataset.store,
-        options=decode_options(prepared.request),
-        measure=measure_traits,
-    )
-    seen, lost = [], []
-    for row, answer in zip(rows, stream, strict=True):
-        if answer.prediction is None:
-            assert answer.error is not None  # noqa: S101  # an answer has one of the two
-            lost.append(Entry(answer.path, answer.error.code, answer.error.cause))
-        elif answer.digest != records[row].digest:
-            lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
-        else:
-            seen.append((row, answer, answer.prediction))
+    seen, lost = _read_back(predictor, prepared)
+    images = prepared.dataset.images
     if len(lost) > MOST_LOST * len(images):
         raise DataError(
-            f"{len(lost)} of {len(rows)} test images are gone or changed, first {escape_path(lost[0].path)}",
+            f"{len(lost)} of {len(seen) + len(lost)} test images are gone or changed, "
+            f"first {escape_path(lost[0].path)}",
             "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
         )
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
@@ -213,6 +204,29 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         else tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
     )
     return known, lost
+
+
+def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int, Answer, Prediction]], list[Entry]]:
+    """Each test image that is still there, by its row, with what the model says of it; and those that are lost."""
+    rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
+    images, records = prepared.dataset.images, prepared.check.records
+    stream = predictor.predict_files(
+        [images[row].path for row in rows],
+        store=prepared.dataset.store,
+        options=decode_options(prepared.request),
+        measure=measure_traits,
+    )
+    seen: list[tuple[int, Answer, Prediction]] = []
+    lost: list[Entry] = []
+    for row, answer in zip(rows, stream, strict=True):
+        if answer.prediction is None:
+            assert answer.error is not None  # noqa: S101  # an answer has one of the two
+            lost.append(Entry(answer.path, answer.error.code, answer.error.cause))
+        elif answer.digest != records[row].digest:
+            lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
+        else:
+            seen.append((row, answer, answer.prediction))
+    return seen, lost
 
 
 def short_figures(test: Evaluation) -> dict[str, Any]:
