@@ -22,7 +22,7 @@ def test_every_network_answers_at_every_size(name, size):
     assert torch.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {*ANY_SIZE, *HALVED}))
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {*ANY_SIZE, *HALVED, "lite0-grid"}))
 def test_networks_of_even_halves_take_multiples_of_32(name):
     with torch.inference_mode():
         logits = build_network(name, image_size=(64, 32), class_count=3).eval()(torch.zeros(2, 3, 64, 32))
@@ -92,3 +92,11 @@ def test_an_unknown_network_is_answered_with_the_known_ones():
 def test_an_option_that_the_network_does_not_have_is_refused():
     with pytest.raises(UsageError, match="dense has no option filters"):
         build_network("dense", image_size=(32, 32), class_count=2, options=NetworkOptions(filters=(8,)))
+
+
+def test_a_network_for_windows_takes_multiples_of_16_and_sees_their_places():
+    network = build_network("lite0-grid", image_size=(64, 48), class_count=3)
+
+    assert network.head.in_features == 112 * 4 * 3
+    with pytest.raises(UsageError, match="multiples of 16 pixels above 32"):
+        build_network("lite0-grid", image_size=(64, 32), class_count=3)

@@ -112,11 +112,10 @@ def test_the_share_called_unknown_is_said_with_its_interval():
         near_copies=(False,) * 3, novelty=np.array([2.0, 0.5, 3.0]),
     )  # fmt: skip
 
-    said = describe_counter_examples(answers, limits)
+    (said,) = describe_counter_examples(answers, limits)
 
-    assert said is not None
     assert said.startswith("counter-examples: 50% of 2 that were kept for the test are called unknown")
-    assert describe_counter_examples(answers.only(np.array([False, False, True])), limits) is None
+    assert describe_counter_examples(answers.only(np.array([False, False, True])), limits) == ()
 
 
 @pytest.mark.slow  # trains, with five more trainings for calibration

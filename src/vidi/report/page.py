@@ -90,6 +90,7 @@ def write_report(
     values = page_values(files, gallery, findings)
     values["thumbnails"] = thumbnails
     image, values["example"] = _read_example(gallery, shown, options)
+    values["network"] = None
     if files.model is not None:
         layers = describe_layers(files.model, image)
         values["network"] = show_model(files.model, layers, with_filters=with_images)
