@@ -34,24 +34,45 @@ def areas(boxes: Boxes) -> NDArray[np.float64]:
     return np.asarray(sides.prod(axis=1))
 
 
+def shared_areas(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """(first, second) the area that two boxes share."""
+    check_boxes(first)
+    check_boxes(second)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    return np.asarray(np.maximum(high.astype(np.float64) - low, 0).prod(axis=2))
+
+
 def overlaps(first: Boxes, second: Boxes) -> NDArray[np.float64]:
     """(first, second) the area that two boxes share, over the area that they cover together (IoU); 0 of empty boxes.
 
     >>> overlaps(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [0, 0, 2, 2], [5, 5, 6, 6]])).round(2)
     array([[0.33, 1.  , 0.  ]])
     """
-    check_boxes(first)
-    check_boxes(second)
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.maximum(high.astype(np.float64) - low, 0).prod(axis=2)
+    shared = shared_areas(first, second)
     together = areas(first)[:, None] + areas(second)[None] - shared
     shares: NDArray[np.float64] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
     return shares
 
 
+def covered(first: Boxes, second: Boxes) -> NDArray[np.float64]:
+    """(first, second) how much of each second box lies in a first one; 0 of empty boxes.
+
+    >>> covered(np.array([[0, 0, 10, 10]]), np.array([[8, 0, 12, 10], [2, 2, 3, 3]])).tolist()
+    [[0.5, 1.0]]
+    """
+    shared, own = shared_areas(first, second), areas(second)[None]
+    shares: NDArray[np.float64] = np.divide(shared, own, out=np.zeros_like(shared), where=own > 0)
+    return shares
+
+
 def suppress(
-    boxes: Boxes, scores: NDArray[np.floating[Any]], *, overlap: float = OVERLAP, most: int | None = None
+    boxes: Boxes,
+    scores: NDArray[np.floating[Any]],
+    *,
+    overlap: float = OVERLAP,
+    inside: float = 1.0,
+    most: int | None = None,
 ) -> NDArray[np.int64]:
     """Non-maximum suppression: the rows to keep, best first; what overlaps a better one by more is dropped.
 
@@ -59,6 +80,7 @@ def suppress(
         boxes: (boxes, 4).
         scores: (boxes,) float; of equal ones the first is better.
         overlap: IoU from which on the lower one goes.
+        inside: share of its area within a better box from which on it goes, too; 1 lets them stay.
         most: no more than so many are kept; None keeps all.
 
     >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
@@ -71,7 +93,11 @@ def suppress(
     while len(left) and (most is None or len(kept) < most):
         best, left = left[0], left[1:]
         kept.append(int(best))
-        left = left[overlaps(boxes[best : best + 1], boxes[left])[0] < overlap]
+        one = boxes[best : best + 1]
+        stays = overlaps(one, boxes[left])[0] < overlap
+        if inside < 1:
+            stays &= covered(one, boxes[left])[0] < inside
+        left = left[stays]
     return np.array(kept, np.int64)
 
 

@@ -17,6 +17,7 @@ from vidi.prediction.predictor import Predictor
 LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
 MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
 MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
+INSIDE = 0.8  # of a box
 SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
 
@@ -40,6 +41,7 @@ class Search:
     smallest: float | None = None  # shorter side of the smallest window, pixels; None: chosen by the image's size
     largest: float | None = None
     overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
+    inside: float = INSIDE  # share of a box within a better one from which on it is a part of the same thing
     soft: bool = False  # lower the scores of boxes that overlap, and drop none
     most: int = 100  # boxes for each class
     steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
@@ -76,7 +78,7 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
         if search.soft:
             rows, scores = suppress_softly(boxes, scores, most=search.most)
         else:
-            rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
+            rows = suppress(boxes, chosen.odds, overlap=search.overlap, inside=search.inside, most=search.most)
             scores = scores[rows]
         limit = None if predictor.metadata.verdict is None else predictor.metadata.verdict.novelty
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):

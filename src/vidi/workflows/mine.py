@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidi.detection.locate import LEAST_PROBABILITY, Search, cut_out, locate
+from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, cut_out, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
@@ -86,18 +86,16 @@ def learn_background(
     is_aside = np.zeros(len(images), bool)
     if len(images) >= ENOUGH_TO_KEEP_ASIDE:
         is_aside[::KEPT_ASIDE] = True
-    searched = [image for image, aside in zip(images, is_aside, strict=True) if not aside]
-    judged = [image for image, aside in zip(images, is_aside, strict=True) if aside] or searched
+    searched = [image for image, kept in zip(images, is_aside, strict=True) if not kept]
+    aside = [image for image, kept in zip(images, is_aside, strict=True) if kept]
     wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
     learnt = np.empty((0, head.features.shape[1]), np.float32)
     predictor = _as_predictor(folder, prepared, trained)
-    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, judged, wanted))]
+    fired = _firing(predictor, searched, wanted)
+    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
     best, in_vain = trained, 0
-    while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN:
-        framing = predictor.metadata.framing
-        windows = _cut_out(searched, _firing(predictor, searched, wanted, least=FIRES), framing)
-        if not len(windows):
-            break
+    while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN and any(map(len, fired)):
+        windows = _cut_out(searched, fired, predictor.metadata.framing)
         features = embed_images(
             head.network, windows, np.arange(len(windows)),
             normalisation=trained.normalisation, engine=trained.recipe.features,
@@ -105,15 +103,14 @@ def learn_background(
         learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)
         predictor = _as_predictor(folder, prepared, candidate)
-        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, judged, wanted)))
+        fired = _firing(predictor, searched, wanted)
+        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
         events.say(f"backgrounds, round {len(rounds) - 1}: {rounds[-1].false_alarms:.2f} false boxes a photograph")
-        if rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1]):
-            best, in_vain = candidate, 0
-        else:
-            in_vain += 1
+        is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
+        best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
     write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
     kept = min(reversed(rounds), key=lambda one: one.false_alarms)
-    where = f"{len(judged):,} kept aside" if is_aside.any() else "the same photographs"
+    where = f"{len(aside):,} kept aside" if aside else "the same photographs"
     events.say(
         f"backgrounds: {kept.windows:,} windows of {len(searched):,} photographs learnt; on {where} "
         f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
@@ -150,28 +147,28 @@ def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> 
         path.unlink(missing_ok=True)
 
 
-def _firing(
-    predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...], *, least: float
-) -> list[NDArray[np.float64]]:
-    """(boxes, 4) for each image: what is called one of the classes with at least this probability, the likeliest."""
-    model = open_windows(predictor)
-    search = Search(classes=wanted, least=least, most=MOST_WINDOWS)
-    return [
-        np.array([one.box for one in locate(image, model, predictor, search)], np.float64).reshape(-1, 4)
-        for image in images
-    ]
+def _firing(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> list[list[Located]]:
+    """For each image what is called one of the classes with some probability, the likeliest."""
+    model, search = open_windows(predictor), Search(classes=wanted, least=FIRES, most=MOST_WINDOWS)
+    return [locate(image, model, predictor, search) for image in images]
 
 
-def _cut_out(images: Sequence[NDArray[np.uint8]], boxes: Sequence[NDArray[np.float64]], framing: Framing) -> Images:
+def _cut_out(images: Sequence[NDArray[np.uint8]], fired: Sequence[Sequence[Located]], framing: Framing) -> Images:
     """(windows, height, width, 3) framed, of all images."""
-    found = [cut_out(image, box, framing) for image, some in zip(images, boxes, strict=True) for box in some]
-    return np.stack(found) if found else np.empty((0, *framing.size, 3), np.uint8)
+    return np.stack(
+        [cut_out(image, np.array(one.box), framing) for image, some in zip(images, fired, strict=True) for one in some]
+    )
 
 
-def _false_alarms(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> float:
-    """Boxes for each image, of at least the usual probability."""
-    found = _firing(predictor, images, wanted, least=LEAST_PROBABILITY)
-    return sum(map(len, found)) / max(1, len(images))
+def _false_alarms(
+    predictor: Predictor,
+    aside: Sequence[NDArray[np.uint8]],
+    fired: Sequence[Sequence[Located]],
+    wanted: tuple[int, ...],
+) -> float:
+    """Boxes of at least the usual probability for each image kept aside; where none is, for each searched."""
+    judged = _firing(predictor, aside, wanted) if aside else fired
+    return sum(one.score >= LEAST_PROBABILITY for some in judged for one in some) / max(1, len(judged))
 
 
 def _with_background(
