@@ -13,6 +13,7 @@ BENCHES = {
     "spinning": "bench.spinning",
     "engine": "bench.engine",
     "explain": "bench.explain",
+    "locate": "bench.locate",
     "unknown": "bench.unknown",
     "promises": "bench.promises",
     "operating_points": "bench.operating_points",

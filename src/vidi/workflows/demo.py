@@ -1,17 +1,28 @@
 """The demos: the whole job on data that comes with the installation, and a look at what its test cannot show."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidi.data.known_sets.demo_images import write_drawn_digits, write_face_crops
+from vidi.data.inputs import find_paths
+from vidi.data.known_sets.demo_images import (
+    BACKGROUNDS,
+    WITH_A_FACE,
+    WITHOUT_A_FACE,
+    write_drawn_digits,
+    write_face_crops,
+    write_photographs,
+)
 from vidi.errors import UnknownNameError
 from vidi.files import escape_path
+from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.report.sentences import headline
-from vidi.workflows.backbones import AUTO
 from vidi.workflows.events import Events
+from vidi.workflows.locate import LocateRequest, finder, locate_inputs
+from vidi.workflows.located import write_annotated
 from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
@@ -24,7 +35,7 @@ class Demo:
     data: str  # a known set
     foreign: Callable[[Path], dict[str, str]]  # writes images from elsewhere; the truth by file name
     lesson: str  # what the images from elsewhere teach
-    pretrained: str | None = None  # weights to begin from
+    finds: bool = False  # it ends with a search for the thing in whole photographs
     changes: Mapping[str, object] = field(default_factory=dict)  # of the recipe
 
 
@@ -45,8 +56,7 @@ DEMOS: Mapping[str, Demo] = {
         lesson="The test images come from the same source as the training images: small grey faces, and patches of "
         "background without one. They cannot show how the model does on photographs from elsewhere, of cats or "
         "coffee: that takes test images from where the model will be used.",
-        pretrained=AUTO,
-        changes={"freeze": True},  # seconds, and on 200 images fine-tuning gains nothing
+        finds=True,
     ),
     "digits": Demo(
         question="Which digit is it? 1,797 handwritten digits of 8x8 pixels teach it.",
@@ -75,11 +85,12 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join(DEMOS)}.")
     demo = DEMOS[name]
     events.say(demo.question)
-    request = TrainRequest(
-        data=DataRequest(source=demo.data), pretrained=demo.pretrained, changes=demo.changes,
-        output=runs / f"demo-{name}", overwrite=True,
-    )  # fmt: skip
-    run = train(request, events=events)
+    with tempfile.TemporaryDirectory() as backgrounds:
+        if demo.finds:
+            write_photographs(BACKGROUNDS, Path(backgrounds))
+        data = DataRequest(source=demo.data, background=backgrounds if demo.finds else None)
+        output = runs / f"demo-{name}"
+        run = train(TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True), events=events)
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:
         yield f"interrupted; go on with: vidi train --resume {folder}"
@@ -88,6 +99,9 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     yield "\nNow images from elsewhere, chosen before any model saw them:\n"
     yield from _ask(run.folder, demo)
     yield f"\n{demo.lesson}"
+    if demo.finds:
+        yield "\nWhere is a face? A whole photograph of the astronaut, and five photographs without a face:\n"
+        yield from _find(run.folder)
     yield f"\nThe report, with every number and picture:  {folder}/report.html"
     yield "With your own images, one folder for each class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/"
 
@@ -109,3 +123,23 @@ def _ask(run: Path, demo: Demo) -> Iterator[str]:
         said = f"{answer.prediction.label:12} {100 * answer.prediction.probability:5.1f} %"
         yield f"  {name.removesuffix('.png'):{width}}  {said}  {mark}"
     yield f"\n  {right} of {len(truth)} right"
+
+
+def _find(run: Path) -> Iterator[str]:
+    """Boxes in whole photographs, and where they are drawn."""
+    folder, account = run / "found", Account()
+    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as name:
+        paths = write_photographs((WITH_A_FACE, *WITHOUT_A_FACE), Path(name))
+        find = finder(Predictor.load(run), LocateRequest())
+        inputs = find_paths([str(path) for path in paths])
+        for one in locate_inputs(find, inputs, account, keep_images=True):
+            write_annotated(one, folder)
+            boxes = ", ".join(f"{box.label} {100 * box.score:.0f} % at {_place(box.box)}" for box in one.boxes)
+            yield f"  {Path(one.path).stem:10} {boxes or 'nothing found'}"
+    yield f"\n  drawn: {escape_path(folder)}"
+
+
+def _place(box: tuple[float, float, float, float]) -> str:
+    """The middle of a box in pixels, as people say it."""
+    return f"{(box[0] + box[2]) / 2:.0f} across, {(box[1] + box[3]) / 2:.0f} down"

@@ -94,7 +94,7 @@ def write_annotated(one: LocatedImage, folder: Path) -> Path | None:
         return None
     texts = [f"{box.label} {100 * box.score:.0f} %" for box in one.boxes]
     drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
-    stem = folder_name("-".join(Path(one.path).parts[-2:]) if one.path != "-" else "standard-input")
+    stem = folder_name(Path(one.path).name if one.path != "-" else "standard-input")
     path = folder / f"{Path(stem).stem}.png"
     number = 2
     while path.exists():

@@ -3,7 +3,7 @@
 Chosen by hand before any model saw them, and never changed since; right or wrong, all are shown.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,43 @@ CROPS = (
 )
 
 
+# Photographs without a face: on these the demo learns what is none …
+BACKGROUNDS = ("clock", "gravel", "text", "immunohistochemistry", "colorwheel", "cell", "retina", "stereo_motorcycle")
+# … and on these, which it has not seen, it looks for faces, and on the one that has one.
+WITH_A_FACE, WITHOUT_A_FACE = "astronaut", ("chelsea", "coffee", "rocket", "moon", "coins")
+
+
 def write_face_crops(folder: Path) -> dict[str, str]:
     """Write the crops as PNG files; gives the true class of each file name.
+
+    Raises:
+        MissingPackageError: scikit-image is not installed.
+    """
+    photographs = {name: read_photograph(name) for name in {crop.photograph for crop in CROPS}}
+    truth = {}
+    for number, crop in enumerate(CROPS, start=1):
+        photograph = photographs[crop.photograph]
+        piece = photograph[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
+        name = f"{number:02} {crop.title}.png"
+        write_whole(folder / name, encode_png(piece))
+        truth[name] = crop.truth
+    return truth
+
+
+def write_photographs(names: Sequence[str], folder: Path) -> list[Path]:
+    """Write whole photographs as PNG files, each under its name.
+
+    Raises:
+        MissingPackageError: scikit-image is not installed.
+    """
+    paths = [folder / f"{name}.png" for name in names]
+    for name, path in zip(names, paths, strict=True):
+        write_whole(path, encode_png(read_photograph(name)))
+    return paths
+
+
+def read_photograph(name: str) -> Array:
+    """One of scikit-image's photographs, (height, width, 3) or (height, width) uint8; of a pair the left one.
 
     Raises:
         MissingPackageError: scikit-image is not installed.
@@ -59,17 +94,9 @@ def write_face_crops(folder: Path) -> dict[str, str]:
             "the demo looks at photographs from scikit-image, which is not installed",
             'Install it with: pip install "vidi[demo]"',
         ) from error
-    photographs: Mapping[str, Callable[[], Array]] = {
-        crop.photograph: getattr(skimage.data, crop.photograph) for crop in CROPS
-    }
-    truth = {}
-    for number, crop in enumerate(CROPS, start=1):
-        photograph = photographs[crop.photograph]()
-        piece = photograph[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
-        name = f"{number:02} {crop.title}.png"
-        write_whole(folder / name, encode_png(piece))
-        truth[name] = crop.truth
-    return truth
+    found = getattr(skimage.data, name)()
+    photograph = np.asarray(found[0] if isinstance(found, tuple) else found)
+    return photograph[..., :3] if photograph.ndim == 3 else photograph
 
 
 def write_drawn_digits(folder: Path) -> dict[str, str]:

@@ -1,0 +1,38 @@
+"""The demo's last part: the face is found where it is, and nothing where none is."""
+
+import re
+
+import numpy as np
+import pytest
+
+from vidi.boxes import overlaps
+from vidi.data.known_sets.demo_images import CROPS, WITHOUT_A_FACE, read_photograph
+from vidi.detection.locate import Search, locate
+from vidi.detection.slide import open_windows
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.demo import run_demo
+from vidi.workflows.events import SILENCE
+
+
+@pytest.mark.slow  # trains on real photographs, half a minute
+def test_the_astronauts_face_is_found_and_none_where_there_is_none(tmp_path):
+    lines = "\n".join(run_demo("faces", tmp_path, events=SILENCE))
+
+    predictor = Predictor.load(tmp_path / "demo-faces")
+    model, search = open_windows(predictor), Search(classes=(predictor.classes.index("face"),))
+    astronaut = locate(read_photograph("astronaut"), model, predictor, search)
+    crop = CROPS[0]
+    truth = np.array([[crop.left, crop.top, crop.left + crop.side, crop.top + crop.side]])
+    assert overlaps(np.array([astronaut[0].box]), truth)[0, 0] >= 0.4
+    false_boxes = sum(
+        len(locate(_in_colour(read_photograph(name)), model, predictor, search)) for name in WITHOUT_A_FACE
+    )
+    assert false_boxes <= 1
+    right = re.search(r"(\d+) of 12 right", lines)
+    assert right is not None
+    assert int(right[1]) >= 10
+    assert (tmp_path / "demo-faces" / "found" / "astronaut.png").exists()
+
+
+def _in_colour(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 3 else np.stack([image] * 3, axis=2)
