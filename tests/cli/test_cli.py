@@ -69,7 +69,7 @@ def test_standard_input_is_an_image(trained: Path):
     result = vidi("predict", "run", "-", "--csv", folder=trained, stdin=data)
 
     assert result.returncode == 0
-    assert result.stdout.splitlines()[0].startswith("path,label,probability,verdict,candidates,error,notes")
+    assert result.stdout.splitlines()[0].startswith("path,label,probability,verdict,candidates,decision,error,notes")
     assert len(result.stdout.splitlines()) == 2
 
 

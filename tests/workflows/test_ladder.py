@@ -98,10 +98,10 @@ def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibration's five more trainings are another test's subject."""
     from vidi.workflows import calibrate
 
-    def held_out(folder, prepared, trained, **_):
+    def held_out(folder, prepared, trained, strangers, **_):
         rows = prepared.split.rows("validation")
         probabilities = calibrate.answer_pixels(calibrate.Predictor.load(folder), prepared.pixels, rows)
-        return rows, probabilities, np.zeros(len(rows))
+        return rows, probabilities, (np.zeros(len(rows)), np.full(len(rows), -np.inf))
 
     monkeypatch.setattr(calibrate, "_out_of_fold", held_out)
 
