@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidi.cli import options
+
+if TYPE_CHECKING:
+    from vidi.cli.terminal import Terminal
+    from vidi.workflows.evaluate import EvaluateRequest
 
 SOME_BAD = 6
 
@@ -36,6 +40,10 @@ def evaluate(
     robustness: Annotated[
         bool, typer.Option("--robustness/--no-robustness", help="Also answer about images made blurred, dark, turned …")
     ] = True,
+    boxes: Annotated[
+        bool, typer.Option("--boxes", help="Score only where things are: the data's boxes against `vidi locate`'s.")
+    ] = False,
+    fills: options.Fills = "1x1",
     no_images: options.NoPictures = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -58,6 +66,9 @@ def evaluate(
         overwrite=overwrite,
     )
     events = Terminal()
+    if boxes:
+        _score_boxes(request, fills, events, as_json=as_json)
+        return
     evaluated = score(request, events=events)
     if as_json:
         typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
@@ -66,6 +77,17 @@ def evaluate(
         typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
     events.say(evaluated.account.sentence())
     if evaluated.account.refused:
+        raise typer.Exit(SOME_BAD)
+
+
+def _score_boxes(request: "EvaluateRequest", fills: str, events: "Terminal", *, as_json: bool) -> None:
+    from vidi.workflows.locate import parse_share
+    from vidi.workflows.score_boxes import score_boxes
+
+    scored = score_boxes(request, share=parse_share(fills), events=events)
+    typer.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
+    events.say(scored.account.sentence())
+    if scored.account.refused:
         raise typer.Exit(SOME_BAD)
 
 

@@ -45,10 +45,7 @@ def locate(
     ] = 0.4,
     soft: Annotated[bool, typer.Option("--soft", help="Lower the scores of overlapping boxes; drop none.")] = False,
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Boxes for each class and image.")] = 100,
-    fills: Annotated[
-        str,
-        typer.Option("--fills", metavar="HxW", help="How much of a training image its thing fills, say 0.9x0.8."),
-    ] = "1x1",
+    fills: options.Fills = "1x1",
     follow_links: options.FollowLinks = False,
     keep_truncated: options.KeepTruncated = False,
     no_images: options.NoPictures = False,
@@ -89,7 +86,7 @@ def locate(
         write_whole(coco, json.dumps(coco_document(kept, predictor.classes)) + "\n")
     for written in filter(None, (coco, output)):
         events.say(f"written: {escape_path(written)}")
-    events.say("boxes come from labels of whole images; nobody knows how good they are until true boxes are at hand")
+    events.say("boxes come from labels of whole images; `vidi evaluate MODEL DATA --boxes` tells how good they are")
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 

@@ -85,6 +85,9 @@ Costs = Annotated[
     typer.Option("--costs", metavar="CSV", help="Decide by a table of costs: a row for each truth, a column each."),
 ]
 NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in anything that is written.")]
+Fills = Annotated[
+    str, typer.Option("--fills", metavar="HxW", help="How much of a training image its thing fills, say 0.9x0.8.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
 
 

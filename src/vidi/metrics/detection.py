@@ -10,6 +10,7 @@ from vidi.boxes import Boxes, overlaps
 from vidi.metrics.arrays import Floats
 
 OVERLAP = 0.5  # IoU from which on a box counts as a hit
+OVERLAPS = tuple(0.5 + 0.05 * step for step in range(10))  # over which COCO takes the mean
 RECALL_POINTS = np.linspace(0, 1, 101)  # at which precision is read, as COCO does
 MOST_BOXES = 100  # of an image that are judged, the best ones, as COCO does
 

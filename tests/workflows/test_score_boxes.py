@@ -1,0 +1,57 @@
+"""Boxes of a model against those of a data set, from annotation file to figures."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.detection.red import red_model, with_square
+
+from vidi.errors import DataError
+from vidi.images.encode import encode_png
+from vidi.workflows.evaluate import EvaluateRequest
+from vidi.workflows.request import DataRequest
+from vidi.workflows.score_boxes import score_boxes
+
+CORNERS = ((30, 60), (2, 3), (70, 100))
+
+
+def coco_folder(root, *, category: str = "red"):
+    """Three images with a red square each, and one without, with COCO annotations."""
+    root.mkdir()
+    images, annotations = [], []
+    for number, corner in enumerate((*CORNERS, None), start=1):
+        image = np.full((120, 160, 3), 128, np.uint8) if corner is None else with_square(corner=corner)
+        (root / f"{number}.png").write_bytes(encode_png(image))
+        images.append({"id": number, "file_name": f"{number}.png", "width": 160, "height": 120})
+        if corner is not None:
+            box = [corner[1], corner[0], 40, 40]
+            annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
+    document = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": category}]}
+    (root / "annotations.json").write_text(json.dumps(document))
+    return root
+
+
+def test_boxes_that_lie_on_the_squares_are_hits(tmp_path):
+    red_model(tmp_path / "model.onnx")
+    data = DataRequest(source=str(coco_folder(tmp_path / "data")))
+
+    scored = score_boxes(EvaluateRequest(model=tmp_path / "model.onnx", data=data), share=(0.5, 0.5))
+
+    (red,) = scored.classes
+    assert (red.name, red.true_boxes, scored.images) == ("red", 3, 4)
+    assert (red.pointed, red.shown) == (3, 3)
+    assert red.recall_50 == 1
+    assert red.average_precision_50 == pytest.approx(1, abs=0.3)
+    assert red.average_precision < red.average_precision_50
+    assert scored.lines()[1].startswith("red  ")
+    assert scored.as_json()["classes"][0]["true_boxes"] == 3
+
+
+def test_data_without_a_box_of_a_known_class_is_refused(tmp_path):
+    red_model(tmp_path / "model.onnx")
+    folder = tmp_path / "data" / "red"
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(encode_png(with_square()))
+
+    with pytest.raises(DataError, match="has no box of background, red"):
+        score_boxes(EvaluateRequest(model=tmp_path / "model.onnx", data=DataRequest(source=str(tmp_path / "data"))))
