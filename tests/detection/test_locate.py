@@ -12,6 +12,7 @@ from vidi.detection.slide import CutOutWindows, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.locate import LocateRequest, finder
 
 RED = Search(classes=(1,), share=(0.5, 0.5))
 
@@ -129,3 +130,13 @@ def test_boxes_are_the_inner_part_where_the_thing_fills_less_of_a_training_image
 
     assert inner.box[3] - inner.box[1] == pytest.approx((whole.box[3] - whole.box[1]) / 2, abs=1)
     assert inner.box[0] == pytest.approx(whole.box[0], abs=1)
+
+
+def test_a_smallest_window_above_the_largest_is_refused(predictor):
+    with pytest.raises(UsageError, match="--smallest 100 is more than --largest 50"):
+        finder(predictor, LocateRequest(smallest=100, largest=50))
+
+
+def test_the_share_that_is_none_is_named(predictor):
+    with pytest.raises(UsageError, match=r"^--least 0 is no share"):
+        finder(predictor, LocateRequest(least=0))

@@ -74,3 +74,11 @@ def test_log_odds_tell_apart_what_probabilities_no_longer_do():
     odds = log_odds(np.array([[60.0, 0.0], [70.0, 0.0]]))
 
     np.testing.assert_allclose(odds[:, 0], [60, 70])
+
+
+def test_log_odds_are_those_of_the_probabilities():
+    logits = np.random.default_rng(0).normal(0, 3, (4, 5, 30))
+    powers = np.exp(logits)
+    shares = powers / powers.sum(axis=-1, keepdims=True)
+
+    np.testing.assert_allclose(log_odds(logits), np.log(shares / (1 - shares)), atol=1e-9)

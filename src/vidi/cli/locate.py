@@ -43,7 +43,7 @@ def locate(
     overlap: Annotated[
         float, typer.Option("--overlap", metavar="IOU", help="Boxes that overlap by more are about one thing.")
     ] = 0.4,
-    soft: Annotated[bool, typer.Option("--soft", help="Lower the scores of overlapping boxes; drop none.")] = False,
+    soft: Annotated[bool, typer.Option("--soft", help="Lower the scores of overlapping boxes, not drop them.")] = False,
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Boxes for each class and image.")] = 100,
     fills: options.Fills = "1x1",
     follow_links: options.FollowLinks = False,

@@ -42,7 +42,7 @@ class Search:
     largest: float | None = None
     overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
     inside: float = INSIDE  # share of a box within a better one from which on it is a part of the same thing
-    soft: bool = False  # lower the scores of boxes that overlap, and drop none
+    soft: bool = False  # lower the scores of boxes that overlap, in place of dropping them
     most: int = 100  # boxes for each class
     steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
     share: tuple[float, float] = (1.0, 1.0)  # of a window's height and width that the thing itself fills
@@ -138,7 +138,8 @@ def _best(some: Sequence[Windows]) -> Windows:
 
 def _without_copies(windows: Windows, search: Search) -> Windows:
     """The best window about each thing, its box averaged with those that say nearly the same."""
-    rows = suppress(windows.boxes, windows.odds, overlap=search.overlap, most=search.most)
+    overlap = SAME_THING if search.soft else search.overlap
+    rows = suppress(windows.boxes, windows.odds, overlap=overlap, most=search.most)
     shared = overlaps(windows.boxes[rows], windows.boxes)
     weights = np.where(shared >= SAME_THING, expit(windows.odds)[None], 0)
     weights[np.arange(len(rows)), rows] += SMALLEST_PROBABILITY

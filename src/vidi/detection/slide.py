@@ -138,9 +138,13 @@ def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     array([-1.386, -0.847,  0.   ])
     """
     values = np.asarray(logits, np.float64)
-    count = values.shape[-1]
-    others = [logsumexp(np.delete(values, index, axis=-1), axis=-1) for index in range(count)]
-    odds: NDArray[np.float64] = values - np.stack(others, axis=-1)
+    top, rest = values.argmax(axis=-1)[..., None], values.copy()
+    np.put_along_axis(rest, top, -np.inf, axis=-1)
+    beside_top = logsumexp(rest, axis=-1, keepdims=True)
+    total = np.logaddexp(values.max(axis=-1, keepdims=True), beside_top)
+    others = total + np.log1p(-np.exp(rest - total))  # none of the rest has more than half
+    np.put_along_axis(others, top, beside_top, axis=-1)
+    odds: NDArray[np.float64] = values - others
     return odds
 
 

@@ -3,9 +3,10 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vidi.data.cache import cache_folder
 from vidi.data.inputs import find_paths
 from vidi.data.known_sets.demo_images import (
     BACKGROUNDS,
@@ -85,12 +86,12 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join(DEMOS)}.")
     demo = DEMOS[name]
     events.say(demo.question)
-    with tempfile.TemporaryDirectory() as backgrounds:
-        if demo.finds:
-            write_photographs(BACKGROUNDS, Path(backgrounds))
-        data = DataRequest(source=demo.data, background=backgrounds if demo.finds else None)
-        output = runs / f"demo-{name}"
-        run = train(TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True), events=events)
+    data, output = DataRequest(source=demo.data), runs / f"demo-{name}"
+    if demo.finds:  # kept where a run that was interrupted finds them again
+        backgrounds = cache_folder() / "demo-backgrounds"
+        write_photographs(BACKGROUNDS, backgrounds)
+        data = replace(data, background=str(backgrounds))
+    run = train(TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True), events=events)
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:
         yield f"interrupted; go on with: vidi train --resume {folder}"
