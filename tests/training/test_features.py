@@ -68,21 +68,20 @@ def test_without_openvino_the_processor_decides(network, images, monkeypatch, pr
     monkeypatch.setattr(features, "choose_precision", lambda: (precision, "as a test says"))
     monkeypatch.setattr(features, "find_spec", lambda _: None)
 
-    assert choose_feature_engine(network, images, NORMALISATION)[0] == usual
+    assert choose_feature_engine(network, images, NORMALISATION, image_count=1_000)[0] == usual
 
 
 @pytest.mark.parametrize(("rate", "chosen"), [(129.0, "onnxruntime"), (131.0, "openvino float32")])
 def test_openvino_is_taken_where_it_is_clearly_faster(network, images, monkeypatch, rate, chosen):
     monkeypatch.setattr(features, "choose_precision", lambda: ("float32", "as a test says"))
     monkeypatch.setattr(features, "find_spec", lambda _: "installed")
-    made = {"onnxruntime": lambda *_: "usual", "openvino float32": lambda *_: "challenger"}
-    monkeypatch.setattr(features, "ENGINES", made)
-    monkeypatch.setattr(features, "_rate", lambda embed, _: 100.0 if embed == "usual" else rate)
+    monkeypatch.setattr(features, "feature_rate", lambda *_, engine: 100.0 if engine == "onnxruntime" else rate)
 
-    engine, reason = choose_feature_engine(network, images, NORMALISATION)
+    engine, reason = choose_feature_engine(network, images, NORMALISATION, image_count=1_000)
 
     assert engine == chosen
     assert "100 images/s by onnxruntime" in reason
+    assert choose_feature_engine(network, images, NORMALISATION, image_count=299)[0] == "onnxruntime"  # not worth it
 
 
 def test_a_folded_network_answers_as_before_and_leaves_the_original_alone(network, images):

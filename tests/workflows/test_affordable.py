@@ -12,11 +12,11 @@ CANDIDATES = tuple(Candidate(name, size) for size in ((320, 224), (256, 192)) fo
 @pytest.fixture(autouse=True)
 def _speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred images a second through lite0 at the first size, sixty through lite2."""
-    monkeypatch.setattr(subject, "_seconds_per_image", lambda name, _: 1 / 100 if name == "lite0" else 1 / 60)
+    monkeypatch.setattr(subject, "_seconds_per_image", lambda name, *_, **__: 1 / 100 if name == "lite0" else 1 / 60)
 
 
 def test_with_time_enough_everything_is_tried_and_nothing_is_measured(monkeypatch):
-    monkeypatch.setattr(subject, "_seconds_per_image", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(subject, "_seconds_per_image", lambda *_, **__: pytest.fail("measured"))
 
     assert affordable(CANDIDATES, image_count=1_000, seconds_left=101) == (CANDIDATES, "")
 
@@ -32,6 +32,15 @@ def test_a_smaller_size_is_taken_where_the_usual_one_takes_too_long():
     tried, _ = affordable(CANDIDATES, image_count=1_000, seconds_left=25)
 
     assert tried == (Candidate("lite0", (256, 192)),)
+
+
+def test_larger_networks_are_not_measured_where_the_smallest_takes_too_long(monkeypatch):
+    def measured(name: str, *_: object, **__: object) -> float:
+        return 1 / 100 if name == "lite0" else pytest.fail("measured")
+
+    monkeypatch.setattr(subject, "_seconds_per_image", measured)
+
+    assert len(affordable(CANDIDATES, image_count=1_000, seconds_left=5)[0]) == 1
 
 
 @pytest.mark.parametrize(("seconds", "size"), [(12, (192, 128)), (5, (128, 96)), (0.5, (64, 32)), (-3, (64, 32))])

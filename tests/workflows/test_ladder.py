@@ -149,12 +149,23 @@ def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neithe
 def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: 10.0)
     told, asked = Told(), request(data, tmp_path / "run")
-    asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
+    asked = replace(asked, minutes=0.5, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
 
     run = train(asked, events=told)
 
     assert any("fine-tune: left out, for an epoch takes about" in sentence for sentence in told.sentences)
     assert run.finished
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_with_next_to_no_time_nobody_measures_what_an_epoch_takes(data: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: pytest.fail("measured"))
+    told, asked = Told(), request(data, tmp_path / "run")
+    asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
+
+    assert train(asked, events=told).finished
+    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: left out, for "))
+    assert sentence.endswith(" s are left for it")
 
 
 @pytest.mark.slow("trains, although only for seconds")

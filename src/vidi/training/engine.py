@@ -20,8 +20,9 @@ Precision = Literal["float32", "bfloat16"]
 Device = Literal["cpu", "cuda", "mps"]
 TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LEAST_GAIN = 1.5  # processors with bfloat16 gain 2 to 4 times, the others lose a hundred times: nothing lies near
-HOPELESS = 10  # times slower: no other process does that to one of two
+HOPELESS = 10  # times slower, twice in a row: another process does that to a few short products, not again at once
 ROUNDS = 5  # of measuring a rate, where a wrong choice would cost a whole training
+LEAST_SECONDS = 0.01  # of repeating: an operating system gives each process some milliseconds at a time
 LEAST_THREAD_GAIN = 1.25  # of two threads on a core; they share its arithmetic units, so there is seldom any
 
 
@@ -62,21 +63,24 @@ def convolution_rate(precision: Precision, *, channels_last: bool = True) -> flo
 def _best_of_rounds(rate: Callable[[Precision], float]) -> dict[Precision, float]:
     """The rate in each precision, the best of some rounds in turn: another process may slow a whole one down.
 
-    One round is enough where bfloat16 is hopeless: it takes long there.
+    Two rounds are enough where bfloat16 is hopeless: it takes long there.
     """
-    best = dict.fromkeys(TYPES, 0.0)
+    best, hopeless = dict.fromkeys(TYPES, 0.0), 0
     for _ in range(ROUNDS):
         rates = {precision: rate(precision) for precision in TYPES}
         best = {precision: max(best[precision], rates[precision]) for precision in TYPES}
-        if HOPELESS * rates["bfloat16"] < rates["float32"]:
+        hopeless = hopeless + 1 if HOPELESS * rates["bfloat16"] < rates["float32"] else 0
+        if hopeless == 2:
             break
     return best
 
 
 def _fastest(action: Callable[[], object], repeats: int, *, device: Device = "cpu") -> float:
+    """Seconds of the fastest repeat; short actions are repeated until they outlast another process's turn."""
     action()  # kernels are chosen and memory is mapped here
-    best = float("inf")
-    for _ in range(repeats):
+    best, began, done = float("inf"), time.perf_counter(), 0
+    while done < repeats or time.perf_counter() - began < LEAST_SECONDS:
+        done += 1
         _wait_for(device)
         start = time.perf_counter()
         action()

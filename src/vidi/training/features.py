@@ -19,6 +19,7 @@ from vidi.training.objective import Normalisation
 
 BATCH = 32
 TRIAL_IMAGES = 16
+TRIAL_SECONDS = 3.0  # of the usual engine's work: trying another for less costs more than it brings
 LEAST_GAIN = 1.3  # of the optional engine; what lies nearer changes from run to run, and features' last bits with it
 
 Floats = NDArray[np.float32]
@@ -26,34 +27,38 @@ Embed = Callable[[torch.Tensor], Floats]  # normalised inputs (batch, 3, height,
 
 
 def choose_feature_engine(
-    network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation
+    network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation, *, image_count: int
 ) -> tuple[str, str]:
     """The engine that computes features fastest here, and what says so.
 
     torch in bfloat16 where the processor is fast in it, else onnxruntime; OpenVINO where it is installed and clearly
-    faster than that.
+    faster than that, and where there are images enough that trying it pays.
 
     Args:
         network: the backbone; its head is not used.
         images: (batch, height, width, 3) uint8, some of those that features are wanted of.
         normalisation: what the network wants to see.
+        image_count: images whose features are wanted, about.
 
     Returns:
-        A name in `ENGINES`, and the measured rates in words.
+        A name in `ENGINES`, and what says so in words.
     """
     precision, _ = choose_precision()
     usual = "torch bfloat16" if precision == "bfloat16" else "onnxruntime"
     if find_spec("openvino") is None:
         return usual, f"the processor is {'fast' if precision == 'bfloat16' else 'slow'} in bfloat16"
-    challenger = f"openvino {precision}"
-    inputs = normalisation.inputs(images[:TRIAL_IMAGES])
-    rates = {name: _rate(ENGINES[name](network, images.shape[1:3]), inputs) for name in (usual, challenger)}
+    images, challenger = images[:TRIAL_IMAGES], f"openvino {precision}"
+    rates = {usual: feature_rate(network, images, normalisation, engine=usual)}
+    if image_count < TRIAL_SECONDS * rates[usual]:
+        return usual, f"{rates[usual]:.0f} images/s by {usual}, too few images to try others"
+    rates[challenger] = feature_rate(network, images, normalisation, engine=challenger)
     chosen = challenger if rates[challenger] >= LEAST_GAIN * rates[usual] else usual
     return chosen, " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
 
 
-def _rate(embed: Embed, inputs: torch.Tensor) -> float:
-    """Images per second, the best of three."""
+def feature_rate(network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation, *, engine: str) -> float:
+    """Images per second of an engine, the best of three batches; what the images show does not matter."""
+    embed, inputs = ENGINES[engine](network, (images.shape[1], images.shape[2])), normalisation.inputs(images)
     embed(inputs)
     seconds = []
     for _ in range(3):

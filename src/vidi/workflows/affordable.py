@@ -1,6 +1,5 @@
 """Which backbones there is time for: decided by their measured speed, before the first image is decoded."""
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,12 +7,13 @@ import numpy as np
 from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.training.features import choose_feature_engine, embed_images
+from vidi.training.features import choose_feature_engine, feature_rate
 from vidi.training.objective import FIXED, Normalisation
-from vidi.workflows.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
+from vidi.workflows.backbones import IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
 FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
+TRIAL_IMAGES = 8  # whose time is taken
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
@@ -23,7 +23,7 @@ def affordable(
     """The candidates whose features can be computed in the time that is left, and why some are not among them.
 
     Args:
-        candidates: the usual one first.
+        candidates: the usual one first; the others' networks are larger.
         image_count: images whose features are wanted.
         seconds_left: until the whole run must have ended.
 
@@ -32,15 +32,19 @@ def affordable(
     """
     if seconds_left > COMFORTABLE * image_count:
         return tuple(candidates), ""
-    first = candidates[0]
-    seconds = {name: _seconds_per_image(name, first.size) for name in {one.name for one in candidates}}
+    first, most = candidates[0], FOR_FEATURES * seconds_left
+    seconds = {first.name: _seconds_per_image(first.name, first.size, image_count=image_count)}
 
     def cost(one: Candidate, images: int = image_count) -> float:
         return images * seconds[one.name] * _area(one) / _area(first)
 
-    fitting = [one for one in candidates if cost(one) <= FOR_FEATURES * seconds_left]
-    if not fitting:
-        fitting = [_shrunk(first, cost(first) / max(FOR_FEATURES * seconds_left, 1e-3))]
+    fitting = [one for one in candidates if one.name == first.name and cost(one) <= most]
+    if fitting:  # the others are larger
+        names = {one.name for one in candidates} - set(seconds)
+        seconds |= {name: _seconds_per_image(name, first.size, image_count=image_count) for name in names}
+        fitting = [one for one in candidates if cost(one) <= most]
+    else:
+        fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]
     trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in fitting)
     if trials > FOR_TRIALS * seconds_left:
         fitting = fitting[:1]
@@ -65,15 +69,11 @@ def _shrunk(candidate: Candidate, times_too_slow: float) -> Candidate:
     return Candidate(candidate.name, (shrunk, max(STRIDE, STRIDE * round(shrunk * width / height / STRIDE))))
 
 
-def _seconds_per_image(name: str, size: tuple[int, int]) -> float:
+def _seconds_per_image(name: str, size: tuple[int, int], *, image_count: int) -> float:
     """A feature's time by the fastest engine; what the images show does not matter."""
     weights = read_pretrained(name)
     network = with_weights(weights, image_size=size, class_count=2).eval().requires_grad_(False)
-    images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *size, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (TRIAL_IMAGES, *size, 3), dtype=np.uint8)
     normalisation = Normalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
-    engine, _ = choose_feature_engine(network, images, normalisation)
-    rows = np.arange(ENGINE_IMAGES)
-    embed_images(network, images, rows, normalisation=normalisation, engine=engine)  # kernels are chosen here
-    start = time.perf_counter()
-    embed_images(network, images, rows, normalisation=normalisation, engine=engine)
-    return (time.perf_counter() - start) / ENGINE_IMAGES
+    engine, _ = choose_feature_engine(network, images, normalisation, image_count=image_count)
+    return 1 / feature_rate(network, images, normalisation, engine=engine)

@@ -10,6 +10,7 @@ from vidi.data.cache import PixelCache, cache_folder, features_key
 from vidi.files import digest_of
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
@@ -32,6 +33,8 @@ IMAGES_FOR_SIZE = 320  # on which the sizes are compared
 IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
 TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
+FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
+SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
 CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding
 
 
@@ -101,7 +104,8 @@ def choose_backbone(
     trials = _Trials(prepared, recipe, {one.name: read_pretrained(one.name) for one in candidates})
     first = candidates[0]
     best = trials.best([one for one in candidates if one.name == first.name], images=IMAGES_FOR_SIZE)
-    best = trials.best([one for one in candidates if one.size == best.size], images=IMAGES_FOR_WEIGHTS)
+    of_size = [one for one in candidates if one.size == best.size]
+    best = trials.best_of_few(of_size) if trials.are_few else trials.best(of_size, images=IMAGES_FOR_WEIGHTS)
     weights = trials.weights[best.name]
     for sentence in trials.sentences:
         events.say(sentence)
@@ -136,13 +140,31 @@ class _Trials:
             self._choose_engine(candidates[0])
             return candidates[0]
         rows = np.sort(self.order[:images])
-        losses = {candidate: self._log_loss(candidate, rows) for candidate in candidates}
-        shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]} {loss:.3f}" for one, loss in losses.items())
-        self.sentences.append(f"tried on {len(rows)} images (log loss, lower is better): {shown}")
+        losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
+        self._say(losses, len(rows))
         best = min(losses, key=lambda candidate: losses[candidate])
         return best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
 
-    def _log_loss(self, candidate: Candidate, rows: NDArray[np.int64]) -> float:
+    @property
+    def are_few(self) -> bool:
+        """Whether the images are too few to tell two networks apart."""
+        return len(self.order) < FEW_IMAGES
+
+    def best_of_few(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The last candidate, the largest network, unless another one is better beyond chance."""
+        if len(candidates) == 1:
+            return self.best(candidates, images=0)
+        rows = np.sort(self.order)
+        losses = {candidate: self._losses(candidate, rows) for candidate in candidates}
+        self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
+        return last_unless_beaten(losses)
+
+    def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
+        shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]} {loss:.3f}" for one, loss in losses.items())
+        self.sentences.append(f"tried on {image_count} images (log loss, lower is better): {shown}")
+
+    def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(rows,) what cross-validation says of each image: the log loss of its true class."""
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         labels = self.data.labels[rows]
@@ -152,7 +174,9 @@ class _Trials:
             fold_of=deal_folds(labels, groups, folds=FOLD_COUNT, seed=self.recipe.seed),
             class_count=self.data.class_count, kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
         )  # fmt: skip
-        return chosen.best.log_loss
+        truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)
+        losses: NDArray[np.float64] = -np.log(np.maximum(truth, SMALLEST_PROBABILITY))
+        return losses
 
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})
@@ -174,7 +198,23 @@ class _Trials:
             return
         network, normalisation = self._network(candidate)
         images = _sample(self.prepared, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
-        self.engine, self.engine_reason = choose_feature_engine(network, images[:ENGINE_IMAGES], normalisation)
+        self.engine, self.engine_reason = choose_feature_engine(
+            network, images[:ENGINE_IMAGES], normalisation, image_count=len(self.order)
+        )
+
+
+def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
+    """The last candidate, unless an earlier one has the lower mean loss by more than chance would give.
+
+    Args:
+        losses: of each candidate, about the same images in the same order.
+    """
+    *others, best = losses
+    for candidate in others:
+        gain = losses[best] - losses[candidate]
+        if gain.mean() > SURELY * gain.std() / len(gain) ** 0.5:
+            best = candidate
+    return best
 
 
 def learnt_rows(prepared: Prepared) -> NDArray[np.int64]:
