@@ -23,7 +23,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.sentences import headline
 from vidi.workflows.events import Events
 from vidi.workflows.locate import LocateRequest, finder, locate_inputs
-from vidi.workflows.located import write_annotated
+from vidi.workflows.located_folder import write_annotated
 from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
@@ -135,7 +135,7 @@ def _find(run: Path) -> Iterator[str]:
         find = finder(Predictor.load(run), LocateRequest())
         inputs = find_paths([str(path) for path in paths])
         for one in locate_inputs(find, inputs, account, keep_images=True):
-            write_annotated(one, folder)
+            write_annotated(one, folder / f"{Path(one.path).stem}.jpg")
             boxes = ", ".join(f"{box.label} {100 * box.score:.0f} % at {_place(box.box)}" for box in one.boxes)
             yield f"  {Path(one.path).stem:10} {boxes or 'nothing found'}"
     yield f"\n  drawn: {escape_path(folder)}"
