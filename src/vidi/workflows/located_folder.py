@@ -91,9 +91,8 @@ def search_images(
             else:
                 write_lines(found, stream)
         finally:  # also what was found until an error came
-            classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
             missed = len(set(paths).difference(one.path for one in kept))
-            looked = Looked(classes=classes, by=request.by, least=request.least, not_reached=missed)
+            looked = looked_for(predictor, request, not_reached=missed)
             write_found(kept, looked, predictor.model, output=wanted.output, coco=wanted.coco, events=events)
     return account
 
@@ -177,6 +176,12 @@ def until_stopped(
         if should_stop():
             account.set_aside.extend(Entry(path, *NOT_REACHED) for path in paths if path not in reached)
             return
+
+
+def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
+    """How images are searched, as the page says it."""
+    classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
+    return Looked(classes=classes, by=request.by, least=request.least, not_reached=not_reached)
 
 
 def write_found(
