@@ -79,6 +79,15 @@ def test_a_wish_that_makes_no_sense_is_named(predictor: Predictor, options: dict
         vidi.locate(predictor, [with_square()], **options)
 
 
+def test_an_image_that_is_too_large_for_such_small_windows_does_not_stop_the_others(predictor: Predictor):
+    huge, small = vidi.locate(predictor, [np.zeros((4_000, 6_000, 3), np.uint8), with_square()], smallest=4)
+
+    assert huge.error is not None
+    assert huge.error.code == "windows-too-small"
+    assert "Use larger windows: --smallest" in huge.error.sentence
+    assert small.boxes
+
+
 def test_one_image_belongs_into_a_list(predictor: Predictor):
     with pytest.raises(ShapeError, match="one image"):
         vidi.locate(predictor, "photo.jpg")  # type: ignore[arg-type]

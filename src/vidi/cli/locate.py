@@ -82,6 +82,8 @@ def locate(
         watch=lambda found, total: told(found, total, events),
         events=events,
     )
+    if account.set_aside:
+        events.say(f"interrupted: {len(account.set_aside):,} images were not reached; what was found is written")
     events.say("boxes come from labels of whole images; `vidi evaluate MODEL DATA --boxes` tells how good they are")
     events.say(account.sentence())
     raise typer.Exit(INTERRUPTED if account.set_aside else exit_code(account))

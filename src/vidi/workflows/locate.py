@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
 NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
 
+TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
 LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
@@ -228,13 +229,26 @@ def locate_inputs(
                 account.refused.append(entry)
                 yield LocatedImage(path=path, size=None, error=entry)
                 continue
-            began = time.perf_counter()
-            boxes = tuple(find(read.image))
-            account.used += 1
-            yield LocatedImage(
-                path=path,
-                size=(read.image.shape[0], read.image.shape[1]),
-                boxes=boxes,
-                seconds=time.perf_counter() - began,
-                image=read.image if keep_images else None,
-            )
+            one = search_image(find, path, read.image)
+            if one.error is not None:
+                account.refused.append(one.error)
+            else:
+                account.used += 1
+            yield replace(one, image=read.image) if keep_images and one.error is None else one
+
+
+def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImage:
+    """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
+
+    Args:
+        find: of `finder`.
+        path: what the image is called.
+        image: (height, width, 3) uint8, upright RGB.
+    """
+    began = time.perf_counter()
+    try:
+        boxes = tuple(find(image))
+    except UsageError as error:  # about this image: the request itself was judged by `finder`
+        return LocatedImage(path=path, size=None, error=Entry(path, TOO_SMALL, f"{error.cause}. {error.remedy}"))
+    size = (image.shape[0], image.shape[1])
+    return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)

@@ -1,7 +1,7 @@
 """`vidi.locate`: boxes in images that a Python caller holds, one answer for each."""
 
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from vidi.images.account import Entry
 from vidi.images.pool import read_images
 from vidi.report.boxed import make_picture
 from vidi.workflows.given import Given, as_rgb
-from vidi.workflows.locate import Find, LocatedImage
+from vidi.workflows.locate import Find, LocatedImage, search_image
 
 
 def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
@@ -26,15 +26,8 @@ def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
         if isinstance(image, Entry):
             yield LocatedImage(path=name, size=None, error=image)
             continue
-        began = time.perf_counter()
-        boxes = tuple(find(image))
-        yield LocatedImage(
-            path=name,
-            size=(image.shape[0], image.shape[1]),
-            boxes=boxes,
-            seconds=time.perf_counter() - began,
-            picture=make_picture(image),
-        )
+        one = search_image(find, name, image)
+        yield one if one.error is not None else replace(one, picture=make_picture(image))
 
 
 def _decoded(images: Sequence[Given]) -> Iterator[tuple[str, NDArray[np.uint8] | Entry]]:
