@@ -124,6 +124,14 @@ def test_the_output_folder_holds_drawn_images_and_a_page_about_all(predictor: Pr
     assert drawn.shape == (120, 160, 3)
 
 
+def test_a_folder_without_images_is_refused_and_no_page_is_written(predictor: Predictor, tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+
+    with pytest.raises(DataError, match="no image was found"):
+        search(predictor, [str(tmp_path / "photos")], tmp_path / "boxes")
+    assert not (tmp_path / "boxes").exists()
+
+
 def test_without_images_nothing_is_drawn_and_the_page_holds_no_picture(
     predictor: Predictor, images: Path, tmp_path: Path
 ):

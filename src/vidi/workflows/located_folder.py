@@ -91,9 +91,10 @@ def search_images(
             else:
                 write_lines(found, stream)
         finally:  # also what was found until an error came
-            missed = len(set(paths).difference(one.path for one in kept))
-            looked = looked_for(predictor, request, not_reached=missed)
-            write_found(kept, looked, predictor.model, output=wanted.output, coco=wanted.coco, events=events)
+            if kept:
+                missed = len(set(paths).difference(one.path for one in kept))
+                looked = looked_for(predictor, request, not_reached=missed)
+                write_found(kept, looked, predictor.model, output=wanted.output, coco=wanted.coco, events=events)
     return account
 
 
