@@ -17,6 +17,7 @@ NAMES = {
     "evaluate",
     "compare",
     "load",
+    "locate",
     "explain",
     "DataRequest",
     "ImageClassifier",

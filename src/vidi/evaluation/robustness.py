@@ -112,7 +112,7 @@ def measure_robustness(
     stream = read_and_finish(
         job,
         [paths[row] for row in chosen.tolist()],
-        partial(_answer, predictor, seed=seed),
+        partial(_answer, predictor, seed=seed, until=until),
         together=1,
         workers=workers,
     )
@@ -158,8 +158,13 @@ def _until(stream: Iterator[Labels | None], until: Deadline | None) -> Iterator[
             return
 
 
-def _answer(predictor: Predictor, read: Sequence[ReadImage], *, seed: int) -> Labels | None:
-    """(VARIANTS,) int, the class said of an image as it is and of each worse version; None where it is unreadable."""
+def _answer(
+    predictor: Predictor, read: Sequence[ReadImage], *, seed: int, until: Deadline | None = None
+) -> Labels | None:
+    """(VARIANTS,) int, the class said of an image as it is and of each worse version; None where it is unreadable.
+
+    None as well where the time is over: an image takes as long as many answers, so it is looked at between them.
+    """
     (one,) = read
     if one.image is None:
         return None
@@ -167,10 +172,12 @@ def _answer(predictor: Predictor, read: Sequence[ReadImage], *, seed: int) -> La
     random = np.random.default_rng([seed, crc32(one.path.encode("utf-8", "surrogatepass"))])
     variants = _variants(one.image, framing, random=random)
     size = batch_size(framing)
-    answers = [
-        predictor.run(np.stack(variants[start : start + size]), ("probabilities",))["probabilities"].argmax(axis=1)
-        for start in range(0, VARIANTS, size)
-    ]
+    answers = []
+    for start in range(0, VARIANTS, size):
+        if until is not None and until.seconds_left() <= 0:
+            return None
+        given = predictor.run(np.stack(variants[start : start + size]), ("probabilities",))
+        answers.append(given["probabilities"].argmax(axis=1))
     return np.concatenate(answers)
 
 

@@ -30,6 +30,7 @@ class AnsweredImage:
     truth_probability: float | None  # of the true class; None where it is foreign to the model
     verdict: str = ""  # sure, unsure or unknown; empty where the model states no limits
     others: tuple[str, ...] = ()  # further candidates
+    group: str = ""  # images of one group are not independent; empty where it stands alone
 
     @property
     def is_right(self) -> bool:
@@ -141,6 +142,7 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
                 verdict=row.get("verdict") or "",
                 others=tuple(unescape_path(name) for name in (row.get("candidates") or "").split("|")[1:]),
+                group=unescape_path(row.get("group") or ""),
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

@@ -98,6 +98,9 @@ def publish_finished(
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
+    # Before what may take all the time that is left: then only the report is to come.
+    digest = model.metadata.weights_digest
+    write_neighbours(folder, prepared, calibrated.known, weights_digest=digest, with_images=with_images)
     about = {
         "model": name_model(model, run=folder.name),
         **_describe_origin(prepared, trained, model),
@@ -115,8 +118,6 @@ def publish_finished(
     }  # fmt: skip
     write_predictions(folder / PREDICTIONS, answers, promising)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=calibrated.limits))
-    digest = model.metadata.weights_digest
-    write_neighbours(folder, prepared, calibrated.known, weights_digest=digest, with_images=with_images)
     scored.replace(path)
     write_model_card(folder)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
