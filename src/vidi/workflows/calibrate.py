@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.label_limits import calibrate_labels
 from vidi.evaluation.limits import (
     Promise,
     as_calibration,
@@ -17,10 +18,9 @@ from vidi.evaluation.limits import (
     find_limits,
 )
 from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import BEST_F1, Wish
+from vidi.evaluation.wish import Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
-from vidi.metrics.multi_label import fit_sigmoid
 from vidi.metrics.novelty import NoveltyScore, balancing_offset, fit_novelty
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
@@ -54,7 +54,7 @@ class Calibrated:
     """What a model file states beside its weights, and what it knows."""
 
     step: Calibration
-    limits: VerdictLimits | None  # None where images may show several classes: nothing is promised of these
+    limits: VerdictLimits
     known: Known
     points: OperatingPoints | None = None  # None where nobody wished for any
 
@@ -87,7 +87,7 @@ def calibrate_model(
     if held_out is None:
         return None
     if prepared.targets is not None:
-        return _calibrate_labels(prepared, prepared.targets, held_out, wish=wish, events=events)
+        return _calibrate_labels(prepared, prepared.targets, held_out, promise=promise, wish=wish, events=events)
     known, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
@@ -114,21 +114,27 @@ def calibrate_model(
 
 
 def _calibrate_labels(
-    prepared: Prepared, targets: NDArray[np.bool_], held_out: "_HeldOut", *, wish: Wish | None, events: Events
+    prepared: Prepared,
+    targets: NDArray[np.bool_],
+    held_out: "_HeldOut",
+    *,
+    promise: Promise,
+    wish: Wish | None,
+    events: Events,
 ) -> Calibrated:
     """The same where images may show several classes: a scale, a shift and a threshold for each."""
+    known, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
-    fitted = fit_sigmoid(held_out.probabilities, targets[rows], groups=groups)
-    points = find_points(
-        fitted.probabilities, targets[rows], prepared.dataset.classes,
-        wish=wish or BEST_F1, groups=groups, basis=held_out.basis,
-        shipped=fitted.step.apply(held_out.probabilities),
+    done = calibrate_labels(
+        held_out.probabilities, targets[rows], prepared.dataset.classes,
+        groups=groups, promise=promise, wish=wish, basis=held_out.basis, novelty=novelty,
     )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    for sentence in describe_points(points):
+    events.say(f"calibration on {len(rows):,} images: {done.fitted.sentence}")
+    for sentence in (*describe_limits(done.limits), *describe_points(done.points)):
         events.say(sentence)
-    return Calibrated(step=as_sigmoid_calibration(fitted), limits=None, known=_balanced(held_out)[0], points=points)
+    step = as_sigmoid_calibration(done.fitted)
+    return Calibrated(step=step, limits=done.limits, known=known, points=done.points)
 
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
@@ -252,7 +258,7 @@ def _without_part(
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds
-    if prepared.targets is None and not (folder / LABEL_ERRORS).exists():
+    if not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
     return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
