@@ -17,6 +17,7 @@ from vidi.metrics.multi_label import (
     probability_of_all,
     tempered_binary_losses,
     threshold_for_f1,
+    thresholds_for_f1,
 )
 
 
@@ -106,6 +107,16 @@ def test_no_other_threshold_has_a_greater_f1_score():
 
     scores = [f1_score(targets[:, 0], probabilities[:, 0] >= other) for other in probabilities[:, 0]]
     assert f1_score(targets[:, 0], probabilities[:, 0] >= chosen) == pytest.approx(max(scores))
+
+
+def test_classes_of_few_images_share_a_threshold_chosen_on_all_of_them():
+    probabilities, targets = drawn(300)
+    targets[:, 1:] &= np.arange(300)[:, None] % 9 == 0  # a dozen or so of two classes
+
+    first, second, third = thresholds_for_f1(probabilities, targets)
+
+    assert first == threshold_for_f1(probabilities[:, 0], targets[:, 0])
+    assert second == third == threshold_for_f1(probabilities[:, 1:].ravel(), targets[:, 1:].ravel()) != EVEN
 
 
 def test_few_images_of_a_class_choose_no_threshold():

@@ -108,7 +108,7 @@ def rarest_shown(targets: NDArray[np.bool_]) -> NDArray[np.int64]:
     """
     sizes = targets.sum(axis=0)
     rarest = np.where(targets, sizes, len(targets) + 1).argmin(axis=1)
-    return np.where(targets.any(axis=1), rarest, targets.shape[1]).astype(np.int64)
+    return np.asarray(np.where(targets.any(axis=1), rarest, targets.shape[1]), np.int64)
 
 
 def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:

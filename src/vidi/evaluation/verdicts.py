@@ -73,7 +73,7 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
         candidates = find_candidates(probabilities, limit)
     else:
         candidates = find_all_candidates(probabilities, limit, answers.called)
-    is_covered = (candidates | ~answers.shown).all(axis=1)
+    is_covered = np.asarray((candidates | ~answers.shown).all(axis=1), np.bool_)
     curve = risk_coverage_curve(scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
     everyone = np.ones(len(labels), bool)

@@ -218,5 +218,18 @@ def threshold_for_f1(scores: Floats, is_positive: Mask, *, least: int = LEAST_FO
     return float((falling[best] + lower) / 2)
 
 
+def thresholds_for_f1(probabilities: Floats, targets: Mask) -> Doubles:
+    """(classes,) the threshold of each class with the greatest F1 score; one for all classes of few images together.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself.
+        targets: (batch, classes) bool.
+    """
+    is_few = targets.sum(axis=0) < LEAST_FOR_F1
+    common = threshold_for_f1(probabilities[:, is_few].ravel(), targets[:, is_few].ravel())
+    own = [threshold_for_f1(probabilities[:, c], targets[:, c]) for c in range(targets.shape[1])]
+    return np.where(is_few, common, own)
+
+
 def _sigmoid(logits: Floats) -> Doubles:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))), np.float64)

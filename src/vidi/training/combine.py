@@ -151,6 +151,7 @@ class _Judge:
             network, self.data.images, rows, normalisation=normalisation, multi_label=targets is not None
         ).astype(np.float64)
         # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
+        losses: Floats
         if targets is not None:
             right, losses = ((bare >= EVEN) == targets[rows]).all(axis=1), tempered_binary_losses(bare, targets[rows])
         else:

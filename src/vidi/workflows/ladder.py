@@ -246,4 +246,5 @@ def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64] | NDAr
     if labels.ndim == 2:
         right = ((probabilities >= EVEN) == labels).all(axis=1)
         return float(tempered_binary_losses(probabilities, labels.astype(np.bool_)).mean()), float(right.mean())
-    return tempered_log_loss(probabilities, labels), float((probabilities.argmax(axis=1) == labels).mean())
+    right = probabilities.argmax(axis=1) == labels
+    return tempered_log_loss(probabilities, labels.astype(np.int64)), float(right.mean())
