@@ -134,7 +134,7 @@ def test_of_several_classes_each_is_told_from_the_images_without_it():
     assert "from images without it: " in sentences[0]
     corners = next(one for one in planted.families if one.family == "corners")
     told = {one.name: one.told for one in corners.classes}
-    assert told["a"] > 0.95
+    assert told["a"] > 0.9
     assert told["c"] < 0.65
 
 
