@@ -21,7 +21,12 @@ from vidi.evaluation.operating import describe_points, find_points
 from vidi.evaluation.wish import Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
-from vidi.metrics.novelty import NoveltyScore, balancing_offset, fit_novelty
+from vidi.metrics.novelty import (
+    NoveltyScore,
+    balancing_offset,
+    components_for_folds,
+    fit_novelty,
+)
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
@@ -250,7 +255,9 @@ def _without_part(
             known=known,
             distances=None
             if answered.features is None
-            else _cross_fitted(answered.features, labels, fold_of, strangers=strangers, seen=seen),
+            else _cross_fitted(
+                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=_components(prepared)
+            ),
         )
     by_folds = _out_of_fold(
         folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
@@ -267,7 +274,7 @@ def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared)
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
     known = trained.held_out
     if known is not None and known.features is not None:
-        score = fit_novelty(known.features, prepared.labels[known.rows])
+        score = fit_novelty(known.features, prepared.labels[known.rows], components=_components(prepared))
         return Known(rows=known.rows, embeddings=known.features, score=score)
     return embed_known(predictor, prepared, as_training_data(prepared).train_rows)
 
@@ -282,7 +289,14 @@ def embed_known(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
     embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    return Known(rows=some, embeddings=embeddings, score=fit_novelty(embeddings, prepared.labels[some]))
+    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared))
+    return Known(rows=some, embeddings=embeddings, score=score)
+
+
+def _components(prepared: Prepared) -> int | None:
+    """Directions that novelty looks at: as many for each fold as for all, where folds set its limit."""
+    count = len(prepared.split.rows("train")) + len(prepared.split.rows("validation"))
+    return components_for_folds(count) if needs_folds(prepared) else None
 
 
 def _cross_fitted(
@@ -292,6 +306,7 @@ def _cross_fitted(
     *,
     strangers: _Strangers,
     seen: NDArray[np.float32],
+    components: int | None,
 ) -> Distances:
     """Both distances of each image by a score that was fitted on the folds that it is not in.
 
@@ -301,11 +316,13 @@ def _cross_fitted(
         fold_of: (images,) number of the fold.
         strangers: counter-examples.
         seen: their embeddings.
+        components: directions that the score looks at.
     """
     distances = np.zeros((2, len(labels)))
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
-        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), seen)
+        own = fit_novelty(embeddings[~held_out], labels[~held_out], components=components)
+        score = strangers.known_to(own, seen)
         distances[:, held_out] = score.both(embeddings[held_out])
     return distances[0], distances[1]
 
