@@ -92,7 +92,7 @@ def _fit_families(
     *,
     by_itself: bool,
     random: np.random.Generator,
-) -> list[tuple[Floats, Floats]]:
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """For each family (images, classes) scores and limits: of all classes at once, or of each by itself, yes and no."""
     if not by_itself:
         labels = shown.argmax(axis=1)
