@@ -13,10 +13,12 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
+from vidi.evaluation.answers import Answers
 from vidi.evaluation.limits import Promise
 from vidi.evaluation.wish import Wish
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
+from vidi.model_file.metadata import Calibration, probabilities_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
@@ -24,8 +26,9 @@ from vidi.prediction.stream import Answer
 from vidi.report.explain_page import write_explanation
 from vidi.workflows.compare import CompareRequest, compare
 from vidi.workflows.evaluate import EvaluateRequest, evaluate
-from vidi.workflows.events import SILENCE
+from vidi.workflows.events import SILENCE, Silence
 from vidi.workflows.explain import explain_file
+from vidi.workflows.gain import before_calibration, gain_on_test
 from vidi.workflows.job import look
 from vidi.workflows.predict import predict_inputs
 from vidi.workflows.predictions import write_csv, write_json, write_table
@@ -58,6 +61,16 @@ def make_data(folder: Path, *, images: int, names: tuple[str, ...] = KINDS, seed
 
 def request(data: Path, **others: object) -> TrainRequest:
     return TrainRequest(data=DataRequest(source=str(data), multi_label=True), **others)
+
+
+class Told(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
 
 
 @pytest.fixture(scope="module")
@@ -223,14 +236,20 @@ def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Pa
     "how",
     [
         {"changes": {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}, "network": "compact"},
-        {"changes": {"image_size": (32, 32), "features": "onnxruntime"}, "pretrained": "lite0"},
+        {"changes": {"epochs": 2, "options.width": 0.25}, "network": "compact", "ensemble": 2, "ensemble_by": "folds"},
+        {"changes": {"image_size": (32, 32), "features": "onnxruntime", "epochs": 1}, "pretrained": "lite0"},
     ],
 )
 def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, how):
     data = make_data(tmp_path / "data", images=60)
 
-    run = train(request(data, output=tmp_path / "run", **how))
+    told = Told()
+    run = train(request(data, output=tmp_path / "run", **how), events=told)
 
+    assert any(sentence.startswith("fine-tune: log loss") for sentence in told.sentences) == ("pretrained" in how)
+    assert any(sentence.startswith("ensemble: ") for sentence in told.sentences) == ("ensemble" in how)
+    assert (run.folder / "label_errors.csv").exists()
+    assert read_model(run.folder).metadata.verdict.novelty is not None
     assert run.test is not None
     assert run.test.hamming_loss.value < 0.5
     metadata = read_model(run.folder).metadata
@@ -246,3 +265,18 @@ def test_a_run_remembers_its_wish_and_that_images_show_several_classes(tmp_path:
     wish = Wish.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
     for given in (request(tmp_path / "x.csv", wish=Wish.of(precision=0.9)), request(tmp_path / "x.csv", wish=wish)):
         assert TrainRequest.from_dict(json.loads(json.dumps(given.as_dict(), default=str))) == given
+
+
+def test_an_ensemble_is_compared_with_a_single_network_before_calibration():
+    bare = np.array([[0.6, 0.3], [0.45, 0.8]], np.float32)
+    step = Calibration(method="sigmoid", scale=(2.0, 0.5), shift=(-1.0, 0.3))
+    calibrated = probabilities_of(step.apply(logits_of(bare)), multi_label=True).astype(np.float32)
+    answers = Answers.of(("a", "b"), ("1", "2"), truths=("a", "b"), probabilities=calibrated)
+    answers = replace(answers, targets=np.eye(2, dtype=bool), called=calibrated >= 0.5)
+    single = replace(answers, probabilities=np.array([[0.6, 0.7], [0.45, 0.8]], np.float32))
+
+    undone = before_calibration(answers, step)
+
+    np.testing.assert_allclose(undone.probabilities, bare, atol=1e-5)
+    gain = gain_on_test(undone, single)
+    assert (gain.first_accuracy, gain.second_accuracy) == (0.5, 1.0)

@@ -11,7 +11,7 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups
 from vidi.metrics.multi_label import EVEN, logits_of
 from vidi.metrics.paired import PairedComparison, compare_paired
-from vidi.model_file.metadata import probabilities_of
+from vidi.model_file.metadata import Calibration, probabilities_of
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -54,7 +54,7 @@ def measure_gain(
     """
     if combination.way == "single":  # nothing to compare
         return {**combination.as_json(), "test": None, "milliseconds": None}
-    gain = gain_on_test(_before_calibration(answers, ensemble), single_answers)
+    gain = gain_on_test(before_calibration(answers, ensemble.metadata.calibration), single_answers)
     time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
     if gain is not None:
         events.say(f"gain over {combination.single_name}, test images: {gain.sentence}")
@@ -86,9 +86,15 @@ def _is_right(answers: Answers) -> NDArray[np.bool_]:
     return np.asarray(((answers.probabilities >= EVEN) == answers.targets).all(axis=1), np.bool_)
 
 
-def _before_calibration(answers: Answers, predictor: Predictor) -> Answers:
-    """The answers of a model for several classes as they were before its calibration, which the single one lacks."""
-    step = predictor.metadata.calibration
+def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
+    """The answers of a model for several classes as they were before its calibration, which the single one lacks.
+
+    Where images show one class each calibration does not matter here, and they stay as they are.
+
+    Args:
+        answers: calibrated.
+        step: that calibration.
+    """
     if answers.targets is None or step is None:
         return answers
     logits = (logits_of(answers.probabilities) - np.array(step.shift)) / np.array(step.scale)
