@@ -53,6 +53,26 @@ def test_windows_cut_out_find_the_same(predictor):
     np.testing.assert_allclose([one.score for one in cut], [one.score for one in slid], atol=1e-4)
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_class_that_is_told_by_itself_is_found_by_its_own_probability(predictor, tmp_path, cut):
+    several, image = red_model(tmp_path / "model.onnx", multi_label=True), with_square()
+    model = CutOutWindows(several, stride=8) if cut else slide(several.model)
+
+    found, alone = locate(image, model, several, RED), locate(image, slide(predictor.model), predictor, RED)
+
+    assert [one.label for one in found] == ["red"]
+    np.testing.assert_allclose(found[0].box, alone[0].box, atol=1e-3)
+    assert found[0].score == pytest.approx(alone[0].score, abs=1e-4)
+
+
+def test_evidence_of_a_class_that_is_told_by_itself_lies_on_the_square(tmp_path):
+    several = red_model(tmp_path / "model.onnx", pools=True, multi_label=True)
+
+    (found,) = locate_by_evidence(with_square(), several, Search(classes=(1,), least=1e-3))
+
+    assert overlaps(np.array([found.box]), np.array([[60, 30, 100, 70]]))[0, 0] > 0.4
+
+
 def test_nothing_is_found_where_nothing_is(predictor):
     empty = np.full((90, 130, 3), 128, np.uint8)
 

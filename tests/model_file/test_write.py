@@ -340,8 +340,8 @@ def test_one_label_each_and_several_are_not_exchanged(tmp_path: Path):
         set_metadata(model.path, replace(model.metadata, multi_label=True))
 
 
-def test_a_multi_label_model_promises_nothing_of_one_answer():
+def test_limits_of_answers_of_one_class_do_not_fit_a_multi_label_model():
     limits = VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
 
-    with pytest.raises(ModelError, match="multi-label model carries verdict limits"):
+    with pytest.raises(ModelError, match="ranking is 'probability', which is not that of such a model"):
         replace(tiny_metadata(), multi_label=True, verdict=limits)

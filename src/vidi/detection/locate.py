@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from vidi.boxes import OVERLAP, clip_boxes, overlaps, suppress, suppress_softly
 from vidi.detection.pyramid import STEPS_PER_OCTAVE, Level, choose_levels, draw_level
-from vidi.detection.slide import WindowModel, log_odds
+from vidi.detection.slide import WindowModel, odds_of
 from vidi.images.framing import PAD_GREY, Framing, frame_image
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.prediction.predictor import Predictor
@@ -151,7 +151,7 @@ def _look_again(image: NDArray[np.uint8], windows: Windows, label_index: int, pr
     """The same windows as the model file itself sees them; of the two looks the less certain one counts."""
     framed = np.stack([cut_out(image, box, predictor.metadata.framing) for box in windows.boxes])
     given = predictor.run(framed, [name for name in ("probabilities", "novelty") if name in predictor.model.outputs])
-    odds = log_odds(np.log(np.maximum(given["probabilities"], SMALLEST_PROBABILITY)))[:, label_index]
+    odds = odds_of(given["probabilities"], multi_label=predictor.metadata.multi_label)[:, label_index]
     novelty = np.asarray(given.get("novelty", windows.novelty), np.float64)
     return replace(windows, odds=np.minimum(odds, windows.odds), novelty=novelty)
 

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.metrics.multi_label import logits_of
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
 from vidi.model_file.sliding import SlidingGraphs, split_graph
@@ -59,7 +60,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
     head = open_graph(graphs.head, name=name, threads=threads)
-    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride)
+    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride, multi_label=model.metadata.multi_label)
 
 
 def _grid_of(maps: onnxruntime.InferenceSession, size: tuple[int, int]) -> tuple[int, int] | None:
@@ -84,8 +85,10 @@ class SlidingWindows:
         *,
         grid: tuple[int, int],
         stride: int,
+        multi_label: bool = False,
     ) -> None:
         self.maps, self.head, self.graphs = maps, head, graphs
+        self.multi_label = multi_label  # each class is told by itself
         self.grid = grid  # (rows, columns) of the map of one window
         self.stride = stride
 
@@ -103,7 +106,9 @@ class SlidingWindows:
                 given[name].append(values)
         logits = np.concatenate(given[PREFIX + "calibrated"]).reshape(rows, columns, -1)
         novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        return WindowAnswers(odds=log_odds(logits), novelty=novelty)
+        # By itself, a class's logit is the logarithm of its odds.
+        odds = np.asarray(logits, np.float64) if self.multi_label else log_odds(logits)
+        return WindowAnswers(odds=odds, novelty=novelty)
 
 
 class CutOutWindows:
@@ -128,7 +133,15 @@ class CutOutWindows:
                 given[name].append(values)
         probabilities = np.concatenate(given["probabilities"]).reshape(rows, columns, -1)
         novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        return WindowAnswers(odds=log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))), novelty=novelty)
+        odds = odds_of(probabilities, multi_label=self.predictor.metadata.multi_label)
+        return WindowAnswers(odds=odds, novelty=novelty)
+
+
+def odds_of(probabilities: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.float64]:
+    """(…, classes) probabilities to the logarithm of each class's odds: against all others, or by itself."""
+    if multi_label:
+        return logits_of(probabilities)
+    return log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)))
 
 
 def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:

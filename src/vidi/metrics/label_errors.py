@@ -1,6 +1,7 @@
 """Labels that are likely wrong, by what a model says that has not seen the image."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
@@ -41,6 +42,24 @@ def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
     believed = probabilities[proposed, labels[proposed]]
     likely: Counts = proposed[believed < min(share / WRONG_AT_LEAST, MOST_BELIEVED)]
     return likely
+
+
+def find_wrong_targets(probabilities: Floats, targets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(batch, classes) bool: where what an image is said to show of a class is likely wrong; each class by itself.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself, by models that have not learnt from the image.
+        targets: (batch, classes) bool; what was given.
+
+    Raises:
+        MissingPackageError: cleanlab is not installed.
+    """
+    wrong = np.zeros(targets.shape, np.bool_)
+    for index in range(targets.shape[1]):
+        yes = probabilities[:, index].astype(np.float64)
+        rows = find_label_errors(np.stack([1 - yes, yes], axis=1), targets[:, index].astype(np.int64))
+        wrong[rows, index] = True
+    return wrong
 
 
 def suggest_labels(probabilities: Floats, labels: Labels) -> Counts:

@@ -90,12 +90,25 @@ def directions(embeddings: Floats) -> Doubles:
     return scaled
 
 
-def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
+def components_for_folds(image_count: int) -> int:
+    """Directions to keep where a score on so many images gets its limit from scores on four fifths of them.
+
+    With all that the images span, which are fewer for a fold, the whole's distances were longer than the folds', and
+    far more known images unknown than was meant.
+
+    >>> components_for_folds(100), components_for_folds(1_000)
+    (75, 128)
+    """
+    return max(1, min(MOST_COMPONENTS, 3 * image_count // 4))
+
+
+def fit_novelty(embeddings: Floats, labels: Labels, *, components: int | None = None) -> NoveltyScore:
     """The score from the embeddings of training images: classes are Gaussians of one covariance.
 
     Args:
         embeddings: (batch, features) float.
         labels: (batch,) int; classes without an image have no place.
+        components: directions that are kept, at most; None: `MOST_COMPONENTS`.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -110,7 +123,7 @@ def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
     present, codes = np.unique(labels, return_inverse=True)
     members = np.eye(len(present))[codes]
     means = (members.T @ centred) / members.sum(axis=0)[:, None]
-    kept = principal_axes(centred, MOST_COMPONENTS)
+    kept = principal_axes(centred, components or MOST_COMPONENTS)
     within = (centred - means[codes]) @ kept
     covariance = within.T @ within / len(values)
     size = max(float(np.trace(covariance)) / len(covariance), SMALLEST)

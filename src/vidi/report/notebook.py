@@ -101,8 +101,10 @@ def explanation_as_html(explanation: Explanation) -> str:
     """The answer, the nearest training images in words, and the maps."""
     prediction = explanation.prediction
     labels = Counter(neighbour.label for neighbour in explanation.neighbours)
+    said = prediction.decision or () if prediction.multi_label else (prediction.label,)
+    probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
     rows = {
-        "answer": f"{visible(prediction.label)}, {percent(prediction.probability)}",
+        "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",
         "verdict": prediction.verdict or "",
         "candidates": ", ".join(map(visible, prediction.candidates)),
         "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in labels.most_common()),

@@ -19,6 +19,7 @@ from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, windo
 from vidi.training.features import choose_feature_engine, embed_images
 from vidi.training.heads import choose_head
 from vidi.training.objective import Normalisation, normalisation_for
+from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.transfer import frozen_backbone
 from vidi.workflows.events import SILENCE, Events
@@ -168,10 +169,12 @@ class _Trials:
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         labels = self.data.labels[rows]
-        groups = groups_of(self.prepared, rows)
+        fold_of = deal_folds(labels, groups_of(self.prepared, rows), folds=FOLD_COUNT, seed=self.recipe.seed)
+        if self.data.targets is not None:
+            targets = self.data.targets[rows]
+            return choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS).best.log_loss
         chosen = choose_head(
-            features, labels,
-            fold_of=deal_folds(labels, groups, folds=FOLD_COUNT, seed=self.recipe.seed),
+            features, labels, fold_of=fold_of,
             class_count=self.data.class_count, kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
         )  # fmt: skip
         truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)

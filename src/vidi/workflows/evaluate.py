@@ -226,10 +226,8 @@ def _as_answers(
         novelty=as_column([said.novelty for _, said in answered]),
         targets=match.targets(classes, [image.labels for image in images]) if several else None,
         called=as_called([said.decision for _, said in answered], classes) if several else None,
-        traits=None
-        if several
-        else tuple(
-            traits_of(answer, image, class_name=dataset.classes[image.label])
+        traits=tuple(
+            traits_of(answer, image, class_names=[dataset.classes[label] for label in image.labels])
             for image, (answer, _) in zip(images, answered, strict=True)
         ),
     )

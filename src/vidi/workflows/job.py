@@ -15,7 +15,7 @@ from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, can
 from vidi.workflows.backgrounds import check_backgrounds
 from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.labels import first_rung, refuse_for_labels
+from vidi.workflows.labels import refuse_for_labels
 from vidi.workflows.ladder import Ladder, plan_ladder
 from vidi.workflows.locate import class_of_nothing
 from vidi.workflows.prepare import look_at_sizes, traits_of
@@ -58,12 +58,8 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events,
     traits = traits_of(dataset, sizes)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, traits)
-    if request.data.multi_label:
-        ladder = first_rung(ladder)
     deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
-    if request.data.multi_label:
-        candidates = candidates[:1]  # comparing them is made for one class each
     if candidates and deadline is not None:
         count = round(traits.image_count * LEARNT_AND_CHOSEN)
         candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())

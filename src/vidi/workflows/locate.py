@@ -156,7 +156,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         UsageError: a class or a size is wrong.
         ModelError: evidence was asked for of a model that has none.
     """
-    _refuse_impossible(predictor, request)
+    _refuse_impossible(request)
     search = Search(
         classes=choose_classes(predictor.classes, request.classes),
         least=request.least,
@@ -172,7 +172,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
 
 
-def _refuse_impossible(predictor: Predictor, request: LocateRequest) -> None:
+def _refuse_impossible(request: LocateRequest) -> None:
     height, width = request.share
     for flag, value in (
         ("--least", request.least), ("--overlap", request.overlap), ("--fills", height), ("--fills", width),
@@ -187,11 +187,6 @@ def _refuse_impossible(predictor: Predictor, request: LocateRequest) -> None:
     if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
         raise UsageError(
             f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."
-        )
-    if predictor.metadata.multi_label:
-        raise UsageError(
-            f"{escape_path(predictor.model.path)} answers about several classes for each image, and windows need one",
-            "Train without --multi-label: one class for each image, and one that means that nothing is there.",
         )
 
 

@@ -125,15 +125,13 @@ def publish_finished(
 
 
 def _with_counter_examples(
-    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits | None, *, events: Events
+    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits, *, events: Events
 ) -> Answers:
-    """The answers and, where the model may say `unknown`, those about counter-examples kept for the test."""
-    if limits is None:
-        return known
-    answers = known.followed_by(answer_counter_examples(predictor, prepared))
-    for sentence in describe_counter_examples(answers, limits):
+    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
+    others = answer_counter_examples(predictor, prepared)
+    for sentence in describe_counter_examples(others, limits):
         events.say(sentence)
-    return answers
+    return known.followed_by(others) if known.targets is None else known
 
 
 def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
@@ -200,9 +198,10 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         novelty=as_column([said.novelty for _, _, said in seen]),
         targets=targets,
         called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
-        traits=None
-        if targets is not None
-        else tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
+        traits=tuple(
+            traits_of(answer, images[row], class_names=[classes[label] for label in images[row].labels])
+            for row, answer, _ in seen
+        ),
     )
     return known, lost
 

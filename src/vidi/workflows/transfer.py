@@ -12,11 +12,11 @@ from torch import Tensor
 from vidi.files import write_whole
 from vidi.machine import Deadline, free_share
 from vidi.networks.pretrained.backbone import set_head
-from vidi.training.data import TrainingData, class_weights
-from vidi.training.heads import Trial, fit_one_head
+from vidi.training.data import TrainingData
+from vidi.training.heads import Trial
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.training.transfer import frozen_backbone, learn_head, with_head
+from vidi.training.transfer import fit_again, frozen_backbone, learn_head, with_head
 from vidi.workflows.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
 from vidi.workflows.ensemble import EnsemblePlan
 from vidi.workflows.ensemble_heads import average_heads
@@ -70,7 +70,7 @@ def learn_by_features(
         events.say(NOT_STUDIED)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
-    if data.targets is None and (not in_haste or asked.anything):
+    if not in_haste or asked.anything:
         prepared = study_features(folder, prepared, found, asked=asked, events=events)
     if len(prepared.left_out):
         data = as_training_data(prepared)
@@ -94,8 +94,6 @@ def learn_by_features(
         )  # fmt: skip
         trained = learn_background(folder, prepared, trained, head, events=events)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
-    if data.targets is not None:
-        return prepared, trained
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained
 
@@ -122,9 +120,7 @@ def _beginning(
 
     def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
         known = np.isin(rows, learnt)
-        labels = data.labels[rows[known]]
-        weights = class_weights(labels, data.class_count, kind=weighting)[labels]
-        head = fit_one_head(features[known], labels, best, class_count=data.class_count, weights=weights)
+        head = fit_again(features[known], rows[known], data, best, weighting=weighting)
         network = frozen_backbone(backbone.weights, data, image_size=backbone.recipe.image_size)
         set_head(network, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
         return network.state_dict()
