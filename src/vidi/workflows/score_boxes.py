@@ -88,7 +88,12 @@ class ScoredBoxes:
 
 
 def score_boxes(
-    request: EvaluateRequest, *, by: By = "windows", share: tuple[float, float] = (1.0, 1.0), events: Events = SILENCE
+    request: EvaluateRequest,
+    *,
+    by: By = "windows",
+    share: tuple[float, float] = (1.0, 1.0),
+    smallest: float | None = None,
+    events: Events = SILENCE,
 ) -> ScoredBoxes:
     """Search every image of a data set with boxes, and count hits as COCO does; figures and curves in one folder.
 
@@ -96,6 +101,7 @@ def score_boxes(
         request: the model, the data with its boxes, how classes are renamed, and where to write.
         by: windows or evidence.
         share: of a training image's height and width that its thing filled.
+        smallest: shorter side of the smallest window, pixels; None: chosen by the image's size.
         events: told how far it is.
 
     Raises:
@@ -115,7 +121,8 @@ def score_boxes(
             f"{escape_path(dataset.source)} has no box of {', '.join(map(escape_path, predictor.classes))}",
             "Give COCO, Pascal VOC or YOLO annotations; `--names 0=person` names numbered classes, `--map` renames.",
         )
-    find = finder(predictor, LocateRequest(classes=tuple(names), by=by, least=LEAST, share=share))
+    wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, share=share, smallest=smallest)
+    find = finder(predictor, wanted)
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}
     paths = [image.path for image in dataset.images]
