@@ -166,7 +166,7 @@ def page_names(paths: Sequence[str], *, suffix: str = ".html") -> list[str]:
     for path in paths:
         stem = "standard-input" if path == "-" else Path(path).stem
         stem = re.sub(r'[/\\:*?"<>|%]', "_", escape_path(stem)).strip(". ")[:80] or "image"
-        name, number = f"{stem}{suffix}", last[stem] + 1
+        name, number = f"{stem}{suffix}", max(last[stem], 1)
         while name.casefold() in taken:
             number += 1
             name = f"{stem}-{number}{suffix}"
