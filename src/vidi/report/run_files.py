@@ -135,6 +135,7 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
             AnsweredImage(
                 path=unescape_path(row["path"]),
                 digest=row["digest"],
+                group=unescape_path(row.get("group") or ""),
                 part=row["part"],
                 truth=unescape_path(row["label"]),
                 predicted=unescape_path(row["predicted"]),
@@ -142,7 +143,6 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
                 verdict=row.get("verdict") or "",
                 others=tuple(unescape_path(name) for name in (row.get("candidates") or "").split("|")[1:]),
-                group=unescape_path(row.get("group") or ""),
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

@@ -1,7 +1,7 @@
 """What a network that is not trained any more makes of images, computed once by the fastest engine at hand."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
@@ -41,36 +41,15 @@ def choose_feature_engine(
     Returns:
         A name in `ENGINES`, and the measured rates in words.
     """
-    usual, *challengers = _engines_at_hand()
-    if not challengers:
-        return usual, f"the processor is {'fast' if usual == 'torch bfloat16' else 'slow'} in bfloat16"
-    rates = _rates(network, images, normalisation)
-    return _chosen(rates), " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
-
-
-def feature_rate(network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation) -> float:
-    """Images per second by the engine that `choose_feature_engine` takes, with the same arguments."""
-    rates = _rates(network, images, normalisation)
-    return rates[_chosen(rates)]
-
-
-def _engines_at_hand() -> list[str]:
-    """The usual engine, and the optional one where it is installed."""
     precision, _ = choose_precision()
     usual = "torch bfloat16" if precision == "bfloat16" else "onnxruntime"
-    return [usual] if find_spec("openvino") is None else [usual, f"openvino {precision}"]
-
-
-def _rates(network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation) -> dict[str, float]:
-    """Images per second by each engine at hand, the usual one first."""
+    if find_spec("openvino") is None:
+        return usual, f"the processor is {'fast' if precision == 'bfloat16' else 'slow'} in bfloat16"
+    challenger = f"openvino {precision}"
     inputs = normalisation.inputs(images[:TRIAL_IMAGES])
-    return {name: _rate(ENGINES[name](network, images.shape[1:3]), inputs) for name in _engines_at_hand()}
-
-
-def _chosen(rates: Mapping[str, float]) -> str:
-    """The engine that is taken: the optional one only where it is clearly faster than the usual one."""
-    usual, *challengers = rates
-    return next((name for name in challengers if rates[name] >= LEAST_GAIN * rates[usual]), usual)
+    rates = {name: _rate(ENGINES[name](network, images.shape[1:3]), inputs) for name in (usual, challenger)}
+    chosen = challenger if rates[challenger] >= LEAST_GAIN * rates[usual] else usual
+    return chosen, " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
 
 
 def _rate(embed: Embed, inputs: torch.Tensor) -> float:

@@ -1,6 +1,6 @@
 """Which backbones there is time for: decided by their measured speed, before the first image is decoded."""
 
-import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,14 +8,13 @@ import numpy as np
 from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.training.features import feature_rate
+from vidi.training.features import choose_feature_engine, embed_images
 from vidi.training.objective import FIXED, Normalisation
 from vidi.workflows.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
 FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
-MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 
 
 def affordable(
@@ -34,13 +33,10 @@ def affordable(
     if seconds_left > COMFORTABLE * image_count:
         return tuple(candidates), ""
     first = candidates[0]
-    seconds = {first.name: _seconds_per_image(first.name, first.size)}
-    if image_count * seconds[first.name] <= FOR_FEATURES * seconds_left:  # else the others are not worth a look
-        for name in {one.name for one in candidates} - {first.name}:
-            seconds[name] = _seconds_per_image(name, first.size)
+    seconds = {name: _seconds_per_image(name, first.size) for name in {one.name for one in candidates}}
 
     def cost(one: Candidate, images: int = image_count) -> float:
-        return images * seconds.get(one.name, math.inf) * _area(one) / _area(first)
+        return images * seconds[one.name] * _area(one) / _area(first)
 
     fitting = [one for one in candidates if cost(one) <= FOR_FEATURES * seconds_left]
     if not fitting:
@@ -70,14 +66,14 @@ def _shrunk(candidate: Candidate, times_too_slow: float) -> Candidate:
 
 
 def _seconds_per_image(name: str, size: tuple[int, int]) -> float:
-    """A feature's time by the fastest engine; what the images show does not matter.
-
-    It is measured on smaller images, since the measuring itself counts, and grows with the area.
-    """
+    """A feature's time by the fastest engine; what the images show does not matter."""
     weights = read_pretrained(name)
-    whole = Candidate(name, size)
-    tried = _shrunk(whole, _area(whole) / MEASURED_AREA) if _area(whole) > MEASURED_AREA else whole
-    network = with_weights(weights, image_size=tried.size, class_count=2).eval().requires_grad_(False)
-    images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *tried.size, 3), dtype=np.uint8)
+    network = with_weights(weights, image_size=size, class_count=2).eval().requires_grad_(False)
+    images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *size, 3), dtype=np.uint8)
     normalisation = Normalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
-    return _area(whole) / _area(tried) / feature_rate(network, images, normalisation)
+    engine, _ = choose_feature_engine(network, images, normalisation)
+    rows = np.arange(ENGINE_IMAGES)
+    embed_images(network, images, rows, normalisation=normalisation, engine=engine)  # kernels are chosen here
+    start = time.perf_counter()
+    embed_images(network, images, rows, normalisation=normalisation, engine=engine)
+    return (time.perf_counter() - start) / ENGINE_IMAGES

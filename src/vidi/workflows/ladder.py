@@ -30,7 +30,6 @@ SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network o
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
 FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
-LEAST_SECONDS = 5.0  # for it, below which nobody asks how long an epoch would take
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
@@ -198,20 +197,15 @@ def _why_not(
         return "for the run was to be finished as it is"
     if not len(_compared_rows(prepared, head)):
         return "since no validation image is there to compare by"
-    return "" if deadline is None else _no_time(deadline, prepared, recipe, trainings=trainings)
-
-
-def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
-    """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
-    left = training_deadline(deadline, prepared).seconds_left() / trainings
-    if left < LEAST_SECONDS:  # the measuring alone would take as long
-        return f"for only {max(left, 0):.0f} s are left for it"
+    if deadline is None:
+        return ""
     count, size = len(prepared.split.rows("train")), recipe.image_size
     trial = new_state(recipe, class_count=2, plan=Plan(1)).network
     seconds = (
         VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
     )
-    left = training_deadline(deadline, prepared).seconds_left() / trainings
+    left = training_deadline(deadline, prepared).seconds_left()
+    left /= trainings
     if left >= LEAST_EPOCHS * seconds:
         return ""
     return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
