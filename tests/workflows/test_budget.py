@@ -9,8 +9,7 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
 from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
-from vidi.training.recipe import Recipe
-from vidi.workflows import ladder, learn, trust
+from vidi.workflows import learn, trust
 from vidi.workflows.events import Silence
 
 
@@ -32,14 +31,6 @@ def test_beside_other_work_training_ends_sooner(monkeypatch, share: float, secon
     until = learn.training_deadline(Clock(60.0, 60.0), prepared)
 
     assert until.seconds == pytest.approx(seconds)
-
-
-def test_with_seconds_left_nobody_measures_how_long_an_epoch_takes(monkeypatch):
-    prepared = SimpleNamespace(split=SimpleNamespace(rows=lambda _: np.zeros(10, np.int64)))
-    monkeypatch.setattr(learn, "free_share", lambda: 1.0)
-    monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: pytest.fail("measured"))
-
-    assert ladder._no_time(Clock(7.0, 60.0), prepared, Recipe(), trainings=1) == "for only 4 s are left for it"
 
 
 def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none(monkeypatch):

@@ -145,6 +145,7 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
             AnsweredImage(
                 path=unescape_path(row["path"]),
                 digest=row["digest"],
+                group=unescape_path(row.get("group") or ""),
                 part=row["part"],
                 truth=unescape_path(row["label"]),
                 predicted=unescape_path(row["predicted"]),
@@ -152,7 +153,6 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
                 verdict=row.get("verdict") or "",
                 others=_others(row.get("candidates") or "", said=row["predicted"]),
-                group=unescape_path(row.get("group") or ""),
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

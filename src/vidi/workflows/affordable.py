@@ -13,8 +13,8 @@ from vidi.workflows.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_
 
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
 FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
-SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
+SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
 def affordable(

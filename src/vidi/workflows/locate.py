@@ -51,6 +51,16 @@ class LocateRequest:
     most: int = 100
     share: tuple[float, float] = (1.0, 1.0)  # of a training image's height and width that the thing fills
 
+    def __post_init__(self) -> None:
+        for side in self.share:
+            if not 0 < side <= 1:
+                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
+        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
+            if pixels is not None and pixels < LEAST_WINDOW:
+                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
+        if self.by not in get_args(By):
+            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedImage:
@@ -173,17 +183,9 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
 
 
 def _refuse_impossible(request: LocateRequest) -> None:
-    height, width = request.share
-    for flag, value in (
-        ("--least", request.least), ("--overlap", request.overlap), ("--fills", height), ("--fills", width),
-    ):  # fmt: skip
+    for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
         if not 0 < value <= 1:
             raise UsageError(f"{flag} {value} is no share", "Use a number above 0, at most 1.")
-    for flag, pixels in (("--smallest", request.smallest), ("--largest", request.largest)):
-        if pixels is not None and pixels < LEAST_WINDOW:
-            raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
-    if request.by not in get_args(By):
-        raise UsageError(f"--by {request.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
     if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
         raise UsageError(
             f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."

@@ -98,9 +98,8 @@ def publish_finished(
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
-    # Before what may take all the time that is left: then only the report is to come.
-    digest = model.metadata.weights_digest
-    write_neighbours(folder, prepared, calibrated.known, weights_digest=digest, with_images=with_images)
+    weights = model.metadata.weights_digest  # what follows may take all the time that is left, but for the report
+    write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
     about = {
         "model": name_model(model, run=folder.name),
         **_describe_origin(prepared, trained, model),
@@ -109,8 +108,8 @@ def publish_finished(
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
         **measure_trust(
-            predictor, known, prepared.dataset.store, options=options, seed=trained.recipe.seed, deadline=deadline,
-            events=events,
+            predictor, known, prepared.dataset.store,
+            options=options, seed=trained.recipe.seed, deadline=deadline, events=events,
         ),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
