@@ -6,9 +6,9 @@ import pytest
 from tests.detection.red import red_model, with_square
 from vidi.boxes import overlaps
 from vidi.detection.evidence import boxes_of_map, locate_by_evidence
-from vidi.detection.locate import Search, cut_out, locate
+from vidi.detection.locate import PART_PENALTY, Search, cut_out, doubt_parts, locate
 from vidi.detection.pyramid import choose_levels, draw_level
-from vidi.detection.slide import CutOutWindows, slide
+from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
@@ -160,3 +160,24 @@ def test_a_smallest_window_above_the_largest_is_refused(predictor):
 def test_the_share_that_is_none_is_named(predictor):
     with pytest.raises(UsageError, match=r"^--least 0 is no share"):
         finder(predictor, LocateRequest(least=0))
+
+
+def test_a_box_within_a_better_one_is_doubted_but_not_lost():
+    boxes = np.array([[0, 0, 10, 20], [2, 1, 7, 8], [2, 1, 7, 8], [20, 0, 30, 20]], np.float64)
+
+    odds = doubt_parts(boxes, np.array([5.0, 4.0, 6.0, 1.0]))
+
+    np.testing.assert_allclose(odds, [5.0, 4.0 - PART_PENALTY, 6.0, 1.0])
+
+
+def test_what_one_of_the_two_looks_doubts_is_not_given(predictor):
+    class Sure:
+        """Windows that are sure of everything."""
+
+        stride = 8
+
+        def answer(self, level):
+            rows, columns = level.shape[0] // 8 - 3, level.shape[1] // 8 - 3
+            return WindowAnswers(odds=np.full((rows, columns, 2), 9.0), novelty=None)
+
+    assert locate(np.full((40, 40, 3), 128, np.uint8), Sure(), predictor, RED) == []

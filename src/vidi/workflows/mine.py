@@ -69,8 +69,7 @@ def learn_background(
     """The network with a head that has also learnt what it took for its classes on empty photographs.
 
     Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
-    the false alarms on photographs kept aside no further; the best round is kept. At last it learns those, too: what
-    the network took for its classes on them before it had learnt any background.
+    the false alarms on photographs kept aside no further; the best round is kept.
 
     Args:
         folder: the run's own; `mined.json` says what was found.
@@ -90,21 +89,25 @@ def learn_background(
     searched = [image for image, kept in zip(images, is_aside, strict=True) if not kept]
     aside = [image for image, kept in zip(images, is_aside, strict=True) if kept]
     wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
-    learnt = kept_learnt = np.empty((0, head.features.shape[1]), np.float32)
+    learnt = np.empty((0, head.features.shape[1]), np.float32)
     predictor = _as_predictor(folder, prepared, trained)
-    fired, fired_aside = _firing(predictor, searched, wanted), _firing(predictor, aside, wanted)
-    rounds = [Round(windows=0, false_alarms=_false_alarms(fired_aside or fired))]
+    fired = _firing(predictor, searched, wanted)
+    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
     best, in_vain = trained, 0
     while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN and any(map(len, fired)):
-        learnt = np.concatenate([learnt, _embed(searched, fired, trained, head, predictor.metadata.framing)])
+        windows = _cut_out(searched, fired, predictor.metadata.framing)
+        features = embed_images(
+            head.network, windows, np.arange(len(windows)),
+            normalisation=trained.normalisation, engine=trained.recipe.features,
+        )  # fmt: skip
+        learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)
         predictor = _as_predictor(folder, prepared, candidate)
         fired = _firing(predictor, searched, wanted)
-        judged = _firing(predictor, aside, wanted) or fired
-        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(judged)))
+        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
         events.say(f"backgrounds, round {len(rounds) - 1}: {rounds[-1].false_alarms:.2f} false boxes a photograph")
         is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
-        best, kept_learnt, in_vain = (candidate, learnt, 0) if is_better else (best, kept_learnt, in_vain + 1)
+        best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
     write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
     kept = min(reversed(rounds), key=lambda one: one.false_alarms)
     where = f"{len(aside):,} kept aside" if aside else "the same photographs"
@@ -112,10 +115,7 @@ def learn_background(
         f"backgrounds: {kept.windows:,} windows of {len(searched):,} photographs learnt; on {where} "
         f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
     )
-    if best is trained or not any(map(len, fired_aside)):
-        return best
-    features = _embed(aside, fired_aside, trained, head, predictor.metadata.framing)
-    return _with_background(trained, head, np.concatenate([kept_learnt, features]), nothing=nothing)
+    return best
 
 
 def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
@@ -159,24 +159,15 @@ def _cut_out(images: Sequence[NDArray[np.uint8]], fired: Sequence[Sequence[Locat
     )
 
 
-def _embed(
-    images: Sequence[NDArray[np.uint8]],
+def _false_alarms(
+    predictor: Predictor,
+    aside: Sequence[NDArray[np.uint8]],
     fired: Sequence[Sequence[Located]],
-    trained: TrainedNetwork,
-    head: Head,
-    framing: Framing,
-) -> NDArray[np.float32]:
-    """(windows, features) of what fired, each cut out as an image of its own."""
-    windows = _cut_out(images, fired, framing)
-    return embed_images(
-        head.network, windows, np.arange(len(windows)),
-        normalisation=trained.normalisation, engine=trained.recipe.features,
-    )  # fmt: skip
-
-
-def _false_alarms(fired: Sequence[Sequence[Located]]) -> float:
-    """Boxes of at least the usual probability for each image."""
-    return sum(one.score >= LEAST_PROBABILITY for some in fired for one in some) / max(1, len(fired))
+    wanted: tuple[int, ...],
+) -> float:
+    """Boxes of at least the usual probability for each image kept aside; where none is, for each searched."""
+    judged = _firing(predictor, aside, wanted) if aside else fired
+    return sum(one.score >= LEAST_PROBABILITY for some in judged for one in some) / max(1, len(judged))
 
 
 def _with_background(
