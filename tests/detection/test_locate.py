@@ -176,7 +176,7 @@ def test_what_one_of_the_two_looks_doubts_is_not_given(predictor):
 
         stride = 8
 
-        def answer(self, level):
+        def answer(self, level, *, novelty=True):
             rows, columns = level.shape[0] // 8 - 3, level.shape[1] // 8 - 3
             return WindowAnswers(odds=np.full((rows, columns, 2), 9.0), novelty=None)
 

@@ -107,7 +107,8 @@ def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, sear
     least = logit(search.least) - MARGIN
     found: list[list[Windows]] = [[] for _ in search.classes]
     for level in levels:
-        answers = model.answer(draw_level(image, level, framing, stride=model.stride))
+        drawn = draw_level(image, level, framing, stride=model.stride)
+        answers = model.answer(drawn, novelty=not search.look_again)  # the second look tells it
         for place, label_index in enumerate(search.classes):
             odds = answers.odds[..., label_index]
             rows, columns = np.nonzero(odds > least)
