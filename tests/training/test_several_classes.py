@@ -112,6 +112,7 @@ def test_trainings_are_combined_by_their_losses_on_validation_images():
     averaged = next(trial for trial in choice.trials if trial.name == "averaged logits")
     right = answer(all_of_them.network, data.images, data.validation_rows, normalisation=RESCALED, multi_label=True)
     assert averaged.accuracy == ((right >= 0.5) == data.targets[data.validation_rows]).all(axis=1).mean()
+    assert choice.best == int(np.argmin([trial.log_loss for trial in choice.trials[:2]]))
     assert isinstance(all_of_them.network, Ensemble)
     assert choice.gain.image_count == len(data.validation_rows)
 

@@ -248,7 +248,7 @@ def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, h
 
     assert any(sentence.startswith("fine-tune: log loss") for sentence in told.sentences) == ("pretrained" in how)
     assert any(sentence.startswith("ensemble: ") for sentence in told.sentences) == ("ensemble" in how)
-    assert (run.folder / "label_errors.csv").exists()
+    assert (run.folder / "label_errors.csv").exists() == ("ensemble" not in how)
     limits = read_model(run.folder).metadata.verdict
     assert (limits.novelty is not None) == ("ensemble" not in how)  # by folds, each member sees other embeddings
     assert run.test is not None

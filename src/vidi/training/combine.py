@@ -113,11 +113,12 @@ class _Tried:
     trial: Trial
     right: NDArray[np.bool_]  # (validation images,)
     losses: Floats  # (validation images,)
+    by_loss: bool = False  # images may show several classes, where being right about all is rare
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Higher is better: most right, then lowest log loss."""
-        return self.trial.accuracy, -self.trial.log_loss
+        """Higher is better: most right, then lowest log loss; the log loss alone where it is to be judged by that."""
+        return 0.0 if self.by_loss else self.trial.accuracy, -self.trial.log_loss
 
     def is_as_right_as(self, other: "_Tried") -> bool:
         """Whether its accuracy is at most one standard error of the difference lower."""
@@ -159,7 +160,7 @@ class _Judge:
             answers = apply_temperature(bare, best_temperature(bare, labels))
             right, losses = answers.argmax(axis=1) == labels, log_losses(answers, labels)
         trial = Trial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
-        return _Tried(network=network, trial=trial, right=right, losses=losses)
+        return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=targets is not None)
 
     def average(self, networks: Sequence[Classifier]) -> Classifier:
         """Their averaged weights; normalisations that a recipe leaves as they were stay so."""
