@@ -117,6 +117,24 @@ def test_counter_examples_make_their_like_strange():
     assert (told.of(like[20:]) > np.quantile(told.of(known), 0.98)).mean() > 0.9
 
 
+def test_what_raises_no_logit_is_stranger_and_equal_logits_change_nothing():
+    embeddings, labels = clusters()
+    plain = fit_novelty(embeddings, labels)
+    weight = np.eye(12)[:3]
+    told = fit_novelty(embeddings, labels, head=(weight, np.zeros(3)))
+
+    highest = (embeddings @ weight.T).max(axis=1)
+    expected = plain.of(embeddings) * np.exp(
+        np.log(plain.of(embeddings)).std() / highest.std() * (highest.mean() - highest)
+    )
+    np.testing.assert_allclose(told.of(embeddings), expected)
+    for scale in (0.5, 2.0):  # the direction stays, and with it the distance
+        factor = told.of(scale * embeddings) / plain.of(scale * embeddings)
+        assert ((factor > 1) == (scale * highest < highest.mean())).all()
+    silent = fit_novelty(embeddings, labels, head=(np.zeros((3, 12)), np.ones(3)))
+    np.testing.assert_array_equal(silent.of(embeddings), plain.of(embeddings))
+
+
 def test_a_score_without_counter_examples_is_the_distance_alone():
     embeddings, labels = clusters()
     score = fit_novelty(embeddings, labels)

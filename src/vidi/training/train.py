@@ -14,6 +14,7 @@ from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
+from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
@@ -60,6 +61,13 @@ class TrainedNetwork:
     weights_license: str | None = None  # of the weights that it began from
     held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network
+
+    def own_head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Weights (classes, features) and biases of a head that was learnt, from scratch, with all before it."""
+        if not isinstance(self.network, Classifier) or self.recipe.pretrained:
+            return None
+        weight, bias = self.network.head.weight, self.network.head.bias
+        return weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
 
 
 def train_network(

@@ -276,20 +276,27 @@ def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared)
     if known is not None and known.features is not None:
         score = fit_novelty(known.features, prepared.labels[known.rows], components=_components(prepared))
         return Known(rows=known.rows, embeddings=known.features, score=score)
-    return embed_known(predictor, prepared, as_training_data(prepared).train_rows)
+    return embed_known(predictor, prepared, as_training_data(prepared).train_rows, head=trained.own_head())
 
 
-def embed_known(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64]) -> Known:
+def embed_known(
+    predictor: Predictor,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> Known:
     """The embeddings of images that a model has learnt from, and its novelty score.
 
     Args:
         predictor: of the model.
         prepared: the images.
         rows: which it has learnt from; of very many, evenly spaced ones are taken.
+        head: as of `fit_novelty`.
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
     embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared))
+    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared), head=head)
     return Known(rows=some, embeddings=embeddings, score=score)
 
 
@@ -386,7 +393,8 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        score = strangers.known_to(embed_known(predictor, prepared, learnt).score, strangers.seen_by(predictor))
+        known = embed_known(predictor, prepared, learnt, head=network.own_head())
+        score = strangers.known_to(known.score, strangers.seen_by(predictor))
         distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
     return rows, probabilities, (distances[0], distances[1])

@@ -235,7 +235,8 @@ def _calibrate(
     predictor = Predictor.load(path)
     given = run_pixels(predictor, kept.pixels, rows, ("probabilities", "embedding"))
     some = train[:: -(-len(train) // most_for_novelty(trained.recipe.image_size, len(train)))]
-    score = fit_novelty(run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"], kept.labels[some])
+    learnt = run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"]
+    score = fit_novelty(learnt, kept.labels[some], head=trained.own_head())
     groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
     novelty, graph = score.of(given["embedding"]), to_onnx(trained.network, trained.recipe.image_size)
     before = read_model(path).metadata
