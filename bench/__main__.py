@@ -16,6 +16,7 @@ BENCHES = {
     "locate": "bench.locate",
     "unknown": "bench.unknown",
     "promises": "bench.promises",
+    "several_labels": "bench.several_labels",
     "operating_points": "bench.operating_points",
     "shortcuts": "bench.shortcuts",
     "label_errors": "bench.label_errors",

@@ -3,9 +3,10 @@
     VIDI_DATA=… python -m bench locate
 
 Trained on the person windows, with hard negatives from the backgrounds' scenes and even COCO images; run on the 128
-COCO scenes. Odd image numbers were for development (that is where `FILLS` was chosen), even ones only for this report.
-False alarms are counted on the backgrounds' odd COCO images. OpenCV runs in benchmarks/.venv. The result is a JSON in
-bench/results/locate/, or in the folder that RESULTS names.
+COCO scenes. Odd image numbers were for development (there `FILLS` and `SMALLEST` were chosen), even ones only for this
+report. False alarms are counted on the backgrounds' odd COCO images; presence of a person is bench/presence.py. OpenCV
+runs in benchmarks/.venv. The result is a JSON in bench/results/locate/ and its curves docs/images/people.svg, or both
+in the folder that RESULTS names.
 """
 
 import io
@@ -26,16 +27,20 @@ from PIL import Image
 from scipy.special import logit
 
 from bench.engine import RIVALS, RIVALS_PYTHON
+from bench.presence import KNOWN, by_whole_image, by_windows
 from bench.processor import describe, kind
 from vidi.detection.locate import Located, Search, locate
 from vidi.detection.slide import open_windows
+from vidi.figures.drawing import Drawing, side_by_side
+from vidi.figures.ranking import draw_box_precision
 from vidi.files import write_whole
-from vidi.metrics.detection import FoundBoxes, detection_curve, pointing_game
-from vidi.metrics.ranking import area_under_roc
+from vidi.metrics.detection import RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
 
-FILLS = (0.85, 0.7)  # chosen on the odd images
+FILLS, SMALLEST = (0.85, 0.7), 22.0  # chosen on the odd images
 OVERLAPS, RECALLS = (0.4, 0.5), (0.2, 0.3, 0.4)
+CURVES = Path(__file__).parents[1] / "docs" / "images" / "people.svg"
+LONG = ("scenes", "precision_at_recall", "top")  # of the document: not printed with the rest
 BAR_ALL, BAR_EVEN, BAR_SECONDS = 0.20, 0.30, 1.0
 Image_ = NDArray[np.uint8]
 Find = Callable[[Image_], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -52,16 +57,24 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             write_whole(results, json.dumps(measure(data, Path(name)), indent=1) + "\n")
     found = json.loads(results.read_text())
+    draw(found).save(Path(os.environ["RESULTS"]) / "people.svg" if "RESULTS" in os.environ else CURVES)
     print(f"{found['processor']}; {found['date']}")
     for way in ("vidi", "opencv"):
         for which, row in (found.get(way) or {}).get("scenes", {}).items():
             print(f"{way:7} {which:5} {row}")
-        print(f"{way:7} {json.dumps({key: value for key, value in (found.get(way) or {}).items() if key != 'scenes'})}")
+        print(f"{way:7} {json.dumps({key: value for key, value in (found.get(way) or {}).items() if key not in LONG})}")
+    for way, row in found["presence"].items():
+        print(f"presence {way}: {row}")
     rows = found["vidi"]["scenes"]
     met = {
         f"all {BAR_ALL}": rows["all"]["AP50"] >= BAR_ALL,
         f"even {BAR_EVEN}": rows["even"]["AP50"] >= BAR_EVEN,
         f"{BAR_SECONDS} s an image": found["vidi"]["seconds_an_image"] <= BAR_SECONDS,
+        **{
+            f"presence {way}, {name} {bar}": found["presence"][way][name] >= bar
+            for way in ("by windows", "by whole image")
+            for name, bar in KNOWN.items()
+        },
     }
     print("; ".join(f"{bar}: {'met' if is_met else 'NOT met'}" for bar, is_met in met.items()))
     return 0 if all(met.values()) else 1
@@ -72,20 +85,46 @@ def measure(data: Path, folder: Path) -> dict[str, Any]:
     model = train(data, folder)
     predictor = Predictor.load(model)
     windows, person = open_windows(predictor), predictor.classes.index("person")
-    search = Search(classes=(person,), least=1e-4, share=FILLS)
+    search = Search(classes=(person,), least=1e-4, share=FILLS, smallest=SMALLEST)
 
     def find(image: Image_) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return as_arrays(locate(image, windows, predictor, search))
 
     scenes, truth = dict(read_images(data / "coco128.zip")), read_truth(data / "coco128.zip")
     empty = [image for name, image in read_images(data / "background.zip") if is_aside(name)]
-    document: dict[str, Any] = {"processor": describe(), "date": time.strftime("%Y-%m-%d"), "fills": FILLS}
+    document: dict[str, Any] = {
+        "processor": describe(),
+        "date": time.strftime("%Y-%m-%d"),
+        "fills": FILLS,
+        "smallest": SMALLEST,
+    }
     document["mined"] = json.loads((model / "mined.json").read_text())["rounds"]
     document["vidi"] = score(find, scenes, truth, empty)
     if RIVALS_PYTHON.exists():
         rival, seconds = by_opencv(scenes, empty, folder)
         document["opencv"] = score(rival, scenes, truth, empty, seconds=seconds)
+    whole, shows = by_whole_image(data / "coco128.zip", folder)
+    document["presence"] = {
+        "by whole image": whole,
+        "by windows": by_windows(document["vidi"]["top"], shows),
+        "by windows of OpenCV": by_windows(document["opencv"]["top"], shows) if "opencv" in document else None,
+    }
     return document
+
+
+def draw(found: Mapping[str, Any]) -> Drawing:
+    """Precision and recall of both detectors, on all images, the even and the odd ones."""
+    recalls = RECALL_POINTS.tolist()
+    ways = {"vidi": "vidi", "OpenCV": "opencv"}
+    figures = [
+        draw_box_precision(
+            {name: (recalls, found[way]["precision_at_recall"][part]) for name, way in ways.items() if way in found},
+            title=title,
+            name=f"people-{part}",
+        )
+        for part, title in {"all": "all images", "even": "even numbers", "odd": "odd numbers"}.items()
+    ]
+    return side_by_side(figures)
 
 
 def train(data: Path, folder: Path) -> Path:
@@ -145,7 +184,7 @@ def score(
     *,
     seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Average precision, pointing game, false alarms, presence and time of one detector, unless that is known."""
+    """Average precision, pointing game, false alarms, best scores and time of one detector, unless that is known."""
     began = time.perf_counter()
     found = {name: find(image) for name, image in scenes.items()}
     seconds = seconds if seconds is not None else (time.perf_counter() - began) / len(scenes)
@@ -157,9 +196,6 @@ def score(
     }
     limits = {recall: detection_curve(parts["all"]).limit_for_recall(recall) for recall in RECALLS}
     quiet = [find(image)[1] for image in empty]
-    top = np.array([one.scores.max(initial=-50) for one in judged.values()])
-    shows = np.array([len(one.truth) > 0 for one in judged.values()])
-    area = area_under_roc(top, shows)
     return {
         "scenes": {name: describe_part(part) for name, part in parts.items()},
         "seconds_an_image": round(seconds, 3),
@@ -170,7 +206,10 @@ def score(
             for recall, limit in limits.items()
         },
         "empty_photographs": len(empty),
-        "presence_auroc": None if area is None else round(area, 3),
+        "top": {name: round(float(one.scores.max(initial=-50)), 4) for name, one in judged.items()},
+        "precision_at_recall": {
+            name: detection_curve(part).best_precision.round(4).tolist() for name, part in parts.items()
+        },
     }
 
 

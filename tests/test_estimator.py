@@ -20,7 +20,7 @@ import vidi
 from tests.draw import Array, class_folders, draw, encoded
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 from vidi.errors import DataError, ShapeError, UsageError
-from vidi.estimator import ImageClassifier
+from vidi.estimator import ImageClassifier, _read_truth
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.fit import hold_out
 
@@ -344,3 +344,66 @@ def test_a_notebook_shows_its_parameters_and_its_learning(fitted: ImageClassifie
     assert drawing._repr_html_().startswith('<img alt="loss by epoch; accuracy by epoch" src="data:image/svg+xml;')
     assert (tmp_path / "learning.svg").read_text().startswith("<svg ")
     assert "not tested" in fitted.predictor_._repr_html_()
+
+
+def several(images: int = 40) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images with stripes to the left, a disc to the right, both or neither; and which."""
+    shown = np.random.default_rng(5).integers(0, 2, (images, 2))
+    pictures = np.full((images, 16, 32, 3), 40, np.uint8)
+    for number, (stripes, disc) in enumerate(shown.tolist()):
+        if stripes:
+            pictures[number, :, :16] = draw("stripes", size=(16, 16), seed=number)
+        if disc:
+            pictures[number, :, 16:] = draw("disc", size=(16, 16), seed=number)
+    return pictures, shown
+
+
+@pytest.fixture(scope="module")
+def of_several() -> ImageClassifier:
+    size = (16, 32)
+    return ImageClassifier(epochs=25, image_size=size, recipe=SMALL).fit(*several())
+
+
+def test_a_table_of_labels_gives_a_table(of_several: ImageClassifier, tmp_path: Path):
+    images, shown = several()
+
+    said, probabilities = of_several.predict(images), of_several.predict_proba(images)
+
+    assert (said == shown).mean() > 0.9
+    np.testing.assert_array_equal(said, probabilities >= 0.5)  # no image was kept to choose thresholds on
+    assert of_several.score(images, shown) == (said == shown).all(axis=1).mean()
+    of_several.save(tmp_path / "model.onnx")
+    answers = vidi.load(tmp_path / "model.onnx").predict(list(images[:8]))
+    assert [set(one.decision) for one in answers] == [{str(c) for c in np.flatnonzero(row)} for row in said[:8]]
+
+
+def test_neither_order_nor_batches_change_what_is_said_of_an_image(of_several: ImageClassifier):
+    images, _ = several()
+    order = np.random.default_rng(0).permutation(len(images))
+
+    together = of_several.predict_proba(images)
+
+    np.testing.assert_allclose(of_several.predict_proba(images[order]), together[order], atol=1e-5)
+    np.testing.assert_allclose(of_several.predict_proba(images[3:4])[0], together[3], atol=1e-5)
+
+
+def test_columns_with_names_are_the_classes():
+    class Table:  # as pandas has them
+        columns = ("leaf", "flower")
+
+        def __array__(self, dtype: object = None, copy: object = None) -> NDArray[np.int64]:
+            return np.array([[1, 0], [0, 1]])
+
+    names, truth = _read_truth(Table(), 2)
+
+    assert names.tolist() == ["leaf", "flower"]
+    assert truth.tolist() == [[True, False], [False, True]]
+    with pytest.raises(ShapeError, match="something else than 0 and 1"):
+        _read_truth(np.array([[1, 2], [0, 1]]), 2)
+    with pytest.raises(ShapeError, match="3 images have 2 rows of labels"):
+        _read_truth(np.eye(2), 3)
+
+
+def test_a_recipe_for_one_class_each_is_refused_of_several():
+    with pytest.raises(UsageError, match="loss is mean-squared-error, which is made for images of one class each"):
+        ImageClassifier(epochs=1, image_size=16, recipe={"loss": "mean-squared-error"}).fit(*several(8))

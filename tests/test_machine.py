@@ -10,6 +10,7 @@ from vidi.machine import (
     Deadline,
     _core_quota,
     core_count,
+    free_share,
     memory_bytes,
     physical_core_count,
     tune_allocator,
@@ -27,6 +28,19 @@ def test_a_deadline_counts_down_and_can_keep_some_time_back():
 
     assert 99 < deadline.seconds_left() <= 100
     assert 39 < deadline.earlier(60).seconds_left() <= 40
+
+
+def test_the_share_of_the_processor_is_a_share():
+    assert 0.1 <= free_share(0.02) <= 1
+
+
+def test_beside_other_work_the_share_is_what_was_got(monkeypatch):
+    clock = iter(range(1_000))  # each look at the clock is a second later; a thread gets a quarter of each
+    monkeypatch.setattr("vidi.machine.core_count", lambda: 1)
+    monkeypatch.setattr("vidi.machine.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("vidi.machine.time.thread_time", lambda: 0.25 * next(clock))
+
+    assert free_share(20) == pytest.approx(0.25, abs=0.05)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator's settings are glibc's")

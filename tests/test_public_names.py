@@ -17,6 +17,7 @@ NAMES = {
     "evaluate",
     "compare",
     "load",
+    "locate",
     "explain",
     "DataRequest",
     "ImageClassifier",
@@ -95,6 +96,17 @@ def test_loading_a_model_and_predicting_needs_no_package_of_training(tmp_path: P
     )
 
     assert run_without({"torch", "sklearn", "onnx", "matplotlib"}, code, tmp_path).startswith("class ")
+
+
+def test_locating_needs_no_package_of_training_or_of_the_report(tmp_path: Path):
+    tiny_model(tmp_path / "model.onnx")
+    code = (
+        "import numpy\n"
+        "(found,) = vidi.locate('model.onnx', [numpy.zeros((20, 20, 3), numpy.uint8)])\n"
+        "print(found.size)\n"
+    )
+
+    assert run_without({"torch", "sklearn", "matplotlib", "jinja2"}, code, tmp_path) == "(20, 20)\n"
 
 
 @pytest.mark.slow  # imports scikit-learn and half of torch's users in fresh interpreters

@@ -15,6 +15,7 @@ import vidi
 from vidi import errors
 from vidi.cli.app import VERBS
 from vidi.data.checked import CheckResult, Finding
+from vidi.detection.locate import Located
 from vidi.evaluation.evaluation import Evaluation
 from vidi.images.account import Account
 from vidi.images.reasons import IGNORED, NOTES, REASONS
@@ -27,6 +28,7 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
 from vidi.workflows.compare import Compared
 from vidi.workflows.evaluate import Evaluated
+from vidi.workflows.locate import LocatedImage
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -41,6 +43,8 @@ GIVEN_BACK = (
     CheckResult,
     Finding,
     Account,
+    LocatedImage,
+    Located,
     Explanation,
     Neighbour,
     Deletion,

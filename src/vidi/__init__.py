@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidi.workflows.python import evaluate as evaluate
     from vidi.workflows.python import explain as explain
     from vidi.workflows.python import load as load
+    from vidi.workflows.python import locate as locate
     from vidi.workflows.python import train as train
     from vidi.workflows.request import DataRequest as DataRequest
 
@@ -29,6 +30,7 @@ _HOMES = {
     "evaluate": "vidi.workflows.python",
     "compare": "vidi.workflows.python",
     "load": "vidi.workflows.python",
+    "locate": "vidi.workflows.python",
     "explain": "vidi.workflows.python",
     "DataRequest": "vidi.workflows.request",
     "ImageClassifier": "vidi.estimator",

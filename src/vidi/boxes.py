@@ -71,7 +71,6 @@ def suppress(
     scores: NDArray[np.floating[Any]],
     *,
     overlap: float = OVERLAP,
-    inside: float = 1.0,
     most: int | None = None,
 ) -> NDArray[np.int64]:
     """Non-maximum suppression: the rows to keep, best first; what overlaps a better one by more is dropped.
@@ -80,7 +79,6 @@ def suppress(
         boxes: (boxes, 4).
         scores: (boxes,) float; of equal ones the first is better.
         overlap: IoU from which on the lower one goes.
-        inside: share of its area within a better box from which on it goes, too; 1 lets them stay.
         most: no more than so many are kept; None keeps all.
 
     >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
@@ -94,10 +92,7 @@ def suppress(
         best, left = left[0], left[1:]
         kept.append(int(best))
         one = boxes[best : best + 1]
-        stays = overlaps(one, boxes[left])[0] < overlap
-        if inside < 1:
-            stays &= covered(one, boxes[left])[0] < inside
-        left = left[stays]
+        left = left[overlaps(one, boxes[left])[0] < overlap]
     return np.array(kept, np.int64)
 
 

@@ -14,7 +14,7 @@ from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
 from vidi.machine import wait_without_spinning
-from vidi.prediction.prediction import decide
+from vidi.prediction.prediction import decide, say
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.given import answer_given, list_images
 from vidi.workflows.logged import LoggedEvents
@@ -58,7 +58,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         random_state: a whole number that decides every random number; the same number gives the same model.
 
     Attributes:
-        classes_: (classes,) the labels, sorted, in the order of the columns of `predict_proba`.
+        classes_: (classes,) the labels, sorted, in the order of the columns of `predict_proba`; of several, as given.
         predictor_: the loaded model file, a `vidi.Predictor`.
         history_: one row for each epoch.
         refused_: the images that could not be used, each with path, code and sentence.
@@ -94,7 +94,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Args:
             X: images, see the class.
-            y: (images,) the label of each: texts, numbers or truth values.
+            y: (images,) the label of each: texts, numbers or truth values. Where images may show several classes, or
+                none: (images, classes) of 0 and 1, such as scikit-learn's `MultiLabelBinarizer` gives, or a table
+                whose columns are named after the classes.
             groups: (images,) images of equal group are never both learnt from and chosen by.
 
         Raises:
@@ -108,7 +110,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         except ModuleNotFoundError as error:
             raise missing_for_training(error) from error
         images = list_images(X)
-        classes, labels = _read_labels(y, len(images))
+        classes, labels = _read_truth(y, len(images))
         if groups is not None and len(groups) != len(images):
             raise ShapeError(f"{len(images)} images have {len(groups)} groups", "Give one group each.")
         request = FitRequest(
@@ -128,18 +130,20 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def predict(self, X: object) -> NDArray[Any]:  # noqa: N803
-        """The label of each image, (images,).
+        """The label of each image, (images,); where they may show several, (images, classes) of 0 and 1.
 
         Raises:
             sklearn.exceptions.NotFittedError: before `fit`.
             DataError: an image cannot be used; it is named.
         """
         rows = self.predict_proba(X)
+        if self.predictor_.metadata.multi_label:
+            return say(rows, self.predictor_.metadata).astype(np.int64)
         labels: NDArray[Any] = self.classes_[[decide(row, self.predictor_.metadata).label_index for row in rows]]
         return labels
 
     def predict_proba(self, X: object) -> NDArray[np.float32]:  # noqa: N803
-        """Probabilities (images, classes), columns in the order of `classes_`; rows sum to 1.
+        """Probabilities (images, classes), columns in the order of `classes_`; rows sum to 1, of one label each.
 
         Raises:
             sklearn.exceptions.NotFittedError: before `fit`.
@@ -182,6 +186,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True  # (images, height, width); with colour four
         tags.input_tags.string = True  # paths
@@ -199,6 +204,22 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if "predictor_" in state:
             state = {**state, "predictor_": Predictor.from_bytes(state["predictor_"])}
         super().__setstate__(state)
+
+
+def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64] | NDArray[np.bool_]]:
+    """The classes, and the index of each image's, or (images, classes) bool where they may show several."""
+    table = np.asarray(y)
+    if table.ndim != 2 or table.shape[1] == 1:
+        return _read_labels(y, image_count)
+    if len(table) != image_count:
+        raise ShapeError(f"{image_count} images have {len(table)} rows of labels", "Give one row for each image.")
+    if not np.isin(table, (0, 1)).all():
+        raise ShapeError(
+            "y has several columns, and something else than 0 and 1 in them",
+            "Give one label for each image, or a column of 0 and 1 for each class (`MultiLabelBinarizer` makes them).",
+        )
+    names = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(table.shape[1])
+    return names, table.astype(np.bool_)
 
 
 def _read_labels(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:

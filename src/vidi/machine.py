@@ -2,15 +2,18 @@
 
 import contextlib
 import ctypes
+import hashlib
 import math
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
+LEAST_SHARE = 0.1  # of the processor: a lower one would be a hiccup
 SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
 
 
@@ -97,6 +100,30 @@ def wait_without_spinning() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", SHORT_WAIT)
+
+
+def free_share(seconds: float = 0.1) -> float:
+    """The share of its cores' time that this process gets at present: 1 on an idle machine, less beside other work.
+
+    Every core is kept busy for a moment, and what was got of it is counted. What was measured on an idle machine takes
+    so many times longer.
+
+    Args:
+        seconds: how long to look.
+    """
+    cores, block = core_count(), bytes(1 << 20)
+    until = time.monotonic() + seconds
+
+    def work(_: int) -> float:
+        began = time.thread_time()
+        while time.monotonic() < until:
+            hashlib.sha256(block)  # lets the other threads run
+        return time.thread_time() - began
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(cores, thread_name_prefix="vidi-look") as executor:
+        got = sum(executor.map(work, range(cores)))
+    return min(1.0, max(LEAST_SHARE, got / (cores * (time.monotonic() - began))))
 
 
 @contextlib.contextmanager

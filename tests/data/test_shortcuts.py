@@ -34,8 +34,12 @@ def looked_at(
     byte_counts: tuple[int, ...] = (9_000,),
     part: str | None = None,
     side: int | None = None,
+    several: bool = False,
 ) -> tuple[Shortcuts | None, list[str]]:
-    """What is found where the images of the first class were changed; and the sentences about it."""
+    """What is found where the images of the first class were changed; and the sentences about it.
+
+    With `several`, half of the images also show one more class, whatever they are like.
+    """
     images = scenes(classes * each)
     if side is not None:
         images = tuple(np.asarray(Image.fromarray(image).resize((side, side))) for image in images)
@@ -54,10 +58,14 @@ def looked_at(
         )
         for number, (image, label) in enumerate(zip(changed, labels, strict=True))
     )
+    shown = [frozenset([label]) for label in labels]
+    if several:
+        also = random.random(len(labels)) < 0.5
+        shown = [one | {classes} if more else one for one, more in zip(shown, also, strict=True)]
     dataset = Dataset(
-        "planted", "planted", "own", tuple("abcdefgh"[:classes]),
-        tuple(LabelledImage(f"{number}.jpg", frozenset([label]), part=part) for number, label in enumerate(labels)),
-        FolderStore(Path(".")),
+        "planted", "planted", "own", tuple("abcdefgh"[: classes + several]),
+        tuple(LabelledImage(f"{number}.jpg", each, part=part) for number, each in enumerate(shown)),
+        FolderStore(Path(".")), multi_label=several,
     )  # fmt: skip
     check = CheckResult(records=records, near_copies=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
@@ -112,6 +120,22 @@ def test_a_planted_shortcut_is_named(change, named, classes):
     assert len(sentences) == 1
     assert named in sentences[0]
     assert "a model may learn that in place of what the images show" in sentences[0]
+
+
+def test_of_several_classes_each_is_told_from_the_images_without_it():
+    planted, sentences = looked_at(watermark, classes=2, several=True)
+    clean, nothing = looked_at(classes=2, several=True)
+
+    assert nothing == []
+    assert clean.chance == planted.chance == 0.5
+    assert all(one.interval.low < 0.5 < one.interval.high + 0.1 for one in clean.families)
+    assert len(sentences) == 1
+    assert "corners" in sentences[0]
+    assert "from images without it: " in sentences[0]
+    corners = next(one for one in planted.families if one.family == "corners")
+    told = {one.name: one.told for one in corners.classes}
+    assert told["a"] > 0.9
+    assert told["c"] < 0.65
 
 
 @pytest.mark.parametrize("classes", [2, 4, 8])

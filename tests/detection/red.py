@@ -16,12 +16,13 @@ from vidi.prediction.predictor import Predictor
 SIZE = (32, 32)
 
 
-def red_model(path: Path, *, pools: bool = False) -> Predictor:
+def red_model(path: Path, *, pools: bool = False, multi_label: bool = False) -> Predictor:
     """Classes `background` and `red`: a red square in the middle half of the image, and nothing red around it.
 
     Args:
         path: where the model file is written.
         pools: let it look at the mean alone instead: red where most of the image is red, with evidence maps.
+        multi_label: each class is told by itself; since nothing speaks for `background`, `red` is as likely.
     """
     grid: list[nn.Module] = [nn.AvgPool2d(2), nn.AvgPool2d(2), nn.AvgPool2d(2)]  # 4 x 4 places
     network = Classifier(nn.Sequential(*grid, GlobalMean()), nn.Linear(3, 2))
@@ -40,6 +41,7 @@ def red_model(path: Path, *, pools: bool = False) -> Predictor:
     metadata = ModelMetadata(
         classes=("background", "red"),
         framing=Framing(size=SIZE, mode="stretch"),
+        multi_label=multi_label,
         normalisation=Normalisation(mean=(0.0, 0.0, 0.0), standard_deviation=(255.0, 255.0, 255.0)),
     )
     write_model(path, to_onnx(network.eval(), SIZE), metadata)

@@ -6,9 +6,9 @@ import pytest
 from tests.detection.red import red_model, with_square
 from vidi.boxes import overlaps
 from vidi.detection.evidence import boxes_of_map, locate_by_evidence
-from vidi.detection.locate import Search, cut_out, locate
+from vidi.detection.locate import PART_PENALTY, Search, cut_out, doubt_parts, locate
 from vidi.detection.pyramid import choose_levels, draw_level
-from vidi.detection.slide import CutOutWindows, slide
+from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
@@ -51,6 +51,26 @@ def test_windows_cut_out_find_the_same(predictor):
 
     np.testing.assert_allclose([one.box for one in cut], [one.box for one in slid], atol=1e-3)
     np.testing.assert_allclose([one.score for one in cut], [one.score for one in slid], atol=1e-4)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_class_that_is_told_by_itself_is_found_by_its_own_probability(predictor, tmp_path, cut):
+    several, image = red_model(tmp_path / "model.onnx", multi_label=True), with_square()
+    model = CutOutWindows(several, stride=8) if cut else slide(several.model)
+
+    found, alone = locate(image, model, several, RED), locate(image, slide(predictor.model), predictor, RED)
+
+    assert [one.label for one in found] == ["red"]
+    np.testing.assert_allclose(found[0].box, alone[0].box, atol=1e-3)
+    assert found[0].score == pytest.approx(alone[0].score, abs=1e-4)
+
+
+def test_evidence_of_a_class_that_is_told_by_itself_lies_on_the_square(tmp_path):
+    several = red_model(tmp_path / "model.onnx", pools=True, multi_label=True)
+
+    (found,) = locate_by_evidence(with_square(), several, Search(classes=(1,), least=1e-3))
+
+    assert overlaps(np.array([found.box]), np.array([[60, 30, 100, 70]]))[0, 0] > 0.4
 
 
 def test_nothing_is_found_where_nothing_is(predictor):
@@ -140,3 +160,24 @@ def test_a_smallest_window_above_the_largest_is_refused(predictor):
 def test_the_share_that_is_none_is_named(predictor):
     with pytest.raises(UsageError, match=r"^--least 0 is no share"):
         finder(predictor, LocateRequest(least=0))
+
+
+def test_a_box_within_a_better_one_is_doubted_but_not_lost():
+    boxes = np.array([[0, 0, 10, 20], [2, 1, 7, 8], [2, 1, 7, 8], [20, 0, 30, 20]], np.float64)
+
+    odds = doubt_parts(boxes, np.array([5.0, 4.0, 6.0, 1.0]))
+
+    np.testing.assert_allclose(odds, [5.0, 4.0 - PART_PENALTY, 6.0, 1.0])
+
+
+def test_what_one_of_the_two_looks_doubts_is_not_given(predictor):
+    class Sure:
+        """Windows that are sure of everything."""
+
+        stride = 8
+
+        def answer(self, level, *, novelty=True):
+            rows, columns = level.shape[0] // 8 - 3, level.shape[1] // 8 - 3
+            return WindowAnswers(odds=np.full((rows, columns, 2), 9.0), novelty=None)
+
+    assert locate(np.full((40, 40, 3), 128, np.uint8), Sure(), predictor, RED) == []

@@ -5,6 +5,7 @@ import pytest
 
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
+from vidi.evaluation import robustness as subject
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.shares import estimate_shares
 from vidi.images.framing import Framing
@@ -70,6 +71,28 @@ def test_too_few_images_or_too_little_time_is_said(predictor):
     assert measured(predictor, 29)[0] == NotMeasured("few")
     assert measured(predictor, 31, until=Deadline.after(0))[0] == NotMeasured("time")
     assert NotMeasured("time").as_json() == {"left_out": "time"}
+
+
+class Ending:
+    """A deadline that is over after it has been asked so many times."""
+
+    def __init__(self, *, asked: int) -> None:
+        self.left = asked
+
+    def seconds_left(self) -> float:
+        self.left -= 1
+        return float(self.left)
+
+
+def test_the_time_is_looked_at_between_the_answers_about_one_image(predictor, monkeypatch):
+    run, answered = predictor.run, []
+    monkeypatch.setattr(subject, "batch_size", lambda _: 4)  # twelve times for each image
+    monkeypatch.setattr(predictor, "run", lambda *given: answered.append(1) or run(*given))
+
+    found, _ = measured(predictor, 31, until=Ending(asked=20), workers=1)
+
+    assert found == NotMeasured("time")
+    assert len(answered) < 31 + 20  # once each for the labels, then of 31 x 12: few images are finished
 
 
 def test_shares_of_groups_are_less_sure_than_shares_of_images():

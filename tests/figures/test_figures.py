@@ -8,7 +8,7 @@ import pytest
 
 from vidi.figures.learning import draw_learning_curve
 from vidi.figures.more_images import draw_more_images
-from vidi.figures.ranking import draw_precision_recall, draw_roc
+from vidi.figures.ranking import draw_box_precision, draw_precision_recall, draw_roc
 from vidi.figures.reliability import Reliability, draw_reliability
 from vidi.figures.tuning import draw_importances, draw_search_history
 
@@ -31,6 +31,7 @@ def all_figures():
         "history": draw_search_history([0, 1, 4], [0.5, 0.7, 0.6], default=0.5),
         "importance": draw_importances(["batch", "image size"], [0.7, 0.3], [0.4, 0.1], [0.9, 0.5]),
         "precision-recall": draw_precision_recall(CURVES, named=("cat",)),
+        "boxes": draw_box_precision({"overlap 0.5": ([0, 0.5, 1], [1, 0.8, 0])}, title="cat", name="boxes"),
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidi.errors import MissingPackageError, ShapeError
-from vidi.metrics.label_errors import find_label_errors, suggest_labels
+from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
 
 
 def answers(labels: np.ndarray, *, classes: int, sureness: float) -> np.ndarray:
@@ -22,6 +22,31 @@ def test_the_labels_that_a_sure_model_contradicts_are_listed():
     labels[[7, 20]] = (truth[[7, 20]] + 1) % 3
 
     assert sorted(find_label_errors(answers(truth, classes=3, sureness=0.98), labels).tolist()) == [7, 20]
+
+
+def test_of_several_classes_those_that_are_missing_or_too_much_are_marked():
+    targets = np.random.default_rng(1).random((120, 3)) < 0.4
+    given = targets.copy()
+    given[7, 0], given[20, 2] = ~targets[7, 0], ~targets[20, 2]
+    probabilities = np.where(targets, 0.985, 0.015)
+    probabilities[[7, 20]] = np.where(targets[[7, 20]], 0.995, 0.005)
+
+    wrong = find_wrong_targets(probabilities, given)
+
+    assert np.argwhere(wrong).tolist() == [[7, 0], [20, 2]]
+
+
+def test_honest_doubt_about_several_classes_is_seldom_taken_for_wrong_labels():
+    random = np.random.default_rng(0)
+    probabilities = 1 / (1 + np.exp(-4 * random.normal(size=(2_000, 3)) + 2))
+    targets = random.random((2_000, 3)) < probabilities
+    flipped = random.random((2_000, 3)) < 0.02
+    noisy = probabilities * 0.98 + (1 - probabilities) * 0.02  # what a model learns of such labels
+
+    assert find_wrong_targets(probabilities, targets).mean() < 0.003
+    found = find_wrong_targets(noisy, targets ^ flipped)
+    assert found[flipped].mean() > 0.5
+    assert flipped[found].mean() > 0.5
 
 
 def test_the_least_believable_label_comes_first():

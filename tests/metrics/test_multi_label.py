@@ -1,5 +1,7 @@
 """Each class by itself: losses as scikit-learn has them, probabilities made honest, thresholds that balance."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss
@@ -12,7 +14,10 @@ from vidi.metrics.multi_label import (
     check_targets,
     fit_sigmoid,
     logits_of,
+    probability_of_all,
+    tempered_binary_losses,
     threshold_for_f1,
+    thresholds_for_f1,
 )
 
 
@@ -72,6 +77,29 @@ def test_a_class_that_no_image_shows_stays_finite():
     assert np.isfinite(fitted.probabilities).all()
 
 
+def test_the_loss_at_the_best_temperature_is_least_and_does_not_hang_on_the_temperature():
+    probabilities, targets = drawn(500, sharpness=0.5)
+
+    best = tempered_binary_losses(probabilities, targets).mean()
+
+    logits = logits_of(probabilities)
+    others = [binary_log_losses(1 / (1 + np.exp(-logits * b)), targets).mean() for b in np.linspace(0.1, 2, 39)]
+    assert best == pytest.approx(min(others), abs=1e-3)
+    sharper = 1 / (1 + np.exp(-3 * logits))
+    assert tempered_binary_losses(sharper, targets).mean() == pytest.approx(best, abs=1e-3)
+
+
+def test_all_of_an_answer_is_as_likely_as_its_parts_together():
+    probabilities, _ = drawn(20)
+    said = probabilities >= 0.5
+
+    whole = probability_of_all(probabilities, said)
+
+    pairs = zip(probabilities.tolist(), said.tolist(), strict=True)
+    by_hand = [math.prod(p if s else 1 - p for p, s in zip(*pair, strict=True)) for pair in pairs]
+    np.testing.assert_allclose(whole, by_hand)
+
+
 def test_no_other_threshold_has_a_greater_f1_score():
     probabilities, targets = drawn(300)
 
@@ -79,6 +107,16 @@ def test_no_other_threshold_has_a_greater_f1_score():
 
     scores = [f1_score(targets[:, 0], probabilities[:, 0] >= other) for other in probabilities[:, 0]]
     assert f1_score(targets[:, 0], probabilities[:, 0] >= chosen) == pytest.approx(max(scores))
+
+
+def test_classes_of_few_images_share_a_threshold_chosen_on_all_of_them():
+    probabilities, targets = drawn(300)
+    targets[:, 1:] &= np.arange(300)[:, None] % 9 == 0  # a dozen or so of two classes
+
+    first, second, third = thresholds_for_f1(probabilities, targets)
+
+    assert first == threshold_for_f1(probabilities[:, 0], targets[:, 0])
+    assert second == third == threshold_for_f1(probabilities[:, 1:].ravel(), targets[:, 1:].ravel()) != EVEN
 
 
 def test_few_images_of_a_class_choose_no_threshold():

@@ -8,7 +8,7 @@ from sklearn.covariance import EmpiricalCovariance
 
 from vidi.errors import ShapeError
 from vidi.metrics import novelty as module
-from vidi.metrics.novelty import balancing_offset, fit_novelty, novelty_limit
+from vidi.metrics.novelty import balancing_offset, components_for_folds, fit_novelty, novelty_limit
 from vidi.metrics.ranking import area_under_roc
 
 
@@ -46,6 +46,26 @@ def test_what_lies_off_every_class_is_stranger_than_what_lies_in_one():
     told = np.concatenate([score.of(known), score.of(strange)])
 
     assert area_under_roc(told, np.arange(400) >= 200) > 0.95
+
+
+def test_of_few_images_as_many_known_ones_are_unknown_as_the_folds_say():
+    random = np.random.default_rng(4)
+    spread = 1 / np.sqrt(np.arange(1, 301))  # as in embeddings: few directions in which much differs, many with little
+    embeddings = random.normal(size=(1_000, 300)) * spread + 1
+    learnt, new, fold_of = embeddings[:80], embeddings[80:], np.arange(80) % 5
+    labels, beyond = np.arange(80) % 3, {}
+
+    for components in (None, components_for_folds(80)):
+        folds = np.zeros(80)
+        for fold in range(5):
+            own = fit_novelty(learnt[fold_of != fold], labels[fold_of != fold], components=components)
+            folds[fold_of == fold] = own.of(learnt[fold_of == fold])
+        limit = novelty_limit(folds, share=0.02)
+        whole = fit_novelty(learnt, labels, components=components)
+        beyond[components] = float((whole.of(new) > limit).mean())
+
+    assert beyond[60] < 0.06
+    assert beyond[None] > 3 * beyond[60]
 
 
 def test_what_differs_where_the_training_images_do_not_is_strange(monkeypatch):
@@ -95,6 +115,24 @@ def test_counter_examples_make_their_like_strange():
 
     assert (after or 0) >= (before or 0)
     assert (told.of(like[20:]) > np.quantile(told.of(known), 0.98)).mean() > 0.9
+
+
+def test_what_raises_no_logit_is_stranger_and_equal_logits_change_nothing():
+    embeddings, labels = clusters()
+    plain = fit_novelty(embeddings, labels)
+    weight = np.eye(12)[:3]
+    told = fit_novelty(embeddings, labels, head=(weight, np.zeros(3)))
+
+    highest = (embeddings @ weight.T).max(axis=1)
+    expected = plain.of(embeddings) * np.exp(
+        np.log(plain.of(embeddings)).std() / highest.std() * (highest.mean() - highest)
+    )
+    np.testing.assert_allclose(told.of(embeddings), expected)
+    for scale in (0.5, 2.0):  # the direction stays, and with it the distance
+        factor = told.of(scale * embeddings) / plain.of(scale * embeddings)
+        assert ((factor > 1) == (scale * highest < highest.mean())).all()
+    silent = fit_novelty(embeddings, labels, head=(np.zeros((3, 12)), np.ones(3)))
+    np.testing.assert_array_equal(silent.of(embeddings), plain.of(embeddings))
 
 
 def test_a_score_without_counter_examples_is_the_distance_alone():

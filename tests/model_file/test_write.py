@@ -138,14 +138,18 @@ def test_a_matrix_is_what_the_metadata_says_and_can_be_taken_back(tmp_path: Path
     assert recalibrate(before.path, None).data == before.data
 
 
-@pytest.mark.parametrize(("components", "with_counter_examples"), [(128, False), (2, False), (2, True)])
+@pytest.mark.parametrize(
+    ("components", "with_counter_examples", "with_head"),
+    [(128, False, False), (2, False, False), (2, True, False), (128, False, True), (2, True, True)],
+)
 def test_novelty_in_the_graph_is_what_numpy_computes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: int, with_counter_examples: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: int, with_counter_examples: bool, with_head: bool
 ):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
     monkeypatch.setattr("vidi.metrics.novelty.MOST_COMPONENTS", components)
-    score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3)
+    head = (random.normal(size=(3, 4)), random.normal(size=3)) if with_head else None
+    score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3, head=head)
     if with_counter_examples:
         score = replace(score.knowing(random.normal(size=(6, 4)), np.arange(6) % 2), offset=3.0)
     plain = tiny_model(tmp_path / "plain.onnx")
@@ -340,8 +344,8 @@ def test_one_label_each_and_several_are_not_exchanged(tmp_path: Path):
         set_metadata(model.path, replace(model.metadata, multi_label=True))
 
 
-def test_a_multi_label_model_promises_nothing_of_one_answer():
+def test_limits_of_answers_of_one_class_do_not_fit_a_multi_label_model():
     limits = VerdictLimits(basis="calibration", image_count=1, max_error=0.05, level=0.95, coverage=0.9)
 
-    with pytest.raises(ModelError, match="multi-label model carries verdict limits"):
+    with pytest.raises(ModelError, match="ranking is 'probability', which is not that of such a model"):
         replace(tiny_metadata(), multi_label=True, verdict=limits)

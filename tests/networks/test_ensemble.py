@@ -76,6 +76,19 @@ def test_members_that_are_the_same_show_the_evidence_of_one():
     np.testing.assert_allclose(together, alone - total, atol=1e-4)
 
 
+def test_members_that_tell_each_class_by_itself_give_the_mean_of_their_logits_and_evidence():
+    members = [member(seed) for seed in range(3)]
+    ensemble, inputs = Ensemble(members, multi_label=True).eval(), some_inputs()
+
+    logits, evidence = session_of(ensemble, SIZE).run(["logits", "evidence"], {"inputs": inputs})
+
+    alone = [session_of(one, SIZE).run(["logits", "evidence"], {"inputs": inputs}) for one in members]
+    np.testing.assert_allclose(logits, np.mean([one[0] for one in alone], axis=0), atol=1e-4)
+    np.testing.assert_allclose(evidence, np.mean([one[1] for one in alone], axis=0), atol=1e-4)
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, ensemble(torch.from_numpy(inputs)).numpy(), atol=1e-4)
+
+
 def test_no_probability_is_too_small():
     members = [member(seed) for seed in range(2)]
     with torch.no_grad():

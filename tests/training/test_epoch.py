@@ -108,6 +108,14 @@ def test_the_best_is_the_most_right_then_the_surest():
     assert state.counters.epochs_without_gain == 1
 
 
+def test_by_loss_the_surest_is_the_best():
+    state = state_at(0)
+    for epoch, (loss, accuracy) in enumerate([(0.9, 0.5), (0.8, 0.5), (2.0, 0.6), (0.1, 0.2)], start=1):
+        note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=True)
+
+    assert state.counters.best_epoch == 4
+
+
 def test_an_epoch_without_a_finite_loss_is_never_the_best():
     state = state_at(0)
 

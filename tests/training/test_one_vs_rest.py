@@ -1,10 +1,14 @@
 """Heads for several classes at once: scikit-learn's of each class, finite for absent ones, chosen without looking."""
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from vidi.training.heads import feature_spread
+from vidi.training.heads import Trial, feature_spread, fit_one_head
 from vidi.training.one_vs_rest import KIND, choose_one_vs_rest, fit_one_vs_rest
+
+MULTINOMIAL = Trial(kind="multinomial", strength=30.0, sharpness=1.0, log_loss=0.0, accuracy=0.0)
 
 
 def clouds(count: int = 150, features: int = 8, *, seed: int = 0):
@@ -44,6 +48,22 @@ def test_a_class_that_no_image_shows_is_never_said():
 
     assert np.isfinite(head.weight).all()
     assert (head.logits(values)[:, 1] < -2).all()
+
+
+def test_images_of_one_class_each_are_ranked_as_by_a_head_that_knows_of_one_class_each():
+    random = np.random.default_rng(3)
+    labels = np.arange(240) % 4
+    values = (random.standard_normal((240, 12)) + 1.2 * np.eye(4, 12)[labels]).astype(np.float32)
+    targets = np.eye(4, dtype=bool)[labels]
+    learnt, asked = slice(0, 160), slice(160, 240)
+
+    several = fit_one_vs_rest(values[learnt], targets[learnt], np.ones(160), [30.0])[0].logits(values[asked])
+    single = fit_one_head(values[learnt], labels[learnt], MULTINOMIAL, class_count=4).logits(values[asked])
+
+    assert (several.argmax(axis=1) == single.argmax(axis=1)).mean() > 0.95
+    for c in range(4):
+        areas = [roc_auc_score(targets[asked, c], logits[:, c]) for logits in (several, single)]
+        assert areas[0] == pytest.approx(areas[1], abs=0.03)
 
 
 def test_the_choice_is_made_on_images_held_out():

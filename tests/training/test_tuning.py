@@ -151,7 +151,7 @@ def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
         images=data.images, labels=data.labels, class_count=3, train_rows=data.train_rows[:-12],
         validation_rows=data.validation_rows, classes=data.classes,
     )  # fmt: skip
-    last = HeldOut(images=data.images[data.train_rows[-12:]], labels=data.labels[data.train_rows[-12:]])
+    last = HeldOut(images=data.images[data.train_rows[-12:]], truth=data.labels[data.train_rows[-12:]])
     last.images.setflags(write=False)  # as in the cache
 
     answered = answer_held_out(

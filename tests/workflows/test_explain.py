@@ -172,14 +172,14 @@ def test_pages_replace_pages_and_nothing_else(predictor: Predictor, tmp_path: Pa
         pages_of(predictor, inputs, tmp_path / "why", occlusion=False, layers=False)
     (tmp_path / "why" / "disc.html").write_text("<p>mine</p>")
 
-    with pytest.raises(UsageError, match="no page that vidi wrote"):
+    with pytest.raises(UsageError, match="vidi did not write it"):
         pages_of(predictor, inputs, tmp_path / "why", occlusion=False, layers=False)
 
     assert (tmp_path / "why" / "disc.html").read_text() == "<p>mine</p>"
 
 
 def test_a_folder_in_the_place_of_a_page_is_refused(tmp_path: Path):
-    with pytest.raises(UsageError, match="no page that vidi wrote"):
+    with pytest.raises(UsageError, match="vidi did not write it"):
         require_own(tmp_path)
 
 

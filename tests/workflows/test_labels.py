@@ -9,18 +9,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.draw import draw, encoded
-from tests.model_file.tiny import tiny_metadata, tiny_network
+from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
+from vidi.evaluation.answers import Answers
 from vidi.evaluation.limits import Promise
 from vidi.evaluation.wish import Wish
 from vidi.images.account import Account
+from vidi.metrics.multi_label import logits_of
+from vidi.model_file.metadata import Calibration, probabilities_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
+from vidi.report.explain_page import write_explanation
+from vidi.workflows.compare import CompareRequest, compare
 from vidi.workflows.evaluate import EvaluateRequest, evaluate
-from vidi.workflows.events import SILENCE
+from vidi.workflows.events import SILENCE, Silence
+from vidi.workflows.explain import explain_file
+from vidi.workflows.gain import before_calibration, gain_on_test
 from vidi.workflows.job import look
 from vidi.workflows.predict import predict_inputs
 from vidi.workflows.predictions import write_csv, write_json, write_table
@@ -30,6 +38,7 @@ from vidi.workflows.study import Asked
 from vidi.workflows.train import TrainRequest, train
 
 KINDS = ("disc", "square", "stripes")
+IMAGES = 84  # enough for a slice of a quarter of them
 
 
 def make_data(folder: Path, *, images: int, names: tuple[str, ...] = KINDS, seed: int = 0) -> Path:
@@ -54,11 +63,21 @@ def request(data: Path, **others: object) -> TrainRequest:
     return TrainRequest(data=DataRequest(source=str(data), multi_label=True), **others)
 
 
+class Told(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images under the names of the tiny model's classes."""
     names = tuple(f"class {number}" for number in range(3))
-    return make_data(tmp_path_factory.mktemp("data"), images=60, names=names)
+    return make_data(tmp_path_factory.mktemp("data"), images=IMAGES, names=names)
 
 
 @pytest.fixture
@@ -74,17 +93,27 @@ def test_calibration_gives_every_class_a_threshold(model: ModelFile, data: Path,
     done = calibrate(asked(model, data, tmp_path))
 
     metadata = done.model.metadata
-    assert done.image_count == 60
+    assert done.image_count == IMAGES
     assert metadata.multi_label
-    assert metadata.verdict is None
+    assert metadata.verdict.ranking == "all-classes"
     assert metadata.operating_points is not None
     assert [point.name for point in metadata.operating_points.points] == list(metadata.classes)
     assert done.model.weights_digest() == model.weights_digest()
 
 
-def test_promises_of_one_class_each_are_refused_of_several(model: ModelFile, data: Path, tmp_path: Path):
-    with pytest.raises(UsageError, match="--max-error"):
-        calibrate(asked(model, data, tmp_path, promise=Promise(max_error=0.1)))
+def test_promises_are_about_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
+    wide = calibrate(asked(model, data, tmp_path, promise=Promise(max_error=0.4, coverage=0.8)))
+
+    limits = wide.model.metadata.verdict
+    assert (limits.max_error, limits.coverage) == (0.4, 0.8)
+    assert "all that an image shows is among them 80.0% of the time" in wide.sentences[2]
+
+
+def test_what_needs_one_class_each_is_refused_of_several(model: ModelFile, data: Path, tmp_path: Path):
+    request = DataRequest(source=str(data), positive="class 0")
+
+    with pytest.raises(UsageError, match="--costs and --positive"):
+        calibrate(CalibrateRequest(model=model.path, data=request, output=tmp_path / "new.onnx"))
 
 
 def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, data: Path, tmp_path: Path):
@@ -95,12 +124,16 @@ def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, 
     document = json.loads((tmp_path / "out" / "metrics.json").read_text())
     test = document["test"]
     assert document["task"] == "multi-label"
-    assert (test["images"], test["confusion"], document["verdicts"]) == (60, None, None)
+    assert (test["images"], test["confusion"]) == (IMAGES, None)
+    assert document["verdicts"]["test"]["coverage"]["value"] >= 0.9  # on the very images that it was calibrated on
+    assert document["robustness"]["clean"]["value"] == round(done.figures["test"].accuracy.value, 6)
+    assert {one["by"] for one in document["slices"]} == {"brightness, of 255"}
     assert test["hamming_loss"]["value"] == round(done.figures["test"].hamming_loss.value, 6)
     assert document["operating_points"]["test"]["measure"] == "f1"
     page = (tmp_path / "out" / "report.html").read_text()
     assert "All classes right (exact match)" in page
     assert "Hamming loss" in page
+    assert "Does it hold where images are worse?" in page
     assert "confusion" not in page.lower().replace("no confusion", "")
 
 
@@ -118,12 +151,61 @@ def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path
     for answer, row, line in zip(
         answers, json.loads(document.getvalue())["predictions"], table.getvalue().splitlines(), strict=True
     ):
-        assert row["decision"] == row["candidates"] == list(answer.prediction.decision)
+        assert row["decision"] == list(answer.prediction.decision)
+        assert set(row["decision"]) <= set(row["candidates"])
+        assert row["verdict"] in ("sure", "unsure")
         assert line.endswith(f"→ {', '.join(answer.prediction.decision) or 'none'}")
     cells = list(csv.DictReader(io.StringIO(rows.getvalue())))
     assert [cell["decision"].split("|") if cell["decision"] else [] for cell in cells] == [
         list(answer.prediction.decision) for answer in answers
     ]
+
+
+def test_two_models_are_compared_class_by_class_and_on_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
+    first = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.9))).model
+    request = replace(asked(model, data, tmp_path, wish=Wish.of(precision=0.5)), output=tmp_path / "other.onnx")
+    second = calibrate(request).model
+
+    both = CompareRequest(
+        first=first.path, second=second.path, data=DataRequest(source=str(data)), output=tmp_path / "out"
+    )
+    found = compare(both)
+
+    asked_of = DataRequest(source=str(data))
+    shown = evaluate(EvaluateRequest(model=second.path, data=asked_of, output=tmp_path / "e", robustness=False))
+    assert found.comparison.overall.counts.second_accuracy == shown.figures["test"].accuracy.value
+    assert list(found.comparison.per_class) == list(model.metadata.classes)
+    assert all(one.counts.image_count == IMAGES for one in found.comparison.per_class.values())
+    rows = list(csv.DictReader((tmp_path / "out" / "disagreements.csv").read_text().splitlines()))
+    assert any("|" in row["a"] for row in rows)
+    assert "all classes right (exact match)" in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_a_model_of_several_classes_is_not_compared_with_one_of_one(model: ModelFile, data: Path, tmp_path: Path):
+    single = tiny_model(tmp_path / "single" / "model.onnx")
+
+    with pytest.raises(UsageError, match="says one: what is right for the one is not for the other"):
+        compare(CompareRequest(first=single.path, second=model.path, data=DataRequest(source=str(data))))
+
+
+def test_every_class_that_an_image_is_called_is_explained(model: ModelFile, data: Path, tmp_path: Path):
+    made = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.95)))
+    predictor = Predictor.load(made.model.path)
+    several = max(predictor.predict_files([str(path) for path in sorted(data.parent.glob("*.png"))]), key=_count_said)
+
+    explained = explain_file(predictor, several.path)
+
+    said = several.prediction.decision
+    assert list(explained.evidence)[: len(said)] == list(said)
+    logits = explained.regions.mean(axis=(1, 2)) * np.array(predictor.metadata.calibration.scale)
+    odds = logits_of(explained.prediction.probabilities) - np.array(predictor.metadata.calibration.shift)
+    np.testing.assert_allclose(logits, odds, atol=1e-3)  # a map's mean is its own class's logit
+    write_explanation(tmp_path / "page.html", explained, predictor.model)
+    assert f"It says {', '.join(said)}." in (tmp_path / "page.html").read_text()
+
+
+def _count_said(answer: Answer) -> int:
+    return len(answer.prediction.decision)
 
 
 def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile, data: Path, tmp_path: Path):
@@ -138,10 +220,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        ({"ensemble": 3}, "--ensemble"),
-        ({"weights": "runs/other"}, "--from"),
         ({"asked": Asked(learning_curve=True)}, "--learning-curve"),
-        ({"promise": Promise(coverage=0.9)}, "--coverage"),
         ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
         ({"wish": Wish.of(costs={"a": {"a": 0.0}})}, "--costs"),
@@ -157,14 +236,21 @@ def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Pa
     "how",
     [
         {"changes": {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}, "network": "compact"},
-        {"changes": {"image_size": (32, 32), "features": "onnxruntime"}, "pretrained": "lite0"},
+        {"changes": {"epochs": 2, "options.width": 0.25}, "network": "compact", "ensemble": 2, "ensemble_by": "folds"},
+        {"changes": {"image_size": (32, 32), "features": "onnxruntime", "epochs": 1}, "pretrained": "lite0"},
     ],
 )
 def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, how):
-    data = make_data(tmp_path / "data", images=60)
+    data = make_data(tmp_path / "data", images=72)
 
-    run = train(request(data, output=tmp_path / "run", **how))
+    told = Told()
+    run = train(request(data, output=tmp_path / "run", **how), events=told)
 
+    assert any(sentence.startswith("fine-tune: log loss") for sentence in told.sentences) == ("pretrained" in how)
+    assert any(sentence.startswith("ensemble: ") for sentence in told.sentences) == ("ensemble" in how)
+    assert (run.folder / "label_errors.csv").exists() == ("ensemble" not in how)
+    limits = read_model(run.folder).metadata.verdict
+    assert (limits.novelty is not None) == ("ensemble" not in how)  # by folds, each member sees other embeddings
     assert run.test is not None
     assert run.test.hamming_loss.value < 0.5
     metadata = read_model(run.folder).metadata
@@ -180,3 +266,18 @@ def test_a_run_remembers_its_wish_and_that_images_show_several_classes(tmp_path:
     wish = Wish.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
     for given in (request(tmp_path / "x.csv", wish=Wish.of(precision=0.9)), request(tmp_path / "x.csv", wish=wish)):
         assert TrainRequest.from_dict(json.loads(json.dumps(given.as_dict(), default=str))) == given
+
+
+def test_an_ensemble_is_compared_with_a_single_network_before_calibration():
+    bare = np.array([[0.6, 0.3], [0.45, 0.8]], np.float32)
+    step = Calibration(method="sigmoid", scale=(2.0, 0.5), shift=(-1.0, 0.3))
+    calibrated = probabilities_of(step.apply(logits_of(bare)), multi_label=True).astype(np.float32)
+    answers = Answers.of(("a", "b"), ("1", "2"), truths=("a", "b"), probabilities=calibrated)
+    answers = replace(answers, targets=np.eye(2, dtype=bool), called=calibrated >= 0.5)
+    single = replace(answers, probabilities=np.array([[0.6, 0.7], [0.45, 0.8]], np.float32))
+
+    undone = before_calibration(answers, step)
+
+    np.testing.assert_allclose(undone.probabilities, bare, atol=1e-5)
+    gain = gain_on_test(undone, single)
+    assert (gain.first_accuracy, gain.second_accuracy) == (0.5, 1.0)

@@ -147,9 +147,10 @@ def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neithe
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(ladder, "LEAST_SECONDS", 0)
     monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: 10.0)
     told, asked = Told(), request(data, tmp_path / "run")
-    asked = replace(asked, minutes=0.5, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
+    asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
 
     run = train(asked, events=told)
 

@@ -23,7 +23,7 @@ from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.predict import check_sort_folder, copy_by_class, exit_code, folder_name, predict_inputs
+from vidi.workflows.predict import check_folder_apart, copy_by_class, exit_code, folder_name, predict_inputs
 from vidi.workflows.predictions import write_csv, write_json, write_json_lines, write_table
 
 
@@ -392,9 +392,9 @@ def test_b50_a_full_disk_leaves_no_half_copy(predictor: Predictor, tmp_path: Pat
 
 def test_copies_do_not_go_into_what_is_read_from(folder: Path):
     with pytest.raises(UsageError, match="which is read from"):
-        check_sort_folder(folder / "sorted", [str(folder)])
+        check_folder_apart(folder / "sorted", [str(folder)], flag="--sort-into")
 
-    check_sort_folder(folder.parent / "sorted", [str(folder)])
+    check_folder_apart(folder.parent / "sorted", [str(folder)], flag="--sort-into")
 
 
 @pytest.mark.parametrize("label", ["..", ".", "a/b", "a\\b", "C:", "NUL\0", "line\n", "-x", "\udcff", "猫"])

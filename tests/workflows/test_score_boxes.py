@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.detection.red import red_model, with_square
 
-from vidi.errors import DataError
+from vidi.errors import DataError, UsageError
 from vidi.images.encode import encode_png
 from vidi.workflows.evaluate import EvaluateRequest
 from vidi.workflows.request import DataRequest
@@ -35,7 +35,8 @@ def test_boxes_that_lie_on_the_squares_are_hits(tmp_path):
     red_model(tmp_path / "model.onnx")
     data = DataRequest(source=str(coco_folder(tmp_path / "data")))
 
-    scored = score_boxes(EvaluateRequest(model=tmp_path / "model.onnx", data=data), share=(0.5, 0.5))
+    request = EvaluateRequest(model=tmp_path / "model.onnx", data=data, output=tmp_path / "scored")
+    scored = score_boxes(request, share=(0.5, 0.5))
 
     (red,) = scored.classes
     assert (red.name, red.true_boxes, scored.images) == ("red", 3, 4)
@@ -44,7 +45,22 @@ def test_boxes_that_lie_on_the_squares_are_hits(tmp_path):
     assert red.average_precision_50 == pytest.approx(1, abs=0.3)
     assert red.average_precision < red.average_precision_50
     assert scored.lines()[1].startswith("red  ")
-    assert scored.as_json()["classes"][0]["true_boxes"] == 3
+    written = json.loads((tmp_path / "scored" / "boxes.json").read_text())
+    assert written == scored.as_json()
+    assert np.mean(written["classes"][0]["precision_at_recall"]["0.5"]) == pytest.approx(red.average_precision_50)
+    assert f"overlap 0.5 {red.average_precision_50:.3f}" in (tmp_path / "scored" / "boxes.svg").read_text()
+    assert scored.lines()[-1] == f"curves: {tmp_path}/scored/boxes.svg"
+
+
+def test_an_output_that_holds_something_else_is_refused_before_any_search(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    request = EvaluateRequest(
+        model=tmp_path / "model.onnx", data=DataRequest(source=str(tmp_path)), output=tmp_path / "mine"
+    )
+
+    with pytest.raises(UsageError, match="mine exists already"):
+        score_boxes(request)
 
 
 def test_data_without_a_box_of_a_known_class_is_refused(tmp_path):

@@ -14,7 +14,13 @@ def compare(
     context: typer.Context,
     first: Annotated[Path, typer.Argument(metavar="A", help="A model file or run folder: the one that is there.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="The other one, which may be better.")],
-    data: options.Data,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Labelled images; left out where A and B are folders that `vidi evaluate` wrote of the same images.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where to write; comparisons/NAME when left out."),
@@ -44,19 +50,27 @@ def compare(
     from vidi.report.compare_words import comparison_lines
     from vidi.workflows.compare import PAGE, CompareRequest, read_comparison
     from vidi.workflows.compare import compare as score
+    from vidi.workflows.compare_stored import StoredRequest, compare_stored
 
-    request = CompareRequest(
-        first=first,
-        second=second,
-        data=options.data_request(context.params),
-        renames=parse_renames(renames or []),
-        workers=workers,
-        images=not no_images,
-        output=output,
-        overwrite=overwrite,
-    )
     events = Terminal()
-    compared = score(request, events=events)
+    if data is None:
+        _refuse_without_data(context)
+        compared = compare_stored(
+            StoredRequest(first=first, second=second, images=not no_images, output=output, overwrite=overwrite),
+            events=events,
+        )
+    else:
+        request = CompareRequest(
+            first=first,
+            second=second,
+            data=options.data_request(context.params),
+            renames=parse_renames(renames or []),
+            workers=workers,
+            images=not no_images,
+            output=output,
+            overwrite=overwrite,
+        )
+        compared = score(request, events=events)
     if as_json:
         typer.echo((compared.folder / "compare.json").read_text("utf-8"))
     else:
@@ -69,3 +83,18 @@ def compare(
         compared.require_better()
     if compared.account.refused:
         raise typer.Exit(SOME_BAD)
+
+
+def _refuse_without_data(context: typer.Context) -> None:
+    """Options that say how images are read mean nothing where none is."""
+    from vidi.errors import UsageError
+
+    allowed = ("first", "second", "output", "overwrite", "gate", "no_images", "as_json")
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is not None and source.name == "COMMANDLINE":
+            flag = {"renames": "map"}.get(name, name.replace("_", "-"))
+            raise UsageError(
+                f"--{flag} is about DATA, and none was named",
+                "Leave it out: two evaluations are compared as they are; or name the data: vidi compare A B DATA",
+            )

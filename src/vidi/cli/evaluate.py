@@ -44,6 +44,7 @@ def evaluate(
         bool, typer.Option("--boxes", help="Score only where things are: the data's boxes against `vidi locate`'s.")
     ] = False,
     fills: options.Fills = "1x1",
+    smallest: options.Smallest = None,
     no_images: options.NoPictures = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -67,7 +68,7 @@ def evaluate(
     )
     events = Terminal()
     if boxes:
-        _score_boxes(request, fills, events, as_json=as_json)
+        _score_boxes(request, fills, smallest, events, as_json=as_json)
         return
     evaluated = score(request, events=events)
     if as_json:
@@ -80,11 +81,13 @@ def evaluate(
         raise typer.Exit(SOME_BAD)
 
 
-def _score_boxes(request: "EvaluateRequest", fills: str, events: "Terminal", *, as_json: bool) -> None:
+def _score_boxes(
+    request: "EvaluateRequest", fills: str, smallest: float | None, events: "Terminal", *, as_json: bool
+) -> None:
     from vidi.workflows.locate import parse_share
     from vidi.workflows.score_boxes import score_boxes
 
-    scored = score_boxes(request, share=parse_share(fills), events=events)
+    scored = score_boxes(request, share=parse_share(fills), smallest=smallest, events=events)
     typer.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
     events.say(scored.account.sentence())
     if scored.account.refused:

@@ -1,6 +1,5 @@
 """`vidi locate`: where on these images is it?"""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.workflows.locate import LocatedImage
 
+INTERRUPTED = 130
+
 
 def locate(
     model: options.Model,
@@ -22,7 +23,10 @@ def locate(
         list[str], typer.Argument(metavar="PATHS…", help="Files, folders, patterns, archives; - is standard input.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Write each image with its boxes drawn there.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Draw each image with its boxes there, and write a page about all."
+        ),
     ] = None,
     coco: Annotated[Path | None, typer.Option("--coco", metavar="FILE", help="Write the boxes as a COCO file.")] = None,
     as_json: options.AsJson = False,
@@ -52,60 +56,42 @@ def locate(
 ) -> None:
     """Find boxes around what a model recognises; it has learnt from labels of whole images alone."""
     from vidi.cli.terminal import Terminal
-    from vidi.data.inputs import find_paths
-    from vidi.errors import UsageError
-    from vidi.files import escape_path, write_whole
-    from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.locate import LocateRequest, finder, locate_inputs, parse_share
-    from vidi.workflows.located import coco_document, write_json, write_lines
+    from vidi.workflows.locate import LocateRequest, parse_share
+    from vidi.workflows.located_folder import Wanted, search_images
     from vidi.workflows.predict import exit_code
+    from vidi.workflows.predictions import unfinished_warning
 
-    if output is not None and no_images:
-        raise UsageError("--output writes images, and --no-images says not to", "Leave one of the two out.")
-    events, account = Terminal(), Account()
-    predictor = Predictor.load(model)
+    events = Terminal()
     request = LocateRequest(
         classes=None if classes is None else tuple(classes), by=by, least=least, smallest=smallest, largest=largest,
         overlap=overlap, soft=soft, most=most, share=parse_share(fills),
     )  # fmt: skip
-    find = finder(predictor, request)
-    inputs = find_paths(images, follow_links=follow_links)
-    kept: list[LocatedImage] = []
-    total = sum(len(group.paths) for group in inputs)
-    found = locate_inputs(
-        find, inputs, account, options=DecodeOptions(keep_truncated=keep_truncated), keep_images=output is not None
+    predictor = Predictor.load(model)
+    if warning := unfinished_warning(predictor.model):
+        events.say(warning)
+    account = search_images(
+        predictor,
+        request,
+        images,
+        wanted=Wanted(as_json=as_json, output=output, coco=coco, images=not no_images),
+        stream=sys.stdout,
+        follow_links=follow_links,
+        options=DecodeOptions(keep_truncated=keep_truncated),
+        watch=lambda found, total: told(found, total, events),
+        events=events,
     )
-    seen = told(found, total, events, drawn=output, kept=None if coco is None else kept)
-    if as_json:
-        write_json(seen, sys.stdout, model=predictor.model, account=account)
-    else:
-        write_lines(seen, sys.stdout)
-    if coco is not None:
-        write_whole(coco, json.dumps(coco_document(kept, predictor.classes)) + "\n")
-    for written in filter(None, (coco, output)):
-        events.say(f"written: {escape_path(written)}")
+    if account.set_aside:
+        events.say(f"interrupted: {len(account.set_aside):,} images were not reached; what was found is written")
     events.say("boxes come from labels of whole images; `vidi evaluate MODEL DATA --boxes` tells how good they are")
     events.say(account.sentence())
-    raise typer.Exit(exit_code(account))
+    raise typer.Exit(INTERRUPTED if account.set_aside else exit_code(account))
 
 
-def told(
-    found: "Iterator[LocatedImage]",
-    total: int,
-    events: "Terminal",
-    *,
-    drawn: Path | None,
-    kept: "list[LocatedImage] | None",
-) -> "Iterator[LocatedImage]":
-    """The images as they pass: counted on the terminal, and drawn or kept where that is wanted."""
-    from vidi.workflows.located import write_annotated
-
+def told(found: "Iterator[LocatedImage]", total: int, events: "Terminal") -> "Iterator[LocatedImage]":
+    """The images as they pass, counted where the lines about them do not show on the terminal anyway."""
     for number, one in enumerate(found, start=1):
-        events.count("searching images", number, total)
-        if drawn is not None:
-            write_annotated(one, drawn)
-        if kept is not None:
-            kept.append(one.without_pixels())
+        if not sys.stdout.isatty():
+            events.count("searching images", number, total)
         yield one

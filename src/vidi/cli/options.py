@@ -88,6 +88,9 @@ NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in any
 Fills = Annotated[
     str, typer.Option("--fills", metavar="HxW", help="How much of a training image its thing fills, say 0.9x0.8.")
 ]
+Smallest = Annotated[
+    float | None, typer.Option("--smallest", min=4, metavar="PIXELS", help="Shorter side of the smallest window.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")]
 
 

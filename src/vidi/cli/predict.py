@@ -43,14 +43,14 @@ def predict(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.predict import check_sort_folder, exit_code, predict_inputs
+    from vidi.workflows.predict import check_folder_apart, exit_code, predict_inputs
     from vidi.workflows.predictions import WRITERS, Shown, unfinished_warning
 
     chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
     if sort_into is not None:
-        check_sort_folder(sort_into, images)
+        check_folder_apart(sort_into, images, flag="--sort-into")
     events = Terminal()
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN = {True: 0.1, False: 10.0}  # terminal: as often as the eye follows; log: seldom
 QUIET_SECONDS = 2.0  # nothing is shown for what is done sooner
+SLOW = 3.0  # a second: of fewer it is said how long each takes
 
 
 class Terminal:
@@ -60,7 +61,8 @@ class Terminal:
         elif seconds >= QUIET_SECONDS and self._is_due(now):
             rate = done / seconds
             left = duration((total - done) / rate) if total else "?"
-            self._show(f"{what}  {done:,} of {total:,}  {rate:,.0f} a second  {left} left")
+            pace = f"{rate:,.0f} a second" if rate >= SLOW else f"{1 / rate:.1f} s each"
+            self._show(f"{what}  {done:,} of {total:,}  {pace}  {left} left")
 
     def training(self, progress: "Progress") -> None:
         """Loss, accuracy, rate, time left, and what limits it."""

@@ -62,6 +62,7 @@ def tune(
     follow_links: options.FollowLinks = False,
     allow_outside: options.AllowOutside = False,
     merge_names: options.MergeNames = False,
+    multi_label: options.MultiLabel = False,
     keep_truncated: options.KeepTruncated = False,
     data_dir: options.DataDir = None,
     workers: options.Workers = None,

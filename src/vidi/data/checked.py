@@ -90,11 +90,12 @@ class Shortcuts:
     classes: tuple[str, ...]
     families: tuple[Shortcut, ...]
     are_tiny: bool = False  # so small that their edge is part of what they show
+    multi_label: bool = False  # images may show several classes: each is told from the images without it
 
     @property
     def chance(self) -> float:
-        """What an answer by lot reaches, each class counting the same."""
-        return 1 / len(self.classes)
+        """What an answer by lot reaches, each class counting the same; yes and no, where each is told by itself."""
+        return 0.5 if self.multi_label else 1 / len(self.classes)
 
     @property
     def middle(self) -> Shortcut:
@@ -107,6 +108,7 @@ class Shortcuts:
             "images": self.image_count,
             "groups": self.group_count,
             "classes": len(self.classes),
+            "multi_label": self.multi_label,
             "chance": round(self.chance, 6),
             "families": [
                 {

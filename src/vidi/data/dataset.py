@@ -91,16 +91,24 @@ class Dataset:
         Raises:
             DataError: an image of a single-label set shows several classes at once.
         """
-        if not self.multi_label:
-            return self.labels()
-        sizes = Counter(label for image in self.images for label in image.labels)
-        return [min(image.labels, key=lambda c: (sizes[c], c), default=len(self.classes)) for image in self.images]
+        return rarest_shown(self.targets()).tolist() if self.multi_label else self.labels()
 
     def class_sizes(self, counted: Sequence[bool]) -> dict[str, int]:
         """Class → how many of the images are counted, an answer for each in order; one of two classes counts twice."""
         shown = zip(self.images, counted, strict=True)
         sizes = Counter(label for image, counts in shown if counts for label in image.labels)
         return {name: sizes[index] for index, name in enumerate(self.classes)}
+
+
+def rarest_shown(targets: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(images,) the rarest of the classes that each image shows; the number of classes where it shows none.
+
+    >>> rarest_shown(np.array([[True, True], [True, False], [False, False]])).tolist()
+    [1, 0, 2]
+    """
+    sizes = targets.sum(axis=0)
+    rarest = np.where(targets, sizes, len(targets) + 1).argmin(axis=1)
+    return np.asarray(np.where(targets.any(axis=1), rarest, targets.shape[1]), np.int64)
 
 
 def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:

@@ -38,7 +38,8 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: S
         probability = float(given["probabilities"][0, label_index])
         if probability < search.least:
             continue
-        contrast = stand_out(given["evidence"][0], label_index)
+        multi_label = predictor.metadata.multi_label
+        contrast = stand_out(given["evidence"][0], label_index, multi_label=multi_label)
         boxes, peaks = boxes_of_map(contrast)
         for box, peak in zip(_in_image(boxes, contrast.shape, size, predictor.metadata.framing), peaks, strict=True):
             score = probability * float(peak)
@@ -49,16 +50,22 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: S
     return sorted(found, key=lambda one: -one.score)[: search.most]
 
 
-def stand_out(evidence: NDArray[np.float32], label_index: int) -> NDArray[np.float64]:
+def stand_out(evidence: NDArray[np.float32], label_index: int, *, multi_label: bool = False) -> NDArray[np.float64]:
     """How much more each region speaks for one class than for the others on average.
+
+    Where a class is told by itself: how much more than the region that speaks for it least, and than nothing.
 
     Args:
         evidence: (classes, rows, columns).
         label_index: the class.
+        multi_label: an image may show several classes, each told by itself.
 
     Returns:
         (rows, columns) float64.
     """
+    if multi_label:
+        own = evidence[label_index].astype(np.float64)
+        return np.asarray(own - min(0.0, float(own.min())), np.float64)
     others = np.delete(evidence, label_index, axis=0).mean(axis=0, dtype=np.float64)
     return np.asarray(evidence[label_index] - others, np.float64)
 

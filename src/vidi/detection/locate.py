@@ -1,15 +1,15 @@
 """Boxes around what a classifier recognises: windows over many sizes, then the best of those about one thing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from vidi.boxes import OVERLAP, clip_boxes, overlaps, suppress, suppress_softly
+from vidi.boxes import OVERLAP, clip_boxes, covered, overlaps, suppress, suppress_softly
 from vidi.detection.pyramid import STEPS_PER_OCTAVE, Level, choose_levels, draw_level
-from vidi.detection.slide import WindowModel, log_odds
+from vidi.detection.slide import WindowModel, odds_of
 from vidi.images.framing import PAD_GREY, Framing, frame_image
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.prediction.predictor import Predictor
@@ -18,6 +18,7 @@ LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwis
 MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
 MOST_PROPOSED = 2_000  # windows for each class and image, before suppression
 INSIDE = 0.8  # of a box
+PART_PENALTY = 3.0  # in logarithms of odds: so much less sure is a box within a better one
 SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
 
@@ -41,7 +42,7 @@ class Search:
     smallest: float | None = None  # shorter side of the smallest window, pixels; None: chosen by the image's size
     largest: float | None = None
     overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
-    inside: float = INSIDE  # share of a box within a better one from which on it is a part of the same thing
+    inside: float = INSIDE  # share of a box within a better one from which on it may be a part of the same thing
     soft: bool = False  # lower the scores of boxes that overlap, in place of dropping them
     most: int = 100  # boxes for each class
     steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
@@ -72,14 +73,13 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
     for label_index, windows in zip(search.classes, proposals, strict=True):
         chosen = _without_copies(windows, search)
         if search.look_again and len(chosen.odds):
-            chosen = _look_again(image, chosen, label_index, predictor)
+            chosen = _look_again(image, chosen, label_index, predictor, least=search.least)
         boxes = clip_boxes(_inner(chosen.boxes, search.share), (image.shape[0], image.shape[1]))
-        scores = expit(chosen.odds)
         if search.soft:
-            rows, scores = suppress_softly(boxes, scores, most=search.most)
+            rows, scores = suppress_softly(boxes, expit(chosen.odds), most=search.most)
         else:
-            rows = suppress(boxes, chosen.odds, overlap=search.overlap, inside=search.inside, most=search.most)
-            scores = scores[rows]
+            rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
+            scores = expit(doubt_parts(boxes[rows], chosen.odds[rows], inside=search.inside))
         limit = None if predictor.metadata.verdict is None else predictor.metadata.verdict.novelty
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
             strange = float(chosen.novelty[row])
@@ -107,7 +107,8 @@ def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, sear
     least = logit(search.least) - MARGIN
     found: list[list[Windows]] = [[] for _ in search.classes]
     for level in levels:
-        answers = model.answer(draw_level(image, level, framing, stride=model.stride))
+        drawn = draw_level(image, level, framing, stride=model.stride)
+        answers = model.answer(drawn, novelty=not search.look_again)  # the second look tells it
         for place, label_index in enumerate(search.classes):
             odds = answers.odds[..., label_index]
             rows, columns = np.nonzero(odds > least)
@@ -147,13 +148,36 @@ def _without_copies(windows: Windows, search: Search) -> Windows:
     return Windows(boxes, windows.odds[rows], windows.novelty[rows])
 
 
-def _look_again(image: NDArray[np.uint8], windows: Windows, label_index: int, predictor: Predictor) -> Windows:
-    """The same windows as the model file itself sees them; of the two looks the less certain one counts."""
+def _look_again(
+    image: NDArray[np.uint8], windows: Windows, label_index: int, predictor: Predictor, *, least: float
+) -> Windows:
+    """The windows of which the model file itself is as sure as it must be; the mean of the two looks counts.
+
+    Which looks are sure enough is asked of each by itself; which window is the better one is told best by both.
+    """
     framed = np.stack([cut_out(image, box, predictor.metadata.framing) for box in windows.boxes])
     given = predictor.run(framed, [name for name in ("probabilities", "novelty") if name in predictor.model.outputs])
-    odds = log_odds(np.log(np.maximum(given["probabilities"], SMALLEST_PROBABILITY)))[:, label_index]
+    odds = odds_of(given["probabilities"], multi_label=predictor.metadata.multi_label)[:, label_index]
     novelty = np.asarray(given.get("novelty", windows.novelty), np.float64)
-    return replace(windows, odds=np.minimum(odds, windows.odds), novelty=novelty)
+    sure = np.minimum(odds, windows.odds) >= logit(least)
+    return Windows(windows.boxes[sure], (odds[sure] + windows.odds[sure]) / 2, novelty[sure])
+
+
+def doubt_parts(
+    boxes: NDArray[np.float64], odds: NDArray[np.float64], *, inside: float = INSIDE
+) -> NDArray[np.float64]:
+    """The odds, lower by `PART_PENALTY` for what lies within a better box: it may be a part of the same thing.
+
+    Args:
+        boxes: (boxes, 4).
+        odds: (boxes,) logarithms.
+        inside: share of a box within a better one from which on it is doubted.
+
+    >>> doubt_parts(np.array([[0.0, 0, 10, 10], [1, 1, 4, 4], [8, 8, 14, 14]]), np.array([4.0, 2.0, 1.0])).tolist()
+    [4.0, -1.0, 1.0]
+    """
+    is_part = ((covered(boxes, boxes) >= inside) & (odds[:, None] > odds[None])).any(axis=0)
+    return odds - PART_PENALTY * is_part
 
 
 def cut_out(image: NDArray[np.uint8], box: NDArray[np.floating], framing: Framing) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.metrics.multi_label import logits_of
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
 from vidi.model_file.sliding import SlidingGraphs, split_graph
@@ -34,8 +35,13 @@ class WindowModel(Protocol):
 
     stride: int  # pixels from one window to the next
 
-    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
-        """The answers for (height, width, 3) uint8, at the scale at which a window has the network's size."""
+    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
+        """The answers for (height, width, 3) uint8, at the scale at which a window has the network's size.
+
+        Args:
+            level: of `draw_level`.
+            novelty: tell it, where the model can; it takes as long as all the rest of the head.
+        """
         ...
 
 
@@ -59,7 +65,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
     head = open_graph(graphs.head, name=name, threads=threads)
-    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride)
+    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride, multi_label=model.metadata.multi_label)
 
 
 def _grid_of(maps: onnxruntime.InferenceSession, size: tuple[int, int]) -> tuple[int, int] | None:
@@ -84,17 +90,20 @@ class SlidingWindows:
         *,
         grid: tuple[int, int],
         stride: int,
+        multi_label: bool = False,
     ) -> None:
         self.maps, self.head, self.graphs = maps, head, graphs
+        self.multi_label = multi_label  # each class is told by itself
         self.grid = grid  # (rows, columns) of the map of one window
         self.stride = stride
 
-    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
+    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
         """As of `WindowModel`."""
         maps = self.maps.run(list(self.graphs.names), {self.maps.get_inputs()[0].name: level[None]})
         windows = [_windows(one, self.grid, pool=pool) for one, pool in zip(maps, self.graphs.pools, strict=True)]
         rows, columns = windows[0].shape[1:3]
-        names = [name for name in (PREFIX + "calibrated", "novelty") if name in self.graphs.outputs]
+        wanted = (PREFIX + "calibrated", "novelty") if novelty else (PREFIX + "calibrated",)
+        names = [name for name in wanted if name in self.graphs.outputs]
         given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
         for start in range(0, rows * columns, WINDOWS_AT_ONCE):
             places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
@@ -102,8 +111,10 @@ class SlidingWindows:
             for name, values in zip(names, self.head.run(names, fed), strict=True):
                 given[name].append(values)
         logits = np.concatenate(given[PREFIX + "calibrated"]).reshape(rows, columns, -1)
-        novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        return WindowAnswers(odds=log_odds(logits), novelty=novelty)
+        strange = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
+        # By itself, a class's logit is the logarithm of its odds.
+        odds = np.asarray(logits, np.float64) if self.multi_label else log_odds(logits)
+        return WindowAnswers(odds=odds, novelty=strange)
 
 
 class CutOutWindows:
@@ -114,12 +125,13 @@ class CutOutWindows:
         self.size = predictor.metadata.framing.size
         self.stride = stride or max(1, min(self.size) // STEPS_ACROSS)
 
-    def answer(self, level: NDArray[np.uint8]) -> WindowAnswers:
+    def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
         """As of `WindowModel`."""
         step = self.stride
         windows = sliding_window_view(level, self.size, axis=(0, 1))[::step, ::step]
         rows, columns = windows.shape[:2]
-        names = [name for name in ("probabilities", "novelty") if name in self.predictor.model.outputs]
+        wanted = ("probabilities", "novelty") if novelty else ("probabilities",)
+        names = [name for name in wanted if name in self.predictor.model.outputs]
         given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
         for start in range(0, rows * columns, WINDOWS_AT_ONCE):
             places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
@@ -127,8 +139,16 @@ class CutOutWindows:
             for name, values in self.predictor.run(images, names).items():
                 given[name].append(values)
         probabilities = np.concatenate(given["probabilities"]).reshape(rows, columns, -1)
-        novelty = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        return WindowAnswers(odds=log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))), novelty=novelty)
+        strange = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
+        odds = odds_of(probabilities, multi_label=self.predictor.metadata.multi_label)
+        return WindowAnswers(odds=odds, novelty=strange)
+
+
+def odds_of(probabilities: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.float64]:
+    """(…, classes) probabilities to the logarithm of each class's odds: against all others, or by itself."""
+    if multi_label:
+        return logits_of(probabilities)
+    return log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)))
 
 
 def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:

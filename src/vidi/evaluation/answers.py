@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -104,6 +104,13 @@ class Answers:
         chosen: Labels = self.probabilities.argmax(axis=1)
         return chosen
 
+    @property
+    def is_right(self) -> Mask:
+        """(images,) bool: whether the answer is the truth; of several classes, the right one about every class."""
+        if self.targets is None or self.called is None:
+            return np.asarray(self.predicted == self.labels, np.bool_)
+        return np.asarray((self.called == self.targets).all(axis=1), np.bool_)
+
     def novelty_of(self, row: int) -> float | None:
         """How strange the model finds one image; None where it cannot tell."""
         return None if self.novelty is None else float(self.novelty[row])
@@ -132,6 +139,25 @@ class Answers:
             targets=None if self.targets is None else self.targets[rows],
             called=None if self.called is None else self.called[rows],
             traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
+        )
+
+    def about(self, columns: Sequence[int], classes: Sequence[str]) -> "Answers":
+        """The same answers about some classes alone, where images may show several.
+
+        Args:
+            columns: indexes into `classes`.
+            classes: what they are called now.
+        """
+        assert self.targets is not None and self.called is not None  # noqa: S101, PT018  # else a class left out is missing
+        rows = list(columns)
+        targets = self.targets[:, rows]
+        return replace(
+            self,
+            classes=tuple(classes),
+            truths=tuple(join_names(classes, shown) for shown in targets),
+            probabilities=self.probabilities[:, rows],
+            targets=targets,
+            called=self.called[:, rows],
         )
 
     def followed_by(self, more: "Answers") -> "Answers":

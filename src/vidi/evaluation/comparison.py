@@ -114,9 +114,11 @@ class PairedAnswers:
     labels: Labels  # (images,) int; index into `classes`
     first_is_right: Flags  # (images,)
     second_is_right: Flags
-    first_of_truth: Floats  # (images,) the probability of the true class
+    first_of_truth: Floats  # (images,) the probability of the true class; of several, the mean over them (geometric)
     second_of_truth: Floats
     groups: Counts  # (images,) int; images of one group stand or fall together
+    # (images, classes) whether each is right about a class, where images may show several; `labels` then says nothing
+    of_classes: tuple[Flags, Flags] | None = None
 
 
 def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
@@ -131,8 +133,13 @@ def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
     """
     random = np.random.default_rng(seed)
     overall = _counted(answers, np.ones(len(answers.labels), np.bool_), random)
-    present = [index for index in range(len(answers.classes)) if (answers.labels == index).any()]
-    per_class = [_counted(answers, answers.labels == index, random) for index in present]
+    present = list(range(len(answers.classes)))
+    if answers.of_classes is None:
+        present = [index for index in present if (answers.labels == index).any()]
+        per_class = [_counted(answers, answers.labels == index, random) for index in present]
+    else:
+        columns = zip(*(flags.T for flags in answers.of_classes), strict=True)
+        per_class = [_compared(first, second, answers.groups, random) for first, second in columns]
     judged = judge([overall, *per_class])
     names = [answers.classes[index] for index in present]
     balanced, loss = _mean_differences(answers, per_class, random)
@@ -170,9 +177,11 @@ def judge(counts: Sequence[PairedComparison]) -> list[Judged]:
 
 
 def _counted(answers: PairedAnswers, rows: Flags, random: np.random.Generator) -> PairedComparison:
-    counts = compare_paired(
-        answers.first_is_right[rows], answers.second_is_right[rows], groups=answers.groups[rows], random=random
-    )
+    return _compared(answers.first_is_right[rows], answers.second_is_right[rows], answers.groups[rows], random)
+
+
+def _compared(first: Flags, second: Flags, groups: Counts, random: np.random.Generator) -> PairedComparison:
+    counts = compare_paired(first, second, groups=groups, random=random)
     assert counts is not None  # noqa: S101  # there are images
     return counts
 
@@ -192,10 +201,14 @@ def _mean_differences(
     )
 
     def figures(weights: Floats) -> Floats:
+        loss = (weights * (second - first)).sum() / weights.sum()
+        if answers.of_classes is not None:
+            gained = answers.of_classes[1].mean(axis=1) - answers.of_classes[0].mean(axis=1)
+            return np.array([(weights * gained).sum() / weights.sum(), loss])
         images = np.bincount(answers.labels, weights, count)
         gains = np.bincount(answers.labels, weights * gain, count)
         tested = images > 0
-        return np.array([(gains[tested] / images[tested]).mean(), (weights * (second - first)).sum() / weights.sum()])
+        return np.array([(gains[tested] / images[tested]).mean(), loss])
 
     drawn = bootstrap_intervals(figures, answers.groups, random=random) or [None, None]
     closed = (_mean_of_differences(per_class), group_mean_interval(second - first, answers.groups))

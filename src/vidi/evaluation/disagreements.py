@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidi.evaluation.answers import Answers
+from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.evaluation import rounded
 from vidi.files import escape_path, write_whole
+from vidi.metrics.multi_label import probability_of_all
 
 Kind = Literal["only-b-right", "only-a-right", "both-wrong"]
 KINDS: tuple[Kind, ...] = ("only-b-right", "only-a-right", "both-wrong")
+NONE = "none"  # what is said where an image may show several classes and is called none of them
 COLUMNS = ("path", "digest", "label", "right", "a", "a_probability", "b", "b_probability")
 
 
@@ -52,10 +54,10 @@ def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -
         labels: the true class of each, as the data names it.
     """
     found = []
-    a_is_right, b_is_right = first.predicted == first.labels, second.predicted == second.labels
+    a_is_right, b_is_right = first.is_right, second.is_right
     for row, label in enumerate(labels):
-        a, b = int(first.predicted[row]), int(second.predicted[row])
-        if a_is_right[row] == b_is_right[row] and (a_is_right[row] or first.classes[a] == second.classes[b]):
+        (a, a_probability), (b, b_probability) = _said(first, row), _said(second, row)
+        if a_is_right[row] == b_is_right[row] and (a_is_right[row] or a == b):
             continue
         kind: Kind = "only-b-right" if b_is_right[row] else "only-a-right" if a_is_right[row] else "both-wrong"
         found.append(
@@ -64,13 +66,23 @@ def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -
                 path=first.paths[row],
                 digest=first.digests[row],
                 label=label,
-                first=first.classes[a],
-                first_probability=float(first.probabilities[row, a]),
-                second=second.classes[b],
-                second_probability=float(second.probabilities[row, b]),
+                first=a,
+                first_probability=a_probability,
+                second=b,
+                second_probability=b_probability,
             )
         )
     return sorted(found, key=lambda one: (KINDS.index(one.kind), -_loudness(one), one.path))
+
+
+def _said(answers: Answers, row: int) -> tuple[str, float]:
+    """What a model says of an image and how likely it is right; several classes joined, or `none`."""
+    if answers.called is None:
+        said = int(answers.predicted[row])
+        return answers.classes[said], float(answers.probabilities[row, said])
+    called = answers.called[row]
+    probability = float(probability_of_all(answers.probabilities[row : row + 1], called[None])[0])
+    return join_names(answers.classes, called) or NONE, probability
 
 
 def _loudness(one: Disagreement) -> float:

@@ -13,7 +13,7 @@ from vidi.metrics.intervals import LEVEL
 from vidi.metrics.multi_label import FittedSigmoid
 from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
-from vidi.model_file.limits import Basis, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
@@ -62,7 +62,7 @@ def find_limits(
         novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
     is_right = probabilities.argmax(axis=1) == labels
-    unknown, share = (None, None) if novelty is None else _limit_of_novelty(novelty, _unknown_shares(labels, basis))
+    unknown, share = limit_of_novelty(novelty, np.unique(labels, return_counts=True)[1], basis)
     sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
     return VerdictLimits(
         basis=basis,
@@ -81,15 +81,18 @@ def find_limits(
     )
 
 
-def _unknown_shares(labels: Labels, basis: Basis) -> tuple[float, ...]:
-    """What share of known images may be called unknown; the larger one alone where novelty is too high by itself."""
-    usual = np.median(np.unique(labels, return_counts=True)[1]) if len(labels) else 0
-    return UNKNOWN_SHARES[1:] if basis == "out-of-fold" and usual < FEW_OF_A_CLASS else UNKNOWN_SHARES
+def limit_of_novelty(novelty: Floats | None, sizes: Counts, basis: Basis) -> tuple[float | None, float | None]:
+    """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth.
 
-
-def _limit_of_novelty(novelty: Floats, shares: tuple[float, ...]) -> tuple[float | None, float | None]:
-    """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth."""
-    for share in shares:
+    Args:
+        novelty: (images,) of images that were not learnt from; None where the model cannot tell.
+        sizes: (classes,) how many images each class has, of those that have any.
+        basis: where the answers come from. By folds, few images of a class make novelty too high by itself.
+    """
+    if novelty is None:
+        return None, None
+    is_high = basis == "out-of-fold" and (not len(sizes) or np.median(sizes) < FEW_OF_A_CLASS)
+    for share in UNKNOWN_SHARES[1:] if is_high else UNKNOWN_SHARES:
         limit = novelty_limit(novelty, share=share)
         if limit is not None:
             return limit, share
@@ -148,17 +151,18 @@ def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
 
 
 def _describe_sure(limits: VerdictLimits) -> str:
+    about = " about any class" if limits.ranking == ALL_CLASSES else ""
     if limits.sure is not None and limits.error_bound is not None:
         return (
             f"sure answers ({limits.sure_images / limits.image_count:.0%} of {limits.image_count:,} images): at most "
-            f"{limits.max_error:.1%} wrong, with {limits.level:.0%} certainty; {limits.sure_errors:,} of "
+            f"{limits.max_error:.1%} wrong{about}, with {limits.level:.0%} certainty; {limits.sure_errors:,} of "
             f"{limits.sure_images:,} were"
         )
     needed = images_for_error(limits.max_error, level=limits.level)
     if limits.image_count < needed:
         return (
-            f"no answer is called sure: to promise at most {limits.max_error:.1%} wrong takes {needed:,} images "
-            f"without an error, and there are {limits.image_count:,}"
+            f"no answer is called sure: to promise at most {limits.max_error:.1%} wrong{about} takes {needed:,} "
+            f"images without an error, and there are {limits.image_count:,}"
         )
     return (
         f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers could be wrong "
@@ -167,12 +171,13 @@ def _describe_sure(limits: VerdictLimits) -> str:
 
 
 def _describe_candidates(limits: VerdictLimits) -> str:
+    truth = "all that an image shows" if limits.ranking == ALL_CLASSES else "the truth"
     if limits.candidate is None:
         return (
-            f"no candidates beside the answer: to promise the truth among them {limits.coverage:.1%} of the time takes "
+            f"no candidates beside the answer: to promise {truth} among them {limits.coverage:.1%} of the time takes "
             f"{images_for_coverage(limits.coverage):,} images, and there are {limits.image_count:,}"
         )
     return (
-        f"candidates (classes of at least {limits.candidate:.1%}): the truth is among them {limits.coverage:.1%} of "
+        f"candidates (classes of at least {limits.candidate:.1%}): {truth} is among them {limits.coverage:.1%} of "
         "the time or more"
     )

@@ -9,7 +9,7 @@ from vidi.evaluation.wish import Wish
 from vidi.files import escape_path
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.intervals import LEVEL
-from vidi.metrics.multi_label import LEAST_FOR_F1, threshold_for_f1
+from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1, thresholds_for_f1
 from vidi.metrics.operating import (
     Mask,
     Threshold,
@@ -64,6 +64,7 @@ def find_points(
             mean_cost=float(spent.mean()),
         )
     named = [positive] if positive is not None else list(classes)
+    best = thresholds_for_f1(probabilities, shown).tolist() if wish.measure == "f1" else []
     return OperatingPoints(
         measure=wish.measure,
         share=wish.share,
@@ -76,8 +77,9 @@ def find_points(
                 name,
                 [each[:, index] for each in (probabilities, shipped) if each is not None],
                 shown[:, index],
-                wish,
-                groups,
+                [Threshold(best[index], None, False)] if best else [],
+                wish=wish,
+                groups=groups,
             )
             for name in named
             for index in [list(classes).index(name)]
@@ -85,9 +87,19 @@ def find_points(
     )
 
 
-def _point(name: str, scores: Sequence[Floats], is_class: Mask, wish: Wish, groups: Counts | None) -> ClassPoint:
+def _point(
+    name: str,
+    scores: Sequence[Floats],
+    is_class: Mask,
+    known: Sequence[Threshold],
+    *,
+    wish: Wish,
+    groups: Counts | None,
+) -> ClassPoint:
+    """One class's threshold: one that is known, else by each kind of answers, of which the more careful one counts."""
     found = reduce(
-        partial(_more_careful, measure=wish.measure), [_threshold(each, is_class, wish, groups) for each in scores]
+        partial(_more_careful, measure=wish.measure),
+        known or [_threshold(each, is_class, wish, groups) for each in scores],
     )
     called = scores[0] >= (np.inf if found.value is None else found.value)
     return ClassPoint(
@@ -104,8 +116,8 @@ def _point(name: str, scores: Sequence[Floats], is_class: Mask, wish: Wish, grou
 
 def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> Threshold:
     """Of two thresholds that keep a wish by two kinds of answers the one that keeps it by both."""
-    if measure == "f1" or first.value is None or second.value is None:
-        return second if second.value is None and measure != "f1" else first
+    if first.value is None or second.value is None:
+        return second if second.value is None else first
     bounds = [one.bound for one in (first, second) if one.bound is not None]
     alarms, recall = measure == "false-alarms", measure == "recall"
     return Threshold(
@@ -116,8 +128,6 @@ def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> T
 
 
 def _threshold(scores: Floats, is_class: Mask, wish: Wish, groups: Counts | None) -> Threshold:
-    if wish.measure == "f1":
-        return Threshold(threshold_for_f1(scores, is_class), None, False)
     assert wish.share is not None  # noqa: S101  # a wish for costs has no threshold
     if wish.measure == "recall":
         return threshold_for_recall(scores, is_class, recall=wish.share, groups=groups)
@@ -151,6 +161,11 @@ def _describe(point: ClassPoint, points: OperatingPoints) -> str:
     )
     start = f"an image is called {name} from {_probability(point.threshold)} on"
     if points.measure == "f1" and point.image_count < LEAST_FOR_F1:
+        if point.threshold != EVEN:
+            return (
+                f"{start}, chosen together with all classes of few images (F1): one of its own takes "
+                f"{LEAST_FOR_F1} images of it; {seen}"
+            )
         return f"{start}: to choose a better threshold takes {LEAST_FOR_F1} images of it; {seen}"
     if points.measure == "f1":
         return f"{start}, the best balance of found and right there is (F1); {seen}"

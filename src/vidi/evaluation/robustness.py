@@ -17,6 +17,7 @@ from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts, Labels
+from vidi.prediction.prediction import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 
@@ -26,6 +27,7 @@ PIXELS, FEWEST, MOST = 1_500_000, 50, 300
 VARIANTS = 1 + STEPS * len(SPOILINGS)
 
 Image = NDArray[np.uint8]
+Said = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class NotMeasured:
 def measure_robustness(
     predictor: Predictor,
     paths: Sequence[str],
-    labels: Labels,
+    truth: Labels | NDArray[np.bool_],
     groups: Counts,
     *,
     store: ImageStore,
@@ -92,7 +94,7 @@ def measure_robustness(
     Args:
         predictor: the model.
         paths: of the test images, of classes that the model knows.
-        labels: (paths,) int, index into the model's classes.
+        truth: (paths,) int, index into the model's classes; or (paths, classes) bool, where images may show several.
         groups: (paths,) int; images of one group are not independent.
         store: where the bytes come from.
         options: how images are decoded.
@@ -112,15 +114,15 @@ def measure_robustness(
     stream = read_and_finish(
         job,
         [paths[row] for row in chosen.tolist()],
-        partial(_answer, predictor, seed=seed),
+        partial(_answer, predictor, seed=seed, until=until),
         together=1,
         workers=workers,
     )
     rows, right = [], []
-    for row, predicted in zip(chosen.tolist(), _until(stream, until), strict=False):
-        if predicted is not None:
+    for row, said in zip(chosen.tolist(), _until(stream, until), strict=False):
+        if said is not None:
             rows.append(row)
-            right.append(predicted == labels[row])
+            right.append(said[:, truth[row]] if truth.ndim == 1 else (said == truth[row]).all(axis=1))
     if len(rows) < LEAST_IMAGES:
         return NotMeasured("time" if until is not None else "few")
     clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
@@ -151,15 +153,20 @@ def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
     return drawn
 
 
-def _until(stream: Iterator[Labels | None], until: Deadline | None) -> Iterator[Labels | None]:
+def _until(stream: Iterator[Said | None], until: Deadline | None) -> Iterator[Said | None]:
     for answer in stream:
         yield answer
         if until is not None and until.seconds_left() <= 0:
             return
 
 
-def _answer(predictor: Predictor, read: Sequence[ReadImage], *, seed: int) -> Labels | None:
-    """(VARIANTS,) int, the class said of an image as it is and of each worse version; None where it is unreadable."""
+def _answer(
+    predictor: Predictor, read: Sequence[ReadImage], *, seed: int, until: Deadline | None = None
+) -> Said | None:
+    """(VARIANTS, classes) bool, what is said of an image as it is and of its worse versions; None where unreadable.
+
+    None as well where the time is over: an image takes as long as many answers, so it is looked at between them.
+    """
     (one,) = read
     if one.image is None:
         return None
@@ -167,11 +174,12 @@ def _answer(predictor: Predictor, read: Sequence[ReadImage], *, seed: int) -> La
     random = np.random.default_rng([seed, crc32(one.path.encode("utf-8", "surrogatepass"))])
     variants = _variants(one.image, framing, random=random)
     size = batch_size(framing)
-    answers = [
-        predictor.run(np.stack(variants[start : start + size]), ("probabilities",))["probabilities"].argmax(axis=1)
-        for start in range(0, VARIANTS, size)
-    ]
-    return np.concatenate(answers)
+    answers = []
+    for start in range(0, VARIANTS, size):
+        if until is not None and until.seconds_left() <= 0:
+            return None
+        answers.append(predictor.run(np.stack(variants[start : start + size]), ("probabilities",))["probabilities"])
+    return say(np.concatenate(answers), predictor.metadata)
 
 
 def _variants(image: Image, framing: Framing, *, random: np.random.Generator) -> list[Image]:

@@ -57,7 +57,7 @@ def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:
     """
     if answers.traits is None or len(answers.traits) < 2 * LEAST_IMAGES:
         return ()
-    right = answers.predicted == answers.labels
+    right = answers.is_right
     groups = number_groups(answers.groups if any(answers.groups) else None, len(right))
     found = [(by, name, inside) for by, name, inside in _divide(answers.traits, answers.truths)]
     chances = adjust_for_looks([worse_by_chance(right, inside, groups) for _, _, inside in found])

@@ -1,5 +1,6 @@
 """What a test image is like beside what it shows: its size, its light, its camera, where it comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,13 +39,13 @@ def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array([(brightness, camera)], dtype=_MEASURED).view(np.uint8)
 
 
-def traits_of(answer: Answer, image: LabelledImage, *, class_name: str) -> Traits:
+def traits_of(answer: Answer, image: LabelledImage, *, class_names: Sequence[str]) -> Traits:
     """What is known of one answered image.
 
     Args:
         answer: of `Predictor.predict_files` with `measure_traits`.
         image: the same image in its data set.
-        class_name: its class in the data set.
+        class_names: what it shows, as the data set calls it.
     """
     assert answer.measured is not None  # noqa: S101 - the caller asked for it, and the image was answered
     assert answer.size is not None  # noqa: S101
@@ -53,17 +54,17 @@ def traits_of(answer: Answer, image: LabelledImage, *, class_name: str) -> Trait
         size=answer.size,
         brightness=float(measured["brightness"]),
         camera=measured["camera"].decode("ascii", "replace"),
-        source=source_of(image.path, class_name=class_name, part=image.part),
+        source=source_of(image.path, class_names=class_names, part=image.part),
         columns=image.columns,
     )
 
 
-def source_of(path: str, *, class_name: str, part: str | None) -> str:
-    """The folders of an image, without those that are named after its class or its part.
+def source_of(path: str, *, class_names: Sequence[str], part: str | None) -> str:
+    """The folders of an image, without those that are named after what it shows or its part.
 
-    >>> source_of("clinic 2/train/cat/7.png", class_name="cat", part="train")
+    >>> source_of("clinic 2/train/cat/7.png", class_names=["cat"], part="train")
     'clinic 2'
     """
     folders = path.replace("\\", "/").split("/")[:-1]
-    left_out = {class_name.casefold(), (part or "").casefold()}
+    left_out = {name.casefold() for name in (*class_names, part or "")}
     return "/".join(folder for folder in folders if folder.casefold() not in left_out)

@@ -12,8 +12,9 @@ from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_band, find_candidates
 from vidi.metrics.intervals import Interval
 from vidi.metrics.ranking import thinned
-from vidi.metrics.selective import RANKINGS, risk_coverage_curve
+from vidi.metrics.selective import risk_coverage_curve
 from vidi.model_file.limits import VerdictLimits
+from vidi.prediction.prediction import confidence, find_all_candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +63,17 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
         limits: of the model file.
         seed: for the resampling of groups.
     """
-    labels, probabilities = answers.labels, answers.probabilities
+    labels, probabilities, is_right = answers.labels, answers.probabilities, answers.is_right
     groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
-    is_right = answers.predicted == labels
-    scores = RANKINGS[limits.ranking](probabilities)
+    scores = confidence(probabilities, limits, called=answers.called)
     is_unknown = find_unknown(answers, limits)
     is_sure = ~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure))
-    candidates = find_candidates(probabilities, np.inf if limits.candidate is None else limits.candidate)
-    is_covered = candidates[np.arange(len(labels)), labels]
+    limit = np.inf if limits.candidate is None else limits.candidate
+    if answers.called is None:
+        candidates = find_candidates(probabilities, limit)
+    else:
+        candidates = find_all_candidates(probabilities, limit, answers.called)
+    is_covered = np.asarray((candidates | ~answers.shown).all(axis=1), np.bool_)
     curve = risk_coverage_curve(scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
     everyone = np.ones(len(labels), bool)

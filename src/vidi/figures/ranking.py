@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of some classes on one pair of axes."""
+"""ROC and precision-recall curves on one pair of axes: of classes, or of found boxes."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -8,6 +8,7 @@ from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TITLE = "what it is about"  # stands in for it
 STAND_INS = ("first named class", "second named class")  # curves beyond are drawn thin, without a name
 LONGEST_NAME = 26  # signs
 Curve = tuple[Sequence[float], Sequence[float]]
@@ -81,6 +82,34 @@ def draw_precision_recall(
     )
 
 
+def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) -> str:
+    """Precision of found boxes against recall, as SVG.
+
+    Args:
+        curves: what is compared, such as overlaps or detectors → (recalls, precisions); two at most.
+        title: stands above.
+        name: unique on the page.
+    """
+
+    def draw(axes: "Axes") -> None:
+        _draw_curves(axes, curves, tuple(curves), NO_POINTS, corner="upper right")
+        axes.set_title(TITLE)
+        axes.set_xlabel("recall: true boxes that are found")
+        axes.set_ylabel("precision: boxes that hit one")
+
+    return draw_svg(
+        draw,
+        name=name,
+        title=f"Precision and recall of boxes: {title}",
+        description="The best precision that is reached when at least a given share of the true boxes is found; the "
+        "mean of a curve is its average precision: "
+        + ", ".join(f"{label} {sum(precisions) / len(precisions):.3f}" for label, (_, precisions) in curves.items())
+        + ".",
+        size=(3.9, 4.5),
+        texts={TITLE: _cut(title), **_texts(tuple(curves))},
+    )
+
+
 def _spoken(points: Mapping[str, tuple[float, float]], x: str, y: str) -> str:
     """The operating points, for those who hear the figure."""
     return "".join(
@@ -91,8 +120,11 @@ def _spoken(points: Mapping[str, tuple[float, float]], x: str, y: str) -> str:
 
 def _texts(named: Sequence[str]) -> dict[str, str]:
     """The names of the strong curves, cut where they are too long for a legend."""
-    cut = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in named]
-    return dict(zip(STAND_INS, cut, strict=False))
+    return dict(zip(STAND_INS, map(_cut, named), strict=False))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def _draw_curves(
@@ -101,7 +133,7 @@ def _draw_curves(
     named: Sequence[str],
     points: Mapping[str, tuple[float, float]],
     *,
-    corner: Literal["lower left", "lower right"],
+    corner: Literal["lower left", "lower right", "upper right"],
 ) -> None:
     strong = dict(zip(named, zip(STAND_INS, (SECOND, FIRST), strict=True), strict=False))
     for class_name, (x, y) in curves.items():

@@ -21,16 +21,17 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def encode_jpeg(image: NDArray[np.uint8], *, quality: int) -> bytes:
+def encode_jpeg(image: NDArray[np.uint8], *, quality: int, comment: bytes = b"") -> bytes:
     """The bytes of a JPEG file.
 
     Args:
         image: (height, width, 3) RGB uint8.
         quality: 1 to 95.
+        comment: stands near the beginning of the file, where programs can read it; none where empty.
 
     >>> encode_jpeg(np.zeros((2, 2, 3), np.uint8), quality=80)[:2]
     b'\\xff\\xd8'
     """
     stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(stream, "JPEG", quality=quality)
+    Image.fromarray(np.ascontiguousarray(image)).save(stream, "JPEG", quality=quality, comment=comment)
     return stream.getvalue()

@@ -39,11 +39,29 @@ def candidate_limit(
     0.4
     """
     check_answers(probabilities, labels)
-    units = len(labels) if groups is None else len(np.unique(groups))
+    of_truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    return limit_for_coverage(of_truth, coverage=coverage, groups=groups)
+
+
+def limit_for_coverage(of_truth: Floats, *, coverage: float = COVERAGE, groups: Counts | None = None) -> float | None:
+    """The probability that a new image's truth reaches with at least this coverage.
+
+    Args:
+        of_truth: (batch,) float, what images that were not learnt from give their truth; the least of it, where that
+            is several classes.
+        coverage: 0 to 1.
+        groups: (batch,) int; as of `candidate_limit`.
+
+    Returns:
+        The limit; None with fewer than `images_for_coverage(coverage)` images, or groups.
+
+    >>> limit_for_coverage(np.array([0.9, 0.7, 0.4]), coverage=0.75)
+    0.4
+    """
+    units = len(of_truth) if groups is None else len(np.unique(groups))
     if _rank(units, coverage) < 1:
         return None
-    rank = math.floor(round((units + 1) * (1 - coverage) * len(labels) / units, 9))
-    of_truth = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    rank = math.floor(round((units + 1) * (1 - coverage) * len(of_truth) / units, 9))
     return float(np.partition(of_truth, rank - 1)[rank - 1])
 
 

@@ -34,17 +34,22 @@ class DetectionCurve:
     truth_count: int
 
     @property
+    def best_precision(self) -> Floats:
+        """(101,) at each of `RECALL_POINTS` the best precision at that recall or beyond; 0 where it is not reached."""
+        if not len(self.precision):
+            return np.zeros(len(RECALL_POINTS))
+        best = np.maximum.accumulate(self.precision[::-1])[::-1]
+        places = np.searchsorted(self.recall, RECALL_POINTS, side="left")
+        reached = places < len(best)
+        return np.where(reached, best[np.minimum(places, len(best) - 1)], 0)
+
+    @property
     def average_precision(self) -> float | None:
         """Mean over 101 recalls of the best precision at that recall or beyond; None where there is no true box.
 
         Source: Lin and others 2014, Microsoft COCO.
         """
-        if not self.truth_count:
-            return None
-        best = np.maximum.accumulate(self.precision[::-1])[::-1]
-        places = np.searchsorted(self.recall, RECALL_POINTS, side="left")
-        reached = places < len(best)
-        return float(np.where(reached, best[np.minimum(places, len(best) - 1)], 0).mean()) if len(best) else 0.0
+        return float(self.best_precision.mean()) if self.truth_count else None
 
     def limit_for_recall(self, recall: float) -> float | None:
         """The highest score from which on so large a share of the true boxes is found; None: never."""

@@ -1,12 +1,17 @@
 """Labels that are likely wrong, by what a model says that has not seen the image."""
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
+from vidi.metrics.multi_label import EVEN, check_targets
 
 WRONG_AT_LEAST = 1 / 3  # the chance from which a label is listed
 MOST_BELIEVED = 0.15  # of its label: where two classes are hard to tell apart, more is honest doubt
+SUREST = 0.25  # of the answers about a class, by which it is judged how many of its labels are wrong
 MOST_RIVALS = 9  # classes that an image could be taken for by mistake: of many, few are at all alike
 
 
@@ -41,6 +46,27 @@ def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
     believed = probabilities[proposed, labels[proposed]]
     likely: Counts = proposed[believed < min(share / WRONG_AT_LEAST, MOST_BELIEVED)]
     return likely
+
+
+def find_wrong_targets(probabilities: Floats, targets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(batch, classes) bool: where what an image is said to show of a class is likely wrong; each class by itself.
+
+    How many labels of a class are wrong is seen where the model is surest, in a quarter of its answers: there honest
+    doubt is least. That share / (the probability of the image's label) is the chance that this label is one of them.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself, by models that have not learnt from the image.
+        targets: (batch, classes) bool; what was given.
+
+    Raises:
+        ShapeError: the arrays do not describe the same images and classes.
+    """
+    check_targets(probabilities, targets)
+    believed = np.where(targets, probabilities, 1 - probabilities)
+    doubt = np.minimum(probabilities, 1 - probabilities)
+    surest = np.argsort(doubt, axis=0, kind="stable")[: math.ceil(SUREST * len(targets))]
+    share = (np.take_along_axis(believed, surest, axis=0) < EVEN).mean(axis=0)
+    return np.asarray(believed < np.minimum(share / WRONG_AT_LEAST, MOST_BELIEVED), np.bool_)
 
 
 def suggest_labels(probabilities: Floats, labels: Labels) -> Counts:

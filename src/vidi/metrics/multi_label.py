@@ -16,6 +16,7 @@ LEAST_GROUPS = 10  # of fewer independent images no cross-validated comparison s
 PRIOR_IMAGES = 20.0  # how strongly a scale is held at 1 and a shift at 0
 LEAST_FOR_F1 = 20  # images of a class: by fewer a threshold would be chosen by chance
 EVEN = 0.5  # the threshold where it is no more likely that the class is there than that it is not
+SHARPNESS = (-3.0, 3.0)  # the range of the logarithm of 1 / temperature that is searched
 NEAREST = 1e-7  # how near to 0 or 1 a probability is believed: that of float32
 
 
@@ -47,6 +48,29 @@ def binary_log_losses(probabilities: Floats, targets: Mask) -> Doubles:
     right = np.where(targets, probabilities, 1 - probabilities.astype(np.float64))
     losses: Doubles = -np.log(np.maximum(right, NEAREST)).mean(axis=1)
     return losses
+
+
+def probability_of_all(probabilities: Floats, called: Mask) -> Doubles:
+    """(batch,): how likely all that is said of an image is right, the classes taken as independent.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself.
+        called: (batch, classes) bool; what the images are called.
+
+    >>> probability_of_all(np.array([[0.5, 0.25]]), np.array([[True, False]])).tolist()
+    [0.375]
+    """
+    each = probabilities.astype(np.float64)
+    return np.asarray(np.where(called, each, 1 - each).prod(axis=1), np.float64)
+
+
+def least_of_truth(probabilities: Floats, targets: Mask) -> Doubles:
+    """(batch,): the probability of the least probable class that an image shows; 1 where it shows none.
+
+    >>> least_of_truth(np.array([[0.5, 0.25], [0.5, 0.25]]), np.array([[True, True], [False, False]])).tolist()
+    [0.25, 1.0]
+    """
+    return np.asarray(np.where(targets, probabilities, 1.0).min(axis=1), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,28 @@ def _fit(probabilities: Floats, targets: Mask) -> SigmoidStep:
     return SigmoidStep("sigmoid", np.exp(found[:classes]), found[classes:])
 
 
+def tempered_binary_losses(probabilities: Floats, targets: Mask) -> Doubles:
+    """(batch,): the log losses at the temperature that suits these images best, one for all classes.
+
+    What a model is worth once it is calibrated. A prior at 1 that weighs as much as one pair of an image and a class
+    keeps answers without an error finite.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself; at least one image.
+        targets: (batch, classes) bool.
+    """
+    from scipy.optimize import minimize_scalar
+
+    logits, truth = logits_of(probabilities), targets.astype(np.float64)
+
+    def loss(logarithm: float) -> float:
+        moved = logits * np.exp(logarithm)
+        return float((np.logaddexp(0, moved) - truth * moved).sum() + np.exp(logarithm) - logarithm)
+
+    best = minimize_scalar(loss, bounds=SHARPNESS, method="bounded", options={"xatol": 1e-4}).x
+    return binary_log_losses(_sigmoid(logits * np.exp(best)), targets)
+
+
 def threshold_for_f1(scores: Floats, is_positive: Mask, *, least: int = LEAST_FOR_F1) -> float:
     """The threshold with the greatest F1 score on these images; EVEN where too few of them show the class.
 
@@ -170,6 +216,19 @@ def threshold_for_f1(scores: Floats, is_positive: Mask, *, least: int = LEAST_FO
     best = int(scored.argmax())
     lower = falling[last[best]] if last[best] < len(falling) else falling[best]
     return float((falling[best] + lower) / 2)
+
+
+def thresholds_for_f1(probabilities: Floats, targets: Mask) -> Doubles:
+    """(classes,) the threshold of each class with the greatest F1 score; one for all classes of few images together.
+
+    Args:
+        probabilities: (batch, classes) float, of each class by itself.
+        targets: (batch, classes) bool.
+    """
+    is_few = targets.sum(axis=0) < LEAST_FOR_F1
+    common = threshold_for_f1(probabilities[:, is_few].ravel(), targets[:, is_few].ravel())
+    own = [threshold_for_f1(probabilities[:, c], targets[:, c]) for c in range(targets.shape[1])]
+    return np.where(is_few, common, own)
 
 
 def _sigmoid(logits: Floats) -> Doubles:

@@ -13,7 +13,30 @@ Doubles = NDArray[np.float64]
 MOST_COMPONENTS = 128  # directions that are kept of an embedding
 SHRINKAGE = 0.3  # share of a round covariance that is mixed in
 OUTSIDE = 2.0  # times the mean variance within classes: what a direction outside the components is taken to have
+MOST_POWER = 20.0  # in logarithms of distance, that logits may change it by
 SMALLEST = 1e-6  # of a length or a variance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sureness:
+    """How high a network's strongest logit is: images of another kind seldom raise any of them."""
+
+    weight: Doubles  # (classes, features): the network's own head …
+    bias: Doubles  # (classes,)
+    usual: float  # the mean over training images
+    power: float  # how much one unit less adds to the logarithm of the distance
+
+    def factor(self, embeddings: Floats) -> Doubles:
+        """(batch, features) to (batch,): what the distance is multiplied by; 1 where the strongest logit is usual."""
+        below = self.usual - strongest(embeddings, self.weight, self.bias)
+        factor: Doubles = np.exp(np.clip(self.power * below, -MOST_POWER, MOST_POWER))
+        return factor
+
+
+def strongest(embeddings: Floats, weight: Floats, bias: Floats) -> Doubles:
+    """(batch,): the highest logit of each embedding."""
+    highest: Doubles = (embeddings.astype(np.float64) @ weight.T + bias).max(axis=1)
+    return highest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +54,7 @@ class NoveltyScore:
     weight: float  # of a squared length outside the components; 0 where they span everything
     counters: Doubles | None = None  # (kinds, components): where counter-examples lie
     offset: float = 0.0  # what is added to how much nearer to them an image is than to the classes
+    sureness: Sureness | None = None  # of a network that has learnt the embedding together with its logits
 
     def of(self, embeddings: Floats) -> Doubles:
         """(batch, features) to (batch,): higher is stranger."""
@@ -47,6 +71,8 @@ class NoveltyScore:
         to_classes = _nearest(placed, self.prototypes)
         outside = (centred**2).sum(axis=1) - placed**2 @ self.variances
         distance: Doubles = to_classes + (placed**2).sum(axis=1) + self.weight * outside
+        if self.sureness is not None:
+            distance = distance * self.sureness.factor(embeddings)
         if self.counters is None:
             return distance, np.full(len(distance), -np.inf)
         return distance, to_classes - _nearest(placed, self.counters)
@@ -90,12 +116,29 @@ def directions(embeddings: Floats) -> Doubles:
     return scaled
 
 
-def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
+def components_for_folds(image_count: int) -> int:
+    """Directions to keep where a score on so many images gets its limit from scores on four fifths of them.
+
+    With all that the images span, which are fewer for a fold, the whole's distances were longer than the folds', and
+    far more known images unknown than was meant.
+
+    >>> components_for_folds(100), components_for_folds(1_000)
+    (75, 128)
+    """
+    return max(1, min(MOST_COMPONENTS, 3 * image_count // 4))
+
+
+def fit_novelty(
+    embeddings: Floats, labels: Labels, *, components: int | None = None, head: tuple[Floats, Floats] | None = None
+) -> NoveltyScore:
     """The score from the embeddings of training images: classes are Gaussians of one covariance.
 
     Args:
         embeddings: (batch, features) float.
         labels: (batch,) int; classes without an image have no place.
+        components: directions that are kept, at most; None: `MOST_COMPONENTS`.
+        head: weights (classes, features) and biases (classes,) that were learnt with the embedding; None: the distance
+            alone counts.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -110,19 +153,32 @@ def fit_novelty(embeddings: Floats, labels: Labels) -> NoveltyScore:
     present, codes = np.unique(labels, return_inverse=True)
     members = np.eye(len(present))[codes]
     means = (members.T @ centred) / members.sum(axis=0)[:, None]
-    kept = principal_axes(centred, MOST_COMPONENTS)
+    kept = principal_axes(centred, components or MOST_COMPONENTS)
     within = (centred - means[codes]) @ kept
     covariance = within.T @ within / len(values)
     size = max(float(np.trace(covariance)) / len(covariance), SMALLEST)
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
     variances, axes_within = np.linalg.eigh(covariance)
     projection = kept @ (axes_within / np.sqrt(variances))
-    return NoveltyScore(
+    score = NoveltyScore(
         mean=mean,
         projection=projection,
         prototypes=means @ projection,
         variances=variances,
         weight=1 / (OUTSIDE * size) if kept.shape[1] < values.shape[1] else 0.0,
+    )
+    return score if head is None else replace(score, sureness=_fit_sureness(score, embeddings, *head))
+
+
+def _fit_sureness(score: NoveltyScore, embeddings: Floats, weight: Floats, bias: Floats) -> Sureness:
+    """Logits and logarithms of distances count alike, each by how far it spreads over the training images."""
+    highest = strongest(embeddings, weight, bias)
+    spread = float(np.log(np.maximum(score.of(embeddings), SMALLEST)).std())
+    return Sureness(
+        weight=weight.astype(np.float64),
+        bias=bias.astype(np.float64),
+        usual=float(highest.mean()),
+        power=spread / max(float(highest.std()), SMALLEST),
     )
 
 

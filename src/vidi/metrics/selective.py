@@ -12,7 +12,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, check_same
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.temperature import log_probabilities
 
-Ranking = Literal["probability", "margin", "normalised-logit"]
+Ranking = Literal["probability", "margin", "normalised-logit", "all-classes"]
 
 MAX_ERROR = 0.05  # of the sure answers, unless the user says otherwise
 FIRST_SHARE = 0.25  # of the images, the most confident ones, with which the search for the limit begins
@@ -189,7 +189,8 @@ def normalised_logit(probabilities: Floats) -> Floats:
     return scores
 
 
-# What ranks answers by confidence, by the name that stands in a model's metadata.
+# What ranks answers of one class by confidence, by the name that stands in a model's metadata. Of several classes it is
+# `vidi.metrics.multi_label.probability_of_all`, which needs to know what was said.
 RANKINGS: Mapping[Ranking, Callable[[Floats], Floats]] = {
     "probability": top_probability,
     "margin": margin,

@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vidi.errors import ModelError
-from vidi.metrics.novelty import SMALLEST, NoveltyScore
+from vidi.metrics.novelty import MOST_POWER, SMALLEST, NoveltyScore, Sureness
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
 
@@ -123,6 +123,8 @@ def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:
         outside = parts.node("Sub", [squared(centred, "length-centred"), kept], "novelty.outside")
         weighed = parts.node("Mul", [outside, constant("weight", np.array(novelty.weight))], "novelty.weighed")
         distance = parts.node("Add", [distance, weighed], "novelty.whole-distance")
+    if novelty.sureness is not None:
+        distance = parts.node("Mul", [distance, _surprise(parts, novelty.sureness)], "novelty.doubted")
     if novelty.counters is not None:
         nearer = parts.node("Sub", [to_classes, nearest(novelty.counters, "counters")], "novelty.nearer")
         alike = parts.node("Add", [nearer, constant("offset", np.array(novelty.offset))], "novelty.alike")
@@ -158,3 +160,18 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[onnx.ValueInfoPro
             kept.append(node)
             wanted.update(node.input)
     return kept[::-1]
+
+
+def _surprise(parts: GraphParts, sureness: Sureness) -> str:
+    """(batch, 1): `Sureness.factor`."""
+
+    def constant(name: str, value: np.ndarray | float) -> str:
+        return parts.constant(f"novelty.{name}", np.asarray(value, np.float32))
+
+    products = parts.node("MatMul", ["embedding", constant("head", sureness.weight.T)], "novelty.head-products")
+    logits = parts.node("Add", [products, constant("head-bias", sureness.bias)], "novelty.head-logits")
+    highest = parts.node("ReduceMax", [logits, parts.integers(1)], "novelty.strongest", {"keepdims": 1})
+    below = parts.node("Sub", [constant("usual", sureness.usual), highest], "novelty.below")
+    power = parts.node("Mul", [below, constant("power", sureness.power)], "novelty.powered")
+    limits = constant("least-power", -MOST_POWER), constant("most-power", MOST_POWER)
+    return parts.node("Exp", [parts.node("Clip", [power, *limits], "novelty.clipped")], "novelty.factor")

@@ -12,6 +12,7 @@ Basis = Literal["calibration", "out-of-fold"]
 Name = TypeVar("Name", bound=str)
 
 BASES: tuple[Basis, ...] = ("calibration", "out-of-fold")
+ALL_CLASSES: Ranking = "all-classes"  # of answers that may name several: how likely all of it is right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def limits_from_json(document: Mapping[str, Json] | None) -> VerdictLimits | Non
     return VerdictLimits(
         basis=_one_of(document, "basis", BASES),
         image_count=integer_entry(document, "image_count"),
-        ranking=_one_of(document, "ranking", tuple(RANKINGS)),
+        ranking=_one_of(document, "ranking", (*RANKINGS, ALL_CLASSES)),
         max_error=number_entry(sure, "max_error"),
         level=number_entry(sure, "level"),
         sure=number_or_none(sure, "limit"),

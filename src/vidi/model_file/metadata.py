@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import Json
 
@@ -102,8 +102,11 @@ class ModelMetadata:
         check_normalisation(self.normalisation)
         if self.calibration is not None:
             check_calibration(self.calibration, len(self.classes))
-        if self.multi_label and self.verdict is not None:
-            raise ModelError("a multi-label model carries verdict limits", "Nothing is promised of several answers.")
+        if self.verdict is not None and self.multi_label != (self.verdict.ranking == ALL_CLASSES):
+            raise ModelError(
+                f"the verdict's ranking is {self.verdict.ranking!r}, which is not that of such a model",
+                f"Answers that may name several classes are ranked by {ALL_CLASSES!r}, others are not.",
+            )
         if self.operating_points is not None:
             self.operating_points.check_classes(self.classes)
         if self.unfinished is not None and (self.calibration or self.test or self.verdict or self.operating_points):

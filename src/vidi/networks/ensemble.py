@@ -10,14 +10,20 @@ from vidi.networks.layers import Classifier
 
 
 class Ensemble(nn.Module):
-    """Networks of one kind whose probabilities are averaged; the first is the best of them."""
+    """Networks of one kind whose probabilities are averaged; the first is the best of them.
 
-    def __init__(self, members: Sequence[Classifier]) -> None:
+    Where images may show several classes, each told by itself, the logits are averaged in place of the probabilities.
+    """
+
+    def __init__(self, members: Sequence[Classifier], *, multi_label: bool = False) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.multi_label = multi_label
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised inputs (batch, 3, height, width) to logits (batch, classes): logs of the mean probabilities."""
+        if self.multi_label:
+            return torch.stack([member(inputs).to(torch.float32) for member in members_of(self)]).mean(dim=0)
         logs = torch.stack([member(inputs).to(torch.float32).log_softmax(dim=1) for member in members_of(self)])
         return logs.logsumexp(dim=0) - math.log(len(self.members))
 

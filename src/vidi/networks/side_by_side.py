@@ -1,4 +1,4 @@
-"""Several networks in one ONNX graph, whose answer is the log of their mean probability."""
+"""Several networks in one ONNX graph, whose answer is the log of their mean probability, or their mean logit."""
 
 from collections.abc import Sequence
 
@@ -9,23 +9,27 @@ from onnx import TensorProto, helper, numpy_helper
 OUTPUTS = ("logits", "embedding", "evidence")
 
 
-def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str) -> onnx.GraphProto:
+def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, multi_label: bool = False) -> onnx.GraphProto:
     """One graph of two or more that `to_onnx` wrote for networks of one kind.
 
     Its `logits` are the logs of the mean probabilities, so that calibration and softmax stand behind them as behind
     any network's. `embedding` holds the members' embeddings one after the other. `evidence` is there where all members
-    have one: see `_add_evidence`.
+    have one: see `_add_evidence`. Where images may show several classes, logits and evidence are the members' means.
 
     Args:
         graphs: each with the input `inputs` and the outputs `logits`, `embedding` and, at will, `evidence`.
         prefix: with a member's number it stands before all of its names: `members` gives `members.0.head.weight`.
+        multi_label: each class is told by itself.
     """
     nodes: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []
     for number, graph in enumerate(graphs):
         _take_over(graph, f"{prefix}.{number}.", nodes, tensors)
     names = {output: [f"{prefix}.{number}.{output}" for number in range(len(graphs))] for output in OUTPUTS}
-    shares = _add_logits(names["logits"], nodes, tensors)
+    tensors.append(numpy_helper.from_array(np.array(1 / len(graphs), np.float32), "mean.share"))
+    shares = None if multi_label else _add_logits(names["logits"], nodes)
+    if shares is None:
+        _add_mean(names["logits"], "logits", nodes)
     nodes.append(helper.make_node("Concat", names["embedding"], ["embedding"], name="embedding", axis=1))
     outputs = [_shape(graph) for graph in graphs]
     features = sum(shapes["embedding"][1] for shapes in outputs)
@@ -33,7 +37,10 @@ def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str) -> onnx.Grap
     given = [_value("logits", [class_count]), _value("embedding", [features])]
     maps = {tuple(shapes.get("evidence", ())) for shapes in outputs}
     if len(maps) == 1 and (shape := maps.pop()):
-        _add_evidence(names["evidence"], names["logits"], shares, nodes, tensors)
+        if shares is None:
+            _add_mean(names["evidence"], "evidence", nodes)
+        else:
+            _add_evidence(names["evidence"], names["logits"], shares, nodes, tensors)
         given.append(_value("evidence", [class_count, *shape[2:]]))
     return helper.make_graph(nodes, "network", graphs[0].input, given, tensors)
 
@@ -56,7 +63,12 @@ def _take_over(
         nodes.append(own)
 
 
-def _add_logits(members: Sequence[str], nodes: list[onnx.NodeProto], tensors: list[onnx.TensorProto]) -> list[str]:
+def _add_mean(members: Sequence[str], output: str, nodes: list[onnx.NodeProto]) -> None:
+    """The mean of a value over the members."""
+    _add(nodes, "Mul", [_add(nodes, "Sum", members, f"{output}.sum"), "mean.share"], output)
+
+
+def _add_logits(members: Sequence[str], nodes: list[onnx.NodeProto]) -> list[str]:
     """`logits`, the logs of the mean probabilities; no probability is too small, for the largest is divided out first.
 
     Returns:
@@ -68,7 +80,6 @@ def _add_logits(members: Sequence[str], nodes: list[onnx.NodeProto], tensors: li
         _add(nodes, "Exp", [_add(nodes, "Sub", [log, largest], f"{log}.relative")], f"{log}.power") for log in logs
     ]
     total = _add(nodes, "Sum", powers, "mean.sum")
-    tensors.append(numpy_helper.from_array(np.array(1 / len(members), np.float32), "mean.share"))
     mean = _add(nodes, "Mul", [total, "mean.share"], "mean.power")
     _add(nodes, "Add", [_add(nodes, "Log", [mean], "mean.log"), largest], "logits")
     return [_add(nodes, "Div", [power, total], f"{name}.share") for power, name in zip(powers, members, strict=True)]

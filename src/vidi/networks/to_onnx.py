@@ -68,7 +68,8 @@ def to_onnx(network: Network, image_size: tuple[int, int]) -> onnx.GraphProto:
         ModelError: the network holds a layer that has no translation.
     """
     if isinstance(network, Ensemble):
-        return side_by_side([to_onnx(member, image_size) for member in members_of(network)], prefix=MEMBERS)
+        graphs = [to_onnx(member, image_size) for member in members_of(network)]
+        return side_by_side(graphs, prefix=MEMBERS, multi_label=network.multi_label)
     return _one_network(network, image_size)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 
 from vidi.files import escape_path
+from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
 
@@ -18,7 +19,7 @@ def model_as_html(model: ModelFile) -> str:
     more = len(metadata.classes) - MOST_CLASSES_SHOWN
     rows = {
         "classes": f"{len(metadata.classes):,}: {classes}{f' and {more:,} more' if more > 0 else ''}",
-        "test": metadata.unfinished or _test(metadata.test),
+        "test": metadata.unfinished or _test(metadata.test, what=_right(metadata)),
         "probabilities": _calibration(model),
         "network": f"{metadata.network or 'unnamed'}, sees {height} × {width} pixels (height × width)",
         "model": f"{model.model_id}, {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or 'some day'}",
@@ -40,14 +41,18 @@ def table_as_html(title: str, rows: Mapping[str, str]) -> str:
     return f"<table><caption><b>{escape(title)}</b></caption>{body}</table>"
 
 
-def _test(test: Mapping[str, Json] | None) -> str:
+def _right(metadata: ModelMetadata) -> str:
+    return "right about every class" if metadata.multi_label else "accuracy"
+
+
+def _test(test: Mapping[str, Json] | None, *, what: str) -> str:
     """The accuracy with its interval and n."""
     accuracy = None if test is None else test.get("accuracy")
     if not isinstance(accuracy, Mapping) or not isinstance(value := accuracy.get("value"), int | float):
         return "not tested: nobody knows how good it is"
     low, high = accuracy.get("low"), accuracy.get("high")
     between = f", 95 % interval {low:.1%} to {high:.1%}" if isinstance(low, float) and isinstance(high, float) else ""
-    return f"accuracy {value:.1%} on {accuracy.get('n'):,} images{between}"
+    return f"{what} {value:.1%} on {accuracy.get('n'):,} images{between}"
 
 
 def _calibration(model: ModelFile) -> str:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Floats
 from vidi.metrics.conformal import find_candidates
+from vidi.metrics.multi_label import EVEN, probability_of_all
 from vidi.metrics.operating import least_costly
 from vidi.metrics.selective import RANKINGS
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
 
@@ -29,7 +30,7 @@ class Prediction:
     probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1, of one label each
     classes: tuple[str, ...]  # the model's
     verdict: Verdict | None  # None: the model file states no limits
-    candidates: tuple[str, ...]  # classes that it may be, the most probable first; of one label each never empty
+    candidates: tuple[str, ...]  # classes that it may be, or show, the most probable first; of one class never empty
     novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
     decision: tuple[str, ...] | None = None  # what it is called at the operating point; None: the model has none
     multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
@@ -64,32 +65,73 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
         probability=float(probabilities[index]),
         probabilities=probabilities,
         classes=metadata.classes,
-        verdict=None if limits is None else find_verdict(probabilities, limits, novelty=novelty),
-        candidates=decision or () if metadata.multi_label else _candidates(probabilities, metadata),
+        verdict=None
+        if limits is None
+        else find_verdict(probabilities, limits, novelty=novelty, called=np.isin(metadata.classes, decision or ())),
+        candidates=_candidates(probabilities, metadata, decision=decision or ()),
         novelty=novelty,
         decision=decision,
         multi_label=metadata.multi_label,
     )
 
 
-def find_verdict(probabilities: NDArray[np.float32], limits: VerdictLimits, *, novelty: float | None = None) -> Verdict:
+def find_verdict(
+    probabilities: NDArray[np.float32],
+    limits: VerdictLimits,
+    *,
+    novelty: float | None = None,
+    called: NDArray[np.bool_] | None = None,
+) -> Verdict:
     """How far an answer may be relied on.
 
     Args:
         probabilities: (classes,) float32.
         limits: of the model; where it could not promise anything, no answer is sure.
         novelty: of the image; None where the model cannot tell.
+        called: (classes,) bool, what the image is called, where it may be several classes.
     """
     if novelty is not None and limits.novelty is not None and novelty > limits.novelty:
         return "unknown"
-    score = float(RANKINGS[limits.ranking](probabilities[None])[0])
+    score = float(confidence(probabilities[None], limits, called=None if called is None else called[None])[0])
     return "sure" if limits.sure is not None and score >= limits.sure else "unsure"
 
 
-def _candidates(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> tuple[str, ...]:
-    """The classes at or above the limit, falling; the most probable one alone where there is no limit."""
-    limit = None if metadata.verdict is None else metadata.verdict.candidate
-    rows = np.flatnonzero(find_candidates(probabilities[None], np.inf if limit is None else limit)[0])
+def confidence(probabilities: Floats, limits: VerdictLimits, *, called: NDArray[np.bool_] | None = None) -> Floats:
+    """(batch,) what ranks answers by how sure they are, as the model's limits want it.
+
+    Args:
+        probabilities: (batch, classes) float.
+        limits: of the model.
+        called: (batch, classes) bool, what the images are called, where it may be several classes.
+    """
+    if limits.ranking != ALL_CLASSES:
+        return RANKINGS[limits.ranking](probabilities)
+    nothing = np.zeros(probabilities.shape, np.bool_)
+    return probability_of_all(probabilities, nothing if called is None else called)
+
+
+def find_all_candidates(probabilities: Floats, limit: float, called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(batch, classes) bool: candidates where an image may show several classes; what it is called always is one.
+
+    Args:
+        probabilities: (batch, classes) float.
+        limit: from which on a class is a candidate; infinite where nothing is promised.
+        called: (batch, classes) bool.
+    """
+    return np.asarray((probabilities >= limit) | called, np.bool_)
+
+
+def _candidates(
+    probabilities: NDArray[np.float32], metadata: ModelMetadata, *, decision: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The classes at or above the limit, falling; what the answer says alone where there is no limit."""
+    limit = np.inf if metadata.verdict is None or metadata.verdict.candidate is None else metadata.verdict.candidate
+    called = np.isin(metadata.classes, decision)[None]
+    rows = np.flatnonzero(
+        find_all_candidates(probabilities[None], limit, called)
+        if metadata.multi_label
+        else find_candidates(probabilities[None], limit)
+    )
     order = rows[np.argsort(-probabilities[rows], kind="stable")]
     return tuple(metadata.classes[row] for row in order.tolist())
 
@@ -101,6 +143,23 @@ def _decision(probabilities: NDArray[np.float32], metadata: ModelMetadata) -> tu
     called = np.flatnonzero(call_classes(probabilities[None], metadata.operating_points, metadata.classes)[0])
     order = called[np.argsort(-probabilities[called], kind="stable")]
     return tuple(metadata.classes[row] for row in order.tolist())
+
+
+def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
+    """(batch, classes) bool: the most probable class of each image; where it may show several, what it is called.
+
+    A model without thresholds of its own calls an image what it is more likely to show than not.
+
+    Args:
+        probabilities: (batch, classes) float.
+        metadata: of the model that gave them.
+    """
+    if not metadata.multi_label:
+        one_hot: NDArray[np.bool_] = np.eye(len(metadata.classes), dtype=np.bool_)[probabilities.argmax(axis=1)]
+        return one_hot
+    if metadata.operating_points is None:
+        return np.asarray(probabilities >= EVEN, np.bool_)
+    return call_classes(probabilities, metadata.operating_points, metadata.classes)
 
 
 def call_classes(probabilities: Floats, points: OperatingPoints, classes: Sequence[str]) -> NDArray[np.bool_]:

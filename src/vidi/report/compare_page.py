@@ -11,7 +11,7 @@ from vidi.figures.differences import Difference, draw_differences
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.report.compare_words import about, by_difference, headline, nats, points, verdict_words
+from vidi.report.compare_words import about, by_difference, headline, measures, nats, points, verdict_words
 from vidi.report.render import render_page, visible
 from vidi.report.thumbnails import Thumbnail, make_thumbnails
 
@@ -62,10 +62,11 @@ def write_compare_page(
 
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:
     """What the template shows, the pictures apart."""
-    found, classes = document["accuracy"], by_difference(document)
+    found, classes, (overall, balanced) = document["accuracy"], by_difference(document), measures(document)
     return {
         "headline": headline(document),
         "data": document["data"],
+        "several": document.get("task") == "multi-label",
         "models": document["models"],
         "found": found,
         "verdict": verdict_words(found),
@@ -74,8 +75,8 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
         "for_a_point": None if document["images_for_a_point"] is None else about(document["images_for_a_point"]),
         "figure": Markup(draw_classes(document)),  # noqa: S704 - made here
         "measures": [
-            ("accuracy", found, True),
-            ("balanced accuracy", document["balanced_accuracy"], True),
+            (overall, found, True),
+            (balanced, document["balanced_accuracy"], True),
             ("log loss (lower is better)", document["log_loss"], False),
         ],
         "classes": [(one, verdict_words(one)) for one in classes],

@@ -18,16 +18,26 @@ def headline(document: Mapping[str, Any]) -> str:
     found = document["accuracy"]
     b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
     shares = f"of {found['images']:,} images B names {b} right, A {a}"
+    if document.get("task") == "multi-label":
+        shares = f"of {found['images']:,} images B is right about every class in {b}, A in {a}"
     reach = f"{points(found['difference'])} points, 95 % interval {points(found['low'])} to {points(found['high'])}"
     match found["verdict"]:
         case "better" | "worse" as verdict:
             return f"B is {verdict} than A: {shares} ({reach})."
         case _ if not found["only_a_right"] and not found["only_b_right"]:
-            return (
-                f"No difference: A and B name the same {document['both_right']:,} of {found['images']:,} images right."
-            )
+            both = f"the same {document['both_right']:,} of {found['images']:,} images"
+            if document.get("task") == "multi-label":
+                return f"No difference: A and B are right about every class in {both}."
+            return f"No difference: A and B name {both} right."
         case _:
             return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
+
+
+def measures(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What the two shares of right answers are called."""
+    if document.get("task") == "multi-label":
+        return "all classes right (exact match)", "right about a class, mean"
+    return "accuracy", "balanced accuracy"
 
 
 def _what_it_takes(document: Mapping[str, Any]) -> str:
@@ -55,11 +65,11 @@ def verdict_words(judged: Mapping[str, Any]) -> str:
 
 def comparison_lines(document: Mapping[str, Any]) -> list[str]:
     """A table for the terminal: all images, then each class, those with the largest difference first."""
-    models = document["models"]
+    models, (overall, balanced) = document["models"], measures(document)
     lines = [f"{letter}: {models[letter]['path']}  (model {models[letter]['id']})" for letter in ("A", "B")]
     rows = [
-        ("accuracy", *_shares(document["accuracy"]), verdict_words(document["accuracy"])),
-        ("balanced accuracy", *_shares(document["balanced_accuracy"]), ""),
+        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"])),
+        (balanced, *_shares(document["balanced_accuracy"]), ""),
         ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
     ]
     classes = by_difference(document)

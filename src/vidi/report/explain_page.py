@@ -78,7 +78,9 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "kinship": kinship_sentence(explanation),
         "network": _network_of(explanation, model, with_images=with_images),
         "is_framed": explanation.is_framed,
-        "trust": trust_sentence(explanation.deletion, prediction.label),
+        "trust": trust_sentence(explanation.deletion, (prediction.decision or (prediction.label,))[0])
+        if prediction.multi_label
+        else trust_sentence(explanation.deletion, prediction.label),
     }
 
 
@@ -92,14 +94,17 @@ def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool
 
 def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:
     """How far the answer may be relied on, in a sentence or two."""
-    others = [visible(name) for name in prediction.candidates[1:]]
-    also = f" It may also be {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
+    several = prediction.multi_label
+    said = prediction.decision or () if several else prediction.candidates[:1]
+    others = [visible(name) for name in prediction.candidates if name not in said]
+    verb, about = ("show", " about any class") if several else ("be", "")
+    also = f" It may also {verb} {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
     if prediction.verdict is None or limits is None:
         return f"This model file does not say how far its answers may be relied on.{also}"
     if prediction.verdict == "unknown":
         return "Unknown: this image is unlike what the model has learnt from. Do not rely on the answer." + also
     if prediction.verdict == "sure":
-        return f"Sure: of such answers at most {percent(limits.max_error)} are wrong.{also}"
+        return f"Sure: of such answers at most {percent(limits.max_error)} are wrong{about}.{also}"
     return f"Unsure: have somebody look at it.{also}"
 
 
@@ -127,15 +132,20 @@ def kinship_sentence(explanation: Explanation) -> str:
     """What the nearest training images show, in a sentence."""
     if not explanation.neighbours:
         return ""
+    total = len(explanation.neighbours)
+    known = (
+        f"Of {explanation.known_count:,} images that it has learnt from, these look most like this one to the network"
+    )
+    if explanation.prediction.multi_label:
+        said = explanation.prediction.decision or ()
+        named = [neighbour.label.split(", ") for neighbour in explanation.neighbours]
+        shown = [f"{sum(name in each for each in named)} of the {total} show {visible(name)}" for name in said]
+        return f"{known}{': ' if shown else ''}{', '.join(shown)}."
     counted = Counter(neighbour.label for neighbour in explanation.neighbours)
     label, count = counted.most_common(1)[0]
-    total = len(explanation.neighbours)
     whose = f"all {total} show" if count == total else f"{count} of the {total} show"
     agrees = "" if label == explanation.prediction.label else ", which is not what the model answered"
-    return (
-        f"Of {explanation.known_count:,} images that it has learnt from, these look most like this one to the network: "
-        f"{whose} {visible(label)}{agrees}."
-    )
+    return f"{known}: {whose} {visible(label)}{agrees}."
 
 
 def _shown_maps(

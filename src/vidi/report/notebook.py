@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.data.checked import CheckResult
+from vidi.detection.locate import Located
 from vidi.errors import DataError
 from vidi.figures.class_sizes import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
+from vidi.report.boxed import draw_boxed
 from vidi.report.compare_page import draw_classes
 from vidi.report.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.explanation import Explanation
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vidi.training.progress import EpochRow
 
 MOST_FINDINGS = 12
+MOST_BOXES = 12
 FIGURE_WIDTH = 260  # at least, in the units of a drawing: room for a title
 
 
@@ -98,14 +101,42 @@ def explanation_as_html(explanation: Explanation) -> str:
     """The answer, the nearest training images in words, and the maps."""
     prediction = explanation.prediction
     labels = Counter(neighbour.label for neighbour in explanation.neighbours)
+    said = prediction.decision or () if prediction.multi_label else (prediction.label,)
+    probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
     rows = {
-        "answer": f"{visible(prediction.label)}, {percent(prediction.probability)}",
+        "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",
         "verdict": prediction.verdict or "",
         "candidates": ", ".join(map(visible, prediction.candidates)),
         "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in labels.most_common()),
     }
     shown = explanation.plot()._repr_html_()
     return table_as_html(f"Why? {picture_as_text(explanation.path)}", rows) + shown
+
+
+def draw_located(size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None) -> Drawing:
+    """An image with its boxes, numbered.
+
+    Raises:
+        DataError: the image could not be used.
+    """
+    if size is None:
+        raise DataError("an image that could not be used has nothing to draw", "Its `error` says why.")
+    return side_by_side([draw_boxed(size, boxes, picture)])
+
+
+def located_as_html(
+    path: str, size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None, *, refused: str
+) -> str:
+    """An image's boxes as a list, and drawn; of one that could not be used why."""
+    if size is None:
+        return table_as_html(picture_as_text(escape_path(path)), {"refused": refused})
+    rows = {
+        str(number): f"{visible(box.label)} {percent(box.score)}, {' '.join(f'{value:.0f}' for value in box.box)}"
+        for number, box in enumerate(boxes[:MOST_BOXES], start=1)
+    }
+    more = {"more": f"{len(boxes) - MOST_BOXES:,}"} if len(boxes) > MOST_BOXES else {}
+    title = picture_as_text(escape_path(path)) if boxes else f"{picture_as_text(escape_path(path))}: nothing found"
+    return table_as_html(title, {**rows, **more}) + draw_located(size, boxes, picture)._repr_html_()
 
 
 def draw_rows(history: "Sequence[EpochRow]") -> Drawing:

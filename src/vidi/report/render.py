@@ -29,6 +29,15 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
     return _environment().get_template(template).render({**values, "vidi_version": version("vidi")})
 
 
+def require_templates() -> None:
+    """Find out before long work whether a page can be written after it.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+    """
+    _environment()
+
+
 def visible(text: object) -> str:
     """Text whose signs all show: what would turn, hide or break it is written as its code.
 

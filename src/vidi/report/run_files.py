@@ -30,6 +30,7 @@ class AnsweredImage:
     truth_probability: float | None  # of the true class; None where it is foreign to the model
     verdict: str = ""  # sure, unsure or unknown; empty where the model states no limits
     others: tuple[str, ...] = ()  # further candidates
+    group: str = ""  # images of one group are not independent; empty where it stands alone
 
     @property
     def is_right(self) -> bool:
@@ -125,6 +126,16 @@ def _read_recipe(path: Path) -> Mapping[str, Any]:
         raise _damaged(path, str(error)) from error
 
 
+def _others(candidates: str, *, said: str) -> tuple[str, ...]:
+    """The candidates beside what was said, which may be several classes.
+
+    >>> _others("ant|bee|cat", said="bee"), _others("ant|bee|cat", said="ant|bee"), _others("", said="")
+    (('ant', 'cat'), ('cat',), ())
+    """
+    already = {"", unescape_path(said), *map(unescape_path, said.split("|"))}
+    return tuple(name for name in map(unescape_path, candidates.split("|")) if name not in already)
+
+
 def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
     text = _read_text(path)
     if text is None:
@@ -134,13 +145,14 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
             AnsweredImage(
                 path=unescape_path(row["path"]),
                 digest=row["digest"],
+                group=unescape_path(row.get("group") or ""),
                 part=row["part"],
                 truth=unescape_path(row["label"]),
                 predicted=unescape_path(row["predicted"]),
                 probability=float(row["probability"]),
                 truth_probability=float(row["label_probability"]) if row["label_probability"] else None,
                 verdict=row.get("verdict") or "",
-                others=tuple(unescape_path(name) for name in (row.get("candidates") or "").split("|")[1:]),
+                others=_others(row.get("candidates") or "", said=row["predicted"]),
             )
             for row in csv.DictReader(io.StringIO(text, newline=""))
         )

@@ -85,6 +85,11 @@ def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | No
     """
     chance = shortcuts["chance"]
     together = next(one for one in shortcuts["families"] if one["family"] == "together")
+    if shortcuts.get("multi_label"):
+        return (
+            f"All of them together are right about whether a class is shown in {percent(together['accuracy'])}, yes "
+            f"and no counting the same, by chance {percent(chance)}."
+        )
     reached = f"All of them together name the class of {percent(together['accuracy'])}, by chance {percent(chance)}"
     model = None if test is None else test["balanced_accuracy"]["value"]
     if model is None:

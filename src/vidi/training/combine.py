@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.classification import log_losses
+from vidi.metrics.multi_label import EVEN, tempered_binary_losses
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.metrics.temperature import apply_temperature, best_temperature
 from vidi.networks.ensemble import Ensemble, Network
@@ -52,7 +53,9 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
         groups: (validation images,) int; images of one group count as one observation. None: each its own.
     """
     if not len(data.validation_rows):
-        return average_all(trained, why="there is no validation image to try averaged weights on")
+        return average_all(
+            trained, why="there is no validation image to try averaged weights on", multi_label=data.targets is not None
+        )
     judge = _Judge(data, trained[0])
     single = [
         judge.try_network(f"training {number} alone", one.network, (number,)) for number, one in _numbered(trained)
@@ -60,7 +63,9 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     order = sorted(range(len(trained)), key=lambda index: single[index].rank, reverse=True)
     networks = [_single(trained[index]) for index in order]
     numbers = tuple(index + 1 for index in order)
-    averaged = judge.try_network("averaged probabilities", Ensemble(networks), numbers)
+    multi_label = data.targets is not None
+    name = "averaged logits" if multi_label else "averaged probabilities"
+    averaged = judge.try_network(name, Ensemble(networks, multi_label=multi_label), numbers)
     uniform, greedy = _soups(judge, networks, numbers)
     soup = max((uniform, greedy), key=lambda tried: tried.rank) if len(greedy.trial.members) > 1 else uniform
     best = single[order[0]]
@@ -81,21 +86,22 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     )
 
 
-def average_all(trained: Sequence[TrainedNetwork], *, why: str) -> Choice:
+def average_all(trained: Sequence[TrainedNetwork], *, why: str, multi_label: bool = False) -> Choice:
     """All of them with their probabilities averaged, which holds up in any case, without asking the validation images.
 
     Args:
         trained: of one recipe and one normalisation.
         why: nothing else was tried.
+        multi_label: images may show several classes.
     """
     return Choice(
-        network=Ensemble([_single(one) for one in trained]),
+        network=Ensemble([_single(one) for one in trained], multi_label=multi_label),
         way=PROBABILITIES,
         used=tuple(range(len(trained))),
         best=0,
         trials=(),
         gain=None,
-        sentence=f"averaged probabilities of {len(trained)} networks: {why}",
+        sentence=f"averaged {'logits' if multi_label else 'probabilities'} of {len(trained)} networks: {why}",
     )
 
 
@@ -107,11 +113,12 @@ class _Tried:
     trial: Trial
     right: NDArray[np.bool_]  # (validation images,)
     losses: Floats  # (validation images,)
+    by_loss: bool = False  # images may show several classes, where being right about all is rare
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Higher is better: most right, then lowest log loss."""
-        return self.trial.accuracy, -self.trial.log_loss
+        """Higher is better: most right, then lowest log loss; the log loss alone where it is to be judged by that."""
+        return 0.0 if self.by_loss else self.trial.accuracy, -self.trial.log_loss
 
     def is_as_right_as(self, other: "_Tried") -> bool:
         """Whether its accuracy is at most one standard error of the difference lower."""
@@ -140,14 +147,20 @@ class _Judge:
         """Its answers about the validation images, and what they are worth."""
         rows = self.data.validation_rows
         normalisation = self.example.normalisation
-        bare = answer(network, self.data.images, rows, normalisation=normalisation).astype(np.float64)
-        labels = self.data.labels[rows]
+        targets = self.data.targets
+        bare = answer(
+            network, self.data.images, rows, normalisation=normalisation, multi_label=targets is not None
+        ).astype(np.float64)
         # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
-        answers = apply_temperature(bare, best_temperature(bare, labels))
-        right = answers.argmax(axis=1) == labels
-        losses = log_losses(answers, labels)
+        losses: Floats
+        if targets is not None:
+            right, losses = ((bare >= EVEN) == targets[rows]).all(axis=1), tempered_binary_losses(bare, targets[rows])
+        else:
+            labels = self.data.labels[rows]
+            answers = apply_temperature(bare, best_temperature(bare, labels))
+            right, losses = answers.argmax(axis=1) == labels, log_losses(answers, labels)
         trial = Trial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
-        return _Tried(network=network, trial=trial, right=right, losses=losses)
+        return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=targets is not None)
 
     def average(self, networks: Sequence[Classifier]) -> Classifier:
         """Their averaged weights; normalisations that a recipe leaves as they were stay so."""

@@ -51,7 +51,7 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
         loss, accuracy = score(
             state.judged(), data, normalisation=around.normalisation, precision=around.engine.precision
         )
-    note_gain(state, epoch, loss=loss, accuracy=accuracy)
+    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.targets is not None)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
     row = EpochRow(
         epoch=epoch,
@@ -71,14 +71,19 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
     fit_plan(state, around, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
 
 
-def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None) -> None:
-    """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest."""
+def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None, by_loss: bool = False) -> None:
+    """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest.
+
+    With `by_loss` the loss decides alone: where images may show several classes, being right about all is rare.
+    """
     counters = state.counters
     if loss is None or accuracy is None:
         if all(bool(tensor.isfinite().all()) for tensor in state.judged().state_dict().values()):
             state.keep_best()
             counters.best_epoch = epoch
-    elif math.isfinite(loss) and (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss):
+    elif math.isfinite(loss) and (
+        loss < counters.best_loss if by_loss else (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss)
+    ):
         state.keep_best()
         counters.best_epoch, counters.best_accuracy, counters.best_loss = epoch, accuracy, loss
         counters.epochs_without_gain = 0

@@ -84,11 +84,16 @@ def _plain_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
-def count_right(logits: Tensor, labels: Tensor) -> int:
-    """How many images got the right answer; where several classes are possible, the right one about every class."""
+def which_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """(batch,) bool: which images got the right answer; where they may show several classes, about every class."""
     if labels.dtype == torch.bool:
-        return int(((logits > 0) == labels).all(dim=1).sum())
-    return int((logits.argmax(dim=1) == labels).sum())
+        return ((logits > 0) == labels).all(dim=1)
+    return logits.argmax(dim=1) == labels
+
+
+def count_right(logits: Tensor, labels: Tensor) -> int:
+    """How many images got the right answer, as of `which_right`."""
+    return int(which_right(logits, labels).sum())
 
 
 def answer(
@@ -98,14 +103,19 @@ def answer(
     *,
     normalisation: Normalisation,
     precision: Precision = "float32",
+    multi_label: bool = False,
 ) -> NDArray[np.float32]:
-    """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3)."""
+    """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3).
+
+    They sum to 1; where images may show several classes each stands for itself.
+    """
     network.eval()
     answers = []
     with torch.inference_mode():
         for start in range(0, len(rows), 64):
             piece = np.ascontiguousarray(images[rows[start : start + 64]])
-            answers.append(forward(network, normalisation.inputs(piece), precision=precision).softmax(dim=1).numpy())
+            logits = forward(network, normalisation.inputs(piece), precision=precision)
+            answers.append((logits.sigmoid() if multi_label else logits.softmax(dim=1)).numpy())
     return np.concatenate(answers)
 
 

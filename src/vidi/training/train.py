@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidi.errors import ModelError
+from vidi.errors import ModelError, UsageError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
+from vidi.networks.layers import Classifier
 from vidi.training.checkpoint import read_checkpoint
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
@@ -32,6 +33,7 @@ from vidi.training.surroundings import Surroundings
 from vidi.training.views import choose_views
 from vidi.training.width import answers_after, fit_width
 
+OF_ONE_CLASS = {"loss": "cross-entropy", "class_weights": "none"}  # values for images that may show several
 FEW_EPOCHS = {"augmentation.shift": 8, "augmentation.erase": 16}  # below, such copies cost more than they help
 
 
@@ -60,6 +62,13 @@ class TrainedNetwork:
     held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network
 
+    def own_head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Weights (classes, features) and biases of a head that was learnt, from scratch, with all before it."""
+        if not isinstance(self.network, Classifier) or self.recipe.pretrained:
+            return None
+        weight, bias = self.network.head.weight, self.network.head.bias
+        return weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
+
 
 def train_network(
     arrays: TrainingData,
@@ -85,10 +94,12 @@ def train_network(
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
 
     Raises:
+        UsageError: the recipe is for images of one class each, and these may show several.
         ModelError: the checkpoint is damaged beyond its copy, or of another recipe, data set or class list.
         GateError: training does not converge.
         ResourceError: memory or disk is too small.
     """
+    _refuse_of_one_class(arrays, recipe)
     tune_allocator()
     limit_threads()
     folder.mkdir(parents=True, exist_ok=True)
@@ -118,6 +129,16 @@ def train_network(
             state.keep_best()
         keeper.save(state)
     return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
+
+
+def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:
+    """Refuse what is made for images of one class each, where they may show several."""
+    for name, usual in OF_ONE_CLASS.items():
+        if arrays.targets is not None and recipe.value(name) != usual:
+            raise UsageError(
+                f"{name} is {recipe.value(name)}, which is made for images of one class each; these may show several",
+                f"Leave it at {usual}.",
+            )
 
 
 def read_trained(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> TrainedNetwork:

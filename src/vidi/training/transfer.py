@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
@@ -12,9 +13,9 @@ from vidi.networks.pretrained.backbone import set_head, with_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
-from vidi.training.heads import QUICK, ChosenHead, choose_head
+from vidi.training.heads import QUICK, ChosenHead, LinearHead, Trial, choose_head, fit_one_head
 from vidi.training.objective import normalisation_for
-from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
+from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest, fit_one_vs_rest
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.train import HeldOut, TrainedNetwork
 
@@ -89,6 +90,31 @@ def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64])
         f"{len(chosen.held_out):,} images held out in {folds} folds"
     )
     return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
+
+
+def fit_again(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    best: Trial,
+    *,
+    weighting: str = "none",
+) -> LinearHead:
+    """A head of the kind and strength that were chosen, on some of the images.
+
+    Args:
+        features: (rows, features) float32.
+        rows: which images they are of; all are learnt from.
+        data: the labels.
+        best: kind, strength and sharpness.
+        weighting: as the recipe's `class_weights`; where images may show several classes they all count the same.
+    """
+    if data.targets is not None:
+        with threadpool_limits(1):
+            return fit_one_vs_rest(features, data.targets[rows], np.ones(len(rows)), (best.strength,))[0]
+    labels = data.labels[rows]
+    weights = class_weights(labels, data.class_count, kind=weighting)[labels]
+    return fit_one_head(features, labels, best, class_count=data.class_count, weights=weights)
 
 
 def with_head(

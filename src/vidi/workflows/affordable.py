@@ -9,11 +9,11 @@ from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.features import choose_feature_engine, feature_rate
 from vidi.training.objective import FIXED, Normalisation
-from vidi.workflows.backbones import IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
+from vidi.workflows.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
 FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
-TRIAL_IMAGES = 8  # whose time is taken
+MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
@@ -38,12 +38,11 @@ def affordable(
     def cost(one: Candidate, images: int = image_count) -> float:
         return images * seconds[one.name] * _area(one) / _area(first)
 
-    fitting = [one for one in candidates if one.name == first.name and cost(one) <= most]
-    if fitting:  # the others are larger
-        names = {one.name for one in candidates} - set(seconds)
-        seconds |= {name: _seconds_per_image(name, first.size, image_count=image_count) for name in names}
-        fitting = [one for one in candidates if cost(one) <= most]
-    else:
+    if cost(first) <= most:  # else the others, whose networks are larger, are not worth a look
+        for name in {one.name for one in candidates} - {first.name}:
+            seconds[name] = _seconds_per_image(name, first.size, image_count=image_count)
+    fitting = [one for one in candidates if one.name in seconds and cost(one) <= most]
+    if not fitting:
         fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]
     trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in fitting)
     if trials > FOR_TRIALS * seconds_left:
@@ -70,10 +69,15 @@ def _shrunk(candidate: Candidate, times_too_slow: float) -> Candidate:
 
 
 def _seconds_per_image(name: str, size: tuple[int, int], *, image_count: int) -> float:
-    """A feature's time by the fastest engine; what the images show does not matter."""
+    """A feature's time by the fastest engine; what the images show does not matter.
+
+    It is measured on smaller images, since the measuring itself counts, and grows with the area.
+    """
     weights = read_pretrained(name)
-    network = with_weights(weights, image_size=size, class_count=2).eval().requires_grad_(False)
-    images = np.random.default_rng(0).integers(0, 256, (TRIAL_IMAGES, *size, 3), dtype=np.uint8)
+    whole = Candidate(name, size)
+    tried = _shrunk(whole, _area(whole) / MEASURED_AREA) if _area(whole) > MEASURED_AREA else whole
+    network = with_weights(weights, image_size=tried.size, class_count=2).eval().requires_grad_(False)
+    images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *tried.size, 3), dtype=np.uint8)
     normalisation = Normalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
     engine, _ = choose_feature_engine(network, images, normalisation, image_count=image_count)
-    return 1 / feature_rate(network, images, normalisation, engine=engine)
+    return _area(whole) / _area(tried) / feature_rate(network, images, normalisation, engine=engine)

@@ -11,6 +11,7 @@ from vidi.files import digest_of
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.metrics.multi_label import binary_log_losses
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
@@ -19,6 +20,7 @@ from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, windo
 from vidi.training.features import choose_feature_engine, embed_images
 from vidi.training.heads import choose_head
 from vidi.training.objective import Normalisation, normalisation_for
+from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.transfer import frozen_backbone
 from vidi.workflows.events import SILENCE, Events
@@ -164,14 +166,17 @@ class _Trials:
         self.sentences.append(f"tried on {image_count} images (log loss, lower is better): {shown}")
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(rows,) what cross-validation says of each image: the log loss of its true class."""
+        """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         labels = self.data.labels[rows]
-        groups = groups_of(self.prepared, rows)
+        fold_of = deal_folds(labels, groups_of(self.prepared, rows), folds=FOLD_COUNT, seed=self.recipe.seed)
+        if self.data.targets is not None:
+            targets = self.data.targets[rows]
+            each = choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS)
+            return binary_log_losses(each.probabilities, targets[each.held_out])
         chosen = choose_head(
-            features, labels,
-            fold_of=deal_folds(labels, groups, folds=FOLD_COUNT, seed=self.recipe.seed),
+            features, labels, fold_of=fold_of,
             class_count=self.data.class_count, kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
         )  # fmt: skip
         truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.label_limits import calibrate_labels
 from vidi.evaluation.limits import (
     Promise,
     as_calibration,
@@ -17,11 +18,15 @@ from vidi.evaluation.limits import (
     find_limits,
 )
 from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import BEST_F1, Wish
+from vidi.evaluation.wish import Wish
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
-from vidi.metrics.multi_label import fit_sigmoid
-from vidi.metrics.novelty import NoveltyScore, balancing_offset, fit_novelty
+from vidi.metrics.novelty import (
+    NoveltyScore,
+    balancing_offset,
+    components_for_folds,
+    fit_novelty,
+)
 from vidi.metrics.selective import Ranking
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
@@ -54,7 +59,7 @@ class Calibrated:
     """What a model file states beside its weights, and what it knows."""
 
     step: Calibration
-    limits: VerdictLimits | None  # None where images may show several classes: nothing is promised of these
+    limits: VerdictLimits
     known: Known
     points: OperatingPoints | None = None  # None where nobody wished for any
 
@@ -87,7 +92,7 @@ def calibrate_model(
     if held_out is None:
         return None
     if prepared.targets is not None:
-        return _calibrate_labels(prepared, prepared.targets, held_out, wish=wish, events=events)
+        return _calibrate_labels(prepared, prepared.targets, held_out, promise=promise, wish=wish, events=events)
     known, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
@@ -114,21 +119,27 @@ def calibrate_model(
 
 
 def _calibrate_labels(
-    prepared: Prepared, targets: NDArray[np.bool_], held_out: "_HeldOut", *, wish: Wish | None, events: Events
+    prepared: Prepared,
+    targets: NDArray[np.bool_],
+    held_out: "_HeldOut",
+    *,
+    promise: Promise,
+    wish: Wish | None,
+    events: Events,
 ) -> Calibrated:
     """The same where images may show several classes: a scale, a shift and a threshold for each."""
+    known, novelty = _balanced(held_out)
     rows = held_out.rows
     groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
-    fitted = fit_sigmoid(held_out.probabilities, targets[rows], groups=groups)
-    points = find_points(
-        fitted.probabilities, targets[rows], prepared.dataset.classes,
-        wish=wish or BEST_F1, groups=groups, basis=held_out.basis,
-        shipped=fitted.step.apply(held_out.probabilities),
+    done = calibrate_labels(
+        held_out.probabilities, targets[rows], prepared.dataset.classes,
+        groups=groups, promise=promise, wish=wish, basis=held_out.basis, novelty=novelty,
     )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    for sentence in describe_points(points):
+    events.say(f"calibration on {len(rows):,} images: {done.fitted.sentence}")
+    for sentence in (*describe_limits(done.limits), *describe_points(done.points)):
         events.say(sentence)
-    return Calibrated(step=as_sigmoid_calibration(fitted), limits=None, known=_balanced(held_out)[0], points=points)
+    step = as_sigmoid_calibration(done.fitted)
+    return Calibrated(step=step, limits=done.limits, known=known, points=done.points)
 
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
@@ -244,7 +255,9 @@ def _without_part(
             known=known,
             distances=None
             if answered.features is None
-            else _cross_fitted(answered.features, labels, fold_of, strangers=strangers, seen=seen),
+            else _cross_fitted(
+                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=_components(prepared)
+            ),
         )
     by_folds = _out_of_fold(
         folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
@@ -252,7 +265,7 @@ def _without_part(
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds
-    if prepared.targets is None and not (folder / LABEL_ERRORS).exists():
+    if not (folder / LABEL_ERRORS).exists():
         study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
     return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
@@ -261,22 +274,36 @@ def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared)
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
     known = trained.held_out
     if known is not None and known.features is not None:
-        score = fit_novelty(known.features, prepared.labels[known.rows])
+        score = fit_novelty(known.features, prepared.labels[known.rows], components=_components(prepared))
         return Known(rows=known.rows, embeddings=known.features, score=score)
-    return embed_known(predictor, prepared, as_training_data(prepared).train_rows)
+    return embed_known(predictor, prepared, as_training_data(prepared).train_rows, head=trained.own_head())
 
 
-def embed_known(predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64]) -> Known:
+def embed_known(
+    predictor: Predictor,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> Known:
     """The embeddings of images that a model has learnt from, and its novelty score.
 
     Args:
         predictor: of the model.
         prepared: the images.
         rows: which it has learnt from; of very many, evenly spaced ones are taken.
+        head: as of `fit_novelty`.
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
     embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    return Known(rows=some, embeddings=embeddings, score=fit_novelty(embeddings, prepared.labels[some]))
+    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared), head=head)
+    return Known(rows=some, embeddings=embeddings, score=score)
+
+
+def _components(prepared: Prepared) -> int | None:
+    """Directions that novelty looks at: as many for each fold as for all, where folds set its limit."""
+    count = len(prepared.split.rows("train")) + len(prepared.split.rows("validation"))
+    return components_for_folds(count) if needs_folds(prepared) else None
 
 
 def _cross_fitted(
@@ -286,6 +313,7 @@ def _cross_fitted(
     *,
     strangers: _Strangers,
     seen: NDArray[np.float32],
+    components: int | None,
 ) -> Distances:
     """Both distances of each image by a score that was fitted on the folds that it is not in.
 
@@ -295,11 +323,13 @@ def _cross_fitted(
         fold_of: (images,) number of the fold.
         strangers: counter-examples.
         seen: their embeddings.
+        components: directions that the score looks at.
     """
     distances = np.zeros((2, len(labels)))
     for fold in np.unique(fold_of):
         held_out = fold_of == fold
-        score = strangers.known_to(fit_novelty(embeddings[~held_out], labels[~held_out]), seen)
+        own = fit_novelty(embeddings[~held_out], labels[~held_out], components=components)
+        score = strangers.known_to(own, seen)
         distances[:, held_out] = score.both(embeddings[held_out])
     return distances[0], distances[1]
 
@@ -363,7 +393,8 @@ def _out_of_fold(
         predictor = Predictor.load(place)
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
-        score = strangers.known_to(embed_known(predictor, prepared, learnt).score, strangers.seen_by(predictor))
+        known = embed_known(predictor, prepared, learnt, head=network.own_head())
+        score = strangers.known_to(known.score, strangers.seen_by(predictor))
         distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
     return rows, probabilities, (distances[0], distances[1])

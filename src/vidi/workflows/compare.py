@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,14 @@ from vidi.data.dataset import Dataset
 from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
-from vidi.evaluation.disagreements import KINDS, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.disagreements import KINDS, NONE, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.match import ClassMatch, listed, match_classes
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
+from vidi.metrics.multi_label import binary_log_losses
+from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
 from vidi.report.compare_page import MOST_OF_A_KIND, write_compare_page
 from vidi.report.compare_words import headline
@@ -140,19 +142,27 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     if request.output is not None:
         require_free(request.output, kind="comparison", overwrite=request.overwrite)
     predictors = [Predictor.load(path) for path in (request.first, request.second)]
-    dataset = read_source(request.data)
+    several = _are_several(predictors, request)
+    dataset = read_source(replace(request.data, multi_label=True) if several else request.data)
     models = _match(predictors, dataset, request)
     account = dataset.account.of_scan()
     scored = _scored(dataset, models, request, account)
     for sentence in _remarks(models, dataset, account):
         events.say(sentence)
     first, second = _answer_both(models, dataset, request, scored=scored, account=account, events=events)
-    labels = _labels(dataset, first.paths)
-    comparison = compare_answers(_paired(first, second, labels, dataset.classes), seed=request.seed)
+    if several:
+        first, second = _about_shared(models, dataset, (first, second))
+        paired, truths = _paired_classes(first, second), [truth or NONE for truth in first.truths]
+    else:
+        labels = _labels(dataset, first.paths)
+        paired = _paired(first, second, labels, dataset.classes)
+        truths = [dataset.classes[label] for label in labels]
+    comparison = compare_answers(paired, seed=request.seed)
     folder = _open_folder(request, dataset)
-    disagreements = find_disagreements(first, second, [dataset.classes[label] for label in labels])
+    disagreements = find_disagreements(first, second, truths)
     document: dict[str, Any] = {
         "schema": 1,
+        "task": MULTI_LABEL if several else "classify",
         "models": _about(models, first.digests, folder),
         "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
         **comparison.as_json(),
@@ -169,6 +179,23 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     store = dataset.store if request.images else None
     write_compare_page(folder / PAGE, document, store=store, options=decode_options(request.data))
     return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
+
+
+def _are_several(predictors: Sequence[Predictor], request: CompareRequest) -> bool:
+    """Whether both models say of images that they show several classes.
+
+    Raises:
+        UsageError: one does, and the other names one class each.
+    """
+    several = [predictor.metadata.multi_label for predictor in predictors]
+    if several[0] != several[1]:
+        one, other = (request.first, request.second) if several[0] else (request.second, request.first)
+        raise UsageError(
+            f"{escape_path(one)} may say several classes of an image, and {escape_path(other)} says one: what is right "
+            "for the one is not for the other",
+            "Score each by itself: `vidi evaluate MODEL DATA`.",
+        )
+    return several[0]
 
 
 def _match(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[_Model]:
@@ -203,7 +230,10 @@ def _shared(dataset: Dataset, models: Sequence[_Model]) -> list[int]:
 
 def _scored(dataset: Dataset, models: Sequence[_Model], request: CompareRequest, account: Account) -> dict[int, str]:
     """The images that both models are asked about, all as one part; those of other classes are set aside."""
-    parts, labels, shared = parts_to_score(dataset, request.data.parts), dataset.labels(), _shared(dataset, models)
+    parts, shared = parts_to_score(dataset, request.data.parts), _shared(dataset, models)
+    if dataset.multi_label:  # an image without any of the classes tells something, too
+        return dict.fromkeys((row for row, part in parts.items() if part == TEST or TEST not in parts.values()), TEST)
+    labels = dataset.labels()
     is_test = TEST in parts.values()
     rows = [row for row, part in parts.items() if part == TEST or not is_test]
     account.set_aside += [Entry(dataset.images[row].path, *NOT_SHARED) for row in rows if labels[row] not in shared]
@@ -221,8 +251,13 @@ def _remarks(models: Sequence[_Model], dataset: Dataset, account: Account) -> li
             name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
         ]
         if alone:
-            remarks.append(f"{model.letter} alone knows {listed(alone)}: where it says so here, it counts as wrong")
-    labels = {image.path: image.label for image in dataset.images}
+            counts = (
+                "what it says of that counts for nothing"
+                if dataset.multi_label
+                else ("where it says so here, it counts as wrong")
+            )
+            remarks.append(f"{model.letter} alone knows {listed(alone)}: {counts}")
+    labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
     left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
     if left:
         shown = listed([f"{name} ({count:,})" for name, count in left.items()])
@@ -280,6 +315,32 @@ def _paired(first: Answers, second: Answers, labels: NDArray[np.int64], classes:
         first_of_truth=first.probabilities[rows, first.labels],
         second_of_truth=second.probabilities[rows, second.labels],
         groups=number_groups(first.groups, len(labels)),
+    )
+
+
+def _about_shared(models: Sequence[_Model], dataset: Dataset, both: tuple[Answers, Answers]) -> tuple[Answers, Answers]:
+    """What both say of the classes that both know, called as the data calls them."""
+    shared = _shared(dataset, models)
+    names = [dataset.classes[row] for row in shared]
+    first, second = (
+        answers.about([answers.classes.index(model.match.names[row]) for row in shared], names)
+        for model, answers in zip(models, both, strict=True)
+    )
+    return first, second
+
+
+def _paired_classes(first: Answers, second: Answers) -> PairedAnswers:
+    """The same where images may show several classes, of answers about the same ones."""
+    assert first.targets is not None and first.called is not None and second.called is not None  # noqa: S101, PT018
+    return PairedAnswers(
+        classes=first.classes,
+        labels=np.zeros(len(first.paths), np.int64),
+        first_is_right=first.is_right,
+        second_is_right=second.is_right,
+        first_of_truth=np.exp(-binary_log_losses(first.probabilities, first.targets)),
+        second_of_truth=np.exp(-binary_log_losses(second.probabilities, first.targets)),
+        groups=number_groups(first.groups, len(first.paths)),
+        of_classes=(first.called == first.targets, second.called == first.targets),
     )
 
 

@@ -1,5 +1,6 @@
 """The demos: the whole job on data that comes with the installation, and a look at what its test cannot show."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +22,12 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.report.sentences import headline
+from vidi.training.progress import Progress, SearchProgress
 from vidi.workflows.events import Events
-from vidi.workflows.locate import LocateRequest, finder, locate_inputs
-from vidi.workflows.located import write_annotated
+from vidi.workflows.locate import LocatedImage, LocateRequest, finder, locate_inputs
+from vidi.workflows.located_folder import PAGE, keep_located, looked_for, write_found
 from vidi.workflows.request import DataRequest
+from vidi.workflows.run_folder import CHECK
 from vidi.workflows.train import TrainRequest, train
 
 
@@ -39,6 +42,8 @@ class Demo:
     finds: bool = False  # it ends with a search for the thing in whole photographs
     changes: Mapping[str, object] = field(default_factory=dict)  # of the recipe
 
+
+FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
 
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
 QUICK: Mapping[str, object] = {
@@ -71,6 +76,42 @@ DEMOS: Mapping[str, Demo] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _WithoutFindings:
+    """Tells everything but what the check found: a demo speaks of that when there is a result to speak of."""
+
+    events: Events
+
+    def say(self, sentence: str) -> None:
+        """One line worth keeping, unless it is a finding."""
+        if not sentence.startswith(FINDINGS):
+            self.events.say(sentence)
+
+    def reading(self, done: int, total: int) -> None:
+        """Images decoded so far."""
+        self.events.reading(done, total)
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights fetched so far."""
+        self.events.fetching(what, done, total)
+
+    def steps(self, done: int, total: int) -> None:
+        """Training steps of a trial done so far."""
+        self.events.steps(done, total)
+
+    def features(self, done: int, total: int) -> None:
+        """Images whose features are computed so far."""
+        self.events.features(done, total)
+
+    def training(self, progress: Progress) -> None:
+        """Where the training is."""
+        self.events.training(progress)
+
+    def searching(self, progress: SearchProgress) -> None:
+        """Where the search for a better recipe is."""
+        self.events.searching(progress)
+
+
 def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     """Run one demo and give its findings line by line.
 
@@ -91,12 +132,14 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         backgrounds = cache_folder() / "demo-backgrounds"
         write_photographs(BACKGROUNDS, backgrounds)
         data = replace(data, background=str(backgrounds))
-    run = train(TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True), events=events)
+    asked = TrainRequest(data=data, changes=demo.changes, output=output, overwrite=True)
+    run = train(asked, events=_WithoutFindings(events))
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:
         yield f"interrupted; go on with: vidi train --resume {folder}"
         return
     yield f"\n{headline(run.test.as_json())}"
+    yield from _doubts(run.folder)
     yield "\nNow images from elsewhere, chosen before any model saw them:\n"
     yield from _ask(run.folder, demo)
     yield f"\n{demo.lesson}"
@@ -105,6 +148,19 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
         yield from _find(run.folder)
     yield f"\nThe report, with every number and picture:  {folder}/report.html"
     yield "With your own images, one folder for each class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/"
+
+
+def _doubts(run: Path) -> Iterator[str]:
+    """What the check of the images found that speaks against the figure, and how much else it found."""
+    findings = [one for one in json.loads((run / CHECK).read_text("utf-8"))["findings"] if one["severity"] != "note"]
+    shortcuts = [one for one in findings if one["kind"] == "shortcut"]
+    for one in shortcuts:
+        yield (
+            f"\nIs that too good to be true? vidi looked at the images before it learnt from them: "
+            f"{one['message']}. Only images from elsewhere can tell what it learnt."
+        )
+    if rest := len(findings) - len(shortcuts):
+        yield f"\nThe report lists {rest} more {'thing' if rest == 1 else 'things'} to look at in these images."
 
 
 def _ask(run: Path, demo: Demo) -> Iterator[str]:
@@ -127,18 +183,20 @@ def _ask(run: Path, demo: Demo) -> Iterator[str]:
 
 
 def _find(run: Path) -> Iterator[str]:
-    """Boxes in whole photographs, and where they are drawn."""
-    folder, account = run / "found", Account()
+    """Boxes in whole photographs, and the page that shows them."""
+    folder, account, kept = run / "found", Account(), list[LocatedImage]()
     shutil.rmtree(folder, ignore_errors=True)
+    predictor, request = Predictor.load(run), LocateRequest()
     with tempfile.TemporaryDirectory() as name:
-        paths = write_photographs((WITH_A_FACE, *WITHOUT_A_FACE), Path(name))
-        find = finder(Predictor.load(run), LocateRequest())
-        inputs = find_paths([str(path) for path in paths])
-        for one in locate_inputs(find, inputs, account, keep_images=True):
-            write_annotated(one, folder)
+        paths = [str(path) for path in write_photographs((WITH_A_FACE, *WITHOUT_A_FACE), Path(name))]
+        found = locate_inputs(finder(predictor, request), find_paths(paths), account, keep_images=True)
+        places = {path: folder / f"{Path(path).stem}.jpg" for path in paths}
+        for one in keep_located(found, kept, places=places, with_images=True):
             boxes = ", ".join(f"{box.label} {100 * box.score:.0f} % at {_place(box.box)}" for box in one.boxes)
             yield f"  {Path(one.path).stem:10} {boxes or 'nothing found'}"
-    yield f"\n  drawn: {escape_path(folder)}"
+    named = [replace(one, path=f"{Path(one.path).stem}.png") for one in kept]  # the folder they lay in is gone
+    write_found(named, looked_for(predictor, request), predictor.model, output=folder, coco=None)
+    yield f"\n  Drawn on the photographs:  {escape_path(folder / PAGE)}"
 
 
 def _place(box: tuple[float, float, float, float]) -> str:

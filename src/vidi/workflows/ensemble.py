@@ -290,7 +290,9 @@ def _combined(
     if len(ended) == 1:
         return replace(ended[0], notes=(*notes, f"one of {plan.count} trainings, for the others were not done"))
     if in_haste:
-        choice = average_all(ended, why="interrupted before other ways were tried")
+        choice = average_all(
+            ended, why="interrupted before other ways were tried", multi_label=data.targets is not None
+        )
     else:
         choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
     events.say(f"ensemble: {choice.sentence}")
@@ -353,7 +355,10 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
     return HeldOut(
         rows=np.concatenate([rows for _, rows in asked]),
         probabilities=np.concatenate(
-            [answer(answering, data.images, rows, normalisation=normalisation) for answering, rows in asked]
+            [
+                answer(answering, data.images, rows, normalisation=normalisation, multi_label=data.targets is not None)
+                for answering, rows in asked
+            ]
         ),
     )
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.combination import Combination, Member
-from vidi.training.data import TrainingData, class_weights
-from vidi.training.heads import LinearHead, Trial, fit_one_head
+from vidi.training.data import TrainingData
+from vidi.training.heads import LinearHead, Trial
 from vidi.training.train import TrainedNetwork
+from vidi.training.transfer import fit_again
 from vidi.workflows.ensemble import EnsemblePlan
 from vidi.workflows.events import Events
 from vidi.workflows.folds import deal_folds
@@ -44,18 +45,13 @@ def average_heads(
         plan: how many.
         events: told the outcome.
     """
-    labels = data.labels[rows]
-    balanced = trained.recipe.class_weights == "balanced"
-    weights = class_weights(labels, data.class_count)[labels] if balanced else np.ones(len(labels), np.float32)
+    weighting = trained.recipe.class_weights
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(labels, groups, folds=plan.count, seed=trained.recipe.seed)
+    fold_of = deal_folds(data.labels[rows], groups, folds=plan.count, seed=trained.recipe.seed)
     heads = [
-        fit_one_head(
-            features[fold_of != fold], labels[fold_of != fold], best,
-            class_count=data.class_count, weights=weights[fold_of != fold],
-        )
+        fit_again(features[fold_of != fold], rows[fold_of != fold], data, best, weighting=weighting)
         for fold in range(plan.count)
-    ]  # fmt: skip
+    ]
     single = trained.network
     assert isinstance(single, Classifier)  # noqa: S101  # a first rung is one network
     network = copy.deepcopy(single)

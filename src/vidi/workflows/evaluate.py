@@ -100,8 +100,8 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     figures = evaluate_parts(answers, seed=request.seed)
     for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
         events.say(sentence)
-    folder = _open_folder(request, dataset)
-    write_whole(folder / EVALUATION, json.dumps(_as_json(request), indent=1) + "\n")
+    folder = open_folder(request, dataset)
+    write_whole(folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
     about = {
         **_about(predictor, dataset, match),
@@ -226,10 +226,8 @@ def _as_answers(
         novelty=as_column([said.novelty for _, said in answered]),
         targets=match.targets(classes, [image.labels for image in images]) if several else None,
         called=as_called([said.decision for _, said in answered], classes) if several else None,
-        traits=None
-        if several
-        else tuple(
-            traits_of(answer, image, class_name=dataset.classes[image.label])
+        traits=tuple(
+            traits_of(answer, image, class_names=[dataset.classes[label] for label in image.labels])
             for image, (answer, _) in zip(images, answered, strict=True)
         ),
     )
@@ -252,7 +250,7 @@ def _nothing_left(dataset: Dataset, account: Account) -> DataError:
     )
 
 
-def _open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
+def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
     """The folder asked for, or the next free `evaluations/NAME`."""
     name, source = safe_name(dataset.name), Path(request.data.source)
     inside = source if source.is_dir() else None
@@ -272,7 +270,8 @@ def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[st
     }
 
 
-def _as_json(request: EvaluateRequest) -> dict[str, Any]:
+def as_plain(request: EvaluateRequest) -> dict[str, Any]:
+    """What an evaluation was asked for, so that its report can be made again."""
     return {
         "schema": 1,
         "model": escape_path(request.model),

@@ -34,6 +34,7 @@ from vidi.workflows.predict import no_images
 MOST_PAGES = 100  # in one go: each takes seconds
 LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
 LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
+MOST_SEVERAL = 6  # maps of an image that shows several
 LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 RANDOM_MAPS = 5  # that a map is compared with
 Progress = Callable[[int, int], None]  # done, in all
@@ -184,7 +185,11 @@ def explain_framed(
     shown = [prediction.classes.index(label) for label in _labels_shown(prediction, wanted.top)]
     regions = given.get("evidence")
     tells_where = regions is not None and regions[0].size >= LEAST_REGIONS
-    evidence = {} if regions is None or not tells_where else {index: evidence_for(regions, index) for index in shown}
+    evidence = (
+        {index: evidence_for(regions, index, multi_label=prediction.multi_label) for index in shown}
+        if regions is not None and tells_where
+        else {}
+    )
     cover = _Cover(
         predict=answers_of(predictor),
         framed=framed,
@@ -215,8 +220,15 @@ def explain_framed(
 
 
 def _labels_shown(prediction: Prediction, top: int | None) -> list[str]:
-    """The classes that get maps: as many as were asked for, else the answer, the next, and a third that it may be."""
+    """The classes that get maps: as many as were asked for, else the answer, the next, and a third that it may be.
+
+    Of several classes, all that the image is called, at most `MOST_SEVERAL`, and the next.
+    """
     ranked = prediction.top(MOST_SHOWN if top is None else max(1, top))
+    if prediction.multi_label:
+        said = prediction.decision or ()
+        others = [label for label, _ in prediction.top(len(prediction.classes)) if label not in said]
+        return [*said, *others][: min(MOST_SEVERAL, max(LEAST_CLASSES, len(said) + 1)) if top is None else max(1, top)]
     return [
         label
         for rank, (label, probability) in enumerate(ranked)

@@ -1,6 +1,7 @@
 """What `vidi explain` writes: a page for each image, a line for people, a document for programs."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,22 +67,26 @@ def write_pages(
         yield WrittenPage(explained=one, page=page)
 
 
-def require_own(page: Path) -> None:
-    """Refuse to replace what is no page of vidi's.
+def require_own(page: Path, *, mark: bytes = MARK) -> None:
+    """Refuse to replace what vidi has not written itself.
+
+    Args:
+        page: what is to be written.
+        mark: stands at the head of every file of its kind that vidi writes.
 
     Raises:
         UsageError: the path is taken by something else.
     """
     try:
         with page.open("rb") as stream:
-            is_own = MARK in stream.read(HEAD_BYTES)
+            is_own = mark in stream.read(HEAD_BYTES)
     except FileNotFoundError:
         return
     except OSError:  # a folder, or one that may not be read
         is_own = False
     if not is_own:
         raise UsageError(
-            f"{escape_path(page)} is there already and is no page that vidi wrote",
+            f"{escape_path(page)} is there already, and vidi did not write it",
             "Nothing was replaced. Choose another folder with --output.",
         )
 
@@ -149,19 +154,23 @@ def _as_answer(explained: Explained) -> Answer:
     )
 
 
-def page_names(paths: Sequence[str]) -> list[str]:
+def page_names(paths: Sequence[str], *, suffix: str = ".html") -> list[str]:
     """A name for the page of each path: the file's own, and a number where two are called alike.
 
     >>> page_names(["a/cat.jpg", "b/cat.jpg", "-"])
     ['cat.html', 'cat-2.html', 'standard-input.html']
     """
     names: list[str] = []
+    taken: set[str] = set()
+    last: Counter[str] = Counter()
     for path in paths:
         stem = "standard-input" if path == "-" else Path(path).stem
         stem = re.sub(r'[/\\:*?"<>|%]', "_", escape_path(stem)).strip(". ")[:80] or "image"
-        name, number = f"{stem}.html", 1
-        while name.casefold() in map(str.casefold, names):
+        name, number = f"{stem}{suffix}", max(last[stem], 1)
+        while name.casefold() in taken:
             number += 1
-            name = f"{stem}-{number}.html"
+            name = f"{stem}-{number}{suffix}"
+        last[stem] = number
+        taken.add(name.casefold())
         names.append(name)
     return names

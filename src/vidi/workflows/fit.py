@@ -1,7 +1,6 @@
 """From images in a caller's hands to a model file in memory: what `ImageClassifier.fit` does."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,10 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.dataset import rarest_shown
 from vidi.data.groups import join_links, links_of_equal
 from vidi.errors import DataError
-from vidi.evaluation.limits import Promise, as_calibration, find_limits
+from vidi.evaluation.label_limits import calibrate_labels
+from vidi.evaluation.limits import Promise, as_calibration, as_sigmoid_calibration, find_limits
+from vidi.evaluation.operating import find_points
 from vidi.evaluation.uses import digest_of_images
+from vidi.evaluation.wish import BEST_F1
 from vidi.files import digest_of
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
@@ -23,7 +26,7 @@ from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.read import read_model
-from vidi.model_file.write import write_model
+from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
@@ -72,7 +75,8 @@ class _Kept:
     """The usable images, framed."""
 
     pixels: NDArray[np.uint8]  # (images, height, width, 3)
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64]  # where they may show several classes, what they are dealt by
+    targets: NDArray[np.bool_] | None  # (images, classes), where they may show several
     groups: NDArray[np.int64]  # equal numbers stay in one part
     digests: tuple[str, ...]
     refused: tuple[Entry, ...]
@@ -80,7 +84,7 @@ class _Kept:
 
 def fit_images(
     images: Sequence[Given],
-    labels: NDArray[np.int64],
+    truth: NDArray[np.int64] | NDArray[np.bool_],
     request: FitRequest,
     *,
     groups: Sequence[str] | None = None,
@@ -94,7 +98,7 @@ def fit_images(
 
     Args:
         images: paths, arrays or Pillow images of any sizes.
-        labels: (images,) int64, index into `request.classes`.
+        truth: (images,) int64, index into `request.classes`; or (images, classes) bool, where they may show several.
         request: how.
         groups: images of equal group are kept together.
         events: told what happens.
@@ -105,16 +109,19 @@ def fit_images(
     """
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
     sizes = look_at_given(images[:: max(1, len(images) // SIZES_LOOKED_AT)])
+    labels = truth.astype(np.int64) if truth.ndim == 1 else rarest_shown(truth.astype(np.bool_))
     recipe = _choose_recipe(images, labels, request, sizes)
     if not sizes:
         raise DataError("none of the images can be read", "List what is wrong with them: `vidi check`.")
     framing = choose_framing(sizes, recipe.image_size)
-    kept = _keep(images, labels, framing, groups, events)
+    targets = truth.astype(np.bool_) if truth.ndim == 2 else None
+    kept = _keep(images, labels, targets, framing=framing, groups=groups, events=events)
     _require_two_classes(kept, request.classes)
     train, validation, calibration = hold_out(kept.labels, kept.groups, share=request.held_out, seed=recipe.seed)
     data = TrainingData(
         images=kept.pixels,
         labels=kept.labels,
+        targets=kept.targets,
         class_count=len(request.classes),
         train_rows=train,
         validation_rows=validation,
@@ -129,6 +136,8 @@ def fit_images(
         require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
         if len(calibration):
             _calibrate(path, trained, kept, train, calibration)
+        elif kept.targets is not None:
+            _call_evenly(path)
         predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
     return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
 
@@ -152,6 +161,8 @@ def _choose_recipe(
 def _keep(
     images: Sequence[Given],
     labels: NDArray[np.int64],
+    targets: NDArray[np.bool_] | None,
+    *,
     framing: Framing,
     groups: Sequence[str] | None,
     events: Events,
@@ -175,6 +186,7 @@ def _keep(
     return _Kept(
         pixels=pixels[: len(rows)],
         labels=labels[rows],
+        targets=None if targets is None else targets[rows],
         groups=join_links(len(rows), links),
         digests=tuple(digests),
         refused=tuple(refused),
@@ -182,7 +194,7 @@ def _keep(
 
 
 def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
-    shown = np.unique(kept.labels)
+    shown = np.unique(kept.labels) if kept.targets is None else np.flatnonzero(kept.targets.any(axis=0))
     if len(shown) < 2:
         found = f"only {classes[shown[0]]!r} has" if len(shown) else "no class has"
         refused = f"; {len(kept.refused):,} images cannot be used" if kept.refused else ""
@@ -223,25 +235,51 @@ def _calibrate(
     predictor = Predictor.load(path)
     given = run_pixels(predictor, kept.pixels, rows, ("probabilities", "embedding"))
     some = train[:: -(-len(train) // most_for_novelty(trained.recipe.image_size, len(train)))]
-    score = fit_novelty(run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"], kept.labels[some])
+    learnt = run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"]
+    score = fit_novelty(learnt, kept.labels[some], head=trained.own_head())
     groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
+    novelty, graph = score.of(given["embedding"]), to_onnx(trained.network, trained.recipe.image_size)
+    before = read_model(path).metadata
+    if kept.targets is not None:
+        done = calibrate_labels(
+            given["probabilities"], kept.targets[rows], before.classes,
+            groups=groups, promise=Promise(), novelty=novelty,
+        )  # fmt: skip
+        metadata = replace(
+            before, calibration=as_sigmoid_calibration(done.fitted), verdict=done.limits, operating_points=done.points
+        )
+        write_model(path, graph, metadata, novelty=score)
+        return
     fitted = fit_affine(given["probabilities"], kept.labels[rows], groups=groups)
     limits = find_limits(
         fitted.probabilities,
         kept.labels[rows],
         groups=groups,
         promise=Promise(),
-        novelty=score.of(given["embedding"]),
+        novelty=novelty,
     )
-    metadata = replace(read_model(path).metadata, calibration=as_calibration(fitted), verdict=limits)
-    write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata, novelty=score)
+    write_model(path, graph, replace(before, calibration=as_calibration(fitted), verdict=limits), novelty=score)
+
+
+def _call_evenly(path: Path) -> None:
+    """Give a model file that no image was kept to calibrate the thresholds of those who know nothing better."""
+    metadata = read_model(path).metadata
+    nothing = np.zeros((0, len(metadata.classes)))
+    points = find_points(nothing, nothing.astype(np.bool_), metadata.classes, wish=BEST_F1)
+    set_metadata(path, replace(metadata, operating_points=points))
 
 
 def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:
     """What the model file says: it is finished, and it was not tested."""
-    counts = Counter(request.classes[label] for label in kept.labels.tolist())
+    if kept.targets is None:
+        sizes = np.bincount(kept.labels, minlength=len(request.classes))
+    else:
+        sizes = kept.targets.sum(axis=0)
+    counts = {name: int(count) for name, count in zip(request.classes, sizes, strict=True) if count}
+    names = ", ".join(request.classes[:20])
     return ModelMetadata(
         classes=request.classes,
+        multi_label=kept.targets is not None,
         framing=framing,
         normalisation=Normalisation(
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
@@ -249,7 +287,9 @@ def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: Train
         network=trained.recipe.network,
         run=request.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=f"Tells {len(request.classes)} classes apart: {', '.join(request.classes[:20])}",
+        description=f"Says of {len(request.classes)} classes whether an image shows them: {names}"
+        if kept.targets is not None
+        else f"Tells {len(request.classes)} classes apart: {names}",
         data={
             "digest": digest_of_images(kept.digests),  # of the framed pixels: the images had no files, or any
             "images": len(kept.labels),

@@ -28,11 +28,12 @@ class FramedRows:
     store: ImageStore
     paths: tuple[str, ...]
     digests: tuple[str | None, ...]
-    labels: NDArray[np.int64]  # (images,)
+    labels: NDArray[np.int64]  # (images,); where they may show several classes, what they are dealt by
     sizes: Sequence[tuple[int, int]]  # (height, width) of the data set's images; they decide how all are framed
     mode: Literal["stretch", "pad", "crop"] | None  # what the user asked for
     options: DecodeOptions
     workers: int | None
+    targets: NDArray[np.bool_] | None = None  # (images, classes), where they may show several classes
     keys: set[str] = field(default_factory=set)  # under which pixels were put into the cache
     held: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict)  # what was asked for before
 
@@ -115,6 +116,7 @@ def framed_rows(
         mode=prepared.request.framing,
         options=decode_options(prepared.request),
         workers=workers,
+        targets=None if prepared.targets is None else prepared.targets[rows],
     )
     framed.take(prepared.pixels, rows, prepared.framing)
     return framed

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups
+from vidi.metrics.multi_label import EVEN, logits_of
 from vidi.metrics.paired import PairedComparison, compare_paired
+from vidi.model_file.metadata import Calibration, probabilities_of
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -52,7 +54,7 @@ def measure_gain(
     """
     if combination.way == "single":  # nothing to compare
         return {**combination.as_json(), "test": None, "milliseconds": None}
-    gain = gain_on_test(answers, single_answers)
+    gain = gain_on_test(before_calibration(answers, ensemble.metadata.calibration), single_answers)
     time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
     if gain is not None:
         events.say(f"gain over {combination.single_name}, test images: {gain.sentence}")
@@ -72,10 +74,31 @@ def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:
     places = {path: index for index, path in enumerate(other.paths)}
     rows = [index for index, path in enumerate(answers.paths) if answers.parts[index] == TEST and path in places]
     others = [places[answers.paths[row]] for row in rows]
-    right = answers.probabilities[rows].argmax(axis=1) == answers.labels[rows]
-    other_right = other.probabilities[others].argmax(axis=1) == other.labels[others]
+    right, other_right = _is_right(answers)[rows], _is_right(other)[others]
     groups = number_groups([answers.groups[row] for row in rows], len(rows))
     return compare_paired(other_right, right, groups=groups)
+
+
+def _is_right(answers: Answers) -> NDArray[np.bool_]:
+    """(images,) bool; where images may show several classes, about all of them at even thresholds."""
+    if answers.targets is None:
+        return np.asarray(answers.predicted == answers.labels, np.bool_)
+    return np.asarray(((answers.probabilities >= EVEN) == answers.targets).all(axis=1), np.bool_)
+
+
+def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
+    """The answers of a model for several classes as they were before its calibration, which the single one lacks.
+
+    Where images show one class each calibration does not matter here, and they stay as they are.
+
+    Args:
+        answers: calibrated.
+        step: that calibration.
+    """
+    if answers.targets is None or step is None:
+        return answers
+    logits = (logits_of(answers.probabilities) - np.array(step.shift)) / np.array(step.scale)
+    return replace(answers, probabilities=probabilities_of(logits, multi_label=True).astype(np.float32))
 
 
 def milliseconds_per_image(predictors: tuple[Predictor, ...], pixels: NDArray[np.uint8]) -> list[float]:

@@ -98,7 +98,8 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "file": f"{escape_path(model.path)}, {len(model.data):,} bytes, digest checked",
         "model": f"{model.model_id}, version {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or '?'}",
         "status": f"unfinished: {metadata.unfinished}" if metadata.unfinished else "finished",
-        "classes": f"{len(metadata.classes)}: {', '.join(classes)}{f' and {more:,} more' if more else ''}",
+        "classes": f"{len(metadata.classes)}: {', '.join(classes)}{f' and {more:,} more' if more else ''}"
+        f"{'; an image may show several, or none' if metadata.multi_label else ''}",
         "network": f"{metadata.network or 'unnamed'}{_side_by_side(document)}, {document['parameters']:,} parameters",
         "input": f"images of any size, framed to {height} x {width} (height x width) by {_framing(model)}",
         "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
@@ -132,7 +133,7 @@ def _shape(shape: tuple[int | str, ...]) -> str:
 def _calibration(model: ModelFile) -> str:
     calibration = model.metadata.calibration
     if calibration is None:
-        return "none: the network's bare softmax"
+        return f"none: the network's bare {'sigmoid' if model.metadata.multi_label else 'softmax'}"
     if len(calibration.scale) == 1 and calibration.shift == (0.0,):
         kind = f"{calibration.method} {calibration.temperature:.3g}"
     else:

@@ -12,9 +12,10 @@ from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.workflows.affordable import affordable
 from vidi.workflows.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.backgrounds import check_backgrounds
 from vidi.workflows.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.labels import first_rung, refuse_for_labels
+from vidi.workflows.labels import refuse_for_labels
 from vidi.workflows.ladder import Ladder, plan_ladder
 from vidi.workflows.locate import class_of_nothing
 from vidi.workflows.prepare import look_at_sizes, traits_of
@@ -40,6 +41,7 @@ class Job:
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
     ensemble: EnsemblePlan | None
+    refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
 
 
 def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None) -> Job:
@@ -48,19 +50,16 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events,
     request = _for_windows(request)
     if request.data.multi_label:
         refuse_for_labels(request)
-    dataset = read_requested(request.data)
+    dataset, refused_backgrounds = read_requested(request.data), 0
     if request.data.background is not None:
         class_of_nothing(dataset.classes)
+        refused_backgrounds = check_backgrounds(request.data, workers=request.workers, events=events)
     sizes = look_at_sizes(dataset)
     traits = traits_of(dataset, sizes)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, traits)
-    if request.data.multi_label:
-        ladder = first_rung(ladder)
     deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
     candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
-    if request.data.multi_label:
-        candidates = candidates[:1]  # comparing them is made for one class each
     if candidates and deadline is not None:
         count = round(traits.image_count * LEARNT_AND_CHOSEN)
         candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
@@ -78,6 +77,7 @@ def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events,
         ladder=ladder,
         candidates=candidates,
         ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
+        refused_backgrounds=refused_backgrounds,
     )
 
 
@@ -89,11 +89,19 @@ def _for_windows(request: TrainRequest) -> TrainRequest:
     """
     if request.data.background is None:
         return request
-    if request.network or request.weights or request.recipe or request.pretrained == NONE or request.ensemble:
-        raise UsageError(
-            "--background goes with a head on learnt features, and here the network is another one",
-            "Leave out --network, --from, --recipe, --ensemble and --pretrained none.",
-        )
+    given = {
+        f"--network {request.network}": request.network,
+        f"--from {request.weights}": request.weights,
+        f"--recipe {request.recipe}": request.recipe,
+        "--pretrained none": request.pretrained == NONE,
+        f"--ensemble {request.ensemble}": request.ensemble,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"--background goes with a head on learnt features, and {escape_path(flag)} asks for something else",
+                f"Leave out {escape_path(flag)}: vidi train DATA --background DIR chooses what goes with it.",
+            )
     find_backgrounds(request.data)
     changes = {"head": "multinomial", **request.changes, "freeze": True}
     return replace(request, pretrained=request.pretrained or OF_WINDOWS_USUAL, changes=changes)

@@ -1,11 +1,9 @@
-"""What a run on images that may show several classes does otherwise, and what it cannot do."""
-
-from dataclasses import replace
+"""What a run on images that may show several classes cannot do, and what to do in its place."""
 
 from vidi.errors import UsageError
-from vidi.evaluation.limits import Promise
-from vidi.workflows.ladder import Ladder
 from vidi.workflows.train_request import TrainRequest
+
+WISHES = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
 
 
 def refuse_for_labels(request: TrainRequest) -> None:
@@ -14,30 +12,24 @@ def refuse_for_labels(request: TrainRequest) -> None:
     Raises:
         UsageError: names the option.
     """
-    costs = request.wish is not None and request.wish.costs is not None
     changed = {name: request.changes.get(name) for name in ("class_weights", "loss", "views")}
     given = {
-        "--ensemble": request.ensemble is not None,
-        "--from": request.weights is not None,
-        "--find-label-errors": request.asked.find_label_errors,
-        "--drop-suspects": request.asked.drop_suspects,
-        "--learning-curve": request.asked.learning_curve,
-        "--max-error and --coverage": request.promise != Promise(),
-        "--costs": costs,
-        "class_weights": changed["class_weights"] not in (None, "none"),
-        "--loss": changed["loss"] not in (None, "cross-entropy"),
-        "views": changed["views"] not in (None, "auto", "one"),
+        "--background": (
+            request.data.background is not None,
+            "List those photographs in the table, with 0 for every class: they are learnt from like any other.",
+        ),
+        "--learning-curve": (
+            request.asked.learning_curve,
+            "Leave it out; `vidi compare` tells a model of half the images from one of all of them.",
+        ),
+        "--costs": (request.wish is not None and request.wish.costs is not None, WISHES),
+        "class_weights": (changed["class_weights"] not in (None, "none"), WISHES),
+        "--loss": (
+            changed["loss"] not in (None, "cross-entropy"),
+            "Leave it out: each class is learnt by its own cross-entropy.",
+        ),
+        "views": (changed["views"] not in (None, "auto", "one"), "Leave it out."),
     }
-    for flag, is_given in given.items():
+    for flag, (is_given, remedy) in given.items():
         if is_given:
-            raise UsageError(
-                f"{flag} is made for images of one class each, and --multi-label was given",
-                "Leave one of the two out; per-class wishes are --recall, --precision and --false-alarms-per.",
-            )
-
-
-def first_rung(ladder: Ladder) -> Ladder:
-    """The plan without what compares networks by one class each."""
-    if len(ladder.rungs) == 1:
-        return ladder
-    return replace(ladder, rungs=ladder.rungs[:1], reason="a head on learnt features, one for each class")
+            raise UsageError(f"{flag} is made for images of one class each, and --multi-label was given", remedy)

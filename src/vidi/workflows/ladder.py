@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.files import write_whole
 from vidi.machine import Deadline
+from vidi.metrics.multi_label import EVEN, tempered_binary_losses
 from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
@@ -29,8 +30,8 @@ from vidi.workflows.run_folder import RECIPE
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
 FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
-LEAST_SECONDS = 2.0  # for a rung above the head
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
+LEAST_SECONDS = 5.0  # for it, below which nobody asks how long an epoch would take
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
@@ -198,21 +199,23 @@ def _why_not(
         return "for the run was to be finished as it is"
     if not len(_compared_rows(prepared, head)):
         return "since no validation image is there to compare by"
-    return "" if deadline is None else _why_no_time(prepared, recipe, deadline=deadline, trainings=trainings)
+    return "" if deadline is None else _no_time(deadline, prepared, recipe, trainings=trainings)
 
 
-def _why_no_time(prepared: Prepared, recipe: Recipe, *, deadline: Deadline, trainings: int) -> str:
-    left = max(training_deadline(deadline, prepared).seconds_left(), 0) / trainings
-    if left < LEAST_SECONDS:  # finding out what an epoch takes would cost more
-        return f"for {left:.0f} s are left for it"
+def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
+    """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
+    left = training_deadline(deadline, prepared).seconds_left() / trainings
+    if left < LEAST_SECONDS:  # the measuring alone would take as long
+        return f"for only {max(left, 0):.0f} s are left for it"
     count, size = len(prepared.split.rows("train")), recipe.image_size
     trial = new_state(recipe, class_count=2, plan=Plan(1)).network
     seconds = (
         VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
     )
+    left = training_deadline(deadline, prepared).seconds_left() / trainings
     if left >= LEAST_EPOCHS * seconds:
         return ""
-    return f"for an epoch takes about {seconds:.0f} s here and {left:.0f} s are left for it"
+    return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
 
 
 def _compared_rows(prepared: Prepared, head: TrainedNetwork) -> NDArray[np.int64]:
@@ -226,11 +229,13 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     rows = _compared_rows(prepared, head)
     assert head.held_out is not None  # noqa: S101  # as above
     order = np.searchsorted(head.held_out.rows, rows)
-    labels = prepared.labels[rows]
+    labels = prepared.labels[rows] if prepared.targets is None else prepared.targets[rows]
     theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), labels)
-    ours, right = _judged(
-        answer(network.network, prepared.pixels, rows, normalisation=network.normalisation).astype(np.float64), labels
-    )
+    answers = answer(
+        network.network, prepared.pixels, rows,
+        normalisation=network.normalisation, multi_label=prepared.targets is not None,
+    )  # fmt: skip
+    ours, right = _judged(answers.astype(np.float64), labels)
     is_better = ours < BETTER * theirs
     verdict = "kept" if is_better else "not better, so the head is kept"
     return is_better, (
@@ -239,6 +244,13 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     )
 
 
-def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards."""
-    return tempered_log_loss(probabilities, labels), float((probabilities.argmax(axis=1) == labels).mean())
+def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64] | NDArray[np.bool_]) -> tuple[float, float]:
+    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards.
+
+    Labels are (images,) class indexes, or (images, classes) bool where images may show several classes.
+    """
+    if labels.ndim == 2:
+        right = ((probabilities >= EVEN) == labels).all(axis=1)
+        return float(tempered_binary_losses(probabilities, labels.astype(np.bool_)).mean()), float(right.mean())
+    right = probabilities.argmax(axis=1) == labels
+    return tempered_log_loss(probabilities, labels.astype(np.int64)), float(right.mean())

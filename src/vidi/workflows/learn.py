@@ -11,7 +11,7 @@ import numpy as np
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
-from vidi.machine import Deadline
+from vidi.machine import Deadline, free_share
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
@@ -141,11 +141,14 @@ def needs_folds(prepared: Prepared) -> bool:
 
 
 def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
-    """When the main training must end, so that the fold trainings, the test and the report have their time."""
+    """When the main training must end, so that the fold trainings, the test and the report have their time.
+
+    Beside other work on the machine these take longer, and get as much more.
+    """
     left, after = deadline.seconds_left(), SECONDS_AFTER
     if deadline.seconds >= 60 * MINUTES_WITH_WORSE:
         after += SECONDS_FOR_WORSE
-    left = max(left * SHARE_FOR_TRAINING - after, left / 2)
+    left = max(left * SHARE_FOR_TRAINING - after / free_share(), left / 2)
     return Deadline.after(max(1.0, left / (1 + fold_work(prepared))))
 
 

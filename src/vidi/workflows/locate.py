@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,17 @@ from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
+from vidi.report.thumbnails import Thumbnail
 from vidi.workflows.predict import no_images
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
 
 NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
 NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
+
+TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
+LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
@@ -44,6 +51,16 @@ class LocateRequest:
     most: int = 100
     share: tuple[float, float] = (1.0, 1.0)  # of a training image's height and width that the thing fills
 
+    def __post_init__(self) -> None:
+        for side in self.share:
+            if not 0 < side <= 1:
+                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
+        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
+            if pixels is not None and pixels < LEAST_WINDOW:
+                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
+        if self.by not in get_args(By):
+            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedImage:
@@ -55,10 +72,23 @@ class LocatedImage:
     seconds: float = 0.0  # for the search, without decoding
     error: Entry | None = None
     image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # to be shown with its boxes
 
     def without_pixels(self) -> Self:
         """The same, small enough to be kept by the thousand."""
         return replace(self, image=None)
+
+    def plot(self) -> "Drawing":
+        """The image with its boxes, numbered; a notebook shows it, its `save` writes it."""
+        from vidi.report.notebook import draw_located
+
+        return draw_located(self.size, self.boxes, self.picture)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.notebook import located_as_html
+
+        refused = "" if self.error is None else self.error.sentence
+        return located_as_html(self.path, self.size, self.boxes, self.picture, refused=refused)
 
 
 def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[int, ...]:
@@ -136,7 +166,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         UsageError: a class or a size is wrong.
         ModelError: evidence was asked for of a model that has none.
     """
-    _refuse_impossible(predictor, request)
+    _refuse_impossible(request)
     search = Search(
         classes=choose_classes(predictor.classes, request.classes),
         least=request.least,
@@ -152,18 +182,13 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
 
 
-def _refuse_impossible(predictor: Predictor, request: LocateRequest) -> None:
+def _refuse_impossible(request: LocateRequest) -> None:
     for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
         if not 0 < value <= 1:
             raise UsageError(f"{flag} {value} is no share", "Use a number above 0, at most 1.")
     if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
         raise UsageError(
             f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."
-        )
-    if predictor.metadata.multi_label:
-        raise UsageError(
-            f"{escape_path(predictor.model.path)} answers about several classes for each image, and windows need one",
-            "Train without --multi-label: one class for each image, and one that means that nothing is there.",
         )
 
 
@@ -201,13 +226,26 @@ def locate_inputs(
                 account.refused.append(entry)
                 yield LocatedImage(path=path, size=None, error=entry)
                 continue
-            began = time.perf_counter()
-            boxes = tuple(find(read.image))
-            account.used += 1
-            yield LocatedImage(
-                path=path,
-                size=(read.image.shape[0], read.image.shape[1]),
-                boxes=boxes,
-                seconds=time.perf_counter() - began,
-                image=read.image if keep_images else None,
-            )
+            one = search_image(find, path, read.image)
+            if one.error is not None:
+                account.refused.append(one.error)
+            else:
+                account.used += 1
+            yield replace(one, image=read.image) if keep_images and one.error is None else one
+
+
+def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImage:
+    """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
+
+    Args:
+        find: of `finder`.
+        path: what the image is called.
+        image: (height, width, 3) uint8, upright RGB.
+    """
+    began = time.perf_counter()
+    try:
+        boxes = tuple(find(image))
+    except UsageError as error:  # about this image: the request itself was judged by `finder`
+        return LocatedImage(path=path, size=None, error=Entry(path, TOO_SMALL, f"{error.cause}. {error.remedy}"))
+    size = (image.shape[0], image.shape[1])
+    return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)

@@ -1,17 +1,13 @@
-"""Boxes as people and programs read them: lines, one JSON document, a COCO file, annotated images."""
+"""Boxes as people and programs read them: lines, one JSON document, a COCO file."""
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TextIO
 
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path
 from vidi.images.account import Account
-from vidi.images.encode import encode_png
 from vidi.model_file.read import ModelFile
-from vidi.report.annotate import draw_boxes
 from vidi.workflows.locate import LocatedImage
-from vidi.workflows.predict import folder_name
 from vidi.workflows.predictions import SCHEMA_VERSION, model_as_json
 
 
@@ -82,23 +78,3 @@ def coco_document(found: Sequence[LocatedImage], classes: Sequence[str]) -> dict
         "categories": [{"id": index + 1, "name": name} for index, name in enumerate(classes)],
         "annotations": [{"id": number, **row} for number, row in enumerate(annotations, start=1)],
     }
-
-
-def write_annotated(one: LocatedImage, folder: Path) -> Path | None:
-    """The image with its boxes drawn, as a PNG in a folder; None where it was refused.
-
-    Raises:
-        ResourceError: it cannot be written.
-    """
-    if one.image is None:
-        return None
-    texts = [f"{box.label} {100 * box.score:.0f} %" for box in one.boxes]
-    drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
-    stem = folder_name(Path(one.path).name if one.path != "-" else "standard-input")
-    path = folder / f"{Path(stem).stem}.png"
-    number = 2
-    while path.exists():
-        path = folder / f"{Path(stem).stem}-{number}.png"
-        number += 1
-    write_whole(path, encode_png(drawn))
-    return path

@@ -28,10 +28,10 @@ from vidi.workflows.describe import describe_model
 from vidi.workflows.events import Events
 from vidi.workflows.locate import class_of_nothing
 from vidi.workflows.prepare import Prepared
-from vidi.workflows.request import DataRequest, decode_options, find_backgrounds
+from vidi.workflows.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
 
 MOST_ROUNDS = 6
-MOST_IMAGES, LONGEST_SIDE = 400, 800  # photographs that are searched, and pixels of theirs
+LONGEST_SIDE = 800  # pixels of a photograph that is searched
 KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop …
 ENOUGH_TO_KEEP_ASIDE = 20  # … where there are so many
 FIRES = 0.1  # probability from which on a window is learnt from
@@ -119,16 +119,15 @@ def learn_background(
 
 
 def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
-    """The photographs, no larger than need be; of very many evenly spaced ones."""
+    """The photographs, no larger than need be."""
     found = find_backgrounds(request)
-    paths = found.paths[:: -(-len(found.paths) // MOST_IMAGES) or 1]
     images = []
-    for read in read_images(found.store, paths, options=decode_options(request)):
+    for read in read_images(found.store, found.paths, options=decode_options(request)):
         if read.image is not None:
             size = (read.image.shape[0], read.image.shape[1])
             scale = min(1.0, LONGEST_SIDE / max(size))
             images.append(resize(read.image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))))
-    if len(images) < 2:
+    if len(images) < LEAST_BACKGROUNDS:  # some have gone since they were looked at
         raise DataError(
             f"--background {escape_path(str(request.background))} holds {len(images)} images that can be read",
             "Name a folder of at least two photographs that show none of the classes.",

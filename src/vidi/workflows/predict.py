@@ -18,6 +18,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 
 DONE, ALL_BAD, SOME_BAD = 0, 3, 6
+BESIDE = {"--sort-into": "sorted", "--output": "boxes"}  # what a folder beside the images may be called
 
 
 def predict_inputs(
@@ -82,20 +83,25 @@ def no_images(found: Sequence[FoundInputs]) -> DataError:
     )
 
 
-def check_sort_folder(folder: Path, inputs: Sequence[str]) -> None:
-    """Refuse to copy into what is read from: the next run would take the copies for images of its own.
+def check_folder_apart(folder: Path, inputs: Sequence[str], *, flag: str) -> None:
+    """Refuse to write images into what is read from: the next run would take them for images of its own.
+
+    Args:
+        folder: where images will be written.
+        inputs: what the user named to be read.
+        flag: the option that named the folder.
 
     Raises:
         UsageError: the folder lies in an input folder, or is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{escape_path(folder)} is a file", "Name a folder for `--sort-into`.")
+        raise UsageError(f"{escape_path(folder)} is a file", f"Name a folder for `{flag}`.")
     for text in inputs:
         given = Path(text)
         if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
             raise UsageError(
                 f"{escape_path(folder)} lies in {escape_path(given)}, which is read from",
-                f"Name a folder beside it, such as {escape_path(given.resolve().parent / 'sorted')}.",
+                f"Name a folder beside it, such as {escape_path(given.resolve().parent / BESIDE[flag])}.",
             )
 
 

@@ -52,10 +52,12 @@ def _line(answer: Answer, top: int) -> str:
 
 def _verdict(prediction: Prediction) -> str:
     """How far the answer may be relied on, and what else it may be."""
-    others = [escape_path(name) for name in prediction.candidates[1:]]
+    said = prediction.decision or () if prediction.multi_label else prediction.candidates[:1]
+    others = [escape_path(name) for name in prediction.candidates if name not in said]
     shown = ", ".join(others[:MOST_CANDIDATES_SHOWN])
     more = f" and {len(others) - MOST_CANDIDATES_SHOWN} more" if len(others) > MOST_CANDIDATES_SHOWN else ""
-    return f"{prediction.verdict}, or {shown}{more}" if others else str(prediction.verdict)
+    word = "perhaps also" if prediction.multi_label else "or"
+    return f"{prediction.verdict}, {word} {shown}{more}" if others else str(prediction.verdict)
 
 
 def text_width(text: str) -> int:

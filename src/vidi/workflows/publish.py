@@ -98,6 +98,8 @@ def publish_finished(
     test = figures.get("test") if "test" in answers.parts else None
     set_metadata(scored, replace(promising, test=None if test is None else short_figures(test)))
     model = Predictor.load(scored).model
+    weights = model.metadata.weights_digest  # what follows may take all the time that is left, but for the report
+    write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
     about = {
         "model": name_model(model, run=folder.name),
         **_describe_origin(prepared, trained, model),
@@ -106,8 +108,8 @@ def publish_finished(
         "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=events),
         **read_study(folder),
         **measure_trust(
-            predictor, known, prepared.dataset.store, options=options, seed=trained.recipe.seed, deadline=deadline,
-            events=events,
+            predictor, known, prepared.dataset.store,
+            options=options, seed=trained.recipe.seed, deadline=deadline, events=events,
         ),
         "test_uses": record_use(
             folder, images=digest_of_images(answers.digests), model_id=model.model_id, date=datetime.now(UTC)
@@ -115,8 +117,6 @@ def publish_finished(
     }  # fmt: skip
     write_predictions(folder / PREDICTIONS, answers, promising)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=calibrated.limits))
-    digest = model.metadata.weights_digest
-    write_neighbours(folder, prepared, calibrated.known, weights_digest=digest, with_images=with_images)
     scored.replace(path)
     write_model_card(folder)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
@@ -124,15 +124,13 @@ def publish_finished(
 
 
 def _with_counter_examples(
-    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits | None, *, events: Events
+    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits, *, events: Events
 ) -> Answers:
-    """The answers and, where the model may say `unknown`, those about counter-examples kept for the test."""
-    if limits is None:
-        return known
-    answers = known.followed_by(answer_counter_examples(predictor, prepared))
-    for sentence in describe_counter_examples(answers, limits):
+    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
+    others = answer_counter_examples(predictor, prepared)
+    for sentence in describe_counter_examples(others, limits):
         events.say(sentence)
-    return answers
+    return known.followed_by(others) if known.targets is None else known
 
 
 def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
@@ -199,9 +197,10 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         novelty=as_column([said.novelty for _, _, said in seen]),
         targets=targets,
         called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
-        traits=None
-        if targets is not None
-        else tuple(traits_of(answer, images[row], class_name=classes[images[row].label]) for row, answer, _ in seen),
+        traits=tuple(
+            traits_of(answer, images[row], class_names=[classes[label] for label in images[row].labels])
+            for row, answer, _ in seen
+        ),
     )
     return known, lost
 

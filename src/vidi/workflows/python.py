@@ -6,9 +6,9 @@ What goes on while they work is told to Python's log: `logging.basicConfig(level
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vidi.errors import MissingPackageError
 from vidi.machine import wait_without_spinning
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vidi.workflows.check import Checked
     from vidi.workflows.compare import Compared
     from vidi.workflows.evaluate import Evaluated
+    from vidi.workflows.locate import LocatedImage
     from vidi.workflows.request import DataRequest
     from vidi.workflows.train import Run
 
@@ -195,10 +196,72 @@ def explain(
     return story.explain_image(predictor, image, wanted=wanted)
 
 
+def locate(
+    model: "str | os.PathLike[str] | Predictor",
+    images: object,
+    *,
+    classes: Sequence[str] | None = None,
+    by: Literal["windows", "evidence"] = "windows",
+    least: float = 0.5,
+    smallest: float | None = None,
+    largest: float | None = None,
+    overlap: float = 0.4,
+    soft: bool = False,
+    most: int = 100,
+    fills: tuple[float, float] = (1.0, 1.0),
+) -> "list[LocatedImage]":
+    """Find boxes around what a model recognises; it has learnt from labels of whole images alone.
+
+    Nobody knows how good such boxes are before they are compared with true ones: `vidi evaluate --boxes` does that.
+
+    Args:
+        model: model file or run folder, or what `load` returned.
+        images: a list of paths, of Pillow images, or of uint8 arrays (height, width, 3), upright RGB, or
+            (height, width), grey, of any sizes; or one uint8 array of all images.
+        classes: to look for; all but those whose name says that nothing is there when left out.
+        by: `windows` of many sizes, or the `evidence` map of the image as a whole, which is faster.
+        least: probability of a box, at least.
+        smallest: shorter side of the smallest window, pixels of the image; chosen by its size when left out.
+        largest: of the largest one.
+        overlap: boxes whose intersection is a larger share of their union than that are about one thing.
+        soft: lower the scores of overlapping boxes in place of dropping them.
+        most: boxes for each class and image.
+        fills: (height, width), the share of a training image that its thing filled: boxes shrink by it.
+
+    Returns:
+        For each image, in order, its `boxes`, the likeliest first: each has a `label`, a `score` and a `box` x_min,
+        y_min, x_max, y_max in pixels of the upright image. One that cannot be used has no boxes, and an `error`.
+
+    Raises:
+        ModelError: no model file, or not one to trust; or evidence was asked for of a model that gives none.
+        ShapeError: `images` holds something else than images.
+        UsageError: a class that the model does not have, or a number that makes no sense.
+    """
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows.given import list_images
+    from vidi.workflows.locate import LocateRequest, finder
+    from vidi.workflows.locate_given import locate_given
+
+    given = list_images(images)
+    predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
+    request = LocateRequest(
+        classes=None if classes is None else tuple(classes),
+        by=by,
+        least=least,
+        smallest=smallest,
+        largest=largest,
+        overlap=overlap,
+        soft=soft,
+        most=most,
+        share=fills,
+    )
+    return list(locate_given(finder(predictor, request), given))
+
+
 def compare(
     first: "str | os.PathLike[str]",
     second: "str | os.PathLike[str]",
-    data: "str | os.PathLike[str] | DataRequest",
+    data: "str | os.PathLike[str] | DataRequest | None" = None,
     *,
     output: "str | os.PathLike[str] | None" = None,
     renames: Mapping[str, str] | None = None,
@@ -210,7 +273,7 @@ def compare(
     Args:
         first: model file or run folder; called A.
         second: the other one; called B.
-        data: as for `train`.
+        data: as for `train`; left out where `first` and `second` are folders that `evaluate` wrote of the same images.
         output: the folder for compare.json, compare.html and disagreements.csv; `comparisons/NAME` when left out.
         renames: a class of the data → a model's name for it.
         overwrite: replace an earlier comparison in `output`.
@@ -218,18 +281,23 @@ def compare(
 
     Raises:
         ModelError: no model file, or not one to trust.
-        DataError: no class that both know, or no image left to score.
+        DataError: no class that both know, or no image left to score; without data: not about the same images.
         UsageError, ResourceError: as their names say.
     """
     from vidi.workflows import compare as story
+    from vidi.workflows.compare_stored import StoredRequest, compare_stored
 
+    place = None if output is None else Path(output)
+    if data is None:
+        stored = StoredRequest(first=Path(first), second=Path(second), images=images, output=place, overwrite=overwrite)
+        return compare_stored(stored, events=LoggedEvents())
     request = story.CompareRequest(
         first=Path(first),
         second=Path(second),
         data=_as_request(data),
         renames=dict(renames or {}),
         images=images,
-        output=None if output is None else Path(output),
+        output=place,
         overwrite=overwrite,
     )
     return story.compare(request, events=LoggedEvents())

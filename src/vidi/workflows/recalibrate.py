@@ -12,14 +12,14 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
+from vidi.evaluation.label_limits import calibrate_labels
 from vidi.evaluation.limits import Promise, as_calibration, as_sigmoid_calibration, describe_limits, find_limits
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import BEST_F1, Wish
+from vidi.evaluation.wish import Wish
 from vidi.files import escape_path, written_whole
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.arrays import Floats
-from vidi.metrics.multi_label import fit_sigmoid
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
@@ -108,7 +108,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         image_count=len(seen.truth),
         sentences=(
             sentence,
-            *(() if limits is None else describe_limits(limits)),
+            *describe_limits(limits),
             *(() if points is None else describe_points(points)),
         ),
     )
@@ -116,16 +116,14 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
 
 def _fit(
     seen: _Seen, metadata: ModelMetadata, request: CalibrateRequest
-) -> tuple[Calibration, VerdictLimits | None, OperatingPoints | None, str]:
+) -> tuple[Calibration, VerdictLimits, OperatingPoints | None, str]:
     """The step before the probabilities, the limits and the operating points that these images support."""
     if metadata.multi_label:
-        moved = fit_sigmoid(seen.probabilities, seen.truth.astype(np.bool_), groups=seen.groups)
-        wish = request.wish or BEST_F1
-        points = find_points(
-            moved.probabilities, seen.truth, metadata.classes,
-            wish=wish, groups=seen.groups, shipped=moved.step.apply(seen.probabilities),
+        done = calibrate_labels(
+            seen.probabilities, seen.truth.astype(np.bool_), metadata.classes,
+            groups=seen.groups, promise=request.promise, wish=request.wish, novelty=seen.novelty,
         )  # fmt: skip
-        return as_sigmoid_calibration(moved), None, points, moved.sentence
+        return as_sigmoid_calibration(done.fitted), done.limits, done.points, done.fitted.sentence
     labels = seen.truth.astype(np.int64)
     fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
     limits = find_limits(
@@ -144,10 +142,10 @@ def _fit(
 def _refuse_for_labels(request: CalibrateRequest) -> None:
     """Refuse what is made for models of one class each."""
     costs = request.wish is not None and request.wish.costs is not None
-    if request.promise != Promise() or costs or request.data.positive is not None:
+    if costs or request.data.positive is not None:
         raise UsageError(
-            "the model says of each class whether an image shows it; --max-error, --coverage, --costs and --positive "
-            "are made for models of one class each",
+            "the model says of each class whether an image shows it; --costs and --positive are made for models of "
+            "one class each",
             "Leave them out; --recall, --precision and --false-alarms-per give every class its threshold.",
         )
 

@@ -14,7 +14,7 @@ from vidi.report.page import write_report
 from vidi.workflows.compare import PAGE, read_comparison
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
 from vidi.workflows.tune_document import rebuild_tune_page
 
 
@@ -41,6 +41,11 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
         return rebuild_tune_page(folder)
     if (folder / COMPARISON).exists():
         return _rebuild_comparison(folder, with_images=with_images, events=events)
+    if (folder / BOXES).exists():
+        raise UsageError(
+            f"{escape_path(run)} holds the scores of boxes, which have no report",
+            "Look at its boxes.json and boxes.svg.",
+        )
     if not (folder / METRICS).exists() and not (folder / MODEL).exists():
         raise UsageError(
             f"{escape_path(run)} is neither a run nor an evaluation",

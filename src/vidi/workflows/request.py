@@ -14,6 +14,9 @@ from vidi.images.limits import DecodeOptions
 from vidi.model_file.metadata import ModelMetadata
 from vidi.workflows.run_folder import SPLITS
 
+# Photographs of `--background`: as many are searched, and fewer than that teach nothing.
+MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataRequest:
@@ -110,19 +113,20 @@ def read_requested(request: DataRequest) -> Dataset:
 
 
 def find_backgrounds(request: DataRequest) -> FoundInputs:
-    """The photographs that show none of the classes.
+    """The photographs that show none of the classes; of very many evenly spaced ones.
 
     Raises:
         UsageError: there is no such folder, or no image in it.
     """
     name = str(request.background)
-    found = find_paths([name], request.follow_links) if Path(name).exists() else []
-    if not found or not found[0].paths:
-        raise UsageError(
-            f"--background {escape_path(name)}: there is no image",
-            "Name a folder or archive of photographs that show none of the classes.",
-        )
-    return found[0]
+    remedy = "Name a folder or archive of photographs that show none of the classes."
+    if not Path(name).exists():
+        raise UsageError(f"--background {escape_path(name)}: there is no such folder", remedy)
+    found = find_paths([name], request.follow_links)
+    if not found or not (found[0].paths or found[0].account.refused):
+        raise UsageError(f"--background {escape_path(name)}: there is no image", remedy)
+    step = max(1, -(-len(found[0].paths) // MOST_BACKGROUNDS))
+    return found[0]._replace(paths=found[0].paths[::step])
 
 
 def decode_options(request: DataRequest) -> DecodeOptions:

@@ -25,6 +25,7 @@ NEIGHBOURS = "neighbours"  # a folder: which training images look like a given o
 STUDY = "study.json"  # what was found out about the images while it trained; goes into metrics.json
 REQUEST = "run.json"  # what the run was asked for, so that it can be resumed
 EVALUATION = "evaluation.json"  # what an evaluation was asked for, so that its report can be made again
+BOXES = "boxes.json"  # how well boxes lie on true ones
 TUNING = "tune.json"  # what a search for a better recipe was asked for and has found
 COMPARISON = "compare.json"  # what a comparison of two models was asked for and has found
 

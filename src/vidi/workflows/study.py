@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import DataError, MissingPackageError
+from vidi.evaluation.answers import join_names
 from vidi.files import escape_path, unescape_path, write_whole
-from vidi.metrics.label_errors import find_label_errors, suggest_labels
+from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
 from vidi.workflows.events import Events
 from vidi.workflows.prepare import Prepared
 from vidi.workflows.run_folder import LABEL_ERRORS, STUDY
@@ -44,8 +45,11 @@ class Suspect:
     """An image whose label is likely wrong."""
 
     row: int  # of the image
-    suggested: int  # class
-    self_confidence: float  # the probability of its label, by a model that has not seen it
+    label: str  # as it was given; of several classes all
+    suggested: str
+    self_confidence: (
+        float  # the probability of its label (of the most doubtful of several), by a model that has not seen it
+    )
     suggested_confidence: float
 
 
@@ -110,16 +114,39 @@ def find_suspects(
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
     """
-    labels = prepared.labels[rows]
+    if prepared.targets is not None:
+        return _suspect_targets(prepared, prepared.targets[rows], rows, probabilities)
+    labels, classes = prepared.labels[rows], prepared.dataset.classes
     suggested = suggest_labels(probabilities, labels)
     return tuple(
         Suspect(
             row=int(rows[index]),
-            suggested=int(suggested[index]),
+            label=escape_path(classes[labels[index]]),
+            suggested=escape_path(classes[suggested[index]]),
             self_confidence=float(probabilities[index, labels[index]]),
             suggested_confidence=float(probabilities[index, suggested[index]]),
         )
         for index in find_label_errors(probabilities, labels).tolist()
+    )
+
+
+def _suspect_targets(
+    prepared: Prepared, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> tuple[Suspect, ...]:
+    """The same where images may show several classes: what is suggested is right about every doubtful one."""
+    wrong, classes = find_wrong_targets(probabilities, targets), prepared.dataset.classes
+    believed = np.where(targets, probabilities, 1 - probabilities)
+    least = np.where(wrong, believed, 1.0).min(axis=1)
+    return tuple(
+        Suspect(
+            row=int(rows[index]),
+            label=join_names(classes, targets[index]),
+            suggested=join_names(classes, targets[index] ^ wrong[index]),
+            self_confidence=float(least[index]),
+            suggested_confidence=float(1 - least[index]),
+        )
+        for index in np.argsort(least, kind="stable").tolist()
+        if wrong[index].any()
     )
 
 
@@ -158,7 +185,7 @@ def _droppable(prepared: Prepared, suspects: Sequence[Suspect]) -> NDArray[np.in
 
 
 def _as_csv(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[np.int64]) -> str:
-    stream, classes, dropped = io.StringIO(), prepared.dataset.classes, set(left_out.tolist())
+    stream, dropped = io.StringIO(), set(left_out.tolist())
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for rank, suspect in enumerate(suspects, start=1):
@@ -168,8 +195,8 @@ def _as_csv(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[n
                 escape_path(prepared.dataset.images[suspect.row].path),
                 prepared.check.records[suspect.row].digest or "",
                 prepared.split.parts[suspect.row],
-                escape_path(classes[prepared.labels[suspect.row]]),
-                escape_path(classes[suspect.suggested]),
+                suspect.label,
+                suspect.suggested,
                 f"{suspect.self_confidence:.6g}",
                 f"{suspect.suggested_confidence:.6g}",
                 LEFT_OUT if suspect.row in dropped else "",

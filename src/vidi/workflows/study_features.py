@@ -12,6 +12,7 @@ from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.sentences import more_images
 from vidi.training.heads import ChosenHead, choose_head
+from vidi.training.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.out_of_fold import answer_out_of_fold
 from vidi.training.reduction import reduce_features
 from vidi.training.subsamples import errors_by_size
@@ -62,7 +63,7 @@ def study_features(folder: Path, prepared: Prepared, features: Features, *, aske
     Returns:
         The data, with what is to be left out of training.
     """
-    if CURVE not in read_study(folder):
+    if CURVE not in read_study(folder) and prepared.targets is None:
         _study_learning(folder, prepared, features, events=events)
     rows, chosen = features.rows, features.chosen
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
@@ -104,7 +105,10 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: 
     values = features_of(seen, backbone, rows, events=events)
     labels = as_training_data(prepared).labels[rows]
     fold_of = deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=recipe.seed)
-    chosen = choose_head(
+    targets = as_training_data(prepared).targets
+    chosen = choose_one_vs_rest(
+        values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS
+    ) if targets is not None else choose_head(
         values, labels, fold_of=fold_of, class_count=len(prepared.dataset.classes),
         kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
     )  # fmt: skip
@@ -149,6 +153,12 @@ def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
 def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]:
     """Answers about all images, each by a head that has not seen it; on few dimensions, since they are many."""
     labels = prepared.labels[features.rows]
+    if prepared.targets is not None:
+        return choose_one_vs_rest(
+            reduce_features(features.values), prepared.targets[features.rows],
+            fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
+            strengths=(features.chosen.best.strength,),
+        ).probabilities  # fmt: skip
     return answer_out_of_fold(
         reduce_features(features.values), labels,
         fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),

@@ -159,7 +159,7 @@ def _run(folder: Path, job: Job, *, events: Events, finish: bool = False) -> Run
         forget_pixels(prepared)
     return Run(
         folder=folder, finished=True, stopped_by=trained.stopped_by,
-        test=published.test, notes=trained.notes, refused=published.refused,
+        test=published.test, notes=trained.notes, refused=published.refused + job.refused_backgrounds,
     )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.files import write_whole
-from vidi.machine import Deadline
+from vidi.machine import Deadline, free_share
 from vidi.networks.pretrained.backbone import set_head
-from vidi.training.data import TrainingData, class_weights
-from vidi.training.heads import Trial, fit_one_head
+from vidi.training.data import TrainingData
+from vidi.training.heads import Trial
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.training.transfer import frozen_backbone, learn_head, with_head
+from vidi.training.transfer import fit_again, frozen_backbone, learn_head, with_head
 from vidi.workflows.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
 from vidi.workflows.ensemble import EnsemblePlan
 from vidi.workflows.ensemble_heads import average_heads
@@ -30,6 +30,10 @@ from vidi.workflows.study import Asked
 from vidi.workflows.study_features import Features, study_features
 
 HASTE_SECONDS, HASTE_PER_IMAGE = 8.0, 0.004  # with less time than that left after the features it hurries
+NOT_STUDIED = (
+    "time: fewer heads are tried, and likely label errors and what more images would bring are left out; "
+    "--minutes with more, or --find-label-errors"
+)
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
@@ -61,10 +65,12 @@ def learn_by_features(
     data, rows = as_training_data(prepared), learnt_rows(prepared)
     features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
-    in_haste = deadline is not None and deadline.seconds_left() < HASTE_SECONDS + HASTE_PER_IMAGE * len(rows)
+    in_haste = deadline is not None and deadline.seconds_left() < haste_seconds(len(rows)) / free_share()
+    if in_haste and not asked.anything:
+        events.say(NOT_STUDIED)
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
-    if data.targets is None and (not in_haste or asked.anything):
+    if not in_haste or asked.anything:
         prepared = study_features(folder, prepared, found, asked=asked, events=events)
     if len(prepared.left_out):
         data = as_training_data(prepared)
@@ -88,10 +94,17 @@ def learn_by_features(
         )  # fmt: skip
         trained = learn_background(folder, prepared, trained, head, events=events)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
-    if data.targets is not None:
-        return prepared, trained
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained
+
+
+def haste_seconds(image_count: int) -> float:
+    """Seconds that must be left, on an idle machine, for every head to be tried and the images to be studied.
+
+    >>> haste_seconds(1_000)
+    12.0
+    """
+    return HASTE_SECONDS + HASTE_PER_IMAGE * image_count
 
 
 def _beginning(
@@ -107,9 +120,7 @@ def _beginning(
 
     def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
         known = np.isin(rows, learnt)
-        labels = data.labels[rows[known]]
-        weights = class_weights(labels, data.class_count, kind=weighting)[labels]
-        head = fit_one_head(features[known], labels, best, class_count=data.class_count, weights=weights)
+        head = fit_again(features[known], rows[known], data, best, weighting=weighting)
         network = frozen_backbone(backbone.weights, data, image_size=backbone.recipe.image_size)
         set_head(network, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
         return network.state_dict()

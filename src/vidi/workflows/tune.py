@@ -24,6 +24,7 @@ from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.framed_rows import framed_rows
 from vidi.workflows.held_out import SearchRows, choose_rows
 from vidi.workflows.job import choose_recipe
+from vidi.workflows.labels import refuse_for_labels
 from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
 from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
 from vidi.workflows.request import read_requested, split_file_of
@@ -141,6 +142,8 @@ class _Job:
 
 
 def _look(request: TuneRequest) -> _Found:
+    if request.training.data.multi_label:
+        refuse_for_labels(request.training)
     dataset = read_requested(request.training.data)
     sizes = look_at_sizes(dataset)
     recipe = choose_recipe(request.training, traits_of(dataset, sizes))

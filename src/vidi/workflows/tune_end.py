@@ -84,7 +84,10 @@ def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str)
     return answer_held_out(
         search.images.arrays(size, search.events.reading),
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
-        HeldOut(images=held_out.at(size, search.events.reading), labels=held_out.labels),
+        HeldOut(
+            images=held_out.at(size, search.events.reading),
+            truth=held_out.labels if held_out.targets is None else held_out.targets,
+        ),
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
         should_stop=search.should_stop,

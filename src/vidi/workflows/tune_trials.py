@@ -47,6 +47,7 @@ class TrialImages:
         return TrainingData(
             images=self.learnt.at(size, on_progress),
             labels=self.learnt.labels,
+            targets=self.learnt.targets,
             class_count=len(self.classes),
             train_rows=rows[: self.train_count],
             validation_rows=rows[self.train_count :],

@@ -13,12 +13,13 @@ from vidi.data.groups import join_links, links_of_equal
 from vidi.files import escape_path
 from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, deal_groups, standard_columns, step_columns
-from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
 
 MOST_LOOKED_AT = 3_000  # images; more would tell no more
 LEAST_OF_CLASS = 10  # images: below it a class is left out
 MOST_CLASSES = 200  # those with the most images
+MOST_BY_THEMSELVES = 20  # where each class is a question, and a fit, of its own
 DOUBT = 2.0  # images' worth, in every step: one image alone must not decide
 DOUBT_IN_DETAIL = 0.25  # of all images, in every pixel: only what many of them share counts
 MOST_EXAMPLES = 6  # images shown of a class that is told by a shortcut
@@ -39,15 +40,15 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
     Test images of the user's own split are not looked at. Images that belong together are fitted or asked together.
 
     Args:
-        dataset: the images; those with several classes are left out.
+        dataset: the images; where they may show several classes, each is told from the images without it.
         check: their records and links.
         fingerprints: one row for each image.
 
     Returns:
         None where there are not two classes with ten images.
     """
-    rows, labels, names = _choose_rows(dataset, check)
-    if len(names) < 2:
+    rows, shown, names = _choose_rows(dataset, check)
+    if len(names) < (1 if dataset.multi_label else 2):
         return None
     links = [*links_of_equal(image.group for image in dataset.images), *check.exact_links, *check.near_links]
     groups = join_links(len(dataset.images), [*links, *check.capture_links])[rows]
@@ -56,22 +57,56 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
         fingerprints.only(rows),
         doubt_in_detail=DOUBT_IN_DETAIL * len(rows),
     )
-    folds = deal_groups(labels, groups, random=np.random.default_rng(0))
+    random, looks = np.random.default_rng(0), len(masks) * (1 + len(names))
     with one_matrix_thread():
-        results = cross_fitted_scores(columns, labels, folds, masks, penalties=doubts)
-    looks = len(results) * (1 + len(names))
+        results = _fit_families(columns, shown, groups, masks, doubts, by_itself=dataset.multi_label, random=random)
     return Shortcuts(
         image_count=len(rows),
         group_count=len(np.unique(groups)),
         classes=tuple(names),
+        multi_label=dataset.multi_label,
         are_tiny=bool(np.median([min(check.records[row].size) for row in rows.tolist()]) < TINY_SIDE),
         families=tuple(
             _judge(
-                family, scores, scores > limits, labels, groups, names=names, rows=rows, level=1 - (1 - LEVEL) / looks
+                family,
+                scores,
+                scores > limits,
+                shown,
+                groups,
+                names=names,
+                rows=rows,
+                level=1 - (1 - LEVEL) / looks,
+                by_itself=dataset.multi_label,
             )
             for family, (scores, limits) in zip(WORDS, results, strict=True)
         ),
     )
+
+
+def _fit_families(
+    columns: NDArray[np.float32],
+    shown: NDArray[np.bool_],
+    groups: Counts,
+    masks: Sequence[NDArray[np.bool_]],
+    doubts: Floats,
+    *,
+    by_itself: bool,
+    random: np.random.Generator,
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """For each family (images, classes) scores and limits: of all classes at once, or of each by itself, yes and no."""
+    if not by_itself:
+        labels = shown.argmax(axis=1)
+        folds = deal_groups(labels, groups, random=random)
+        return cross_fitted_scores(columns, labels, folds, masks, penalties=doubts)
+    each = []
+    for own in shown.T.astype(np.int64):
+        folds = deal_groups(own, groups, random=random)
+        fitted = cross_fitted_scores(columns, own, folds, masks, penalties=doubts)
+        each.append([(scores[:, 1], limits[:, 1]) for scores, limits in fitted])
+    return [
+        (np.stack([one[0] for one in family], axis=1), np.stack([one[1] for one in family], axis=1))
+        for family in zip(*each, strict=True)
+    ]
 
 
 def _columns_of(
@@ -89,44 +124,52 @@ def _columns_of(
     return np.append(steps, details, axis=1), masks, doubts
 
 
-def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Labels, list[str]]:
-    """The images that are looked at, the number of each one's class among those that are large enough, their names."""
-    usable = check.usable
+def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[str]]:
+    """The images that are looked at, (images, classes) which of the classes that are large enough they show, names."""
+    usable, several = check.usable, dataset.multi_label
     rows = np.array(
         [
             index
             for index, image in enumerate(dataset.images)
-            if usable[index] and len(image.labels) == 1 and image.part in (None, "train")
+            if usable[index] and (several or len(image.labels) == 1) and image.part in (None, "train")
         ],
         dtype=np.int64,
     )
     if len(rows) > MOST_LOOKED_AT:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_LOOKED_AT, replace=False))
-    shown = np.array([dataset.images[row].label for row in rows.tolist()], dtype=np.int64)
-    sizes = np.bincount(shown, minlength=len(dataset.classes))
-    largest = np.argsort(-sizes, kind="stable")[:MOST_CLASSES]
+    shown = np.zeros((len(rows), len(dataset.classes)), np.bool_)
+    for place, row in enumerate(rows.tolist()):
+        shown[place, list(dataset.images[row].labels)] = True
+    sizes = shown.sum(axis=0)
+    if several:  # of a class that nearly all images show the others tell as little
+        sizes = np.minimum(sizes, len(rows) - sizes)
+    largest = np.argsort(-sizes, kind="stable")[: MOST_BY_THEMSELVES if several else MOST_CLASSES]
     kept = np.sort(largest[sizes[largest] >= LEAST_OF_CLASS])
-    is_kept = np.isin(shown, kept)
-    return rows[is_kept], np.searchsorted(kept, shown[is_kept]), [dataset.classes[index] for index in kept.tolist()]
+    is_kept = np.ones(len(rows), np.bool_) if several else shown[:, kept].any(axis=1)
+    return rows[is_kept], shown[is_kept][:, kept], [dataset.classes[index] for index in kept.tolist()]
 
 
 def _judge(
     family: str,
     scores: Floats,
     told: NDArray[np.bool_],
-    labels: Labels,
+    shown: NDArray[np.bool_],
     groups: Counts,
     *,
     names: Sequence[str],
     rows: NDArray[np.int64],
     level: float,
+    by_itself: bool,
 ) -> Shortcut:
     """What one family reaches: over all classes, and for each class against the others."""
     predicted = scores.argmax(axis=1)
     recalls, intervals, classes = [], [], []
     for index, name in enumerate(names):
-        own = labels == index
-        recall, interval = _share(predicted[own] == index, groups[own], level=LEVEL)
+        own = shown[:, index]
+        if by_itself:
+            recall, interval = _share_of_both(told[:, index], own, groups)
+        else:
+            recall, interval = _share(predicted[own] == index, groups[own], level=LEVEL)
         recalls.append(recall)
         intervals.append(interval)
         found, of_found = _share(told[own, index], groups[own], level=level)
@@ -147,6 +190,13 @@ def _judge(
     return Shortcut(family, WORDS[family], float(np.mean(recalls)), interval, tuple(classes))
 
 
+def _share_of_both(told: NDArray[np.bool_], own: NDArray[np.bool_], groups: Counts) -> tuple[float, Interval | None]:
+    """The share of right answers yes and no, both counting the same, and its interval."""
+    sides = [_share(told[own], groups[own], level=LEVEL), _share(~told[~own], groups[~own], level=LEVEL)]
+    shares, between = [share for share, _ in sides], [interval for _, interval in sides]
+    return float(np.mean(shares)), mean_interval(shares, between)
+
+
 def _share(hits: NDArray[np.bool_], groups: Counts, *, level: float) -> tuple[float, Interval | None]:
     """A share, and its interval with each group counting as one image."""
     share, units = float(hits.mean()), len(np.unique(groups))
@@ -164,8 +214,11 @@ def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Findin
         return []
     alone = [one for one in found.families if one.family not in ("together", "middle")]
     whole = sorted((one for one in alone if _is_clear(one, found)), key=lambda one: -one.accuracy)
+    whole = [] if found.multi_label else whole  # each class is a question of its own
     told = sorted(((one, best) for one in alone for best in _clear_classes(one, found)), key=lambda pair: -pair[1].told)
-    together = [one for one in found.families if one.family == "together" and _is_clear(one, found)]
+    together = [
+        one for one in found.families if one.family == "together" and not found.multi_label and _is_clear(one, found)
+    ]
     if whole or (together and not told):
         clear = whole or together
         return [_finding(_sentence_of_all(clear, found), clear[0].classes[0], paths)]
@@ -213,11 +266,17 @@ def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcu
     likewise = [other.what for other, same in told[1:] if same.name == best.name]
     more = len({other.name for _, other in told} - {best.name})
     return (
-        f"{_tells(one)} {escape_path(best.name)} from {others[0] if len(others) == 1 else 'the other classes'}: "
+        f"{_tells(one)} {escape_path(best.name)} from {_rest(others, found)}: "
         f"{_percent(best.found)} % of its images are found, {_percent(best.taken)} % of the others taken for it"
         + (f"; likewise {', '.join(likewise)}" if likewise else "")
         + (f"; {more} more of the classes are told so, too" if more and len(others) > 1 else "")
     )
+
+
+def _rest(others: Sequence[str], found: Shortcuts) -> str:
+    if found.multi_label:
+        return "images without it"
+    return others[0] if len(others) == 1 else "the other classes"
 
 
 def _tells(one: Shortcut) -> str:

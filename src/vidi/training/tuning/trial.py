@@ -30,13 +30,15 @@ class Outcome:
     stopped_by: str  # plan, patience, deadline, or user: somebody asked for an end
 
 
-def search_value(accuracy: float, loss: float, image_count: int) -> float:
+def search_value(accuracy: float, loss: float, image_count: int, *, by_loss: bool = False) -> float:
     """Accuracy; among equals the lower loss, which never counts as much as half an image.
+
+    With `by_loss` the loss alone: where images may show several classes, to be right about all is rare.
 
     >>> search_value(0.9, 0.1, 10) > search_value(0.9, 0.2, 10) > search_value(0.8, 0.0, 10)
     True
     """
-    return accuracy - loss / (1 + loss) / (2 * image_count)
+    return 1 / (1 + loss) if by_loss else accuracy - loss / (1 + loss) / (2 * image_count)
 
 
 def run_trial(
@@ -74,7 +76,7 @@ def run_trial(
     return Outcome(
         accuracy=accuracy,
         loss=loss,
-        value=search_value(accuracy, loss, len(arrays.validation_rows)),
+        value=search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.targets is not None),
         epochs=float(len(trained.history)),
         stopped_by=trained.stopped_by,
     )
@@ -91,7 +93,11 @@ def train_once(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainedNetwork:
     """Train a recipe without keeping anything on disk; arguments and errors are those of `run_trial`."""
-    watch = _Watch(len(arrays.validation_rows), is_hopeless, on_progress)
+
+    def value(accuracy: float, loss: float) -> float:
+        return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.targets is not None)
+
+    watch = _Watch(value, is_hopeless, on_progress)
     shutil.rmtree(folder, ignore_errors=True)
     try:
         return train_network(
@@ -123,12 +129,12 @@ class _Watch:
 
     def __init__(
         self,
-        validation_count: int,
+        value: Callable[[float, float], float],
         ask: Callable[[int, float], bool],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.is_hopeless = False
-        self._validation_count, self._ask, self._on_progress = validation_count, ask, on_progress
+        self._value, self._ask, self._on_progress = value, ask, on_progress
         self._mark = 0
 
     def take(self, progress: Progress) -> None:
@@ -141,7 +147,7 @@ class _Watch:
         loss = progress.validation_loss
         if loss is None or not math.isfinite(loss):
             return
-        value = search_value(progress.validation_accuracy, loss, self._validation_count)
+        value = self._value(progress.validation_accuracy, loss)
         for passed in range(self._mark + 1, mark + 1):  # all of them, so that trials meet at the same marks
             self.is_hopeless = self._ask(passed, value) or self.is_hopeless
         self._mark = mark

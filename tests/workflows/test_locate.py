@@ -1,0 +1,192 @@
+"""`vidi.locate` takes what a caller holds, `vidi locate --output` writes a page; the bad is named, the rest done."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.detection.red import red_model, with_square
+
+import vidi
+from vidi.boxes import overlaps
+from vidi.data.inputs import find_paths
+from vidi.errors import DataError, ShapeError, UsageError
+from vidi.images.account import Account
+from vidi.images.decode import decode_image
+from vidi.images.encode import encode_png
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.locate import LocateRequest, finder, locate_inputs
+from vidi.workflows.located_folder import Wanted, search_images, until_stopped
+
+TRUTH = np.array([[60, 30, 100, 70]])  # of `with_square()`
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    return red_model(tmp_path_factory.mktemp("red") / "model.onnx")
+
+
+def test_paths_pillow_images_and_arrays_have_the_same_boxes(predictor: Predictor, tmp_path: Path):
+    image = with_square()
+    (tmp_path / "a.png").write_bytes(encode_png(image))
+
+    found = vidi.locate(predictor, [tmp_path / "a.png", Image.fromarray(image), image], fills=(0.5, 0.5))
+
+    assert [one.path for one in found] == [str(tmp_path / "a.png"), "image 1", "image 2"]
+    assert found[0].boxes == found[1].boxes == found[2].boxes
+    (box,) = found[0].boxes
+    assert (box.label, found[0].size) == ("red", (120, 160))
+    assert overlaps(np.array([box.box]), TRUTH)[0, 0] > 0.6
+    assert box.score > 0.5
+
+
+def test_an_image_that_cannot_be_used_says_why_and_the_others_are_done(predictor: Predictor, tmp_path: Path):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+
+    bad, missing, good = vidi.locate(predictor, [tmp_path / "bad.jpg", tmp_path / "missing.jpg", with_square()])
+
+    assert bad.error is not None
+    assert (bad.boxes, bad.size, bad.error.code) == ((), None, "not-an-image")
+    assert missing.error is not None
+    assert len(good.boxes) == 1
+
+
+def test_a_model_file_and_evidence_will_do(tmp_path: Path):
+    red_model(tmp_path / "model.onnx", pools=True)
+    image = with_square(side=80, corner=(20, 40))
+
+    ((box,),) = (one.boxes for one in vidi.locate(tmp_path / "model.onnx", image[None], by="evidence"))
+
+    assert overlaps(np.array([box.box]), np.array([[40, 20, 120, 100]]))[0, 0] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"least": 0}, "--least 0 is no share"),
+        ({"fills": (0.5, 2.0)}, "--fills 2.0 is no share"),
+        ({"smallest": 1}, "--smallest 1 is too small"),
+        ({"by": "magic"}, "--by magic is no way to look"),
+        ({"classes": ["blue"]}, "the model has no class 'blue'"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_named(predictor: Predictor, options: dict, said: str):
+    with pytest.raises(UsageError, match=f"^{said}"):
+        vidi.locate(predictor, [with_square()], **options)
+
+
+def test_an_image_that_is_too_large_for_such_small_windows_does_not_stop_the_others(predictor: Predictor):
+    huge, small = vidi.locate(predictor, [np.zeros((4_000, 6_000, 3), np.uint8), with_square()], smallest=4)
+
+    assert huge.error is not None
+    assert huge.error.code == "windows-too-small"
+    assert "Use larger windows: --smallest" in huge.error.sentence
+    assert small.boxes
+
+
+def test_one_image_belongs_into_a_list(predictor: Predictor):
+    with pytest.raises(ShapeError, match="one image"):
+        vidi.locate(predictor, "photo.jpg")  # type: ignore[arg-type]
+
+
+def search(predictor: Predictor, inputs: list[str], output: Path, *, images: bool = True) -> Account:
+    """What `vidi locate --output` does."""
+    wanted = Wanted(output=output, images=images)
+    return search_images(predictor, LocateRequest(), inputs, wanted=wanted, stream=io.StringIO())
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """One image with a red square, one without, and one that is none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a<b.png").write_bytes(encode_png(with_square()))
+    (folder / "empty.png").write_bytes(encode_png(np.full((90, 130, 3), 128, np.uint8)))
+    (folder / "bad.png").write_bytes(b"<b>no image</b>")
+    return folder
+
+
+def test_the_output_folder_holds_drawn_images_and_a_page_about_all(predictor: Predictor, images: Path, tmp_path: Path):
+    search(predictor, [str(images)], tmp_path / "boxes")
+
+    page = (tmp_path / "boxes" / "boxes.html").read_text("utf-8")
+    assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["a_b.jpg", "boxes.html", "empty.jpg"]
+    assert "1 box in 1 of 2 images." in page
+    assert "a&lt;b.png" in page
+    assert "a<b.png" not in page
+    assert page.count("data:image/webp") == 2
+    assert "bad.png: not-an-image" in page
+    drawn = decode_image((tmp_path / "boxes" / "a_b.jpg").read_bytes()).image
+    assert drawn.shape == (120, 160, 3)
+
+
+def test_a_folder_without_images_is_refused_and_no_page_is_written(predictor: Predictor, tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+
+    with pytest.raises(DataError, match="no image was found"):
+        search(predictor, [str(tmp_path / "photos")], tmp_path / "boxes")
+    assert not (tmp_path / "boxes").exists()
+
+
+def test_without_images_nothing_is_drawn_and_the_page_holds_no_picture(
+    predictor: Predictor, images: Path, tmp_path: Path
+):
+    search(predictor, [str(images)], tmp_path / "boxes", images=False)
+
+    assert [path.name for path in (tmp_path / "boxes").iterdir()] == ["boxes.html"]
+    page = (tmp_path / "boxes" / "boxes.html").read_text("utf-8")
+    assert "data:image" not in page
+    assert "<title>1 box: red" in page
+
+
+def test_a_second_search_replaces_what_the_first_drew_and_nothing_else(
+    predictor: Predictor, images: Path, tmp_path: Path
+):
+    search(predictor, [str(images)], tmp_path / "boxes")
+    search(predictor, [str(images)], tmp_path / "boxes")
+    (tmp_path / "boxes" / "empty.jpg").write_bytes(b"somebody's own")
+
+    with pytest.raises(UsageError, match=r"empty\.jpg is there already, and vidi did not write it"):
+        search(predictor, [str(images)], tmp_path / "boxes")
+    with pytest.raises(UsageError, match=r"lies in .*photos, which is read from"):
+        search(predictor, [str(images)], images / "boxes")
+
+
+def test_an_interrupted_search_keeps_what_it_found_and_names_what_it_did_not_reach(predictor: Predictor, images: Path):
+    found, account = find_paths([str(images / name) for name in ("a<b.png", "empty.png")]), Account()
+    paths = found[0].paths
+
+    located = locate_inputs(finder(predictor, LocateRequest()), found, account)
+    reached = list(until_stopped(located, lambda: True, paths=paths, account=account))
+
+    assert [one.path for one in reached] == paths[:1]
+    assert [(entry.path, entry.code) for entry in account.set_aside] == [(paths[1], "not-reached")]
+
+
+def test_located_images_show_themselves(predictor: Predictor, tmp_path: Path):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+
+    found, bad = vidi.locate(predictor, [with_square(), tmp_path / "bad.jpg"])
+
+    assert "red" in found._repr_html_()
+    assert found.plot().text.startswith("1 box: red")
+    assert "refused" in bad._repr_html_()
+    with pytest.raises(DataError, match="nothing to draw"):
+        bad.plot()
+
+
+def test_the_command_writes_everything_and_lists_the_bad_file(predictor: Predictor, images: Path, tmp_path: Path):
+    words = ["locate", predictor.model.path, images, "--output", "boxes", "--coco", "coco.json", "--json"]
+
+    done = subprocess.run([sys.executable, "-m", "vidi", *words], cwd=tmp_path, capture_output=True, check=False)
+
+    document = json.loads(done.stdout)
+    assert done.returncode == 6, done.stderr
+    assert [len(one["boxes"]) for one in document["images"]] == [1, 0, 0]
+    assert document["images"][1]["error"]["code"] == "not-an-image"
+    assert len(json.loads((tmp_path / "coco.json").read_text("utf-8"))["annotations"]) == 1
+    assert b"page: boxes/boxes.html" in done.stderr
