@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidi.evaluation.limits import Promise, limit_of_novelty
+from vidi.evaluation.limits import Promise, limits_from
 from vidi.evaluation.operating import find_points
 from vidi.evaluation.wish import BEST_F1, Wish
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage
-from vidi.metrics.intervals import LEVEL
 from vidi.metrics.multi_label import FOLDS, FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
 from vidi.metrics.operating import Mask
-from vidi.metrics.selective import find_sure_limit
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.prediction.prediction import call_classes
@@ -89,26 +87,14 @@ def find_label_limits(
         basis: where the answers come from.
         novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
-    is_right = (called == targets).all(axis=1)
     shown = targets.sum(axis=0)
-    unknown, share = limit_of_novelty(novelty, shown[shown > 0], basis)
-    scores = probability_of_all(probabilities, called)
-    sure = find_sure_limit(scores, is_right, max_error=promise.max_error, groups=groups)
-    return VerdictLimits(
-        basis=basis,
-        image_count=len(targets),
-        ranking=ALL_CLASSES,
-        max_error=promise.max_error,
-        level=LEVEL,
-        sure=None if sure is None else sure.threshold,
-        sure_images=0 if sure is None else sure.image_count,
-        sure_errors=0 if sure is None else sure.errors,
-        error_bound=None if sure is None else sure.bound,
-        coverage=promise.coverage,
-        candidate=limit_for_coverage(least_of_truth(probabilities, targets), coverage=promise.coverage, groups=groups),
-        novelty=unknown,
-        novelty_share=share,
-    )
+    return limits_from(
+        probability_of_all(probabilities, called),
+        (called == targets).all(axis=1),
+        limit_for_coverage(least_of_truth(probabilities, targets), coverage=promise.coverage, groups=groups),
+        sizes=shown[shown > 0],
+        groups=groups, promise=promise, basis=basis, ranking=ALL_CLASSES, novelty=novelty,
+    )  # fmt: skip
 
 
 def cross_fitted_calls(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import UsageError
 from vidi.metrics.affine import Fitted
@@ -61,12 +62,45 @@ def find_limits(
         ranking: what orders them by how sure they are.
         novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
     """
-    is_right = probabilities.argmax(axis=1) == labels
-    unknown, share = limit_of_novelty(novelty, np.unique(labels, return_counts=True)[1], basis)
-    sure = find_sure_limit(RANKINGS[ranking](probabilities), is_right, max_error=promise.max_error, groups=groups)
+    return limits_from(
+        RANKINGS[ranking](probabilities),
+        probabilities.argmax(axis=1) == labels,
+        candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
+        sizes=np.unique(labels, return_counts=True)[1],
+        groups=groups, promise=promise, basis=basis, ranking=ranking, novelty=novelty,
+    )  # fmt: skip
+
+
+def limits_from(
+    scores: Floats,
+    is_right: NDArray[np.bool_],
+    candidate: float | None,
+    *,
+    sizes: Counts,
+    groups: Counts | None,
+    promise: Promise,
+    basis: Basis,
+    ranking: Ranking,
+    novelty: Floats | None,
+) -> VerdictLimits:
+    """The limits from how sure each answer is and whether it is right, whatever an answer is.
+
+    Args:
+        scores: (batch,) float; higher is surer.
+        is_right: (batch,) bool.
+        candidate: what a class must reach to be a candidate; None where the images are too few.
+        sizes: (classes,) how many images each class has, of those that have any.
+        groups: as of `find_limits`.
+        promise: what to keep.
+        basis: where the answers come from.
+        ranking: what made the scores.
+        novelty: as of `find_limits`.
+    """
+    unknown, share = limit_of_novelty(novelty, sizes, basis)
+    sure = find_sure_limit(scores, is_right, max_error=promise.max_error, groups=groups)
     return VerdictLimits(
         basis=basis,
-        image_count=len(labels),
+        image_count=len(is_right),
         ranking=ranking,
         max_error=promise.max_error,
         level=LEVEL,
@@ -75,7 +109,7 @@ def find_limits(
         sure_errors=0 if sure is None else sure.errors,
         error_bound=None if sure is None else sure.bound,
         coverage=promise.coverage,
-        candidate=candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
+        candidate=candidate,
         novelty=unknown,
         novelty_share=share,
     )

@@ -29,7 +29,7 @@ from vidi.report.compare_words import headline
 from vidi.workflows.evaluate import EvaluateRequest, answer_images, digests_learnt_from, parts_to_score
 from vidi.workflows.events import SILENCE, Events
 from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import COMPARISON, SPLITS, open_run_folder, require_free, safe_name
+from vidi.workflows.run_folder import COMPARISON, SPLITS, open_run_folder, read_document, require_free, safe_name
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -88,21 +88,8 @@ class Compared:
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:
-    """The document of a comparison.
-
-    Raises:
-        UsageError: the folder holds none, or one that cannot be read.
-    """
-    try:
-        document = json.loads((folder / COMPARISON).read_text("utf-8"))
-        if document["schema"] != 1:
-            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to read it.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{escape_path(folder)} holds no readable {COMPARISON}",
-            "Name the folder of a comparison by `vidi compare`.",
-        ) from error
-    return dict(document)
+    """The document of a comparison; raises as `read_document`."""
+    return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from vidi.errors import DataError, UsageError, VidiError
+from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.scores import number_groups
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.account import Account, Entry
-from vidi.images.store import ImageStore
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.report.compare_page import MOST_OF_A_KIND, write_compare_page
 from vidi.report.compare_words import headline
 from vidi.report.run_files import AnsweredImage, RunFiles, read_run
 from vidi.workflows.compare import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, open_store
 from vidi.workflows.run_folder import (
     COMPARISON,
     EVALUATION,
@@ -104,7 +103,7 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     write_disagreements(folder / TABLE, disagreements)
     write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
     asked = DataRequest.from_dict(document["request"]["data"])
-    store = _open_store(asked, events) if document["request"]["images"] else None
+    store = open_store(asked, events) if document["request"]["images"] else None
     write_compare_page(folder / PAGE, document, store=store, options=decode_options(asked))
     return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
 
@@ -244,12 +243,3 @@ def _about(one: _Stored) -> dict[str, object]:
         "knows_what_it_learnt": one.run is not None,
         "test_uses": int(one.files.metrics.get("test_uses") or 1),
     }
-
-
-def _open_store(data: DataRequest, events: Events) -> ImageStore | None:
-    """Where the images are, if they still are."""
-    try:
-        return read_source(data).store
-    except VidiError as error:
-        events.say(f"the images cannot be shown: {error.cause}")
-        return None

@@ -4,16 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vidi.errors import UsageError, VidiError
+from vidi.errors import UsageError
 from vidi.files import escape_path, unescape_path
-from vidi.images.store import ImageStore
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.compare_page import write_compare_page
 from vidi.report.model_card import write_model_card
 from vidi.report.page import write_report
 from vidi.workflows.compare import PAGE, read_comparison
 from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.request import DataRequest, decode_options, open_store
 from vidi.workflows.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
 from vidi.workflows.tune_document import rebuild_tune_page
 
@@ -54,7 +53,7 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     request = _read_request(folder)
     data = DataRequest.from_dict(request["data"])
     shown = with_images and bool(request.get("images", True))
-    store = _open_store(data, events) if shown else None
+    store = open_store(data, events) if shown else None
     path = write_report(
         folder, model=_evaluated_model(request), store=store, options=decode_options(data), with_images=shown
     )
@@ -67,7 +66,7 @@ def _rebuild_comparison(folder: Path, *, with_images: bool, events: Events) -> P
     """Write the page of a comparison anew."""
     document = read_comparison(folder)
     data, shown = DataRequest.from_dict(document["request"]["data"]), with_images and document["request"]["images"]
-    store = _open_store(data, events) if shown else None
+    store = open_store(data, events) if shown else None
     write_compare_page(folder / PAGE, document, store=store, options=decode_options(data))
     return folder / PAGE
 
@@ -85,15 +84,6 @@ def _read_request(folder: Path) -> dict[str, Any]:
     raise UsageError(
         f"{escape_path(folder)} holds neither {REQUEST} nor {EVALUATION}", "Name a folder that vidi wrote itself."
     )
-
-
-def _open_store(data: DataRequest, events: Events) -> ImageStore | None:
-    """Where the images are, if they still are."""
-    try:
-        return read_source(data).store
-    except VidiError as error:
-        events.say(f"the images cannot be shown: {error.cause}")
-        return None
 
 
 def _evaluated_model(request: dict[str, Any]) -> ModelFile | None:

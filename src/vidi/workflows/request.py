@@ -8,10 +8,12 @@ from typing import Any, Literal, Self
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.data.read import read_dataset, require_learnable
-from vidi.errors import UsageError
+from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
+from vidi.workflows.events import Events
 from vidi.workflows.run_folder import SPLITS
 
 # Photographs of `--background`: as many are searched, and fewer than that teach nothing.
@@ -127,6 +129,15 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
         raise UsageError(f"--background {escape_path(name)}: there is no image", remedy)
     step = max(1, -(-len(found[0].paths) // MOST_BACKGROUNDS))
     return found[0]._replace(paths=found[0].paths[::step])
+
+
+def open_store(data: DataRequest, events: Events) -> ImageStore | None:
+    """Where the images are, if they still are; else it is said that they cannot be shown."""
+    try:
+        return read_source(data).store
+    except VidiError as error:
+        events.say(f"the images cannot be shown: {error.cause}")
+        return None
 
 
 def decode_options(request: DataRequest) -> DecodeOptions:

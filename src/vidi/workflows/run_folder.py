@@ -214,3 +214,23 @@ def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the path {escape_path(output)[:80]}… is too long", "Choose a shorter --output.")
     return writing_error(error, output)
+
+
+def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
+    """The JSON document, of schema 1, that a verb has left in its folder.
+
+    Args:
+        folder: of the run, search or comparison.
+        name: of the file in it.
+        made_by: what writes such folders, for the message.
+
+    Raises:
+        UsageError: the folder holds none, or one that cannot be read.
+    """
+    try:
+        document = json.loads((folder / name).read_text("utf-8"))
+        if document["schema"] != 1:
+            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to read it.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{escape_path(folder)} holds no readable {name}", f"Name the folder of {made_by}.") from error
+    return dict(document)

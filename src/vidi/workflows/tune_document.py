@@ -1,32 +1,19 @@
 """What a search has written down of itself, read again; no torch."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.report.tune_page import write_tune_page
-from vidi.workflows.run_folder import TUNING
+from vidi.workflows.run_folder import TUNING, read_document
 
 PAGE = "tune.html"
 
 
 def read_tuning(folder: Path) -> dict[str, Any]:
-    """The document of a search.
-
-    Raises:
-        UsageError: the folder holds none, or one that cannot be read.
-    """
-    try:
-        document = json.loads((folder / TUNING).read_text("utf-8"))
-        if document["schema"] != 1:
-            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to go on.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{escape_path(folder)} holds no readable {TUNING}", "Name the folder of a search by `vidi tune`."
-        ) from error
-    return dict(document)
+    """The document of a search; raises as `read_document`."""
+    return read_document(folder, TUNING, made_by="a search by `vidi tune`")
 
 
 def rebuild_tune_page(folder: Path) -> Path:
