@@ -30,14 +30,14 @@ from vidi.model_file.read import read_model  # noqa: E402
 from vidi.model_file.write import write_model  # noqa: E402
 from vidi.networks.build import build_network  # noqa: E402
 from vidi.networks.to_onnx import to_onnx  # noqa: E402
-from vidi.training.checkpoint import read_checkpoint  # noqa: E402
-from vidi.training.engine import TYPES, Precision, matrix_rate  # noqa: E402
+from vidi.training.engine.engine import TYPES, Precision, matrix_rate  # noqa: E402
+from vidi.training.loop.checkpoint import read_checkpoint  # noqa: E402
 from vidi.training.recipe import Recipe  # noqa: E402
 from vidi.workflows.evaluate import EvaluateRequest, evaluate  # noqa: E402
-from vidi.workflows.events import SILENCE  # noqa: E402
-from vidi.workflows.job import look  # noqa: E402
-from vidi.workflows.prepare import prepare  # noqa: E402
-from vidi.workflows.request import DataRequest  # noqa: E402
+from vidi.workflows.interaction.events import SILENCE  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest  # noqa: E402
+from vidi.workflows.run.plan import look  # noqa: E402
+from vidi.workflows.run.prepare import prepare  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REFERENCE_RATE = 430.0  # GFLOP/s at 1024 x 1024 of the machine that the budgets are meant for

@@ -121,7 +121,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.images.pool import read_images
     from vidi.training.data import TrainingData
     from vidi.training.defaults import DataTraits, recipe_for
-    from vidi.training.progress import Progress
+    from vidi.training.loop.progress import Progress
     from vidi.training.train import train_network
 
     paths = sorted(str(path) for path in Path(folder, "train").rglob("*.jpg"))
@@ -167,10 +167,10 @@ def train_cifar(steps: str) -> dict[str, Any]:
     from vidi.networks.layers import Classifier, ConvNorm, GlobalMean
     from vidi.networks.operations import operations_of
     from vidi.training.augment import Augmentation
+    from vidi.training.engine.speed import measure_steps
+    from vidi.training.loop.schedule import Plan
+    from vidi.training.loop.state import State, new_optimizer
     from vidi.training.recipe import Recipe
-    from vidi.training.schedule import Plan
-    from vidi.training.speed import measure_steps
-    from vidi.training.state import State, new_optimizer
 
     widths = ((24, 64), (64, 256), (256, 256))
     blocks = [part for a, b in widths for part in (ConvNorm(a, b, pool=True), ConvNorm(b, b))]

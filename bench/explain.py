@@ -40,7 +40,7 @@ from vidi.images.pool import read_images  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.prediction.session import open_session  # noqa: E402
 from vidi.workflows.explain import answers_of  # noqa: E402
-from vidi.workflows.request import DataRequest, read_source  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REPEATS = 2_000  # resamples of the images for an interval

@@ -29,8 +29,8 @@ from PIL import Image  # noqa: E402
 from bench.accuracy import CLOTHING_PARTS, processor  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
-from vidi.workflows.request import DataRequest  # noqa: E402
-from vidi.workflows.study import Asked  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest  # noqa: E402
+from vidi.workflows.studies.label_errors import Asked  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 SHARE = 0.05  # of the labels are changed

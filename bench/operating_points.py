@@ -26,13 +26,13 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from bench.promises import Answered, answer, persons  # noqa: E402
-from vidi.evaluation.operating import find_points  # noqa: E402
-from vidi.evaluation.wish import Wish  # noqa: E402
+from vidi.evaluation.guarantees.operating import find_points  # noqa: E402
+from vidi.evaluation.guarantees.wish import Wish  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.model_file.operating_points import OperatingPoints  # noqa: E402
 from vidi.prediction.prediction import call_classes  # noqa: E402
-from vidi.workflows.request import DataRequest, read_source  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REPEATS = 100

@@ -31,7 +31,7 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.evaluation.limits import Promise, find_limits  # noqa: E402
+from vidi.evaluation.guarantees.limits import Promise, find_limits  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.metrics.calibration import expected_calibration_error  # noqa: E402
@@ -40,7 +40,7 @@ from vidi.metrics.intervals import bootstrap_intervals  # noqa: E402
 from vidi.metrics.selective import RANKINGS  # noqa: E402
 from vidi.model_file.write import recalibrate  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
-from vidi.workflows.request import DataRequest, read_source  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REPEATS = 100

@@ -28,15 +28,15 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.evaluation.label_limits import calibrate_labels  # noqa: E402
-from vidi.evaluation.limits import Promise  # noqa: E402
+from vidi.evaluation.guarantees.label_limits import calibrate_labels  # noqa: E402
+from vidi.evaluation.guarantees.limits import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.multi_label import probability_of_all  # noqa: E402
 from vidi.model_file.write import recalibrate  # noqa: E402
 from vidi.prediction.prediction import call_classes, find_all_candidates  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
-from vidi.workflows.request import DataRequest, read_source  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REPEATS = 100

@@ -34,7 +34,7 @@ from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import area_interval, wilson_interval  # noqa: E402
 from vidi.metrics.ranking import area_under_roc  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
-from vidi.workflows.request import DataRequest  # noqa: E402
+from vidi.workflows.interaction.request import DataRequest  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 Images = NDArray[np.uint8]
@@ -127,7 +127,7 @@ def measure(model: Model, *, data: Path, minutes: float) -> dict[str, Any]:
 def test_files(folder: Path, request: DataRequest, place: Path) -> list[Path]:
     """The images of the run's test part, as files."""
     from vidi.data.splitting.split_file import read_assignments
-    from vidi.workflows.request import read_source
+    from vidi.workflows.interaction.request import read_source
 
     store = read_source(request).store
     paths = [row.path for row in read_assignments(folder / "splits.csv") if row.part == "test"]

@@ -28,7 +28,7 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
 from vidi.workflows.compare import Compared
 from vidi.workflows.evaluate import Evaluated
-from vidi.workflows.locate import LocatedImage
+from vidi.workflows.locating.search import LocatedImage
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vidi.estimator import ImageClassifier as ImageClassifier
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
+    from vidi.workflows.interaction.request import DataRequest as DataRequest
     from vidi.workflows.python import check as check
     from vidi.workflows.python import compare as compare
     from vidi.workflows.python import evaluate as evaluate
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from vidi.workflows.python import load as load
     from vidi.workflows.python import locate as locate
     from vidi.workflows.python import train as train
-    from vidi.workflows.request import DataRequest as DataRequest
 
     __version__: str
 
@@ -32,7 +32,7 @@ _HOMES = {
     "load": "vidi.workflows.python",
     "locate": "vidi.workflows.python",
     "explain": "vidi.workflows.python",
-    "DataRequest": "vidi.workflows.request",
+    "DataRequest": "vidi.workflows.interaction.request",
     "ImageClassifier": "vidi.estimator",
     "Prediction": "vidi.prediction.prediction",
     "Predictor": "vidi.prediction.predictor",

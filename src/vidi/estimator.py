@@ -16,8 +16,8 @@ from vidi.images.account import Entry
 from vidi.machine import wait_without_spinning
 from vidi.prediction.prediction import decide, say
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.given import answer_given, list_images
-from vidi.workflows.logged import LoggedEvents
+from vidi.workflows.interaction.given import answer_given, list_images
+from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python import missing_for_training
 
 try:
@@ -165,7 +165,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def plot(self) -> "Drawing":
         """Loss and accuracy by epoch; a notebook shows the figure, its `save` writes it."""
         check_is_fitted(self)
-        from vidi.report.notebook import draw_rows
+        from vidi.report.pages.notebook import draw_rows
 
         return draw_rows(self.history_)
 

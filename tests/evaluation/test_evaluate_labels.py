@@ -12,11 +12,11 @@ from sklearn.metrics import (
 )
 
 from vidi.evaluation.answers import Answers, as_called, join_names, write_predictions
-from vidi.evaluation.at_points import evaluate_points
 from vidi.evaluation.document import evaluate_parts, metrics_document
 from vidi.evaluation.evaluate_labels import evaluate_labels
-from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import BEST_F1, Wish
+from vidi.evaluation.guarantees.at_points import evaluate_points
+from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.wish import BEST_F1, Wish
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide

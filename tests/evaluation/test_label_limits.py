@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.answers import Answers, as_called, join_names
-from vidi.evaluation.label_limits import calibrate_labels, cross_fitted_calls
-from vidi.evaluation.limits import Promise, describe_limits
-from vidi.evaluation.verdicts import evaluate_verdicts
-from vidi.evaluation.wish import BEST_F1
+from vidi.evaluation.guarantees.label_limits import calibrate_labels, cross_fitted_calls
+from vidi.evaluation.guarantees.limits import Promise, describe_limits
+from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
+from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of
 from vidi.model_file.limits import limits_from_json, limits_to_json

@@ -6,8 +6,8 @@ import pytest
 from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
-from vidi.evaluation.verdicts import evaluate_verdicts
+from vidi.evaluation.guarantees.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.affine import fit_affine
 from vidi.model_file.metadata import ModelMetadata

@@ -8,9 +8,9 @@ import pytest
 from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.at_points import evaluate_points
-from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import Wish, read_costs
+from vidi.evaluation.guarantees.at_points import evaluate_points
+from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.wish import Wish, read_costs
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints, points_from_json, points_to_json

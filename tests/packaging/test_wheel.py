@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.draw import class_folders
 
-from vidi.workflows.request import DataRequest
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
 ROOT = Path(__file__).parents[2]

@@ -27,7 +27,7 @@ from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.inspect import inspect_model, self_test
 from vidi.workflows.predict import predict_inputs
-from vidi.workflows.predictions import write_json
+from vidi.workflows.interaction.output import write_json
 
 predictor, account = Predictor.load(Path(sys.argv[1])), Account()
 answers = predict_inputs(predictor, find_paths([sys.argv[2]]), account)

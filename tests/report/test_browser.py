@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.report.runs import DrawnStore, add_model, make_run
-from vidi.report.page import write_report
+from vidi.report.pages.run import write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SCRIPT = "document.title='broken'"

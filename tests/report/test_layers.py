@@ -19,9 +19,9 @@ from vidi.networks.build import blank_network, build_network
 from vidi.networks.ensemble import Ensemble
 from vidi.networks.options import NetworkOptions
 from vidi.networks.to_onnx import to_onnx
-from vidi.report.layer_pictures import draw_filters, draw_maps, fold_layers, show_layers
 from vidi.report.layers import describe_graph, describe_layers
-from vidi.report.network import show_network
+from vidi.report.pages.network import show_network
+from vidi.report.pictures.layers import draw_filters, draw_maps, fold_layers, show_layers
 
 SIZE = (32, 64)
 NARROW = NetworkOptions(width=0.25)

@@ -9,7 +9,7 @@ import pytest
 from tests.report.pages import Page
 from tests.report.runs import KINDS, DrawnStore, add_model, make_run
 from vidi.errors import DataError
-from vidi.report.page import write_report
+from vidi.report.pages.run import write_report
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

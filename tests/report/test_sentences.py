@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
-from vidi.report.render import NO_BREAK_SPACE, percent
-from vidi.report.sentences import (
+from vidi.report.pages.render import NO_BREAK_SPACE, percent
+from vidi.report.words.sentences import (
     expectation,
     headline,
     honesty,

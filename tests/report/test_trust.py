@@ -6,10 +6,10 @@ from tests.draw import draw
 from tests.report.pages import Page
 from tests.report.runs import KINDS, DrawnStore, add_model, make_run, robustness, shortcuts, slices
 from vidi.images.framing import Framing
-from vidi.report.page import write_report
-from vidi.report.render import NO_BREAK_SPACE
-from vidi.report.robustness import PANELS, draw_panels, explain_robustness, make_strips
-from vidi.report.trust import explain_shortcuts, explain_slices
+from vidi.report.pages.render import NO_BREAK_SPACE
+from vidi.report.pages.run import write_report
+from vidi.report.pictures.robustness import PANELS, draw_panels, explain_robustness, make_strips
+from vidi.report.words.trust import explain_shortcuts, explain_slices
 
 
 def plain(text):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.report.pages import Page
-from vidi.report.render import render_page
-from vidi.report.tune_page import dial_rows, headline, page_values, write_tune_page
+from vidi.report.pages.render import render_page
+from vidi.report.pages.tune import dial_rows, headline, page_values, write_tune_page
 
 HOSTILE = "<script>alert(1)</script>"
 USUAL = {"learning_rate": 0.07, "image_size": "32x32", "augmentation": 1.0}

@@ -10,8 +10,8 @@ from tests.counts import count
 
 from vidi.errors import ModelError, ResourceError
 from vidi.files import TEMPORARY_PREFIX, remove_leftovers
-from vidi.training import checkpoint as module
-from vidi.training.checkpoint import NAME, PREVIOUS_NAME, decode, encode, read_checkpoint, write_checkpoint
+from vidi.training.loop import checkpoint as module
+from vidi.training.loop.checkpoint import NAME, PREVIOUS_NAME, decode, encode, read_checkpoint, write_checkpoint
 
 
 def tensors(value: float) -> dict[str, torch.Tensor]:

@@ -7,10 +7,10 @@ import torch
 from vidi.networks.build import build_network
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.defaults import UNEVEN, weigh_classes
-from vidi.training.heads import choose_head
-from vidi.training.objective import forget_weights
+from vidi.training.heads.linear import choose_head
+from vidi.training.heads.transfer import learn_head
+from vidi.training.loop.objective import forget_weights
 from vidi.training.recipe import Recipe
-from vidi.training.transfer import learn_head
 
 SIZES = (400, 90, 20)
 SHARES = np.array(SIZES) / sum(SIZES)

@@ -4,9 +4,8 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
-from vidi.training import engine
-from vidi.training.checkpoint import read_checkpoint, write_checkpoint
-from vidi.training.engine import (
+from vidi.training.engine import engine
+from vidi.training.engine.engine import (
     Engine,
     choose_channels_last,
     choose_device,
@@ -15,8 +14,9 @@ from vidi.training.engine import (
     limit_threads,
     seconds_per_image,
 )
-from vidi.training.objective import Normalisation
-from vidi.training.settle import engine_of, moved_here, with_engine
+from vidi.training.engine.settle import engine_of, moved_here, with_engine
+from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
+from vidi.training.loop.objective import Normalisation
 from vidi.training.train import train_network
 
 

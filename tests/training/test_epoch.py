@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from tests.training.examples import drawn_data, small_recipe
 
-from vidi.training.engine import ON_PROCESSOR
-from vidi.training.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
-from vidi.training.objective import Normalisation
-from vidi.training.schedule import Plan
-from vidi.training.state import State, new_state
-from vidi.training.surroundings import Surroundings
+from vidi.training.engine.engine import ON_PROCESSOR
+from vidi.training.loop.context import Surroundings
+from vidi.training.loop.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
+from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.schedule import Plan
+from vidi.training.loop.state import State, new_state
 
 
 @dataclass(frozen=True)

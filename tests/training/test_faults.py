@@ -11,8 +11,8 @@ from tests.counts import count
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import GateError, ResourceError
-from vidi.training import loop
-from vidi.training.checkpoint import read_checkpoint, weights_digest_of
+from vidi.training.loop import loop
+from vidi.training.loop.checkpoint import read_checkpoint, weights_digest_of
 from vidi.training.train import TrainedNetwork, train_network
 
 ROOT = Path(__file__).parents[2]

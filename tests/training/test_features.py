@@ -8,9 +8,9 @@ import torch
 
 from vidi.networks.build import build_network
 from vidi.networks.fold import folded
-from vidi.training import features
-from vidi.training.features import ENGINES, choose_feature_engine, embed_images
-from vidi.training.objective import FIXED, Normalisation
+from vidi.training.heads import features
+from vidi.training.heads.features import ENGINES, choose_feature_engine, embed_images
+from vidi.training.loop.objective import FIXED, Normalisation
 
 NORMALISATION = Normalisation(*FIXED["symmetric"])
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from vidi.training.heads import HEADS, choose_head, feature_spread, fit_heads, gaussian, multinomial, ridge
+from vidi.training.heads.linear import HEADS, choose_head, feature_spread, fit_heads, gaussian, multinomial, ridge
 
 
 def clouds(count: int = 120, classes: int = 3, features: int = 8, *, apart: float = 1.5, seed: int = 0):

@@ -1,6 +1,6 @@
 import pytest
 
-from vidi.training.schedule import Plan, rate_share
+from vidi.training.loop.schedule import Plan, rate_share
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])

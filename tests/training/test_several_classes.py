@@ -12,14 +12,14 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Ensemble
-from vidi.training.combine import average_all, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.heads import Trial
-from vidi.training.objective import FIXED, Normalisation, answer, count_right, summed_loss, which_right
-from vidi.training.one_vs_rest import KIND, fit_one_vs_rest
+from vidi.training.ensembles.combine import average_all, choose_combination
+from vidi.training.heads.linear import Trial
+from vidi.training.heads.one_vs_rest import KIND, fit_one_vs_rest
+from vidi.training.heads.transfer import fit_again
+from vidi.training.loop.objective import FIXED, Normalisation, answer, count_right, summed_loss, which_right
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.training.transfer import fit_again
 from vidi.training.tuning.comparison import HeldOut, which_are_right
 from vidi.training.tuning.trial import search_value
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vidi.training import subsamples
-from vidi.training.heads import multinomial
-from vidi.training.reduction import reduce_features
-from vidi.training.subsamples import errors_by_size
+from vidi.training.heads import subsamples
+from vidi.training.heads.linear import multinomial
+from vidi.training.heads.reduction import reduce_features
+from vidi.training.heads.subsamples import errors_by_size
 
 
 def clouds(count: int, *, apart: float = 0.6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

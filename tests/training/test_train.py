@@ -9,10 +9,10 @@ from vidi.errors import ModelError
 from vidi.machine import Deadline
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.to_onnx import to_onnx
-from vidi.training.checkpoint import weights_digest_of
 from vidi.training.data import TrainingData
-from vidi.training.objective import score
-from vidi.training.progress import Progress
+from vidi.training.loop.checkpoint import weights_digest_of
+from vidi.training.loop.objective import score
+from vidi.training.loop.progress import Progress
 from vidi.training.train import TrainedNetwork, fit_to_epochs, read_trained, train_network
 
 

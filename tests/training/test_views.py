@@ -7,7 +7,7 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
 from vidi.training.data import TrainingData
-from vidi.training.objective import Normalisation
+from vidi.training.loop.objective import Normalisation
 from vidi.training.recipe import Recipe
 from vidi.training.views import choose_views
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from vidi.workflows import affordable as subject
-from vidi.workflows.affordable import affordable
-from vidi.workflows.backbones import Candidate
+from vidi.workflows.run import affordable as subject
+from vidi.workflows.run.affordable import affordable
+from vidi.workflows.run.backbones import Candidate
 
 CANDIDATES = tuple(Candidate(name, size) for size in ((320, 224), (256, 192)) for name in ("lite0", "lite2"))
 

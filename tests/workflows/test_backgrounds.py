@@ -6,11 +6,11 @@ import pytest
 from tests.draw import class_folders, draw, encoded
 
 from vidi.errors import DataError, UsageError
-from vidi.workflows.backgrounds import check_backgrounds
-from vidi.workflows.events import SILENCE, Silence
-from vidi.workflows.job import look
-from vidi.workflows.request import DataRequest
-from vidi.workflows.train_request import TrainRequest
+from vidi.workflows.interaction.events import SILENCE, Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.negatives.backgrounds import check_backgrounds
+from vidi.workflows.run.plan import look
 
 
 class Told(Silence):

@@ -9,8 +9,9 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured
 from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
-from vidi.workflows import learn, trust
-from vidi.workflows.events import Silence
+from vidi.workflows.evaluating import trust
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.run import learn
 
 
 class Clock(Deadline):

@@ -20,11 +20,11 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
-from vidi.report.compare_words import comparison_lines
+from vidi.report.words.compare import comparison_lines
 from vidi.workflows.compare import Compared, CompareRequest, compare, read_comparison
-from vidi.workflows.events import Silence
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.request import DataRequest
 
 BRIGHTNESS = {"dark": 20, "middle": 120, "light": 230}
 

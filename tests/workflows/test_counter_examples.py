@@ -11,14 +11,14 @@ from vidi.evaluation.answers import Answers
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
-from vidi.workflows.counter_examples import (
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest, read_source
+from vidi.workflows.negatives.counter_examples import (
     deal_counter_examples,
     describe_counter_examples,
     frame_counter_examples,
 )
-from vidi.workflows.events import Silence
-from vidi.workflows.prepare import look_at_sizes, prepare
-from vidi.workflows.request import DataRequest, read_source
+from vidi.workflows.run.prepare import look_at_sizes, prepare
 from vidi.workflows.train import TrainRequest, train
 
 

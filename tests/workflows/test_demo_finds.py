@@ -11,7 +11,7 @@ from vidi.detection.locate import Search, locate
 from vidi.detection.slide import open_windows
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.demo import run_demo
-from vidi.workflows.events import SILENCE
+from vidi.workflows.interaction.events import SILENCE
 
 
 @pytest.mark.slow  # trains on real photographs, half a minute

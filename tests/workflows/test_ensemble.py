@@ -13,12 +13,12 @@ from vidi.errors import UsageError
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.predictor import Predictor
-from vidi.training.progress import Progress
-from vidi.workflows.ensemble import fitting_ensemble, plan_ensemble, seconds_for_member
-from vidi.workflows.events import Silence
+from vidi.training.loop.progress import Progress
+from vidi.workflows.ensembles.ensemble import fitting_ensemble, plan_ensemble, seconds_for_member
 from vidi.workflows.inspect import describe_model, inspect_model, self_test
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.request import DataRequest
 from vidi.workflows.train import TrainRequest, resume, train
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}

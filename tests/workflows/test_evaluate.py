@@ -14,9 +14,9 @@ from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
 from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
-from vidi.workflows.events import Silence
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.request import DataRequest
 
 
 @pytest.fixture(autouse=True)

@@ -21,19 +21,26 @@ from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.report.explain_page import trust_sentence, write_explanation
 from vidi.report.explanation import Deletion
-from vidi.workflows.events import Silence
+from vidi.report.pages.explain import trust_sentence, write_explanation
 from vidi.workflows.explain import Wanted, explain_image, explain_inputs
-from vidi.workflows.explain_network import describe_architecture, network_document, network_table, write_network
-from vidi.workflows.explain_pages import (
+from vidi.workflows.explaining.neighbours import (
+    EMBEDDINGS,
+    INDEX,
+    THUMBNAILS,
+    find_neighbours,
+    neighbours_of,
+    read_neighbours,
+)
+from vidi.workflows.explaining.network import describe_architecture, network_document, network_table, write_network
+from vidi.workflows.explaining.pages import (
     explanation_line,
     explanations_document,
     page_names,
     require_own,
     write_pages,
 )
-from vidi.workflows.neighbours import EMBEDDINGS, INDEX, THUMBNAILS, find_neighbours, neighbours_of, read_neighbours
+from vidi.workflows.interaction.events import Silence
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))
 

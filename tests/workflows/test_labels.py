@@ -14,8 +14,8 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.limits import Promise
-from vidi.evaluation.wish import Wish
+from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.wish import Wish
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
 from vidi.model_file.metadata import Calibration, probabilities_of
@@ -23,18 +23,18 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
-from vidi.report.explain_page import write_explanation
+from vidi.report.pages.explain import write_explanation
+from vidi.workflows.calibrate import CalibrateRequest, calibrate
 from vidi.workflows.compare import CompareRequest, compare
+from vidi.workflows.ensembles.gain import before_calibration, gain_on_test
 from vidi.workflows.evaluate import EvaluateRequest, evaluate
-from vidi.workflows.events import SILENCE, Silence
 from vidi.workflows.explain import explain_file
-from vidi.workflows.gain import before_calibration, gain_on_test
-from vidi.workflows.job import look
+from vidi.workflows.interaction.events import SILENCE, Silence
+from vidi.workflows.interaction.output import write_csv, write_json, write_table
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.predict import predict_inputs
-from vidi.workflows.predictions import write_csv, write_json, write_table
-from vidi.workflows.recalibrate import CalibrateRequest, calibrate
-from vidi.workflows.request import DataRequest
-from vidi.workflows.study import Asked
+from vidi.workflows.run.plan import look
+from vidi.workflows.studies.label_errors import Asked
 from vidi.workflows.train import TrainRequest, train
 
 KINDS = ("disc", "square", "stripes")

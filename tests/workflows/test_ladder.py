@@ -10,14 +10,14 @@ from tests.draw import class_folders
 
 from vidi.model_file.read import read_model
 from vidi.training.defaults import DataTraits
-from vidi.training.progress import Progress
+from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.workflows import ladder
 from vidi.workflows import train as story
-from vidi.workflows.events import Silence
-from vidi.workflows.ladder import plan_ladder
-from vidi.workflows.request import DataRequest
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.run import ladder
+from vidi.workflows.run.ladder import plan_ladder
 from vidi.workflows.train import TrainRequest, resume, train
 
 PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400), is_grey=False)
@@ -96,7 +96,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibration's five more trainings are another test's subject."""
-    from vidi.workflows import calibrate
+    from vidi.workflows.run import calibrate
 
     def held_out(folder, prepared, trained, strangers, **_):
         rows = prepared.split.rows("validation")

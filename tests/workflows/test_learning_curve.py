@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.draw import class_folders
 
-from vidi.workflows.events import Silence
-from vidi.workflows.request import DataRequest
-from vidi.workflows.study import Asked
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.studies.label_errors import Asked
 from vidi.workflows.train import TrainRequest, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds

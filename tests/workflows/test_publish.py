@@ -10,9 +10,9 @@ from tests.draw import class_folders
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
-from vidi.training.progress import Progress
-from vidi.workflows.events import Silence
-from vidi.workflows.request import DataRequest
+from vidi.training.loop.progress import Progress
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.train import TrainRequest, resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds

@@ -9,9 +9,9 @@ from vidi.errors import UsageError
 from vidi.training.augment import Augmentation
 from vidi.training.defaults import DataTraits
 from vidi.training.recipe import Recipe
-from vidi.workflows.job import choose_recipe
-from vidi.workflows.recipe_file import read_recipe_file
-from vidi.workflows.request import DataRequest
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.run.plan import choose_recipe
+from vidi.workflows.run.recipe_file import read_recipe_file
 from vidi.workflows.train import TrainRequest, train
 
 TRAITS = DataTraits(image_count=500, class_count=3, usual_size=(60, 60), is_grey=False)

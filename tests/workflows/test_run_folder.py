@@ -9,7 +9,7 @@ import pytest
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import FolderLock
-from vidi.workflows.run_folder import open_run_folder
+from vidi.workflows.interaction.run_folder import open_run_folder
 
 
 def test_runs_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

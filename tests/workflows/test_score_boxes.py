@@ -9,8 +9,8 @@ from tests.detection.red import red_model, with_square
 from vidi.errors import DataError, UsageError
 from vidi.images.encode import encode_png
 from vidi.workflows.evaluate import EvaluateRequest
-from vidi.workflows.request import DataRequest
-from vidi.workflows.score_boxes import score_boxes
+from vidi.workflows.evaluating.boxes import score_boxes
+from vidi.workflows.interaction.request import DataRequest
 
 CORNERS = ((30, 60), (2, 3), (70, 100))
 

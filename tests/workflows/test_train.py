@@ -12,10 +12,10 @@ from tests.draw import class_folders, draw
 from vidi.errors import DataError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
-from vidi.training.progress import Progress
-from vidi.workflows.events import Silence
-from vidi.workflows.request import DataRequest
-from vidi.workflows.start import read_start
+from vidi.training.loop.progress import Progress
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.run.start import read_start
 from vidi.workflows.train import TrainRequest, resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}

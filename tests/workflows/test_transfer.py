@@ -12,9 +12,9 @@ from vidi.errors import UnknownNameError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.recipe import Recipe
-from vidi.workflows import backbones
-from vidi.workflows.events import Silence
-from vidi.workflows.request import DataRequest
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.run import backbones
 from vidi.workflows.train import TrainRequest, resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds

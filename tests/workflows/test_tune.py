@@ -20,22 +20,23 @@ from tests.threads import one_thread
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
 from vidi.training.data import TrainingData
-from vidi.training.progress import SearchProgress
+from vidi.training.loop.progress import SearchProgress
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.dials import Dial, Room
 from vidi.training.tuning.trial import Outcome
-from vidi.workflows import tune_plan, tune_trials
-from vidi.workflows.events import Silence
-from vidi.workflows.held_out import set_aside
+from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.request import DataRequest
-from vidi.workflows.run_folder import open_run_folder
 from vidi.workflows.runs import list_runs, table
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
-from vidi.workflows.tune_end import KEEP
-from vidi.workflows.tune_plan import trial_seconds
-from vidi.workflows.tune_request import TuneRequest, without_password
+from vidi.workflows.tuning import plan as tune_plan
+from vidi.workflows.tuning import trials as tune_trials
+from vidi.workflows.tuning.end import KEEP
+from vidi.workflows.tuning.held_out import set_aside
+from vidi.workflows.tuning.plan import trial_seconds
+from vidi.workflows.tuning.request import TuneRequest, without_password
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
 MINUTES = 600.0  # so that no clock decides: the number of trials does

@@ -37,13 +37,13 @@ def calibrate(
 ) -> None:
     """Calibrate a finished model anew on images that it has not learnt from; its weights stay as they are."""
     from vidi.cli.terminal import Terminal
-    from vidi.evaluation.limits import Promise
+    from vidi.evaluation.guarantees.limits import Promise
     from vidi.evaluation.match import parse_renames
     from vidi.files import escape_path
     from vidi.model_file.limits import limits_to_json
     from vidi.model_file.operating_points import points_to_json
-    from vidi.workflows.recalibrate import CalibrateRequest
-    from vidi.workflows.recalibrate import calibrate as story
+    from vidi.workflows.calibrate import CalibrateRequest
+    from vidi.workflows.calibrate import calibrate as story
 
     request = CalibrateRequest(
         model=model,

@@ -47,10 +47,10 @@ def compare(
     from vidi.cli.terminal import Terminal
     from vidi.evaluation.match import parse_renames
     from vidi.files import escape_path
-    from vidi.report.compare_words import comparison_lines
+    from vidi.report.words.compare import comparison_lines
     from vidi.workflows.compare import PAGE, CompareRequest, read_comparison
     from vidi.workflows.compare import compare as score
-    from vidi.workflows.compare_stored import StoredRequest, compare_stored
+    from vidi.workflows.comparing.stored import StoredRequest, compare_stored
 
     events = Terminal()
     if data is None:

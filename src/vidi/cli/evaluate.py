@@ -52,7 +52,7 @@ def evaluate(
     from vidi.cli.terminal import Terminal
     from vidi.evaluation.match import parse_renames
     from vidi.files import escape_path
-    from vidi.report.sentences import headline
+    from vidi.report.words.sentences import headline
     from vidi.workflows.evaluate import EvaluateRequest
     from vidi.workflows.evaluate import evaluate as score
 
@@ -84,8 +84,8 @@ def evaluate(
 def _score_boxes(
     request: "EvaluateRequest", fills: str, smallest: float | None, events: "Terminal", *, as_json: bool
 ) -> None:
-    from vidi.workflows.locate import parse_share
-    from vidi.workflows.score_boxes import score_boxes
+    from vidi.workflows.evaluating.boxes import score_boxes
+    from vidi.workflows.locating.search import parse_share
 
     scored = score_boxes(request, share=parse_share(fills), smallest=smallest, events=events)
     typer.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))

@@ -9,7 +9,7 @@ import typer
 from vidi.cli import options
 
 if TYPE_CHECKING:
-    from vidi.report.network import ShownNetwork
+    from vidi.report.pages.network import ShownNetwork
 
 
 def explain(
@@ -87,10 +87,10 @@ def _explain_images(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.explain import Wanted, explain_inputs
-    from vidi.workflows.explain_pages import explanation_line, explanations_document, write_pages
-    from vidi.workflows.neighbours import neighbours_of
+    from vidi.workflows.explaining.neighbours import neighbours_of
+    from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
+    from vidi.workflows.interaction.output import unfinished_warning
     from vidi.workflows.predict import exit_code
-    from vidi.workflows.predictions import unfinished_warning
 
     events, account = Terminal(), Account()
     predictor = Predictor.load(model)
@@ -117,8 +117,8 @@ def _explain_images(
 
 def _show_network(name: str, imgsz: str | None, class_count: int | None, *, output: Path | None, as_json: bool) -> None:
     """A network that has learnt nothing yet."""
-    from vidi.workflows.explain_network import USUAL_CLASSES, describe_architecture
-    from vidi.workflows.prepare import parse_image_size
+    from vidi.workflows.explaining.network import USUAL_CLASSES, describe_architecture
+    from vidi.workflows.run.prepare import parse_image_size
 
     size = None if imgsz is None else parse_image_size(imgsz)
     network = describe_architecture(name, image_size=size, class_count=class_count or USUAL_CLASSES)
@@ -128,7 +128,7 @@ def _show_network(name: str, imgsz: str | None, class_count: int | None, *, outp
 def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json: bool) -> None:
     """The network of a model file."""
     from vidi.model_file.read import read_model
-    from vidi.workflows.explain_network import describe_model_network
+    from vidi.workflows.explaining.network import describe_model_network
 
     file = read_model(model)
     name = file.metadata.run or file.metadata.network or "network"
@@ -138,7 +138,7 @@ def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json:
 def _tell(network: "ShownNetwork", name: str, *, output: Path | None, as_json: bool) -> None:
     """The page, and a table or a document."""
     from vidi.files import escape_path
-    from vidi.workflows.explain_network import network_document, network_table, write_network
+    from vidi.workflows.explaining.network import network_document, network_table, write_network
 
     page = write_network(network, name=name, folder=output)
     if as_json:

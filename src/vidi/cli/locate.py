@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vidi.cli.terminal import Terminal
-    from vidi.workflows.locate import LocatedImage
+    from vidi.workflows.locating.search import LocatedImage
 
 INTERRUPTED = 130
 
@@ -58,10 +58,10 @@ def locate(
     from vidi.cli.terminal import Terminal
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.locate import LocateRequest, parse_share
-    from vidi.workflows.located_folder import Wanted, search_images
+    from vidi.workflows.interaction.output import unfinished_warning
+    from vidi.workflows.locate import Wanted, search_images
+    from vidi.workflows.locating.search import LocateRequest, parse_share
     from vidi.workflows.predict import exit_code
-    from vidi.workflows.predictions import unfinished_warning
 
     events = Terminal()
     request = LocateRequest(

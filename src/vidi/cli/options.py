@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from vidi.evaluation.wish import Wish
-    from vidi.workflows.request import DataRequest
-    from vidi.workflows.study import Asked
+    from vidi.evaluation.guarantees.wish import Wish
+    from vidi.workflows.interaction.request import DataRequest
+    from vidi.workflows.studies.label_errors import Asked
 
 Data = Annotated[
     str,
@@ -126,7 +126,7 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
     Options that a verb does not have keep their usual value.
     """
     from vidi.data.splitting.split_plan import parse_parts
-    from vidi.workflows.request import DataRequest
+    from vidi.workflows.interaction.request import DataRequest
 
     named = {
         "positive", "names", "follow_links", "allow_outside", "merge_names", "multi_label", "keep_truncated",
@@ -145,7 +145,7 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
 
 def wish(given: Mapping[str, Any]) -> "Wish | None":
     """What a verb's options want of the decisions; `given` is the verb's `context.params`."""
-    from vidi.evaluation.wish import Wish, read_costs
+    from vidi.evaluation.guarantees.wish import Wish, read_costs
 
     return Wish.of(
         recall=given["recall"],
@@ -157,7 +157,7 @@ def wish(given: Mapping[str, Any]) -> "Wish | None":
 
 def asked(given: Mapping[str, Any]) -> "Asked":
     """What a verb's options want to know of the images; `given` is the verb's `context.params`."""
-    from vidi.workflows.study import Asked
+    from vidi.workflows.studies.label_errors import Asked
 
     wanted = ("find_label_errors", "drop_suspects", "learning_curve")
     return Asked(**{name: given[name] for name in wanted})

@@ -43,8 +43,8 @@ def predict(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
+    from vidi.workflows.interaction.output import WRITERS, Shown, unfinished_warning
     from vidi.workflows.predict import check_folder_apart, exit_code, predict_inputs
-    from vidi.workflows.predictions import WRITERS, Shown, unfinished_warning
 
     chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
     if len(chosen) > 1:

@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidi.training.progress import Progress, SearchProgress
+    from vidi.training.loop.progress import Progress, SearchProgress
 
 SECONDS_BETWEEN = {True: 0.1, False: 10.0}  # terminal: as often as the eye follows; log: seldom
 QUIET_SECONDS = 2.0  # nothing is shown for what is done sooner

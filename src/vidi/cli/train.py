@@ -133,9 +133,9 @@ def train(
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    from vidi.evaluation.limits import Promise
+    from vidi.evaluation.guarantees.limits import Promise
     from vidi.workflows import train as story
-    from vidi.workflows.preview import write_preview
+    from vidi.workflows.studies.preview import write_preview
 
     events = Terminal()
     if resume is not None:
@@ -163,7 +163,7 @@ def train(
     if preview is not None:
         return events.say(f"written: {write_preview(request, preview)}")
     if find_rate is not None:
-        from vidi.workflows.find_rate import write_rate_range
+        from vidi.workflows.studies.learning_rate import write_rate_range
 
         typer.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
@@ -180,7 +180,7 @@ def _nothing_to_do(finish: bool) -> "UsageError":
 
 def _recipe_values(params: "Mapping[str, object]") -> dict[str, object]:
     """The options that are values of the recipe, where they were given."""
-    from vidi.workflows.prepare import parse_image_size
+    from vidi.workflows.run.prepare import parse_image_size
 
     names = ("epochs", "batch", "learning_rate", "optimizer", "loss", "patience", "seed", "device")
     values = {name: params[name] for name in names if params[name] is not None}
@@ -194,7 +194,7 @@ def _recipe_values(params: "Mapping[str, object]") -> dict[str, object]:
 def conclude(run: "Run", events: "Terminal") -> None:
     """The last lines, and the exit code."""
     from vidi.files import escape_path
-    from vidi.report.sentences import headline
+    from vidi.report.words.sentences import headline
 
     folder = escape_path(run.folder)
     for note in run.notes:

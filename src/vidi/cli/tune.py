@@ -89,9 +89,9 @@ def tune(
 
     wait_without_spinning()  # before torch is imported
     from vidi.workflows import tune as story
-    from vidi.workflows.prepare import parse_image_size
+    from vidi.workflows.run.prepare import parse_image_size
     from vidi.workflows.train import TrainRequest
-    from vidi.workflows.tune_request import TuneRequest
+    from vidi.workflows.tuning.request import TuneRequest
 
     events = Terminal()
     if resume is not None:

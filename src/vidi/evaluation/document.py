@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from vidi.evaluation.answers import EXTRA, TEST, Answers
-from vidi.evaluation.at_points import evaluate_points
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.evaluation import Evaluation, rounded
-from vidi.evaluation.verdicts import evaluate_verdicts, unknown_share
+from vidi.evaluation.guarantees.at_points import evaluate_points
+from vidi.evaluation.guarantees.verdicts import evaluate_verdicts, unknown_share
 from vidi.files import write_whole
 from vidi.metrics.ranking import area_under_roc
 from vidi.model_file.limits import VerdictLimits

@@ -10,7 +10,7 @@ from vidi.explanation.maps import Map
 from vidi.figures.drawing import Drawing
 from vidi.prediction.prediction import Prediction
 from vidi.report.layers import Layer
-from vidi.report.thumbnails import Thumbnail
+from vidi.report.pictures.thumbnails import Thumbnail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,11 +52,11 @@ class Explanation:
 
     def plot(self) -> Drawing:
         """The image and the maps over it; a notebook shows them, their `save` writes them."""
-        from vidi.report.notebook import draw_explanation
+        from vidi.report.pages.notebook import draw_explanation
 
         return draw_explanation(self)
 
     def _repr_html_(self) -> str:
-        from vidi.report.notebook import explanation_as_html
+        from vidi.report.pages.notebook import explanation_as_html
 
         return explanation_as_html(self)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidi.model_file.members import MEMBERS, MIRRORED, member_count
 from vidi.model_file.read import ModelFile
 from vidi.prediction.session import open_session, run_session
-from vidi.report.layer_words import (
+from vidi.report.words.layers import (
     KINDS,
     STEPS,
     Kind,

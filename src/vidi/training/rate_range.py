@@ -10,15 +10,15 @@ import torch
 from vidi.machine import tune_allocator
 from vidi.training.augment import augment, draw
 from vidi.training.data import TrainingData, class_weights
-from vidi.training.epoch import epoch_batches
-from vidi.training.first_weights import fill_in
-from vidi.training.loop import learn
-from vidi.training.objective import normalisation_for
+from vidi.training.engine.settle import engine_of, with_engine
+from vidi.training.loop.context import Surroundings
+from vidi.training.loop.epoch import epoch_batches
+from vidi.training.loop.first_weights import fill_in
+from vidi.training.loop.loop import learn
+from vidi.training.loop.objective import normalisation_for
+from vidi.training.loop.schedule import Plan
+from vidi.training.loop.state import State, new_state
 from vidi.training.recipe import Recipe
-from vidi.training.schedule import Plan
-from vidi.training.settle import engine_of, with_engine
-from vidi.training.state import State, new_state
-from vidi.training.surroundings import Surroundings
 
 SMALLEST, LARGEST = 1e-6, 10.0  # learning rates
 STEPS = 100

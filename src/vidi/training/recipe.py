@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from vidi.errors import UsageError
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
-from vidi.training.schedule import Schedule
+from vidi.training.loop.schedule import Schedule
 
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
 

@@ -15,21 +15,21 @@ from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
-from vidi.training.checkpoint import read_checkpoint
-from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine import limit_threads
-from vidi.training.epoch import steps_in_epoch
-from vidi.training.first_weights import fill_in
-from vidi.training.keeper import Keeper
-from vidi.training.loop import train
-from vidi.training.objective import Normalisation, forget_weights, normalisation_for
-from vidi.training.progress import EpochRow, Progress
+from vidi.training.engine.engine import limit_threads
+from vidi.training.engine.settle import engine_of, moved_here, with_engine
+from vidi.training.ensembles.combination import Combination
+from vidi.training.loop.checkpoint import read_checkpoint
+from vidi.training.loop.context import Surroundings
+from vidi.training.loop.epoch import steps_in_epoch
+from vidi.training.loop.first_weights import fill_in
+from vidi.training.loop.keeper import Keeper
+from vidi.training.loop.loop import train
+from vidi.training.loop.objective import Normalisation, forget_weights, normalisation_for
+from vidi.training.loop.progress import EpochRow, Progress
+from vidi.training.loop.schedule import Plan
+from vidi.training.loop.state import State, new_state, restore_state
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.schedule import Plan
-from vidi.training.settle import engine_of, moved_here, with_engine
-from vidi.training.state import State, new_state, restore_state
-from vidi.training.surroundings import Surroundings
 from vidi.training.views import choose_views
 from vidi.training.width import answers_after, fit_width
 

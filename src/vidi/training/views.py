@@ -8,9 +8,9 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
-from vidi.training.objective import Normalisation, answer
+from vidi.training.engine.settle import precision_of
+from vidi.training.loop.objective import Normalisation, answer
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.settle import precision_of
 
 LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
 GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time

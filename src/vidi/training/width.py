@@ -5,9 +5,9 @@ from dataclasses import replace
 from vidi.networks.build import build_network, design_network
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
-from vidi.training.engine import seconds_per_image
+from vidi.training.engine.engine import seconds_per_image
+from vidi.training.engine.settle import engine_of, precision_of
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.settle import engine_of, precision_of
 
 WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width become 96, 80, 64, 48, 32, 24
 # An answer of the model file, in float32, costs so many training steps' images; twice that where it looks both ways.

@@ -1,400 +1,213 @@
-"""Honest probabilities, and what may be promised of them, from images that the network has not learnt from."""
+"""`vidi calibrate`: other promises, or other calibration images, for a finished model; its weights stay as they are."""
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.label_limits import calibrate_labels
-from vidi.evaluation.limits import (
+from vidi.data.dataset import Dataset
+from vidi.data.splitting.split_file import read_assignments
+from vidi.errors import DataError, ModelError, UsageError
+from vidi.evaluation.answers import as_column
+from vidi.evaluation.guarantees.label_limits import calibrate_labels
+from vidi.evaluation.guarantees.limits import (
     Promise,
     as_calibration,
     as_sigmoid_calibration,
-    choose_ranking,
     describe_limits,
     find_limits,
 )
-from vidi.evaluation.operating import describe_points, find_points
-from vidi.evaluation.wish import Wish
-from vidi.machine import Deadline
+from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.wish import Wish
+from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.files import escape_path, written_whole
 from vidi.metrics.affine import fit_affine
-from vidi.metrics.novelty import (
-    NoveltyScore,
-    balancing_offset,
-    components_for_folds,
-    fit_novelty,
-)
-from vidi.metrics.selective import Ranking
-from vidi.model_file.limits import Basis, VerdictLimits
-from vidi.model_file.metadata import Calibration
+from vidi.metrics.arrays import Floats
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.model_file.write import write_model
-from vidi.networks.to_onnx import to_onnx
+from vidi.model_file.read import ModelFile
+from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
-from vidi.training.train import TrainedNetwork, train_network
-from vidi.workflows.counter_examples import deal_counter_examples, frame_counter_examples
-from vidi.workflows.describe import describe_data, describe_model
-from vidi.workflows.events import Events
-from vidi.workflows.folds import FOLD_COUNT, deal_folds
-from vidi.workflows.learn import as_training_data, images_for_novelty, needs_folds
-from vidi.workflows.prepare import Prepared
-from vidi.workflows.run_folder import LABEL_ERRORS, MODEL
-from vidi.workflows.study import study_labels
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, read_for_model, read_source
+from vidi.workflows.interaction.run_folder import SPLITS
+
+CALIBRATION = "calibration"
+SAID_EVERY = 500  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """Images that a network has learnt from, or some of them, as it sees them."""
+class CalibrateRequest:
+    """What the user asked for."""
 
-    rows: NDArray[np.int64]
-    embeddings: NDArray[np.float32]  # (rows, features)
-    score: NoveltyScore  # from these embeddings
+    model: Path  # model file or run folder
+    data: DataRequest
+    output: Path  # the new model file
+    promise: Promise = field(default_factory=Promise)
+    wish: Wish | None = None  # what decisions are to keep, for `data.positive` or for each class
+    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
+    workers: int | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibrated:
-    """What a model file states beside its weights, and what it knows."""
+class Recalibrated:
+    """What calibrating anew left behind."""
 
-    step: Calibration
-    limits: VerdictLimits
-    known: Known
-    points: OperatingPoints | None = None  # None where nobody wished for any
+    model: ModelFile
+    image_count: int
+    sentences: tuple[str, ...]  # how the logits are scaled, and what is promised
 
 
-def calibrate_model(
-    folder: Path,
-    prepared: Prepared,
-    trained: TrainedNetwork,
-    *,
-    promise: Promise,
-    wish: Wish | None = None,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> Calibrated | None:
-    """The calibration of a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """Answers before any calibration."""
 
-    Returns:
-        The affine step and the limits; None where the user stopped it.
+    probabilities: NDArray[np.float32]  # (images, classes)
+    truth: NDArray[np.int64] | NDArray[np.bool_]  # (images,) class, or (images, classes) where it may show several
+    groups: NDArray[np.int64]
+    novelty: Floats | None  # None where the model cannot tell
+
+
+def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
+    """Write a model file with the same weights, calibrated on given images, with the limits that keep a promise.
+
+    Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
+    all images are. The test figures are left out of the new file: they were measured with the old calibration.
+
+    Raises:
+        ModelError: no model file, or an unfinished one.
+        DataError: no class in common, or no image that may be used.
+        UsageError: the output exists, or a rename is wrong.
+        ResourceError: the file cannot be written.
     """
-    predictor = Predictor.load(folder / MODEL)
-    strangers = _strangers(prepared, events=events)
-    if needs_folds(prepared):
-        held_out = _without_part(
-            folder, prepared, trained, predictor, strangers,
-            deadline=deadline, should_stop=should_stop, events=events,
+    if request.output.exists() and not request.overwrite:
+        raise UsageError(f"{escape_path(request.output)} exists", "Name another file, or add --overwrite.")
+    before = Predictor.load(request.model)
+    if before.metadata.unfinished:
+        raise ModelError(
+            f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
+            "Finish its training first: `vidi train --resume RUN --finish`.",
+        )
+    if request.wish is not None:
+        request.wish.require_fitting(before.classes, positive=request.data.positive)
+    if before.metadata.multi_label:
+        _refuse_for_labels(request)
+    dataset = _read(request, before.metadata)
+    match = match_classes(before.classes, dataset.classes, renames=request.renames)
+    with written_whole(request.output) as temporary:
+        shutil.copyfile(before.model.path, temporary)
+        bare = recalibrate(
+            temporary,
+            None,
+            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
+        )
+        seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
+        step, limits, points, sentence = _fit(seen, before.metadata, request)
+        recalibrate(temporary, step, replace(bare.metadata, verdict=limits, operating_points=points))
+    return Recalibrated(
+        model=Predictor.load(request.output).model,
+        image_count=len(seen.truth),
+        sentences=(
+            sentence,
+            *describe_limits(limits),
+            *(() if points is None else describe_points(points)),
+        ),
+    )
+
+
+def _fit(
+    seen: _Seen, metadata: ModelMetadata, request: CalibrateRequest
+) -> tuple[Calibration, VerdictLimits, OperatingPoints | None, str]:
+    """The step before the probabilities, the limits and the operating points that these images support."""
+    if metadata.multi_label:
+        done = calibrate_labels(
+            seen.probabilities, seen.truth.astype(np.bool_), metadata.classes,
+            groups=seen.groups, promise=request.promise, wish=request.wish, novelty=seen.novelty,
         )  # fmt: skip
-    else:
-        held_out = _by_part(prepared, trained, predictor, strangers)
-    if held_out is None:
-        return None
-    if prepared.targets is not None:
-        return _calibrate_labels(prepared, prepared.targets, held_out, promise=promise, wish=wish, events=events)
-    known, novelty = _balanced(held_out)
-    rows = held_out.rows
-    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
-    fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
-    ranking: Ranking = "probability"
-    if held_out.basis == "calibration":  # by others than the limits rest on
-        others, answers = _other_answers(prepared, trained, predictor)
-        ranking = choose_ranking(fitted.step.apply(answers), prepared.labels[others])
+        return as_sigmoid_calibration(done.fitted), done.limits, done.points, done.fitted.sentence
+    labels = seen.truth.astype(np.int64)
+    fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
     limits = find_limits(
-        fitted.probabilities, prepared.labels[rows], groups=groups,
-        promise=promise, basis=held_out.basis, ranking=ranking, novelty=novelty,
-    )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    points = None
-    if wish is not None:
-        points = find_points(
-            fitted.probabilities, prepared.labels[rows], prepared.dataset.classes,
-            wish=wish, positive=prepared.request.positive, groups=groups, basis=held_out.basis,
-            shipped=fitted.step.apply(held_out.probabilities),
+        fitted.probabilities, labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
+    )
+    chosen = None
+    if request.wish is not None:
+        chosen = find_points(
+            fitted.probabilities, labels, metadata.classes,
+            wish=request.wish, positive=request.data.positive, groups=seen.groups,
+            shipped=fitted.step.apply(seen.probabilities),
         )  # fmt: skip
-    for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
-        events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, known=known, points=points)
+    return as_calibration(fitted), limits, chosen, fitted.sentence
 
 
-def _calibrate_labels(
-    prepared: Prepared,
-    targets: NDArray[np.bool_],
-    held_out: "_HeldOut",
-    *,
-    promise: Promise,
-    wish: Wish | None,
-    events: Events,
-) -> Calibrated:
-    """The same where images may show several classes: a scale, a shift and a threshold for each."""
-    known, novelty = _balanced(held_out)
-    rows = held_out.rows
-    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
-    done = calibrate_labels(
-        held_out.probabilities, targets[rows], prepared.dataset.classes,
-        groups=groups, promise=promise, wish=wish, basis=held_out.basis, novelty=novelty,
-    )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {done.fitted.sentence}")
-    for sentence in (*describe_limits(done.limits), *describe_points(done.points)):
-        events.say(sentence)
-    step = as_sigmoid_calibration(done.fitted)
-    return Calibrated(step=step, limits=done.limits, known=known, points=done.points)
-
-
-Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
-
-
-def _other_answers(
-    prepared: Prepared, trained: TrainedNetwork, predictor: Predictor
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Images outside the calibration part that were not learnt from, and the answers about them."""
-    if trained.held_out is not None:
-        return trained.held_out.rows, trained.held_out.probabilities
-    rows = prepared.split.rows("validation")
-    if not len(rows):
-        return rows, np.empty((0, len(predictor.classes)), np.float32)
-    return rows, answer_pixels(predictor, prepared.pixels, rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HeldOut:
-    """Answers about images that the network which gave them had not learnt from."""
-
-    basis: Basis
-    rows: NDArray[np.int64]
-    probabilities: NDArray[np.float32]  # (rows, classes)
-    known: Known  # to the model that is published
-    distances: Distances | None  # of some images that were not learnt from; None where there are none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Strangers:
-    """Counter-examples from which it is learnt what is unknown."""
-
-    pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
-    kinds: NDArray[np.int64]  # (images,)
-
-    def seen_by(self, predictor: Predictor) -> NDArray[np.float32]:
-        """(images, features): their embeddings."""
-        rows = np.arange(len(self.pixels))
-        return (
-            run_pixels(predictor, self.pixels, rows, ("embedding",))["embedding"]
-            if len(rows)
-            else np.empty((0, 0), np.float32)
+def _refuse_for_labels(request: CalibrateRequest) -> None:
+    """Refuse what is made for models of one class each."""
+    costs = request.wish is not None and request.wish.costs is not None
+    if costs or request.data.positive is not None:
+        raise UsageError(
+            "the model says of each class whether an image shows it; --costs and --positive are made for models of "
+            "one class each",
+            "Leave them out; --recall, --precision and --false-alarms-per give every class its threshold.",
         )
 
-    def known_to(self, score: NoveltyScore, embeddings: NDArray[np.float32]) -> NoveltyScore:
-        """The score that knows where they lie; as it was where there are none."""
-        return score.knowing(embeddings, self.kinds) if len(embeddings) else score
 
-    def known_with(self, known: Known, embeddings: NDArray[np.float32]) -> Known:
-        """What the model knows, with a score that knows where they lie."""
-        return replace(known, score=self.known_to(known.score, embeddings))
-
-
-def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
-    """The counter-examples of the data set that are not kept for the test."""
-    dealt = deal_counter_examples(prepared)
-    pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
-    if prepared.dataset.counter_examples:
-        unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
-        rest = f"; {unusable:,} unreadable or copies" if unusable else ""
-        events.say(f"counter-examples: {len(pixels):,} teach what is unknown, {len(dealt.to_test):,} test it{rest}")
-    return _Strangers(pixels=pixels, kinds=kinds)
+def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
+    """The images; where the model knows more than two classes, `--positive` only says which of them a wish is about."""
+    if request.wish is not None and len(metadata.classes) > 2 and not metadata.multi_label:
+        return read_source(replace(request.data, positive=None))
+    return read_for_model(request.data, metadata)
 
 
-def _balanced(held_out: _HeldOut) -> tuple[Known, NDArray[np.float64] | None]:
-    """What the model knows, its score with the offset, and the novelty of images that were not learnt from."""
-    known, score = held_out.known, held_out.known.score
-    if held_out.distances is None:
-        return replace(known, score=replace(score, counters=None)), None
-    distance, resemblance = held_out.distances
-    if score.counters is None:
-        return known, distance
-    offset = balancing_offset(distance, resemblance)
-    return replace(known, score=replace(score, offset=offset)), np.maximum(distance, resemblance + offset)
-
-
-def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _HeldOut:
-    """From the calibration part."""
-    rows = prepared.split.rows("calibration")
-    known = strangers.known_with(_known_to(trained, predictor, prepared), strangers.seen_by(predictor))
-    given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
-    return _HeldOut(
-        basis="calibration",
-        rows=rows,
-        probabilities=given["probabilities"],
-        known=known,
-        distances=known.score.both(given["embedding"]),
-    )
-
-
-def _without_part(
-    folder: Path,
-    prepared: Prepared,
-    trained: TrainedNetwork,
+def _answer(
     predictor: Predictor,
-    strangers: _Strangers,
+    run: Path,
+    dataset: Dataset,
+    match: ClassMatch,
+    request: CalibrateRequest,
     *,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
     events: Events,
-) -> _HeldOut | None:
-    """From answers by networks that had not seen the image; None where the user stopped it."""
-    seen = strangers.seen_by(predictor)
-    known = strangers.known_with(_known_to(trained, predictor, prepared), seen)
-    if (answered := trained.held_out) is not None:
-        groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
-        labels = prepared.labels[answered.rows]
-        fold_of = deal_folds(labels, groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
-        return _HeldOut(
-            basis="out-of-fold",
-            rows=answered.rows,
-            probabilities=answered.probabilities,
-            known=known,
-            distances=None
-            if answered.features is None
-            else _cross_fitted(
-                answered.features, labels, fold_of, strangers=strangers, seen=seen, components=_components(prepared)
-            ),
-        )
-    by_folds = _out_of_fold(
-        folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
+) -> _Seen:
+    """The bare model's answers about every image that may be used."""
+    parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
+    index = {name: number for number, name in enumerate(predictor.classes)}
+    images, several = dataset.images, predictor.metadata.multi_label
+    names = [] if several else [match.names[label] for label in dataset.labels()]
+    rows = list(range(len(images))) if several else [row for row, name in enumerate(names) if name in index]
+    stream = predictor.predict_files(
+        [images[row].path for row in rows],
+        store=dataset.store,
+        options=decode_options(request.data),
+        workers=request.workers,
     )
-    if by_folds is None:
-        return None
-    rows, probabilities, distances = by_folds
-    if not (folder / LABEL_ERRORS).exists():
-        study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
-    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
-
-
-def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
-    """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
-    known = trained.held_out
-    if known is not None and known.features is not None:
-        score = fit_novelty(known.features, prepared.labels[known.rows], components=_components(prepared))
-        return Known(rows=known.rows, embeddings=known.features, score=score)
-    return embed_known(predictor, prepared, as_training_data(prepared).train_rows, head=trained.own_head())
-
-
-def embed_known(
-    predictor: Predictor,
-    prepared: Prepared,
-    rows: NDArray[np.int64],
-    *,
-    head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-) -> Known:
-    """The embeddings of images that a model has learnt from, and its novelty score.
-
-    Args:
-        predictor: of the model.
-        prepared: the images.
-        rows: which it has learnt from; of very many, evenly spaced ones are taken.
-        head: as of `fit_novelty`.
-    """
-    some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
-    embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared), head=head)
-    return Known(rows=some, embeddings=embeddings, score=score)
-
-
-def _components(prepared: Prepared) -> int | None:
-    """Directions that novelty looks at: as many for each fold as for all, where folds set its limit."""
-    count = len(prepared.split.rows("train")) + len(prepared.split.rows("validation"))
-    return components_for_folds(count) if needs_folds(prepared) else None
-
-
-def _cross_fitted(
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    fold_of: NDArray[np.int64],
-    *,
-    strangers: _Strangers,
-    seen: NDArray[np.float32],
-    components: int | None,
-) -> Distances:
-    """Both distances of each image by a score that was fitted on the folds that it is not in.
-
-    Args:
-        embeddings: (images, features).
-        labels: (images,) class index.
-        fold_of: (images,) number of the fold.
-        strangers: counter-examples.
-        seen: their embeddings.
-        components: directions that the score looks at.
-    """
-    distances = np.zeros((2, len(labels)))
-    for fold in np.unique(fold_of):
-        held_out = fold_of == fold
-        own = fit_novelty(embeddings[~held_out], labels[~held_out], components=components)
-        score = strangers.known_to(own, seen)
-        distances[:, held_out] = score.both(embeddings[held_out])
-    return distances[0], distances[1]
-
-
-def run_pixels(
-    predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64], outputs: Sequence[str]
-) -> dict[str, NDArray[np.float32]]:
-    """What the model's graph gives for images that are framed already, by the output's name."""
-    batches = [predictor.run(np.ascontiguousarray(pixels[some]), outputs) for some in in_batches(rows)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in outputs}
-
-
-def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The model's probabilities (rows, classes) for images that are framed already."""
-    return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
-
-
-def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64]]:
-    """The rows in pieces of at most `size`, in order."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _out_of_fold(
-    folder: Path,
-    prepared: Prepared,
-    trained: TrainedNetwork,
-    strangers: _Strangers,
-    *,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
-    """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
-    arrays = as_training_data(prepared)
-    if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
-        arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
-    # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
-    rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
-    groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
-    events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
-    probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
-    for fold in range(FOLD_COUNT):
-        held_out = fold_of == fold
-        learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
-        data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
-        if prepared.begin is not None:
-            data = replace(data, initial=prepared.begin(learnt))
-        until = (
-            None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLD_COUNT - fold)))
+    kept: list[int] = []
+    probabilities, groups, novelty, others = [], [], [], 0
+    for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
+        if done % SAID_EVERY == 0 or done == len(rows):
+            events.reading(done, len(rows))
+        if parts.get(answer.digest, CALIBRATION) != CALIBRATION:
+            others += 1
+        elif answer.prediction is not None:
+            probabilities.append(answer.prediction.probabilities)
+            kept.append(row)
+            groups.append(images[row].group or answer.digest)
+            novelty.append(answer.prediction.novelty)
+    if not kept:
+        raise DataError(
+            f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
+            "them, was chosen on them or was tested on them",
+            "Give labelled images that the model has not seen.",
         )
-        place = folder / "folds"
-        network = train_network(
-            data, trained.recipe, folder=place, deadline=until, on_progress=events.training, should_stop=should_stop
-        )
-        if should_stop():
-            shutil.rmtree(place)
-            return None
-        metadata = describe_model(prepared, network, run=f"fold {fold + 1}", unfinished="made for calibration only")
-        write_model(place / MODEL, to_onnx(network.network, network.recipe.image_size), metadata)
-        predictor = Predictor.load(place)
-        given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
-        probabilities[held_out] = given["probabilities"]
-        known = embed_known(predictor, prepared, learnt, head=network.own_head())
-        score = strangers.known_to(known.score, strangers.seen_by(predictor))
-        distances[:, held_out] = score.both(given["embedding"])
-        shutil.rmtree(place)
-    return rows, probabilities, (distances[0], distances[1])
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return _Seen(
+        probabilities=np.array(probabilities, np.float32),
+        truth=match.targets(predictor.classes, [images[row].labels for row in kept])
+        if several
+        else np.array([index[names[row]] for row in kept]),
+        groups=numbers,
+        novelty=as_column(novelty),
+    )

@@ -10,8 +10,8 @@ from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, read_source
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -68,12 +68,12 @@ class Checked:
 
     def plot(self) -> "Drawing":
         """How many images there are of each class; a notebook shows the figure, its `save` writes it."""
-        from vidi.report.notebook import draw_sizes
+        from vidi.report.pages.notebook import draw_sizes
 
         return draw_sizes(self.class_sizes)
 
     def _repr_html_(self) -> str:
-        from vidi.report.notebook import check_as_html
+        from vidi.report.pages.notebook import check_as_html
 
         return check_as_html(self.dataset.name, self.result)
 
@@ -107,7 +107,7 @@ def check(
     options = decode_options(request)
     result = check_dataset(dataset, options=options, workers=workers, on_progress=events.reading)
     if page is not None:
-        from vidi.report.check_page import write_check_page
+        from vidi.report.pages.check import write_check_page
 
         write_check_page(page, dataset, result, options=options, with_images=with_images)
     return Checked(dataset=dataset, result=result, page=page)

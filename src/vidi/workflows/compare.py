@@ -24,12 +24,19 @@ from vidi.images.account import Account, Entry
 from vidi.metrics.multi_label import binary_log_losses
 from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
-from vidi.report.compare_page import MOST_OF_A_KIND, write_compare_page
-from vidi.report.compare_words import headline
+from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
+from vidi.report.words.compare import headline
 from vidi.workflows.evaluate import EvaluateRequest, answer_images, digests_learnt_from, parts_to_score
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_source
-from vidi.workflows.run_folder import COMPARISON, SPLITS, open_run_folder, read_document, require_free, safe_name
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, read_source
+from vidi.workflows.interaction.run_folder import (
+    COMPARISON,
+    SPLITS,
+    open_run_folder,
+    read_document,
+    require_free,
+    safe_name,
+)
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -65,12 +72,12 @@ class Compared:
 
     def plot(self) -> "Drawing":
         """The difference on all images and for each class; a notebook shows it, its `save` writes it."""
-        from vidi.report.notebook import draw_comparison
+        from vidi.report.pages.notebook import draw_comparison
 
         return draw_comparison(read_comparison(self.folder))
 
     def _repr_html_(self) -> str:
-        from vidi.report.notebook import comparison_as_html
+        from vidi.report.pages.notebook import comparison_as_html
 
         return comparison_as_html(read_comparison(self.folder), self.folder)
 

@@ -21,13 +21,13 @@ from vidi.errors import UnknownNameError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
-from vidi.report.sentences import headline
-from vidi.training.progress import Progress, SearchProgress
-from vidi.workflows.events import Events
-from vidi.workflows.locate import LocatedImage, LocateRequest, finder, locate_inputs
-from vidi.workflows.located_folder import PAGE, keep_located, looked_for, write_found
-from vidi.workflows.request import DataRequest
-from vidi.workflows.run_folder import CHECK
+from vidi.report.words.sentences import headline
+from vidi.training.loop.progress import Progress, SearchProgress
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.interaction.run_folder import CHECK
+from vidi.workflows.locate import PAGE, keep_located, looked_for, write_found
+from vidi.workflows.locating.search import LocatedImage, LocateRequest, finder, locate_inputs
 from vidi.workflows.train import TrainRequest, train
 
 

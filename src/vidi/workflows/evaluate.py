@@ -24,11 +24,19 @@ from vidi.images.account import Account, Entry
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
-from vidi.report.page import write_report
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_for_model
-from vidi.workflows.run_folder import EVALUATION, METRICS, PREDICTIONS, SPLITS, open_run_folder, require_free, safe_name
-from vidi.workflows.trust import measure_trust
+from vidi.report.pages.run import write_report
+from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, read_for_model
+from vidi.workflows.interaction.run_folder import (
+    EVALUATION,
+    METRICS,
+    PREDICTIONS,
+    SPLITS,
+    open_run_folder,
+    require_free,
+    safe_name,
+)
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -65,12 +73,12 @@ class Evaluated:
 
     def plot(self) -> "Drawing":
         """Reliability, ROC and precision-recall; a notebook shows them, their `save` writes them."""
-        from vidi.report.notebook import draw_folder
+        from vidi.report.pages.notebook import draw_folder
 
         return draw_folder(self.folder)
 
     def _repr_html_(self) -> str:
-        from vidi.report.notebook import folder_as_html
+        from vidi.report.pages.notebook import folder_as_html
 
         return folder_as_html(self.folder)
 

@@ -26,9 +26,9 @@ from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.predictor import Predictor, check_image
 from vidi.prediction.stream import batch_size
 from vidi.report.explanation import Deletion, Explanation
-from vidi.report.heat import MOST_SIDE
 from vidi.report.layers import describe_layers
-from vidi.workflows.neighbours import KnownImages, find_neighbours
+from vidi.report.pictures.heat import MOST_SIDE
+from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
 from vidi.workflows.predict import no_images
 
 MOST_PAGES = 100  # in one go: each takes seconds

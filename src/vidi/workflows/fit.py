@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from vidi.data.dataset import rarest_shown
 from vidi.data.groups import join_links, links_of_equal
 from vidi.errors import DataError
-from vidi.evaluation.label_limits import calibrate_labels
-from vidi.evaluation.limits import Promise, as_calibration, as_sigmoid_calibration, find_limits
-from vidi.evaluation.operating import find_points
+from vidi.evaluation.guarantees.label_limits import calibrate_labels
+from vidi.evaluation.guarantees.limits import Promise, as_calibration, as_sigmoid_calibration, find_limits
+from vidi.evaluation.guarantees.operating import find_points
+from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.evaluation.uses import digest_of_images
-from vidi.evaluation.wish import BEST_F1
 from vidi.files import digest_of
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
@@ -31,18 +31,18 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
-from vidi.training.progress import EpochRow
+from vidi.training.loop.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.workflows.calibrate import run_pixels
-from vidi.workflows.describe import LIBRARIES, as_three
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.folds import deal_folds
-from vidi.workflows.given import Given, frame_given, look_at_given
-from vidi.workflows.learn import most_for_novelty
-from vidi.workflows.parity import IMAGE_COUNT, require_parity
-from vidi.workflows.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
-from vidi.workflows.run_folder import MODEL
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.given import Given, frame_given, look_at_given
+from vidi.workflows.interaction.run_folder import MODEL
+from vidi.workflows.run.calibrate import run_pixels
+from vidi.workflows.run.describe import LIBRARIES, as_three
+from vidi.workflows.run.folds import deal_folds
+from vidi.workflows.run.learn import most_for_novelty
+from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
+from vidi.workflows.run.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
 
 LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
 SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.errors import GateError, ModelError
-from vidi.evaluation.limits import describe_limits
-from vidi.evaluation.operating import describe_points
+from vidi.evaluation.guarantees.limits import describe_limits
+from vidi.evaluation.guarantees.operating import describe_points
 from vidi.files import escape_path
 from vidi.model_file.golden import TOLERANCE, largest_golden_difference
 from vidi.model_file.members import member_count

@@ -1,251 +1,225 @@
-"""`vidi locate`: where in each image is what the model recognises; boxes as JSON, as COCO results, and drawn."""
+"""The story of `vidi locate`, and what it leaves: images with their boxes drawn, a page about all, a COCO file."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Literal, Self, get_args
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vidi.boxes import OVERLAP
-from vidi.data.inputs import FoundInputs
-from vidi.detection.evidence import locate_by_evidence
-from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, locate
-from vidi.detection.slide import open_windows
-from vidi.errors import UsageError
-from vidi.files import escape_path
+from vidi.data.inputs import FoundInputs, find_paths
+from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
+from vidi.images.encode import encode_jpeg
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import read_images
+from vidi.model_file.read import ModelFile
 from vidi.prediction.predictor import Predictor
-from vidi.report.thumbnails import Thumbnail
-from vidi.workflows.predict import no_images
+from vidi.report.pages.boxes import Looked, ShownImage, write_boxes_page
+from vidi.report.pages.render import require_templates
+from vidi.report.pictures.annotate import draw_boxes
+from vidi.report.pictures.boxed import make_picture
+from vidi.report.pictures.thumbnails import MOST_BYTES
+from vidi.workflows.explaining.pages import page_names, require_own
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.locating.output import coco_document, write_json, write_lines
+from vidi.workflows.locating.search import LocatedImage, LocateRequest, choose_classes, finder, locate_inputs
+from vidi.workflows.predict import check_folder_apart
 
-if TYPE_CHECKING:
-    from vidi.figures.drawing import Drawing
-
-NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
-NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
-
-TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
-LEAST_WINDOW = 4  # pixels of a window's shorter side
-
-By = Literal["windows", "evidence"]
-Find = Callable[[NDArray[np.uint8]], list[Located]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocateRequest:
-    """What the user asked for."""
-
-    classes: tuple[str, ...] | None = None  # to look for; None: all but those that mean that nothing is there
-    by: By = "windows"
-    least: float = LEAST_PROBABILITY
-    smallest: float | None = None  # shorter side of the smallest window, pixels
-    largest: float | None = None
-    overlap: float = OVERLAP
-    soft: bool = False
-    most: int = 100
-    share: tuple[float, float] = (1.0, 1.0)  # of a training image's height and width that the thing fills
-
-    def __post_init__(self) -> None:
-        for side in self.share:
-            if not 0 < side <= 1:
-                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
-        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
-            if pixels is not None and pixels < LEAST_WINDOW:
-                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
-        if self.by not in get_args(By):
-            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
+PAGE = "boxes.html"
+MARK = b"drawn by vidi locate"  # in every JPEG that is written here
+QUALITY = 92
+NOT_REACHED = ("not-reached", "The search was interrupted before it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocatedImage:
-    """What was found in one image, or why it could not be used."""
+class Wanted:
+    """What a search is to leave behind, beside lines or a document on a stream."""
 
-    path: str
-    size: tuple[int, int] | None  # (height, width), pixels; None where the image was refused
-    boxes: tuple[Located, ...] = ()
-    seconds: float = 0.0  # for the search, without decoding
-    error: Entry | None = None
-    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
-    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # to be shown with its boxes
-
-    def without_pixels(self) -> Self:
-        """The same, small enough to be kept by the thousand."""
-        return replace(self, image=None)
-
-    def plot(self) -> "Drawing":
-        """The image with its boxes, numbered; a notebook shows it, its `save` writes it."""
-        from vidi.report.notebook import draw_located
-
-        return draw_located(self.size, self.boxes, self.picture)
-
-    def _repr_html_(self) -> str:
-        from vidi.report.notebook import located_as_html
-
-        refused = "" if self.error is None else self.error.sentence
-        return located_as_html(self.path, self.size, self.boxes, self.picture, refused=refused)
+    as_json: bool = False  # one document on the stream; else lines for people
+    output: Path | None = None  # the folder of the drawn images and the page
+    coco: Path | None = None
+    images: bool = True  # False: no picture in anything that is written
 
 
-def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[int, ...]:
-    """Indexes of the classes to look for.
-
-    Args:
-        names: the model's classes.
-        wanted: the user's; None: all but those whose name says that nothing is there.
-
-    Raises:
-        UsageError: a class that the model does not have, or every class means that nothing is there.
-
-    >>> choose_classes(("face", "not a face"), None), choose_classes(("background", "person"), None)
-    ((0,), (1,))
-    """
-    if wanted is not None:
-        for name in wanted:
-            if name not in names:
-                raise UsageError(
-                    f"the model has no class {name!r}", f"Use one or more of: {', '.join(map(escape_path, names))}."
-                )
-        return tuple(names.index(name) for name in wanted)
-    chosen = tuple(index for index, name in enumerate(names) if not is_nothing(name))
-    if not chosen:
-        raise UsageError("every class of the model means that nothing is there", "Say what to look for: --class NAME.")
-    return chosen
-
-
-def parse_share(text: str) -> tuple[float, float]:
-    """(height, width) of `--fills`, shares of a training image.
-
-    Raises:
-        UsageError: not two shares.
-
-    >>> parse_share("0.9x0.8")
-    (0.9, 0.8)
-    """
-    try:
-        height, width = (float(side) for side in text.lower().split("x"))
-    except ValueError:
-        height = width = 0.0
-    if not (0 < height <= 1 and 0 < width <= 1):
-        raise UsageError(f"--fills {text} is not two shares", "Say how high and how wide, such as 0.9x0.8.")
-    return height, width
-
-
-def is_nothing(name: str) -> bool:
-    """Whether a class's name says that nothing is there.
-
-    >>> [is_nothing(name) for name in ("Background", "not a face", "nothing", "notebook")]
-    [True, True, True, False]
-    """
-    return name.casefold() in NOTHING or name.casefold().startswith(NOT)
-
-
-def class_of_nothing(classes: Sequence[str]) -> int:
-    """The index of the class that means that nothing is there.
-
-    Raises:
-        UsageError: there is none, or several.
-    """
-    found = [index for index, name in enumerate(classes) if is_nothing(name)]
-    if len(found) != 1:
-        raise UsageError(
-            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
-            "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
-        )
-    return found[0]
-
-
-def finder(predictor: Predictor, request: LocateRequest) -> Find:
-    """What finds boxes in one image, as the request says.
-
-    Raises:
-        UsageError: a class or a size is wrong.
-        ModelError: evidence was asked for of a model that has none.
-    """
-    _refuse_impossible(request)
-    search = Search(
-        classes=choose_classes(predictor.classes, request.classes),
-        least=request.least,
-        smallest=request.smallest,
-        largest=request.largest,
-        overlap=request.overlap,
-        soft=request.soft,
-        most=request.most,
-        share=request.share,
-    )
-    if request.by == "evidence":
-        return partial(locate_by_evidence, predictor=predictor, search=search)
-    return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
-
-
-def _refuse_impossible(request: LocateRequest) -> None:
-    for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
-        if not 0 < value <= 1:
-            raise UsageError(f"{flag} {value} is no share", "Use a number above 0, at most 1.")
-    if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
-        raise UsageError(
-            f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."
-        )
-
-
-def locate_inputs(
-    find: Find,
-    found: Sequence[FoundInputs],
-    account: Account,
+def search_images(
+    predictor: Predictor,
+    request: LocateRequest,
+    inputs: Sequence[str],
     *,
+    wanted: Wanted,
+    stream: TextIO,
+    follow_links: bool = False,
     options: DecodeOptions = DEFAULT,
-    keep_images: bool = False,
-) -> Iterator[LocatedImage]:
-    """Boxes for every image that was found, in the order of the inputs; a bad one is listed and the rest done.
+    watch: Callable[[Iterator[LocatedImage], int], Iterator[LocatedImage]] = lambda found, _: found,
+    events: Events = SILENCE,
+) -> Account:
+    """The story of `vidi locate`: every image searched and told as it comes; a first Ctrl-C ends it in good order.
 
     Args:
-        find: of `finder`.
-        found: what `vidi.data.inputs.find_paths` found.
-        account: is filled as the answers are taken.
+        predictor: the loaded model.
+        request: how to search.
+        inputs: files, folders, patterns, archives, as the user named them.
+        wanted: what is left behind.
+        stream: where the lines or the document go.
+        follow_links: also follow links that leave a folder.
         options: limits and rules of decoding.
-        keep_images: give the decoded image as well.
+        watch: sees the images pass, and is told how many there are.
+        events: told what was written.
+
+    Returns:
+        What became of every path; `set_aside` holds those that were not reached.
 
     Raises:
-        DataError: the inputs hold no image and nothing that was meant as one.
+        UsageError: a class, a number or the output folder is wrong.
+        DataError: the inputs hold no image.
+        ModelError: evidence was asked for of a model that has none.
+        ResourceError: something cannot be written; what was written before is whole.
     """
-    if not any(group.paths or group.account.refused for group in found):
-        raise no_images(found)
-    for group in found:
-        account.ignored.extend(group.account.ignored)
-        account.refused.extend(group.account.refused)
-        for entry in group.account.refused:
-            yield LocatedImage(path=entry.path, size=None, error=entry)
-        for path, read in zip(group.paths, read_images(group.store, group.paths, options=options), strict=True):
-            if read.image is None:
-                assert read.error is not None  # noqa: S101  # it has one of the two
-                entry = Entry(path, read.error.code, read.error.cause)
-                account.refused.append(entry)
-                yield LocatedImage(path=path, size=None, error=entry)
-                continue
-            one = search_image(find, path, read.image)
-            if one.error is not None:
-                account.refused.append(one.error)
+    account, kept, find = Account(), list[LocatedImage](), finder(predictor, request)
+    groups = find_paths(inputs, follow_links=follow_links)
+    paths = [path for group in groups for path in group.paths]
+    places = {} if wanted.output is None else plan_folder(wanted.output, groups, inputs)
+    drawn = bool(places) and wanted.images
+    with stop_on_signal() as should_stop:
+        found = locate_inputs(find, groups, account, options=options, keep_images=drawn)
+        found = until_stopped(found, should_stop, paths=paths, account=account)
+        found = watch(keep_located(found, kept, places=places, with_images=drawn), len(paths))
+        try:
+            if wanted.as_json:
+                write_json(found, stream, model=predictor.model, account=account)
             else:
-                account.used += 1
-            yield replace(one, image=read.image) if keep_images and one.error is None else one
+                write_lines(found, stream)
+        finally:  # also what was found until an error came
+            if kept:
+                missed = len(set(paths).difference(one.path for one in kept))
+                looked = looked_for(predictor, request, not_reached=missed)
+                write_found(kept, looked, predictor.model, output=wanted.output, coco=wanted.coco, events=events)
+    return account
 
 
-def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImage:
-    """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
+def plan_folder(folder: Path, found: Sequence[FoundInputs], inputs: Sequence[str]) -> dict[str, Path]:
+    """Where each image's drawing will lie, by path; nothing but what vidi drew before is ever replaced.
 
     Args:
-        find: of `finder`.
-        path: what the image is called.
-        image: (height, width, 3) uint8, upright RGB.
+        folder: the output folder.
+        found: the images.
+        inputs: what the user named; the output must not be read as input next time.
+
+    Raises:
+        UsageError: the folder lies in one that is read from, or holds a file of that name that vidi did not write.
+        MissingPackageError: the page cannot be written after all the work.
     """
-    began = time.perf_counter()
-    try:
-        boxes = tuple(find(image))
-    except UsageError as error:  # about this image: the request itself was judged by `finder`
-        return LocatedImage(path=path, size=None, error=Entry(path, TOO_SMALL, f"{error.cause}. {error.remedy}"))
-    size = (image.shape[0], image.shape[1])
-    return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)
+    check_folder_apart(folder, inputs, flag="--output")
+    require_templates()
+    paths = [path for group in found for path in group.paths]
+    places = dict(zip(paths, [folder / name for name in page_names(paths, suffix=".jpg")], strict=True))
+    require_own(folder / PAGE)
+    for place in places.values():
+        require_own(place, mark=MARK)
+    return places
+
+
+def write_annotated(one: LocatedImage, path: Path) -> None:
+    """Write an image with its boxes drawn on it, as a JPEG; nothing where it could not be used.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    if one.image is None:
+        return
+    texts = [f"{box.label} {100 * box.score:.0f} %" for box in one.boxes]
+    drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
+    write_whole(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
+
+
+def keep_located(
+    found: Iterable[LocatedImage], kept: list[LocatedImage], *, places: Mapping[str, Path], with_images: bool
+) -> Iterator[LocatedImage]:
+    """The images as they pass, each drawn at once and kept for the page, with a picture as long as there is room.
+
+    Args:
+        found: of `locate_inputs`, with pixels.
+        kept: is filled.
+        places: of `plan_folder`; empty where nothing is to be drawn.
+        with_images: False writes no picture.
+
+    Raises:
+        ResourceError: a drawing cannot be written.
+    """
+    spent = 0
+    for one in found:
+        if places and with_images and one.image is not None:
+            write_annotated(one, places[one.path])
+            if spent < MOST_BYTES:
+                picture = make_picture(one.image)
+                spent += len(picture.uri)
+                one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
+        kept.append(one.without_pixels())
+        yield kept[-1]
+
+
+def until_stopped(
+    found: Iterable[LocatedImage], should_stop: Callable[[], bool], *, paths: Sequence[str], account: Account
+) -> Iterator[LocatedImage]:
+    """The images until the user asks for an end; those that are not reached are set aside by name.
+
+    Args:
+        found: of `locate_inputs`.
+        should_stop: asked after every image.
+        paths: all that were to be searched, in order.
+        account: of the search.
+    """
+    reached: set[str] = set()
+    for one in found:
+        yield one
+        reached.add(one.path)
+        if should_stop():
+            account.set_aside.extend(Entry(path, *NOT_REACHED) for path in paths if path not in reached)
+            return
+
+
+def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
+    """How images are searched, as the page says it."""
+    classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
+    return Looked(classes=classes, by=request.by, least=request.least, not_reached=not_reached)
+
+
+def write_found(
+    kept: Sequence[LocatedImage],
+    looked: Looked,
+    model: ModelFile,
+    *,
+    output: Path | None,
+    coco: Path | None,
+    events: Events = SILENCE,
+) -> None:
+    """Write the page about all images and the COCO file, and say where.
+
+    Args:
+        kept: of `keep_located`.
+        looked: how they were searched.
+        model: the file that answered.
+        output: the folder of the page; None: no page.
+        coco: the COCO file; None: none.
+        events: told what was written.
+
+    Raises:
+        ResourceError: one of them cannot be written.
+    """
+    if coco is not None:
+        write_whole(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
+        events.say(f"written: {escape_path(coco)}")
+    if output is not None:
+        images = [
+            ShownImage(
+                path=one.path,
+                size=one.size,
+                boxes=one.boxes,
+                picture=one.picture,
+                refused="" if one.error is None else f"{one.error.code}. {one.error.sentence}",
+            )
+            for one in kept
+        ]
+        write_boxes_page(output / PAGE, images, looked, model)
+        events.say(f"page: {escape_path(output / PAGE)}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vidi.errors import MissingPackageError
 from vidi.machine import wait_without_spinning
-from vidi.workflows.logged import LoggedEvents
+from vidi.workflows.interaction.logged import LoggedEvents
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from vidi.workflows.check import Checked
     from vidi.workflows.compare import Compared
     from vidi.workflows.evaluate import Evaluated
-    from vidi.workflows.locate import LocatedImage
-    from vidi.workflows.request import DataRequest
+    from vidi.workflows.interaction.request import DataRequest
+    from vidi.workflows.locating.search import LocatedImage
     from vidi.workflows.train import Run
 
 
@@ -70,8 +70,8 @@ def train(
     Raises:
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
     """
-    from vidi.evaluation.limits import Promise
-    from vidi.evaluation.wish import Wish
+    from vidi.evaluation.guarantees.limits import Promise
+    from vidi.evaluation.guarantees.wish import Wish
 
     wait_without_spinning()  # before torch is imported
     try:
@@ -185,7 +185,7 @@ def explain(
     """
     from vidi.prediction.predictor import Predictor
     from vidi.workflows import explain as story
-    from vidi.workflows.neighbours import neighbours_of
+    from vidi.workflows.explaining.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
     wanted = story.Wanted(
@@ -238,9 +238,9 @@ def locate(
         UsageError: a class that the model does not have, or a number that makes no sense.
     """
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.given import list_images
-    from vidi.workflows.locate import LocateRequest, finder
-    from vidi.workflows.locate_given import locate_given
+    from vidi.workflows.interaction.given import list_images
+    from vidi.workflows.locating.given import locate_given
+    from vidi.workflows.locating.search import LocateRequest, finder
 
     given = list_images(images)
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
@@ -285,7 +285,7 @@ def compare(
         UsageError, ResourceError: as their names say.
     """
     from vidi.workflows import compare as story
-    from vidi.workflows.compare_stored import StoredRequest, compare_stored
+    from vidi.workflows.comparing.stored import StoredRequest, compare_stored
 
     place = None if output is None else Path(output)
     if data is None:
@@ -311,6 +311,6 @@ def missing_for_training(error: ModuleNotFoundError) -> MissingPackageError:
 
 
 def _as_request(data: "str | os.PathLike[str] | DataRequest") -> "DataRequest":
-    from vidi.workflows.request import DataRequest
+    from vidi.workflows.interaction.request import DataRequest
 
     return data if isinstance(data, DataRequest) else DataRequest(source=os.fspath(data))

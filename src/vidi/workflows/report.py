@@ -7,14 +7,14 @@ from typing import Any
 from vidi.errors import UsageError
 from vidi.files import escape_path, unescape_path
 from vidi.model_file.read import ModelFile, read_model
-from vidi.report.compare_page import write_compare_page
-from vidi.report.model_card import write_model_card
-from vidi.report.page import write_report
+from vidi.report.pages.compare import write_compare_page
+from vidi.report.pages.model_card import write_model_card
+from vidi.report.pages.run import write_report
 from vidi.workflows.compare import PAGE, read_comparison
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, open_store
-from vidi.workflows.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
-from vidi.workflows.tune_document import rebuild_tune_page
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, open_store
+from vidi.workflows.interaction.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.tuning.document import rebuild_tune_page
 
 
 def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidi.errors import UsageError
 from vidi.files import FolderLock, escape_path, writing_error
-from vidi.workflows.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING
+from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING
 
 
 @dataclass(frozen=True, slots=True)

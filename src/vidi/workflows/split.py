@@ -10,8 +10,8 @@ from vidi.data.splitting.split_file import write_assignments
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.request import DataRequest, decode_options, read_requested, split_file_of
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, read_requested, split_file_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

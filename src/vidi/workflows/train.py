@@ -9,20 +9,14 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
-from vidi.training.engine import choose_device
+from vidi.training.engine.engine import choose_device
+from vidi.training.loop.state import require_optimizer
 from vidi.training.recipe import Recipe
-from vidi.training.state import require_optimizer
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.calibrate import calibrate_model
-from vidi.workflows.ensemble import forget_members, learn_by_plan
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.job import Job, look
-from vidi.workflows.ladder import climb
-from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
-from vidi.workflows.prepare import Prepared, prepare
-from vidi.workflows.publish import publish_finished, publish_unfinished
-from vidi.workflows.request import split_file_of
-from vidi.workflows.run_folder import (
+from vidi.workflows.ensembles.ensemble import forget_members, learn_by_plan
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import split_file_of
+from vidi.workflows.interaction.run_folder import (
     RECIPE,
     SPLITS,
     find_run,
@@ -31,11 +25,17 @@ from vidi.workflows.run_folder import (
     refuse_finished,
     write_request,
 )
-from vidi.workflows.start import read_start
-from vidi.workflows.stopping import stop_on_signal
-from vidi.workflows.study_features import study_beforehand
-from vidi.workflows.train_request import TrainRequest
-from vidi.workflows.transfer import learn_by_features
+from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.run.calibrate import calibrate_model
+from vidi.workflows.run.ladder import climb
+from vidi.workflows.run.learn import describe_preparation, forget_pixels, keep_preparation
+from vidi.workflows.run.plan import Job, look
+from vidi.workflows.run.prepare import Prepared, prepare
+from vidi.workflows.run.publish import publish_finished, publish_unfinished
+from vidi.workflows.run.start import read_start
+from vidi.workflows.run.transfer import learn_by_features
+from vidi.workflows.studies.features import study_beforehand
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -56,12 +56,12 @@ class Run:
 
     def plot(self) -> "Drawing":
         """Learning curves and test figures; a notebook shows them, their `save` writes them."""
-        from vidi.report.notebook import draw_folder
+        from vidi.report.pages.notebook import draw_folder
 
         return draw_folder(self.folder)
 
     def _repr_html_(self) -> str:
-        from vidi.report.notebook import folder_as_html
+        from vidi.report.pages.notebook import folder_as_html
 
         return folder_as_html(self.folder)
 

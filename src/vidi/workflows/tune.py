@@ -20,23 +20,23 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
-from vidi.workflows.events import SILENCE, Events
-from vidi.workflows.framed_rows import framed_rows
-from vidi.workflows.held_out import SearchRows, choose_rows
-from vidi.workflows.job import choose_recipe
-from vidi.workflows.labels import refuse_for_labels
-from vidi.workflows.learn import describe_preparation, forget_pixels, keep_preparation
-from vidi.workflows.prepare import Prepared, look_at_sizes, prepare, traits_of
-from vidi.workflows.request import read_requested, split_file_of
-from vidi.workflows.run_folder import SPLITS, open_run_folder
-from vidi.workflows.start import read_start
-from vidi.workflows.stopping import stop_on_signal
-from vidi.workflows.tune_document import read_tuning
-from vidi.workflows.tune_end import Finding, compare
-from vidi.workflows.tune_files import JOURNAL, TuneFiles
-from vidi.workflows.tune_plan import SECONDS_AFTER, Planned, plan_search
-from vidi.workflows.tune_request import TuneRequest, request_from
-from vidi.workflows.tune_trials import Search, TrialImages, best_row, recipe_of, run_trials
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import read_requested, split_file_of
+from vidi.workflows.interaction.run_folder import SPLITS, open_run_folder
+from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.run.labels import refuse_for_labels
+from vidi.workflows.run.learn import describe_preparation, forget_pixels, keep_preparation
+from vidi.workflows.run.plan import choose_recipe
+from vidi.workflows.run.prepare import Prepared, look_at_sizes, prepare, traits_of
+from vidi.workflows.run.start import read_start
+from vidi.workflows.tuning.document import read_tuning
+from vidi.workflows.tuning.end import Finding, compare
+from vidi.workflows.tuning.files import JOURNAL, TuneFiles
+from vidi.workflows.tuning.framed_rows import framed_rows
+from vidi.workflows.tuning.held_out import SearchRows, choose_rows
+from vidi.workflows.tuning.plan import SECONDS_AFTER, Planned, plan_search
+from vidi.workflows.tuning.request import TuneRequest, request_from
+from vidi.workflows.tuning.trials import Search, TrialImages, best_row, recipe_of, run_trials
 
 if TYPE_CHECKING:
     from optuna import Study

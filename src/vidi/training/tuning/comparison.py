@@ -13,10 +13,10 @@ from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
 from vidi.training.data import TrainingData
-from vidi.training.objective import forward, which_right
-from vidi.training.progress import Progress
+from vidi.training.engine.settle import precision_of
+from vidi.training.loop.objective import forward, which_right
+from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
-from vidi.training.settle import precision_of
 from vidi.training.train import TrainedNetwork
 from vidi.training.tuning.trial import train_once
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from vidi.errors import GateError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
-from vidi.training.objective import score
-from vidi.training.progress import Progress
+from vidi.training.engine.settle import precision_of
+from vidi.training.loop.objective import score
+from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
-from vidi.training.settle import precision_of
 from vidi.training.train import TrainedNetwork, train_network
 
 MARKS = 10  # times at which a trial's validation is told, so that a hopeless one can be ended

@@ -1,0 +1,1 @@
+"""Limits, operating points and verdicts: what is guaranteed, and whether it holds."""

@@ -1,0 +1,127 @@
+"""What may be promised of answers that name several classes: that all of one is right, and that none is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidi.evaluation.guarantees.limits import Promise, limits_from
+from vidi.evaluation.guarantees.operating import find_points
+from vidi.evaluation.guarantees.wish import BEST_F1, Wish
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.conformal import limit_for_coverage
+from vidi.metrics.multi_label import FOLDS, FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
+from vidi.metrics.operating import Mask
+from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
+from vidi.model_file.operating_points import OperatingPoints
+from vidi.prediction.prediction import call_classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedLabels:
+    """What stands before the sigmoid, what images are called, and what is promised of that."""
+
+    fitted: FittedSigmoid
+    points: OperatingPoints
+    limits: VerdictLimits
+
+
+def calibrate_labels(
+    probabilities: Floats,
+    targets: Mask,
+    classes: Sequence[str],
+    *,
+    groups: Counts | None,
+    promise: Promise,
+    wish: Wish | None = None,
+    basis: Basis = "calibration",
+    novelty: Floats | None = None,
+) -> CalibratedLabels:
+    """A scale, a shift and a threshold for each class, and the limits that keep a promise about whole answers.
+
+    Args:
+        probabilities: (batch, classes) float, as the model gives them before calibration.
+        targets: (batch, classes) bool; what the images show.
+        classes: names, in the order of the columns.
+        groups: (batch,) int; images of one group are not independent. Each its own, where None.
+        promise: what to keep of whole answers.
+        wish: what the thresholds are to keep; None: the best balance of found and right.
+        basis: where the answers come from.
+        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
+    """
+    fitted, wanted = fit_sigmoid(probabilities, targets, groups=groups), wish or BEST_F1
+    called = cross_fitted_calls(fitted.probabilities, targets, classes, wish=wanted, groups=groups)
+    return CalibratedLabels(
+        fitted=fitted,
+        points=find_points(
+            fitted.probabilities, targets, classes,
+            wish=wanted, groups=groups, basis=basis, shipped=fitted.step.apply(probabilities),
+        ),
+        limits=find_label_limits(
+            fitted.probabilities, targets, called, groups=groups, promise=promise, basis=basis, novelty=novelty
+        ),
+    )  # fmt: skip
+
+
+def find_label_limits(
+    probabilities: Floats,
+    targets: Mask,
+    called: Mask,
+    *,
+    groups: Counts | None,
+    promise: Promise,
+    basis: Basis = "calibration",
+    novelty: Floats | None = None,
+) -> VerdictLimits:
+    """The limits that keep a promise about whole answers, as far as these images can show it.
+
+    An answer is right where it is right about every class. It is the surer, the likelier that is by its probabilities,
+    the classes taken as independent. The candidates of an image hold all that it shows as often as was promised.
+
+    Args:
+        probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
+        targets: (batch, classes) bool; what the images show.
+        called: (batch, classes) bool; what they are called, by thresholds that were chosen without the image.
+        groups: (batch,) int; images of one group are not independent. Each its own, where None.
+        promise: what to keep.
+        basis: where the answers come from.
+        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
+    """
+    shown = targets.sum(axis=0)
+    return limits_from(
+        probability_of_all(probabilities, called),
+        (called == targets).all(axis=1),
+        limit_for_coverage(least_of_truth(probabilities, targets), coverage=promise.coverage, groups=groups),
+        sizes=shown[shown > 0],
+        groups=groups, promise=promise, basis=basis, ranking=ALL_CLASSES, novelty=novelty,
+    )  # fmt: skip
+
+
+def cross_fitted_calls(
+    probabilities: Floats,
+    targets: Mask,
+    classes: Sequence[str],
+    *,
+    wish: Wish,
+    groups: Counts | None = None,
+    seed: int = 0,
+) -> Mask:
+    """(batch, classes) bool: what each image is called by thresholds that were chosen on the other images.
+
+    Args:
+        probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
+        targets: (batch, classes) bool.
+        classes: names, in the order of the columns.
+        wish: what the thresholds are to keep.
+        groups: (batch,) int; images of one group are never on both sides of a fold.
+        seed: for the folds.
+    """
+    names, group_of_image = np.unique(np.arange(len(targets)) if groups is None else groups, return_inverse=True)
+    fold_of = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group_of_image]
+    called = np.zeros(targets.shape, np.bool_)
+    for fold in np.unique(fold_of):
+        own, others = fold_of == fold, fold_of != fold
+        among = None if groups is None else groups[others]
+        points = find_points(probabilities[others], targets[others], classes, wish=wish, groups=among)
+        called[own] = call_classes(probabilities[own], points, classes)
+    return called

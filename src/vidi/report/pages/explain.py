@@ -1,0 +1,169 @@
+"""An explanation as a page: the answer, the maps over the image, and how far they can be trusted."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.explanation.maps import Map, place_in_words
+from vidi.files import escape_path, write_whole
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.read import ModelFile
+from vidi.prediction.prediction import Prediction
+from vidi.report.explanation import Deletion, Explanation
+from vidi.report.pages.network import ShownNetwork, show_model
+from vidi.report.pages.render import percent, render_page, visible
+from vidi.report.pictures.heat import blank_like, common_scale, draw_heat, draw_image
+from vidi.report.pictures.thumbnails import Thumbnail
+
+MOST_BARS = 6  # classes with their probabilities
+NO_EVIDENCE = (
+    "The model file gives no evidence for each region: its network does not end in a mean over all places, or it knows "
+    "more than 200 classes."
+)
+ONE_REGION = "The network's last map has too few places to tell where the evidence lies: its images are small."
+LEAST_DIFFERENCE = 0.05  # of a probability, that a map must make to have shown something
+GONE = 0.2  # of the image, in the sentence about deletion
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMap:
+    """One map as the page shows it."""
+
+    label: str
+    picture: Thumbnail
+    text: str  # what can be seen, for those who do not
+    probability: float
+    covered: float | None  # its probability with the part covered which it needs most
+
+
+def write_explanation(path: Path, explanation: Explanation, model: ModelFile, *, with_images: bool = True) -> None:
+    """Write the page about one image.
+
+    Args:
+        path: the HTML file.
+        explanation: what was found out.
+        model: the file that answered.
+        with_images: False leaves the image out; maps then lie on grey.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+        ResourceError: the page cannot be written.
+    """
+    write_whole(path, render_page("explain.html", page_values(explanation, model, with_images=with_images)))
+
+
+def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool) -> dict[str, object]:
+    """What the template shows."""
+    prediction = explanation.prediction
+    image = explanation.image if with_images else blank_like(explanation.image)
+    return {
+        "name": escape_path(explanation.path).rpartition("/")[2] or "image",
+        "path": escape_path(explanation.path),
+        "path_text": escape_path,
+        "model": model,
+        "prediction": prediction,
+        "top": prediction.top(MOST_BARS),
+        "more": len(prediction.classes) - MOST_BARS,
+        "verdict": verdict_sentence(prediction, model.metadata.verdict),
+        "picture": draw_image(image),
+        "with_images": with_images,
+        "evidence": _shown_maps(explanation.evidence, image, explanation, kind="evidence"),
+        "no_evidence": NO_EVIDENCE if explanation.regions is None else ONE_REGION,
+        "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
+        "neighbours": explanation.neighbours,
+        "kinship": kinship_sentence(explanation),
+        "network": _network_of(explanation, model, with_images=with_images),
+        "is_framed": explanation.is_framed,
+        "trust": trust_sentence(explanation.deletion, (prediction.decision or (prediction.label,))[0])
+        if prediction.multi_label
+        else trust_sentence(explanation.deletion, prediction.label),
+    }
+
+
+def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool) -> ShownNetwork | None:
+    """The layers with what they see in the image; without pictures only the layers."""
+    if not explanation.layers:
+        return None
+    layers = explanation.layers if with_images else [replace(layer, maps=None) for layer in explanation.layers]
+    return show_model(model, layers, with_filters=with_images)
+
+
+def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:
+    """How far the answer may be relied on, in a sentence or two."""
+    several = prediction.multi_label
+    said = prediction.decision or () if several else prediction.candidates[:1]
+    others = [visible(name) for name in prediction.candidates if name not in said]
+    verb, about = ("show", " about any class") if several else ("be", "")
+    also = f" It may also {verb} {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
+    if prediction.verdict is None or limits is None:
+        return f"This model file does not say how far its answers may be relied on.{also}"
+    if prediction.verdict == "unknown":
+        return "Unknown: this image is unlike what the model has learnt from. Do not rely on the answer." + also
+    if prediction.verdict == "sure":
+        return f"Sure: of such answers at most {percent(limits.max_error)} are wrong{about}.{also}"
+    return f"Unsure: have somebody look at it.{also}"
+
+
+def trust_sentence(deletion: Deletion | None, label: str) -> str:
+    """Whether the answer really hangs on what the map marks; nothing where there is no map."""
+    if deletion is None:
+        return ""
+    step = round(GONE * (len(deletion.marked) - 1))
+    start, marked, by_chance = (
+        percent(float(one)) for one in (deletion.marked[0], deletion.marked[step], deletion.random[step])
+    )
+    moved = (
+        "With the fifth of the image covered that the map marks most strongly, the probability of "
+        f"{visible(label)} goes from {start} to {marked}; with a fifth chosen at random, to {by_chance}."
+    )
+    difference = float(deletion.random[step] - deletion.marked[step])
+    if difference >= LEAST_DIFFERENCE:
+        return f"{moved} So the answer does hang on what is marked."
+    if difference > -LEAST_DIFFERENCE:
+        return f"{moved} So the answer rests on no one part: do not read too much into where the map is strongest."
+    return f"{moved} So here the answer hangs less on what is marked than on the rest: do not lean on this map."
+
+
+def kinship_sentence(explanation: Explanation) -> str:
+    """What the nearest training images show, in a sentence."""
+    if not explanation.neighbours:
+        return ""
+    total = len(explanation.neighbours)
+    known = (
+        f"Of {explanation.known_count:,} images that it has learnt from, these look most like this one to the network"
+    )
+    if explanation.prediction.multi_label:
+        said = explanation.prediction.decision or ()
+        named = [neighbour.label.split(", ") for neighbour in explanation.neighbours]
+        shown = [f"{sum(name in each for each in named)} of the {total} show {visible(name)}" for name in said]
+        return f"{known}{': ' if shown else ''}{', '.join(shown)}."
+    counted = Counter(neighbour.label for neighbour in explanation.neighbours)
+    label, count = counted.most_common(1)[0]
+    whose = f"all {total} show" if count == total else f"{count} of the {total} show"
+    agrees = "" if label == explanation.prediction.label else ", which is not what the model answered"
+    return f"{known}: {whose} {visible(label)}{agrees}."
+
+
+def _shown_maps(
+    maps: Mapping[str, Map], image: NDArray[np.uint8], explanation: Explanation, *, kind: str
+) -> tuple[ShownMap, ...]:
+    """The maps over the image, all of a kind to one scale."""
+    scale = common_scale(maps.values())
+    probabilities = dict(
+        zip(explanation.prediction.classes, explanation.prediction.probabilities.tolist(), strict=True)
+    )
+    verbs = {"evidence": "speaks for", "occlusion": "is needed for"}
+    return tuple(
+        ShownMap(
+            label=label,
+            picture=draw_heat(image, values, scale=scale),
+            text=f"What {verbs[kind]} {visible(label)}: most at the {place_in_words(values)}",
+            probability=probabilities[label],
+            covered=explanation.covered.get(label) if kind == "occlusion" else None,
+        )
+        for label, values in maps.items()
+    )

@@ -1,0 +1,157 @@
+"""model_card.md: what a model is for, how good it is and where it fails, as Hugging Face reads it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vidi.errors import DataError
+from vidi.files import escape_path, write_whole
+from vidi.model_file.members import member_count
+from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
+from vidi.report.pages.run_files import RunFiles, read_run
+from vidi.report.words import sentences
+
+MODEL_CARD = "model_card.md"
+EXAMPLE = """import vidi
+
+model = vidi.load("model.onnx")
+for answer in model.predict_files(["photo.jpg"]):
+    print(answer.path, answer.prediction)"""
+MOST_CLASSES = 50  # rows of the table; the weakest first above
+SIGNS = {sign: f"\\{sign}" for sign in "\\`*_{}[]<>#+!|~$"}  # what Markdown or HTML would read as more than a letter
+
+
+def write_model_card(run: Path) -> Path:
+    """Write model_card.md from what a run folder holds.
+
+    Source: https://huggingface.co/docs/hub/model-cards (front matter, model-index).
+
+    Raises:
+        DataError: the run has no model file, or a damaged file.
+        ResourceError: the card cannot be written.
+    """
+    files = read_run(run)
+    if files.model is None:
+        raise DataError(f"{escape_path(run)} holds no model.onnx", "Name a run folder that `vidi train` wrote.")
+    text = "\n".join([*_front_matter(files), *_body(files)])
+    write_whole(run / MODEL_CARD, text + "\n")
+    return run / MODEL_CARD
+
+
+def _front_matter(files: RunFiles) -> Iterator[str]:
+    """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
+    assert files.model is not None  # noqa: S101 - the caller has looked
+    metadata, test = files.model.metadata, files.metrics.get("test")
+    yield "---"
+    if metadata.license:
+        yield f"license: {_quoted(metadata.license)}"
+    yield "library_name: vidi"
+    yield "pipeline_tag: image-classification"
+    yield "tags: [image-classification, onnx, vidi]"
+    yield "metrics: [accuracy, f1]"
+    if test is not None and test["images"]:
+        yield "model-index:"
+        yield f"- name: {_quoted(metadata.run or files.folder.resolve().name)}"
+        yield "  results:"
+        yield "  - task: {type: image-classification}"
+        yield f"    dataset: {{name: {_quoted(_data_name(files))}, type: image-folder, split: test}}"
+        yield "    metrics:"
+        for kind, name, key in (
+            ("accuracy", "Accuracy", "accuracy"),
+            ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
+            ("f1", "Macro F1", "macro_f1"),
+        ):
+            if metadata.multi_label and kind == "balanced_accuracy":
+                continue  # made for one class each
+            yield f"    - {{type: {kind}, name: {_quoted(name)}, value: {test[key]['value']}}}"
+    yield "---"
+
+
+def _body(files: RunFiles) -> Iterator[str]:
+    assert files.model is not None  # noqa: S101 - the caller has looked
+    metadata, test = files.model.metadata, files.metrics.get("test")
+    yield f"# {plain(metadata.run or files.folder.resolve().name)}"
+    yield f"\n{plain(sentences.headline(test))}"
+    if metadata.unfinished:
+        yield f"\n**This model is not finished:** {plain(metadata.unfinished)}."
+    if test is not None and test["images"]:
+        said = (sentences.expectation(test), sentences.weakness(test), sentences.honesty(test)[1])
+        yield " ".join(map(plain, said))
+        yield from _class_table(test)
+    yield "\n## What it is for"
+    height, width = metadata.framing.size
+    names = ", ".join(map(plain, metadata.classes[:MOST_CLASSES])) + (
+        " …" if len(metadata.classes) > MOST_CLASSES else ""
+    )
+    if metadata.multi_label:
+        yield f"It says of {len(metadata.classes):,} classes whether a photograph shows them: {names}."
+    else:
+        yield f"It tells {len(metadata.classes):,} classes apart in photographs: {names}."
+    yield f"It looks at {height} × {width} pixels (height × width)."
+    if not metadata.multi_label:
+        yield "It always names one of these classes, also for an image that shows none of them."
+    yield (
+        "Its test images come from the same source as its training images; photographs from elsewhere can fare worse. "
+        "Do not let it decide alone where a mistake does harm."
+    )
+    yield "\n## How to use it"
+    yield f"```python\n{EXAMPLE}\n```"
+    yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
+    yield from _training(files)
+
+
+def _class_table(test: Mapping[str, Any]) -> Iterator[str]:
+    rows = sorted(test["per_class"], key=lambda one: (one["f1"]["value"] is None, one["f1"]["value"] or 0.0))
+    yield f"\n## Class by class\nRanges hold the true value in 95 of 100 such tests; n = {test['images']:,}.\n"
+    yield "| class | test images | found (recall) | right when said (precision) | F1 |"
+    yield "| --- | ---: | --- | --- | --- |"
+    for row in rows[:MOST_CLASSES]:
+        yield (
+            f"| {plain(row['class'])} | {row['images']:,} | {_figure(row['recall'])} | {_figure(row['precision'])} "
+            f"| {_figure(row['f1'])} |"
+        )
+    if len(rows) > MOST_CLASSES:
+        yield f"\nThe {MOST_CLASSES} weakest of {len(rows):,} classes; metrics.json has all."
+
+
+def _training(files: RunFiles) -> Iterator[str]:
+    assert files.model is not None  # noqa: S101 - the caller has looked
+    metadata = files.model.metadata
+    yield "\n## How it was made"
+    if metadata.network:
+        count = member_count(tensor.name for tensor in files.model.contents.tensors)
+        yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
+    yield f"- data: {plain(_data_name(files))}"
+    if metadata.weights_license:
+        yield f"- license of the starting weights: {plain(metadata.weights_license)}"
+    if metadata.calibration is not None and metadata.calibration.figures.get("sentence"):
+        yield f"- calibration: {plain(metadata.calibration.figures['sentence'])}"
+    yield f"- model id {files.model.model_id}, digest of the weights `{metadata.weights_digest}`"
+    yield f"- made by vidi, {metadata.date[:10]}; recipe.toml and splits.csv say the rest"
+
+
+def plain(text: object) -> str:
+    """Text that Markdown shows as it is.
+
+    >>> plain("a_b <i>")
+    'a\\\\_b \\\\<i\\\\>'
+    """
+    return "".join(SIGNS.get(sign, sign) for sign in visible(text).replace(NO_BREAK_SPACE, " "))
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return "no data"
+    shown = f"{percent(figure['value'])} ({percent(figure['low'])} to {percent(figure['high'])})"
+    return shown.replace(NO_BREAK_SPACE, " ")
+
+
+def _data_name(files: RunFiles) -> str:
+    """The name of the data without the folders that lead to it."""
+    source = str(files.metrics.get("data", {}).get("source", ""))
+    return source.rstrip("/").rpartition("/")[2] or "images"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)

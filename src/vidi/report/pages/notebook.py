@@ -1,0 +1,192 @@
+"""What a notebook shows of a run, an evaluation or a check: a few lines, and the report's own figures."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidi.data.checked import CheckResult
+from vidi.detection.locate import Located
+from vidi.errors import DataError
+from vidi.figures.class_sizes import draw_class_sizes
+from vidi.figures.drawing import Drawing, side_by_side
+from vidi.files import escape_path
+from vidi.prediction.as_html import table_as_html
+from vidi.report.explanation import Explanation
+from vidi.report.pages.compare import draw_classes
+from vidi.report.pages.render import percent, visible
+from vidi.report.pages.run_files import Epoch, read_run
+from vidi.report.pictures.boxed import draw_boxed
+from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
+from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
+from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.sentences import expectation, headline, honesty, weakness
+
+if TYPE_CHECKING:
+    from vidi.training.loop.progress import EpochRow
+
+MOST_FINDINGS = 12
+MOST_BOXES = 12
+FIGURE_WIDTH = 260  # at least, in the units of a drawing: room for a title
+
+
+def folder_as_html(folder: Path) -> str:
+    """A run or an evaluation: the finding, its interval, the weakest class, and where the report is.
+
+    Raises:
+        DataError: a file in the folder is damaged.
+    """
+    test = read_run(folder).metrics.get("test")
+    rows = {}
+    if test is not None and test["images"]:
+        accuracy = test["accuracy"]
+        interval = f"95 % interval {percent(accuracy['low'], digits=1)} to {percent(accuracy['high'], digits=1)}"
+        rows = {
+            "accuracy": f"{percent(accuracy['value'], digits=1)}, {interval}, n = {accuracy['n']:,}",
+            "expect": expectation(test),
+            "weakest": weakness(test),
+            "confidence": honesty(test)[1],
+        }
+    rows["folder"] = escape_path(folder)
+    return table_as_html(headline(test), rows)
+
+
+def draw_folder(folder: Path) -> Drawing:
+    """A run's learning curves and reliability; an evaluation's reliability, ROC and precision-recall.
+
+    Raises:
+        DataError: there is nothing to draw yet, or a file in the folder is damaged.
+        MissingPackageError: matplotlib is not installed.
+    """
+    run = read_run(folder)
+    test = run.metrics.get("test")
+    figures = [str(figure) for figure in draw_history(run.history)]
+    if test is not None:
+        reliability = draw_test_reliability(test)
+        figures += [] if reliability is None else [str(reliability)]
+        # A run has its learning curves before this: beside them there is room for one figure more.
+        figures += [] if run.history else [str(figure) for figure in draw_rankings(test)]
+    if not figures:
+        raise DataError(f"{escape_path(folder)} holds nothing to draw", "Train two epochs or more, or score images.")
+    return side_by_side(figures)
+
+
+def draw_explanation(explanation: Explanation) -> Drawing:
+    """The image, what speaks for each class, and what each class needs, three in a row."""
+    pictures = [(picture_as_text(explanation.path), draw_image(explanation.image))]
+    for what, maps in (("What speaks for {}", explanation.evidence), ("What {} needs", explanation.occlusion)):
+        scale = common_scale(maps.values())
+        pictures += [
+            (what.format(visible(label)), draw_heat(explanation.image, values, scale=scale))
+            for label, values in maps.items()
+        ]
+    return side_by_side([picture_as_figure(picture, title) for title, picture in pictures])
+
+
+def picture_as_text(path: str) -> str:
+    """The last part of an escaped path."""
+    return escape_path(path).rpartition("/")[2]
+
+
+def picture_as_figure(picture: Thumbnail, title: str) -> str:
+    """A picture under its title as an `<svg>` element."""
+    width = max(FIGURE_WIDTH, picture.width)
+    words = f'<text x="0" y="14" font-size="14" fill="#808080">{escape(title)}</text>'
+    image = f'<image href="{picture.uri}" y="22" width="{picture.width}" height="{picture.height}"/>'
+    return f'<svg viewBox="0 0 {width} {picture.height + 22}"><title>{escape(title)}</title>{words}{image}</svg>'
+
+
+def explanation_as_html(explanation: Explanation) -> str:
+    """The answer, the nearest training images in words, and the maps."""
+    prediction = explanation.prediction
+    labels = Counter(neighbour.label for neighbour in explanation.neighbours)
+    said = prediction.decision or () if prediction.multi_label else (prediction.label,)
+    probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
+    rows = {
+        "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",
+        "verdict": prediction.verdict or "",
+        "candidates": ", ".join(map(visible, prediction.candidates)),
+        "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in labels.most_common()),
+    }
+    shown = explanation.plot()._repr_html_()
+    return table_as_html(f"Why? {picture_as_text(explanation.path)}", rows) + shown
+
+
+def draw_located(size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None) -> Drawing:
+    """An image with its boxes, numbered.
+
+    Raises:
+        DataError: the image could not be used.
+    """
+    if size is None:
+        raise DataError("an image that could not be used has nothing to draw", "Its `error` says why.")
+    return side_by_side([draw_boxed(size, boxes, picture)])
+
+
+def located_as_html(
+    path: str, size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None, *, refused: str
+) -> str:
+    """An image's boxes as a list, and drawn; of one that could not be used why."""
+    if size is None:
+        return table_as_html(picture_as_text(escape_path(path)), {"refused": refused})
+    rows = {
+        str(number): f"{visible(box.label)} {percent(box.score)}, {' '.join(f'{value:.0f}' for value in box.box)}"
+        for number, box in enumerate(boxes[:MOST_BOXES], start=1)
+    }
+    more = {"more": f"{len(boxes) - MOST_BOXES:,}"} if len(boxes) > MOST_BOXES else {}
+    title = picture_as_text(escape_path(path)) if boxes else f"{picture_as_text(escape_path(path))}: nothing found"
+    return table_as_html(title, {**rows, **more}) + draw_located(size, boxes, picture)._repr_html_()
+
+
+def draw_rows(history: "Sequence[EpochRow]") -> Drawing:
+    """Loss and accuracy by epoch.
+
+    Raises:
+        DataError: fewer than two epochs.
+        MissingPackageError: matplotlib is not installed.
+    """
+    figures = draw_history(
+        [
+            Epoch(
+                number=row.epoch,
+                train_loss=row.train_loss,
+                train_accuracy=row.train_accuracy,
+                validation_loss=row.validation_loss,
+                validation_accuracy=row.validation_accuracy,
+                images_per_second=row.images_per_second,
+                seconds=row.seconds,
+                limited_by=row.limited_by,
+            )
+            for row in history
+        ]
+    )
+    if not figures:
+        raise DataError("one epoch makes no curve", "Train two epochs or more.")
+    return side_by_side([str(figure) for figure in figures])
+
+
+def comparison_as_html(document: Mapping[str, Any], folder: Path) -> str:
+    """Two models: the outcome, both, and where the page is."""
+    models = {letter: f"{model['path']}, model {model['id']}" for letter, model in document["models"].items()}
+    return table_as_html(document["sentence"], {**models, "folder": escape_path(folder)})
+
+
+def draw_comparison(document: Mapping[str, Any]) -> Drawing:
+    """How far two models are apart, on all images and for each class."""
+    return side_by_side([draw_classes(document)])
+
+
+def check_as_html(title: str, check: CheckResult) -> str:
+    """The account of a check and its findings, the gravest first."""
+    shown = check.findings[:MOST_FINDINGS]
+    items = "".join(f"<li><b>{escape(one.severity)}</b>: {escape(visible(one.sentence))}</li>" for one in shown)
+    more = len(check.findings) - len(shown)
+    rest = f"<li>and {more:,} more</li>" if more > 0 else ""
+    findings = f"<ul>{items}{rest}</ul>" if items else "<p>nothing found that its owner should know</p>"
+    return table_as_html(visible(title), {"files": check.account.sentence()}) + findings
+
+
+def draw_sizes(counts: dict[str, int]) -> Drawing:
+    """How many images there are of each class."""
+    return side_by_side([draw_class_sizes({visible(name): count for name, count in counts.items()})])

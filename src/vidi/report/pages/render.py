@@ -1,0 +1,111 @@
+"""Templates filled in: everything that comes from outside is escaped, and nothing on the page is loaded or run."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+NO_BREAK_SPACE = "\u00a0"
+FINEST = 2  # decimals of a percentage
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_page(template: str, values: Mapping[str, object]) -> str:
+    """One self-contained HTML page.
+
+    Args:
+        template: file name in `report/pages/templates/`; it extends `page.html`.
+        values: what the template names; text is escaped, only `markupsafe.Markup` goes in as it is.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+    """
+    return _environment().get_template(template).render({**values, "vidi_version": version("vidi")})
+
+
+def require_templates() -> None:
+    """Find out before long work whether a page can be written after it.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+    """
+    _environment()
+
+
+def visible(text: object) -> str:
+    """Text whose signs all show: what would turn, hide or break it is written as its code.
+
+    >>> visible("cat\\u202egnp.exe")
+    'cat\\\\u202egnp.exe'
+    """
+    return "".join(
+        sign
+        if sign.isprintable() or sign == NO_BREAK_SPACE
+        else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for sign in str(text)
+    )
+
+
+def percent(value: float | None, *, digits: int = 0) -> str:
+    """A share as people read it.
+
+    A share that is not 1 is never shown as 100 %, and one that is not 0 never as 0 %.
+
+    >>> [percent(share).replace(NO_BREAK_SPACE, " ") for share in (0.984, 0.9996, 0.0004, 0.99999, None)]
+    ['98 %', '99.96 %', '0.04 %', '> 99.99 %', 'no data']
+    """
+    if value is None:
+        return "no data"
+    while value not in (0.0, 1.0) and round(value, digits + 2) in (0.0, 1.0):
+        if digits == FINEST:
+            return f"{'>' if value > 0.5 else '<'}{NO_BREAK_SPACE}{99.99 if value > 0.5 else 0.01}{NO_BREAK_SPACE}%"
+        digits += 1
+    return f"{value * 100:.{digits}f}{NO_BREAK_SPACE}%"
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """A number with a fixed count of decimals, or `no data`."""
+    return "no data" if value is None else f"{value:,.{digits}f}"
+
+
+def count(value: int) -> str:
+    """A whole number with thousands set apart."""
+    return f"{value:,}"
+
+
+def rounded(count: int) -> str:
+    """A large count as people say it.
+
+    >>> rounded(896), rounded(12_345), rounded(1_234_567), rounded(407_000_000), rounded(15_470_000_000)
+    ('896', '12,345', '1.2 million', '407 million', '15.5 billion')
+    """
+    for size, name in ((1_000_000_000, "billion"), (1_000_000, "million")):
+        if count >= size:
+            value = count / size
+            return f"{value:.1f} {name}" if value < 100 else f"{value:.0f} {name}"
+    return f"{count:,}"
+
+
+@cache
+def _environment() -> "Environment":
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingPackageError(
+            "the report needs jinja2, which is not installed", 'Install it: pip install "vidi[report]"'
+        ) from error
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(visible=visible, percent=percent, number=number, count=count, rounded=rounded)
+    return environment

@@ -1,0 +1,196 @@
+"""report.html: everything that is known about a run, on one page for people."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.guarantees.operating import describe_points
+from vidi.files import escape_path, write_whole
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.model_file.members import member_count
+from vidi.model_file.read import ModelFile
+from vidi.report.layers import describe_layers
+from vidi.report.pages.findings import ShownFinding, choose_findings
+from vidi.report.pages.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
+from vidi.report.pages.network import show_model
+from vidi.report.pages.provenance import provenance
+from vidi.report.pages.render import render_page
+from vidi.report.pages.run_files import RunFiles, read_run
+from vidi.report.pages.tables import class_rows, has_matrix, matrix_rows, settings
+from vidi.report.pictures.drawings import (
+    best_epoch,
+    draw_at_points,
+    draw_history,
+    draw_learning,
+    draw_rankings,
+    draw_risk,
+    draw_test_reliability,
+)
+from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
+from vidi.report.words import sentences
+from vidi.report.words.trust import describe_trust
+
+REPORT = "report.html"
+DEFAULT = DecodeOptions()
+USES_OF_PARTS = {
+    "train": "learning",
+    "validation": "choosing when to stop",
+    "calibration": "making the confidence honest",
+    "test": "the one honest test: nothing was chosen on it",
+    "extra": "scored by itself",
+}
+
+
+def write_report(
+    run: Path,
+    *,
+    store: ImageStore | None = None,
+    options: DecodeOptions = DEFAULT,
+    with_images: bool = True,
+    model: ModelFile | None = None,
+) -> Path:
+    """Write report.html from what a run folder (or the folder of an evaluation) holds.
+
+    Args:
+        run: the folder; metrics.json, predictions.csv, results.csv, recipe.toml, check.json and model.onnx are used
+            as far as they are there.
+        store: where the images are that predictions.csv names; None where they cannot be reached, then they are
+            named by path.
+        options: how images are decoded; as they were for training.
+        with_images: False leaves every picture out (`--no-images`), also the pictures of the network's layers.
+        model: the model that was scored, where the folder holds no model.onnx of its own.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        DataError: a file of the run is damaged.
+        ModelError: its model file is damaged.
+        MissingPackageError: jinja2 or matplotlib is not installed.
+        ResourceError: the page cannot be written.
+    """
+    files = read_run(run)
+    if files.model is None:
+        files = replace(files, model=model)
+    findings = choose_findings(files.check)
+    gallery = _choose_gallery(files, findings)
+    shown = store if with_images else None
+    suspects = [suspect.path for suspect in files.suspects[:MOST_SUSPECTS]]
+    paths = [*gallery.paths(), *suspects, *(path for finding in findings for path in finding.paths)]
+    thumbnails: dict[str, Thumbnail] = {}
+    if shown is not None:
+        digests = {answer.path: answer.digest for answer in files.answers}
+        digests |= {suspect.path: suspect.digest for suspect in files.suspects}
+        thumbnails = make_thumbnails(shown, paths, digests=digests, options=options)
+    values = page_values(files, gallery, findings)
+    values["thumbnails"] = thumbnails
+    image, values["example"] = _read_example(gallery, shown, options)
+    values["network"] = None
+    if files.model is not None:
+        layers = describe_layers(files.model, image)
+        values["network"] = show_model(files.model, layers, with_filters=with_images)
+    values["trust"] = describe_trust(files, image)
+    values["with_images"] = with_images
+    values["images_are_missing"] = with_images and bool(paths) and not thumbnails
+    write_whole(run / REPORT, render_page("report.html", values))
+    return run / REPORT
+
+
+def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
+    """What the template shows beside pictures."""
+    test = files.metrics.get("test")
+    kept_epoch = files.metrics.get("training", {}).get("best_epoch")
+    return {
+        "name": _name_of(files),
+        "model": files.model,
+        "metrics": files.metrics,
+        "test": test,
+        "data": files.metrics.get("data"),
+        "ensemble": files.metrics.get("ensemble"),
+        "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
+        "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
+        "account": files.check.get("account") or files.metrics.get("account"),
+        "headline": sentences.headline(test),
+        "sentences": _sentences(test),
+        "gallery": gallery,
+        "findings": findings,
+        "suspects": files.suspects[:MOST_SUSPECTS],
+        "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
+        "suspicion": sentences.suspicion(files.metrics.get("label_errors")),
+        "several": test is not None and sentences.is_multi_label(test),
+        "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
+        "class_rows": class_rows(test) if test is not None else ([], []),
+        "reliability": draw_test_reliability(test) if test is not None else None,
+        **_promise_values(files),
+        "more_images": sentences.more_images(files.metrics.get("learning_curve")),
+        "learning_curve": files.metrics.get("learning_curve"),
+        "images_curve": draw_learning(files.metrics.get("learning_curve")),
+        "rankings": draw_rankings(test) if test is not None else [],
+        "curves": draw_history(files.history, kept_epoch=kept_epoch),
+        "history": files.history,
+        "best_epoch": best_epoch(files.history),
+        "kept_epoch": kept_epoch,
+        "uses_of_parts": USES_OF_PARTS,
+        "recipe": files.recipe,
+        "settings": settings(files.recipe),
+        "provenance": provenance(files),
+        "path_text": escape_path,
+    }
+
+
+def _promise_values(files: RunFiles) -> dict[str, object]:
+    """What the template shows of verdicts and operating points."""
+    test = files.metrics.get("test")
+    verdicts = (files.metrics.get("verdicts") or {}).get("test")
+    operating = (files.metrics.get("operating_points") or {}).get("test")
+    points = None if files.model is None else files.model.metadata.operating_points
+    return {
+        "verdicts": verdicts,
+        "sureness": "" if verdicts is None else sentences.sureness(verdicts),
+        "risk_coverage": draw_risk(verdicts),
+        "operating": operating,
+        "operating_sentence": "" if operating is None else sentences.operating(operating),
+        "limits_of_points": () if points is None else describe_points(points),
+        "at_points": draw_at_points(test, operating) if test is not None else [],
+    }
+
+
+def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
+    tested = [answer for answer in files.answers if answer.part == "test" and answer.truth_probability is not None]
+    spent = KEPT_FOR_LAYERS + sum(len(finding.paths) for finding in findings) + len(files.suspects[:MOST_SUSPECTS])
+    return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
+
+
+def _read_example(
+    gallery: Gallery, store: ImageStore | None, options: DecodeOptions
+) -> tuple[NDArray[np.uint8] | None, str | None]:
+    """The first sample that can be read, and its path: what the network's layers and worse images are shown with."""
+    for sample in gallery.samples if store is not None else ():
+        image = read_small(store, sample.path, digest=sample.digest, options=options) if store is not None else None
+        if image is not None:
+            return image, sample.path
+    return None, None
+
+
+def _sentences(test: Mapping[str, Any] | None) -> dict[str, str]:
+    if test is None or not test["images"]:
+        return {"expectation": "", "weakness": "", "honesty": "", "honesty_word": "no data", "untested": ""}
+    word, honesty = sentences.honesty(test)
+    return {
+        "expectation": sentences.expectation(test),
+        "weakness": sentences.weakness(test),
+        "honesty": honesty,
+        "honesty_word": word,
+        "untested": sentences.untested(test),
+    }
+
+
+def _name_of(files: RunFiles) -> str:
+    """What the page is called: the run's name as the model states it, else the folder's."""
+    stated = "" if files.model is None else files.model.metadata.run
+    return stated or files.folder.resolve().name

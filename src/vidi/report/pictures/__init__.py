@@ -1,0 +1,1 @@
+"""Arrays and figures as a page shows them."""

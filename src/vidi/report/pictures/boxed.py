@@ -1,0 +1,85 @@
+"""An image with boxes as one `<svg>`: numbered, so that a list beside it can say what each is."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.detection.locate import Located
+from vidi.images.framing import Size
+from vidi.report.pages.render import percent, visible
+from vidi.report.pictures.annotate import COLOURS
+from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnail
+
+LONGER_SIDE = 448  # units of the drawing, and pixels of its picture
+LEAST_SIDE = 24  # units: a thinner image would leave no room for a number
+TAG, DIGIT = 18, 9  # units: the height of a number's field, the width of a digit
+
+
+def make_picture(image: NDArray[np.uint8]) -> Thumbnail:
+    """The image as large as a drawing shows it."""
+    return make_thumbnail(image, longer_side=LONGER_SIDE)
+
+
+def colour_of(box: Located) -> str:
+    """The colour of a class's boxes."""
+    return COLOURS[box.label_index % len(COLOURS)]
+
+
+def boxes_in_words(boxes: Sequence[Located]) -> str:
+    """What the drawing shows, for those who do not see it: `2 boxes: face 93 %, face 71 %`."""
+    if not boxes:
+        return "Nothing found"
+    said = ", ".join(f"{visible(box.label)} {percent(box.score)}" for box in boxes)
+    return f"{len(boxes)} box{'' if len(boxes) == 1 else 'es'}: {said}"
+
+
+def draw_boxed(size: Size, boxes: Sequence[Located], picture: Thumbnail | None) -> str:
+    """The `<svg>` element of an image and its boxes, the likeliest on top.
+
+    Args:
+        size: (height, width) of the upright image, pixels.
+        boxes: the likeliest first; they are numbered from 1.
+        picture: of `make_picture`; None leaves the image out.
+    """
+    scale = LONGER_SIDE / max(size)
+    height, width = (max(LEAST_SIDE, side * scale) for side in size)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}" role="img">'
+        f"<title>{escape(boxes_in_words(boxes))}</title>"
+    ]
+    if picture is None:
+        parts.append('<rect width="100%" height="100%" fill="#808080" fill-opacity=".18"/>')
+    else:
+        crisp = ' style="image-rendering:pixelated"' if picture.is_small else ""
+        parts.append(
+            f'<image href="{picture.uri}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none"{crisp}/>'
+        )
+    numbered = list(enumerate(boxes, start=1))
+    parts += [_frame(box, scale) for _, box in reversed(numbered)]
+    parts += [_tag(number, box, scale, room=(height, width)) for number, box in reversed(numbered)]
+    return "".join(parts) + "</svg>"
+
+
+def _frame(box: Located, scale: float) -> str:
+    """Its outline: the class's colour on a dark line, which is seen on every image."""
+    x_min, y_min, x_max, y_max = (value * scale for value in box.box)
+    place = f'x="{x_min:.1f}" y="{y_min:.1f}" width="{x_max - x_min:.1f}" height="{y_max - y_min:.1f}" fill="none"'
+    return (
+        f'<rect {place} stroke="#000" stroke-opacity=".55" stroke-width="5"/>'
+        f'<rect {place} stroke="{colour_of(box)}" stroke-width="2.6"/>'
+    )
+
+
+def _tag(number: int, box: Located, scale: float, *, room: tuple[float, float]) -> str:
+    """Its number: above the box, or within it where there is no room above."""
+    width = DIGIT * (1 + len(str(number)))
+    x = min(max(0.0, box.box[0] * scale - 1.3), room[1] - width)
+    y = box.box[1] * scale
+    y = min(y - TAG if y >= TAG else y, room[0] - TAG)
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width}" height="{TAG}" fill="{colour_of(box)}"/>'
+        f'<text x="{x + width / 2:.1f}" y="{y + TAG - 4:.1f}" text-anchor="middle" font-family="sans-serif" '
+        f'font-size="15" font-weight="700" fill="#000">{number}</text>'
+    )

@@ -1,0 +1,126 @@
+"""The page's figures, drawn from the files of a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from vidi.figures.learning import draw_learning_curve
+from vidi.figures.more_images import draw_more_images
+from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
+from vidi.figures.reliability import Reliability, draw_reliability
+from vidi.figures.risk_coverage import draw_risk_coverage
+from vidi.report.pages.render import visible
+from vidi.report.pages.run_files import Epoch
+
+LEAST_EPOCHS = 2  # one point is no curve
+
+
+def best_epoch(history: Sequence[Epoch]) -> int | None:
+    """The epoch with the lowest validation loss; None where it was not measured."""
+    known = [(epoch.validation_loss, epoch.number) for epoch in history if epoch.validation_loss is not None]
+    return min(known)[1] if known else None
+
+
+def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> list[Markup]:
+    """Loss and accuracy by epoch; nothing where there are too few epochs.
+
+    Args:
+        history: one row for each epoch.
+        kept_epoch: whose weights were kept, marked; the one of lowest validation loss where it is not known.
+    """
+    if len(history) < LEAST_EPOCHS:
+        return []
+    epochs, best = [epoch.number for epoch in history], kept_epoch or best_epoch(history)
+    figures = []
+    if any(epoch.validation_loss is not None or epoch.train_loss is not None for epoch in history):
+        training = [epoch.train_loss for epoch in history]
+        validation = [epoch.validation_loss for epoch in history]
+        figures.append(draw_learning_curve(epochs, training, validation, measure="loss", best_epoch=best, name="loss"))
+    if any(epoch.validation_accuracy is not None or epoch.train_accuracy is not None for epoch in history):
+        training = [epoch.train_accuracy for epoch in history]
+        validation = [epoch.validation_accuracy for epoch in history]
+        figures.append(
+            draw_learning_curve(epochs, training, validation, measure="accuracy", best_epoch=best, name="accuracy")
+        )
+    return [_trusted(svg) for svg in figures]
+
+
+def draw_test_reliability(test: Mapping[str, Any]) -> Markup | None:
+    """The reliability diagram; None without test images."""
+    bins = [
+        Reliability(one["confidence"], one["accuracy"], one["n"], one["perfect_low"], one["perfect_high"])
+        for one in test["calibration"]["bins"]
+    ]
+    return _trusted(draw_reliability(bins)) if bins else None
+
+
+def draw_rankings(test: Mapping[str, Any]) -> list[Markup]:
+    """ROC and precision-recall curves; the hardest and the easiest class are named."""
+    if not test["curves"]:
+        return []
+    areas = {figures["class"]: figures["average_precision"]["value"] for figures in test["per_class"]}
+    by_ease = sorted((curve["class"] for curve in test["curves"]), key=lambda name: (areas[name] or 0.0, name))
+    named = [visible(name) for name in dict.fromkeys((by_ease[0], by_ease[-1]))]
+    roc: dict[str, Curve] = {}
+    precision_recall: dict[str, Curve] = {}
+    for curve in test["curves"]:
+        roc[visible(curve["class"])] = (curve["false_positive_rate"], curve["true_positive_rate"])
+        precision_recall[visible(curve["class"])] = (curve["recall"], curve["precision"])
+    return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
+
+
+def draw_at_points(test: Mapping[str, Any], operating: Mapping[str, Any] | None) -> list[Markup]:
+    """The same two curves of the classes that have an operating point, with the points marked; nothing without one.
+
+    A table of costs over more than two classes has no point on a curve of one class against all others.
+    """
+    if operating is None or (operating["measure"] == "costs" and len(test["per_class"]) > 2):
+        return []
+    figures = {one["class"]: one for one in operating["per_class"]}
+    curves = [curve for curve in test["curves"] if curve["class"] in figures]
+    if operating["measure"] == "costs":
+        curves = curves[:1]  # of two classes one curve is the other, read backwards
+    if not curves:
+        return []
+    by_area = sorted(curves, key=lambda curve: sum(curve["precision"]))
+    named = [visible(name) for name in dict.fromkeys((by_area[0]["class"], by_area[-1]["class"]))]
+    roc: dict[str, Curve] = {}
+    precision_recall: dict[str, Curve] = {}
+    on_roc: dict[str, tuple[float, float]] = {}
+    on_precision_recall: dict[str, tuple[float, float]] = {}
+    for curve in curves:
+        name, at = visible(curve["class"]), figures[curve["class"]]
+        roc[name] = (curve["false_positive_rate"], curve["true_positive_rate"])
+        precision_recall[name] = (curve["recall"], curve["precision"])
+        alarms, found, right = (at[key]["value"] for key in ("false_alarm_rate", "recall", "precision"))
+        if alarms is not None and found is not None:
+            on_roc[name] = (alarms, found)
+        if right is not None and found is not None:
+            on_precision_recall[name] = (found, right)
+    return [
+        _trusted(draw_roc(roc, named=named, points=on_roc, name="roc-point")),
+        _trusted(draw_precision_recall(precision_recall, named=named, points=on_precision_recall, name="pr-point")),
+    ]
+
+
+def draw_learning(found: Mapping[str, Any] | None) -> Markup | None:
+    """Errors by the number of images, and on to twice as many; None where it was not measured."""
+    if found is None:
+        return None
+    return _trusted(draw_more_images(found["counts"], found["errors"], found["reach"], images=found["images"]))
+
+
+def draw_risk(verdicts: Mapping[str, Any] | None) -> Markup | None:
+    """Errors among the answers, by how many are given; None without test images or limits."""
+    if verdicts is None or not verdicts["risk_coverage"]["risk"]:
+        return None
+    share, error = verdicts["sure_share"]["value"], verdicts["sure_error"]["value"]
+    curve = verdicts["risk_coverage"]
+    sure = None if error is None else (share, error)
+    return _trusted(draw_risk_coverage(curve["answered"], curve["risk"], sure=sure, max_error=verdicts["max_error"]))
+
+
+def _trusted(svg: str) -> Markup:
+    """Drawn by ourselves: every text in it was escaped by matplotlib, or by `draw_svg`."""
+    return Markup(svg)  # noqa: S704

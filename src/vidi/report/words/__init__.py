@@ -1,0 +1,1 @@
+"""Sentences about results; they need no optional package."""

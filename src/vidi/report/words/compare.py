@@ -1,0 +1,135 @@
+"""The outcome of a comparison in words: one sentence, and a table for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidi.report.pages.render import percent, visible
+
+MOST_LINES = 40  # classes in the terminal; the page shows them all
+MINUS = "−"
+
+
+def headline(document: Mapping[str, Any]) -> str:
+    """The outcome in one sentence.
+
+    Args:
+        document: of compare.json.
+    """
+    found = document["accuracy"]
+    b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
+    shares = f"of {found['images']:,} images B names {b} right, A {a}"
+    if document.get("task") == "multi-label":
+        shares = f"of {found['images']:,} images B is right about every class in {b}, A in {a}"
+    reach = f"{points(found['difference'])} points, 95 % interval {points(found['low'])} to {points(found['high'])}"
+    match found["verdict"]:
+        case "better" | "worse" as verdict:
+            return f"B is {verdict} than A: {shares} ({reach})."
+        case _ if not found["only_a_right"] and not found["only_b_right"]:
+            both = f"the same {document['both_right']:,} of {found['images']:,} images"
+            if document.get("task") == "multi-label":
+                return f"No difference: A and B are right about every class in {both}."
+            return f"No difference: A and B name {both} right."
+        case _:
+            return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
+
+
+def measures(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What the two shares of right answers are called."""
+    if document.get("task") == "multi-label":
+        return "all classes right (exact match)", "right about a class, mean"
+    return "accuracy", "balanced accuracy"
+
+
+def _what_it_takes(document: Mapping[str, Any]) -> str:
+    more = document["accuracy"]["more_images"]
+    if more is not None:
+        return f"If that is the difference, about {about(more)} more images would show it."
+    needed = document["images_for_a_point"]
+    return f"A difference of one point would take about {about(needed)} images."
+
+
+def verdict_words(judged: Mapping[str, Any]) -> str:
+    """The verdict on all images or on a class.
+
+    >>> verdict_words({"verdict": "better", "more_images": None})
+    'B is better'
+    >>> verdict_words({"verdict": "not shown", "more_images": 1234, "only_a_right": 3, "only_b_right": 5})
+    'not enough evidence: about 1,200 more images'
+    """
+    if judged["verdict"] != "not shown":
+        return f"B is {judged['verdict']}"
+    if judged["more_images"] is not None:
+        return f"not enough evidence: about {about(judged['more_images'])} more images"
+    return "no difference seen"
+
+
+def comparison_lines(document: Mapping[str, Any]) -> list[str]:
+    """A table for the terminal: all images, then each class, those with the largest difference first."""
+    models, (overall, balanced) = document["models"], measures(document)
+    lines = [f"{letter}: {models[letter]['path']}  (model {models[letter]['id']})" for letter in ("A", "B")]
+    rows = [
+        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"])),
+        (balanced, *_shares(document["balanced_accuracy"]), ""),
+        ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
+    ]
+    classes = by_difference(document)
+    if len(classes) > 1:
+        rows += [
+            (f"  {visible(one['class'])} ({one['images']:,})", *_shares(one), verdict_words(one))
+            for one in classes[:MOST_LINES]
+        ]
+    head = ("", "A", "B", "B − A", "95 % interval", "")
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for name, *cells, verdict in (head, *rows):
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:-1], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *aligned, verdict]).rstrip())
+    if len(classes) > MOST_LINES:
+        lines.append(f"  and {len(classes) - MOST_LINES:,} more classes")
+    return lines
+
+
+def by_difference(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The classes, those with a verdict first, then by how far apart the models are."""
+    return sorted(document["classes"], key=lambda one: (one["verdict"] == "not shown", -abs(one["difference"])))
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares in percentage points.
+
+    >>> points(0.0321), points(-0.5), points(None)
+    ('+3.2', '−50.0', 'no data')
+    """
+    return "no data" if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
+
+
+def about(count: int) -> str:
+    """A count to two digits.
+
+    >>> about(1234), about(56)
+    ('1,200', '56')
+    """
+    return f"{int(float(f'{count:.2g}')):,}"
+
+
+def _shares(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    low, high = points(figures["low"]), points(figures["high"])
+    a, b = (percent(figures[letter], digits=1).replace("\u00a0", " ") for letter in ("a", "b"))
+    return a, b, points(figures["difference"]), _range(low, high)
+
+
+def _losses(figures: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    low, high = (nats(figures[end]) for end in ("low", "high"))
+    return f"{figures['a']:.3f}", f"{figures['b']:.3f}", nats(figures["difference"]), _range(low, high)
+
+
+def nats(value: float | None) -> str:
+    """A difference of two log losses.
+
+    >>> nats(-0.0123)
+    '−0.012'
+    """
+    return "no data" if value is None else f"{value:+.3f}".replace("-", MINUS)
+
+
+def _range(low: str, high: str) -> str:
+    return "no data" if low == "no data" else f"{low} to {high}"

@@ -1,0 +1,1 @@
+"""How this computer trains fastest, chosen by measuring."""

@@ -1,0 +1,49 @@
+"""What a recipe leaves open about the computer, settled for the one at hand."""
+
+from vidi.errors import UsageError
+from vidi.training.engine.engine import Engine, Precision, choose_channels_last, choose_device, choose_precision
+from vidi.training.recipe import MEASURED, Recipe
+
+
+def with_engine(recipe: Recipe) -> Recipe:
+    """The recipe with device and precision as this computer has them, where it leaves them open.
+
+    Raises:
+        UsageError: the recipe asks for a GPU that is not there.
+    """
+    device = choose_device(recipe.device)
+    if recipe.device == "auto":
+        why = "a GPU that torch can use" if device != "cpu" else "no GPU that torch can use"
+        recipe = recipe.changed({"device": device}, source=f"{MEASURED} {why}")
+    if recipe.precision == "auto":
+        chosen, reason = choose_precision(device)
+        recipe = recipe.changed({"precision": chosen}, source=f"{MEASURED} {reason}")
+    return recipe
+
+
+def engine_of(recipe: Recipe) -> Engine:
+    """What carries out a recipe whose device and precision are settled."""
+    precision = precision_of(recipe)
+    device = choose_device(recipe.device)
+    return Engine(device=device, precision=precision, channels_last=device != "cpu" or choose_channels_last(precision))
+
+
+def precision_of(recipe: Recipe) -> Precision:
+    """The precision of a recipe that has been measured."""
+    return "bfloat16" if recipe.precision == "bfloat16" else "float32"
+
+
+def moved_here(recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """The recipe of a run begun elsewhere, for what this computer has, and what a user must know about it."""
+    notes = []
+    try:
+        choose_device(recipe.device)
+    except UsageError:
+        notes.append(
+            f"this computer has no {recipe.device}: went on on the processor, so the weights' bits will differ"
+        )
+        recipe = recipe.changed({"device": "cpu"}, source="resumed where there is no GPU")
+    if recipe.precision == "bfloat16" and choose_precision(choose_device(recipe.device))[0] == "float32":
+        recipe = recipe.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
+        notes.append("this processor is slow in bfloat16: went on in float32, so the weights' bits will differ")
+    return recipe, notes

@@ -1,0 +1,108 @@
+"""How fast a real training step runs here, and what share of the processor's fastest rate that is."""
+
+import statistics
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vidi.machine import tune_allocator
+from vidi.networks.operations import operations_of
+from vidi.training.data import TrainingData
+from vidi.training.engine.engine import Engine, limit_threads, matrix_rate
+from vidi.training.engine.settle import engine_of, with_engine
+from vidi.training.loop.context import Surroundings
+from vidi.training.loop.loop import train
+from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.schedule import Plan
+from vidi.training.loop.state import State, new_state
+from vidi.training.recipe import Recipe
+
+WARM_UP = 3  # steps in which kernels are chosen and memory is mapped
+MATRIX_SIDE = 1024  # of the product whose rate stands for the processor's best
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpeed:
+    """Steady training steps, as they run within the loop."""
+
+    engine: Engine
+    images: int  # of a step
+    seconds: float  # of a step, median
+    operations: int  # floating-point operations of a step, nominal: padding counts, and backward is twice forward
+    fastest_rate: float  # GFLOP/s of a matrix multiplication in the same precision, median of those beside the steps
+
+    @property
+    def rate(self) -> float:
+        """GFLOP/s of the step."""
+        return self.operations / self.seconds / 1e9
+
+    @property
+    def share(self) -> float:
+        """Of the fastest rate; padded operations, which are skipped, can lift it above 1."""
+        return self.rate / self.fastest_rate
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    """Told after each step: times it, and measures the processor's rate in between."""
+
+    engine: Engine
+    steps: int
+    begun: float = field(default_factory=time.perf_counter)
+    seconds: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    def after_step(self, state: State) -> bool:
+        """Never goes back."""
+        self.seconds.append(time.perf_counter() - self.begun)
+        if state.counters.step > WARM_UP:
+            device, precision = self.engine.device, self.engine.precision
+            self.rates.append(matrix_rate(precision, side=MATRIX_SIDE, repeats=5, device=device))
+        self.begun = time.perf_counter()
+        return False
+
+    def is_done(self) -> bool:
+        """Asked before `after_step` of the same step."""
+        return len(self.seconds) >= self.steps + WARM_UP - 1
+
+
+def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, state: State | None = None) -> StepSpeed:
+    """Train on drawn noise for some steps, with everything that belongs to a step, augmentation included.
+
+    Args:
+        recipe: as `train_network` takes it.
+        steps: that are timed, after three that are not.
+        class_count: classes of the drawn labels.
+        state: a network that is not in the registry, with its optimizer; None for the recipe's own.
+    """
+    tune_allocator()
+    limit_threads()
+    recipe = with_engine(recipe)
+    engine = engine_of(recipe)
+    count = recipe.batch * (steps + WARM_UP)
+    random = np.random.default_rng(0)
+    data = TrainingData(
+        images=random.integers(0, 256, (count, *recipe.image_size, 3), dtype=np.uint8),
+        labels=np.arange(count) % class_count,
+        class_count=class_count,
+        train_rows=np.arange(count),
+        validation_rows=np.array([], np.int64),
+    )
+    state = state or new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
+    operations = 3 * operations_of(state.network, recipe.image_size) * recipe.batch
+    stopwatch = _Stopwatch(engine, steps)
+    train(
+        state,
+        Surroundings(
+            data=data, recipe=recipe, normalisation=Normalisation((128.0,) * 3, (64.0,) * 3), engine=engine,
+            class_weights=None, deadline=None, should_stop=stopwatch.is_done, after_step=stopwatch.after_step,
+        ),
+    )  # fmt: skip
+    return StepSpeed(
+        engine=engine,
+        images=recipe.batch,
+        seconds=statistics.median(stopwatch.seconds[WARM_UP:]),
+        operations=operations,
+        fastest_rate=statistics.median(stopwatch.rates),
+    )

@@ -1,0 +1,1 @@
+"""From several trained networks to one."""

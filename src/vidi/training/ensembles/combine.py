@@ -1,0 +1,196 @@
+"""From several trained networks to one: averaged weights where the validation images bear it, else probabilities."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.classification import log_losses
+from vidi.metrics.multi_label import EVEN, tempered_binary_losses
+from vidi.metrics.paired import PairedComparison, compare_paired
+from vidi.metrics.temperature import apply_temperature, best_temperature
+from vidi.networks.ensemble import Ensemble, Network
+from vidi.networks.layers import Classifier
+from vidi.training.data import TrainingData
+from vidi.training.ensembles.combination import Trial, Way
+from vidi.training.ensembles.soup import average_weights, greedy_soup
+from vidi.training.loop.objective import answer
+from vidi.training.train import TrainedNetwork
+
+PROBABILITIES: Way = "probabilities"
+WEIGHTS: Way = "weights"
+SINGLE: Way = "single"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One network of several, and why it is made this way."""
+
+    network: Network
+    way: Way
+    used: tuple[int, ...]  # positions among the given networks, the best first
+    best: int  # position of the best single one
+    trials: tuple[Trial, ...]  # first the single ones, in the given order
+    gain: PairedComparison | None
+    sentence: str
+
+
+def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *, groups: Counts | None) -> Choice:
+    """The network that several trainings become.
+
+    Averaged weights cost no more than one network. They are kept where on the validation images their log loss is
+    not above that of the best single training, and their accuracy at most one standard error of the paired difference
+    below its accuracy and below that of averaged probabilities. Else probabilities are averaged, unless that is
+    clearly worse than the best single training: less often right, and its log loss higher by more than a standard
+    error. Then that training is kept alone. Each is judged at the temperature that suits it best.
+
+    Args:
+        trained: two or more, of one recipe and one normalisation.
+        data: the validation images decide; the normalisations of averaged weights are measured on the training images.
+        groups: (validation images,) int; images of one group count as one observation. None: each its own.
+    """
+    if not len(data.validation_rows):
+        return average_all(
+            trained, why="there is no validation image to try averaged weights on", multi_label=data.targets is not None
+        )
+    judge = _Judge(data, trained[0])
+    single = [
+        judge.try_network(f"training {number} alone", one.network, (number,)) for number, one in _numbered(trained)
+    ]
+    order = sorted(range(len(trained)), key=lambda index: single[index].rank, reverse=True)
+    networks = [_single(trained[index]) for index in order]
+    numbers = tuple(index + 1 for index in order)
+    multi_label = data.targets is not None
+    name = "averaged logits" if multi_label else "averaged probabilities"
+    averaged = judge.try_network(name, Ensemble(networks, multi_label=multi_label), numbers)
+    uniform, greedy = _soups(judge, networks, numbers)
+    soup = max((uniform, greedy), key=lambda tried: tried.rank) if len(greedy.trial.members) > 1 else uniform
+    best = single[order[0]]
+    chosen, way = averaged, PROBABILITIES
+    if soup.trial.log_loss <= best.trial.log_loss and soup.is_as_right_as(best) and soup.is_as_right_as(averaged):
+        chosen, way = soup, WEIGHTS
+    elif averaged.is_clearly_worse_than(best):
+        chosen, way = best, SINGLE
+    tried = (*single, averaged, uniform, greedy)
+    return Choice(
+        network=chosen.network,
+        way=way,
+        used=tuple(number - 1 for number in chosen.trial.members),
+        best=order[0],
+        trials=tuple(one.trial for one in tried),
+        gain=compare_paired(best.right, chosen.right, groups=groups),
+        sentence=_sentence(chosen, others=(averaged, soup, best), count=judge.count),
+    )
+
+
+def average_all(trained: Sequence[TrainedNetwork], *, why: str, multi_label: bool = False) -> Choice:
+    """All of them with their probabilities averaged, which holds up in any case, without asking the validation images.
+
+    Args:
+        trained: of one recipe and one normalisation.
+        why: nothing else was tried.
+        multi_label: images may show several classes.
+    """
+    return Choice(
+        network=Ensemble([_single(one) for one in trained], multi_label=multi_label),
+        way=PROBABILITIES,
+        used=tuple(range(len(trained))),
+        best=0,
+        trials=(),
+        gain=None,
+        sentence=f"averaged {'logits' if multi_label else 'probabilities'} of {len(trained)} networks: {why}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """A network and its answers about the validation images."""
+
+    network: Network
+    trial: Trial
+    right: NDArray[np.bool_]  # (validation images,)
+    losses: Floats  # (validation images,)
+    by_loss: bool = False  # images may show several classes, where being right about all is rare
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Higher is better: most right, then lowest log loss; the log loss alone where it is to be judged by that."""
+        return 0.0 if self.by_loss else self.trial.accuracy, -self.trial.log_loss
+
+    def is_as_right_as(self, other: "_Tried") -> bool:
+        """Whether its accuracy is at most one standard error of the difference lower."""
+        differences = self.right.astype(np.float64) - other.right
+        # One image more or less is one standard error to the last digit: rounding must not decide.
+        return float(differences.mean()) >= -_standard_error(differences) - 1e-9
+
+    def is_clearly_worse_than(self, other: "_Tried") -> bool:
+        """Less often right, and a log loss that is higher by more than one standard error of the difference."""
+        differences = self.losses - other.losses
+        return self.trial.accuracy < other.trial.accuracy and float(differences.mean()) > _standard_error(differences)
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std() / math.sqrt(max(1, len(values) - 1)))
+
+
+class _Judge:
+    """The validation images, asked about one network after another."""
+
+    def __init__(self, data: TrainingData, example: TrainedNetwork) -> None:
+        self.data, self.example = data, example
+        self.count = len(data.validation_rows)
+
+    def try_network(self, name: str, network: Network, members: tuple[int, ...]) -> _Tried:
+        """Its answers about the validation images, and what they are worth."""
+        rows = self.data.validation_rows
+        normalisation = self.example.normalisation
+        targets = self.data.targets
+        bare = answer(
+            network, self.data.images, rows, normalisation=normalisation, multi_label=targets is not None
+        ).astype(np.float64)
+        # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
+        losses: Floats
+        if targets is not None:
+            right, losses = ((bare >= EVEN) == targets[rows]).all(axis=1), tempered_binary_losses(bare, targets[rows])
+        else:
+            labels = self.data.labels[rows]
+            answers = apply_temperature(bare, best_temperature(bare, labels))
+            right, losses = answers.argmax(axis=1) == labels, log_losses(answers, labels)
+        trial = Trial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
+        return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=targets is not None)
+
+    def average(self, networks: Sequence[Classifier]) -> Classifier:
+        """Their averaged weights; normalisations that a recipe leaves as they were stay so."""
+        rows = None if self.example.recipe.keep_norms else self.data.train_rows
+        return average_weights(networks, self.data.images, rows=rows, normalisation=self.example.normalisation)
+
+
+def _soups(judge: _Judge, networks: Sequence[Classifier], numbers: tuple[int, ...]) -> tuple[_Tried, _Tried]:
+    """Averaged weights of all, and of those that make the mean no worse when they are added."""
+    uniform = judge.try_network("averaged weights", judge.average(networks), numbers)
+    mean, chosen = greedy_soup(
+        networks,
+        average=judge.average,
+        loss=lambda network: judge.try_network("", network, ()).trial.log_loss,
+    )
+    return uniform, judge.try_network(
+        "averaged weights, chosen one by one", mean, tuple(numbers[index] for index in chosen)
+    )
+
+
+def _numbered(trained: Sequence[TrainedNetwork]) -> list[tuple[int, TrainedNetwork]]:
+    return list(enumerate(trained, start=1))
+
+
+def _single(trained: TrainedNetwork) -> Classifier:
+    assert isinstance(trained.network, Classifier)  # noqa: S101  # a training ends in one network
+    return trained.network
+
+
+def _sentence(chosen: _Tried, *, others: Sequence[_Tried], count: int) -> str:
+    shown = [f"{one.trial.name} {100 * one.trial.accuracy:.1f} %" for one in others if one is not chosen]
+    kept = f"kept {chosen.trial.name}, {100 * chosen.trial.accuracy:.1f} % of {count:,} validation images right"
+    return f"{kept}; {', '.join(shown)}"

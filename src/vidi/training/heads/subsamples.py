@@ -1,0 +1,111 @@
+"""Heads that learn from parts of the images: what a learning curve is made from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from vidi.training.heads.linear import Floats, Labels, multinomial
+
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images to learn from
+DRAWS = 2  # of each share below 1, in each fold
+LEAST_GROUPS = 3.0  # of a class of middling size, in the smallest share
+LEAST_SHARES = 3  # fewer points make no curve
+MOST_WORK = 150_000  # images x classes: of more, only so many are looked at
+LEAST_IMAGES = 2_000  # looked at, however many classes there are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorsBySize:
+    """Who was answered wrongly by heads that had learnt from how many images."""
+
+    counts: Floats  # (sizes,) images learnt from, ascending
+    wrong: Floats  # (held out, sizes), the share of draws in which an image was answered wrongly
+    held_out: NDArray[np.int64]  # rows of the features
+
+
+def errors_by_size(
+    features: NDArray[np.floating],
+    labels: Labels,
+    *,
+    groups: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+    class_count: int,
+    strength: float,
+    seed: int,
+) -> ErrorsBySize | None:
+    """Errors of multinomial heads on held-out images, by the number of images that they learnt from.
+
+    Groups are drawn whole, class by class, and a smaller part lies within the larger ones. The penalty shrinks with the
+    root of the part, which is about what cross-validation would choose for it.
+
+    Args:
+        features: (images, features), standardised or reduced; float32 is faster.
+        labels: (images,).
+        groups: (images,) int64.
+        fold_of: (images,) the fold in which each image is held out; -1 = in none.
+        class_count: number of classes.
+        strength: of the penalty that suits all the images.
+        seed: decides who is drawn.
+
+    Returns:
+        None where there are too few images for three sizes.
+    """
+    shares = _shares(labels, groups)
+    if len(shares) < LEAST_SHARES:
+        return None
+    looked_at = _some(groups, images=max(LEAST_IMAGES, MOST_WORK // class_count), seed=seed)
+    wrong, seen = np.zeros((len(labels), len(shares))), np.zeros(len(shares))
+    folds = np.unique(fold_of[fold_of >= 0]).tolist()
+    with threadpool_limits(1):
+        for fold in folds:
+            learnt, unseen = np.flatnonzero((fold_of != fold) & looked_at), fold_of == fold
+            for size, share in enumerate(shares):
+                draws = 1 if share == 1 else DRAWS
+                for draw in range(draws):
+                    random = np.random.default_rng([seed, fold, draw, 0x5B])
+                    part = learnt[_draw(labels[learnt], groups[learnt], share, random)]
+                    (head,) = multinomial(
+                        features[part], labels[part], np.ones(len(part)), class_count, [strength * share**0.5]
+                    )
+                    wrong[unseen, size] += (head.logits(features[unseen]).argmax(axis=1) != labels[unseen]) / draws
+                    seen[size] += len(part) / draws / len(folds)
+    held_out = np.flatnonzero(fold_of >= 0)
+    return ErrorsBySize(counts=seen, wrong=wrong[held_out], held_out=held_out)
+
+
+def _shares(labels: Labels, groups: NDArray[np.int64]) -> list[float]:
+    """The parts that hold enough groups of a class of middling size."""
+    _, first = np.unique(groups, return_index=True)
+    counts = np.bincount(labels[first])
+    middling = float(np.median(counts[counts > 0])) if len(first) else 0.0
+    return [share for share in SHARES if share * middling >= LEAST_GROUPS]
+
+
+def _some(groups: NDArray[np.int64], *, images: int, seed: int) -> NDArray[np.bool_]:
+    """Whole groups drawn by lot, as many as hold about so many images."""
+    names, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng([seed, 0x50]).permutation(len(names))
+    taken = np.zeros(len(names), np.bool_)
+    taken[order[np.cumsum(sizes[order]) <= max(images, sizes[order[0]])]] = True
+    some: NDArray[np.bool_] = taken[group_of]
+    return some
+
+
+def _draw(labels: Labels, groups: NDArray[np.int64], share: float, random: np.random.Generator) -> NDArray[np.bool_]:
+    """A part of the images: of each class's groups, in an order that the generator decides, the first ones."""
+    names, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    rank = random.permutation(len(names))
+    taken = np.zeros(len(names), np.bool_)
+    for mine in _by_class(labels[first]):
+        ordered = mine[np.argsort(rank[mine])]
+        taken[ordered[: max(1, round(share * len(ordered)))]] = True
+    part: NDArray[np.bool_] = taken[group_of]
+    return part
+
+
+def _by_class(labels: Labels) -> Iterator[NDArray[np.int64]]:
+    for label in np.unique(labels).tolist():
+        yield np.flatnonzero(labels == label)

@@ -1,0 +1,155 @@
+"""Transfer learning's first rung: a network that learnt from other images, and a new linear head."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from vidi.networks.grey import look_through_grey
+from vidi.networks.layers import Classifier
+from vidi.networks.pretrained.backbone import set_head, with_weights
+from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.training.data import TrainingData, class_weights, is_grey
+from vidi.training.defaults import weigh_classes
+from vidi.training.heads.linear import QUICK, ChosenHead, LinearHead, Trial, choose_head, fit_one_head
+from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest, fit_one_vs_rest
+from vidi.training.loop.objective import normalisation_for
+from vidi.training.recipe import MEASURED, Recipe
+from vidi.training.train import HeldOut, TrainedNetwork
+
+
+def frozen_backbone(weights: PretrainedWeights, data: TrainingData, *, image_size: tuple[int, int]) -> Classifier:
+    """The network whose features are computed; it sees colour images as grey where all training images are."""
+    network = with_weights(weights, image_size=image_size, class_count=data.class_count).eval().requires_grad_(False)
+    # Only where its normalisation has one number for the three channels are grey's three channels equal still.
+    if weights.normalisation != "imagenet" and is_grey(data.images, data.train_rows):
+        look_through_grey(network)
+    return network
+
+
+def learn_head(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    fold_of: NDArray[np.int64],
+    in_haste: bool = False,
+) -> tuple[ChosenHead, Recipe]:
+    """The head that does best in cross-validation, and the recipe with what was chosen.
+
+    Args:
+        features: (rows, features) float32, of the images that may be learnt from.
+        rows: (rows,) which images they are of.
+        data: the labels, and which images are learnt from or chosen by: heads are fitted on these, and judged on all.
+        recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
+        fold_of: (rows,) the fold in which each image is held out; -1 = in none.
+        in_haste: try fewer heads.
+    """
+    if data.targets is not None:
+        return _learn_one_vs_rest(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)
+    labels = data.labels[rows]
+    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    learnt = labels[weights > 0]
+    recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
+    weights *= class_weights(learnt, data.class_count, kind=recipe.class_weights)[labels]
+    kinds, strengths = QUICK if in_haste else ((), ())
+    if recipe.head != "trained":
+        kinds, strengths = (recipe.head,), (recipe.head_strength,) if recipe.head_strength else ()
+    chosen = choose_head(
+        features, labels, fold_of=fold_of, class_count=data.class_count, weights=weights,
+        kinds=kinds, strengths=strengths,
+    )  # fmt: skip
+    return chosen, _with_choice(recipe, chosen, fold_of)
+
+
+def _learn_one_vs_rest(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    fold_of: NDArray[np.int64],
+    in_haste: bool,
+) -> tuple[ChosenHead, Recipe]:
+    """The same where images may show several classes."""
+    assert data.targets is not None  # noqa: S101  # the caller has looked
+    strengths = (recipe.head_strength,) if recipe.head_strength else QUICK_STRENGTHS if in_haste else ()
+    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    chosen = choose_one_vs_rest(features, data.targets[rows], fold_of=fold_of, weights=weights, strengths=strengths)
+    return chosen, _with_choice(recipe, chosen, fold_of)
+
+
+def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64]) -> Recipe:
+    """The recipe with the head that was chosen."""
+    folds = len(np.unique(fold_of[fold_of >= 0]))
+    source = (
+        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {100 * chosen.best.accuracy:.1f} % right on "
+        f"{len(chosen.held_out):,} images held out in {folds} folds"
+    )
+    return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
+
+
+def fit_again(
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    data: TrainingData,
+    best: Trial,
+    *,
+    weighting: str = "none",
+) -> LinearHead:
+    """A head of the kind and strength that were chosen, on some of the images.
+
+    Args:
+        features: (rows, features) float32.
+        rows: which images they are of; all are learnt from.
+        data: the labels.
+        best: kind, strength and sharpness.
+        weighting: as the recipe's `class_weights`; where images may show several classes they all count the same.
+    """
+    if data.targets is not None:
+        with threadpool_limits(1):
+            return fit_one_vs_rest(features, data.targets[rows], np.ones(len(rows)), (best.strength,))[0]
+    labels = data.labels[rows]
+    weights = class_weights(labels, data.class_count, kind=weighting)[labels]
+    return fit_one_head(features, labels, best, class_count=data.class_count, weights=weights)
+
+
+def with_head(
+    backbone: Classifier,
+    chosen: ChosenHead,
+    features: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    *,
+    data: TrainingData,
+    recipe: Recipe,
+    license: str,
+) -> TrainedNetwork:
+    """The finished network of the first rung.
+
+    Args:
+        backbone: of `frozen_backbone`; it gets the head.
+        chosen: of `learn_head`.
+        features: (rows, features) float32, of the images that the head was fitted on.
+        rows: which images these are.
+        data: as there.
+        recipe: as `learn_head` gave it.
+        license: of the backbone's weights.
+    """
+    set_head(backbone, torch.from_numpy(chosen.head.weight), torch.from_numpy(chosen.head.bias))
+    return TrainedNetwork(
+        network=backbone,
+        recipe=replace(recipe, freeze=True),
+        normalisation=normalisation_for(recipe, data),
+        history=(),
+        best_epoch=0,
+        finished=True,
+        stopped_by="plan",
+        notes=(),
+        weights_license=license,
+        held_out=HeldOut(
+            rows=rows[chosen.held_out], probabilities=chosen.probabilities, features=features[chosen.held_out]
+        ),
+    )

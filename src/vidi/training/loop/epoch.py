@@ -1,0 +1,135 @@
+"""An epoch's order, and what is done at its end: validate, keep the best, write it down, plan the rest by the clock."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.training.loop.context import Surroundings
+from vidi.training.loop.objective import score
+from vidi.training.loop.progress import EpochRow
+from vidi.training.loop.state import State
+from vidi.training.recipe import Recipe
+
+SHARE_FOR_VALIDATION = 1.1  # of a step's time, until the first epoch's end shows the true one
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBatches:
+    """The batches of one epoch that are still to do."""
+
+    epoch: int  # from 0
+    per_epoch: int
+    left: list[NDArray[np.int64]]  # rows of each batch
+
+    def end_at(self, step: int) -> bool:
+        """Whether the epoch is done after that many steps of the run."""
+        return step % self.per_epoch == 0
+
+
+def steps_in_epoch(image_count: int, batch: int) -> int:
+    """Whole batches in an epoch, at least one; the remainder of an order waits for the next epoch's order."""
+    return max(1, image_count // batch)
+
+
+def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, *, state: State) -> EpochBatches:
+    """The rest of the epoch that the run is in; its order depends on seed and epoch alone."""
+    per_epoch = steps_in_epoch(len(train_rows), recipe.batch)
+    epoch, first = divmod(state.counters.step, per_epoch)
+    order = np.random.default_rng([recipe.seed, epoch, 0x0D3]).permutation(train_rows)
+    batches = [order[step * recipe.batch : (step + 1) * recipe.batch] for step in range(first, per_epoch)]
+    return EpochBatches(epoch, per_epoch, batches)
+
+
+def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
+    """Validate, keep the best weights, add a row to the history, and plan the rest by the clock."""
+    counters, data, start = state.counters, around.data, time.perf_counter()
+    loss, accuracy = None, None
+    if len(data.validation_rows):
+        loss, accuracy = score(
+            state.judged(), data, normalisation=around.normalisation, precision=around.engine.precision
+        )
+    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.targets is not None)
+    seconds = counters.prepare_seconds + counters.arithmetic_seconds
+    row = EpochRow(
+        epoch=epoch,
+        train_loss=counters.loss_sum / max(1, counters.seen),
+        train_accuracy=counters.correct / max(1, counters.seen),
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+        learning_rate=state.optimizer.param_groups[-1]["lr"],
+        images_per_second=counters.seen / max(seconds, 1e-9),
+        seconds=seconds + time.perf_counter() - start,
+        limited_by=limited_by(state),
+    )
+    state.history.append(row)
+    counters.begin_epoch()
+    recent = state.history[-3:]
+    per_epoch = steps_in_epoch(len(data.train_rows), around.recipe.batch)
+    fit_plan(state, around, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
+
+
+def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None, by_loss: bool = False) -> None:
+    """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest.
+
+    With `by_loss` the loss decides alone: where images may show several classes, being right about all is rare.
+    """
+    counters = state.counters
+    if loss is None or accuracy is None:
+        if all(bool(tensor.isfinite().all()) for tensor in state.judged().state_dict().values()):
+            state.keep_best()
+            counters.best_epoch = epoch
+    elif math.isfinite(loss) and (
+        loss < counters.best_loss if by_loss else (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss)
+    ):
+        state.keep_best()
+        counters.best_epoch, counters.best_accuracy, counters.best_loss = epoch, accuracy, loss
+        counters.epochs_without_gain = 0
+    else:
+        counters.epochs_without_gain += 1
+
+
+def plan_early(state: State, around: Surroundings) -> None:
+    """In the first epoch, after 2, 4, 8 … steps: the first plan rests on a trial of a second, and may be far off."""
+    step = state.counters.step
+    if state.history or step < 2 or step & (step - 1):
+        return
+    seconds = state.counters.prepare_seconds + state.counters.arithmetic_seconds
+    fit_plan(state, around, step_seconds=SHARE_FOR_VALIDATION * seconds / step)
+
+
+def fit_plan(state: State, around: Surroundings, *, step_seconds: float) -> None:
+    """Fit the plan to the clock: fewer steps when the machine is slower than thought, more (never above the recipe's)
+    when it is faster; the schedule bends, it is not cut.
+    """
+    if around.deadline is None:
+        return
+    step, left = state.counters.step, state.plan.steps - state.counters.step
+    affordable = int(max(around.deadline.seconds_left(), 0) / step_seconds)
+    most = around.recipe.epochs * steps_in_epoch(len(around.data.train_rows), around.recipe.batch)
+    left_now = min(affordable, most - step)
+    # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
+    if left > 0 and not 1.0 <= left_now / left <= 1.05:
+        state.plan = state.plan.bent_to(step + left_now, at=step)
+
+
+def limited_by(state: State) -> str:
+    """What most of the epoch's time goes to."""
+    counters = state.counters
+    return "preparing images" if counters.prepare_seconds > counters.arithmetic_seconds else "arithmetic"
+
+
+def why_to_stop(state: State, around: Surroundings) -> str:
+    """The reason to end the run now, or an empty text."""
+    counters = state.counters
+    if counters.step >= state.plan.steps:
+        return "plan"
+    if 0 < around.recipe.patience <= counters.epochs_without_gain:
+        return "patience"
+    if around.should_stop():
+        return "user"
+    if around.deadline is not None and around.deadline.seconds_left() <= 0:
+        return "deadline"
+    return ""

@@ -1,0 +1,240 @@
+"""All that changes while a network is trained; what a checkpoint keeps and brings back to the last bit."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from vidi.errors import UsageError
+from vidi.networks.build import build_network
+from vidi.networks.layers import Classifier
+from vidi.training.engine.engine import ON_PROCESSOR, TYPES, Engine
+from vidi.training.engine.settle import precision_of
+from vidi.training.loop.muon import Muon, turning_weights
+from vidi.training.loop.progress import EpochRow
+from vidi.training.loop.schedule import Plan
+from vidi.training.recipe import Recipe
+
+Weights = dict[str, Tensor]
+
+# Of the rate of the convolutions, which is an angle; what is not turned learns by the gradient's own size.
+BIAS_RATE = 10.0
+HEAD_RATE = 1.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """The numbers of a run; the first five begin anew with each epoch."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0  # images of this epoch
+    prepare_seconds: float = 0.0
+    arithmetic_seconds: float = 0.0
+    step: int = 0  # batches done in the whole run
+    skipped: int = 0  # steps left out because loss or gradient was not finite
+    skipped_in_a_row: int = 0
+    rollbacks: int = 0  # each halves the learning rate
+    parts: int = 1  # a batch is pushed through in that many parts, when memory is short
+    best_epoch: int = 0  # 0 = none yet
+    best_accuracy: float = -1.0
+    best_loss: float = float("inf")
+    epochs_without_gain: int = 0
+
+    def add_time(self, *, prepare: float, arithmetic: float) -> None:
+        """Where a step's seconds went."""
+        self.prepare_seconds += prepare
+        self.arithmetic_seconds += arithmetic
+
+    def add_images(self, *, loss_sum: float, correct: int, seen: int) -> None:
+        """What a step that succeeded adds to the epoch's sums."""
+        self.skipped_in_a_row = 0
+        self.loss_sum += loss_sum
+        self.correct += correct
+        self.seen += seen
+
+    def begin_epoch(self) -> None:
+        """Forget the sums of the epoch that has ended."""
+        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
+        self.prepare_seconds, self.arithmetic_seconds = 0.0, 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """A network in training."""
+
+    network: Classifier
+    optimizer: optim.Optimizer
+    averaged: Classifier | None  # the running mean of the weights, where the recipe asks for one
+    plan: Plan
+    counters: Counters = field(default_factory=Counters)
+    history: list[EpochRow] = field(default_factory=list)
+    best: Weights = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)  # what was out of the ordinary, in sentences
+    stopped_by: str = ""  # "" while it runs; then plan, patience, deadline or user
+
+    def judged(self) -> Classifier:
+        """The network that is validated and shipped: the averaged one, where there is one."""
+        return self.averaged or self.network
+
+    def keep_best(self) -> None:
+        """Copy the judged network's weights, into the same memory each time: new places would scatter the heap."""
+        weights = self.judged().state_dict()
+        if not self.best:
+            self.best = {name: torch.empty_like(tensor) for name, tensor in weights.items()}
+        for name, tensor in weights.items():
+            self.best[name].copy_(tensor)
+
+
+def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = ON_PROCESSOR) -> State:
+    """A network with its first weights, and an optimizer that has not stepped yet."""
+    network = build_network(
+        recipe.network,
+        image_size=recipe.image_size,
+        class_count=class_count,
+        options=recipe.options,
+        seed=recipe.seed,
+    )
+    _hold_still(network, recipe)
+    layout = torch.channels_last if engine.channels_last else torch.contiguous_format
+    network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]
+    averaged = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
+    return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
+
+
+def _hold_still(network: Classifier, recipe: Recipe) -> None:
+    """Take from learning what the recipe leaves as it is."""
+    for layer in list(network.layers.children())[: recipe.still_layers]:
+        layer.requires_grad_(False)
+    for module in network.modules():
+        if recipe.still_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.requires_grad_(False)
+
+
+def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimizer; weight decay holds for weights of layers, not for biases.
+
+    A group's `rate` is its share of the learning rate: less for layers further from the head, where the recipe says so.
+    """
+    if recipe.optimizer == "muon":
+        return _muon(network, recipe)
+    groups: list[dict[str, Any]] = []
+    for rate, parameters in _by_depth(network, recipe.layer_decay):
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        weights = [parameter for parameter in trained if parameter.ndim > 1]
+        others = [parameter for parameter in trained if parameter.ndim <= 1]
+        groups += [
+            {"params": weights, "weight_decay": recipe.weight_decay, "rate": rate},
+            {"params": others, "weight_decay": 0.0, "rate": rate},
+        ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        return optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    if recipe.optimizer == "adamw":
+        return optim.AdamW(groups, lr=recipe.learning_rate)
+    return optim.Adam(groups, lr=recipe.learning_rate)
+
+
+def require_optimizer(network: nn.Module, recipe: Recipe) -> None:
+    """Raise a UsageError where the recipe's optimizer cannot train this network; its shapes are enough."""
+    if recipe.optimizer == "muon" and (recipe.keep_norms or not turning_weights(network)):
+        raise UsageError(
+            f"muon is for networks whose convolutions are normalised while they learn: {recipe.network} has none",
+            "Use --optimizer sgd, adam or adamw.",
+        )
+
+
+def _muon(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """Convolutions learn by turning, biases and head by momentum alone, at rates of their own."""
+    require_optimizer(network, recipe)
+    turning = turning_weights(network)
+    known = {id(parameter) for parameter in turning}
+    others = [parameter for parameter in network.parameters() if parameter.requires_grad and id(parameter) not in known]
+    groups = [
+        {"params": turning, "turns": True, "rate": 1.0},
+        {"params": [parameter for parameter in others if parameter.ndim <= 1], "rate": BIAS_RATE},
+        {"params": [parameter for parameter in others if parameter.ndim > 1], "rate": HEAD_RATE},
+    ]
+    groups[2]["weight_decay"] = recipe.weight_decay
+    return Muon(groups, lr=recipe.learning_rate, momentum=recipe.momentum, dtype=TYPES[precision_of(recipe)])
+
+
+def _by_depth(network: nn.Module, decay: float) -> list[tuple[float, list[nn.Parameter]]]:
+    """The parameters with their share of the learning rate: 1 at the head, `decay` times less a layer further down."""
+    if decay == 1 or not isinstance(network, Classifier):
+        return [(1.0, list(network.parameters()))]
+    layers = [list(layer.parameters()) for layer in network.layers.children()]
+    layers = [parameters for parameters in layers if parameters]
+    depths = range(len(layers), 0, -1)
+    return [
+        *((decay**depth, parameters) for depth, parameters in zip(depths, layers, strict=True)),
+        (1.0, list(network.head.parameters())),
+    ]
+
+
+def state_as_tensors(state: State) -> Weights:
+    """Every tensor of the run under a name: network, averaged, best and optimizer."""
+    parts: dict[str, Mapping[str, Tensor]] = {"network": state.network.state_dict(), "best": state.best}
+    if state.averaged is not None:
+        parts["averaged"] = state.averaged.state_dict()
+    parts["optimizer"] = {f"{index}.{name}": tensor for index, name, tensor in _optimizer_tensors(state.optimizer)}
+    return {
+        f"{part}/{name}": tensor.cpu().contiguous() for part, named in parts.items() for name, tensor in named.items()
+    }
+
+
+def _optimizer_tensors(optimizer: optim.Optimizer) -> Iterator[tuple[int, str, Tensor]]:
+    for index, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                yield index, name, value
+
+
+def state_as_json(state: State) -> dict[str, object]:
+    """The rest of the run, as plain values."""
+    return {
+        "plan": asdict(state.plan),
+        "counters": asdict(state.counters),
+        "history": [asdict(row) for row in state.history],
+        "notes": list(state.notes),
+        "stopped_by": state.stopped_by,
+    }
+
+
+def restore_state(state: State, tensors: Mapping[str, Tensor], *, values: Mapping[str, Any]) -> None:
+    """Bring a new state to where a checkpoint was; the next step's bits are those of the unbroken run."""
+    parts: dict[str, Weights] = {"network": {}, "best": {}, "averaged": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, _, inner = name.partition("/")
+        parts[part][inner] = tensor
+    state.network.load_state_dict(parts["network"])
+    if state.averaged is not None:
+        state.averaged.load_state_dict(parts["averaged"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = tensor
+    groups = state.optimizer.state_dict()["param_groups"]
+    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    state.best = parts["best"]
+    state.plan = Plan(**values["plan"])
+    state.counters = Counters(**values["counters"])
+    state.history = [EpochRow(**row) for row in values["history"]]
+    state.notes, state.stopped_by = list(values["notes"]), values["stopped_by"]
+
+
+@torch.no_grad()
+def move_average(state: State, averaging: float) -> None:
+    """Move the running mean towards the new weights; quickly at first, when there is little to keep."""
+    if state.averaged is None:
+        return
+    keep = min(averaging, (1 + state.counters.step) / (10 + state.counters.step))
+    new = state.network.state_dict()
+    for name, mean in state.averaged.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(new[name], 1 - keep)
+        else:
+            mean.copy_(new[name])

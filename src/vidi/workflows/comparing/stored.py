@@ -1,0 +1,245 @@
+"""Two evaluations of the same images compared without asking a model again: from the answers that each has kept."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidi.errors import DataError, UsageError
+from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
+from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
+from vidi.evaluation.scores import number_groups
+from vidi.files import escape_path, unescape_path, write_whole
+from vidi.images.account import Account, Entry
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
+from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
+from vidi.report.words.compare import headline
+from vidi.workflows.compare import NOT_SHARED, PAGE, TABLE, Compared
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import DataRequest, decode_options, open_store
+from vidi.workflows.interaction.run_folder import (
+    COMPARISON,
+    EVALUATION,
+    METRICS,
+    PREDICTIONS,
+    REQUEST,
+    SPLITS,
+    open_run_folder,
+    require_free,
+    safe_name,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRequest:
+    """What the user asked for."""
+
+    first: Path  # the folder of an evaluation, or a run folder: A
+    second: Path  # B
+    seed: int = 0  # of the resampling behind intervals
+    images: bool = True  # False: no picture in anything that is written
+    output: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """One of the two."""
+
+    letter: str
+    files: RunFiles
+    rows: tuple[AnsweredImage, ...]  # in an order that both share
+    asked: dict[str, Any]  # what the evaluation or the run was asked for
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.files.metrics["classes"])
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder of its model, where that still knows what it learnt from."""
+        model = Path(unescape_path(str(self.asked["model"]))) if "model" in self.asked else self.files.folder
+        folder = model.parent if model.is_file() else model
+        return folder if (folder / SPLITS).exists() else None
+
+
+def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compared:
+    """Compare two evaluations of the same images; classes that not both models know are set aside.
+
+    Raises:
+        UsageError: a folder holds no evaluation, or the output folder is wrong.
+        DataError: they are not about the same images, or call their classes by different names; a file is damaged.
+        ResourceError: the results cannot be written.
+    """
+    if request.output is not None:
+        require_free(request.output, kind="comparison", overwrite=request.overwrite)
+    a, b = (_read(letter, path) for letter, path in zip("AB", (request.first, request.second), strict=True))
+    _require_same_images(a, b)
+    pairs = [
+        (one, other)
+        for one, other in zip(a.rows, b.rows, strict=True)
+        if one.truth_probability is not None and other.truth_probability is not None
+    ]
+    if not pairs:
+        raise DataError("A and B have no class in common", "Score both with `--map` where they call a class otherwise.")
+    both = replace(a, rows=tuple(one for one, _ in pairs)), replace(b, rows=tuple(other for _, other in pairs))
+    used = {row.path for row in both[0].rows}
+    account = Account(used=len(pairs))
+    account.set_aside = [Entry(row.path, *NOT_SHARED) for row in a.rows if row.path not in used]
+    for sentence in _remarks(both, account):
+        events.say(sentence)
+    comparison = compare_answers(_paired(*both), seed=request.seed)
+    folder = open_run_folder(
+        request.output, name=safe_name(_data_name(a)), source=None, kind="comparison", overwrite=request.overwrite
+    )
+    first, second = map(_as_answers, both)
+    disagreements = find_disagreements(first, second, first.truths)
+    document = _document(both, comparison, disagreements, account=account, with_images=request.images)
+    write_disagreements(folder / TABLE, disagreements)
+    write_whole(folder / COMPARISON, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    asked = DataRequest.from_dict(document["request"]["data"])
+    store = open_store(asked, events) if document["request"]["images"] else None
+    write_compare_page(folder / PAGE, document, store=store, options=decode_options(asked))
+    return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
+
+
+def _document(
+    both: Sequence[_Stored],
+    comparison: Comparison,
+    disagreements: Sequence[Disagreement],
+    *,
+    account: Account,
+    with_images: bool,
+) -> dict[str, Any]:
+    """What compare.json holds."""
+    data = both[0].files.metrics["data"]
+    document: dict[str, Any] = {
+        "schema": 1,
+        "task": "classify",
+        "models": {one.letter: _about(one) for one in both},
+        "data": {"name": _data_name(both[0]), "source": data.get("source", ""), "reader": data.get("reader", "")},
+        **comparison.as_json(),
+        "disagreements": {
+            "counts": {kind: sum(one.kind == kind for one in disagreements) for kind in KINDS},
+            "shown": [one.as_json() for one in choose_shown(disagreements, most=MOST_OF_A_KIND)],
+        },
+        "account": account.as_json(),
+        "request": {
+            "data": asdict(DataRequest.from_dict(both[0].asked["data"])),
+            "images": with_images and all(one.asked.get("images", True) for one in both),
+        },
+    }
+    return {**document, "sentence": headline(document)}
+
+
+def _data_name(one: _Stored) -> str:
+    return str(one.files.metrics["data"].get("name") or one.files.folder.resolve().name)
+
+
+def is_stored(path: Path) -> bool:
+    """Whether a folder holds answers that can be compared."""
+    return (path / PREDICTIONS).is_file() and (path / METRICS).is_file()
+
+
+def _read(letter: str, folder: Path) -> _Stored:
+    """The answers about the test images of a folder, in an order that depends on the images alone."""
+    if not is_stored(folder):
+        raise UsageError(
+            f"{letter}, {escape_path(folder)}, holds no answers to compare, and no DATA was named",
+            "Name labelled images for both models to answer, `vidi compare A B DATA`; "
+            "or two folders that `vidi evaluate` wrote.",
+        )
+    files = read_run(folder)
+    if files.metrics.get("task", "classify") != "classify":
+        raise UsageError(
+            f"{escape_path(folder)} is about images that may show several classes",
+            "Name the data: vidi compare A B DATA",
+        )
+    asked: dict[str, Any] = next(
+        (json.loads((folder / name).read_text("utf-8")) for name in (EVALUATION, REQUEST) if (folder / name).exists()),
+        {"data": {"source": str(files.metrics["data"].get("source", ""))}},
+    )
+    is_test = any(row.part == TEST for row in files.answers)
+    rows = [row for row in files.answers if row.part == TEST or not is_test]
+    return _Stored(letter, files, tuple(sorted(rows, key=lambda row: (_key(row), row.path))), asked)
+
+
+def _key(row: AnsweredImage) -> str:
+    """What tells an image from others: its bytes, where they are known."""
+    return row.digest or row.path
+
+
+def _require_same_images(a: _Stored, b: _Stored) -> None:
+    """Refuse what is no comparison.
+
+    Raises:
+        DataError: they are about other images, or one image has another class in each.
+    """
+    if [_key(row) for row in a.rows] != [_key(row) for row in b.rows]:
+        shared = len({_key(row) for row in a.rows} & {_key(row) for row in b.rows})
+        raise DataError(
+            f"A answers about {len(a.rows):,} images, B about {len(b.rows):,}, and {shared:,} of them are the same",
+            "Let both answer the same images: `vidi compare MODEL_A MODEL_B DATA`.",
+        )
+    for one, other in zip(a.rows, b.rows, strict=True):
+        if one.truth != other.truth:
+            raise DataError(
+                f"{escape_path(one.path)} is of class {one.truth!r} in A and {other.truth!r} in B",
+                "Score both with the same labels, and `--map` where a model calls a class otherwise.",
+            )
+
+
+def _remarks(both: Sequence[_Stored], account: Account) -> list[str]:
+    """What must be known about the two before their figures."""
+    remarks = []
+    if len({one.files.metrics["model"]["id"] for one in both}) == 1:
+        remarks.append("A and B are answers of the same model file")
+    if account.set_aside:
+        remarks.append(f"set aside, since not both models know their class: {len(account.set_aside):,} images")
+    return remarks
+
+
+def _as_answers(one: _Stored) -> Answers:
+    """What was said; of the probabilities only that of the answer is needed."""
+    probabilities = np.zeros((len(one.rows), len(one.classes)), np.float32)
+    for number, row in enumerate(one.rows):
+        probabilities[number, one.classes.index(row.predicted)] = max(row.probability, SMALLEST_PROBABILITY)
+    return Answers.of(
+        one.classes,
+        [row.path for row in one.rows],
+        truths=[row.truth for row in one.rows],
+        probabilities=probabilities,
+        digests=[row.digest for row in one.rows],
+        groups=[row.group for row in one.rows],
+    )
+
+
+def _paired(a: _Stored, b: _Stored) -> PairedAnswers:
+    classes = tuple(name for name in a.classes if name in b.classes)
+    return PairedAnswers(
+        classes=classes,
+        labels=np.array([classes.index(row.truth) for row in a.rows], np.int64),
+        first_is_right=np.array([row.is_right for row in a.rows]),
+        second_is_right=np.array([row.is_right for row in b.rows]),
+        first_of_truth=np.array([row.truth_probability for row in a.rows], np.float64),
+        second_of_truth=np.array([row.truth_probability for row in b.rows], np.float64),
+        groups=number_groups([row.group for row in a.rows], len(a.rows)),
+    )
+
+
+def _about(one: _Stored) -> dict[str, object]:
+    """A model as compare.json names it; no image was used once more."""
+    model = one.files.metrics["model"]
+    return {
+        "path": escape_path(one.files.folder),
+        "id": model["id"],
+        "run": model.get("run", ""),
+        "classes": len(one.classes),
+        "knows_what_it_learnt": one.run is not None,
+        "test_uses": int(one.files.metrics.get("test_uses") or 1),
+    }

@@ -1,0 +1,368 @@
+"""The step of a run that trains several times, `--ensemble K`: members in folders of their own, then one network."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import UsageError
+from vidi.files import write_whole
+from vidi.machine import Deadline
+from vidi.metrics.arrays import Counts
+from vidi.networks.ensemble import Network
+from vidi.networks.layers import Classifier
+from vidi.training.data import TrainingData
+from vidi.training.ensembles.combination import Combination, Difference, Member
+from vidi.training.ensembles.combine import Choice, average_all, choose_combination
+from vidi.training.loop.objective import answer
+from vidi.training.loop.progress import write_results
+from vidi.training.recipe import Recipe
+from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import RECIPE
+from vidi.workflows.run.folds import deal_folds
+from vidi.workflows.run.learn import CHECKPOINT, SECONDS_AFTER, as_training_data, fold_work, learn, needs_folds
+from vidi.workflows.run.prepare import Prepared
+
+MOST_MEMBERS = 20
+SAME_FOR_ALL = ("precision", "options.width")  # measured when the first training began
+ENDED = "ended.json"  # in a member's folder, once its training has ended
+SHARE_FOR_TRAINING = 0.85  # of the time that is left; comparing ways to combine takes some more than one network does
+
+
+@dataclass(frozen=True, slots=True)
+class EnsemblePlan:
+    """How many trainings, and what they differ in."""
+
+    count: int
+    by: Difference
+    is_chosen: bool = False  # by the user
+
+
+def plan_ensemble(count: int | None, by: str | None) -> EnsemblePlan | None:
+    """What the user asked for; None where that is one training.
+
+    Args:
+        count: trainings.
+        by: seeds or folds; None leaves it open.
+
+    Raises:
+        UsageError: too few or too many, or a way that is not known.
+    """
+    if count is None:
+        if by is not None:
+            raise UsageError(f"--ensemble-by {by} without --ensemble", "Say how many trainings: --ensemble 3")
+        return None
+    if not 2 <= count <= MOST_MEMBERS:
+        raise UsageError(f"--ensemble {count} is not possible", f"Use 2 to {MOST_MEMBERS} trainings.")
+    if by not in (None, "seeds", "folds"):
+        raise UsageError(f"--ensemble-by {by} is not known", "Use seeds or folds.")
+    return EnsemblePlan(count, by="folds" if by == "folds" else "seeds", is_chosen=by is not None)
+
+
+def fitting_ensemble(plan: EnsemblePlan | None, *, only_head: bool) -> EnsemblePlan | None:
+    """The plan as it fits what is trained: a head on features is the same with every seed, so heads differ in folds.
+
+    Args:
+        plan: of `plan_ensemble`.
+        only_head: nothing but a head on the features of a pretrained network is fitted.
+
+    Raises:
+        UsageError: the user asked for seeds there.
+    """
+    if plan is None or not only_head or plan.by == "folds":
+        return plan
+    if plan.is_chosen:
+        raise UsageError(
+            "a head on the features of a pretrained network is the same with every seed",
+            "Use --ensemble-by folds, or leave it out.",
+        )
+    return replace(plan, by="folds")
+
+
+def noting_no_ensemble(head: TrainedNetwork, plan: EnsemblePlan | None) -> TrainedNetwork:
+    """A head on features that was kept, with a note where an ensemble was asked for and there is none."""
+    if plan is None or head.combination is not None:
+        return head
+    note = (
+        f"no ensemble: the head was kept, which is the same with every seed; --ensemble-by folds averages {plan.count}"
+    )
+    return replace(head, notes=(*head.notes, note))
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a training of this run left a checkpoint, be it of one network or of an ensemble's member."""
+    return (folder / CHECKPOINT).exists() or any(folder.glob(f"member-*/{CHECKPOINT}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One of the trainings."""
+
+    number: int  # from 1
+    place: Path
+    recipe: Recipe
+    data: TrainingData
+    held_out: NDArray[np.int64]  # training images that it does not learn from
+
+
+def learn_by_plan(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    plan: EnsemblePlan | None,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> TrainedNetwork:
+    """One training, or as many as the plan says; arguments as of `learn_ensemble`."""
+    if plan is None:
+        return learn(folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events)
+    return learn_ensemble(
+        folder, prepared, recipe, plan, deadline=deadline, finish=finish, should_stop=should_stop, events=events
+    )
+
+
+def learn_ensemble(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    plan: EnsemblePlan,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> TrainedNetwork:
+    """Train the members that are not trained yet, each in `member-1`, `member-2` … of the run's folder; combine them.
+
+    Interrupted, it gives what the members so far are together; one that was cut off itself is left out, unless there
+    is no other. With `finish` none is trained any more.
+
+    Raises:
+        ModelError: a member's checkpoint is damaged, or of another recipe or data set.
+    """
+    tasks = _tasks(folder, prepared, recipe, plan)
+    ended: list[TrainedNetwork] = []
+    for task in tasks:
+        if (task.place / ENDED).exists():
+            ended.append(_read_ended(task))
+            continue
+        if should_stop() or (finish and (ended or has_begun(folder))):
+            break
+        events.say(f"training {task.number} of {plan.count}: {_what_differs(task, plan)}")
+        until = None if deadline is None else _deadline_of(task, deadline, prepared, plan)
+        one = _train_member(task, prepared, ended, deadline=until, should_stop=should_stop, events=events)
+        if one.stopped_by == "user":
+            break
+        _note_ended(task, one)
+        ended.append(one)
+    if not ended:
+        cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
+        return replace(cut, stopped_by="user", notes=(*cut.notes, f"the first of {plan.count} trainings, cut off"))
+    if len(ended) < plan.count:
+        events.say(f"{len(ended)} of {plan.count} trainings have ended; only these are in the model")
+    stopped = should_stop() and not finish
+    trained = _combined(prepared, plan, tasks, ended, in_haste=stopped, events=events)
+    write_results(folder, trained.history)
+    write_whole(folder / RECIPE, trained.recipe.as_toml())
+    return replace(trained, stopped_by="user") if stopped else trained
+
+
+def forget_members(folder: Path, *, events: Events) -> None:
+    """Delete the members' folders of a finished run: its model file holds what is left of them."""
+    places = sorted(folder.glob("member-*"))
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+    if places:
+        events.say("the members' own folders are deleted: model.onnx holds the network, metrics.json what each reached")
+
+
+def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> list[_Task]:
+    """The trainings: other seeds throughout, and by folds each without a part of the training images."""
+    arrays = as_training_data(prepared)
+    arrays = replace(arrays, colour_rows=arrays.train_rows)  # one preprocessing serves all
+    fold_of = np.full(len(arrays.train_rows), -1)
+    if plan.by == "folds":
+        groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
+        fold_of = deal_folds(arrays.labels[arrays.train_rows], groups, folds=plan.count, seed=recipe.seed)
+    tasks = []
+    for index in range(plan.count):
+        own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
+        kept = arrays.train_rows[fold_of != index]
+        digest = f"{arrays.digest} member {index + 1} of {plan.count} by {plan.by}"
+        tasks.append(
+            _Task(
+                number=index + 1,
+                place=folder / f"member-{index + 1}",
+                recipe=own,
+                data=replace(arrays, train_rows=kept, digest=digest),
+                held_out=arrays.train_rows[fold_of == index],
+            )
+        )
+    return tasks
+
+
+def _what_differs(task: _Task, plan: EnsemblePlan) -> str:
+    seed = f"seed {task.recipe.seed}"
+    if plan.by == "seeds":
+        return seed
+    return f"{seed}, {len(task.data.train_rows):,} images, {len(task.held_out):,} held out"
+
+
+def seconds_for_member(left: float, *, members: int, count: int, fold_work: float) -> float:
+    """How long the next training may take, so that the others, calibration, test and report have their time.
+
+    Args:
+        left: seconds until everything must be done.
+        members: trainings that are still to be done, this one among them.
+        count: trainings in all.
+        fold_work: fold trainings for calibration, counted in trainings of a member.
+
+    >>> [round(seconds_for_member(100, members=2, count=2, fold_work=extra)) for extra in (0, 4.5)]
+    [41, 14]
+    """
+    after = count * (1 / SHARE_FOR_TRAINING - 1)
+    return max(1.0, max(left - SECONDS_AFTER, left / 2) / (members + fold_work + after))
+
+
+def _deadline_of(task: _Task, deadline: Deadline, prepared: Prepared, plan: EnsemblePlan) -> Deadline:
+    extra = fold_work(prepared) if plan.by == "seeds" else 0.0
+    members = plan.count - task.number + 1
+    seconds = seconds_for_member(deadline.seconds_left(), members=members, count=plan.count, fold_work=extra)
+    return Deadline.after(seconds)
+
+
+def _train_member(
+    task: _Task,
+    prepared: Prepared,
+    ended: Sequence[TrainedNetwork],
+    *,
+    deadline: Deadline | None,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> TrainedNetwork:
+    """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
+    recipe = task.recipe
+    if ended:
+        first = ended[0].recipe
+        for name in set(SAME_FOR_ALL) & set(first.measured()):
+            recipe = recipe.changed({name: first.value(name)}, source=first.sources[name])
+    begin = {} if prepared.begin is None else prepared.begin(task.data.train_rows)
+    return train_network(
+        replace(task.data, initial=begin or None),
+        recipe,
+        folder=task.place,
+        deadline=deadline,
+        on_progress=events.training,
+        resume=(task.place / CHECKPOINT).exists(),
+        should_stop=should_stop,
+    )
+
+
+def _note_ended(task: _Task, trained: TrainedNetwork) -> None:
+    write_whole(task.place / ENDED, json.dumps({"stopped_by": trained.stopped_by}) + "\n")
+
+
+def _read_ended(task: _Task) -> TrainedNetwork:
+    stopped_by = json.loads((task.place / ENDED).read_text("utf-8"))["stopped_by"]
+    return replace(read_trained(task.place, task.data, recipe=task.recipe), stopped_by=stopped_by, finished=True)
+
+
+def _combined(
+    prepared: Prepared,
+    plan: EnsemblePlan,
+    tasks: Sequence[_Task],
+    ended: Sequence[TrainedNetwork],
+    *,
+    in_haste: bool,
+    events: Events,
+) -> TrainedNetwork:
+    """One network of the trainings that have ended, and what is known of it."""
+    data = as_training_data(prepared)
+    notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
+    if len(ended) == 1:
+        return replace(ended[0], notes=(*notes, f"one of {plan.count} trainings, for the others were not done"))
+    if in_haste:
+        choice = average_all(
+            ended, why="interrupted before other ways were tried", multi_label=data.targets is not None
+        )
+    else:
+        choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
+    events.say(f"ensemble: {choice.sentence}")
+    combination = _describe(choice, plan, tasks, ended)
+    if choice.gain is not None and choice.way != "single":
+        events.say(f"gain over {combination.single_name}, validation images: {choice.gain.sentence}")
+    return replace(
+        ended[choice.best],
+        network=choice.network,
+        recipe=ended[0].recipe,
+        notes=notes,
+        held_out=_held_out(choice.network, data, tasks, ended)
+        if needs_folds(prepared) and plan.by == "folds"
+        else None,
+        combination=combination,
+    )
+
+
+def _describe(
+    choice: Choice, plan: EnsemblePlan, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
+) -> Combination:
+    single = ended[choice.best].network
+    assert isinstance(single, Classifier)  # noqa: S101  # a training ends in one network
+    scores = choice.trials[: len(ended)] or (None,) * len(ended)
+    return Combination(
+        way=choice.way,
+        by=plan.by,
+        asked=plan.count,
+        members=tuple(
+            Member(
+                number=task.number,
+                seed=task.recipe.seed,
+                held_out=len(task.held_out),
+                epochs=len(one.history),
+                seconds=sum(row.seconds for row in one.history),
+                stopped_by=one.stopped_by,
+                accuracy=None if score is None else score.accuracy,
+                log_loss=None if score is None else score.log_loss,
+            )
+            for task, one, score in zip(tasks, ended, scores, strict=False)
+        ),
+        used=tuple(index + 1 for index in choice.used),
+        trials=choice.trials[len(ended) :],
+        single=single,
+        single_name=f"the best single training (number {choice.best + 1})",
+        gain=choice.gain,
+        sentence=choice.sentence,
+    )
+
+
+def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]) -> HeldOut:
+    """Answers about images that those who answer have not learnt from.
+
+    About a training image that is the one member that held it out, about a validation image the whole ensemble.
+    """
+    asked = [(network, data.validation_rows)]
+    asked += [(one.network, task.held_out) for task, one in zip(tasks, ended, strict=False)]
+    asked = [(answering, rows) for answering, rows in asked if len(rows)]
+    normalisation = ended[0].normalisation
+    return HeldOut(
+        rows=np.concatenate([rows for _, rows in asked]),
+        probabilities=np.concatenate(
+            [
+                answer(answering, data.images, rows, normalisation=normalisation, multi_label=data.targets is not None)
+                for answering, rows in asked
+            ]
+        ),
+    )
+
+
+def _groups(prepared: Prepared, rows: NDArray[np.int64]) -> Counts:
+    names = [prepared.split.groups[row] for row in rows.tolist()]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)

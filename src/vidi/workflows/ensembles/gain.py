@@ -1,0 +1,120 @@
+"""What an ensemble gains over its best single training, and what it costs: both measured on the model files."""
+
+import statistics
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.scores import number_groups
+from vidi.metrics.multi_label import EVEN, logits_of
+from vidi.metrics.paired import PairedComparison, compare_paired
+from vidi.model_file.metadata import Calibration, probabilities_of
+from vidi.model_file.write import model_bytes
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.training.ensembles.combination import Combination
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.prepare import Prepared
+
+IMAGES_TIMED = 24
+
+
+def single_predictor(prepared: Prepared, trained: TrainedNetwork, combination: Combination) -> Predictor:
+    """The model file of the best single training, in memory alone."""
+    alone = replace(trained, network=combination.single, combination=None)
+    metadata = describe_model(prepared, alone, run="single", unfinished="made to compare an ensemble with")
+    return Predictor.from_bytes(model_bytes(to_onnx(alone.network, alone.recipe.image_size), metadata))
+
+
+def measure_gain(
+    combination: Combination,
+    answers: Answers,
+    single_answers: Answers,
+    *,
+    ensemble: Predictor,
+    single: Predictor,
+    pixels: NDArray[np.uint8],
+    events: Events,
+) -> dict[str, object]:
+    """The section `ensemble` of metrics.json.
+
+    Args:
+        combination: how the ensemble came about.
+        answers: of its model file about the test images.
+        single_answers: of the best single training about the same.
+        ensemble: the model file.
+        single: that of the single training.
+        pixels: (images, height, width, 3) uint8, framed; some are used to take the time.
+        events: told the outcome.
+    """
+    if combination.way == "single":  # nothing to compare
+        return {**combination.as_json(), "test": None, "milliseconds": None}
+    gain = gain_on_test(before_calibration(answers, ensemble.metadata.calibration), single_answers)
+    time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
+    if gain is not None:
+        events.say(f"gain over {combination.single_name}, test images: {gain.sentence}")
+    events.say(f"cost: {time_ensemble:.2g} ms for one image on this computer, a single network {time_single:.2g} ms")
+    return {
+        **combination.as_json(),
+        "test": None if gain is None else gain.gain_as_json(),
+        "milliseconds": {"ensemble": round(time_ensemble, 4), "single": round(time_single, 4)},
+    }
+
+
+def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:
+    """How much more often the first is right about the test images; None where there are none.
+
+    An image that only one of the two could read counts for neither.
+    """
+    places = {path: index for index, path in enumerate(other.paths)}
+    rows = [index for index, path in enumerate(answers.paths) if answers.parts[index] == TEST and path in places]
+    others = [places[answers.paths[row]] for row in rows]
+    right, other_right = _is_right(answers)[rows], _is_right(other)[others]
+    groups = number_groups([answers.groups[row] for row in rows], len(rows))
+    return compare_paired(other_right, right, groups=groups)
+
+
+def _is_right(answers: Answers) -> NDArray[np.bool_]:
+    """(images,) bool; where images may show several classes, about all of them at even thresholds."""
+    if answers.targets is None:
+        return np.asarray(answers.predicted == answers.labels, np.bool_)
+    return np.asarray(((answers.probabilities >= EVEN) == answers.targets).all(axis=1), np.bool_)
+
+
+def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
+    """The answers of a model for several classes as they were before its calibration, which the single one lacks.
+
+    Where images show one class each calibration does not matter here, and they stay as they are.
+
+    Args:
+        answers: calibrated.
+        step: that calibration.
+    """
+    if answers.targets is None or step is None:
+        return answers
+    logits = (logits_of(answers.probabilities) - np.array(step.shift)) / np.array(step.scale)
+    return replace(answers, probabilities=probabilities_of(logits, multi_label=True).astype(np.float32))
+
+
+def milliseconds_per_image(predictors: tuple[Predictor, ...], pixels: NDArray[np.uint8]) -> list[float]:
+    """The median time of an image by itself, framed already, for each model file; they take turns.
+
+    Args:
+        predictors: the model files.
+        pixels: (images, height, width, 3) uint8, framed; the first few are used.
+    """
+    images = np.ascontiguousarray(pixels[:IMAGES_TIMED])
+    seconds: list[list[float]] = [[] for _ in predictors]
+    for predictor in predictors:
+        predictor.run(images[:1], ("probabilities",))
+    for index in range(len(images)):
+        for own, predictor in zip(seconds, predictors, strict=True):
+            start = time.perf_counter()
+            predictor.run(images[index : index + 1], ("probabilities",))
+            own.append(time.perf_counter() - start)
+    return [1000 * statistics.median(own) for own in seconds]

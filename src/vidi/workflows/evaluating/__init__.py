@@ -1,0 +1,1 @@
+"""The steps of an evaluation: boxes, and whether a figure can be trusted."""

@@ -1,0 +1,203 @@
+"""`vidi evaluate --boxes`: how well a model's boxes lie on true ones, in figures and as curves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from vidi.data.dataset import LabelledImage
+from vidi.detection.locate import Located
+from vidi.errors import DataError
+from vidi.evaluation.match import match_classes
+from vidi.figures.drawing import side_by_side
+from vidi.figures.ranking import draw_box_precision
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Account, Entry
+from vidi.images.pool import read_images
+from vidi.metrics.arrays import Floats
+from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.evaluate import EvaluateRequest, as_plain, open_folder
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import decode_options, read_source
+from vidi.workflows.interaction.run_folder import BOXES, EVALUATION, require_free
+from vidi.workflows.locating.search import By, LocateRequest, finder
+
+LEAST = 1e-3  # probability of a box that is counted: the curve needs the doubtful ones, too
+DRAWN = (0.5, 0.75)  # overlaps whose curves are drawn
+CURVES = "boxes.svg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassBoxes:
+    """How well the boxes of one class lie."""
+
+    name: str
+    true_boxes: int
+    average_precision_50: float | None  # at overlap 0.5; None where there is no true box
+    average_precision: float | None  # the mean over the overlaps 0.5, 0.55 … 0.95, as COCO does
+    recall_50: float  # of all true boxes, those that some box hits
+    pointed: int  # images whose best box points into a true one …
+    shown: int  # … of those that show the class
+    curves: Mapping[str, tuple[float, ...]] = field(repr=False)  # overlap → best precision at 101 recalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredBoxes:
+    """What came of it."""
+
+    classes: tuple[ClassBoxes, ...]
+    images: int
+    account: Account
+    folder: Path  # with boxes.json and boxes.svg
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
+        rows = [
+            {
+                "class": one.name,
+                "true_boxes": one.true_boxes,
+                "average_precision_50": _rounded(one.average_precision_50),
+                "average_precision": _rounded(one.average_precision),
+                "recall_50": _rounded(one.recall_50),
+                "pointing_game": {"hits": one.pointed, "n": one.shown},
+                "precision_at_recall": {name: list(curve) for name, curve in one.curves.items()},
+            }
+            for one in self.classes
+        ]
+        return {
+            "schema": 1,
+            "images": self.images,
+            "classes": rows,
+            "account": self.account.as_json(),
+            "curves": escape_path(self.folder / CURVES),
+        }
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        lines = [f"{self.images:,} images; average precision at overlap 0.5, mean of 0.5 to 0.95, recall, pointing"]
+        for one in self.classes:
+            values = (one.average_precision_50, one.average_precision, one.recall_50)
+            figures = "  ".join("no data" if value is None else f"{value:.3f}" for value in values)
+            lines.append(
+                f"{escape_path(one.name)}  {figures}  {one.pointed} of {one.shown}  ({one.true_boxes:,} true boxes)"
+            )
+        return [*lines, f"curves: {escape_path(self.folder / CURVES)}"]
+
+
+def score_boxes(
+    request: EvaluateRequest,
+    *,
+    by: By = "windows",
+    share: tuple[float, float] = (1.0, 1.0),
+    smallest: float | None = None,
+    events: Events = SILENCE,
+) -> ScoredBoxes:
+    """Search every image of a data set with boxes, and count hits as COCO does; figures and curves in one folder.
+
+    Args:
+        request: the model, the data with its boxes, how classes are renamed, and where to write.
+        by: windows or evidence.
+        share: of a training image's height and width that its thing filled.
+        smallest: shorter side of the smallest window, pixels; None: chosen by the image's size.
+        events: told how far it is.
+
+    Raises:
+        DataError: the data has no box of a class that the model knows.
+        UsageError, ModelError: as for `vidi locate`; or the output folder is wrong.
+        ResourceError: the results cannot be written.
+    """
+    if request.output is not None:
+        require_free(request.output, kind="evaluation", overwrite=request.overwrite)
+    predictor = Predictor.load(request.model)
+    dataset = read_source(replace(request.data, multi_label=True))  # a scene may show several classes
+    match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
+    boxed = {match.names[box.class_index] for image in dataset.images for box in image.boxes}
+    names = [name for name in predictor.classes if name in boxed]
+    if not names:
+        raise DataError(
+            f"{escape_path(dataset.source)} has no box of {', '.join(map(escape_path, predictor.classes))}",
+            "Give COCO, Pascal VOC or YOLO annotations; `--names 0=person` names numbered classes, `--map` renames.",
+        )
+    wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, share=share, smallest=smallest)
+    find = finder(predictor, wanted)
+    account = dataset.account.of_scan()
+    judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}
+    paths = [image.path for image in dataset.images]
+    stream = read_images(dataset.store, paths, options=decode_options(request.data), workers=request.workers)
+    for done, (image, read) in enumerate(zip(dataset.images, stream, strict=True), start=1):
+        events.reading(done, len(paths))
+        if read.image is None:
+            assert read.error is not None  # noqa: S101  # it has one of the two
+            account.refused.append(Entry(image.path, read.error.code, read.error.cause))
+            continue
+        account.used += 1
+        found = find(read.image)
+        for name in names:
+            truth = true_boxes(image, (read.image.shape[0], read.image.shape[1]), match.names, name)
+            judged[name].append(_of_class(found, name, truth))
+    scored = ScoredBoxes(
+        classes=tuple(_score(name, some) for name, some in judged.items()),
+        images=account.used,
+        account=account,
+        folder=open_folder(request, dataset),
+    )
+    _write(scored, request)
+    return scored
+
+
+def _write(scored: ScoredBoxes, request: EvaluateRequest) -> None:
+    """The figures as JSON, and one drawing with the curves of every class."""
+    write_whole(scored.folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
+    write_whole(scored.folder / BOXES, json.dumps(scored.as_json(), indent=1) + "\n")
+    recalls = RECALL_POINTS.tolist()
+    figures = [
+        draw_box_precision(
+            {f"overlap {overlap}": (recalls, curve) for overlap, curve in one.curves.items()},
+            title=one.name,
+            name=f"boxes-{number}",
+        )
+        for number, one in enumerate(scored.classes)
+    ]
+    side_by_side(figures).save(scored.folder / CURVES)
+
+
+def true_boxes(image: LabelledImage, size: tuple[int, int], names: tuple[str, ...], wanted: str) -> Floats:
+    """(boxes, 4) of one class in pixels of an image of this size (height, width)."""
+    rows = [
+        (box.x_min, box.y_min, box.x_max, box.y_max) if not box.relative
+        else (box.x_min * size[1], box.y_min * size[0], box.x_max * size[1], box.y_max * size[0])
+        for box in image.boxes
+        if names[box.class_index] == wanted
+    ]  # fmt: skip
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def _of_class(found: list[Located], name: str, truth: Floats) -> FoundBoxes:
+    some = [one for one in found if one.label == name]
+    boxes = np.array([one.box for one in some], np.float64).reshape(-1, 4)
+    return FoundBoxes(boxes, np.array([one.score for one in some], np.float64), truth)
+
+
+def _score(name: str, images: list[FoundBoxes]) -> ClassBoxes:
+    curve = detection_curve(images)
+    every = [detection_curve(images, overlap=overlap).average_precision for overlap in OVERLAPS]
+    drawn = {str(overlap): detection_curve(images, overlap=overlap).best_precision for overlap in DRAWN}
+    known = [value for value in every if value is not None]
+    pointed, shown = pointing_game(images)
+    return ClassBoxes(
+        name=name,
+        true_boxes=curve.truth_count,
+        average_precision_50=curve.average_precision,
+        average_precision=float(np.mean(known)) if known else None,
+        recall_50=float(curve.recall[-1]) if len(curve.recall) else 0.0,
+        pointed=pointed,
+        shown=shown,
+        curves={overlap: tuple(best.round(6).tolist()) for overlap, best in drawn.items()},
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

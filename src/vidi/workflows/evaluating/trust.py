@@ -1,0 +1,55 @@
+"""Whether a test figure can be trusted: where it is lower, and what becomes of it when the images get worse."""
+
+import numpy as np
+
+from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
+from vidi.evaluation.scores import number_groups
+from vidi.evaluation.slices import evaluate_slices
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.machine import Deadline, free_share
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.events import SILENCE, Events
+
+SECONDS_FOR_REPORT = 3.0  # kept back for what is written after it; on a busy machine so many times more
+
+
+def measure_trust(
+    predictor: Predictor,
+    answers: Answers,
+    store: ImageStore,
+    *,
+    options: DecodeOptions,
+    seed: int,
+    deadline: Deadline | None = None,
+    workers: int | None = None,
+    wanted: bool = True,
+    events: Events = SILENCE,
+) -> dict[str, object]:
+    """The sections `slices` and `robustness` of metrics.json.
+
+    Args:
+        predictor: the model file.
+        answers: what it said of the test images.
+        store: where the images are.
+        options: how they are decoded.
+        seed: of what is drawn by lot.
+        deadline: when everything must be done; None: there is time.
+        workers: decoding threads.
+        wanted: False leaves robustness out.
+        events: told where that is left out for want of time.
+    """
+    known = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
+    slices = [one.as_json() for one in evaluate_slices(known, seed=seed)]
+    found: Robustness | NotMeasured = NotMeasured("off")
+    if wanted:
+        found = measure_robustness(
+            predictor, known.paths, known.labels if known.targets is None else known.targets,
+            number_groups(known.groups if any(known.groups) else None, len(known.paths)),
+            store=store, options=options, seed=seed, workers=workers,
+            until=None if deadline is None else deadline.earlier(SECONDS_FOR_REPORT / free_share()),
+        )  # fmt: skip
+    if found == NotMeasured("time"):
+        events.say("robustness: left out, no time was left; `vidi evaluate` measures it")
+    return {"slices": slices, "robustness": found.as_json()}

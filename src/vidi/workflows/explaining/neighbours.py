@@ -1,0 +1,183 @@
+"""The folder `neighbours/` of a run: which training images look like a given one, with small pictures of them.
+
+`index.json` names the images and the weights that saw them, `embeddings.npy` holds one row for each, of length 1,
+`thumbnails.zip` one JPEG for each (not with `--no-images`). Never part of the model file: that is passed on, and images
+are not.
+"""
+
+import base64
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import DataError
+from vidi.explanation.neighbours import directions, nearest
+from vidi.files import escape_path, unescape_path, write_whole
+from vidi.images.encode import encode_jpeg
+from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resize
+from vidi.model_file.read import ModelFile
+from vidi.report.explanation import Neighbour
+from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.run_folder import NEIGHBOURS
+
+if TYPE_CHECKING:  # reading needs no torch
+    from vidi.workflows.run.calibrate import Known
+    from vidi.workflows.run.prepare import Prepared
+
+SCHEMA_VERSION = 1
+INDEX, EMBEDDINGS, THUMBNAILS = "index.json", "embeddings.npy", "thumbnails.zip"
+MOST_IMAGES = 3_000  # with about 3 kB for each thumbnail: 9 MB
+MOST_NUMBERS = 4_000_000  # in the embeddings, 2 bytes each: 8 MB
+LONGER_SIDE, QUALITY = 96, 82  # of a thumbnail
+MOST_THUMBNAIL_BYTES = 100_000  # one that is larger was not written here
+COUNT = 8  # neighbours on a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownImages:
+    """Training images as a model sees them, read from its run folder."""
+
+    images: tuple[tuple[str, str, Size], ...]  # path, label (of several, all), (height, width) of the thumbnail
+    embeddings: NDArray[np.float16]  # (images, features), of length 1: half precision holds no large numbers
+    thumbnails: Path | None
+
+
+def write_neighbours(
+    folder: Path, prepared: "Prepared", known: "Known", *, weights_digest: str, with_images: bool
+) -> None:
+    """Write `neighbours/` of a run: at most 3,000 images and 8 MB of embeddings.
+
+    Args:
+        folder: the run folder.
+        prepared: the data.
+        known: images that the model has learnt from, and how it sees them; of too many, evenly spaced ones are kept.
+        weights_digest: of the model.
+        with_images: False writes no thumbnails.
+    """
+    most = max(1, min(MOST_IMAGES, MOST_NUMBERS // known.embeddings.shape[1]))
+    some = np.arange(len(known.rows))[:: -(-len(known.rows) // most)]
+    entries, stream = [], io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for number, row in enumerate(known.rows[some].tolist()):
+            image, record = prepared.dataset.images[row], prepared.check.records[row]
+            picture = _small(prepared.pixels[row], prepared.framing, record.size)
+            entries.append(
+                {
+                    "path": escape_path(image.path),
+                    "labels": [escape_path(prepared.dataset.classes[index]) for index in sorted(image.labels)],
+                    "digest": record.digest,
+                    "size": list(picture.shape[:2]),
+                }
+            )
+            if with_images:
+                name = zipfile.ZipInfo(f"{number}.jpg")  # without today's date: the same run gives the same bytes
+                archive.writestr(name, encode_jpeg(picture, quality=QUALITY))
+    place, rows = folder / NEIGHBOURS, io.BytesIO()
+    np.save(rows, directions(known.embeddings[some]).astype(np.float16))
+    write_whole(place / EMBEDDINGS, rows.getvalue())
+    if with_images:
+        write_whole(place / THUMBNAILS, stream.getvalue())
+    document = {"schema": SCHEMA_VERSION, "weights_digest": weights_digest, "images": entries}
+    write_whole(place / INDEX, json.dumps(document) + "\n")
+
+
+def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDArray[np.uint8]:
+    """A thumbnail of a framed image, without the frame's borders."""
+    top, left, height, width = place_in_frame(image_size, framing)
+    image = framed[max(0, top) : top + height, max(0, left) : left + width]
+    size = (image.shape[0], image.shape[1])
+    return resize(image, fitted_size(size, (LONGER_SIDE, LONGER_SIDE)) if max(size) > LONGER_SIDE else size)
+
+
+def read_neighbours(model: ModelFile) -> KnownImages | None:
+    """What the run folder of a model file keeps of its training images; None where only the file is at hand.
+
+    Raises:
+        DataError: the folder is damaged, or belongs to another model.
+    """
+    place = model.path.parent / NEIGHBOURS
+    if not (place / INDEX).is_file():
+        return None
+    try:
+        document: dict[str, Any] = json.loads((place / INDEX).read_text("utf-8"))
+        images = tuple(
+            (
+                unescape_path(one["path"]),
+                ", ".join(map(unescape_path, one["labels"])),
+                (int(one["size"][0]), int(one["size"][1])),
+            )
+            for one in document["images"]
+        )
+        embeddings = np.load(place / EMBEDDINGS)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
+        raise _damaged(place, f"{type(error).__name__}: {error}") from error
+    if document["weights_digest"] != model.metadata.weights_digest:
+        raise DataError(
+            f"{escape_path(place)} is of another model than {escape_path(model.path)}",
+            "Name the run folder that the model was trained in, or a model file that stands alone.",
+        )
+    features = next(output.shape[1] for output in model.contents.outputs if output.name == "embedding")
+    if embeddings.shape != (len(images), features) or embeddings.dtype != np.float16:
+        raise _damaged(place, f"{EMBEDDINGS} does not fit {INDEX}")
+    thumbnails = place / THUMBNAILS
+    return KnownImages(images=images, embeddings=embeddings, thumbnails=thumbnails if thumbnails.is_file() else None)
+
+
+def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages | None:
+    """As `read_neighbours`; what cannot be used is told and left out, for an answer can be explained without."""
+    try:
+        return read_neighbours(model)
+    except DataError as error:
+        events.say(f"the nearest training images are left out: {error.cause}")
+        return None
+
+
+def _damaged(place: Path, what: str) -> DataError:
+    return DataError(
+        f"{escape_path(place)} cannot be read: {what}", "Copy the run folder again, or delete this folder in it."
+    )
+
+
+def find_neighbours(known: KnownImages, embedding: NDArray[np.float32], *, count: int = COUNT) -> tuple[Neighbour, ...]:
+    """The training images that look most like one to the network.
+
+    Args:
+        known: what the run folder keeps.
+        embedding: (features,) of the image in question.
+        count: how many.
+    """
+    rows, similarity = nearest(known.embeddings, embedding, count=count)
+    pictures = _read_thumbnails(known, rows.tolist())
+    return tuple(
+        Neighbour(
+            path=known.images[row][0], label=known.images[row][1], similarity=float(near), thumbnail=pictures.get(row)
+        )
+        for row, near in zip(rows.tolist(), similarity, strict=True)
+    )
+
+
+def _read_thumbnails(known: KnownImages, rows: list[int]) -> dict[int, Thumbnail]:
+    """The pictures of some images, as they lie in the archive: nothing is decoded."""
+    if known.thumbnails is None:
+        return {}
+    found = {}
+    try:
+        with zipfile.ZipFile(known.thumbnails) as archive:
+            for row in rows:
+                if archive.getinfo(f"{row}.jpg").file_size > MOST_THUMBNAIL_BYTES:
+                    raise _damaged(known.thumbnails, f"{row}.jpg is too large")
+                data = base64.b64encode(archive.read(f"{row}.jpg")).decode("ascii")
+                height, width = known.images[row][2]
+                found[row] = Thumbnail(
+                    f"data:image/jpeg;base64,{data}", width, height, is_small=max(height, width) <= SMALL_SIDE
+                )
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise _damaged(known.thumbnails, f"{type(error).__name__}: {error}") from error
+    return found

@@ -1,0 +1,59 @@
+"""What a workflow tells while it works; who listens decides how it looks."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from vidi.training.loop.progress import Progress, SearchProgress
+
+
+class Events(Protocol):
+    """Someone who listens: the terminal, a notebook, a test."""
+
+    def say(self, sentence: str) -> None:
+        """One line worth keeping."""
+
+    def reading(self, done: int, total: int) -> None:
+        """Images decoded so far."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights that the user named, fetched so far."""
+
+    def steps(self, done: int, total: int) -> None:
+        """Training steps of a trial done so far."""
+
+    def features(self, done: int, total: int) -> None:
+        """Images whose features are computed so far."""
+
+    def training(self, progress: "Progress") -> None:
+        """Where the training is."""
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Where the search for a better recipe is."""
+
+
+class Silence:
+    """Nobody listens."""
+
+    def say(self, sentence: str) -> None:
+        """Say nothing."""
+
+    def reading(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def steps(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def features(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def training(self, progress: "Progress") -> None:
+        """Show nothing."""
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Show nothing."""
+
+
+SILENCE = Silence()

@@ -1,0 +1,56 @@
+"""What a workflow tells, in Python's own log: `logging.basicConfig(level="INFO")` shows it."""
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vidi.training.loop.progress import Progress, SearchProgress
+
+LOG = logging.getLogger("vidi")
+
+
+class LoggedEvents:
+    """Tells the log `vidi`: sentences, and a line for each epoch."""
+
+    def __init__(self) -> None:
+        self._epoch = 0
+
+    def say(self, sentence: str) -> None:
+        """One line worth keeping."""
+        LOG.info("%s", sentence)
+
+    def reading(self, done: int, total: int) -> None:
+        """Images decoded so far; told once, when all are."""
+        if done == total:
+            LOG.info("read %s images", f"{total:,}")
+
+    def steps(self, done: int, total: int) -> None:
+        """Nothing: a trial takes seconds."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Bytes of weights fetched so far; told once, when all are."""
+        if done == total:
+            LOG.info("fetched %s", what)
+
+    def features(self, done: int, total: int) -> None:
+        """Images whose features are computed so far; told once, when all are."""
+        if done == total:
+            LOG.info("computed the features of %s images", f"{total:,}")
+
+    def training(self, progress: "Progress") -> None:
+        """Where the training is: one line when an epoch begins, and one at the end."""
+        is_last = progress.step == progress.steps
+        if progress.epoch == self._epoch and not is_last:
+            return
+        self._epoch = progress.epoch
+        validation = ""
+        if progress.validation_accuracy is not None:
+            validation = f", validation {100 * progress.validation_accuracy:.1f} %"
+        LOG.info(
+            "%s",
+            f"epoch {progress.epoch} of {progress.epochs:.3g}: loss {progress.loss:.3f}, accuracy "
+            f"{100 * progress.accuracy:.1f} %{validation}, {progress.images_per_second:,.0f} images/s",
+        )
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Where the search is; its trials tell themselves."""

@@ -1,0 +1,162 @@
+"""What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from vidi.data.dataset import Dataset
+from vidi.data.inputs import FoundInputs, find_paths
+from vidi.data.read import read_dataset, require_learnable
+from vidi.errors import UsageError, VidiError
+from vidi.files import escape_path
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.model_file.metadata import ModelMetadata
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import SPLITS
+
+# Photographs of `--background`: as many are searched, and fewer than that teach nothing.
+MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRequest:
+    """What the user said about the data: everything that is needed to read it again."""
+
+    source: str
+    classes: tuple[str, ...] | None = None
+    positive: str | None = None
+    names: str | None = None
+    follow_links: bool = False
+    allow_outside: bool = False
+    merge_names: bool = False
+    multi_label: bool = False  # an image may show several classes, or none
+    keep_truncated: bool = False
+    data_dir: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    allow_leaks: bool = False
+    split_seed: int = 0
+    split_file: str | None = None  # a splits.csv to follow
+    framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
+    background: str | None = None  # a folder of photographs that show none of the classes
+
+    def __post_init__(self) -> None:
+        if self.framing not in (None, "stretch", "pad", "crop"):
+            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The request that `as_dict` wrote."""
+        plain: dict[str, Any] = {**values}
+        if plain.get("classes") is not None:
+            plain["classes"] = tuple(plain["classes"])
+        return cls(**plain)
+
+
+def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
+    """The data set that the request names; one class is enough.
+
+    Args:
+        request: what the user said.
+        rest: what the images are called that do not show `request.positive`; `not NAME` where left out.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is no image with a class.
+    """
+    return read_dataset(
+        request.source,
+        classes=request.classes,
+        positive=request.positive,
+        rest=rest,
+        names=request.names,
+        follow_links=request.follow_links,
+        allow_outside=request.allow_outside,
+        merge_names=request.merge_names,
+        multi_label=request.multi_label,
+        data_dir=None if request.data_dir is None else Path(request.data_dir),
+    )
+
+
+def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
+    """The data set that the request names, asked the question of a model that exists.
+
+    `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.
+    For a model whose images may show several classes, those of the data may, too.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is no image with a class.
+    """
+    classes = metadata.classes
+    if metadata.multi_label:
+        return read_source(replace(request, multi_label=True))
+    if request.positive in classes and len(classes) == 2:
+        (rest,) = (name for name in classes if name != request.positive)
+        return read_source(request, rest=rest)
+    return read_source(request)
+
+
+def read_requested(request: DataRequest) -> Dataset:
+    """The data set that the request names, if it can be learnt from.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: it cannot be learnt from.
+    """
+    dataset = read_source(request)
+    require_learnable(dataset)
+    return dataset
+
+
+def find_backgrounds(request: DataRequest) -> FoundInputs:
+    """The photographs that show none of the classes; of very many evenly spaced ones.
+
+    Raises:
+        UsageError: there is no such folder, or no image in it.
+    """
+    name = str(request.background)
+    remedy = "Name a folder or archive of photographs that show none of the classes."
+    if not Path(name).exists():
+        raise UsageError(f"--background {escape_path(name)}: there is no such folder", remedy)
+    found = find_paths([name], request.follow_links)
+    if not found or not (found[0].paths or found[0].account.refused):
+        raise UsageError(f"--background {escape_path(name)}: there is no image", remedy)
+    step = max(1, -(-len(found[0].paths) // MOST_BACKGROUNDS))
+    return found[0]._replace(paths=found[0].paths[::step])
+
+
+def open_store(data: DataRequest, events: Events) -> ImageStore | None:
+    """Where the images are, if they still are; else it is said that they cannot be shown."""
+    try:
+        return read_source(data).store
+    except VidiError as error:
+        events.say(f"the images cannot be shown: {error.cause}")
+        return None
+
+
+def decode_options(request: DataRequest) -> DecodeOptions:
+    """The decoding rules that the request asks for."""
+    return DecodeOptions(keep_truncated=request.keep_truncated)
+
+
+def split_file_of(request: DataRequest) -> Path | None:
+    """The splits.csv that the request follows; None where it names none.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if request.split_file is None:
+        return None
+    path = Path(request.split_file)
+    path = path / SPLITS if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(
+            f"--split {request.split_file}: there is no such file", "`vidi split DATA -o FILE` writes one."
+        )
+    return path

@@ -1,0 +1,1 @@
+"""The steps of a search for boxes, and their output."""

@@ -1,0 +1,251 @@
+"""`vidi locate`: where in each image is what the model recognises; boxes as JSON, as COCO results, and drawn."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.boxes import OVERLAP
+from vidi.data.inputs import FoundInputs
+from vidi.detection.evidence import locate_by_evidence
+from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, locate
+from vidi.detection.slide import open_windows
+from vidi.errors import UsageError
+from vidi.files import escape_path
+from vidi.images.account import Account, Entry
+from vidi.images.decode import DEFAULT
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import read_images
+from vidi.prediction.predictor import Predictor
+from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.workflows.predict import no_images
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
+NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empty")  # classes that are not looked for
+NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
+
+TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
+LEAST_WINDOW = 4  # pixels of a window's shorter side
+
+By = Literal["windows", "evidence"]
+Find = Callable[[NDArray[np.uint8]], list[Located]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocateRequest:
+    """What the user asked for."""
+
+    classes: tuple[str, ...] | None = None  # to look for; None: all but those that mean that nothing is there
+    by: By = "windows"
+    least: float = LEAST_PROBABILITY
+    smallest: float | None = None  # shorter side of the smallest window, pixels
+    largest: float | None = None
+    overlap: float = OVERLAP
+    soft: bool = False
+    most: int = 100
+    share: tuple[float, float] = (1.0, 1.0)  # of a training image's height and width that the thing fills
+
+    def __post_init__(self) -> None:
+        for side in self.share:
+            if not 0 < side <= 1:
+                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
+        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
+            if pixels is not None and pixels < LEAST_WINDOW:
+                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
+        if self.by not in get_args(By):
+            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedImage:
+    """What was found in one image, or why it could not be used."""
+
+    path: str
+    size: tuple[int, int] | None  # (height, width), pixels; None where the image was refused
+    boxes: tuple[Located, ...] = ()
+    seconds: float = 0.0  # for the search, without decoding
+    error: Entry | None = None
+    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # to be shown with its boxes
+
+    def without_pixels(self) -> Self:
+        """The same, small enough to be kept by the thousand."""
+        return replace(self, image=None)
+
+    def plot(self) -> "Drawing":
+        """The image with its boxes, numbered; a notebook shows it, its `save` writes it."""
+        from vidi.report.pages.notebook import draw_located
+
+        return draw_located(self.size, self.boxes, self.picture)
+
+    def _repr_html_(self) -> str:
+        from vidi.report.pages.notebook import located_as_html
+
+        refused = "" if self.error is None else self.error.sentence
+        return located_as_html(self.path, self.size, self.boxes, self.picture, refused=refused)
+
+
+def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[int, ...]:
+    """Indexes of the classes to look for.
+
+    Args:
+        names: the model's classes.
+        wanted: the user's; None: all but those whose name says that nothing is there.
+
+    Raises:
+        UsageError: a class that the model does not have, or every class means that nothing is there.
+
+    >>> choose_classes(("face", "not a face"), None), choose_classes(("background", "person"), None)
+    ((0,), (1,))
+    """
+    if wanted is not None:
+        for name in wanted:
+            if name not in names:
+                raise UsageError(
+                    f"the model has no class {name!r}", f"Use one or more of: {', '.join(map(escape_path, names))}."
+                )
+        return tuple(names.index(name) for name in wanted)
+    chosen = tuple(index for index, name in enumerate(names) if not is_nothing(name))
+    if not chosen:
+        raise UsageError("every class of the model means that nothing is there", "Say what to look for: --class NAME.")
+    return chosen
+
+
+def parse_share(text: str) -> tuple[float, float]:
+    """(height, width) of `--fills`, shares of a training image.
+
+    Raises:
+        UsageError: not two shares.
+
+    >>> parse_share("0.9x0.8")
+    (0.9, 0.8)
+    """
+    try:
+        height, width = (float(side) for side in text.lower().split("x"))
+    except ValueError:
+        height = width = 0.0
+    if not (0 < height <= 1 and 0 < width <= 1):
+        raise UsageError(f"--fills {text} is not two shares", "Say how high and how wide, such as 0.9x0.8.")
+    return height, width
+
+
+def is_nothing(name: str) -> bool:
+    """Whether a class's name says that nothing is there.
+
+    >>> [is_nothing(name) for name in ("Background", "not a face", "nothing", "notebook")]
+    [True, True, True, False]
+    """
+    return name.casefold() in NOTHING or name.casefold().startswith(NOT)
+
+
+def class_of_nothing(classes: Sequence[str]) -> int:
+    """The index of the class that means that nothing is there.
+
+    Raises:
+        UsageError: there is none, or several.
+    """
+    found = [index for index, name in enumerate(classes) if is_nothing(name)]
+    if len(found) != 1:
+        raise UsageError(
+            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
+            "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
+        )
+    return found[0]
+
+
+def finder(predictor: Predictor, request: LocateRequest) -> Find:
+    """What finds boxes in one image, as the request says.
+
+    Raises:
+        UsageError: a class or a size is wrong.
+        ModelError: evidence was asked for of a model that has none.
+    """
+    _refuse_impossible(request)
+    search = Search(
+        classes=choose_classes(predictor.classes, request.classes),
+        least=request.least,
+        smallest=request.smallest,
+        largest=request.largest,
+        overlap=request.overlap,
+        soft=request.soft,
+        most=request.most,
+        share=request.share,
+    )
+    if request.by == "evidence":
+        return partial(locate_by_evidence, predictor=predictor, search=search)
+    return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
+
+
+def _refuse_impossible(request: LocateRequest) -> None:
+    for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
+        if not 0 < value <= 1:
+            raise UsageError(f"{flag} {value} is no share", "Use a number above 0, at most 1.")
+    if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
+        raise UsageError(
+            f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."
+        )
+
+
+def locate_inputs(
+    find: Find,
+    found: Sequence[FoundInputs],
+    account: Account,
+    *,
+    options: DecodeOptions = DEFAULT,
+    keep_images: bool = False,
+) -> Iterator[LocatedImage]:
+    """Boxes for every image that was found, in the order of the inputs; a bad one is listed and the rest done.
+
+    Args:
+        find: of `finder`.
+        found: what `vidi.data.inputs.find_paths` found.
+        account: is filled as the answers are taken.
+        options: limits and rules of decoding.
+        keep_images: give the decoded image as well.
+
+    Raises:
+        DataError: the inputs hold no image and nothing that was meant as one.
+    """
+    if not any(group.paths or group.account.refused for group in found):
+        raise no_images(found)
+    for group in found:
+        account.ignored.extend(group.account.ignored)
+        account.refused.extend(group.account.refused)
+        for entry in group.account.refused:
+            yield LocatedImage(path=entry.path, size=None, error=entry)
+        for path, read in zip(group.paths, read_images(group.store, group.paths, options=options), strict=True):
+            if read.image is None:
+                assert read.error is not None  # noqa: S101  # it has one of the two
+                entry = Entry(path, read.error.code, read.error.cause)
+                account.refused.append(entry)
+                yield LocatedImage(path=path, size=None, error=entry)
+                continue
+            one = search_image(find, path, read.image)
+            if one.error is not None:
+                account.refused.append(one.error)
+            else:
+                account.used += 1
+            yield replace(one, image=read.image) if keep_images and one.error is None else one
+
+
+def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImage:
+    """Boxes in one image, or why it cannot be searched as was asked for: its windows would be too small for its size.
+
+    Args:
+        find: of `finder`.
+        path: what the image is called.
+        image: (height, width, 3) uint8, upright RGB.
+    """
+    began = time.perf_counter()
+    try:
+        boxes = tuple(find(image))
+    except UsageError as error:  # about this image: the request itself was judged by `finder`
+        return LocatedImage(path=path, size=None, error=Entry(path, TOO_SMALL, f"{error.cause}. {error.remedy}"))
+    size = (image.shape[0], image.shape[1])
+    return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)

@@ -1,0 +1,57 @@
+"""The photographs of `--background`, looked at before any long work: enough of them must be readable."""
+
+from collections.abc import Sequence
+
+from vidi.errors import DataError
+from vidi.files import escape_path
+from vidi.images.account import Entry
+from vidi.images.framing import Framing
+from vidi.images.pool import read_images
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
+
+LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
+MOST_NAMED = 5
+
+
+def check_backgrounds(request: DataRequest, *, workers: int | None = None, events: Events = SILENCE) -> int:
+    """Decode every photograph that mining will search, name those that cannot be used, and count them.
+
+    Args:
+        request: names the folder, and how images are decoded.
+        workers: decoding processes.
+        events: told which photographs are left out, and how far the reading is.
+
+    Returns:
+        How many photographs are left out.
+
+    Raises:
+        UsageError: there is no such folder, or no photograph in it.
+        DataError: too few can be used; the others are named.
+    """
+    found = find_backgrounds(request)
+    stream = read_images(found.store, found.paths, framing=LOOKED_AT, options=decode_options(request), workers=workers)
+    bad = list(found.account.refused)
+    for done, read in enumerate(stream, start=1):
+        events.reading(done, len(found.paths))
+        if read.error is not None:
+            bad.append(Entry(read.path, read.error.code, read.error.cause))
+    good = len(found.paths) + len(found.account.refused) - len(bad)
+    folder = escape_path(str(request.background))
+    if good < LEAST_BACKGROUNDS:
+        named = f"; not {_named(bad)}" if bad else ""
+        raise DataError(
+            f"--background {folder}: {good} of {good + len(bad):,} photographs can be used{named}",
+            f"Name a folder of at least {LEAST_BACKGROUNDS} photographs that show none of the classes; "
+            "the more, the fewer false boxes.",
+        )
+    if bad:
+        verb = "is" if len(bad) == 1 else "are"
+        events.say(f"--background {folder}: {len(bad):,} of {good + len(bad):,} {verb} left out: {_named(bad)}")
+    return len(bad)
+
+
+def _named(bad: Sequence[Entry]) -> str:
+    """The first ones with their reason."""
+    shown = ", ".join(f"{escape_path(entry.path)} ({entry.code})" for entry in bad[:MOST_NAMED])
+    return shown if len(bad) <= MOST_NAMED else f"{shown} and {len(bad) - MOST_NAMED:,} more"

@@ -1,0 +1,105 @@
+"""Images that show none of the classes: some teach what is unknown, the others test it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.readers.class_folders import UNKNOWN
+from vidi.data.readers.parts import folder_part
+from vidi.errors import ImageError
+from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column
+from vidi.evaluation.guarantees.verdicts import unknown_share
+from vidi.files import digest_of
+from vidi.images.pool import read_images
+from vidi.model_file.limits import VerdictLimits
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.run.prepare import Prepared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterExamples:
+    """The counter-examples of a data set, dealt by their content: later ones move none of those that were there."""
+
+    to_learn: tuple[str, ...]  # paths
+    to_test: tuple[str, ...]
+    unusable: int = 0  # unreadable, or copies of an image with a class or of one another
+
+
+def deal_counter_examples(prepared: Prepared) -> CounterExamples:
+    """Half of them for the novelty score, half for the test; those in a part of the user's own split go with it."""
+    known = {record.digest for record in prepared.check.records}
+    to_learn: list[str] = []
+    to_test: list[str] = []
+    unusable = 0
+    for path in prepared.dataset.counter_examples:
+        try:
+            digest = digest_of(prepared.dataset.store.read(path))
+        except ImageError:
+            unusable += 1
+            continue
+        if digest in known:
+            unusable += 1
+            continue
+        known.add(digest)
+        part = folder_part(path)
+        part = prepared.request.parts.get(part or "", part)
+        is_test = part in (TEST, EXTRA) if part is not None else int(digest[:8], 16) % 2 == 1
+        (to_test if is_test else to_learn).append(path)
+    return CounterExamples(to_learn=tuple(to_learn), to_test=tuple(to_test), unusable=unusable)
+
+
+def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The readable ones as pixels (images, height, width, 3), framed as the network wants them, and their kinds.
+
+    The folders inside `_unknown` say which are of one kind; what lies in none of them is a kind of its own.
+    """
+    options = decode_options(prepared.request)
+    read = [
+        (one.image, _kind(one.path))
+        for one in read_images(prepared.dataset.store, list(paths), framing=prepared.framing, options=options)
+        if one.image is not None
+    ]
+    pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *prepared.framing.size, 3)
+    return pixels, np.unique([kind for _, kind in read], return_inverse=True)[1].astype(np.int64)
+
+
+def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers:
+    """What a model file says of those that are kept for the test; their class is foreign to every model."""
+    paths = deal_counter_examples(prepared).to_test
+    stream = predictor.predict_files(paths, store=prepared.dataset.store, options=decode_options(prepared.request))
+    said = [(answer, answer.prediction) for answer in stream if answer.prediction is not None]
+    probabilities = np.array([one.probabilities for _, one in said], np.float32)
+    answers = Answers.of(
+        predictor.classes,
+        [answer.path for answer, _ in said],
+        truths=[UNKNOWN] * len(said),
+        probabilities=probabilities.reshape(-1, len(predictor.classes)),
+        digests=[answer.digest for answer, _ in said],
+    )
+    return replace(answers, novelty=as_column([one.novelty for _, one in said]))
+
+
+def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[str, ...]:
+    """How many of those that were kept for the test are called unknown, for people; nothing where there are none."""
+    tested = answers.only(np.array([truth == UNKNOWN for truth in answers.truths], bool))
+    share = unknown_share(tested, limits)
+    if share.value is None or share.interval is None:
+        return ()
+    return (
+        f"counter-examples: {share.value:.0%} of {share.image_count:,} that were kept for the test are called unknown "
+        f"(95 % interval {share.interval.low:.0%} to {share.interval.high:.0%})",
+    )
+
+
+def _kind(path: str) -> str:
+    """The folder inside `_unknown` in which an image lies; "" where it lies in none.
+
+    >>> _kind("pets/_unknown/wolves/1.jpg"), _kind("_unknown/1.jpg")
+    ('wolves', '')
+    """
+    inside = path.split("/")
+    below = inside[inside.index(UNKNOWN) + 1 : -1]
+    return below[0] if below else ""

@@ -1,0 +1,215 @@
+"""Hard negatives: what a model takes for its classes on photographs that show none of them is learnt as background."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, cut_out, locate
+from vidi.detection.slide import open_windows
+from vidi.errors import DataError
+from vidi.files import escape_path, write_whole
+from vidi.images.framing import Framing, resize
+from vidi.images.pool import read_images
+from vidi.model_file.write import write_model
+from vidi.networks.layers import Classifier
+from vidi.networks.pretrained.backbone import set_head
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.predictor import Predictor
+from vidi.training.data import TrainingData, class_weights
+from vidi.training.heads.features import embed_images
+from vidi.training.heads.linear import LinearHead, Trial, fit_one_head
+from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
+from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.prepare import Prepared
+
+MOST_ROUNDS = 6
+LONGEST_SIDE = 800  # pixels of a photograph that is searched
+KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop …
+ENOUGH_TO_KEEP_ASIDE = 20  # … where there are so many
+FIRES = 0.1  # probability from which on a window is learnt from
+MOST_WINDOWS = 20  # of one photograph and class in one round
+MOST_IN_VAIN = 2  # rounds that do not lower the false alarms
+MINED = "mined.json"
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round of mining found."""
+
+    windows: int  # learnt as background so far
+    false_alarms: float  # boxes for each photograph that was kept aside, of at least even odds, after the round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Head:
+    """Everything that a head is fitted from, so that it can be fitted again with more."""
+
+    network: Classifier
+    features: NDArray[np.float32]  # (rows, features)
+    rows: NDArray[np.int64]
+    data: TrainingData
+    fold_of: NDArray[np.int64]
+    best: Trial  # kind and strength
+    weighting: str  # of the classes
+
+
+def learn_background(
+    folder: Path, prepared: Prepared, trained: TrainedNetwork, head: Head, *, events: Events
+) -> TrainedNetwork:
+    """The network with a head that has also learnt what it took for its classes on empty photographs.
+
+    Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
+    the false alarms on photographs kept aside no further; the best round is kept.
+
+    Args:
+        folder: the run's own; `mined.json` says what was found.
+        prepared: its request names the photographs.
+        trained: of `with_head`.
+        head: what its head was fitted from.
+        events: told what happens.
+
+    Raises:
+        DataError: no photograph can be read.
+    """
+    nothing = class_of_nothing(prepared.dataset.classes)
+    images = _read_backgrounds(prepared.request)
+    is_aside = np.zeros(len(images), bool)
+    if len(images) >= ENOUGH_TO_KEEP_ASIDE:
+        is_aside[::KEPT_ASIDE] = True
+    searched = [image for image, kept in zip(images, is_aside, strict=True) if not kept]
+    aside = [image for image, kept in zip(images, is_aside, strict=True) if kept]
+    wanted = tuple(index for index in range(len(prepared.dataset.classes)) if index != nothing)
+    learnt = np.empty((0, head.features.shape[1]), np.float32)
+    predictor = _as_predictor(folder, prepared, trained)
+    fired = _firing(predictor, searched, wanted)
+    rounds = [Round(windows=0, false_alarms=_false_alarms(predictor, aside, fired, wanted))]
+    best, in_vain = trained, 0
+    while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN and any(map(len, fired)):
+        windows = _cut_out(searched, fired, predictor.metadata.framing)
+        features = embed_images(
+            head.network, windows, np.arange(len(windows)),
+            normalisation=trained.normalisation, engine=trained.recipe.features,
+        )  # fmt: skip
+        learnt = np.concatenate([learnt, features])
+        candidate = _with_background(trained, head, learnt, nothing=nothing)
+        predictor = _as_predictor(folder, prepared, candidate)
+        fired = _firing(predictor, searched, wanted)
+        rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
+        events.say(f"backgrounds, round {len(rounds) - 1}: {rounds[-1].false_alarms:.2f} false boxes a photograph")
+        is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
+        best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
+    write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
+    kept = min(reversed(rounds), key=lambda one: one.false_alarms)
+    where = f"{len(aside):,} kept aside" if aside else "the same photographs"
+    events.say(
+        f"backgrounds: {kept.windows:,} windows of {len(searched):,} photographs learnt; on {where} "
+        f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
+    )
+    return best
+
+
+def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
+    """The photographs, no larger than need be."""
+    found = find_backgrounds(request)
+    images = []
+    for read in read_images(found.store, found.paths, options=decode_options(request)):
+        if read.image is not None:
+            size = (read.image.shape[0], read.image.shape[1])
+            scale = min(1.0, LONGEST_SIDE / max(size))
+            images.append(resize(read.image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))))
+    if len(images) < LEAST_BACKGROUNDS:  # some have gone since they were looked at
+        raise DataError(
+            f"--background {escape_path(str(request.background))} holds {len(images)} images that can be read",
+            "Name a folder of at least two photographs that show none of the classes.",
+        )
+    return images
+
+
+def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> Predictor:
+    """The network as a model file, which is gone again when it is loaded."""
+    metadata = describe_model(prepared, trained, run=folder.name, unfinished="still learning backgrounds")
+    path = folder / ".mining.onnx"
+    try:
+        write_model(path, to_onnx(trained.network, trained.recipe.image_size), metadata)
+        return Predictor.load(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _firing(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> list[list[Located]]:
+    """For each image what is called one of the classes with some probability, the likeliest."""
+    model, search = open_windows(predictor), Search(classes=wanted, least=FIRES, most=MOST_WINDOWS)
+    return [locate(image, model, predictor, search) for image in images]
+
+
+def _cut_out(images: Sequence[NDArray[np.uint8]], fired: Sequence[Sequence[Located]], framing: Framing) -> Images:
+    """(windows, height, width, 3) framed, of all images."""
+    return np.stack(
+        [cut_out(image, np.array(one.box), framing) for image, some in zip(images, fired, strict=True) for one in some]
+    )
+
+
+def _false_alarms(
+    predictor: Predictor,
+    aside: Sequence[NDArray[np.uint8]],
+    fired: Sequence[Sequence[Located]],
+    wanted: tuple[int, ...],
+) -> float:
+    """Boxes of at least the usual probability for each image kept aside; where none is, for each searched."""
+    judged = _firing(predictor, aside, wanted) if aside else fired
+    return sum(one.score >= LEAST_PROBABILITY for some in judged for one in some) / max(1, len(judged))
+
+
+def _with_background(
+    trained: TrainedNetwork, head: Head, learnt: NDArray[np.float32], *, nothing: int
+) -> TrainedNetwork:
+    """The network with a head that knows windows of backgrounds, and what such heads say of data held out."""
+    fitted = _fit(head, np.ones(len(head.rows), bool), learnt, nothing=nothing)
+    network = trained.network
+    assert isinstance(network, Classifier)  # noqa: S101  # a head stands on one network
+    with_head = replace_head(network, fitted)
+    held_out = head.fold_of >= 0
+    logits = np.zeros((len(head.rows), head.data.class_count))
+    for fold in np.unique(head.fold_of[held_out]):
+        unseen = head.fold_of == fold
+        logits[unseen] = _fit(head, ~unseen, learnt, nothing=nothing).logits(head.features[unseen])
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return replace(
+        trained,
+        network=with_head,
+        held_out=HeldOut(
+            rows=head.rows[held_out], probabilities=probabilities[held_out], features=head.features[held_out]
+        ),
+    )
+
+
+def replace_head(network: Classifier, head: LinearHead) -> Classifier:
+    """The same layers with a head of their own; the given network keeps its head."""
+    other = Classifier(network.layers, torch.nn.Linear(network.head.in_features, network.head.out_features))
+    other.both_ways = network.both_ways
+    set_head(other, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+    return other.eval().requires_grad_(False)
+
+
+def _fit(head: Head, known: NDArray[np.bool_], learnt: NDArray[np.float32], *, nothing: int) -> LinearHead:
+    """A head for some of the data and all windows of backgrounds."""
+    labels = head.data.labels[head.rows[known]]
+    weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels]
+    return fit_one_head(
+        np.concatenate([head.features[known], learnt]),
+        np.concatenate([labels, np.full(len(learnt), nothing)]),
+        head.best,
+        class_count=head.data.class_count,
+        weights=np.concatenate([weights, np.ones(len(learnt))]),
+    )

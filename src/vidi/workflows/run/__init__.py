@@ -1,0 +1,1 @@
+"""The steps of a training run, from the plan to the published model file."""

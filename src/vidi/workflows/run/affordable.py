@@ -1,0 +1,83 @@
+"""Which backbones there is time for: decided by their measured speed, before the first image is decoded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vidi.networks.lite import STRIDE
+from vidi.networks.pretrained.backbone import with_weights
+from vidi.networks.pretrained.read import read_pretrained
+from vidi.training.heads.features import choose_feature_engine, feature_rate
+from vidi.training.loop.objective import FIXED, Normalisation
+from vidi.workflows.run.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
+
+COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
+FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
+MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
+SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
+
+
+def affordable(
+    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float
+) -> tuple[tuple[Candidate, ...], str]:
+    """The candidates whose features can be computed in the time that is left, and why some are not among them.
+
+    Args:
+        candidates: the usual one first; the others' networks are larger.
+        image_count: images whose features are wanted.
+        seconds_left: until the whole run must have ended.
+
+    Returns:
+        Some of the candidates, or the first one at a smaller size; and a sentence, empty where nothing was left out.
+    """
+    if seconds_left > COMFORTABLE * image_count:
+        return tuple(candidates), ""
+    first, most = candidates[0], FOR_FEATURES * seconds_left
+    seconds = {first.name: _seconds_per_image(first.name, first.size, image_count=image_count)}
+
+    def cost(one: Candidate, images: int = image_count) -> float:
+        return images * seconds[one.name] * _area(one) / _area(first)
+
+    if cost(first) <= most:  # else the others, whose networks are larger, are not worth a look
+        for name in {one.name for one in candidates} - {first.name}:
+            seconds[name] = _seconds_per_image(name, first.size, image_count=image_count)
+    fitting = [one for one in candidates if one.name in seconds and cost(one) <= most]
+    if not fitting:
+        fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]
+    trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in fitting)
+    if trials > FOR_TRIALS * seconds_left:
+        fitting = fitting[:1]
+    if len(fitting) == len(candidates):
+        return tuple(candidates), ""
+    shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]}" for one in fitting)
+    return tuple(fitting), (
+        f"{image_count:,} images would take {cost(first):.0f} s through {first.name} at "
+        f"{first.size[0]}x{first.size[1]}, and {max(seconds_left, 0):.0f} s are left: only {shown} is tried"
+    )
+
+
+def _area(candidate: Candidate) -> int:
+    return candidate.size[0] * candidate.size[1]
+
+
+def _shrunk(candidate: Candidate, times_too_slow: float) -> Candidate:
+    """The candidate at a size that costs about so many times less, of the same shape, in steps of 32 pixels."""
+    height, width = candidate.size
+    scale = min(1.0, max(1 / times_too_slow, SMALLEST_AREA / _area(candidate)) ** 0.5)
+    shrunk = max(STRIDE, STRIDE * int(height * scale / STRIDE))
+    return Candidate(candidate.name, (shrunk, max(STRIDE, STRIDE * round(shrunk * width / height / STRIDE))))
+
+
+def _seconds_per_image(name: str, size: tuple[int, int], *, image_count: int) -> float:
+    """A feature's time by the fastest engine; what the images show does not matter.
+
+    It is measured on smaller images, since the measuring itself counts, and grows with the area.
+    """
+    weights = read_pretrained(name)
+    whole = Candidate(name, size)
+    tried = _shrunk(whole, _area(whole) / MEASURED_AREA) if _area(whole) > MEASURED_AREA else whole
+    network = with_weights(weights, image_size=tried.size, class_count=2).eval().requires_grad_(False)
+    images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *tried.size, 3), dtype=np.uint8)
+    normalisation = Normalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
+    engine, _ = choose_feature_engine(network, images, normalisation, image_count=image_count)
+    return _area(whole) / _area(tried) / feature_rate(network, images, normalisation, engine=engine)

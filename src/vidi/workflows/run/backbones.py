@@ -1,0 +1,273 @@
+"""Which pretrained network, and at which size: tried on a sample of the images to learn from, and the best one kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.cache import PixelCache, cache_folder, features_key
+from vidi.files import digest_of
+from vidi.images.framing import choose_framing
+from vidi.images.pool import read_images
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.metrics.multi_label import binary_log_losses
+from vidi.networks.layers import Classifier
+from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
+from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
+from vidi.training.heads.features import choose_feature_engine, embed_images
+from vidi.training.heads.linear import choose_head
+from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
+from vidi.training.heads.transfer import frozen_backbone
+from vidi.training.loop.objective import Normalisation, normalisation_for
+from vidi.training.recipe import MEASURED, Recipe
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
+from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.prepare import Prepared
+
+AUTO = "auto"  # of the weights that lie in packages, those that win
+NONE = "none"  # no weights from elsewhere
+IMAGES_FOR_SIZE = 320  # on which the sizes are compared
+IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
+ENGINE_IMAGES = 16  # on which the engines are timed
+TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
+FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
+SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
+CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A backbone to be tried."""
+
+    name: str  # as `read_pretrained` knows it
+    size: tuple[int, int]  # (height, width), pixels
+
+
+def candidates_for(
+    source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None
+) -> tuple[Candidate, ...]:
+    """What `--pretrained SOURCE` leaves to be tried, the usual one first.
+
+    Args:
+        source: `auto`, or what `read_pretrained` knows.
+        usual_size: (height, width) of the images.
+        image_size: what the user asked for; None leaves it open.
+    """
+    names = [name for name in PACKAGES if is_installed(name)] if source == AUTO else [source]
+    usual = window_sizes if source in OF_WINDOWS else backbone_sizes
+    sizes = usual(usual_size) if image_size is None else (image_size,)
+    return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
+
+
+def backbone_recipe(
+    candidate: Candidate, traits: DataTraits, *, changes: Mapping[str, object], events: Events = SILENCE
+) -> Recipe:
+    """The recipe for a candidate; what the user asked for in `changes` stands above every rule.
+
+    Its weights are fetched here where they lie on the hub and are not kept yet.
+    """
+    weights = read_pretrained(candidate.name, on_progress=events.fetching)
+    recipe = recipe_for(traits, network=weights.network)
+    source = f"the weights of {candidate.name}"
+    recipe = recipe.changed(
+        {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
+    )
+    return recipe.changed({"normalisation": weights.normalisation}, source=source).changed(changes, source="you")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenBackbone:
+    """The backbone of a run."""
+
+    weights: PretrainedWeights
+    recipe: Recipe  # with its network, size and normalisation, and the engine that computes its features
+    seen: Mapping[int, NDArray[np.float32]]  # features that were computed on the way, by the image's row
+
+
+def choose_backbone(
+    prepared: Prepared, recipe: Recipe, candidates: Sequence[Candidate], *, events: Events
+) -> ChosenBackbone:
+    """The candidate whose features tell the classes apart best, in cross-validation on a sample.
+
+    The sizes are compared first, on a small sample and by the first candidate's weights; then the weights, on a
+    larger one.
+
+    Args:
+        prepared: framed for the first candidate.
+        recipe: for the first candidate.
+        candidates: at least one.
+        events: told what came of it.
+    """
+    trials = _Trials(prepared, recipe, {one.name: read_pretrained(one.name) for one in candidates})
+    first = candidates[0]
+    best = trials.best([one for one in candidates if one.name == first.name], images=IMAGES_FOR_SIZE)
+    of_size = [one for one in candidates if one.size == best.size]
+    best = trials.best_of_few(of_size) if trials.are_few else trials.best(of_size, images=IMAGES_FOR_WEIGHTS)
+    weights = trials.weights[best.name]
+    for sentence in trials.sentences:
+        events.say(sentence)
+    changes = {
+        "network": weights.network,
+        "pretrained": best.name,
+        "image_size": best.size,
+        "normalisation": weights.normalisation,
+    }
+    if trials.sentences:
+        recipe = recipe.changed(changes, source=f"{MEASURED} {'; '.join(trials.sentences)}")
+    if not recipe.features:
+        recipe = recipe.changed({"features": trials.engine}, source=f"{MEASURED} {trials.engine_reason}")
+    return ChosenBackbone(weights=weights, recipe=recipe, seen=trials.seen.get(best, {}))
+
+
+class _Trials:
+    """Candidates cross-validated on samples of the images to learn from; keeps every feature that was computed."""
+
+    def __init__(self, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights]) -> None:
+        self.prepared, self.recipe, self.weights = prepared, recipe, weights
+        self.data = as_training_data(prepared)
+        rows = learnt_rows(prepared)
+        self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
+        self.seen: dict[Candidate, dict[int, NDArray[np.float32]]] = {}
+        self.sentences: list[str] = []
+        self.engine, self.engine_reason = recipe.features, ""
+
+    def best(self, candidates: Sequence[Candidate], *, images: int) -> Candidate:
+        """The candidate of least log loss; the first one, unless another is clearly better."""
+        if len(candidates) == 1:
+            self._choose_engine(candidates[0])
+            return candidates[0]
+        rows = np.sort(self.order[:images])
+        losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
+        self._say(losses, len(rows))
+        best = min(losses, key=lambda candidate: losses[candidate])
+        return best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
+
+    @property
+    def are_few(self) -> bool:
+        """Whether the images are too few to tell two networks apart."""
+        return len(self.order) < FEW_IMAGES
+
+    def best_of_few(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The last candidate, the largest network, unless another one is better beyond chance."""
+        if len(candidates) == 1:
+            return self.best(candidates, images=0)
+        rows = np.sort(self.order)
+        losses = {candidate: self._losses(candidate, rows) for candidate in candidates}
+        self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
+        return last_unless_beaten(losses)
+
+    def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
+        shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]} {loss:.3f}" for one, loss in losses.items())
+        self.sentences.append(f"tried on {image_count} images (log loss, lower is better): {shown}")
+
+    def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
+        self._compute(candidate, rows)
+        features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
+        labels = self.data.labels[rows]
+        fold_of = deal_folds(labels, groups_of(self.prepared, rows), folds=FOLD_COUNT, seed=self.recipe.seed)
+        if self.data.targets is not None:
+            targets = self.data.targets[rows]
+            each = choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS)
+            return binary_log_losses(each.probabilities, targets[each.held_out])
+        chosen = choose_head(
+            features, labels, fold_of=fold_of,
+            class_count=self.data.class_count, kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
+        )  # fmt: skip
+        truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)
+        losses: NDArray[np.float64] = -np.log(np.maximum(truth, SMALLEST_PROBABILITY))
+        return losses
+
+    def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
+        seen = self.seen.setdefault(candidate, {})
+        new = np.array([row for row in rows.tolist() if row not in seen], np.int64)
+        network, normalisation = self._network(candidate)
+        images = _sample(self.prepared, candidate, new)
+        self._choose_engine(candidate, images)
+        features = embed_images(network, images, np.arange(len(new)), normalisation=normalisation, engine=self.engine)
+        seen.update(zip(new.tolist(), features, strict=True))
+
+    def _network(self, candidate: Candidate) -> tuple[Classifier, Normalisation]:
+        weights = self.weights[candidate.name]
+        changed = self.recipe.changed({"normalisation": weights.normalisation}, source="")
+        return frozen_backbone(weights, self.data, image_size=candidate.size), normalisation_for(changed, self.data)
+
+    def _choose_engine(self, candidate: Candidate, images: NDArray[np.uint8] | None = None) -> None:
+        """Once: the other candidates are networks of the same kind."""
+        if self.engine:
+            return
+        network, normalisation = self._network(candidate)
+        images = _sample(self.prepared, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
+        self.engine, self.engine_reason = choose_feature_engine(
+            network, images[:ENGINE_IMAGES], normalisation, image_count=len(self.order)
+        )
+
+
+def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
+    """The last candidate, unless an earlier one has the lower mean loss by more than chance would give.
+
+    Args:
+        losses: of each candidate, about the same images in the same order.
+    """
+    *others, best = losses
+    for candidate in others:
+        gain = losses[best] - losses[candidate]
+        if gain.mean() > SURELY * gain.std() / len(gain) ** 0.5:
+            best = candidate
+    return best
+
+
+def learnt_rows(prepared: Prepared) -> NDArray[np.int64]:
+    """The images of the parts train and validation, which cross-validation may use."""
+    return np.sort(np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")]))
+
+
+def groups_of(prepared: Prepared, rows: NDArray[np.int64]) -> list[str]:
+    """The group of each of these images."""
+    return [prepared.split.groups[row] for row in rows.tolist()]
+
+
+def _sample(prepared: Prepared, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Some images framed as the candidate wants them: from the cache where it has them, else from their files."""
+    if candidate.size == prepared.framing.size:
+        return np.ascontiguousarray(prepared.pixels[rows])
+    framing = choose_framing(prepared.sizes, candidate.size, mode=prepared.request.framing)
+    paths = [prepared.dataset.images[row].path for row in rows.tolist()]
+    images = np.zeros((len(rows), *framing.size, 3), np.uint8)
+    stream = read_images(
+        prepared.dataset.store, paths, framing=framing, options=decode_options(prepared.request), isolated=False
+    )
+    for index, read in enumerate(stream):
+        if read.image is not None:
+            images[index] = read.image
+    return images
+
+
+def features_of(
+    prepared: Prepared, chosen: ChosenBackbone, rows: NDArray[np.int64], *, events: Events
+) -> NDArray[np.float32]:
+    """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
+    data, recipe = as_training_data(prepared), chosen.recipe
+    network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size)
+    some = digest_of(rows.tobytes() + network.state_dict()["layers.0.convolution.weight"].numpy().tobytes())
+    cache = PixelCache(cache_folder())
+    key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
+    prepared.cached.append(key)
+    shape = (len(rows), network.head.in_features)
+    found = cache.find(key, shape, np.float32)
+    if found is not None:
+        return np.array(found)
+    is_new = np.array([row not in chosen.seen for row in rows.tolist()], bool)
+    with cache.building(shape, np.float32) as building:
+        for index in np.flatnonzero(~is_new).tolist():
+            building.pixels[index] = chosen.seen[int(rows[index])]
+        building.pixels[is_new] = embed_images(
+            network, prepared.pixels, rows[is_new], normalisation=normalisation_for(recipe, data),
+            engine=recipe.features, on_progress=events.features,
+        )  # fmt: skip
+        return np.array(building.keep(key))

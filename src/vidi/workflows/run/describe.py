@@ -1,0 +1,86 @@
+"""What a model file says about the run that made it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from vidi.data.dataset import Dataset
+from vidi.evaluation.uses import digest_of_images
+from vidi.model_file.metadata import ModelMetadata, Normalisation
+from vidi.model_file.values import Json
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.run.prepare import Prepared
+
+LIBRARIES = ("vidi", "numpy", "pillow", "onnx", "onnxruntime", "torch")
+
+
+def describe_model(
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    *,
+    run: str,
+    unfinished: str | None = None,
+    test: Mapping[str, Json] | None = None,
+) -> ModelMetadata:
+    """The metadata of a run's model file.
+
+    Args:
+        prepared: the data, its framing and its split.
+        trained: the network and how it came about.
+        run: the run's name, which is the model's version.
+        unfinished: why it is not a finished model; None where it is one.
+        test: figures of the test part.
+    """
+    recipe: dict[str, Any] = trained.recipe.as_dict()
+    return ModelMetadata(
+        classes=prepared.dataset.classes,
+        multi_label=prepared.dataset.multi_label,
+        framing=prepared.framing,
+        normalisation=Normalisation(
+            mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
+        ),
+        network=trained.recipe.network,
+        run=run,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        description=_description(prepared.dataset),
+        unfinished=unfinished,
+        test=test,
+        weights_license=trained.weights_license,
+        data=describe_data(prepared),
+        recipe=recipe,
+        library_versions={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _description(dataset: Dataset) -> str:
+    names = ", ".join(dataset.classes[:20])
+    if dataset.multi_label:
+        return f"Says of {len(dataset.classes)} classes whether an image shows them: {names}"
+    return f"Tells {len(dataset.classes)} classes apart: {names}"
+
+
+def describe_data(prepared: Prepared) -> dict[str, Json]:
+    """A fingerprint of the data: digests and counts, never a file's name."""
+    dataset = prepared.dataset
+    used = [
+        (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
+    ]
+    return {
+        "digest": digest_of_images(digest for digest, part in used if part),
+        "test_digest": digest_of_images(digest for digest, part in used if part == "test"),
+        "images": sum(bool(part) for _, part in used),
+        "parts": dict(prepared.split.counts()),
+        "classes": dict(
+            sorted(Counter(dataset.classes[label] for image in dataset.images for label in image.labels).items())
+        ),
+        "reader": prepared.dataset.reader,
+        "split_rule": str(prepared.split.rule),
+    }
+
+
+def as_three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    """Three numbers for red, green and blue, as the metadata takes them."""
+    red, green, blue = numbers
+    return float(red), float(green), float(blue)

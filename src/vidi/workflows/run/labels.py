@@ -1,0 +1,35 @@
+"""What a run on images that may show several classes cannot do, and what to do in its place."""
+
+from vidi.errors import UsageError
+from vidi.workflows.interaction.train_request import TrainRequest
+
+WISHES = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
+
+
+def refuse_for_labels(request: TrainRequest) -> None:
+    """Refuse, before any work, what is made for images of one class each.
+
+    Raises:
+        UsageError: names the option.
+    """
+    changed = {name: request.changes.get(name) for name in ("class_weights", "loss", "views")}
+    given = {
+        "--background": (
+            request.data.background is not None,
+            "List those photographs in the table, with 0 for every class: they are learnt from like any other.",
+        ),
+        "--learning-curve": (
+            request.asked.learning_curve,
+            "Leave it out; `vidi compare` tells a model of half the images from one of all of them.",
+        ),
+        "--costs": (request.wish is not None and request.wish.costs is not None, WISHES),
+        "class_weights": (changed["class_weights"] not in (None, "none"), WISHES),
+        "--loss": (
+            changed["loss"] not in (None, "cross-entropy"),
+            "Leave it out: each class is learnt by its own cross-entropy.",
+        ),
+        "views": (changed["views"] not in (None, "auto", "one"), "Leave it out."),
+    }
+    for flag, (is_given, remedy) in given.items():
+        if is_given:
+            raise UsageError(f"{flag} is made for images of one class each, and --multi-label was given", remedy)

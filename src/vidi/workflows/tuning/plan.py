@@ -1,0 +1,173 @@
+"""How a search spends its time: which dials, and how long one training may take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vidi.errors import ResourceError, UsageError, VidiError
+from vidi.files import digest_of
+from vidi.machine import Deadline
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.dials import Dial, Room, choose_dials
+from vidi.training.tuning.study import Settings
+from vidi.training.tuning.trial import train_once
+from vidi.workflows.tuning.request import TuneRequest
+from vidi.workflows.tuning.trials import TrialImages
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+TRIALS_AIMED = 20  # that fit where none is ended early
+FEWEST_TRIALS = 6  # that must fit: longer trainings may not leave room for fewer
+EPOCHS_WANTED = 8.0  # of the default recipe in one trial, where that leaves room for the fewest trials
+EPOCHS_NEEDED = 4.0  # fewer say little of a usual training, and the search says so
+LEAST_SECONDS = 2.0  # for one training
+SECONDS_AFTER = 5.0  # for the page and the importance of the dials
+SHARE_FOR_READING = 0.2  # of the time, at most, for decoding other image sizes
+OF_SHAPE = ("image_size", "options.width")  # given weights fit one shape only
+SAMPLE = 64  # images whose decoding is timed
+MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how fast it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a search works by."""
+
+    settings: Settings
+    notes: tuple[str, ...]  # what the user should know of it, in sentences
+
+
+def plan_search(
+    study: "Study",
+    images: TrialImages,
+    recipe: Recipe,
+    request: TuneRequest,
+    *,
+    sizes: Sequence[tuple[int, int]],
+    until: Deadline,
+    workshop: Path,
+) -> Planned:
+    """What the study was begun with, or what it begins with now; the default recipe is then the first to be tried.
+
+    Args:
+        study: perhaps begun already, by an earlier session or another machine.
+        images: that trials may see.
+        recipe: the default one.
+        request: what the user asked for.
+        sizes: (height, width) of the images as they are.
+        until: when all must be done.
+        workshop: a folder for the training by which the speed is measured.
+
+    Raises:
+        UsageError: the study is about something else, or there is nothing to search.
+        ResourceError: there is too little time.
+    """
+    values = {name: value for name, value in recipe.as_dict().items() if name != "sources"}
+    data, known, notes = _digest(images), studies.settings_of(study), list[str]()
+    if known is None:
+        room = Room(usual_size=_usual(sizes), class_count=len(images.classes), image_count=images.train_count)
+        dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
+        if not dials:
+            raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
+        epoch = epoch_seconds(images, recipe, workshop=workshop)
+        seconds = trial_seconds(until.seconds_left() - SECONDS_AFTER, epoch=epoch, request=request)
+        notes += _remark(seconds, epoch)
+        known = Settings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
+        studies.begin(study, known)
+    else:
+        studies.require_same(known, data=data, recipe=values)
+    studies.want_default(study, known.dials)
+    return Planned(settings=known, notes=tuple(notes))
+
+
+def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> float:
+    """How long one training may take, in seconds.
+
+    What the user said; else so long that about twenty trainings fit and two more at the end, but longer where the
+    default recipe would not get through eight epochs, as far as six trials still fit.
+
+    Args:
+        left: seconds for all trainings.
+        epoch: seconds of the default recipe for one epoch; None where that is not known.
+        request: what the user asked for.
+
+    Raises:
+        ResourceError: fewer than six trials (or one as long as the user said) would fit beside the two at the end.
+    """
+    if request.trial_minutes is not None:
+        seconds, fewest = 60 * request.trial_minutes, 1
+    else:
+        count = TRIALS_AIMED if request.trials is None else min(TRIALS_AIMED, request.trials)
+        fewest = min(FEWEST_TRIALS, count)
+        longest = max(LEAST_SECONDS, left / (fewest + 2))
+        seconds = min(longest, max(LEAST_SECONDS, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
+    if (fewest + 2) * seconds > 1.001 * left:
+        raise ResourceError(
+            f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
+            "Give more with --minutes; twenty times what a training takes is a good measure.",
+        )
+    return round(seconds, 1)
+
+
+def epoch_seconds(images: TrialImages, recipe: Recipe, *, workshop: Path) -> float | None:
+    """About how long one epoch of a recipe takes here, from its first steps; None where it cannot be trained."""
+    rates: list[float] = []
+    try:
+        train_once(
+            images.arrays(recipe.image_size),
+            recipe,
+            folder=workshop,
+            deadline=Deadline.after(MEASURED_SECONDS),
+            should_stop=lambda: len(rates) >= MEASURED_STEPS,
+            on_progress=lambda progress: rates.append(progress.images_per_second),
+        )
+    except VidiError:
+        return None  # its trial will say why
+    return images.train_count / rates[-1] if rates and rates[-1] > 0 else None
+
+
+def _remark(seconds: float, epoch: float | None) -> list[str]:
+    """That trials are short, where they are."""
+    if epoch is None or seconds >= EPOCHS_NEEDED * epoch:
+        return []
+    minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + SECONDS_AFTER) / 60
+    return [
+        f"each training is short: {seconds:g} s are about {seconds / epoch:.2g} epochs of the default recipe, and "
+        f"what is found holds for such trainings only; --minutes {minutes:.0f} would give each {EPOCHS_WANTED:g}"
+    ]
+
+
+def _fitting(dials: tuple[Dial, ...], images: TrialImages) -> tuple[Dial, ...]:
+    """Without those that change the network's shape where it begins from given weights."""
+    return dials if images.start is None else tuple(dial for dial in dials if dial.name not in OF_SHAPE)
+
+
+def _affordable(
+    dials: tuple[Dial, ...], images: TrialImages, recipe: Recipe, until: Deadline
+) -> tuple[tuple[Dial, ...], list[str]]:
+    """Without the image size where decoding the images at every size would take too much of the time."""
+    size = next((dial for dial in dials if dial.name == "image_size"), None)
+    if size is None:
+        return dials, []
+    seconds = images.learnt.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
+    if seconds <= SHARE_FOR_READING * until.seconds_left():
+        return dials, []
+    kept = tuple(dial for dial in dials if dial is not size)
+    return kept, [f"image sizes are not searched: decoding the images for each would take {seconds:.0f} s in all"]
+
+
+def _digest(images: TrialImages) -> str:
+    """One digest for the images that trials see, in order, with their labels and parts."""
+    learnt = images.learnt
+    known = learnt.labels if learnt.targets is None else learnt.targets.astype(np.int64)
+    lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, known.tolist(), strict=True)]
+    return digest_of("\n".join([str(images.train_count), *images.classes, *lines]).encode())
+
+
+def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    height, width = (int(side) for side in np.median(np.array(sizes), axis=0))
+    return height, width

@@ -1,0 +1,193 @@
+"""The trials of a search: each is asked for, trained, judged on the validation images, and recorded in any case."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import GateError, VidiError
+from vidi.machine import Deadline, give_memory_back
+from vidi.training.data import TrainingData
+from vidi.training.loop.progress import Progress, SearchProgress
+from vidi.training.loop.shortage import is_memory_shortage
+from vidi.training.recipe import Recipe
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.dials import Dial, Value, changes_of
+from vidi.training.tuning.study import Settings, TrialRow
+from vidi.training.tuning.trial import run_trial
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.tuning.framed_rows import FramedRows
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+MOST_FAILURES = 10  # in a row from the first trial on: then something else is wrong than one recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialImages:
+    """All that a trial may see: the images to learn from, then those to judge by."""
+
+    learnt: FramedRows
+    train_count: int  # the first rows are learnt from, the rest is for validation
+    classes: tuple[str, ...]
+    start: Mapping[str, NDArray[np.float32]] | None  # weights to begin from
+
+    def arrays(self, size: tuple[int, int], on_progress: Callable[[int, int], None] | None = None) -> TrainingData:
+        """The images at one size.
+
+        Raises:
+            DataError, ResourceError: as `FramedRows.at`.
+        """
+        rows = np.arange(len(self.learnt.labels))
+        return TrainingData(
+            images=self.learnt.at(size, on_progress),
+            labels=self.learnt.labels,
+            targets=self.learnt.targets,
+            class_count=len(self.classes),
+            train_rows=rows[: self.train_count],
+            validation_rows=rows[self.train_count :],
+            classes=self.classes,
+            start=self.start,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What the trials of one process share."""
+
+    study: "Study"
+    settings: Settings
+    recipe: Recipe  # the default one
+    images: TrialImages
+    workshop: Path  # a folder for one training at a time
+    worker: str
+    until: Deadline  # no trial may end later
+    all_until: Deadline  # the whole work
+    most_trials: int | None  # of the study
+    should_stop: Callable[[], bool]
+    events: Events
+
+    def tell(self, doing: str) -> Callable[[Progress], None]:
+        """Who listens to one training."""
+        best = best_row(studies.trial_rows(self.study))
+
+        def listen(progress: Progress) -> None:
+            self.events.searching(
+                SearchProgress(
+                    doing=doing,
+                    training=progress,
+                    best_accuracy=None if best is None else best.accuracy,
+                    best_trial=None if best is None else best.number,
+                    seconds_left=self.all_until.seconds_left(),
+                )
+            )
+
+        return listen
+
+
+def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) -> None:
+    """Try recipes until the time or the number of trials is used up, or the user asks for an end.
+
+    Raises:
+        GateError: the first ten trials all failed.
+    """
+    while not search.should_stop() and _has_room(search):
+        _try_one(search)
+        rows = studies.trial_rows(search.study)
+        after_each(rows)
+        failed = [row for row in rows if row.state == "failed"]
+        if len(failed) >= MOST_FAILURES and len(failed) == len(rows):
+            raise GateError(
+                f"the first {len(failed)} trials all failed, the last one so: {failed[-1].cause}",
+                "Find out with `vidi train` what is wrong, then search again.",
+            )
+
+
+def best_row(rows: list[TrialRow]) -> TrialRow | None:
+    """The trial with the best value; among equals the first, so that the default stays where nothing is better."""
+    done = [row for row in rows if row.state == "done" and row.value is not None]
+    return max(done, key=lambda row: (row.value or 0.0, -row.number), default=None)
+
+
+def recipe_of(recipe: Recipe, dials: tuple[Dial, ...], values: Mapping[str, Value], *, source: str) -> Recipe:
+    """The default recipe with the dials turned; `source` says by whom."""
+    return recipe.changed(changes_of(recipe, dials, values), source=source)
+
+
+def _has_room(search: Search) -> bool:
+    """Whether one more trial has the time that every trial gets."""
+    rows = studies.trial_rows(search.study)
+    counted = [row for row in rows if row.state != "interrupted"]
+    if search.most_trials is not None and len(counted) >= search.most_trials:
+        return False
+    return _seconds_left(search) >= search.settings.trial_seconds
+
+
+def _seconds_left(search: Search) -> float:
+    return search.until.seconds_left()
+
+
+def _try_one(search: Search) -> None:
+    trial, values = studies.ask(search.study, search.settings.dials, worker=search.worker)
+    began = time.monotonic()
+    try:
+        cause = _train(search, trial, values)
+    except VidiError as error:
+        cause = error.cause
+    except (MemoryError, RuntimeError) as error:
+        if not is_memory_shortage(error):
+            raise
+        give_memory_back()
+        cause = "it needs more memory than there is"
+    if cause is not None:
+        studies.tell_failure(search.study, trial, cause, seconds=time.monotonic() - began)
+    search.events.say(_sentence(search, trial.number))
+
+
+def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str | None:
+    """One trial; why it gave no result (empty: the user asked for an end), or None where it was recorded."""
+    recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
+    is_default = studies.is_default(values, search.settings.dials)
+    arrays = search.images.arrays(recipe.image_size, search.events.reading)
+    hopeless: list[int] = []
+
+    def is_hopeless(mark: int, value: float) -> bool:
+        trial.report(value, mark)
+        if not is_default and trial.should_prune():  # the default recipe is the measure: it goes to its end
+            hopeless.append(mark)
+        return bool(hopeless)
+
+    began = time.monotonic()
+    outcome = run_trial(
+        arrays,
+        recipe,
+        folder=search.workshop,
+        deadline=Deadline.after(search.settings.trial_seconds),
+        is_hopeless=is_hopeless,
+        should_stop=search.should_stop,
+        on_progress=search.tell(f"trial {trial.number}"),
+    )
+    if outcome.stopped_by == "user" and not hopeless:
+        return ""
+    seconds = time.monotonic() - began
+    studies.tell_outcome(search.study, trial, outcome, seconds=seconds, was_hopeless=bool(hopeless))
+    return None
+
+
+def _sentence(search: Search, number: int) -> str:
+    """What is said of a trial when it is over."""
+    rows = studies.trial_rows(search.study)
+    row, best = next(row for row in rows if row.number == number), best_row(rows)
+    what = {
+        "done": f"{100 * (row.accuracy or 0):.1f} % of the validation images",
+        "ended early": "ended early, for it was behind the others",
+        "interrupted": "interrupted",
+    }.get(row.state, f"failed: {row.cause}")
+    standing = "" if best is None else f"; best so far {100 * (best.accuracy or 0):.1f} % (trial {best.number})"
+    default = " (the default recipe)" if studies.is_default(row.values, search.settings.dials) else ""
+    return f"trial {number}{default}: {what}{standing}"
