@@ -133,9 +133,12 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     epochs = 1 + math.ceil(int(steps) / per_epoch)
     recipe = recipe_for(traits, network="textbook", changes={"epochs": epochs})
     data = TrainingData(
-        images=images, labels=labels, class_count=len(CLASSES), train_rows=np.arange(len(images)),
+        images=images,
+        labels=labels,
+        class_count=len(CLASSES),
+        train_rows=np.arange(len(images)),
         validation_rows=np.array([], np.int64),
-    )  # fmt: skip
+    )
     ends, faults = [], []
 
     def note(_: Progress) -> None:
@@ -178,9 +181,13 @@ def train_cifar(steps: str) -> dict[str, Any]:
     initialise(network, seed=0)
     network.to(memory_format=torch.channels_last)
     recipe = Recipe(
-        image_size=(32, 32), batch=512, optimizer="sgd", learning_rate=0.01, device="cpu",
+        image_size=(32, 32),
+        batch=512,
+        optimizer="sgd",
+        learning_rate=0.01,
+        device="cpu",
         augmentation=Augmentation(flip="horizontal", shift=0.07),
-    )  # fmt: skip
+    )
     state = State(network=network, optimizer=new_optimizer(network, recipe), averaged=None, plan=Plan(steps=1_000_000))
     measured = measure_steps(recipe, steps=int(steps), state=state)
     return {

@@ -95,11 +95,24 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
         began = time.monotonic()
         done = subprocess.run(
             [
-                sys.executable, "-m", "vidi", "train", str(folder), "--parts", "validation=test",
-                "--pretrained", "auto", "--freeze", "--output", str(output),
+                sys.executable,
+                "-m",
+                "vidi",
+                "train",
+                str(folder),
+                "--parts",
+                "validation=test",
+                "--pretrained",
+                "auto",
+                "--freeze",
+                "--output",
+                str(output),
             ],
-            capture_output=True, text=True, check=False, env={**os.environ, "VIDI_CACHE": str(Path(name) / "cache")},
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "VIDI_CACHE": str(Path(name) / "cache")},
+        )
         seconds = time.monotonic() - began
         if done.returncode:
             sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

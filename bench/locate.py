@@ -136,9 +136,18 @@ def train(data: Path, folder: Path) -> Path:
         if is_aside(path.name):
             path.unlink()
     command = [
-        sys.executable, "-m", "vidi", "train", str(folder / "person"), "--parts", "validation=test",
-        "--background", str(folder / "background"), "--output", str(folder / "run"),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "vidi",
+        "train",
+        str(folder / "person"),
+        "--parts",
+        "validation=test",
+        "--background",
+        str(folder / "background"),
+        "--output",
+        str(folder / "run"),
+    ]
     environment = {**os.environ, "VIDI_CACHE": str(folder / "cache")}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     return folder / "run"

@@ -105,13 +105,19 @@ def deal(
     return {
         name: hold(
             find_points(
-                fitted.probabilities, labels[chosen], classes,
-                wish=wish, groups=groups[chosen], shipped=fitted.step.apply(answered.probabilities[chosen]),
+                fitted.probabilities,
+                labels[chosen],
+                classes,
+                wish=wish,
+                groups=groups[chosen],
+                shipped=fitted.step.apply(answered.probabilities[chosen]),
             ),
-            rest, labels[~chosen], classes,
+            rest,
+            labels[~chosen],
+            classes,
         )
         for name, wish in WISHES.items()
-    }  # fmt: skip
+    }
 
 
 def hold(

@@ -113,9 +113,13 @@ def read_some(source: str, *, class_count: int | None = None, each: int) -> tupl
     pairs = [(image, one) for image, one in zip(chosen, read, strict=True) if one.image is not None]
     records = tuple(ImageRecord(one.path, one.digest, one.byte_count, one.size or (0, 0)) for _, one in pairs)
     some = Dataset(
-        dataset.name, source, "bench", dataset.classes[: class_count or None],
-        tuple(LabelledImage(image.path, image.labels, group=image.group) for image, _ in pairs), dataset.store,
-    )  # fmt: skip
+        dataset.name,
+        source,
+        "bench",
+        dataset.classes[: class_count or None],
+        tuple(LabelledImage(image.path, image.labels, group=image.group) for image, _ in pairs),
+        dataset.store,
+    )
     return some, [(record, one.image) for record, (_, one) in zip(records, pairs, strict=True) if one.image is not None]
 
 

@@ -97,9 +97,17 @@ def measure_rival(rival: str, data: Path, folder: Path) -> dict[str, Any]:
             archive.extractall(folder)
     script, *options = RIVAL_COMMANDS[rival]
     return run(
-        str(RIVALS_PYTHON), str(RIVALS / script), str(folder), *options,
-        "--size", "256", "--test", "validation,test", "--classes", ",".join(THREE),
-    )  # fmt: skip
+        str(RIVALS_PYTHON),
+        str(RIVALS / script),
+        str(folder),
+        *options,
+        "--size",
+        "256",
+        "--test",
+        "validation,test",
+        "--classes",
+        ",".join(THREE),
+    )
 
 
 def measure(way: str, budget: int, seed: int, data: Path, folder: Path) -> dict[str, Any]:
@@ -110,11 +118,28 @@ def measure(way: str, budget: int, seed: int, data: Path, folder: Path) -> dict[
     began = time.time()
     done = subprocess.run(
         [
-            sys.executable, "-m", "vidi", "train", str(data), "--classes", ",".join(THREE), "--parts", parts,
-            "--seed", str(seed), "--minutes", f"{minutes:.4f}", "--output", str(output), *WAYS[way][0],
+            sys.executable,
+            "-m",
+            "vidi",
+            "train",
+            str(data),
+            "--classes",
+            ",".join(THREE),
+            "--parts",
+            parts,
+            "--seed",
+            str(seed),
+            "--minutes",
+            f"{minutes:.4f}",
+            "--output",
+            str(output),
+            *WAYS[way][0],
         ],
-        capture_output=True, text=True, check=False, env={**os.environ, "VIDI_CACHE": str(output) + "-cache"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "VIDI_CACHE": str(output) + "-cache"},
+    )
     if done.returncode:
         sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     metrics = json.loads((output / "metrics.json").read_text())

@@ -230,10 +230,12 @@ MODELS: Mapping[str, Model] = {
         parts=CLOTHING_PARTS,
     ),
     "people": Model(
-        source=known_people, strange={"other people": from_archive("faces-orl.zip", *OTHER_PEOPLE)}, least=0.95,
+        source=known_people,
+        strange={"other people": from_archive("faces-orl.zip", *OTHER_PEOPLE)},
+        least=0.95,
         pretrained="auto",
     ),
-}  # fmt: skip
+}
 
 
 if __name__ == "__main__":

@@ -11,17 +11,23 @@ def measured_round(*, vidi: float = 100.0, keras: float = 40.0, faults: tuple[in
     return {
         "processor": "drawn",
         "vidi": {
-            "images_per_second": vidi, "faults": list(faults), "precision": "bfloat16", "chosen": "measured",
+            "images_per_second": vidi,
+            "faults": list(faults),
+            "precision": "bfloat16",
+            "chosen": "measured",
             "versions": {"vidi": "0"},
         },
         "network of airbench's size": {
-            "share": share, "gigaflops": 380.0, "product_gigaflops": 430.0, "megaflops_forward": 236.0,
+            "share": share,
+            "gigaflops": 380.0,
+            "product_gigaflops": 430.0,
+            "megaflops_forward": 236.0,
             "precision": "bfloat16",
         },
         "keras fp32": {"images_per_second": keras, **rival},
         "keras mixed_bfloat16": {"images_per_second": 90.0, **rival},
         "torch": {"images_per_second": 20.0, **rival},
-    }  # fmt: skip
+    }
 
 
 def test_every_bar_met_is_success(capsys):

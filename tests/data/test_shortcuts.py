@@ -63,10 +63,14 @@ def looked_at(
         also = random.random(len(labels)) < 0.5
         shown = [one | {classes} if more else one for one, more in zip(shown, also, strict=True)]
     dataset = Dataset(
-        "planted", "planted", "own", tuple("abcdefgh"[: classes + several]),
+        "planted",
+        "planted",
+        "own",
+        tuple("abcdefgh"[: classes + several]),
         tuple(LabelledImage(f"{number}.jpg", each, part=part) for number, each in enumerate(shown)),
-        FolderStore(Path(".")), multi_label=several,
-    )  # fmt: skip
+        FolderStore(Path(".")),
+        multi_label=several,
+    )
     check = CheckResult(records=records, near_copies=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
     found = find_shortcuts(dataset, check, prints)
@@ -110,10 +114,14 @@ def framed(image: Array) -> Array:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (watermark, "corners"), (small_mark, "corners"), (faint_mark, "corners"),
-        (brighter, "mean colour and light"), (darker, "mean colour and light"), (framed, "outermost edge"),
+        (watermark, "corners"),
+        (small_mark, "corners"),
+        (faint_mark, "corners"),
+        (brighter, "mean colour and light"),
+        (darker, "mean colour and light"),
+        (framed, "outermost edge"),
     ],
-)  # fmt: skip
+)
 def test_a_planted_shortcut_is_named(change, named, classes):
     _, sentences = looked_at(change, classes=classes)
 
@@ -186,6 +194,13 @@ def test_the_figures_stand_in_the_document():
 
     assert (document["images"], document["classes"], document["chance"]) == (100, 2, 0.5)
     assert [row["family"] for row in document["families"]] == [
-        "file", "dimensions", "corners", "border", "colour", "detail", "together", "middle",
-    ]  # fmt: skip
+        "file",
+        "dimensions",
+        "corners",
+        "border",
+        "colour",
+        "detail",
+        "together",
+        "middle",
+    ]
     assert all(row["low"] <= row["accuracy"] <= row["high"] for row in document["families"])

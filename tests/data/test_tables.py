@@ -72,7 +72,7 @@ def test_b46_tables_are_read_however_they_were_saved(tmp_path, data):
         ("path,label,split\na.png,cat,train\nb.png,dog,holiday\n", 3, r"there is no part called 'holiday'"),
         ("path,label\na.png,cat\nb.png," + "x" * 2_000_000, 3, r"it has over 1,000,000"),
     ],
-)  # fmt: skip
+)
 def test_b46_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, data, line, message):
     path = table(tmp_path, data)
 

@@ -108,8 +108,10 @@ def test_a_better_model_is_called_better_and_its_classes_with_it():
 
     assert found.overall.verdict == "better"
     assert {name: one.verdict for name, one in found.per_class.items()} == {
-        "cat": "not shown", "dog": "better", "owl": "not shown",
-    }  # fmt: skip
+        "cat": "not shown",
+        "dog": "better",
+        "owl": "not shown",
+    }
     assert found.overall.more_images is None
 
 

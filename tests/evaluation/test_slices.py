@@ -66,11 +66,13 @@ def test_chance_flags_hardly_anything_however_many_parts_are_looked_at():
     for _ in range(15):
         rows = [
             traits(
-                n, brightness=random.random(), size=(int(random.integers(50, 500)), 100),
+                n,
+                brightness=random.random(),
+                size=(int(random.integers(50, 500)), 100),
                 columns=tuple((f"column {k}", str(random.integers(4))) for k in range(3)),
             )
             for n in range(200)
-        ]  # fmt: skip
+        ]
         flagged += any(one.is_worse for one in evaluate_slices(answers(rows, random.random(200) < 0.85)))
 
     assert flagged <= 3  # fewer than one expected
@@ -113,9 +115,12 @@ def test_traits_are_measured_on_the_file_as_it_is():
     Image.fromarray(image).save(stream, "JPEG", exif=exif)
 
     answer = Answer(
-        path="b/train/Cat/1.jpg", prediction=None, error=None, size=(200, 300),
+        path="b/train/Cat/1.jpg",
+        prediction=None,
+        error=None,
+        size=(200, 300),
         measured=measure_traits(stream.getvalue(), image),
-    )  # fmt: skip
+    )
     found = traits_of(answer, LabelledImage(answer.path, frozenset([0]), part="train"), class_names=["cat"])
 
     assert (found.camera, found.source, found.size) == ("Canon EOS 5D", "b", (200, 300))

@@ -57,9 +57,14 @@ def test_borders_of_the_frame_are_not_covered_and_progress_is_told():
         return np.full((len(images), 2), 0.5, np.float32)
 
     occlude(
-        watch, image, fill=BLACK, place=(3, 0, 2, 8), patch=(3, 3), stride=1,
+        watch,
+        image,
+        fill=BLACK,
+        place=(3, 0, 2, 8),
+        patch=(3, 3),
+        stride=1,
         on_progress=lambda done, total: told.append((done, total)),
-    )  # fmt: skip
+    )
 
     assert touched[3:5].all()
     assert not touched[:3].any()
@@ -113,9 +118,12 @@ def test_pixels_without_importance_stay():
 def test_a_map_of_another_size_is_refused():
     with pytest.raises(ShapeError, match="one number for each pixel"):
         deletion_curve(
-            brightness_of_one_pixel, np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4), np.float32),
-            class_index=0, fill=BLACK,
-        )  # fmt: skip
+            brightness_of_one_pixel,
+            np.zeros((8, 8, 3), np.uint8),
+            np.zeros((4, 4), np.float32),
+            class_index=0,
+            fill=BLACK,
+        )
 
 
 def test_nearest_are_those_that_a_loop_finds():

@@ -213,11 +213,17 @@ POINTS = OperatingPoints(
     positive="class 1",
     points=(
         ClassPoint(
-            name="class 1", threshold=0.75, is_promised=True, bound=0.91,
-            image_count=60, found=40, other_count=120, alarms=1,
+            name="class 1",
+            threshold=0.75,
+            is_promised=True,
+            bound=0.91,
+            image_count=60,
+            found=40,
+            other_count=120,
+            alarms=1,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def test_operating_points_are_read_back_as_they_were_written(tmp_path: Path):

@@ -30,10 +30,21 @@ def test_b29_report_with_hostile_names_runs_no_script_in_a_browser(tmp_path):
     page = write_report(folder, store=DrawnStore())
 
     seen = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
-         "--virtual-time-budget=3000", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=90, check=True,
-    ).stdout  # fmt: skip
+        [
+            BROWSER,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path}/profile",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    ).stdout
 
     assert "<title>shapes · vidi report</title>" in seen
     assert "broken</title>" not in seen

@@ -84,9 +84,19 @@ def test_cells_of_the_confusion_matrix_open_their_images(page):
 
 
 def test_page_shows_all_that_a_run_knows(page):
-    for title in ("What it says", "Where it errs", "Class by class", "Can its confidence be believed?",
-                  "How it learned", "Would more images help?", "The data", "Labels that may be wrong",
-                  "The network, layer by layer", "The recipe", "Provenance"):  # fmt: skip
+    for title in (
+        "What it says",
+        "Where it errs",
+        "Class by class",
+        "Can its confidence be believed?",
+        "How it learned",
+        "Would more images help?",
+        "The data",
+        "Labels that may be wrong",
+        "The network, layer by layer",
+        "The recipe",
+        "Provenance",
+    ):
         assert title in page.text
     assert "Convolution 3×3" in page.text
     assert "1 image is blurred" in page.text

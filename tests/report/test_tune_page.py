@@ -13,17 +13,36 @@ from vidi.report.pages.tune import dial_rows, headline, page_values, write_tune_
 HOSTILE = "<script>alert(1)</script>"
 USUAL = {"learning_rate": 0.07, "image_size": "32x32", "augmentation": 1.0}
 COMPARISON = {
-    "images": 200, "groups": 190, "default_accuracy": 0.8, "best_accuracy": 0.86, "both_right": 150,
-    "only_default_right": 10, "only_best_right": 22, "difference": 0.06, "low": 0.005, "high": 0.115, "level": 0.95,
-    "p_value": 0.05, "verdict": "better", "images_needed": 180,
-}  # fmt: skip
+    "images": 200,
+    "groups": 190,
+    "default_accuracy": 0.8,
+    "best_accuracy": 0.86,
+    "both_right": 150,
+    "only_default_right": 10,
+    "only_best_right": 22,
+    "difference": 0.06,
+    "low": 0.005,
+    "high": 0.115,
+    "level": 0.95,
+    "p_value": 0.05,
+    "verdict": "better",
+    "images_needed": 180,
+}
 
 
 def trial(number: int, state: str = "done", accuracy: float | None = 0.8, **values: object) -> dict[str, Any]:
     return {
-        "number": number, "state": state, "accuracy": accuracy, "loss": 0.5, "value": accuracy, "epochs": 3.0,
-        "seconds": 1.5, "cause": "no memory" if state == "failed" else "", "values": {**USUAL, **values}, "marks": {},
-    }  # fmt: skip
+        "number": number,
+        "state": state,
+        "accuracy": accuracy,
+        "loss": 0.5,
+        "value": accuracy,
+        "epochs": 3.0,
+        "seconds": 1.5,
+        "cause": "no memory" if state == "failed" else "",
+        "values": {**USUAL, **values},
+        "marks": {},
+    }
 
 
 def dial(name: str, low: float = 0.0, high: float = 0.0, choices: list[str] | None = None) -> dict[str, Any]:
@@ -41,17 +60,28 @@ def document(**changes: object) -> dict[str, Any]:
         "notes": ["each training is short"],
         "trial_seconds": 12.5,
         "seconds_used": 300.0,
-        "dials": [dial("learning_rate", 0.007, 0.42), dial("image_size", choices=["16x16", "32x32"]),
-                  dial("augmentation", 0.0, 2.0)],
-        "trials": [trial(0), trial(1, accuracy=0.9, image_size="16x16"), trial(2, "failed", None),
-                   trial(3, "ended early", None)],
+        "dials": [
+            dial("learning_rate", 0.007, 0.42),
+            dial("image_size", choices=["16x16", "32x32"]),
+            dial("augmentation", 0.0, 2.0),
+        ],
+        "trials": [
+            trial(0),
+            trial(1, accuracy=0.9, image_size="16x16"),
+            trial(2, "failed", None),
+            trial(3, "ended early", None),
+        ],
         "best_trial": 1,
         "best": {"trial": 1, "values": {**USUAL, "image_size": "16x16"}},
         "importance": [{"name": "image_size", "share": 0.7, "low": 0.2, "high": 0.9}],
         "recipe": {"network": "compact", "learning_rate": 0.07, "sources": {"learning_rate": HOSTILE}},
-        "finding": {"is_better": True, "sentence": "better by 6.0 points (95 % interval 0.5 to 11.5)",
-                    "detail": f"200 images; {HOSTILE}", "comparison": COMPARISON},
-    }  # fmt: skip
+        "finding": {
+            "is_better": True,
+            "sentence": "better by 6.0 points (95 % interval 0.5 to 11.5)",
+            "detail": f"200 images; {HOSTILE}",
+            "comparison": COMPARISON,
+        },
+    }
     return {**values, **changes}
 
 

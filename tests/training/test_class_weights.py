@@ -83,9 +83,12 @@ def test_the_head_of_a_run_follows_the_rule():
     values, labels = uneven_clouds(seed=0)
     rows = np.arange(len(labels))
     data = TrainingData(
-        images=np.zeros((len(labels), 2, 2, 3), np.uint8), labels=labels, class_count=3,
-        train_rows=rows, validation_rows=rows[:0],
-    )  # fmt: skip
+        images=np.zeros((len(labels), 2, 2, 3), np.uint8),
+        labels=labels,
+        class_count=3,
+        train_rows=rows,
+        validation_rows=rows[:0],
+    )
 
     _, recipe = learn_head(values, rows, data, Recipe(), fold_of=rows % 5)
 

@@ -56,10 +56,15 @@ def test_fewer_images_than_a_batch_are_one_batch():
 def around_with(seconds_left: float) -> Surroundings:
     """80 steps at most, 4 in an epoch."""
     return Surroundings(
-        data=drawn_data(), recipe=small_recipe(epochs=20, batch=9), normalisation=Normalisation((0,) * 3, (1,) * 3),
-        engine=ON_PROCESSOR, class_weights=None, deadline=TimeLeft(seconds_left), should_stop=lambda: False,
+        data=drawn_data(),
+        recipe=small_recipe(epochs=20, batch=9),
+        normalisation=Normalisation((0,) * 3, (1,) * 3),
+        engine=ON_PROCESSOR,
+        class_weights=None,
+        deadline=TimeLeft(seconds_left),
+        should_stop=lambda: False,
         after_step=lambda _: False,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,13 @@ def test_progress_ends_with_all_images(network, images):
     told: list[tuple[int, int]] = []
 
     embed_images(
-        network, images, np.arange(40), normalisation=NORMALISATION, engine="onnxruntime",
+        network,
+        images,
+        np.arange(40),
+        normalisation=NORMALISATION,
+        engine="onnxruntime",
         on_progress=lambda done, total: told.append((done, total)),
-    )  # fmt: skip
+    )
 
     assert told == [(32, 40), (40, 40)]
 

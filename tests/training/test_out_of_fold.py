@@ -26,8 +26,11 @@ def test_labels_without_meaning_give_no_confidence():
     random = np.random.default_rng(0)
 
     probabilities = answer_out_of_fold(
-        random.standard_normal((300, 40)), random.integers(0, 3, 300),
-        fold_of=np.arange(300) % 5, class_count=3, strength=1.0,
-    )  # fmt: skip
+        random.standard_normal((300, 40)),
+        random.integers(0, 3, 300),
+        fold_of=np.arange(300) % 5,
+        class_count=3,
+        strength=1.0,
+    )
 
     assert probabilities.max(axis=1).mean() < 0.45

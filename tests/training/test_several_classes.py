@@ -39,9 +39,15 @@ def untrained(seed: int) -> TrainedNetwork:
         "compact", image_size=(16, 16), class_count=4, options=small_recipe().options, seed=seed
     ).eval()
     return TrainedNetwork(
-        network=network, recipe=small_recipe(), normalisation=RESCALED, history=(), best_epoch=0,
-        finished=True, stopped_by="plan", notes=(),
-    )  # fmt: skip
+        network=network,
+        recipe=small_recipe(),
+        normalisation=RESCALED,
+        history=(),
+        best_epoch=0,
+        finished=True,
+        stopped_by="plan",
+        notes=(),
+    )
 
 
 def test_the_loss_is_each_classs_cross_entropy_added_up():

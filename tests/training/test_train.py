@@ -32,9 +32,15 @@ def test_every_network_learns_drawn_images(tmp_path, network):
         recipe = small_recipe(epochs=12)
     else:
         recipe = small_recipe(
-            network=network, optimizer="adam", learning_rate=3e-3, epochs=12, weight_decay=0.0, averaging=0.0,
-            schedule="constant", **{"options.width": None},
-        )  # fmt: skip
+            network=network,
+            optimizer="adam",
+            learning_rate=3e-3,
+            epochs=12,
+            weight_decay=0.0,
+            averaging=0.0,
+            schedule="constant",
+            **{"options.width": None},
+        )
 
     trained = train_network(data, recipe, folder=tmp_path)
 

@@ -107,10 +107,16 @@ def test_the_check_shows_them(tmp_path):
 def test_the_share_called_unknown_is_said_with_its_interval():
     limits = VerdictLimits(basis="calibration", image_count=100, max_error=0.05, level=0.95, coverage=0.95, novelty=1.0)
     answers = Answers(
-        classes=("cat", "dog"), paths=("a", "b", "c"), truths=("_unknown", "_unknown", "cat"),
-        probabilities=np.full((3, 2), 0.5), parts=("test",) * 3, digests=("",) * 3, groups=("",) * 3,
-        near_copies=(False,) * 3, novelty=np.array([2.0, 0.5, 3.0]),
-    )  # fmt: skip
+        classes=("cat", "dog"),
+        paths=("a", "b", "c"),
+        truths=("_unknown", "_unknown", "cat"),
+        probabilities=np.full((3, 2), 0.5),
+        parts=("test",) * 3,
+        digests=("",) * 3,
+        groups=("",) * 3,
+        near_copies=(False,) * 3,
+        novelty=np.array([2.0, 0.5, 3.0]),
+    )
 
     (said,) = describe_counter_examples(answers, limits)
 
@@ -123,9 +129,11 @@ def test_a_run_uses_them_and_reports_on_those_kept_for_the_test(tmp_path):
     told = Notes()
     root = with_counter_examples(tmp_path / "data", each=40)
     request = TrainRequest(
-        data=DataRequest(source=str(root)), network="compact", output=tmp_path / "run",
+        data=DataRequest(source=str(root)),
+        network="compact",
+        output=tmp_path / "run",
         changes={"epochs": 4, "options.width": 0.25, "augmentation.flip": "none"},
-    )  # fmt: skip
+    )
 
     train(request, events=told)
 

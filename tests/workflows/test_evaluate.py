@@ -230,8 +230,9 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     metrics = metrics_of(evaluated)
     page = Page((evaluated.folder / "report.html").read_text()).text
     assert {one["name"]: one["accuracy"]["n"] for one in metrics["slices"] if one["by"] == "light"} == {
-        "day": 24, "night": 24,
-    }  # fmt: skip
+        "day": 24,
+        "night": 24,
+    }
     assert [len(curve["accuracy"]) for curve in metrics["robustness"]["curves"]] == [5] * 9
     assert metrics["robustness"]["clean"]["value"] == metrics["test"]["accuracy"]["value"]
     assert "Does it hold for every kind of image?" in page

@@ -49,8 +49,12 @@ class Told(Silence):
 
 def run_on(data: Path, output: Path, **others: object) -> Run:
     changes = {
-        "image_size": (64, 64), "features": "onnxruntime", "freeze": True, "head": "multinomial", "head_strength": 30.0,
-    }  # fmt: skip
+        "image_size": (64, 64),
+        "features": "onnxruntime",
+        "freeze": True,
+        "head": "multinomial",
+        "head_strength": 30.0,
+    }
     return train(
         TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, pretrained="lite0", **others)
     )
@@ -199,9 +203,11 @@ def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(flippe
 def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(flipped: Path, tmp_path: Path):
     told = Told()
     request = TrainRequest(
-        data=DataRequest(source=str(flipped)), output=tmp_path / "run", asked=DROP,
+        data=DataRequest(source=str(flipped)),
+        output=tmp_path / "run",
+        asked=DROP,
         changes={"epochs": 2, "precision": "float32"},
-    )  # fmt: skip
+    )
 
     run = train(request, events=told)
 

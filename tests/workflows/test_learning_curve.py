@@ -66,11 +66,13 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: 
 
     run = train(
         TrainRequest(
-            data=DataRequest(source=str(data)), output=tmp_path / "run", asked=Asked(learning_curve=True),
+            data=DataRequest(source=str(data)),
+            output=tmp_path / "run",
+            asked=Asked(learning_curve=True),
             changes={"epochs": 1, "precision": "float32"},
         ),
         events=told,
-    )  # fmt: skip
+    )
 
     assert len(said(told)) == 1
     assert any("network lite0, which is not trained further" in sentence for sentence in told.sentences)

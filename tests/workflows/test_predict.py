@@ -219,9 +219,15 @@ def test_verdict_and_candidates_stand_in_every_form(tmp_path: Path):
 def deciding(path: Path, threshold: float, *, positive: str | None = None) -> Predictor:
     """A model file with a threshold for `class 1`."""
     point = ClassPoint(
-        name="class 1", threshold=threshold, is_promised=True, bound=0.9,
-        image_count=50, found=49, other_count=150, alarms=3,
-    )  # fmt: skip
+        name="class 1",
+        threshold=threshold,
+        is_promised=True,
+        bound=0.9,
+        image_count=50,
+        found=49,
+        other_count=150,
+        alarms=3,
+    )
     points = OperatingPoints(
         measure="recall",
         share=0.9,

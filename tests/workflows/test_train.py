@@ -54,9 +54,18 @@ def test_a_folder_of_images_becomes_a_tested_model_file(data: Path, tmp_path: Pa
     assert model.metadata.unfinished is None
     assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
     assert set(os.listdir(run.folder)) >= {
-        "model.onnx", "report.html", "metrics.json", "predictions.csv", "results.csv", "recipe.toml", "splits.csv",
-        "model_card.md", "checkpoint.safetensors", "check.json", "neighbours",
-    }  # fmt: skip
+        "model.onnx",
+        "report.html",
+        "metrics.json",
+        "predictions.csv",
+        "results.csv",
+        "recipe.toml",
+        "splits.csv",
+        "model_card.md",
+        "checkpoint.safetensors",
+        "check.json",
+        "neighbours",
+    }
     (answer,) = Predictor.load(run.folder).predict([draw("disc", seed=999)])
     assert answer.label == "disc"
 

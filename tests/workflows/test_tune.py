@@ -258,9 +258,7 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
 
     rows = tuned.document["trials"]
     assert [row["state"] for row in rows] == ["done", "failed", "failed", "done"]
-    assert [row["cause"] for row in rows[1:3]] == [
-        "it needs more memory than there is", "training does not converge"
-    ]  # fmt: skip
+    assert [row["cause"] for row in rows[1:3]] == ["it needs more memory than there is", "training does not converge"]
 
 
 def test_where_every_trial_fails_the_search_ends_with_the_reason(

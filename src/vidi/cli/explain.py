@@ -63,9 +63,15 @@ def explain(
         _show_model(model, output=output, with_images=not no_images, as_json=as_json)
         return
     code = _explain_images(
-        model, images, top=top, occlusion=occlusion, keep_truncated=keep_truncated,
-        output=output, with_images=not no_images, as_json=as_json,
-    )  # fmt: skip
+        model,
+        images,
+        top=top,
+        occlusion=occlusion,
+        keep_truncated=keep_truncated,
+        output=output,
+        with_images=not no_images,
+        as_json=as_json,
+    )
     raise typer.Exit(code)
 
 

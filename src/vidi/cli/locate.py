@@ -65,9 +65,16 @@ def locate(
 
     events = Terminal()
     request = LocateRequest(
-        classes=None if classes is None else tuple(classes), by=by, least=least, smallest=smallest, largest=largest,
-        overlap=overlap, soft=soft, most=most, share=parse_share(fills),
-    )  # fmt: skip
+        classes=None if classes is None else tuple(classes),
+        by=by,
+        least=least,
+        smallest=smallest,
+        largest=largest,
+        overlap=overlap,
+        soft=soft,
+        most=most,
+        share=parse_share(fills),
+    )
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):
         events.say(warning)

@@ -129,10 +129,18 @@ def data_request(given: Mapping[str, Any]) -> "DataRequest":
     from vidi.workflows.interaction.request import DataRequest
 
     named = {
-        "positive", "names", "follow_links", "allow_outside", "merge_names", "multi_label", "keep_truncated",
+        "positive",
+        "names",
+        "follow_links",
+        "allow_outside",
+        "merge_names",
+        "multi_label",
+        "keep_truncated",
         "allow_leaks",
-        "split_seed", "split_file", "framing",
-    }  # fmt: skip
+        "split_seed",
+        "split_file",
+        "framing",
+    }
     return DataRequest(
         source=given["data"],
         classes=listed(given.get("classes")),

@@ -99,9 +99,7 @@ def tune(
         tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events)
         _conclude(tuned, events, as_json=as_json)
         return
-    given = {
-        "epochs": epochs, "seed": seed, "image_size": None if image_size is None else parse_image_size(image_size),
-    }  # fmt: skip
+    given = {"epochs": epochs, "seed": seed, "image_size": None if image_size is None else parse_image_size(image_size)}
     training = TrainRequest(
         data=options.data_request({**context.params, "data": _required(data, finish)}),
         network=network,

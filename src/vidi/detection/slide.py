@@ -178,9 +178,11 @@ def _windows(maps: NDArray[np.float32], grid: tuple[int, int], *, pool: bool) ->
         sums = np.pad(sums, ((0, 0), (0, 0), (1, 0), (1, 0)))
         down, across = grid
         means = (
-            sums[:, :, down:, across:] - sums[:, :, :-down, across:] - sums[:, :, down:, :-across]
+            sums[:, :, down:, across:]
+            - sums[:, :, :-down, across:]
+            - sums[:, :, down:, :-across]
             + sums[:, :, :-down, :-across]
-        ) / (down * across)  # fmt: skip
+        ) / (down * across)
         windows = means.transpose(0, 2, 3, 1)[..., None, None].astype(np.float32)
     else:
         windows = sliding_window_view(maps, grid, axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)

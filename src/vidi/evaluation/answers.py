@@ -21,9 +21,19 @@ Mask = NDArray[np.bool_]
 
 TEST, EXTRA = "test", "extra"
 COLUMNS = (
-    "path", "digest", "part", "group", "near_copy", "label", "predicted", "probability", "label_probability",
-    "verdict", "candidates", "decision",
-)  # fmt: skip
+    "path",
+    "digest",
+    "part",
+    "group",
+    "near_copy",
+    "label",
+    "predicted",
+    "probability",
+    "label_probability",
+    "verdict",
+    "candidates",
+    "decision",
+)
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 
 

@@ -104,9 +104,13 @@ def rotate(image: Array, strength: float, random: np.random.Generator) -> Array:
     row, column = height / 2, width / 2
     # Where each pixel comes from: its place from the middle, turned back, in the padded image.
     places = (
-        cosine, -sine, beside + column - cosine * column + sine * row,
-        sine, cosine, above + row - sine * column - cosine * row,
-    )  # fmt: skip
+        cosine,
+        -sine,
+        beside + column - cosine * column + sine * row,
+        sine,
+        cosine,
+        above + row - sine * column - cosine * row,
+    )
     turned = wide.transform((width, height), Image.Transform.AFFINE, places, Image.Resampling.BILINEAR)
     return np.asarray(turned)
 

@@ -112,9 +112,7 @@ def compare_paired(
     units = np.arange(len(first_is_right)) if groups is None else np.asarray(groups)
     check_same_length(first_is_right, units)
     gain = second_is_right.astype(np.int64) - first_is_right.astype(np.int64)
-    both, first, second = (
-        int((first_is_right & second_is_right).sum()), int((gain < 0).sum()), int((gain > 0).sum())
-    )  # fmt: skip
+    both, first, second = (int((first_is_right & second_is_right).sum()), int((gain < 0).sum()), int((gain > 0).sum()))
     _, unit_of_image = np.unique(units, return_inverse=True)
     net = np.bincount(unit_of_image, weights=gain)
     # Below 30 groups the bootstrap shows too little, and the images count as what they are independent of.

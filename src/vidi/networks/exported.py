@@ -34,10 +34,15 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, op
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own about torch's insides
             program = torch.onnx.export(
-                body.eval(), (torch.zeros(2, 3, *image_size),), dynamo=True, opset_version=opset, verbose=False,
-                input_names=["inputs"], output_names=["features"],
+                body.eval(),
+                (torch.zeros(2, 3, *image_size),),
+                dynamo=True,
+                opset_version=opset,
+                verbose=False,
+                input_names=["inputs"],
+                output_names=["features"],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
-            )  # fmt: skip
+            )
     except Exception as error:  # whatever tracing someone else's code runs into
         raise ModelError(f"torch cannot write {prefix} as ONNX: {type(error).__name__}", _OTHER) from error
     finally:

@@ -118,9 +118,16 @@ def _conv(channels: int, outgoing: int, *, kernel: int, stride: int = 1, groups:
     # Even sides need one pixel of zeros less where it strides; TensorFlow leaves out the one at the top and left.
     pads = None if stride == 1 else ((kernel - 2) // 2, (kernel - 1) // 2)
     return ConvNorm(
-        channels, outgoing, kernel=kernel, stride=stride, groups=groups, pads=pads,
-        activation="relu6", scaled=True, epsilon=EPSILON,
-    )  # fmt: skip
+        channels,
+        outgoing,
+        kernel=kernel,
+        stride=stride,
+        groups=groups,
+        pads=pads,
+        activation="relu6",
+        scaled=True,
+        epsilon=EPSILON,
+    )
 
 
 def _widened(channels: int, width: float) -> int:

@@ -67,10 +67,15 @@ def find_rate(
     for number, rows in enumerate(_batches(data, recipe, state=state, steps=steps)):
         rate = SMALLEST * (LARGEST / SMALLEST) ** (number / max(1, steps - 1))
         around = Surroundings(
-            data=data, recipe=replace(recipe, learning_rate=rate), normalisation=normalisation,
-            engine=engine_of(recipe), class_weights=weights if recipe.class_weights == "balanced" else None,
-            deadline=None, should_stop=should_stop, after_step=lambda _: False,
-        )  # fmt: skip
+            data=data,
+            recipe=replace(recipe, learning_rate=rate),
+            normalisation=normalisation,
+            engine=engine_of(recipe),
+            class_weights=weights if recipe.class_weights == "balanced" else None,
+            deadline=None,
+            should_stop=should_stop,
+            after_step=lambda _: False,
+        )
         state.counters.begin_epoch()
         draws = draw(seed=recipe.seed, epoch=number, image_count=len(data.images))[rows]
         images = augment(data.images[rows], draws, augmentation=recipe.augmentation)

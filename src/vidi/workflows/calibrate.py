@@ -126,9 +126,14 @@ def _fit(
     """The step before the probabilities, the limits and the operating points that these images support."""
     if metadata.multi_label:
         done = calibrate_labels(
-            seen.probabilities, seen.truth.astype(np.bool_), metadata.classes,
-            groups=seen.groups, promise=request.promise, wish=request.wish, novelty=seen.novelty,
-        )  # fmt: skip
+            seen.probabilities,
+            seen.truth.astype(np.bool_),
+            metadata.classes,
+            groups=seen.groups,
+            promise=request.promise,
+            wish=request.wish,
+            novelty=seen.novelty,
+        )
         return as_sigmoid_calibration(done.fitted), done.limits, done.points, done.fitted.sentence
     labels = seen.truth.astype(np.int64)
     fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
@@ -138,10 +143,14 @@ def _fit(
     chosen = None
     if request.wish is not None:
         chosen = find_points(
-            fitted.probabilities, labels, metadata.classes,
-            wish=request.wish, positive=request.data.positive, groups=seen.groups,
+            fitted.probabilities,
+            labels,
+            metadata.classes,
+            wish=request.wish,
+            positive=request.data.positive,
+            groups=seen.groups,
             shipped=fitted.step.apply(seen.probabilities),
-        )  # fmt: skip
+        )
     return as_calibration(fitted), limits, chosen, fitted.sentence
 
 

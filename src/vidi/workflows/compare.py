@@ -362,8 +362,10 @@ def _about(models: Sequence[_Model], digests: Sequence[str], folder: Path) -> di
             "knows_what_it_learnt": model.knows_what_it_learnt,
             "test_uses": record_use(
                 model.run if model.knows_what_it_learnt else folder,
-                images=images, model_id=model.predictor.model.model_id, date=now,
+                images=images,
+                model_id=model.predictor.model.model_id,
+                date=now,
             ),
         }
         for model in models
-    }  # fmt: skip
+    }

@@ -242,9 +242,13 @@ def _calibrate(
     before = read_model(path).metadata
     if kept.targets is not None:
         done = calibrate_labels(
-            given["probabilities"], kept.targets[rows], before.classes,
-            groups=groups, promise=Promise(), novelty=novelty,
-        )  # fmt: skip
+            given["probabilities"],
+            kept.targets[rows],
+            before.classes,
+            groups=groups,
+            promise=Promise(),
+            novelty=novelty,
+        )
         metadata = replace(
             before, calibration=as_sigmoid_calibration(done.fitted), verdict=done.limits, operating_points=done.points
         )

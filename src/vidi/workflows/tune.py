@@ -65,20 +65,29 @@ def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
     studies.require_optuna()  # said before any image is read
     found = _look(request)
     design_network(
-        found.recipe.network, image_size=found.recipe.image_size, class_count=len(found.dataset.classes),
+        found.recipe.network,
+        image_size=found.recipe.image_size,
+        class_count=len(found.dataset.classes),
         options=found.recipe.options,
-    )  # fmt: skip
+    )
     split_file_of(request.training.data)
     source = Path(request.training.data.source)
     folder = open_run_folder(
-        request.training.output, name=f"{found.dataset.name}-tune", source=source if source.is_dir() else None,
-        kind="tuning", overwrite=request.training.overwrite,
-    )  # fmt: skip
+        request.training.output,
+        name=f"{found.dataset.name}-tune",
+        source=source if source.is_dir() else None,
+        kind="tuning",
+        overwrite=request.training.overwrite,
+    )
     with FolderLock(folder):
         document = {
-            "schema": 1, "state": "running", "request": request.as_dict(), "worker": secrets.token_hex(8),
-            "seconds_used": 0.0, "trials": [],
-        }  # fmt: skip
+            "schema": 1,
+            "state": "running",
+            "request": request.as_dict(),
+            "worker": secrets.token_hex(8),
+            "seconds_used": 0.0,
+            "trials": [],
+        }
         files = TuneFiles(folder=folder, document=document)
         files.write()
         events.say(f"writing to {escape_path(folder)}")
@@ -106,16 +115,20 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         shutil.rmtree(folder / WORKSHOP, ignore_errors=True)  # of a trial that was killed
         if document["state"] == "finished":
             raise UsageError(
-                f"{escape_path(folder)} is finished", "Begin a new search, or train: vidi train DATA --recipe "
-                f"{escape_path(folder)}/recipe.toml",
-            )  # fmt: skip
+                f"{escape_path(folder)} is finished",
+                f"Begin a new search, or train: vidi train DATA --recipe {escape_path(folder)}/recipe.toml",
+            )
         request = request_from(document["request"], storage)
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         job = _Job(
-            request=request, found=_look(request), files=files, events=events, until=Deadline(began + left, left),
+            request=request,
+            found=_look(request),
+            files=files,
+            events=events,
+            until=Deadline(began + left, left),
             used_before=document["seconds_used"],
-        )  # fmt: skip
+        )
         return _run(job, finish=finish)
 
 
@@ -211,9 +224,14 @@ def _begin(
 def _prepare(job: _Job) -> Prepared:
     request, recipe, folder = job.request.training, job.found.recipe, job.files.folder
     prepared = prepare(
-        job.found.dataset, request.data, sizes=job.found.sizes, image_size=recipe.image_size,
-        workers=request.workers, own=folder / SPLITS, on_progress=job.events.reading,
-    )  # fmt: skip
+        job.found.dataset,
+        request.data,
+        sizes=job.found.sizes,
+        image_size=recipe.image_size,
+        workers=request.workers,
+        own=folder / SPLITS,
+        on_progress=job.events.reading,
+    )
     if request.weights is not None:
         prepared = replace(prepared, start=read_start(Path(request.weights)))
     keep_preparation(folder, prepared, recipe)
@@ -273,9 +291,11 @@ def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: in
     recipe, is_better = search.recipe, finding is not None and finding.is_better
     if best is not None:
         found = recipe_of(
-            recipe, search.settings.dials, best.values,
+            recipe,
+            search.settings.dials,
+            best.values,
             source=f"tune: trial {best.number} of {len(rows)} in {job.files.folder.resolve().name}",
-        )  # fmt: skip
+        )
         job.files.document["best"] = {"trial": best.number, "values": dict(best.values), "recipe": found.as_dict()}
         recipe = found if is_better else recipe
     job.files.conclude(
@@ -285,6 +305,9 @@ def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: in
         recipe=recipe,
     )
     return Tuned(
-        folder=job.files.folder, is_finished=finding is not None, is_better=is_better,
-        document=job.files.document, refused=refused,
-    )  # fmt: skip
+        folder=job.files.folder,
+        is_finished=finding is not None,
+        is_better=is_better,
+        document=job.files.document,
+        refused=refused,
+    )

@@ -63,9 +63,14 @@ class VGG16(nn.Module):
         self.features = nn.Sequential(*layers)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
-            nn.Linear(49 * channels, dense_width), nn.ReLU(), nn.Dropout(),
-            nn.Linear(dense_width, dense_width), nn.ReLU(), nn.Dropout(), nn.Linear(dense_width, classes),
-        )  # fmt: skip
+            nn.Linear(49 * channels, dense_width),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(dense_width, dense_width),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(dense_width, classes),
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(inputs)).flatten(1))

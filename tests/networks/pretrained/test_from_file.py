@@ -50,9 +50,13 @@ def test_a_safetensors_file_is_read(tmp_path, weights):
 def test_what_vidi_kept_says_itself_what_it_is(tmp_path):
     network = build_network("lite0", image_size=(32, 32), class_count=4)
     kept = PretrainedWeights(
-        name="flowers", network="lite0", normalisation="imagenet", license="MIT", digest="0" * 64,
+        name="flowers",
+        network="lite0",
+        normalisation="imagenet",
+        license="MIT",
+        digest="0" * 64,
         tensors=network.state_dict(),
-    )  # fmt: skip
+    )
     keep_weights(tmp_path / "flowers.safetensors", kept)
 
     found = read_pretrained(str(tmp_path / "flowers.safetensors"))

@@ -54,13 +54,18 @@ def calibrate_labels(
     return CalibratedLabels(
         fitted=fitted,
         points=find_points(
-            fitted.probabilities, targets, classes,
-            wish=wanted, groups=groups, basis=basis, shipped=fitted.step.apply(probabilities),
+            fitted.probabilities,
+            targets,
+            classes,
+            wish=wanted,
+            groups=groups,
+            basis=basis,
+            shipped=fitted.step.apply(probabilities),
         ),
         limits=find_label_limits(
             fitted.probabilities, targets, called, groups=groups, promise=promise, basis=basis, novelty=novelty
         ),
-    )  # fmt: skip
+    )
 
 
 def find_label_limits(
@@ -93,8 +98,12 @@ def find_label_limits(
         (called == targets).all(axis=1),
         limit_for_coverage(least_of_truth(probabilities, targets), coverage=promise.coverage, groups=groups),
         sizes=shown[shown > 0],
-        groups=groups, promise=promise, basis=basis, ranking=ALL_CLASSES, novelty=novelty,
-    )  # fmt: skip
+        groups=groups,
+        promise=promise,
+        basis=basis,
+        ranking=ALL_CLASSES,
+        novelty=novelty,
+    )
 
 
 def cross_fitted_calls(

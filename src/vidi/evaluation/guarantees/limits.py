@@ -67,8 +67,12 @@ def find_limits(
         probabilities.argmax(axis=1) == labels,
         candidate_limit(probabilities, labels, coverage=promise.coverage, groups=groups),
         sizes=np.unique(labels, return_counts=True)[1],
-        groups=groups, promise=promise, basis=basis, ranking=ranking, novelty=novelty,
-    )  # fmt: skip
+        groups=groups,
+        promise=promise,
+        basis=basis,
+        ranking=ranking,
+        novelty=novelty,
+    )
 
 
 def limits_from(

@@ -11,9 +11,12 @@ from vidi.files import escape_path
 from vidi.model_file.operating_points import Measure
 
 FLAGS: Mapping[Measure, str] = {
-    "recall": "--recall", "precision": "--precision", "false-alarms": "--false-alarms-per", "costs": "--costs",
+    "recall": "--recall",
+    "precision": "--precision",
+    "false-alarms": "--false-alarms-per",
+    "costs": "--costs",
     "f1": "",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,11 @@ class Wish:
             UsageError: two wishes at once, or a number that cannot be promised.
         """
         given: dict[Measure, object] = {
-            "recall": recall, "precision": precision, "false-alarms": false_alarms_per, "costs": costs,
-        }  # fmt: skip
+            "recall": recall,
+            "precision": precision,
+            "false-alarms": false_alarms_per,
+            "costs": costs,
+        }
         wanted = [measure for measure, value in given.items() if value is not None]
         if len(wanted) > 1:
             raise UsageError(f"{FLAGS[wanted[0]]} and {FLAGS[wanted[1]]} each set the threshold", "Give one of them.")

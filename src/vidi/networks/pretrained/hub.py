@@ -128,9 +128,13 @@ def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | No
     try:
         with _quietly():
             path = hf_hub_download(
-                hosted.repository, file, revision=hosted.revision, local_dir=folder, token=False,
+                hosted.repository,
+                file,
+                revision=hosted.revision,
+                local_dir=folder,
+                token=False,
                 tqdm_class=_progress_bar(f"fetching {hosted.repository}", on_progress),
-            )  # fmt: skip
+            )
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
         cause = error if isinstance(error, errors.HfHubHTTPError) else error.__cause__ or error
         if constants.is_offline_mode():

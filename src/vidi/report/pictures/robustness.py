@@ -35,8 +35,13 @@ PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("Scale", "farther", "nearer"),
 )
 AS_IT_IS: Mapping[str, str] = {
-    "brighter": "100", "contrast": "100", "nearer": "1", "blur": "0", "noise": "0", "rotation": "0",
-}  # fmt: skip
+    "brighter": "100",
+    "contrast": "100",
+    "nearer": "1",
+    "blur": "0",
+    "noise": "0",
+    "rotation": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)

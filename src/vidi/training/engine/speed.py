@@ -95,10 +95,16 @@ def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, stat
     train(
         state,
         Surroundings(
-            data=data, recipe=recipe, normalisation=Normalisation((128.0,) * 3, (64.0,) * 3), engine=engine,
-            class_weights=None, deadline=None, should_stop=stopwatch.is_done, after_step=stopwatch.after_step,
+            data=data,
+            recipe=recipe,
+            normalisation=Normalisation((128.0,) * 3, (64.0,) * 3),
+            engine=engine,
+            class_weights=None,
+            deadline=None,
+            should_stop=stopwatch.is_done,
+            after_step=stopwatch.after_step,
         ),
-    )  # fmt: skip
+    )
     return StepSpeed(
         engine=engine,
         images=recipe.batch,

@@ -59,9 +59,14 @@ def learn_head(
     if recipe.head != "trained":
         kinds, strengths = (recipe.head,), (recipe.head_strength,) if recipe.head_strength else ()
     chosen = choose_head(
-        features, labels, fold_of=fold_of, class_count=data.class_count, weights=weights,
-        kinds=kinds, strengths=strengths,
-    )  # fmt: skip
+        features,
+        labels,
+        fold_of=fold_of,
+        class_count=data.class_count,
+        weights=weights,
+        kinds=kinds,
+        strengths=strengths,
+    )
     return chosen, _with_choice(recipe, chosen, fold_of)
 
 

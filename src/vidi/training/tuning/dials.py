@@ -16,8 +16,14 @@ BY_USER = "you"  # what the user set is not searched
 AUGMENTATION = "augmentation"  # one dial for all strengths
 STRENGTHS = tuple(field.name for field in fields(Augmentation) if field.name != "flip")
 STRONGEST: Mapping[str, float] = {  # what twice the usual may not exceed
-    "shift": 0.5, "crop": 0.9, "rotate": 180.0, "colour": 0.9, "noise": 64.0, "blur": 8.0, "erase": 0.8,
-}  # fmt: skip
+    "shift": 0.5,
+    "crop": 0.9,
+    "rotate": 180.0,
+    "colour": 0.9,
+    "noise": 64.0,
+    "blur": 8.0,
+    "erase": 0.8,
+}
 SCALES = (0.5, 0.75, 1.0, 1.5)  # of the usual image size; 1.5 costs 2.25 times as much
 LARGEST_SIDE = 256  # pixels
 

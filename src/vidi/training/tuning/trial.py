@@ -67,9 +67,14 @@ def run_trial(
         ResourceError: memory or disk is too small.
     """
     trained = train_once(
-        arrays, recipe, folder=folder, deadline=deadline, is_hopeless=is_hopeless, should_stop=should_stop,
+        arrays,
+        recipe,
+        folder=folder,
+        deadline=deadline,
+        is_hopeless=is_hopeless,
+        should_stop=should_stop,
         on_progress=on_progress,
-    )  # fmt: skip
+    )
     accuracy, loss = judge(trained, arrays)
     if not math.isfinite(loss):
         raise GateError("its answers are not finite numbers", "A smaller learning rate may do.")

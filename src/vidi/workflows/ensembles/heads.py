@@ -71,8 +71,14 @@ def _describe(plan: EnsemblePlan, fold_of: NDArray[np.int64], single: Classifier
         asked=plan.count,
         members=tuple(
             Member(
-                number=number, seed=seed, held_out=held_out[number - 1], epochs=0, seconds=0.0, stopped_by="plan",
-                accuracy=None, log_loss=None,
+                number=number,
+                seed=seed,
+                held_out=held_out[number - 1],
+                epochs=0,
+                seconds=0.0,
+                stopped_by="plan",
+                accuracy=None,
+                log_loss=None,
             )
             for number in numbers
         ),
@@ -82,4 +88,4 @@ def _describe(plan: EnsemblePlan, fold_of: NDArray[np.int64], single: Classifier
         single_name="the head fitted on all images",
         gain=None,
         sentence=f"the mean of {plan.count} linear heads, each fitted without one fold, is a linear head: one network",
-    )  # fmt: skip
+    )

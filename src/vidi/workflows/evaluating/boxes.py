@@ -167,11 +167,12 @@ def _write(scored: ScoredBoxes, request: EvaluateRequest) -> None:
 def true_boxes(image: LabelledImage, size: tuple[int, int], names: tuple[str, ...], wanted: str) -> Floats:
     """(boxes, 4) of one class in pixels of an image of this size (height, width)."""
     rows = [
-        (box.x_min, box.y_min, box.x_max, box.y_max) if not box.relative
+        (box.x_min, box.y_min, box.x_max, box.y_max)
+        if not box.relative
         else (box.x_min * size[1], box.y_min * size[0], box.x_max * size[1], box.y_max * size[0])
         for box in image.boxes
         if names[box.class_index] == wanted
-    ]  # fmt: skip
+    ]
     return np.array(rows, np.float64).reshape(-1, 4)
 
 

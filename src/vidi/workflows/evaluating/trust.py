@@ -45,11 +45,16 @@ def measure_trust(
     found: Robustness | NotMeasured = NotMeasured("off")
     if wanted:
         found = measure_robustness(
-            predictor, known.paths, known.labels if known.targets is None else known.targets,
+            predictor,
+            known.paths,
+            known.labels if known.targets is None else known.targets,
             number_groups(known.groups if any(known.groups) else None, len(known.paths)),
-            store=store, options=options, seed=seed, workers=workers,
+            store=store,
+            options=options,
+            seed=seed,
+            workers=workers,
             until=None if deadline is None else deadline.earlier(SECONDS_FOR_REPORT / free_share()),
-        )  # fmt: skip
+        )
     if found == NotMeasured("time"):
         events.say("robustness: left out, no time was left; `vidi evaluate` measures it")
     return {"slices": slices, "robustness": found.as_json()}

@@ -31,15 +31,22 @@ COMPARISON = "compare.json"  # what a comparison of two models was asked for and
 
 Kind = Literal["run", "evaluation", "tuning", "comparison"]
 NAMES: Mapping[Kind, str] = {
-    "run": "a run", "evaluation": "an evaluation", "tuning": "a search of `vidi tune`", "comparison": "a comparison",
-}  # fmt: skip
-HOMES: Mapping[Kind, str] = {
-    "run": "runs", "evaluation": "evaluations", "tuning": "runs", "comparison": "comparisons",
-}  # fmt: skip
+    "run": "a run",
+    "evaluation": "an evaluation",
+    "tuning": "a search of `vidi tune`",
+    "comparison": "a comparison",
+}
+HOMES: Mapping[Kind, str] = {"run": "runs", "evaluation": "evaluations", "tuning": "runs", "comparison": "comparisons"}
 WRITERS: Mapping[str, tuple[Kind, ...]] = {  # what only vidi's folders hold, and which of them
-    MODEL: ("run",), RECIPE: ("run", "tuning"), SPLITS: ("run", "tuning"), CHECK: ("run", "tuning"), REQUEST: ("run",),
-    EVALUATION: ("evaluation",), TUNING: ("tuning",), COMPARISON: ("comparison",),
-}  # fmt: skip
+    MODEL: ("run",),
+    RECIPE: ("run", "tuning"),
+    SPLITS: ("run", "tuning"),
+    CHECK: ("run", "tuning"),
+    REQUEST: ("run",),
+    EVALUATION: ("evaluation",),
+    TUNING: ("tuning",),
+    COMPARISON: ("comparison",),
+}
 MARKS = tuple(WRITERS)
 
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")

@@ -97,9 +97,12 @@ def learn_background(
     while len(rounds) <= MOST_ROUNDS and in_vain < MOST_IN_VAIN and any(map(len, fired)):
         windows = _cut_out(searched, fired, predictor.metadata.framing)
         features = embed_images(
-            head.network, windows, np.arange(len(windows)),
-            normalisation=trained.normalisation, engine=trained.recipe.features,
-        )  # fmt: skip
+            head.network,
+            windows,
+            np.arange(len(windows)),
+            normalisation=trained.normalisation,
+            engine=trained.recipe.features,
+        )
         learnt = np.concatenate([learnt, features])
         candidate = _with_background(trained, head, learnt, nothing=nothing)
         predictor = _as_predictor(folder, prepared, candidate)

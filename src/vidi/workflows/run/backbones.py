@@ -176,9 +176,13 @@ class _Trials:
             each = choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS)
             return binary_log_losses(each.probabilities, targets[each.held_out])
         chosen = choose_head(
-            features, labels, fold_of=fold_of,
-            class_count=self.data.class_count, kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
-        )  # fmt: skip
+            features,
+            labels,
+            fold_of=fold_of,
+            class_count=self.data.class_count,
+            kinds=("multinomial",),
+            strengths=TRIAL_STRENGTHS,
+        )
         truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)
         losses: NDArray[np.float64] = -np.log(np.maximum(truth, SMALLEST_PROBABILITY))
         return losses
@@ -267,7 +271,11 @@ def features_of(
         for index in np.flatnonzero(~is_new).tolist():
             building.pixels[index] = chosen.seen[int(rows[index])]
         building.pixels[is_new] = embed_images(
-            network, prepared.pixels, rows[is_new], normalisation=normalisation_for(recipe, data),
-            engine=recipe.features, on_progress=events.features,
-        )  # fmt: skip
+            network,
+            prepared.pixels,
+            rows[is_new],
+            normalisation=normalisation_for(recipe, data),
+            engine=recipe.features,
+            on_progress=events.features,
+        )
         return np.array(building.keep(key))

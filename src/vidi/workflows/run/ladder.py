@@ -232,9 +232,12 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     labels = prepared.labels[rows] if prepared.targets is None else prepared.targets[rows]
     theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), labels)
     answers = answer(
-        network.network, prepared.pixels, rows,
-        normalisation=network.normalisation, multi_label=prepared.targets is not None,
-    )  # fmt: skip
+        network.network,
+        prepared.pixels,
+        rows,
+        normalisation=network.normalisation,
+        multi_label=prepared.targets is not None,
+    )
     ours, right = _judged(answers.astype(np.float64), labels)
     is_better = ours < BETTER * theirs
     verdict = "kept" if is_better else "not better, so the head is kept"

@@ -158,9 +158,13 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
             "Leave it out, or say --pretrained auto in place of --network, --from, --recipe or --pretrained none.",
         )
     return plan_ladder(
-        traits, pretrained=request.pretrained, is_set=is_set, changes=request.changes, minutes=request.minutes,
+        traits,
+        pretrained=request.pretrained,
+        is_set=is_set,
+        changes=request.changes,
+        minutes=request.minutes,
         trainings=request.ensemble or 1,
-    )  # fmt: skip
+    )
 
 
 def _refuse_two_places(request: TrainRequest) -> None:

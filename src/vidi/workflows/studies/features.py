@@ -106,12 +106,18 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: 
     labels = as_training_data(prepared).labels[rows]
     fold_of = deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=recipe.seed)
     targets = as_training_data(prepared).targets
-    chosen = choose_one_vs_rest(
-        values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS
-    ) if targets is not None else choose_head(
-        values, labels, fold_of=fold_of, class_count=len(prepared.dataset.classes),
-        kinds=("multinomial",), strengths=TRIAL_STRENGTHS,
-    )  # fmt: skip
+    chosen = (
+        choose_one_vs_rest(values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS)
+        if targets is not None
+        else choose_head(
+            values,
+            labels,
+            fold_of=fold_of,
+            class_count=len(prepared.dataset.classes),
+            kinds=("multinomial",),
+            strengths=TRIAL_STRENGTHS,
+        )
+    )
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
     return study_features(folder, prepared, features, asked=asked, events=events)
 
@@ -121,15 +127,24 @@ def _study_learning(folder: Path, prepared: Prepared, features: Features, *, eve
     labels, classes = prepared.labels[features.rows], prepared.dataset.classes
     groups = np.unique(groups_of(prepared, features.rows), return_inverse=True)[1].astype(np.int64)
     measured = errors_by_size(
-        reduce_features(features.values), labels, groups=groups, fold_of=features.fold_of,
-        class_count=len(classes), strength=_strength(features.chosen), seed=0,
-    )  # fmt: skip
+        reduce_features(features.values),
+        labels,
+        groups=groups,
+        fold_of=features.fold_of,
+        class_count=len(classes),
+        strength=_strength(features.chosen),
+        seed=0,
+    )
     if measured is None:
         return
     curve = draw_learning_curve(
-        measured.counts, measured.wrong, labels[measured.held_out], groups=groups[measured.held_out],
-        class_count=len(classes), images=len(labels),
-    )  # fmt: skip
+        measured.counts,
+        measured.wrong,
+        labels[measured.held_out],
+        groups=groups[measured.held_out],
+        class_count=len(classes),
+        images=len(labels),
+    )
     found = {"features_of": features.weights, "held_out": len(measured.held_out), **_as_json(curve, classes)}
     keep_study(folder, {CURVE: found})
     events.say(more_images(found))
@@ -155,15 +170,18 @@ def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]
     labels = prepared.labels[features.rows]
     if prepared.targets is not None:
         return choose_one_vs_rest(
-            reduce_features(features.values), prepared.targets[features.rows],
+            reduce_features(features.values),
+            prepared.targets[features.rows],
             fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
             strengths=(features.chosen.best.strength,),
-        ).probabilities  # fmt: skip
+        ).probabilities
     return answer_out_of_fold(
-        reduce_features(features.values), labels,
+        reduce_features(features.values),
+        labels,
         fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
-        class_count=len(prepared.dataset.classes), strength=_strength(features.chosen),
-    )  # fmt: skip
+        class_count=len(prepared.dataset.classes),
+        strength=_strength(features.chosen),
+    )
 
 
 def _strength(chosen: ChosenHead) -> float:

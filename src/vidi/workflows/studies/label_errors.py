@@ -20,8 +20,16 @@ from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
 from vidi.workflows.run.prepare import Prepared
 
 COLUMNS = (
-    "rank", "path", "digest", "part", "label", "suggested", "self_confidence", "suggested_confidence", "left_out",
-)  # fmt: skip
+    "rank",
+    "path",
+    "digest",
+    "part",
+    "label",
+    "suggested",
+    "self_confidence",
+    "suggested_confidence",
+    "left_out",
+)
 LEFT_OUT = "yes"
 MOST_LEFT_OUT = 0.5  # of a class's training images; more would say that the class, not its labels, is in doubt
 

@@ -61,9 +61,14 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     recipe = choose_recipe(request, traits, candidates, events=events)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
         prepared = prepare(
-            dataset, request.data, sizes=sizes, image_size=recipe.image_size, workers=request.workers,
-            own=Path(place) / "splits.csv", on_progress=events.reading,
-        )  # fmt: skip
+            dataset,
+            request.data,
+            sizes=sizes,
+            image_size=recipe.image_size,
+            workers=request.workers,
+            own=Path(place) / "splits.csv",
+            on_progress=events.reading,
+        )
     data = as_training_data(prepared)
     if is_pretrained:
         network = with_weights(
