@@ -41,7 +41,7 @@ def test_a_failed_writing_leaves_what_stood_there(tmp_path: Path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_b50_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_is_named_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "model.onnx"
     write_whole(path, "old")
 
@@ -68,7 +68,7 @@ def _hold(folder: str, ready: "multiprocessing.synchronize.Event") -> None:
 
 @pytest.mark.fault
 @pytest.mark.slow  # starts a process
-def test_b52_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path):
+def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path):
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     holder = context.Process(target=_hold, args=(str(tmp_path), ready))

@@ -58,7 +58,7 @@ def test_the_key_holds_content_framing_and_order() -> None:
 
 
 @pytest.mark.fault
-def test_b73_a_flipped_bit_is_noticed_and_the_entry_goes(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_noticed_and_the_entry_goes(tmp_path: Path) -> None:
     cache = PixelCache(tmp_path)
     key = pixels_key(["a"], FRAMING)
     random = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def test_b73_a_flipped_bit_is_noticed_and_the_entry_goes(tmp_path: Path) -> None
 
 
 @pytest.mark.fault
-def test_b73_a_cut_or_foreign_entry_is_not_trusted(tmp_path: Path) -> None:
+def test_a_cut_or_foreign_entry_is_not_trusted(tmp_path: Path) -> None:
     cache = PixelCache(tmp_path)
     key, other = pixels_key(["a"], FRAMING), pixels_key(["b"], FRAMING)
     fill(cache, key)
@@ -115,7 +115,7 @@ def test_clearing_says_what_it_freed(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
-def test_b74_many_writers_of_one_cache_mix_nothing_and_the_dead_leave_nothing(tmp_path: Path) -> None:
+def test_many_writers_of_one_cache_mix_nothing_and_the_dead_leave_nothing(tmp_path: Path) -> None:
     """Writers of the same and of other entries run at once; one is killed in the middle."""
     program = (
         "import sys, numpy as np\n"
@@ -152,9 +152,7 @@ def test_b74_many_writers_of_one_cache_mix_nothing_and_the_dead_leave_nothing(tm
 
 
 @pytest.mark.fault
-def test_b50_a_full_disk_is_an_error_that_leaves_the_cache_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_an_error_that_leaves_the_cache_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = PixelCache(tmp_path)
     made = fill(cache, "1" * 64)
     for broken in ("posix_fallocate", "fsync", "replace"):

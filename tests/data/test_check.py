@@ -55,7 +55,7 @@ def test_files_that_cannot_be_used_are_in_the_account_with_their_reason(tmp_path
 
 
 @pytest.mark.fault
-def test_b45_the_same_image_under_two_labels_is_named_and_kept_out(tmp_path):
+def test_the_same_image_under_two_labels_is_named_and_kept_out(tmp_path):
     photographs(tmp_path)
     image = scene(7)
     (tmp_path / "cats" / "same.jpg").write_bytes(jpeg(image))
@@ -134,7 +134,7 @@ def test_a_set_of_small_images_is_not_called_tiny_or_blurred(tmp_path):
 
 
 @pytest.mark.fault
-def test_b45_copies_across_the_parts_of_the_users_split_are_findings(tmp_path):
+def test_copies_across_the_parts_of_the_users_split_are_findings(tmp_path):
     photographs(tmp_path / "train")
     (tmp_path / "test" / "cats").mkdir(parents=True)
     (tmp_path / "test" / "cats" / "a.jpg").write_bytes((tmp_path / "train" / "cats" / "00.jpg").read_bytes())

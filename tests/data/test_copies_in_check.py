@@ -61,7 +61,7 @@ def outcome(planted):
 
 
 @pytest.mark.fault
-def test_b45_exact_copies_and_bursts_are_found_all_and_near_copies_nearly_all(outcome):
+def test_exact_copies_and_bursts_are_found_all_and_near_copies_nearly_all(outcome):
     _, check, pairs = outcome
     groups = check.look_alikes()
     found = {kind: sum(groups[a] == groups[b] for a, b in planted) for kind, planted in pairs.items()}
@@ -72,7 +72,7 @@ def test_b45_exact_copies_and_bursts_are_found_all_and_near_copies_nearly_all(ou
 
 
 @pytest.mark.fault
-def test_b45_no_more_than_one_unrelated_image_of_a_thousand_is_drawn_in(outcome):
+def test_no_more_than_one_unrelated_image_of_a_thousand_is_drawn_in(outcome):
     dataset, check, pairs = outcome
     true = {frozenset(pair) for kind, planted in pairs.items() if kind != "burst" for pair in planted}
     drawn_in = {index for pair in check.near_links if frozenset(pair) not in true for index in pair}
@@ -80,7 +80,7 @@ def test_b45_no_more_than_one_unrelated_image_of_a_thousand_is_drawn_in(outcome)
 
 
 @pytest.mark.fault
-def test_b45_no_found_pair_straddles_parts(outcome):
+def test_no_found_pair_straddles_parts(outcome):
     dataset, check, _ = outcome
     split = split_dataset(dataset, check)
     parts_of = Counter()

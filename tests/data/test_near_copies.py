@@ -97,7 +97,7 @@ def test_the_search_in_cells_finds_what_the_search_among_all_finds(monkeypatch):
 
 
 @pytest.mark.fault
-def test_b45_handwritten_digits_do_not_collapse_into_one_group():
+def test_handwritten_digits_do_not_collapse_into_one_group():
     datasets = pytest.importorskip("sklearn.datasets")
     digits = (datasets.load_digits().images * 255 / 16).round().astype(np.uint8)
 
@@ -107,7 +107,7 @@ def test_b45_handwritten_digits_do_not_collapse_into_one_group():
 @pytest.mark.fault
 @pytest.mark.slow  # 5,000 small images of clothes, or 400 faces
 @pytest.mark.parametrize("name", ["fashion-mnist", "faces-orl.zip"])
-def test_b45_clothes_and_faces_do_not_collapse_into_one_group(name):
+def test_clothes_and_faces_do_not_collapse_into_one_group(name):
     folder = os.environ.get("VIDI_DATA")
     if folder is None or not os.path.exists(os.path.join(folder, name)):
         pytest.skip(f"data:{name.removesuffix('.zip')}")

@@ -94,7 +94,7 @@ def test_readers_are_found_by_name():
 
 
 @pytest.mark.fault
-def test_b42_an_empty_root_and_a_root_without_classes_are_refused_saying_what_is_needed(tmp_path):
+def test_an_empty_root_and_a_root_without_classes_are_refused_saying_what_is_needed(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     flat = put(tmp_path / "flat", "1.png", "2.png")
@@ -110,7 +110,7 @@ def test_b42_an_empty_root_and_a_root_without_classes_are_refused_saying_what_is
 
 @pytest.mark.fault
 @pytest.mark.parametrize("paths", [("cat/1.png", "cat/2.png"), ("cat/1.png", "dog/1.png")])
-def test_b42_one_class_or_single_images_cannot_be_learnt(tmp_path, paths):
+def test_one_class_or_single_images_cannot_be_learnt(tmp_path, paths):
     dataset = read_dataset(put(tmp_path, *paths))
 
     with pytest.raises(DataError, match=rf"found {len({path[:3] for path in paths})} class") as raised:
@@ -121,7 +121,7 @@ def test_b42_one_class_or_single_images_cannot_be_learnt(tmp_path, paths):
 
 @pytest.mark.fault
 @pytest.mark.parametrize("each", [1, 2, 3])
-def test_b43_small_classes_are_read_and_empty_class_folders_are_named(tmp_path, each):
+def test_small_classes_are_read_and_empty_class_folders_are_named(tmp_path, each):
     class_folders(tmp_path, kinds=("disc", "square"), each=each)
     (tmp_path / "bird").mkdir()
 
@@ -142,7 +142,7 @@ def test_b43_small_classes_are_read_and_empty_class_folders_are_named(tmp_path, 
         ("Straße", "STRASSE"),
     ],
 )
-def test_b44_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first, second):
+def test_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first, second):
     put(tmp_path, f"{first}/1.png", f"{first}/2.png", f"{second}/3.png", "dog/1.png")
 
     with pytest.raises(DataError, match="are one name on other file systems"):
@@ -155,7 +155,7 @@ def test_b44_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first,
 
 @pytest.mark.fault
 @pytest.mark.parametrize("name", ["CON", "nul", "com1", "Aux.old"])
-def test_b44_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name):
+def test_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name):
     put(tmp_path, f"{name}/1.png", "dog/1.png")
 
     with pytest.raises(DataError, match="a name that Windows keeps for a device"):

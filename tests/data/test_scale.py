@@ -17,7 +17,7 @@ START_BYTES = 12_000_000
 
 
 @pytest.mark.parametrize("classes", [1, 1_000])
-def test_b48_folders_are_listed_at_speed_and_in_little_memory(tmp_path, classes):
+def test_folders_are_listed_at_speed_and_in_little_memory(tmp_path, classes):
     files = count(small=20_000, faults=100_000, soak=500_000)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "0.png").write_bytes(IMAGE)
@@ -40,7 +40,7 @@ def test_b48_folders_are_listed_at_speed_and_in_little_memory(tmp_path, classes)
     sys.stdout.write(f"{files} files: {cost.seconds:.2f} s, {cost.memory_bytes / files:.0f} bytes each\n")
 
 
-def test_b48_tables_are_read_at_speed_and_in_little_memory(tmp_path):
+def test_tables_are_read_at_speed_and_in_little_memory(tmp_path):
     rows = count(small=50_000, faults=200_000, soak=1_000_000)
     files = 1_000
     for number in range(files):
@@ -56,7 +56,7 @@ def test_b48_tables_are_read_at_speed_and_in_little_memory(tmp_path):
     assert cost.memory_bytes < START_BYTES + BYTES_A_FILE * rows
 
 
-def test_b48_ten_thousand_classes_are_listed(tmp_path):
+def test_ten_thousand_classes_are_listed(tmp_path):
     for number in range(10_000):
         (tmp_path / f"class{number:05}").mkdir()
         (tmp_path / f"class{number:05}" / "1.png").write_bytes(b"x")

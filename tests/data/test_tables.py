@@ -46,7 +46,7 @@ PLAIN = "path,label\na.png,cat\nb.png,dog\nsub/c.png,cat\n"
     ],
     ids=["plain", "bom", "crlf", "semicolon", "tab", "utf-16", "utf-16-le", "empty-rows", "quotes", "names", "windows"],
 )
-def test_b46_tables_are_read_however_they_were_saved(tmp_path, data):
+def test_tables_are_read_however_they_were_saved(tmp_path, data):
     dataset = read_dataset(table(tmp_path, data))
 
     assert {path: label for path, (label, _) in shown(dataset).items()} == dict(ROWS)
@@ -73,7 +73,7 @@ def test_b46_tables_are_read_however_they_were_saved(tmp_path, data):
         ("path,label\na.png,cat\nb.png," + "x" * 2_000_000, 3, r"it has over 1,000,000"),
     ],
 )
-def test_b46_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, data, line, message):
+def test_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, data, line, message):
     path = table(tmp_path, data)
 
     with pytest.raises(DataError, match=f"line {line}: {message}") as raised:
@@ -83,7 +83,7 @@ def test_b46_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, data, li
 
 
 @pytest.mark.fault
-def test_b46_a_line_of_50_megabytes_takes_little_memory(tmp_path):
+def test_a_line_of_50_megabytes_takes_little_memory(tmp_path):
     path = table(tmp_path, "path,label\n")
     with path.open("ab") as stream:
         for _ in range(50):
@@ -99,7 +99,7 @@ def test_b46_a_line_of_50_megabytes_takes_little_memory(tmp_path):
 
 
 @pytest.mark.fault
-def test_b47_what_leads_out_of_the_folder_is_refused_and_what_is_missing_is_named(tmp_path):
+def test_what_leads_out_of_the_folder_is_refused_and_what_is_missing_is_named(tmp_path):
     put(tmp_path / "outside", "x.png")
     root = tmp_path / "root"
     put(root, "a.png", "b.png")
@@ -123,7 +123,7 @@ def test_b47_what_leads_out_of_the_folder_is_refused_and_what_is_missing_is_name
 
 
 @pytest.mark.fault
-def test_b47_no_file_outside_the_folder_is_opened(tmp_path):
+def test_no_file_outside_the_folder_is_opened(tmp_path):
     put(tmp_path / "outside", "x.png")
     put(tmp_path / "data", "a.png")
     os.symlink(tmp_path / "outside" / "x.png", tmp_path / "data" / "link.png")
@@ -152,7 +152,7 @@ print("\\n".join(seen))
 
 
 @pytest.mark.fault
-def test_b47_files_outside_are_read_where_the_user_allows_it(tmp_path):
+def test_files_outside_are_read_where_the_user_allows_it(tmp_path):
     put(tmp_path, "outside/x.png", "root/a.png")
     (tmp_path / "root" / "labels.csv").write_text("path,label\na.png,cat\n../outside/x.png,dog\n")
 

@@ -83,7 +83,7 @@ def test_a_nan_never_reaches_the_file(tmp_path):
         write_metrics(tmp_path / "metrics.json", {"accuracy": float("nan")})
 
 
-def test_b29_names_are_read_back_from_the_table_exactly(tmp_path):
+def test_names_are_read_back_from_the_table_exactly(tmp_path):
     names = ["new\nline.png", "tab\t.png", 'quote".png', "=cmd().png", "\u202eright.png", "b\udcffad.png", "100%.png"]
     answers = answers_of(images=len(names), paths=tuple(names))
 

@@ -49,7 +49,7 @@ def test_figures_agree_with_scikit_learn():
     )
 
 
-def test_b43_untested_class_is_null_in_the_json_and_no_token_is_nan():
+def test_untested_class_is_null_in_the_json_and_no_token_is_nan():
     probabilities, labels = made_answers(images=60)
     kept = labels != 2
 

@@ -53,7 +53,7 @@ def test_what_was_cropped_off_has_no_value():
 
 @pytest.mark.parametrize("mode", ["stretch", "pad", "crop"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (2, 20_000), (20_000, 2)])
-def test_b21_thin_images_have_a_place_and_a_map(mode: str, size: tuple[int, int]):
+def test_thin_images_have_a_place_and_a_map(mode: str, size: tuple[int, int]):
     framing = Framing(size=(16, 16), mode=mode)
 
     top, left, height, width = place_in_frame(size, framing)

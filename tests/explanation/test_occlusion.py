@@ -73,7 +73,7 @@ def test_borders_of_the_frame_are_not_covered_and_progress_is_told():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (3, 200)])
-def test_b21_thin_images_have_patches(size: tuple[int, int]):
+def test_thin_images_have_patches(size: tuple[int, int]):
     (height, width), stride = choose_patch(size)
     found = occlude(
         lambda images: np.full((len(images), 2), 0.5, np.float32), np.zeros((*size, 3), np.uint8), fill=BLACK

@@ -82,7 +82,7 @@ def test_text_stays_text():
 
 @pytest.mark.parametrize("class_name", ["$x$ & <script>alert(1)</script>", "100 % \\frac{", "\u202e", "猫"])
 @pytest.mark.fault
-def test_b29_class_name_cannot_break_out_of_a_figure(class_name):
+def test_class_name_cannot_break_out_of_a_figure(class_name):
     svg = draw_roc({class_name: ([0, 1], [0, 1])}, named=(class_name,))
 
     assert "<script" not in svg

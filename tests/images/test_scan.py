@@ -1,4 +1,4 @@
-"""Scanning folders; rows B25 to B30 of the fault table."""
+"""Scanning folders: links, pipes, rights, odd names and system files."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ def test_a_root_that_is_not_there_is_an_error(tmp_path):
 
 
 @pytest.mark.fault
-def test_b25_a_folder_with_an_images_name_is_walked(tmp_path):
+def test_a_folder_with_an_images_name_is_walked(tmp_path):
     (tmp_path / "empty.jpg").mkdir()
     put(tmp_path / "full.png" / "inside.png")
     scan = scan_folder(tmp_path)
@@ -66,7 +66,7 @@ def test_b25_a_folder_with_an_images_name_is_walked(tmp_path):
 
 @posix
 @pytest.mark.fault
-def test_b26_pipes_sockets_and_devices_are_known_by_type_and_never_opened(tmp_path, monkeypatch):
+def test_pipes_sockets_and_devices_are_known_by_type_and_never_opened(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     (tmp_path / "null.png").symlink_to("/dev/null")
@@ -101,7 +101,7 @@ for entry in scan.refused:
 
 @posix
 @pytest.mark.fault
-def test_b27_what_may_not_be_read_is_refused_and_the_rest_goes_on(tmp_path):
+def test_what_may_not_be_read_is_refused_and_the_rest_goes_on(tmp_path):
     root = tmp_path / "data"
     put(root / "good.png")
     put(root / "closed.png").chmod(0)
@@ -125,7 +125,7 @@ def test_b27_what_may_not_be_read_is_refused_and_the_rest_goes_on(tmp_path):
 
 @posix
 @pytest.mark.fault
-def test_b28_links_end_and_do_not_lead_out(tmp_path):
+def test_links_end_and_do_not_lead_out(tmp_path):
     outside = put(tmp_path / "elsewhere" / "secret.png")
     root = tmp_path / "data"
     put(root / "real.png")
@@ -159,7 +159,7 @@ def test_b28_links_end_and_do_not_lead_out(tmp_path):
 
 @posix
 @pytest.mark.fault
-def test_b28_links_that_lead_out_are_followed_where_that_is_asked_for(tmp_path):
+def test_links_that_lead_out_are_followed_where_that_is_asked_for(tmp_path):
     outside = put(tmp_path / "elsewhere" / "one.png")
     root = tmp_path / "data"
     put(root / "real.png")
@@ -172,7 +172,7 @@ def test_b28_links_that_lead_out_are_followed_where_that_is_asked_for(tmp_path):
 
 
 @pytest.mark.fault
-def test_b28_a_path_that_climbs_out_is_refused_before_it_is_opened(tmp_path):
+def test_a_path_that_climbs_out_is_refused_before_it_is_opened(tmp_path):
     put(tmp_path / "secret.png")
     (tmp_path / "data").mkdir()
     for path in ("../secret.png", str(tmp_path / "secret.png"), "x/../../secret.png"):
@@ -224,7 +224,7 @@ NAMES = [
 
 @posix
 @pytest.mark.fault
-def test_b29_odd_names_are_used_and_can_be_read_back_from_text(tmp_path):
+def test_odd_names_are_used_and_can_be_read_back_from_text(tmp_path):
     names = [
         *NAMES,
         " lead",
@@ -248,7 +248,7 @@ def test_b29_odd_names_are_used_and_can_be_read_back_from_text(tmp_path):
 
 @posix
 @pytest.mark.fault
-def test_b29_odd_names_reach_a_worker_process(tmp_path):
+def test_odd_names_reach_a_worker_process(tmp_path):
     for name in ("\udcff\udcfe.png", "new\nline.png"):
         put(tmp_path / name)
     paths = [file.path for file in scan_folder(tmp_path).files]
@@ -256,7 +256,7 @@ def test_b29_odd_names_reach_a_worker_process(tmp_path):
 
 
 @pytest.mark.fault
-def test_b30_system_litter_is_ignored_and_counted(tmp_path):
+def test_system_litter_is_ignored_and_counted(tmp_path):
     litter = [
         ".hidden.png",
         "Thumbs.db",
@@ -280,7 +280,7 @@ def test_b30_system_litter_is_ignored_and_counted(tmp_path):
 
 
 @pytest.mark.fault
-def test_b22_a_name_that_says_another_format_is_remarked(tmp_path):
+def test_a_name_that_says_another_format_is_remarked(tmp_path):
     put(tmp_path / "photo.jpg")
     put(tmp_path / "image.txt")
     scan = scan_folder(tmp_path)

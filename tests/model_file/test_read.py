@@ -32,7 +32,7 @@ def all_bad_files() -> Iterator[tuple[str, bytes, str]]:
 
 
 @pytest.mark.fault
-def test_b64_every_made_model_is_refused_with_its_reason(tmp_path: Path):
+def test_every_made_model_is_refused_with_its_reason(tmp_path: Path):
     path = tmp_path / "model.onnx"
     unrefused, wrong_reason, tried = [], [], 0
 
@@ -53,7 +53,7 @@ def test_b64_every_made_model_is_refused_with_its_reason(tmp_path: Path):
 
 
 @pytest.mark.fault
-def test_b64_no_flipped_bit_goes_unnoticed(tmp_path: Path):
+def test_no_flipped_bit_goes_unnoticed(tmp_path: Path):
     path = tmp_path / "model.onnx"
     random = np.random.default_rng(0)
     unnoticed = []
@@ -72,7 +72,7 @@ def test_b64_no_flipped_bit_goes_unnoticed(tmp_path: Path):
 
 
 @pytest.mark.fault
-def test_b64_a_hostile_model_opens_no_file_but_itself(tmp_path: Path):
+def test_a_hostile_model_opens_no_file_but_itself(tmp_path: Path):
     names = []
     for index, (_, data, _) in enumerate(all_bad_files()):
         (tmp_path / f"{index}.onnx").write_bytes(data)
@@ -124,7 +124,7 @@ HEADS = {
 @pytest.mark.fault
 @pytest.mark.parametrize("ending", ["pt", "pth", "pkl", "npy", "onnx"])
 @pytest.mark.parametrize("kind", HEADS)
-def test_b65_a_pickle_given_as_a_model_is_refused_and_never_run(tmp_path: Path, kind: str, ending: str):
+def test_a_pickle_given_as_a_model_is_refused_and_never_run(tmp_path: Path, kind: str, ending: str):
     marker, path = tmp_path / "marker", tmp_path / f"model.{ending}"
     path.write_bytes(HEADS[kind] + b"cposix\nsystem\n(S'touch %s'\ntR." % str(marker).encode())
 
@@ -191,7 +191,7 @@ def assert_same_tensors(data: bytes) -> None:
 
 @pytest.mark.fault
 @pytest.mark.parametrize("head", [b"\x32", b"\x3a\x86\x80\x80\x80\x04\x52"], ids=["in the model", "in the graph"])
-def test_b64_a_gigabyte_of_text_is_refused_unread(tmp_path: Path, head: bytes):
+def test_a_gigabyte_of_text_is_refused_unread(tmp_path: Path, head: bytes):
     path = tmp_path / "model.onnx"
     with path.open("wb") as stream:
         stream.write(head + b"\x80\x80\x80\x80\x04")  # one field of 1 GiB: a hole in the file, no disk taken

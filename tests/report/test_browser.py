@@ -22,7 +22,7 @@ HOSTILE = (
 
 @pytest.mark.slow  # starts a browser
 @pytest.mark.fault
-def test_b29_report_with_hostile_names_runs_no_script_in_a_browser(tmp_path):
+def test_report_with_hostile_names_runs_no_script_in_a_browser(tmp_path):
     if BROWSER is None:
         pytest.skip("needs:chromium")
     paths = tuple(f"{HOSTILE[row % len(HOSTILE)]}{row}" for row in range(30))

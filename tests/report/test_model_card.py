@@ -37,7 +37,7 @@ def test_card_of_an_unfinished_model_has_no_figures(tmp_path):
 
 
 @pytest.mark.fault
-def test_b29_hostile_class_name_stays_text(tmp_path):
+def test_hostile_class_name_stays_text(tmp_path):
     classes = ("<script>alert(1)</script>", "a | b `c`", "[x](javascript:1)\n# head")
 
     card = card_of(make_run(tmp_path, classes=classes), classes=classes)

@@ -147,7 +147,7 @@ def test_at_most_300_pictures_and_10_megabytes(tmp_path):
 
 
 @pytest.mark.fault
-def test_b29_hostile_names_run_nothing_and_show_every_sign(tmp_path):
+def test_hostile_names_run_nothing_and_show_every_sign(tmp_path):
     classes = ("<script>alert('c')</script>", '"><svg onload=alert(1)>', "{{ 7 * 7 }}")
     paths = tuple(HOSTILE[row % len(HOSTILE)] + str(row) for row in range(30))
     folder = add_model(make_run(tmp_path, classes=classes, paths=paths), classes=classes)
@@ -175,7 +175,7 @@ def test_unfinished_model_is_called_so_and_no_figure_is_invented(tmp_path):
 
 
 @pytest.mark.fault
-def test_b43_untested_class_is_called_no_data(tmp_path):
+def test_untested_class_is_called_no_data(tmp_path):
     folder = make_run(tmp_path, classes=(*KINDS, "unicorn"), images=3)
 
     page = page_of(folder)
@@ -187,7 +187,7 @@ def test_b43_untested_class_is_called_no_data(tmp_path):
 
 @pytest.mark.slow  # 400 classes need 800 drawn images
 @pytest.mark.fault
-def test_b48_page_of_many_classes_stays_small_and_says_where_the_rest_is(tmp_path):
+def test_page_of_many_classes_stays_small_and_says_where_the_rest_is(tmp_path):
     classes = tuple(f"kind {number}" for number in range(400))
     folder = make_run(tmp_path, classes=classes, images=800)
 

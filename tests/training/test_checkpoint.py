@@ -55,7 +55,7 @@ def test_without_hard_links_the_one_before_is_kept_as_well(tmp_path, monkeypatch
 
 
 @pytest.mark.fault
-def test_b72_every_flipped_or_missing_byte_is_noticed():
+def test_every_flipped_or_missing_byte_is_noticed():
     data = encode(tensors(1), {"step": 1})
     random = np.random.default_rng(0)
 
@@ -70,7 +70,7 @@ def test_b72_every_flipped_or_missing_byte_is_noticed():
 
 
 @pytest.mark.fault
-def test_b72_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
+def test_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
     for step in (1, 2):
         write_checkpoint(tmp_path, tensors(step), values={"step": step})
     (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:-7])
@@ -83,7 +83,7 @@ def test_b72_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
 
 
 @pytest.mark.fault
-def test_b72_two_damaged_checkpoints_are_named(tmp_path):
+def test_two_damaged_checkpoints_are_named(tmp_path):
     for step in (1, 2):
         write_checkpoint(tmp_path, tensors(step), values={"step": step})
     for name in (NAME, PREVIOUS_NAME):
@@ -94,7 +94,7 @@ def test_b72_two_damaged_checkpoints_are_named(tmp_path):
 
 
 @pytest.mark.fault
-def test_b72_another_version_is_named(tmp_path, monkeypatch):
+def test_another_version_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SCHEMA", 99)
     write_checkpoint(tmp_path, tensors(1), values={"step": 1})
     monkeypatch.undo()
@@ -114,7 +114,7 @@ class WritesMarker:
 
 
 @pytest.mark.fault
-def test_b65_a_pickle_in_the_checkpoints_place_is_never_run(tmp_path):
+def test_a_pickle_in_the_checkpoints_place_is_never_run(tmp_path):
     (tmp_path / NAME).write_bytes(pickle.dumps(WritesMarker(tmp_path / "marker")))
 
     with pytest.raises(ModelError, match="damaged"):
@@ -124,7 +124,7 @@ def test_b65_a_pickle_in_the_checkpoints_place_is_never_run(tmp_path):
 
 
 @pytest.mark.fault
-def test_b67_killed_at_any_call_of_a_write_the_old_or_the_new_one_is_whole(tmp_path, monkeypatch):
+def test_killed_at_any_call_of_a_write_the_old_or_the_new_one_is_whole(tmp_path, monkeypatch):
     outcomes = []
     for point in range(40):
         folder = tmp_path / str(point)
@@ -175,7 +175,7 @@ def die_at(point: int, monkeypatch: pytest.MonkeyPatch, folder: Path) -> bool:
 
 
 @pytest.mark.fault
-def test_b50_a_full_disk_leaves_the_earlier_checkpoints_whole(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_earlier_checkpoints_whole(tmp_path, monkeypatch):
     for step in (1, 2):
         write_checkpoint(tmp_path, tensors(step), values={"step": step})
 

@@ -46,7 +46,7 @@ def train_and_kill(folder: Path, *, after_lines: int) -> bool:
 
 @pytest.mark.fault
 @pytest.mark.slow  # every kill needs a process of its own, which imports torch
-def test_b66_b68_killed_at_random_moments_it_ends_with_the_weights_of_the_unbroken_run(tmp_path):
+def test_killed_at_random_moments_it_ends_with_the_weights_of_the_unbroken_run(tmp_path):
     unbroken = train_network(drawn_data(), small_recipe(epochs=12), folder=tmp_path / "unbroken")
     random = np.random.default_rng(0)
     kills, run = 0, 0
@@ -67,7 +67,7 @@ def test_b66_b68_killed_at_random_moments_it_ends_with_the_weights_of_the_unbrok
 
 
 @pytest.mark.fault
-def test_b68_stopped_at_random_steps_it_ends_with_the_weights_of_the_unbroken_run(tmp_path):
+def test_stopped_at_random_steps_it_ends_with_the_weights_of_the_unbroken_run(tmp_path):
     data, recipe = drawn_data(), small_recipe(epochs=3, checkpoint_seconds=3600)
     unbroken = train_network(data, recipe, folder=tmp_path / "unbroken")
     random = np.random.default_rng(1)
@@ -83,7 +83,7 @@ def test_b68_stopped_at_random_steps_it_ends_with_the_weights_of_the_unbroken_ru
 
 
 @pytest.mark.fault
-def test_b68_two_threads_repeat_themselves_too(tmp_path):
+def test_two_threads_repeat_themselves_too(tmp_path):
     torch.set_num_threads(2)
     data, recipe = drawn_data(), small_recipe(epochs=1)
 
@@ -94,7 +94,7 @@ def test_b68_two_threads_repeat_themselves_too(tmp_path):
 
 
 @pytest.mark.fault
-def test_b71_steps_without_a_finite_loss_are_skipped_and_the_network_stays_finite(tmp_path, monkeypatch):
+def test_steps_without_a_finite_loss_are_skipped_and_the_network_stays_finite(tmp_path, monkeypatch):
     for run in range(count(small=3, faults=20, soak=100)):
         random = np.random.default_rng(run)
         with monkeypatch.context() as patch:  # of its own, or the poisons of all runs add up
@@ -108,7 +108,7 @@ def test_b71_steps_without_a_finite_loss_are_skipped_and_the_network_stays_finit
 
 
 @pytest.mark.fault
-def test_b71_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monkeypatch):
+def test_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monkeypatch):
     poison(monkeypatch, lambda step: 5 <= step < 15)
 
     trained = train_network(drawn_data(), small_recipe(), folder=tmp_path)
@@ -121,7 +121,7 @@ def test_b71_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, m
 
 
 @pytest.mark.fault
-def test_b71_the_third_time_it_gives_up_with_a_diagnosis(tmp_path, monkeypatch):
+def test_the_third_time_it_gives_up_with_a_diagnosis(tmp_path, monkeypatch):
     poison(monkeypatch, lambda step: step >= 5)
 
     with pytest.raises(GateError, match="training does not converge: 30 steps gave no finite loss") as caught:
@@ -132,7 +132,7 @@ def test_b71_the_third_time_it_gives_up_with_a_diagnosis(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault
-def test_b71_a_learning_rate_that_explodes_never_leaves_a_broken_network(tmp_path):
+def test_a_learning_rate_that_explodes_never_leaves_a_broken_network(tmp_path):
     recipe = small_recipe(network="textbook", optimizer="sgd", learning_rate=100.0, **{"options.width": None})
 
     try:
@@ -158,7 +158,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, is_bad) -> None:
 
 
 @pytest.mark.fault
-def test_b70_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_path, monkeypatch):
+def test_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_path, monkeypatch):
     data = drawn_data()
     # Without batch normalisation, whose statistics are those of a part, parts add up to the whole.
     recipe = small_recipe(network="textbook", averaging=0.0, **{"options.width": None})
@@ -176,7 +176,7 @@ def test_b70_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_p
 
 
 @pytest.mark.fault
-def test_b70_too_little_memory_for_one_image_is_said_with_the_figure(tmp_path, monkeypatch):
+def test_too_little_memory_for_one_image_is_said_with_the_figure(tmp_path, monkeypatch):
     allow_at_most(monkeypatch, 0)
 
     with pytest.raises(ResourceError, match="single image at a time; it needs 1,234,567 bytes more") as caught:

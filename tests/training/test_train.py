@@ -197,7 +197,7 @@ def test_results_csv_has_a_row_for_each_epoch(tmp_path):
     ],
 )
 @pytest.mark.fault
-def test_b72_a_checkpoint_of_other_data_is_refused(tmp_path, changes, message):
+def test_a_checkpoint_of_other_data_is_refused(tmp_path, changes, message):
     data, recipe = drawn_data(), small_recipe(epochs=1)
     train_network(data, recipe, folder=tmp_path)
 
@@ -206,7 +206,7 @@ def test_b72_a_checkpoint_of_other_data_is_refused(tmp_path, changes, message):
 
 
 @pytest.mark.fault
-def test_b72_a_checkpoint_of_another_recipe_is_refused(tmp_path):
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     data = drawn_data()
     train_network(data, small_recipe(epochs=1), folder=tmp_path)
 

@@ -115,7 +115,7 @@ def test_a_network_without_evidence_is_explained_by_covering_parts(tmp_path: Pat
 
 
 @pytest.mark.parametrize("mode", ["pad", "crop"])
-def test_b21_thin_images_go_through(mode: str, tmp_path: Path):
+def test_thin_images_go_through(mode: str, tmp_path: Path):
     model = tiny_model(tmp_path / "model.onnx", framing=Framing(size=(16, 16), mode=mode))
     images = {f"thin{height}x{width}": encoded(np.full((height, width, 3), 200, np.uint8)) for height, width in THIN}
 
@@ -196,7 +196,7 @@ def test_pages_have_names_that_every_system_takes():
     assert names == ["x.html", "X-2.html", "image.html", "a_0Ab.html", "c_d.html", "é.html"]
 
 
-def test_b29_hostile_names_run_nothing(predictor: Predictor, tmp_path: Path):
+def test_hostile_names_run_nothing(predictor: Predictor, tmp_path: Path):
     name = "<img src=x onerror=alert(1)>"
     (tmp_path / f"{name}.png").write_bytes(encoded(draw("disc")))
 

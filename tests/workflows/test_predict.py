@@ -321,7 +321,7 @@ def test_the_table_is_aligned(predictor: Predictor):
 
 
 @pytest.mark.fault
-def test_b29_odd_names_come_back_from_every_output_and_no_control_sign_goes_out(predictor: Predictor, tmp_path: Path):
+def test_odd_names_come_back_from_every_output_and_no_control_sign_goes_out(predictor: Predictor, tmp_path: Path):
     names = [b"new\nline.png", b"tab\t.png", b"\x1b[31mred.png", b'"quotes", %41.png', b"\xff\xfe.png", b"-dash.png"]
     names += ["\u202eright.png".encode(), "Köln 猫.png".encode(), b"x" * 251 + b".png", b"=1+1.png"]
     data = encoded(draw("disc"))
@@ -382,7 +382,7 @@ def test_a_file_that_stands_there_is_never_overwritten(predictor: Predictor, tmp
 
 
 @pytest.mark.fault
-def test_b50_a_full_disk_leaves_no_half_copy(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_leaves_no_half_copy(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(handle: int) -> None:
         raise OSError(28, "No space left on device")
 

@@ -43,7 +43,7 @@ def request(data: Path, run: Path) -> TrainRequest:
 
 
 @pytest.mark.fault
-def test_b49_test_images_that_vanish_or_change_are_named_once_in_the_account(data: Path, tmp_path: Path):
+def test_test_images_that_vanish_or_change_are_named_once_in_the_account(data: Path, tmp_path: Path):
     def meddle(images: list[Path]) -> None:
         images[0].unlink()
         images[1].write_bytes(images[2].read_bytes())
@@ -61,7 +61,7 @@ def test_b49_test_images_that_vanish_or_change_are_named_once_in_the_account(dat
 
 
 @pytest.mark.fault
-def test_b49_a_test_part_that_is_gone_stops_the_run_which_can_be_finished_later(data: Path, tmp_path: Path):
+def test_a_test_part_that_is_gone_stops_the_run_which_can_be_finished_later(data: Path, tmp_path: Path):
     kept = tmp_path / "kept"
     kept.mkdir()
 

@@ -21,9 +21,7 @@ def test_runs_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.fault
-def test_b51_an_output_inside_the_data_is_refused_with_a_place_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_output_inside_the_data_is_refused_with_a_place_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = tmp_path / "cats"
     (data / "tom").mkdir(parents=True)
     monkeypatch.chdir(data)
@@ -37,7 +35,7 @@ def test_b51_an_output_inside_the_data_is_refused_with_a_place_beside_it(
 
 
 @pytest.mark.fault
-def test_b51_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: Path):
+def test_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: Path):
     (tmp_path / "file").write_text("keep")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("keep")
@@ -70,7 +68,7 @@ def test_overwrite_replaces_an_earlier_run(tmp_path: Path):
 
 
 @pytest.mark.fault
-def test_b52_a_folder_that_is_being_written_is_refused_even_with_overwrite(tmp_path: Path):
+def test_a_folder_that_is_being_written_is_refused_even_with_overwrite(tmp_path: Path):
     run = open_run_folder(tmp_path / "run", name="x", source=None)
 
     with FolderLock(run), pytest.raises(UsageError, match=f"in use by process {os.getpid()}"):
@@ -80,7 +78,7 @@ def test_b52_a_folder_that_is_being_written_is_refused_even_with_overwrite(tmp_p
 
 
 @pytest.mark.fault
-def test_b52_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
+def test_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
     everyone_tried = threading.Barrier(20)
 
     def start(_number: int) -> bool:

@@ -83,9 +83,7 @@ def test_what_predict_says_is_what_the_test_measured(data: Path, tmp_path: Path)
 
 
 @pytest.mark.fault
-def test_b69_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(
-    data: Path, tmp_path: Path
-):
+def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_same_weights(data: Path, tmp_path: Path):
     whole = train(request(data, tmp_path / "whole"))
 
     cut = train(request(data, tmp_path / "cut"), events=StopsAfter(2))
@@ -111,7 +109,7 @@ def test_finish_completes_an_interrupted_run_without_more_epochs(data: Path, tmp
 
 
 @pytest.mark.fault
-def test_b42_one_class_is_refused_before_anything_is_written(tmp_path: Path):
+def test_one_class_is_refused_before_anything_is_written(tmp_path: Path):
     data = class_folders(tmp_path / "data", kinds=("disc",))
 
     with pytest.raises(DataError, match="1 class"):
