@@ -22,7 +22,6 @@ from tests.threads import one_thread  # noqa: F401  # a fixture for all tests he
 from vidi.errors import DataError, ShapeError, UsageError
 from vidi.estimator import ImageClassifier, _read_truth
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.fit import hold_out
 
 SMALL = {"options.width": 0.25, "augmentation.flip": "none", "batch": 8}
 EACH, EPOCHS = 12, 25
@@ -204,22 +203,6 @@ def test_a_part_of_the_images_calibrates_and_chooses_where_there_are_enough():
     assert model.history_[0].validation_accuracy is not None
     assert without.predictor_.metadata.calibration is None
     assert without.history_[0].validation_accuracy is None
-
-
-def test_equal_images_and_groups_are_never_on_both_sides():
-    groups = np.arange(300) % 100
-    labels = groups % 2
-    labels[groups < 1] = 2  # a class of one group
-
-    parts = hold_out(labels, groups, share=0.1, seed=0)
-
-    members = [set(groups[rows].tolist()) for rows in parts]
-    assert sum(len(rows) for rows in parts) == 300
-    assert min(map(len, parts)) >= 20
-    assert not members[0] & members[1]
-    assert not members[0] & members[2]
-    assert not members[1] & members[2]
-    assert set(labels[parts[0]].tolist()) == {0, 1, 2}
 
 
 def test_bad_files_are_left_out_of_training_with_a_warning_and_listed(tmp_path: Path):

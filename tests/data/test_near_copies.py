@@ -9,8 +9,8 @@ from vidi.data.copies.alignment import align_pairs
 from vidi.data.copies.candidates import find_candidates
 from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
 from vidi.data.copies.near_copies import find_near_copies
-from vidi.data.groups import join_links
 from vidi.data.read import read_dataset
+from vidi.groups import join_links
 
 
 def near_copies_of(images):

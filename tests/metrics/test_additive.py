@@ -1,11 +1,12 @@
 import numpy as np
 
-from vidi.metrics.additive import cross_fitted_scores, deal_groups, standard_columns, step_columns
+from vidi.groups import deal_folds
+from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 
 
 def scores_of(values, labels, groups=None):
     columns, _ = step_columns(values)
-    folds = deal_groups(labels, np.arange(len(labels)) if groups is None else groups, random=np.random.default_rng(0))
+    folds = deal_folds(np.arange(len(labels)) if groups is None else groups, labels=labels, seed=0)
     everything = [np.ones(columns.shape[1], bool)]
     return cross_fitted_scores(columns, labels, folds, everything, penalties=np.full(columns.shape[1], 2.0))[0]
 
@@ -19,23 +20,11 @@ def test_steps_hold_equally_many_and_equal_numbers_share_one():
     assert (columns.sum(axis=1) == 2).all()
 
 
-def test_groups_stay_in_one_fold_and_every_fold_gets_of_every_class():
-    labels = np.repeat([0, 1, 2], 40)
-    groups = np.arange(120) // 2
-
-    folds = deal_groups(labels, groups, random=np.random.default_rng(3))
-
-    assert all(len(set(folds[groups == group])) == 1 for group in range(60))
-    assert {(fold, label) for fold, label in zip(folds, labels, strict=True)} == {
-        (fold, label) for fold in range(5) for label in range(3)
-    }
-
-
 def test_one_pass_gives_what_a_fit_without_each_fold_gives():
     random = np.random.default_rng(5)
     labels = random.integers(0, 3, 90)
     columns = standard_columns(random.normal(size=(90, 4)) + labels[:, None])
-    folds = deal_groups(labels, np.arange(90), random=random)
+    folds = deal_folds(np.arange(90), labels=labels, seed=random)
     weights = 90 / (3 * np.bincount(labels))[labels]
 
     scores, limits = cross_fitted_scores(columns, labels, folds, [np.ones(4, bool)], penalties=np.full(4, 7.0))[0]

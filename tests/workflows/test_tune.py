@@ -34,7 +34,6 @@ from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
 from vidi.workflows.tuning import trials as tune_trials
 from vidi.workflows.tuning.end import KEEP
-from vidi.workflows.tuning.held_out import set_aside
 from vidi.workflows.tuning.plan import trial_seconds
 from vidi.workflows.tuning.request import TuneRequest, without_password
 
@@ -410,19 +409,6 @@ def test_without_optuna_the_command_names_what_to_install_before_anything_is_rea
 
     with pytest.raises(MissingPackageError, match=r"pip install \"vidi\[tune\]\""):
         tune(request(tmp_path / "not-there", tmp_path / "run"))
-
-
-def test_of_each_class_a_share_is_set_aside_and_groups_stay_whole():
-    labels = np.array([0] * 50 + [1] * 20 + [2] * 3)
-    groups = [str(index // 3) for index in range(73)]
-
-    chosen = set_aside(labels, groups, share=0.2, seed=0)
-
-    counts = np.bincount(labels[chosen], minlength=3)
-    assert 6 <= counts[0] <= 10
-    assert 1 <= counts[1] <= 4
-    assert counts[2] == 0
-    assert not {groups[row] for row in np.flatnonzero(chosen)} & {groups[row] for row in np.flatnonzero(~chosen)}
 
 
 def test_a_password_is_not_written_down():

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.groups import join_links, links_of_equal
 from vidi.files import escape_path
+from vidi.groups import join_links, links_of_equal
 from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from vidi.metrics.arrays import Counts, Floats, Labels
 
 BINS = 8  # steps for each number; fewer where it has fewer values
-FOLDS = 5
 
 
 def step_columns(values: Floats, *, bins: int = BINS) -> tuple[NDArray[np.float32], Counts]:
@@ -35,23 +34,6 @@ def step_columns(values: Floats, *, bins: int = BINS) -> tuple[NDArray[np.float3
     return np.concatenate(columns, axis=1), np.array(owners, dtype=np.int64)
 
 
-def deal_groups(labels: Labels, groups: Counts, *, random: np.random.Generator, folds: int = FOLDS) -> Counts:
-    """(images,) int64: the fold of each image. Images of one group share a fold; each class is dealt evenly.
-
-    Args:
-        labels: (images,) int, class index.
-        groups: (images,) int.
-        random: decides among groups of one class.
-        folds: how many.
-    """
-    _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
-    order = np.lexsort((random.random(len(first)), labels[first]))
-    fold_of_group = np.empty(len(first), dtype=np.int64)
-    fold_of_group[order] = np.arange(len(first)) % folds
-    dealt: Counts = fold_of_group[group_of]
-    return dealt
-
-
 def standard_columns(values: Floats) -> NDArray[np.float32]:
     """Numbers with mean 0 and spread 1, (images, numbers) float32; a number that never changes becomes 0."""
     centred = values - values.mean(axis=0)
@@ -76,7 +58,7 @@ def cross_fitted_scores(
     Args:
         columns: (images, columns), from `step_columns` and `standard_columns`.
         labels: (images,) int, every class from 0 on present.
-        folds: (images,) int, from `deal_groups`.
+        folds: (images,) int, from `deal_folds`.
         families: (columns,) bool each: the columns that a fit may use.
         penalties: (columns,) float, what is added to the sum of squares of each: images' worth of doubt.
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
 from vidi.metrics.classification import log_losses
 from vidi.metrics.temperature import apply_temperature, best_temperature, log_probabilities
 
 Doubles = NDArray[np.float64]
 
-FOLDS = 5
 LEAST_GROUPS = 10  # of fewer independent images no cross-validated comparison says anything
 LEAST_PER_CLASS = {"vector": 30, "matrix": 100}  # images for each class below which so many numbers are not tried
 MOST_CLASSES = 200  # for more than a temperature: the matrix in the model file grows with their square
@@ -62,12 +62,13 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     each has a prior at the simpler one, so that a few images without an error do not drive it away.
     """
     check_answers(probabilities, labels)
-    names, group_of_image = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    groups = np.arange(len(labels)) if groups is None else groups
     unchanged = probabilities.astype(np.float64)
-    if len(names) < LEAST_GROUPS:
-        sentence = f"not calibrated: {len(names)} independent calibration images, at least {LEAST_GROUPS} are needed"
+    independent = len(np.unique(groups))
+    if independent < LEAST_GROUPS:
+        sentence = f"not calibrated: {independent} independent calibration images, at least {LEAST_GROUPS} are needed"
         return Fitted(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels), sentence=sentence)
-    fold_of = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group_of_image]
+    fold_of = deal_folds(groups, seed=seed)
     answers = {"none": unchanged}
     for method, fit in _methods(len(labels), probabilities.shape[1]).items():
         answers[method] = _cross_fitted(fit, probabilities, labels, fold_of)

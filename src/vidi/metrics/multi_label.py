@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.operating import Mask
 
 Doubles = NDArray[np.float64]
 
-FOLDS = 5
 LEAST_GROUPS = 10  # of fewer independent images no cross-validated comparison says anything
 PRIOR_IMAGES = 20.0  # how strongly a scale is held at 1 and a shift at 0
 LEAST_FOR_F1 = 20  # images of a class: by fewer a threshold would be chosen by chance
@@ -125,14 +125,15 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     Source: Platt 1999, Probabilistic outputs for support vector machines; here with a prior at no change.
     """
     check_targets(probabilities, targets)
-    names, group_of_image = np.unique(np.arange(len(targets)) if groups is None else groups, return_inverse=True)
+    groups = np.arange(len(targets)) if groups is None else groups
     unchanged = probabilities.astype(np.float64)
-    if len(names) < LEAST_GROUPS:
-        sentence = f"not calibrated: {len(names)} independent calibration images, at least {LEAST_GROUPS} are needed"
+    independent = len(np.unique(groups))
+    if independent < LEAST_GROUPS:
+        sentence = f"not calibrated: {independent} independent calibration images, at least {LEAST_GROUPS} are needed"
         return FittedSigmoid(
             step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets), sentence=sentence
         )
-    fold_of = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group_of_image]
+    fold_of = deal_folds(groups, seed=seed)
     moved = np.empty_like(unchanged)
     for fold in np.unique(fold_of):
         unseen = fold_of == fold

@@ -24,6 +24,7 @@ from vidi.evaluation.guarantees.operating import describe_points, find_points
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
+from vidi.groups import number_groups
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.arrays import Floats
 from vidi.model_file.limits import VerdictLimits
@@ -211,7 +212,7 @@ def _answer(
             "them, was chosen on them or was tested on them",
             "Give labelled images that the model has not seen.",
         )
-    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    numbers = number_groups(groups)
     return _Seen(
         probabilities=np.array(probabilities, np.float32),
         truth=match.targets(predictor.classes, [images[row].labels for row in kept])

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import rarest_shown
-from vidi.data.groups import join_links, links_of_equal
 from vidi.errors import DataError
 from vidi.evaluation.guarantees.label_limits import calibrate_labels
 from vidi.evaluation.guarantees.limits import Promise, as_calibration, as_sigmoid_calibration, find_limits
@@ -19,6 +18,7 @@ from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.evaluation.uses import digest_of_images
 from vidi.files import digest_of
+from vidi.groups import deal_three_parts, join_links, links_of_equal, number_groups
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
 from vidi.machine import Deadline
@@ -39,7 +39,6 @@ from vidi.workflows.interaction.given import Given, frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three
-from vidi.workflows.run.folds import deal_folds
 from vidi.workflows.run.learn import most_for_novelty
 from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.run.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
@@ -117,7 +116,10 @@ def fit_images(
     targets = truth.astype(np.bool_) if truth.ndim == 2 else None
     kept = _keep(images, labels, targets, framing=framing, groups=groups, events=events)
     _require_two_classes(kept, request.classes)
-    train, validation, calibration = hold_out(kept.labels, kept.groups, share=request.held_out, seed=recipe.seed)
+    names = [str(group) for group in kept.groups.tolist()]  # dealt by name, as the folders' groups are
+    train, validation, calibration = deal_three_parts(
+        kept.labels, names, share=request.held_out, least=LEAST_HELD_OUT, seed=recipe.seed
+    )
     data = TrainingData(
         images=kept.pixels,
         labels=kept.labels,
@@ -201,33 +203,6 @@ def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
         raise DataError(f"{found} usable images{refused}", "Give images of at least two classes.")
 
 
-def hold_out(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], *, share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The rows to learn from, to choose the epoch by, and to calibrate on; the last two may be empty.
-
-    Args:
-        labels: (images,) int64.
-        groups: (images,) int64; images of equal group stay in one part.
-        share: of the images in each of the last two parts; those are empty where it makes fewer than 20 images.
-        seed: decides which groups are kept.
-
-    >>> [len(rows) for rows in hold_out(np.arange(200) % 2, np.arange(200), share=0.1, seed=0)]
-    [160, 20, 20]
-    >>> [len(rows) for rows in hold_out(np.arange(199) % 2, np.arange(199), share=0.1, seed=0)]
-    [199, 0, 0]
-    """
-    everything, nothing = np.arange(len(labels)), np.arange(0)
-    if share * len(labels) < LEAST_HELD_OUT:
-        return everything, nothing, nothing
-    folds = round(1 / share)
-    fold_of = deal_folds(labels, [str(group) for group in groups.tolist()], folds=folds, seed=seed)
-    learnt = np.unique(labels[fold_of > 1])
-    # A class of one or two images or groups may have been dealt away whole: it is learnt from instead.
-    fold_of[~np.isin(labels, learnt)] = folds
-    return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
-
-
 def _calibrate(
     path: Path, trained: TrainedNetwork, kept: _Kept, train: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> None:
@@ -237,7 +212,7 @@ def _calibrate(
     some = train[:: -(-len(train) // most_for_novelty(trained.recipe.image_size, len(train)))]
     learnt = run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"]
     score = fit_novelty(learnt, kept.labels[some], head=trained.own_head())
-    groups = np.unique(kept.groups[rows], return_inverse=True)[1].astype(np.int64)
+    groups = number_groups(kept.groups[rows])
     novelty, graph = score.of(given["embedding"]), to_onnx(trained.network, trained.recipe.image_size)
     before = read_model(path).metadata
     if kept.targets is not None:

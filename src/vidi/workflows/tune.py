@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import FolderLock, escape_path, remove_leftovers
+from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.training.recipe import Recipe
@@ -253,7 +254,7 @@ def _open_study(job: _Job) -> "Study":
 
 def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The group of each image as a number."""
-    return np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+    return number_groups([prepared.split.groups[row] for row in rows.tolist()])
 
 
 def _about(job: _Job, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from vidi.data.checking.quality import find_odd_images
 from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
-from vidi.data.groups import join_links, links_of_equal, members_of
 from vidi.data.splitting.leaks import find_leaks
+from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.reasons import NOTES
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart

@@ -9,10 +9,10 @@ from vidi.data.checked import CheckResult, Finding, ImageRecord, Shortcut, Short
 from vidi.data.checking.surface import WORDS, corner_detail, describe_surface, middle_detail
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
-from vidi.data.groups import join_links, links_of_equal
 from vidi.files import escape_path
+from vidi.groups import deal_folds, join_links, links_of_equal
 from vidi.machine import one_matrix_thread
-from vidi.metrics.additive import cross_fitted_scores, deal_groups, standard_columns, step_columns
+from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
 
@@ -96,11 +96,11 @@ def _fit_families(
     """For each family (images, classes) scores and limits: of all classes at once, or of each by itself, yes and no."""
     if not by_itself:
         labels = shown.argmax(axis=1)
-        folds = deal_groups(labels, groups, random=random)
+        folds = deal_folds(groups, labels=labels, seed=random)
         return cross_fitted_scores(columns, labels, folds, masks, penalties=doubts)
     each = []
     for own in shown.T.astype(np.int64):
-        folds = deal_groups(own, groups, random=random)
+        folds = deal_folds(groups, labels=own, seed=random)
         fitted = cross_fitted_scores(columns, own, folds, masks, penalties=doubts)
         each.append([(scores[:, 1], limits[:, 1]) for scores, limits in fitted])
     return [

@@ -9,7 +9,7 @@ from vidi.data.checked import NearCopy
 from vidi.data.copies.alignment import Alignment, align_pairs
 from vidi.data.copies.candidates import Candidates, find_candidates
 from vidi.data.copies.fingerprint import Fingerprints
-from vidi.data.groups import join_links
+from vidi.groups import join_links
 from vidi.machine import core_count, one_matrix_thread
 
 BLANK = 4.0  # grey levels of contrast below which nothing tells two images apart

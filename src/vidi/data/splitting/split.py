@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from vidi.data.checked import CONFLICT, CheckResult
 from vidi.data.dataset import Dataset
-from vidi.data.groups import join_links, links_of_equal, members_of
 from vidi.data.splitting.growth import Newcomers, group_key, place_grown
 from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
 from vidi.data.splitting.named_parts import NamedParts, name_parts
@@ -18,6 +17,7 @@ from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
 from vidi.data.splitting.stratify import deal_groups
 from vidi.errors import DataError
+from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.account import Entry
 
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")

@@ -8,9 +8,10 @@ import numpy as np
 from vidi.evaluation.guarantees.limits import Promise, limits_from
 from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.wish import BEST_F1, Wish
+from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage
-from vidi.metrics.multi_label import FOLDS, FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
+from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
 from vidi.metrics.operating import Mask
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
@@ -125,8 +126,8 @@ def cross_fitted_calls(
         groups: (batch,) int; images of one group are never on both sides of a fold.
         seed: for the folds.
     """
-    names, group_of_image = np.unique(np.arange(len(targets)) if groups is None else groups, return_inverse=True)
-    fold_of = (np.random.default_rng(seed).permutation(len(names)) % FOLDS)[group_of_image]
+    alone = np.arange(len(targets))
+    fold_of = deal_folds(alone if groups is None else groups, seed=seed)
     called = np.zeros(targets.shape, np.bool_)
     for fold in np.unique(fold_of):
         own, others = fold_of == fold, fold_of != fold

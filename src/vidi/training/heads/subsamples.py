@@ -1,12 +1,12 @@
 """Heads that learn from parts of the images: what a learning curve is made from."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from vidi.groups import draw_images, draw_share
 from vidi.training.heads.linear import Floats, Labels, multinomial
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images to learn from
@@ -56,7 +56,7 @@ def errors_by_size(
     shares = _shares(labels, groups)
     if len(shares) < LEAST_SHARES:
         return None
-    looked_at = _some(groups, images=max(LEAST_IMAGES, MOST_WORK // class_count), seed=seed)
+    looked_at = draw_images(groups, images=max(LEAST_IMAGES, MOST_WORK // class_count), seed=[seed, 0x50])
     wrong, seen = np.zeros((len(labels), len(shares))), np.zeros(len(shares))
     folds = np.unique(fold_of[fold_of >= 0]).tolist()
     with threadpool_limits(1):
@@ -66,7 +66,7 @@ def errors_by_size(
                 draws = 1 if share == 1 else DRAWS
                 for draw in range(draws):
                     random = np.random.default_rng([seed, fold, draw, 0x5B])
-                    part = learnt[_draw(labels[learnt], groups[learnt], share, random)]
+                    part = learnt[draw_share(labels[learnt], groups[learnt], share=share, random=random)]
                     (head,) = multinomial(
                         features[part], labels[part], np.ones(len(part)), class_count, [strength * share**0.5]
                     )
@@ -82,30 +82,3 @@ def _shares(labels: Labels, groups: NDArray[np.int64]) -> list[float]:
     counts = np.bincount(labels[first])
     middling = float(np.median(counts[counts > 0])) if len(first) else 0.0
     return [share for share in SHARES if share * middling >= LEAST_GROUPS]
-
-
-def _some(groups: NDArray[np.int64], *, images: int, seed: int) -> NDArray[np.bool_]:
-    """Whole groups drawn by lot, as many as hold about so many images."""
-    names, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng([seed, 0x50]).permutation(len(names))
-    taken = np.zeros(len(names), np.bool_)
-    taken[order[np.cumsum(sizes[order]) <= max(images, sizes[order[0]])]] = True
-    some: NDArray[np.bool_] = taken[group_of]
-    return some
-
-
-def _draw(labels: Labels, groups: NDArray[np.int64], share: float, random: np.random.Generator) -> NDArray[np.bool_]:
-    """A part of the images: of each class's groups, in an order that the generator decides, the first ones."""
-    names, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
-    rank = random.permutation(len(names))
-    taken = np.zeros(len(names), np.bool_)
-    for mine in _by_class(labels[first]):
-        ordered = mine[np.argsort(rank[mine])]
-        taken[ordered[: max(1, round(share * len(ordered)))]] = True
-    part: NDArray[np.bool_] = taken[group_of]
-    return part
-
-
-def _by_class(labels: Labels) -> Iterator[NDArray[np.int64]]:
-    for label in np.unique(labels).tolist():
-        yield np.flatnonzero(labels == label)

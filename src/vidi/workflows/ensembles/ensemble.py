@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import UsageError
 from vidi.files import write_whole
+from vidi.groups import deal_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
@@ -24,7 +25,6 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import RECIPE
-from vidi.workflows.run.folds import deal_folds
 from vidi.workflows.run.learn import CHECKPOINT, SECONDS_AFTER, as_training_data, fold_work, learn, needs_folds
 from vidi.workflows.run.prepare import Prepared
 
@@ -191,7 +191,7 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
     fold_of = np.full(len(arrays.train_rows), -1)
     if plan.by == "folds":
         groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
-        fold_of = deal_folds(arrays.labels[arrays.train_rows], groups, folds=plan.count, seed=recipe.seed)
+        fold_of = deal_folds(groups, labels=arrays.labels[arrays.train_rows], folds=plan.count, seed=recipe.seed)
     tasks = []
     for index in range(plan.count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
@@ -365,4 +365,4 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
 
 def _groups(prepared: Prepared, rows: NDArray[np.int64]) -> Counts:
     names = [prepared.split.groups[row] for row in rows.tolist()]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return number_groups(names)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidi.groups import deal_folds
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.data import TrainingData
@@ -16,7 +17,6 @@ from vidi.training.heads.transfer import fit_again
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.run.folds import deal_folds
 from vidi.workflows.run.prepare import Prepared
 
 
@@ -47,7 +47,7 @@ def average_heads(
     """
     weighting = trained.recipe.class_weights
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(data.labels[rows], groups, folds=plan.count, seed=trained.recipe.seed)
+    fold_of = deal_folds(groups, labels=data.labels[rows], folds=plan.count, seed=trained.recipe.seed)
     heads = [
         fit_again(features[fold_of != fold], rows[fold_of != fold], data, best, weighting=weighting)
         for fold in range(plan.count)

@@ -12,6 +12,7 @@ from vidi.errors import ImageError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, as_column
 from vidi.evaluation.guarantees.verdicts import unknown_share
 from vidi.files import digest_of
+from vidi.groups import number_groups
 from vidi.images.pool import read_images
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
@@ -63,7 +64,7 @@ def frame_counter_examples(prepared: Prepared, paths: Sequence[str]) -> tuple[ND
         if one.image is not None
     ]
     pixels = np.array([image for image, _ in read], np.uint8).reshape(-1, *prepared.framing.size, 3)
-    return pixels, np.unique([kind for _, kind in read], return_inverse=True)[1].astype(np.int64)
+    return pixels, number_groups([kind for _, kind in read])
 
 
 def answer_counter_examples(predictor: Predictor, prepared: Prepared) -> Answers:

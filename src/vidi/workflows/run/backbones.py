@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import PixelCache, cache_folder, features_key
 from vidi.files import digest_of
+from vidi.groups import deal_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
@@ -25,7 +26,6 @@ from vidi.training.loop.objective import Normalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
@@ -170,7 +170,7 @@ class _Trials:
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         labels = self.data.labels[rows]
-        fold_of = deal_folds(labels, groups_of(self.prepared, rows), folds=FOLD_COUNT, seed=self.recipe.seed)
+        fold_of = deal_folds(groups_of(self.prepared, rows), labels=labels, seed=self.recipe.seed)
         if self.data.targets is not None:
             targets = self.data.targets[rows]
             each = choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS)

@@ -19,6 +19,7 @@ from vidi.evaluation.guarantees.limits import (
 )
 from vidi.evaluation.guarantees.operating import describe_points, find_points
 from vidi.evaluation.guarantees.wish import Wish
+from vidi.groups import FOLDS, deal_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import (
@@ -39,7 +40,6 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, MODEL
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
 from vidi.workflows.run.describe import describe_data, describe_model
-from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.run.learn import as_training_data, images_for_novelty, needs_folds
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.studies.label_errors import study_labels
@@ -95,7 +95,7 @@ def calibrate_model(
         return _calibrate_labels(prepared, prepared.targets, held_out, promise=promise, wish=wish, events=events)
     known, novelty = _balanced(held_out)
     rows = held_out.rows
-    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+    groups = number_groups([prepared.split.groups[row] for row in rows.tolist()])
     fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
     ranking: Ranking = "probability"
     if held_out.basis == "calibration":  # by others than the limits rest on
@@ -130,7 +130,7 @@ def _calibrate_labels(
     """The same where images may show several classes: a scale, a shift and a threshold for each."""
     known, novelty = _balanced(held_out)
     rows = held_out.rows
-    groups = np.unique([prepared.split.groups[row] for row in rows.tolist()], return_inverse=True)[1].astype(np.int64)
+    groups = number_groups([prepared.split.groups[row] for row in rows.tolist()])
     done = calibrate_labels(
         held_out.probabilities, targets[rows], prepared.dataset.classes,
         groups=groups, promise=promise, wish=wish, basis=held_out.basis, novelty=novelty,
@@ -247,7 +247,7 @@ def _without_part(
     if (answered := trained.held_out) is not None:
         groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
         labels = prepared.labels[answered.rows]
-        fold_of = deal_folds(labels, groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
+        fold_of = deal_folds(groups, labels=labels, seed=trained.recipe.seed)
         return _HeldOut(
             basis="out-of-fold",
             rows=answered.rows,
@@ -369,18 +369,16 @@ def _out_of_fold(
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(arrays.labels[rows], groups, folds=FOLD_COUNT, seed=trained.recipe.seed)
-    events.say(f"calibration: {FOLD_COUNT} more trainings, each on four fifths of {len(rows):,} images")
+    fold_of = deal_folds(groups, labels=arrays.labels[rows], seed=trained.recipe.seed)
+    events.say(f"calibration: {FOLDS} more trainings, each on four fifths of {len(rows):,} images")
     probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
-    for fold in range(FOLD_COUNT):
+    for fold in range(FOLDS):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
         data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
             data = replace(data, initial=prepared.begin(learnt))
-        until = (
-            None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLD_COUNT - fold)))
-        )
+        until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLDS - fold)))
         place = folder / "folds"
         network = train_network(
             data, trained.recipe, folder=place, deadline=until, on_progress=events.training, should_stop=should_stop

@@ -11,13 +11,13 @@ import numpy as np
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
+from vidi.groups import FOLDS
 from vidi.machine import Deadline, free_share
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
-from vidi.workflows.run.folds import FOLD_COUNT
 from vidi.workflows.run.prepare import Prepared
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -157,7 +157,7 @@ def fold_work(prepared: Prepared) -> float:
     if not needs_folds(prepared):
         return 0.0
     trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))
-    return (FOLD_COUNT - 1) * (trained + chosen) / max(1, trained)
+    return (FOLDS - 1) * (trained + chosen) / max(1, trained)
 
 
 def forget_pixels(prepared: Prepared) -> None:

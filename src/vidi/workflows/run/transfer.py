@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.files import write_whole
+from vidi.groups import FOLDS, deal_folds
 from vidi.machine import Deadline, free_share
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.data import TrainingData
@@ -23,7 +24,6 @@ from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.negatives.hard_negatives import Head, learn_background
 from vidi.workflows.run.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
-from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Begin, Prepared, reframe
 from vidi.workflows.studies.features import Features, study_features
@@ -132,9 +132,9 @@ def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray
     """The fold in which each of these images is held out; of very many only some are, once."""
     labels = prepared.labels[rows]
     if len(rows) <= MOST_IN_FOLDS:
-        return deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=seed)
+        return deal_folds(groups_of(prepared, rows), labels=labels, seed=seed)
     if len(validation := prepared.split.rows("validation")):
         return np.where(np.isin(rows, validation), 0, -1)
-    parts = -(-len(rows) // (MOST_IN_FOLDS // FOLD_COUNT))
-    fold_of = deal_folds(labels, groups_of(prepared, rows), folds=parts, seed=seed)
+    parts = -(-len(rows) // (MOST_IN_FOLDS // FOLDS))
+    fold_of = deal_folds(groups_of(prepared, rows), labels=labels, folds=parts, seed=seed)
     return np.where(fold_of == 0, 0, -1)

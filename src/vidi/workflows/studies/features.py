@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
+from vidi.groups import deal_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.words.sentences import more_images
@@ -27,7 +28,6 @@ from vidi.workflows.run.backbones import (
     groups_of,
     learnt_rows,
 )
-from vidi.workflows.run.folds import FOLD_COUNT, deal_folds
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared, reframe, traits_of
 from vidi.workflows.studies.label_errors import Asked, keep_study, read_study, study_labels, tell_suspects
@@ -104,7 +104,7 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: 
     rows = learnt_rows(seen)
     values = features_of(seen, backbone, rows, events=events)
     labels = as_training_data(prepared).labels[rows]
-    fold_of = deal_folds(labels, groups_of(prepared, rows), folds=FOLD_COUNT, seed=recipe.seed)
+    fold_of = deal_folds(groups_of(prepared, rows), labels=labels, seed=recipe.seed)
     targets = as_training_data(prepared).targets
     chosen = (
         choose_one_vs_rest(values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS)
@@ -125,7 +125,7 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: 
 def _study_learning(folder: Path, prepared: Prepared, features: Features, *, events: Events) -> None:
     """Measure how errors fall with the number of images, and say what twice as many would bring."""
     labels, classes = prepared.labels[features.rows], prepared.dataset.classes
-    groups = np.unique(groups_of(prepared, features.rows), return_inverse=True)[1].astype(np.int64)
+    groups = number_groups(groups_of(prepared, features.rows))
     measured = errors_by_size(
         reduce_features(features.values),
         labels,
@@ -172,13 +172,13 @@ def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]
         return choose_one_vs_rest(
             reduce_features(features.values),
             prepared.targets[features.rows],
-            fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
+            fold_of=deal_folds(groups_of(prepared, features.rows), labels=labels, seed=0),
             strengths=(features.chosen.best.strength,),
         ).probabilities
     return answer_out_of_fold(
         reduce_features(features.values),
         labels,
-        fold_of=deal_folds(labels, groups_of(prepared, features.rows), folds=FOLD_COUNT, seed=0),
+        fold_of=deal_folds(groups_of(prepared, features.rows), labels=labels, seed=0),
         class_count=len(prepared.dataset.classes),
         strength=_strength(features.chosen),
     )
