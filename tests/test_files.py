@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidi.errors import ImageError, ResourceError, UsageError
-from vidi.files import FolderLock, escape_path, reserve_folder, unescape_path, write_whole, written_whole
+from vidi.files import (
+    HOLDER,
+    FolderLock,
+    escape_path,
+    holder_of,
+    reserve_folder,
+    unescape_path,
+    write_whole,
+    written_whole,
+)
 
 
 @given(st.binary(max_size=40))
@@ -80,6 +89,26 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path):
     holder.kill()
     holder.join()
     with FolderLock(tmp_path):
+        pass
+
+
+def test_a_number_left_by_a_dead_process_holds_nothing(tmp_path: Path):
+    with FolderLock(tmp_path):
+        assert holder_of(tmp_path) == os.getpid()
+    assert holder_of(tmp_path) is None
+    assert not (tmp_path / HOLDER).exists()
+
+    (tmp_path / HOLDER).write_text(str(os.getppid()))  # a living process, which has never asked for the folder
+
+    assert holder_of(tmp_path) is None
+    with FolderLock(tmp_path):
+        assert holder_of(tmp_path) == os.getpid()
+
+
+def test_a_folder_that_refuses_its_lock_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ResourceError, match=r"file/\.lock could not be written"), FolderLock(tmp_path / "file"):
         pass
 
 

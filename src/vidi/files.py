@@ -9,13 +9,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vidi.errors import ResourceError, UsageError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 TEMPORARY_PREFIX = ".vidi-writing-"
-LOCK = ".lock"
+LOCK, HOLDER = ".lock", ".lock-holder"
+LOCK_FILES = frozenset({LOCK, HOLDER})
+PATIENCE = 0.2  # seconds in which one who only looked, or who has just ended, lets go of a lock
 
 
 def digest_of(data: bytes) -> str:
@@ -139,64 +144,81 @@ def reserve_folder(parent: Path, name: str) -> Path:
 class FolderLock:
     """A folder held by one process; a lock whose owner has died is free.
 
-    The operating system drops the lock with the process, so nothing stale is ever left to clear.
+    The operating system drops the lock with the process, so nothing stale is ever left to clear. The holder's number
+    stands in a file of its own: on Windows nobody else can read a file that is locked.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._handle: int | None = None
+        self._lock: BaseFileLock | None = None
 
     def __enter__(self) -> Self:
-        path = self.folder / LOCK
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _try_lock(handle):
-            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(handle)
+        lock = try_lock(self.folder / LOCK, seconds=PATIENCE)
+        if lock is None:
+            owner = _named_holder(self.folder) or "unknown"
             raise UsageError(
                 f"{escape_path(self.folder)} is in use by process {owner}",
                 "Wait for it to finish, or choose another folder with `--output`.",
             )
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        self._handle = handle
+        path = self.folder / HOLDER
+        try:
+            path.write_text(str(os.getpid()), "ascii")
+        except OSError as error:
+            lock.release()
+            raise writing_error(error, path) from error
+        self._lock = lock
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._handle is not None:
-            os.ftruncate(self._handle, 0)
-            os.close(self._handle)
-            self._handle = None
+        if self._lock is not None:
+            (self.folder / HOLDER).unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
 
 def holder_of(folder: Path) -> int | None:
-    """The process that holds a folder, without asking for the lock; None where nobody does."""
-    try:
-        owner = int((folder / LOCK).read_text("ascii"))
-        os.kill(owner, 0)
-    except (OSError, ValueError):
-        return None  # no lock, an empty one, or one whose owner has died
+    """The process that holds a folder; None where nobody does, also where its holder has died."""
+    owner = _named_holder(folder)
+    if owner is None:
+        return None
+    with contextlib.suppress(ResourceError):
+        lock = try_lock(folder / LOCK)
+        if lock is not None:
+            lock.release()
+            return None
     return owner
 
 
-def _try_lock(handle: int) -> bool:
-    """Take the lock without waiting; on systems without `flock` (Windows) by locking one byte."""
+def _named_holder(folder: Path) -> int | None:
+    """The process that was the last to write its number into a folder."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
+        return int((folder / HOLDER).read_text("ascii"))
+    except (OSError, ValueError):
+        return None
 
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
+
+def try_lock(path: Path, *, seconds: float = 0) -> "BaseFileLock | None":
+    """Hold a lock file until it is released or the process ends; None where another holds it.
+
+    Args:
+        path: the lock file, which is made where there is none; nothing else may be kept in it.
+        seconds: how long to wait for one who lets go.
+
+    Raises:
+        ResourceError: the lock file cannot be made.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, thread_local=False)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise writing_error(error, path) from error
+    return lock
 
 
 def _flush(path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "vidi"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
-HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich"}
+HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock"}
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -147,7 +147,7 @@ def test_many_writers_of_one_cache_mix_nothing_and_the_dead_leave_nothing(tmp_pa
         assert found is not None
         np.testing.assert_array_equal(found, expected)
     with cache.building(SHAPE):
-        assert len(list(tmp_path.glob(".vidi-writing-*"))) == 1  # the dead writer's is gone
+        assert len(list(tmp_path.glob(".vidi-writing-*.pixels"))) == 1  # the dead writer's is gone
     assert len(list(tmp_path.iterdir())) == 3
 
 

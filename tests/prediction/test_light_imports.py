@@ -7,7 +7,19 @@ from pathlib import Path
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 
-HEAVY = ["torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "rich", "jinja2", "asyncio", "pandas"]
+HEAVY = [
+    "torch",
+    "onnx",
+    "scipy",
+    "sklearn",
+    "skimage",
+    "matplotlib",
+    "rich",
+    "jinja2",
+    "asyncio",
+    "pandas",
+    "filelock",
+]
 HEAVY += ["google.protobuf", "multiprocessing"]
 
 SCRIPT = """

@@ -10,6 +10,7 @@ import pytest
 from vidi.errors import ResourceError, UsageError
 from vidi.files import FolderLock
 from vidi.workflows.interaction.run_folder import open_run_folder
+from vidi.workflows.runs import delete_run
 
 
 def test_runs_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -75,6 +76,18 @@ def test_a_folder_that_is_being_written_is_refused_even_with_overwrite(tmp_path:
         open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True)
 
     assert open_run_folder(tmp_path / "run", name="x", source=None, overwrite=True) == run
+
+
+def test_a_deleted_run_is_gone_with_its_lock_unless_it_is_being_written(tmp_path: Path):
+    run = open_run_folder(tmp_path / "run", name="x", source=None)
+    (run / "model.onnx").write_bytes(b"old")
+
+    with FolderLock(run), pytest.raises(UsageError, match="in use"):
+        delete_run(tmp_path, "run")
+    assert (run / "model.onnx").exists()
+    delete_run(tmp_path, "run")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.fault

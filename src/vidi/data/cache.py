@@ -8,14 +8,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ResourceError
-from vidi.files import TEMPORARY_PREFIX, digest_of, escape_path, writing_error
+from vidi.files import LOCK, TEMPORARY_PREFIX, digest_of, escape_path, try_lock, writing_error
 from vidi.images.framing import Framing
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 Array = NDArray[np.uint8]
 Shape = tuple[int, ...]
@@ -74,8 +77,8 @@ class PixelCache:
     """A folder of decoded pixels that several processes may share.
 
     An entry is written under a name of its own and renamed when it is whole, so two writers of one entry do not
-    meet: the later takes the name, with the same bytes. A half-written file is held locked by its writer; one
-    whose writer has died is free and is cleared away.
+    meet: the later takes the name, with the same bytes. Beside a half-written file lies a lock that its writer holds;
+    where the writer has died, the lock is free and both are cleared away.
     """
 
     def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
@@ -132,26 +135,25 @@ class PixelCache:
         self.clear_leftovers()
         size = _size(shape, kind)
         self._make_room(size)
-        handle, path = self._begin()
-        try:
-            _reserve(handle, size, path)
+        with self._begin() as path:
+            _reserve(path, size)
             yield Building(self, path, shape, kind)
-        finally:
-            os.close(handle)
-            path.unlink(missing_ok=True)
 
-    def _begin(self) -> tuple[int, Path]:
-        """A new file that this process holds; between making and locking it another may have cleared it away."""
-        while True:
+    @contextlib.contextmanager
+    def _begin(self) -> Iterator[Path]:
+        """The path of a file to write, held by this process; whatever lies there at the end is removed."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise writing_error(error, self.folder) from error
+        lock = None
+        while lock is None:  # one who clears up may take a lock that was just made
             path = self.folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{ENDING}"
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            except OSError as error:
-                raise writing_error(error, path) from error
-            if _lock(handle) and path.exists():
-                return handle, path
-            os.close(handle)
+            lock = try_lock(_lock_of(path))
+        try:
+            yield path
+        finally:
+            _remove_held(path, lock)
 
     def entries(self) -> list[CacheEntry]:
         """What the folder holds, least recently used first."""
@@ -177,14 +179,12 @@ class PixelCache:
 
     def clear_leftovers(self) -> None:
         """Delete what writers that have died left half written."""
-        for path in self.folder.glob(f"{TEMPORARY_PREFIX}*{ENDING}"):
-            with contextlib.suppress(OSError):
-                handle = os.open(path, os.O_RDWR)
-                try:
-                    if _lock(handle):
-                        path.unlink(missing_ok=True)
-                finally:
-                    os.close(handle)
+        for found in self.folder.glob(f"{TEMPORARY_PREFIX}*{ENDING}*"):
+            path = found.with_name(found.name.removesuffix(LOCK))
+            with contextlib.suppress(ResourceError):
+                lock = try_lock(_lock_of(path))
+                if lock is not None:
+                    _remove_held(path, lock)
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}{ENDING}"
@@ -232,6 +232,7 @@ class Building:
                 stream.write(header.encode().ljust(HEADER_BYTES))
                 stream.flush()
                 os.fsync(stream.fileno())
+            del self.pixels  # Windows gives no new name to a file that is mapped
             os.replace(self.path, final)
             self.cache._touch(final)
         except OSError as error:
@@ -271,13 +272,17 @@ def _checksum(values: Array) -> int:
     return checksum
 
 
-def _reserve(handle: int, size: int, path: Path) -> None:
+def _reserve(path: Path, size: int) -> None:
     """Take the disk space now: a full disk must be an error here, not a crash when a mapped page is written."""
     try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(handle, 0, size)
-        else:
-            os.ftruncate(handle, size)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle, 0, size)
+            else:
+                os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
     except OSError as error:
         folder = escape_path(path.parent)
         failure = writing_error(error, path)
@@ -286,14 +291,13 @@ def _reserve(handle: int, size: int, path: Path) -> None:
         ) from error
 
 
-def _lock(handle: int) -> bool:
-    """Hold a file; the system lets go when the process ends. True where it was free."""
-    try:
-        import fcntl
-    except ImportError:  # Windows cannot delete a file that is open, which serves the same end
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + LOCK)
+
+
+def _remove_held(path: Path, lock: "BaseFileLock") -> None:
+    """Delete a half-written file and its lock, which this process holds."""
+    for leftover in (path, _lock_of(path)):
+        with contextlib.suppress(OSError):  # Windows deletes nothing that is open: the next to clear up does
+            leftover.unlink(missing_ok=True)
+    lock.release()

@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
-from vidi.files import FolderLock, escape_path, writing_error
-from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING
+from vidi.files import LOCK_FILES, FolderLock, escape_path, writing_error
+from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING, empty_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,13 @@ def delete_run(folder: Path, name: str) -> int:
         raise UsageError(f"{escape_path(name)} is no run in {escape_path(folder)}", "`vidi runs` lists them.")
     freed = _size_of(path)
     with FolderLock(path):
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            raise writing_error(error, path) from error
+        empty_folder(path)
+    try:
+        for lock in LOCK_FILES:
+            (path / lock).unlink(missing_ok=True)
+        path.rmdir()
+    except OSError as error:
+        raise writing_error(error, path) from error
     return freed
 
 

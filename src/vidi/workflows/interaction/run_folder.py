@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidi.errors import ResourceError, UsageError
-from vidi.files import LOCK, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
+from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
 from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
@@ -162,7 +162,7 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
         return
     if not output.is_dir():
         raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
-    entries = [entry for entry in output.iterdir() if entry.name != LOCK]
+    entries = _entries(output)
     owner = holder_of(output)
     if owner is not None:
         raise UsageError(
@@ -192,12 +192,23 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
 
 def _clear(output: Path) -> None:
     """Empty an earlier run's folder; its lock stays."""
-    entries = [entry for entry in output.iterdir() if entry.name != LOCK]
-    if not entries:
-        return  # the folder's lock decides which of two starts goes on
-    with FolderLock(output):
-        for entry in entries:
-            _delete(entry)
+    if _entries(output):  # of an empty one the folder's lock decides which of two starts goes on
+        with FolderLock(output):
+            empty_folder(output)
+
+
+def empty_folder(folder: Path) -> None:
+    """Delete what a folder holds beside its lock, which this process holds.
+
+    Raises:
+        ResourceError: something in it cannot be deleted.
+    """
+    for entry in _entries(folder):
+        _delete(entry)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if entry.name not in LOCK_FILES]
 
 
 def _delete(entry: Path) -> None:
