@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
+# A file of tests stays with one worker, so what its tests share is made once; tests/conftest.py puts the slowest files first.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
 .PHONY: demo test check faults soak bench constraints release clean help
 
 help:
 	@echo "make demo     set up, train on real photographs, write a model file and a report"
 	@echo "make test     set up and run every test"
-	@echo "make check    format, lint, types, import contracts and the fast tests, in about two minutes"
+	@echo "make check    format, lint, types, import contracts and the fast tests, in about a minute"
 	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
 	@echo "make bench    what the docs claim, measured here (ONLY=name for one; VIDI_DATA for the larger sets)"
 	@echo "make release  build the packages, check them, install the wheel in a new environment"
@@ -17,20 +20,20 @@ demo: .venv/.demo
 	@$(BIN)/vidi demo
 
 test: .venv/.test
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow and not fault"
+	$(PYTEST) -m "not slow and not fault"
 
 faults: .venv/.test
-	VIDI_LEVEL=faults $(BIN)/python -m pytest -q -m fault
+	VIDI_LEVEL=faults $(PYTEST) -m fault
 
 soak: .venv/.test
-	VIDI_LEVEL=soak $(BIN)/python -m pytest -q -m fault --timeout 36000
+	VIDI_LEVEL=soak $(PYTEST) -m fault --timeout 36000
 
 bench: .venv/.test
 	$(BIN)/python -m bench $(ONLY)

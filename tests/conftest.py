@@ -1,7 +1,12 @@
 """What all tests share: no skip goes unseen, and none reaches the user's own cache or the network."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads than cores only wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import socket
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +46,13 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("data:VIDI_DATA is not set")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under pytest-xdist the files with most slow tests come first, so that no worker ends long after the other."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        items.sort(key=lambda item: -slow[item.path])  # stable: a file's tests stay together, in their order
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

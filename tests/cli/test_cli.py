@@ -2,24 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command import vidi
 from tests.draw import class_folders
-
-VIDI = [sys.executable, "-c", "from vidi.cli.app import main; main()"]
-
-
-def vidi(*words: object, folder: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder."""
-    result = subprocess.run(
-        [*VIDI, *map(str, words)], cwd=folder, capture_output=True, input=stdin, check=False, timeout=240
-    )
-    return subprocess.CompletedProcess(
-        result.args, result.returncode, result.stdout.decode("utf-8"), result.stderr.decode("utf-8")
-    )
 
 
 @pytest.fixture(scope="module")
