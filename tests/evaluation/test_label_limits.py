@@ -115,8 +115,8 @@ def test_too_few_images_promise_nothing_and_the_number_that_is_missing_is_said()
     sure, candidates, *_ = describe_limits(done.limits)
 
     assert (done.limits.sure, done.limits.candidate) == (None, None)
-    assert "at most 5.0% wrong about any class takes 59 images" in sure
-    assert "all that an image shows among them 95.0% of the time takes 19 images" in candidates
+    assert "at most 5 % wrong about any class takes 59 images" in sure
+    assert "all that an image shows among them 95 % of the time takes 19 images" in candidates
 
 
 def test_images_that_show_nothing_are_always_covered():

@@ -45,7 +45,7 @@ def test_a_recall_is_kept_on_other_images():
     assert points.points[0].is_promised
     assert 0.88 < figures.recall.value < 0.97
     assert figures.is_broken is False
-    assert "with 95% certainty" in describe_points(points)[0]
+    assert "with 95 % certainty" in describe_points(points)[0]
 
 
 def test_each_class_gets_a_threshold_where_none_is_named():

@@ -41,4 +41,4 @@ def test_what_was_measured_decides_about_flips_and_is_written_down():
 
     assert faces_recipe.augmentation.flip == "horizontal"
     assert letters_recipe.augmentation.flip == "none"
-    assert "30% as often" in letters_recipe.sources["augmentation.flip"]
+    assert "30 % as often" in letters_recipe.sources["augmentation.flip"]

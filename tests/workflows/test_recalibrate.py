@@ -57,7 +57,7 @@ def test_weights_stay_and_limits_follow_the_promise(model: ModelFile, data: Path
     assert after.metadata.verdict.candidate is not None
     assert after.metadata.test is None  # measured with the old calibration
     assert done.image_count == 90
-    assert any("80.0%" in sentence for sentence in done.sentences)
+    assert any("80 %" in sentence for sentence in done.sentences)
 
 
 def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from vidi.numbers import percent
+
 if TYPE_CHECKING:
     from vidi.training.loop.progress import Progress, SearchProgress
 
@@ -71,11 +73,12 @@ class Terminal:
         elif self._is_due(time.monotonic()):
             validation = ""
             if progress.validation_accuracy is not None:
-                validation = f"  validation {100 * progress.validation_accuracy:.1f} %"
+                validation = f"  validation {percent(progress.validation_accuracy, digits=1)}"
             self._show(
                 f"epoch {progress.epoch} of {progress.epochs:.3g}  loss {progress.loss:.3f}  "
-                f"accuracy {100 * progress.accuracy:.1f} %{validation}  {progress.images_per_second:,.0f} images/s "
-                f"(limited by {progress.limited_by})  {duration(progress.seconds_left)} left"
+                f"accuracy {percent(progress.accuracy, digits=1)}{validation}  "
+                f"{progress.images_per_second:,.0f} images/s (limited by {progress.limited_by})  "
+                f"{duration(progress.seconds_left)} left"
             )
 
     def searching(self, progress: "SearchProgress") -> None:
@@ -84,8 +87,10 @@ class Terminal:
             return
         now, best = progress.training, ""
         if progress.best_accuracy is not None:
-            best = f"  best {100 * progress.best_accuracy:.1f} % (trial {progress.best_trial})"
-        validation = "" if now.validation_accuracy is None else f"  validation {100 * now.validation_accuracy:.1f} %"
+            best = f"  best {percent(progress.best_accuracy, digits=1)} (trial {progress.best_trial})"
+        validation = (
+            "" if now.validation_accuracy is None else f"  validation {percent(now.validation_accuracy, digits=1)}"
+        )
         self._show(
             f"{progress.doing}  epoch {now.epoch} of {now.epochs:.3g}{validation}{best}  "
             f"at most {duration(progress.seconds_left)} left"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def draw_learning_curve(
         axes.legend(loc="best")
 
     last = next((value for value in reversed(validation) if value is not None), None)
-    end = "" if last is None else f" It ends at {last * 100:.1f} %." if is_share else f" It ends at {last:.3f}."
+    end = "" if last is None else f" It ends at {percent(last, digits=1)}." if is_share else f" It ends at {last:.3f}."
     return draw_svg(
         draw,
         name=name,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,8 +50,9 @@ def draw_more_images(
         draw,
         name=name,
         title="Errors by the number of images",
-        description=f"Errors on held-out images fall from {errors[0] * 100:.1f} % with {round(counts[0]):,} images to "
-        f"{errors[-1] * 100:.1f} % with {round(counts[-1]):,}; with twice the {images:,} images that there are, about "
-        f"{last * 100:.1f} % ({low * 100:.1f} to {high * 100:.1f}).",
+        description=f"Errors on held-out images fall from {percent(errors[0], digits=1)} with {round(counts[0]):,} "
+        f"images to {percent(errors[-1], digits=1)} with {round(counts[-1]):,}; with twice the {images:,} images that "
+        f"there are, about "
+        f"{percent(last, digits=1)} ({percent(low, digits=1)} to {percent(high, digits=1)}).",
         size=(3.4, 4.5),
     )

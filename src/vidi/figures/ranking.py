@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
 def _spoken(points: Mapping[str, tuple[float, float]], x: str, y: str) -> str:
     """The operating points, for those who hear the figure."""
     return "".join(
-        f" At the operating point of {name}: {100 * left:.1f} % {x}, {100 * up:.1f} % {y}."
+        f" At the operating point of {name}: {percent(left, digits=1)} {x}, {percent(up, digits=1)} {y}."
         for name, (left, up) in list(points.items())[:MOST_SPOKEN]
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,12 +44,12 @@ def draw_risk_coverage(
     marked = (
         "no answer is called sure"
         if sure is None
-        else f"the {sure[0] * 100:.0f} % called sure are wrong {sure[1] * 100:.1f} % of the time"
+        else f"the {percent(sure[0])} called sure are wrong {percent(sure[1], digits=1)} of the time"
     )
     return draw_svg(
         draw,
         name=name,
         title="Errors among the answers, by how many are given",
-        description=f"Answering all images, {risk[-1] * 100:.1f} % are wrong; {marked}.",
+        description=f"Answering all images, {percent(risk[-1], digits=1)} are wrong; {marked}.",
         size=(3.9, 4.5),
     )

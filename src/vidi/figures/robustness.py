@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import BAND, FIRST, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def draw_robustness(steps: Sequence[Step], *, clean: int, axis: str, lowest: flo
         draw,
         name=name,
         title=f"Accuracy by {title.lower()}",
-        description=f"As they are {steps[clean].value * 100:.0f} % of the images are named rightly; at worst "
-        f"{worst.value * 100:.0f} %, at {worst.label}.",
+        description=f"As they are {percent(steps[clean].value)} of the images are named rightly; at worst "
+        f"{percent(worst.value)}, at {worst.label}.",
         size=(2.5, 3.5),
     )

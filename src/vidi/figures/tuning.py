@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import FIRST, INK, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def draw_search_history(
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
         axes.legend(loc="best")
 
-    end = f" The best has {best[-1] * 100:.1f} %." if best else ""
+    end = f" The best has {percent(best[-1], digits=1)}." if best else ""
     return draw_svg(
         draw,
         name=name,
@@ -74,7 +75,7 @@ def draw_importances(
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
         axes.set_xlim(0, max(0.05, *highs) * 1.04)
 
-    first = f" {names[0]} explains most, {shares[0] * 100:.0f} %." if names else ""
+    first = f" {names[0]} explains most, {percent(shares[0])}." if names else ""
     return draw_svg(
         draw,
         name=name,

@@ -7,6 +7,7 @@ from vidi.files import escape_path
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
+from vidi.numbers import percent
 
 MOST_CLASSES_SHOWN = 20
 
@@ -51,8 +52,12 @@ def _test(test: Mapping[str, Json] | None, *, what: str) -> str:
     if not isinstance(accuracy, Mapping) or not isinstance(value := accuracy.get("value"), int | float):
         return "not tested: nobody knows how good it is"
     low, high = accuracy.get("low"), accuracy.get("high")
-    between = f", 95 % interval {low:.1%} to {high:.1%}" if isinstance(low, float) and isinstance(high, float) else ""
-    return f"{what} {value:.1%} on {accuracy.get('n'):,} images{between}"
+    between = (
+        f", 95 % interval {percent(low, digits=1)} to {percent(high, digits=1)}"
+        if isinstance(low, float) and isinstance(high, float)
+        else ""
+    )
+    return f"{what} {percent(value, digits=1)} on {accuracy.get('n'):,} images{between}"
 
 
 def _calibration(model: ModelFile) -> str:

@@ -9,6 +9,7 @@ from vidi.networks.build import SMALLEST_SIDE
 from vidi.networks.lite import STRIDE
 from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
+from vidi.numbers import percent
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.recipe import Recipe
 
@@ -222,7 +223,7 @@ def _shows_signs(traits: DataTraits) -> bool:
 
 def _flip_source(traits: DataTraits) -> str:
     if traits.mirrored_share is not None:
-        return f"data: mirrored images find their class {traits.mirrored_share:.0%} as often as the images do"
+        return f"data: mirrored images find their class {percent(traits.mirrored_share)} as often as the images do"
     if _shows_signs(traits):
         return "data: grey and at most 32 pixels, so taken for signs, which are not mirrored"
     return "data: photographs, whose mirror images are as good"

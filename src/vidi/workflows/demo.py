@@ -20,6 +20,7 @@ from vidi.data.known_sets.demo_images import (
 from vidi.errors import UnknownNameError
 from vidi.files import escape_path
 from vidi.images.account import Account
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
 from vidi.training.loop.progress import Progress, SearchProgress
@@ -177,7 +178,7 @@ def _ask(run: Path, demo: Demo) -> Iterator[str]:
         is_right = answer.prediction.label == truth[name]
         right += is_right
         mark = "right" if is_right else f"WRONG, it is {truth[name]}"
-        said = f"{answer.prediction.label:12} {100 * answer.prediction.probability:5.1f} %"
+        said = f"{answer.prediction.label:12} {percent(answer.prediction.probability, digits=1):>7}"
         yield f"  {name.removesuffix('.png'):{width}}  {said}  {mark}"
     yield f"\n  {right} of {len(truth)} right"
 
@@ -192,7 +193,7 @@ def _find(run: Path) -> Iterator[str]:
         found = locate_inputs(finder(predictor, request), find_paths(paths), account, keep_images=True)
         places = {path: folder / f"{Path(path).stem}.jpg" for path in paths}
         for one in keep_located(found, kept, places=places, with_images=True):
-            boxes = ", ".join(f"{box.label} {100 * box.score:.0f} % at {_place(box.box)}" for box in one.boxes)
+            boxes = ", ".join(f"{box.label} {percent(box.score)} at {_place(box.box)}" for box in one.boxes)
             yield f"  {Path(one.path).stem:10} {boxes or 'nothing found'}"
     named = [replace(one, path=f"{Path(one.path).stem}.png") for one in kept]  # the folder they lay in is gone
     write_found(named, looked_for(predictor, request), predictor.model, output=folder, coco=None)

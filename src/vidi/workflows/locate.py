@@ -13,6 +13,7 @@ from vidi.images.decode import DEFAULT
 from vidi.images.encode import encode_jpeg
 from vidi.images.limits import DecodeOptions
 from vidi.model_file.read import ModelFile
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.boxes import Looked, ShownImage, write_boxes_page
 from vidi.report.pages.render import require_templates
@@ -128,7 +129,7 @@ def write_annotated(one: LocatedImage, path: Path) -> None:
     """
     if one.image is None:
         return
-    texts = [f"{box.label} {100 * box.score:.0f} %" for box in one.boxes]
+    texts = [f"{box.label} {percent(box.score)}" for box in one.boxes]
     drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
     write_whole(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vidi.errors import UsageError
 from vidi.files import LOCK_FILES, FolderLock, escape_path, writing_error
+from vidi.numbers import percent
 from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING, empty_folder
 
 
@@ -81,9 +82,9 @@ def table(runs: Sequence[ListedRun]) -> str:
     for run in runs:
         accuracy = run.accuracy or {}
         value, low, high, count = (accuracy.get(name) for name in ("value", "low", "high", "n"))
-        shown = "not tested" if value is None else f"{100 * value:.1f} %"
+        shown = "not tested" if value is None else f"{percent(value, digits=1)}"
         if value is not None and low is not None and high is not None:
-            shown += f" ({100 * low:.1f} to {100 * high:.1f})"
+            shown += f" ({percent(low, digits=1)} to {percent(high, digits=1)})"
         if run.kind == "tuning":
             shown = f"search: {run.finding}"
         size = f"{run.byte_count / 1e6:,.1f} MB"

@@ -15,6 +15,7 @@ from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
+from vidi.numbers import percent
 
 MOST_LOOKED_AT = 3_000  # images; more would tell no more
 LEAST_OF_CLASS = 10  # images: below it a class is left out
@@ -249,14 +250,12 @@ def _sentence_of_all(clear: Sequence[Shortcut], found: Shortcuts) -> str:
     what = "the class"
     if len(found.classes) == 2:
         what = " from ".join(map(escape_path, found.classes))
-    more = "".join(f", {one.what} in {_percent(one.accuracy)}" for one in others)
-    return (
-        f"{_tells(best)} {what} in {_percent(best.accuracy)} of 100 images{more} (by chance {_percent(found.chance)})"
-    )
+    more = "".join(f", {one.what} in {_of_100(one.accuracy)}" for one in others)
+    return f"{_tells(best)} {what} in {_of_100(best.accuracy)} of 100 images{more} (by chance {_of_100(found.chance)})"
 
 
-def _percent(share: float) -> int:
-    """A share in whole percent; 100 only where nothing is left, 0 only where there is nothing."""
+def _of_100(share: float) -> int:
+    """How many of 100 images a share is; 100 only where none is left, 0 only where there is none."""
     return round(100 * share) if share in (0.0, 1.0) else min(99, max(1, round(100 * share)))
 
 
@@ -267,7 +266,7 @@ def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcu
     more = len({other.name for _, other in told} - {best.name})
     return (
         f"{_tells(one)} {escape_path(best.name)} from {_rest(others, found)}: "
-        f"{_percent(best.found)} % of its images are found, {_percent(best.taken)} % of the others taken for it"
+        f"{percent(best.found)} of its images are found, {percent(best.taken)} of the others taken for it"
         + (f"; likewise {', '.join(likewise)}" if likewise else "")
         + (f"; {more} more of the classes are told so, too" if more and len(others) > 1 else "")
     )

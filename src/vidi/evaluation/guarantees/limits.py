@@ -16,6 +16,7 @@ from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
+from vidi.numbers import percent, short_percent
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high
@@ -190,32 +191,34 @@ def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
 
 def _describe_sure(limits: VerdictLimits) -> str:
     about = " about any class" if limits.ranking == ALL_CLASSES else ""
+    most = short_percent(limits.max_error)
     if limits.sure is not None and limits.error_bound is not None:
         return (
-            f"sure answers ({limits.sure_images / limits.image_count:.0%} of {limits.image_count:,} images): at most "
-            f"{limits.max_error:.1%} wrong{about}, with {limits.level:.0%} certainty; {limits.sure_errors:,} of "
+            f"sure answers ({percent(limits.sure_images / limits.image_count)} of {limits.image_count:,} images): "
+            f"at most {most} wrong{about}, with {percent(limits.level)} certainty; {limits.sure_errors:,} of "
             f"{limits.sure_images:,} were"
         )
     needed = images_for_error(limits.max_error, level=limits.level)
     if limits.image_count < needed:
         return (
-            f"no answer is called sure: to promise at most {limits.max_error:.1%} wrong{about} takes {needed:,} "
+            f"no answer is called sure: to promise at most {most} wrong{about} takes {needed:,} "
             f"images without an error, and there are {limits.image_count:,}"
         )
     return (
         f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers could be wrong "
-        f"more often than {limits.max_error:.1%}"
+        f"more often than {most}"
     )
 
 
 def _describe_candidates(limits: VerdictLimits) -> str:
     truth = "all that an image shows" if limits.ranking == ALL_CLASSES else "the truth"
+    coverage = short_percent(limits.coverage)
     if limits.candidate is None:
         return (
-            f"no candidates beside the answer: to promise {truth} among them {limits.coverage:.1%} of the time takes "
+            f"no candidates beside the answer: to promise {truth} among them {coverage} of the time takes "
             f"{images_for_coverage(limits.coverage):,} images, and there are {limits.image_count:,}"
         )
     return (
-        f"candidates (classes of at least {limits.candidate:.1%}): {truth} is among them {limits.coverage:.1%} of "
+        f"candidates (classes of at least {percent(limits.candidate, digits=1)}): {truth} is among them {coverage} of "
         "the time or more"
     )

@@ -21,6 +21,7 @@ from vidi.metrics.operating import (
 from vidi.metrics.selective import images_for_error
 from vidi.model_file.limits import Basis
 from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
+from vidi.numbers import percent, short_percent
 
 MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 
@@ -170,7 +171,7 @@ def _describe(point: ClassPoint, points: OperatingPoints) -> str:
     if points.measure == "f1":
         return f"{start}, the best balance of found and right there is (F1); {seen}"
     if point.is_promised:
-        return f"{start}: {wished(points)}, with {points.level:.0%} certainty; {seen}"
+        return f"{start}: {wished(points)}, with {percent(points.level)} certainty; {seen}"
     return f"{start}, but {_missing(point, points)}; {seen}"
 
 
@@ -178,9 +179,9 @@ def wished(points: OperatingPoints) -> str:
     """The wish in words."""
     assert points.share is not None  # noqa: S101  # only a wish for costs has none
     if points.measure == "recall":
-        return f"at least {_percent(points.share)} of it is found"
+        return f"at least {short_percent(points.share)} of it is found"
     if points.measure == "precision":
-        return f"at least {_percent(points.share)} of what is called so is right"
+        return f"at least {short_percent(points.share)} of what is called so is right"
     return f"at most 1 false alarm in {1 / points.share:,.0f} images of other classes"
 
 
@@ -203,15 +204,11 @@ def _bound(point: ClassPoint, points: OperatingPoints) -> str:
     assert point.bound is not None  # noqa: S101  # the caller has looked
     if points.measure == "false-alarms":
         return f"at most 1 in {1 / point.bound:,.0f}" if point.bound > 0 else "none"
-    return f"at least {_percent(point.bound)}"
+    return f"at least {short_percent(point.bound)}"
 
 
 def _images(count: int) -> str:
     return f"{count:,} image{'' if count == 1 else 's'}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.4g} %"
 
 
 def _probability(value: float) -> str:

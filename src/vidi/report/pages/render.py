@@ -6,13 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidi import numbers
 from vidi.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 NO_BREAK_SPACE = "\u00a0"
-FINEST = 2  # decimals of a percentage
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -53,20 +53,8 @@ def visible(text: object) -> str:
 
 
 def percent(value: float | None, *, digits: int = 0) -> str:
-    """A share as people read it.
-
-    A share that is not 1 is never shown as 100 %, and one that is not 0 never as 0 %.
-
-    >>> [percent(share).replace(NO_BREAK_SPACE, " ") for share in (0.984, 0.9996, 0.0004, 0.99999, None)]
-    ['98 %', '99.96 %', '0.04 %', '> 99.99 %', 'no data']
-    """
-    if value is None:
-        return "no data"
-    while value not in (0.0, 1.0) and round(value, digits + 2) in (0.0, 1.0):
-        if digits == FINEST:
-            return f"{'>' if value > 0.5 else '<'}{NO_BREAK_SPACE}{99.99 if value > 0.5 else 0.01}{NO_BREAK_SPACE}%"
-        digits += 1
-    return f"{value * 100:.{digits}f}{NO_BREAK_SPACE}%"
+    """A share as people read it, on one line: see `vidi.numbers.percent`."""
+    return numbers.percent(value, digits=digits, space=NO_BREAK_SPACE)
 
 
 def number(value: float | None, *, digits: int = 3) -> str:

@@ -14,6 +14,7 @@ from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.metrics.temperature import apply_temperature, best_temperature
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.ensembles.combination import Trial, Way
 from vidi.training.ensembles.soup import average_weights, greedy_soup
@@ -191,6 +192,6 @@ def _single(trained: TrainedNetwork) -> Classifier:
 
 
 def _sentence(chosen: _Tried, *, others: Sequence[_Tried], count: int) -> str:
-    shown = [f"{one.trial.name} {100 * one.trial.accuracy:.1f} %" for one in others if one is not chosen]
-    kept = f"kept {chosen.trial.name}, {100 * chosen.trial.accuracy:.1f} % of {count:,} validation images right"
+    shown = [f"{one.trial.name} {percent(one.trial.accuracy, digits=1)}" for one in others if one is not chosen]
+    kept = f"kept {chosen.trial.name}, {percent(chosen.trial.accuracy, digits=1)} of {count:,} validation images right"
     return f"{kept}; {', '.join(shown)}"

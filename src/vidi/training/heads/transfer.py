@@ -11,6 +11,7 @@ from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head, with_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.numbers import percent
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
 from vidi.training.heads.linear import QUICK, ChosenHead, LinearHead, Trial, choose_head, fit_one_head
@@ -91,7 +92,7 @@ def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64])
     """The recipe with the head that was chosen."""
     folds = len(np.unique(fold_of[fold_of >= 0]))
     source = (
-        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {100 * chosen.best.accuracy:.1f} % right on "
+        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {percent(chosen.best.accuracy, digits=1)} right on "
         f"{len(chosen.held_out):,} images held out in {folds} folds"
     )
     return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)

@@ -3,6 +3,8 @@
 import logging
 from typing import TYPE_CHECKING
 
+from vidi.numbers import percent
+
 if TYPE_CHECKING:
     from vidi.training.loop.progress import Progress, SearchProgress
 
@@ -45,11 +47,11 @@ class LoggedEvents:
         self._epoch = progress.epoch
         validation = ""
         if progress.validation_accuracy is not None:
-            validation = f", validation {100 * progress.validation_accuracy:.1f} %"
+            validation = f", validation {percent(progress.validation_accuracy, digits=1)}"
         LOG.info(
             "%s",
             f"epoch {progress.epoch} of {progress.epochs:.3g}: loss {progress.loss:.3f}, accuracy "
-            f"{100 * progress.accuracy:.1f} %{validation}, {progress.images_per_second:,.0f} images/s",
+            f"{percent(progress.accuracy, digits=1)}{validation}, {progress.images_per_second:,.0f} images/s",
         )
 
     def searching(self, progress: "SearchProgress") -> None:

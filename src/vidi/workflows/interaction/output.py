@@ -14,6 +14,7 @@ from vidi.files import escape_in_list, escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
 from vidi.model_file.values import Json
+from vidi.numbers import percent
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.stream import Answer
 
@@ -41,7 +42,7 @@ def _line(answer: Answer, top: int) -> str:
         assert answer.error is not None  # noqa: S101  # an answer has one of the two
         return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
     count = max(top, len(answer.prediction.decision or ())) if answer.prediction.multi_label else top
-    shown = [f"{escape_path(label)} {100 * value:.1f} %" for label, value in answer.prediction.top(count)]
+    shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in answer.prediction.top(count)]
     if answer.prediction.verdict is not None:
         shown.append(_verdict(answer.prediction))
     if answer.prediction.decision is not None:

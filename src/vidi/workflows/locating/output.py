@@ -7,6 +7,7 @@ from typing import TextIO
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
+from vidi.numbers import percent
 from vidi.workflows.interaction.output import SCHEMA_VERSION, model_as_json
 from vidi.workflows.locating.search import LocatedImage
 
@@ -20,7 +21,7 @@ def write_lines(found: Iterable[LocatedImage], stream: TextIO) -> None:
         stream.write(f"{escape_path(one.path)}  {_counted(len(one.boxes))}\n")
         for box in one.boxes:
             corners = " ".join(f"{value:.0f}" for value in box.box)
-            stream.write(f"  {escape_path(box.label)} {100 * box.score:.1f} %  {corners}\n")
+            stream.write(f"  {escape_path(box.label)} {percent(box.score, digits=1)}  {corners}\n")
 
 
 def _counted(count: int) -> str:

@@ -15,6 +15,7 @@ from vidi.files import digest_of
 from vidi.groups import number_groups
 from vidi.images.pool import read_images
 from vidi.model_file.limits import VerdictLimits
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
@@ -90,8 +91,8 @@ def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[
     if share.value is None or share.interval is None:
         return ()
     return (
-        f"counter-examples: {share.value:.0%} of {share.image_count:,} that were kept for the test are called unknown "
-        f"(95 % interval {share.interval.low:.0%} to {share.interval.high:.0%})",
+        f"counter-examples: {percent(share.value)} of {share.image_count:,} that were kept for the test are called "
+        f"unknown (95 % interval {percent(share.interval.low)} to {percent(share.interval.high)})",
     )
 
 

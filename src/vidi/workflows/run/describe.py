@@ -1,6 +1,5 @@
 """What a model file says about the run that made it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -63,7 +62,6 @@ def _description(dataset: Dataset) -> str:
 
 def describe_data(prepared: Prepared) -> dict[str, Json]:
     """A fingerprint of the data: digests and counts, never a file's name."""
-    dataset = prepared.dataset
     used = [
         (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
     ]
@@ -72,12 +70,15 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
         "test_digest": digest_of_images(digest for digest, part in used if part == "test"),
         "images": sum(bool(part) for _, part in used),
         "parts": dict(prepared.split.counts()),
-        "classes": dict(
-            sorted(Counter(dataset.classes[label] for image in dataset.images for label in image.labels).items())
-        ),
+        "classes": dict(sorted(class_counts(prepared).items())),
         "reader": prepared.dataset.reader,
         "split_rule": str(prepared.split.rule),
     }
+
+
+def class_counts(prepared: Prepared) -> dict[str, int]:
+    """Each class with how many used images show it; refused ones and those set aside are not counted."""
+    return prepared.dataset.class_sizes([bool(part) for part in prepared.split.parts])
 
 
 def as_three(numbers: tuple[float, ...]) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ from vidi.metrics.multi_label import EVEN, tempered_binary_losses
 from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.numbers import percent
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_precision, seconds_per_image
 from vidi.training.loop.objective import answer
@@ -242,8 +243,8 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     is_better = ours < BETTER * theirs
     verdict = "kept" if is_better else "not better, so the head is kept"
     return is_better, (
-        f"log loss {ours:.3f}, {100 * right:.1f} % right on {len(rows):,} validation images, "
-        f"the head {theirs:.3f} and {100 * head_right:.1f} %: {verdict}"
+        f"log loss {ours:.3f}, {percent(right, digits=1)} right on {len(rows):,} validation images, "
+        f"the head {theirs:.3f} and {percent(head_right, digits=1)}: {verdict}"
     )
 
 

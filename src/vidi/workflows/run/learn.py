@@ -1,7 +1,6 @@
 """The step of a run that trains: what is kept before it, and the choice between beginning and going on."""
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
+from vidi.workflows.run.describe import class_counts
 from vidi.workflows.run.prepare import Prepared
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -39,8 +39,8 @@ def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
 
 def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     """What a user should know before the long part begins."""
-    shown = Counter(label for image in prepared.dataset.images for label in image.labels)
-    classes = ", ".join(f"{name} {shown[index]:,}" for index, name in list(enumerate(prepared.dataset.classes))[:12])
+    shown = class_counts(prepared)
+    classes = ", ".join(f"{name} {shown[name]:,}" for name in prepared.dataset.classes[:12])
     more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
     parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
     height, width = prepared.framing.size
@@ -49,7 +49,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     return [
         *map(escape_path, prepared.dataset.notes),
         *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),
-        f"{len(prepared.dataset.images):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
+        f"{sum(map(bool, prepared.split.parts)):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
         prepared.check.account.sentence(),
         *findings,
         f"split: {parts}",

@@ -13,6 +13,7 @@ from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_folds
 from vidi.machine import Deadline, free_share
 from vidi.networks.pretrained.backbone import set_head
+from vidi.numbers import percent
 from vidi.training.data import TrainingData
 from vidi.training.heads.linear import Trial
 from vidi.training.heads.transfer import fit_again, frozen_backbone, learn_head, with_head
@@ -78,8 +79,8 @@ def learn_by_features(
     if recipe.class_weights != "none":
         events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
     events.say(
-        f"head: {chosen.best.kind} on the features of {weights.name}, {100 * chosen.best.accuracy:.1f} % right on "
-        f"{len(chosen.held_out):,} images held out"
+        f"head: {chosen.best.kind} on the features of {weights.name}, {percent(chosen.best.accuracy, digits=1)} right "
+        f"on {len(chosen.held_out):,} images held out"
     )
     network = frozen_backbone(weights, data, image_size=recipe.image_size)
     trained = with_head(network, chosen, features, rows, data=data, recipe=recipe, license=weights.license)

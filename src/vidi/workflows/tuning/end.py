@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import VidiError
 from vidi.machine import Deadline
+from vidi.numbers import percent
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import (
@@ -102,9 +103,8 @@ def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArra
     figures = comparison_as_json(compared)
     is_better = compared.verdict == "better"
     points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
-    right = (
-        f"{100 * compared.first_accuracy:.1f} % by default, {100 * compared.second_accuracy:.1f} % with trial {trial}"
-    )
+    default_right, best_right = (percent(one, digits=1) for one in (compared.first_accuracy, compared.second_accuracy))
+    right = f"{default_right} by default, {best_right} with trial {trial}"
     detail = (
         f"{compared.image_count:,} images that no trial was judged on: {right}. The new recipe alone has "
         f"{compared.only_second:,} of them right, the default alone {compared.only_first:,}."

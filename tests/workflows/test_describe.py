@@ -1,0 +1,23 @@
+"""What a run says about its data."""
+
+from tests.draw import class_folders
+
+from vidi.training.recipe import Recipe
+from vidi.workflows.interaction.request import DataRequest, read_source
+from vidi.workflows.run.describe import describe_data
+from vidi.workflows.run.learn import describe_preparation
+from vidi.workflows.run.prepare import look_at_sizes, prepare
+
+
+def test_class_counts_leave_out_refused_images(tmp_path):
+    root = class_folders(tmp_path / "data", size=(16, 16))
+    (root / "disc" / "000.png").write_bytes(b"no image")
+    request = DataRequest(source=str(root))
+    dataset = read_source(request)
+
+    prepared = prepare(dataset, request, sizes=look_at_sizes(dataset), image_size=(16, 16), own=tmp_path / "splits.csv")
+
+    described = describe_data(prepared)
+    assert described["classes"] == {"disc": 9, "stripes": 10}
+    assert described["images"] == 19 == prepared.check.account.used
+    assert "19 images of 2 classes: disc 9, stripes 10" in describe_preparation(prepared, Recipe())
