@@ -24,6 +24,7 @@ NOTES: Mapping[str, str] = {
     "truncated": "Incomplete; what is there was used, because it was asked for.",
     "end-missing": "The end mark is missing; all pixels are there.",
     "bytes-after-end": "Other data follows the image.",
+    "stray-bytes": "Bytes that belong to no segment of the JPEG were skipped; the picture is whole.",
     "decoder-warned": "The decoder met damaged data; some pixels may be wrong.",
     "profile-applied": "The colour profile was applied: colours are now sRGB.",
     "profile-unusable": "The colour profile does not fit the image or is damaged; it was left alone.",

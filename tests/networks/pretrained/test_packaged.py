@@ -97,6 +97,13 @@ def test_weights_that_would_run_code_are_refused_unopened(tmp_path):
     assert list(tmp_path.glob("made*")) == []
 
 
+def test_torchs_own_remarks_on_a_file_do_not_reach_the_user(tmp_path, recwarn):
+    torch.save({"a": torch.zeros(3)}, tmp_path / "newer.pth", pickle_protocol=5)
+    with pytest.raises(ModelError, match="is not a plain set of weights"):
+        read_restricted(tmp_path / "newer.pth")
+    assert not recwarn.list
+
+
 def test_what_is_no_set_of_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3, "state": {}}, tmp_path / "weights.pth")
 

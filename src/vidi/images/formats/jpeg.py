@@ -8,7 +8,7 @@ import numpy as np
 
 from vidi.errors import ImageError
 from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, Part, broken, truncated, unsupported
+from vidi.images.formats.header import Header, Part, broken, metadata_too_large, truncated, unsupported
 from vidi.images.limits import Limits
 
 SOI, EOI, SOS, APP1, APP2, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xEE
@@ -28,17 +28,22 @@ _FRAMES = {
     0xCE: "hierarchical arithmetic-coded progressive",
     0xCF: "hierarchical arithmetic-coded lossless",
 }
+_DECIDING = (*_FRAMES, *_TABLES, SOS)  # what the pixels are made of
 _DECODED = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+# Behind 0xFF: a stuffed zero, a mark that stands alone (temporary, restart), a fill byte.
+_NO_SEGMENT = frozenset(bytes((code,)) for code in (0x00, 0x01, *range(0xD0, 0xD8), 0xFF))
 _PIECE = 1 << 20  # bytes looked through at once for markers
+MOST_SEGMENTS = 20_000  # a real file has at most some hundreds; each costs time and memory
+STRAY_BYTES = "stray-bytes"
 
 
 def read_jpeg(data: bytes, limits: Limits) -> Header:
     """The header of a JPEG: frame, orientation and number of scans, from its markers alone.
 
     Raises:
-        ImageError: `truncated`, `broken`, `unsupported-format`, `no-pixels` or `too-many-scans`.
+        ImageError: `truncated`, `broken`, `unsupported-format`, `no-pixels`, `too-many-scans` or `metadata-too-large`.
     """
-    parts, end = _walk(data, limits)
+    parts, end, is_odd = _walk(data, limits)
     frames = [part for part in parts if part.kind[0] in _FRAMES]
     scans = sum(part.kind[0] == SOS for part in parts)
     if not scans:
@@ -52,7 +57,8 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
     is_baseline = frame.kind[0] in (0xC0, 0xC1) and scans == 1
     is_complete = end is not None
     end = len(data) if end is None else end
-    notes = ("bytes-after-end",) if is_complete and end < len(data) else ()
+    found = {STRAY_BYTES: is_odd, "bytes-after-end": is_complete and end < len(data)}
+    notes = tuple(note for note, is_so in found.items() if is_so)
     return Header(
         format="JPEG",
         stored_size=(height, width),
@@ -68,81 +74,95 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
     )
 
 
-def _walk(data: bytes, limits: Limits) -> tuple[list[Part], int | None]:
-    """All segments with the coded data under their scan, and where the image ends (None: no end mark)."""
+def _walk(data: bytes, limits: Limits) -> tuple[list[Part], int | None, bool]:
+    """All segments with the coded data under their scan, where the image ends (None: no end mark), and oddities.
+
+    Where a segment does not end at a marker, the walk goes on at the next one, as libjpeg-turbo does.
+    """
     parts: list[Part] = []
-    position, scans = 2, 0
-    coded: _CodedData | None = None
+    position, scans, is_odd = 2, 0, False
+    markers = _Markers(data)
     while True:
-        marker, position = _next_marker(data, position)
+        due = position
+        position = markers.next_from(due)
+        is_odd = is_odd or not _are_fill_bytes(data, due, position)
+        if position + 1 >= len(data):
+            return parts, None, is_odd
+        marker, position = data[position + 1], position + 2
         if marker == EOI:
-            return parts, position
-        if marker is None:
-            return parts, None
-        body, end = _segment(data, position)
+            return parts, position, is_odd
+        if marker == SOI:
+            raise broken(f"At byte {position:,} of the JPEG a second image starts within the first.")
+        if scans and marker not in _DECIDING and _is_cut(data, position):
+            return parts, None, is_odd  # it decides no pixel: whether all are there shows when they are decoded
+        body, end = _segment(data, position, marker)
+        is_odd = is_odd or data[position : position + 2] in (b"\0\0", b"\0\1")
         if marker == SOS:
             scans += 1
             if scans > limits.jpeg_scans:
                 raise too_many_scans(limits)
-            coded = coded or _CodedData(data, end)
-            end = coded.end_from(end)
+            end = markers.next_from(end)
         parts.append(Part(kind=bytes((marker,)), start=position - 2, body=body, end=end))
+        if len(parts) > MOST_SEGMENTS:
+            raise metadata_too_large(f"The JPEG has more than {MOST_SEGMENTS:,} segments.")
         position = end
 
 
-def _next_marker(data: bytes, position: int) -> tuple[int | None, int]:
-    """The marker at a position and where its content starts; None where the file ends."""
-    if position + 2 > len(data):
-        return None, len(data)
-    if data[position] != 0xFF:
-        raise broken(f"At byte {position:,} of the JPEG a marker was due.")
-    while data[position] == 0xFF:  # any number of fill bytes may stand before a marker
-        position += 1
-        if position == len(data):
-            return None, position
-    marker = data[position]
-    if marker in (0, 1) or SOI >= marker >= 0xD0:
-        raise broken(f"At byte {position:,} of the JPEG stands a marker that does not belong there (0x{marker:02X}).")
-    return marker, position + 1
+def _are_fill_bytes(data: bytes, start: int, end: int) -> bool:
+    """Whether nothing but 0xFF lies between a segment and the marker after it: any number may stand there."""
+    return start == end or data.count(b"\xff", start, end) == end - start
 
 
-def _segment(data: bytes, position: int) -> tuple[int, int]:
-    if position + 2 > len(data):
+def _is_cut(data: bytes, position: int) -> bool:
+    return position + 2 > len(data) or position + struct.unpack_from(">H", data, position)[0] > len(data)
+
+
+def _segment(data: bytes, position: int, marker: int) -> tuple[int, int]:
+    """Where a segment's content starts and ends; one without a valid length that may be skipped has no content."""
+    if _is_cut(data, position):
         raise truncated(f"The JPEG ends after {len(data):,} bytes, within a segment.")
     (length,) = struct.unpack_from(">H", data, position)
     if length < 2:
-        raise broken(f"At byte {position:,} of the JPEG stands a segment of length {length}.")
-    if position + length > len(data):
-        raise truncated(f"The JPEG ends after {len(data):,} bytes, within a segment.")
+        if marker in _DECIDING:
+            raise broken(f"At byte {position:,} of the JPEG stands a segment of length {length}.")
+        return position + 2, position + 2
     return position + 2, position + length
 
 
-class _CodedData:
-    """Where markers stand within the coded data: found once, all together, since scans follow each other."""
+class _Markers:
+    """Where markers stand: looked for all together where the next byte is none, since scans follow each other."""
 
-    def __init__(self, data: bytes, start: int) -> None:
-        self.length = len(data)
+    def __init__(self, data: bytes) -> None:
+        self.data = data
         self.places: list[int] = []
-        self.pieces = _marker_places(data, start)
+        self.pieces: Iterator[list[int]] | None = None
 
-    def end_from(self, position: int) -> int:
-        """The first marker at or behind a position, else the end of the file."""
+    def next_from(self, position: int) -> int:
+        """The first marker at or behind a position, which never decreases; else the end of the file."""
+        if self.data[position : position + 1] == b"\xff" and _is_marker(self.data[position + 1 : position + 2]):
+            return position
+        self.pieces = self.pieces or _marker_places(self.data, position)
         while not self.places or self.places[-1] < position:
             piece = next(self.pieces, None)
             if piece is None:
-                return self.length
+                return len(self.data)
             self.places = piece
         return self.places[bisect_left(self.places, position)]
 
 
+def _is_marker(following: bytes) -> bool:
+    """Whether a byte behind 0xFF makes a marker with a segment, or that of an image's start or end."""
+    return following not in _NO_SEGMENT and following != b""
+
+
 def _marker_places(data: bytes, start: int) -> Iterator[list[int]]:
-    """Positions of 0xFF before anything but a stuffed zero, a fill byte or a restart mark, piece by piece."""
+    """Positions of 0xFF before anything but a byte that makes no segment, piece by piece."""
     whole = np.frombuffer(data, np.uint8)
     for piece in range(start, len(data) - 1, _PIECE):
         last = min(piece + _PIECE, len(data) - 1)
         places = np.flatnonzero(whole[piece:last] == 0xFF) + piece
         following = whole[places + 1]
-        is_marker = (following != 0) & ((following < 0xD0) | (following > 0xD7)) & (following != 0xFF)
+        is_marker = (following > 1) & ((following < 0xD0) | (following > 0xD7)) & (following != 0xFF)
         yield places[is_marker].tolist()
 
 
@@ -201,7 +221,7 @@ def only_pixels(data: bytes, header: Header) -> bytes:
     for part in header.parts:
         marker = part.kind[0]
         is_adobe = marker == APP14 or (marker == 0xE0 and data.startswith(b"JFIF\0", part.body))
-        if marker in _FRAMES or marker in _TABLES or marker == SOS or is_adobe:
+        if marker in _DECIDING or is_adobe:
             kept.append(data[part.start : part.end])
     kept.append(b"\xff\xd9")
     return b"".join(kept)

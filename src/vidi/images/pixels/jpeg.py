@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vidi.images.formats.header import Header, truncated
-from vidi.images.formats.jpeg import only_pixels
+from vidi.images.formats.jpeg import STRAY_BYTES, only_pixels
 from vidi.images.limits import DecodeOptions
 from vidi.images.pixels.colour import is_srgb, to_rgb
 
@@ -57,10 +57,12 @@ def _by_turbo(data: bytes, header: Header, scale: int) -> tuple[Array | None, st
     if simplejpeg is None or header.channels not in (1, 3):
         return None, ""
     height, width = (-(-side // scale) for side in header.stored_size)
+    if STRAY_BYTES in header.notes:
+        data = only_pixels(data, header)  # without them: what the walk has found is what is decoded
+    elif not header.is_complete:
+        data += _END
     try:
-        return simplejpeg.decode_jpeg(
-            data if header.is_complete else data + _END, min_height=height, min_width=width
-        ), ""
+        return simplejpeg.decode_jpeg(data, min_height=height, min_width=width), ""
     except ValueError as error:
         return None, "" if "Could not determine" in str(error) else str(error)
 

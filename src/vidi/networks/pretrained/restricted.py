@@ -1,6 +1,7 @@
 """The one place where a file of torch's own format is opened: by the reader that makes tensors and nothing else."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def read_restricted(path: Path) -> dict[str, Tensor]:
         ModelError: it is not such a file, or holds more than tensors.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own about how the file was written: it is read or refused
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the file's name.") from error
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
