@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checking.findings import count_of
 from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
 from vidi.machine import wait_without_spinning
 from vidi.prediction.prediction import decide, say
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.counting import count_of
 from vidi.workflows.interaction.given import answer_given, list_images
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python import missing_for_training

@@ -15,6 +15,7 @@ from vidi.data.copies.fingerprint import fingerprint_image, unpack_fingerprints
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.images.account import Account
 from vidi.images.scan import FolderStore
+from vidi.report.words.findings import describe_finding
 
 EACH = 50
 Array = np.ndarray
@@ -74,7 +75,7 @@ def looked_at(
     check = CheckResult(records=records, near_copies=(), findings=(), account=Account())
     prints = unpack_fingerprints(np.stack([fingerprint_image(image) for image in changed]))
     found = find_shortcuts(dataset, check, prints)
-    return found, [finding.sentence for finding in list_shortcuts(found, [record.path for record in records])]
+    return found, [describe_finding(one) for one in list_shortcuts(found, [record.path for record in records])]
 
 
 def watermark(image: Array) -> Array:
@@ -127,7 +128,7 @@ def test_a_planted_shortcut_is_named(change, named, classes):
 
     assert len(sentences) == 1
     assert named in sentences[0]
-    assert "a model may learn that in place of what the images show" in sentences[0]
+    assert "the model may learn this instead of what the images show" in sentences[0]
 
 
 def test_of_several_classes_each_is_told_from_the_images_without_it():
@@ -159,8 +160,8 @@ def test_the_size_of_the_file_is_named_with_what_it_reaches():
 
     assert found.families[0].accuracy >= 0.98
     assert sentences == [
-        f"the size and kind of the file alone tell a from b in {100 * found.families[0].accuracy:.0f} of 100 images "
-        "(by chance 50): a model may learn that in place of what the images show"
+        f"the size and kind of the file alone can tell a and b apart in {100 * found.families[0].accuracy:.0f} % "
+        "of images (chance: 50 %): the model may learn this instead of what the images show"
     ]
     assert found.families[0].interval.low > 0.9
 

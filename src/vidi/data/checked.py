@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal
 from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
 
 CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
 
+LeakKind = Literal["exact-copies", "group", "burst", "near-copies"]
 Severity = Literal["problem", "warning", "note"]  # stops the work · to be looked at · good to know
 
 
@@ -37,21 +37,6 @@ class NearCopy:
     second: int
     difference: float  # what is left after aligning the two, as a share of the image's contrast
     same_frame: bool  # the same cut of the scene (perhaps mirrored), not a crop or a shift
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing about the data that its owner should know."""
-
-    kind: str
-    severity: Severity
-    sentence: str
-    paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, most telling first
-
-    def as_json(self) -> dict[str, object]:
-        """The finding with escaped paths."""
-        shown = [[escape_path(path) for path in group] for group in self.paths]
-        return {"kind": self.kind, "severity": self.severity, "message": self.sentence, "paths": shown}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +64,70 @@ class Shortcut:
     accuracy: float  # each class counting the same
     interval: Interval  # its 95 % interval
     classes: tuple[ToldClass, ...]  # the one best told first
+
+
+@dataclass(frozen=True, slots=True)
+class ClearShortcuts:
+    """Families of plain numbers that clearly tell the classes apart."""
+
+    class_names: tuple[str, ...]
+    chance: float  # accuracy of an answer by lot
+    families: tuple[Shortcut, ...]  # the most accurate first
+
+
+@dataclass(frozen=True, slots=True)
+class ClearClasses:
+    """Families of plain numbers that clearly tell single classes from the others."""
+
+    class_names: tuple[str, ...]
+    multi_label: bool
+    told: tuple[tuple[Shortcut, ToldClass], ...]  # the class best told first
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFiles:
+    """Why files cannot be used: reason code and count, the most frequent first."""
+
+    codes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmallClasses:
+    """Classes with few usable images: name and count."""
+
+    sizes: tuple[tuple[str, int], ...]
+    enough: int  # images of a class that would not be named
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedImage:
+    """An image and the part of the split that it lies in."""
+
+    path: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Images that belong together and lie in different parts."""
+
+    kind: LeakKind
+    pair_count: int
+    examples: tuple[tuple[PlacedImage, PlacedImage], ...]
+
+
+Facts = ClearShortcuts | ClearClasses | RefusedFiles | SmallClasses | Crossing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about the data that its owner should know; `report/words/findings.py` has its sentence."""
+
+    kind: str
+    severity: Severity
+    paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, most telling first
+    facts: Facts | None = None  # what the sentence needs beside the kind and the images
+    remark: str = ""  # a decoder's code, or the reader's own sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +210,3 @@ class CheckResult:
     def look_alikes(self) -> NDArray[np.int64]:
         """(images,) int64: equal numbers are copies of one another, exact, near or of one burst."""
         return join_links(len(self.records), [*self.exact_links, *self.capture_links, *self.near_links])
-
-    def as_json(self) -> dict[str, object]:
-        """The check as `vidi check --json` prints it and `check.json` keeps it; paths escaped."""
-        return {
-            "schema": 1,
-            "account": self.account.as_json(),
-            "findings": [finding.as_json() for finding in self.findings],
-            "shortcuts": None if self.shortcuts is None else self.shortcuts.as_json(),
-        }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.data.checked import CheckResult, Finding
+from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
+from vidi.report.words.findings import DescribedFinding, check_document, describe_findings
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import DataRequest, decode_options, read_source
 
@@ -28,9 +29,9 @@ class Checked:
     page: Path | None = None  # where the page of images is
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[DescribedFinding, ...]:
         """What its owner should know, the gravest first."""
-        return self.result.findings
+        return describe_findings(self.result)
 
     @property
     def has_findings(self) -> bool:
@@ -45,7 +46,7 @@ class Checked:
     def as_json(self) -> dict[str, object]:
         """The document that `vidi check --json` prints."""
         return {
-            **self.result.as_json(),
+            **check_document(self.result),
             "source": escape_path(self.dataset.source),
             "reader": self.dataset.reader,
             "classes": self.class_sizes,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
+from vidi.data.splitting.leaks import describe_leak
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_file import write_assignments
 from vidi.data.splitting.split_plan import SplitPlan
@@ -28,7 +29,7 @@ class SplitMade:
             "rule": str(self.split.rule),
             "parts": self.split.counts(),
             "set_aside": [{"path": escape_path(entry.path), "code": entry.code} for entry in self.split.set_aside],
-            "leaks": [leak.sentence for leak in self.split.leaks],
+            "leaks": [describe_leak(leak.crossing) for leak in self.split.leaks],
             "untested_classes": list(self.split.untested_classes),
             "account": self.check.account.as_json(),
         }
@@ -37,7 +38,7 @@ class SplitMade:
         """What the user should know beside the counts."""
         untested = ", ".join(map(escape_path, self.split.untested_classes))
         return [
-            *(f"leak: {leak.sentence}" for leak in self.split.leaks),
+            *(f"leak: {describe_leak(leak.crossing)}" for leak in self.split.leaks),
             *([f"no test image shows: {untested}"] if untested else []),
             *(f"set aside: {escape_path(entry.path)} ({entry.code})" for entry in self.split.set_aside[:10]),
             self.check.account.sentence(),

@@ -1,16 +1,15 @@
-"""What a check says aloud: refused files, copies, conflicts, leaks, small classes, and images that look odd."""
+"""The findings of a check: refused files, copies, conflicts, leaks, small classes, and images that look odd."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from vidi.data.checked import CheckResult, Finding, ImageRecord, NearCopy, Severity
+from vidi.data.checked import CheckResult, Finding, ImageRecord, NearCopy, RefusedFiles, SmallClasses
 from vidi.data.checking.quality import find_odd_images
 from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.leaks import find_leaks
 from vidi.groups import join_links, links_of_equal, members_of
-from vidi.images.reasons import NOTES
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
 FEW_TO_MEASURE = 100  # below it the test part holds under 20 of the class: intervals of ± 20 points
@@ -33,15 +32,13 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *_unreadable(check),
         *_conflicts(check),
         *_leaks(dataset, check),
-        *_exact_copies(check),
-        *_near_copies(check),
-        *_bursts(check),
+        *_copies(check),
         *_class_sizes(dataset, check),
         *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
         *find_odd_images(check, fingerprints),
         *_notes(check),
         *_counter_examples(dataset),
-        *(Finding("source", "note", sentence) for sentence in dataset.notes),
+        *(Finding("source", "note", remark=sentence) for sentence in dataset.notes),
     ]
     order = {"problem": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -51,33 +48,15 @@ def _counter_examples(dataset: Dataset) -> list[Finding]:
     paths = dataset.counter_examples
     if not paths:
         return []
-    shown = f"{count_of(len(paths), 'counter-example')} that no class is learnt from: they tell what is unknown"
-    return [Finding("counter-examples", "note", shown, tuple((path,) for path in paths))]
-
-
-def count_of(number: int, word: str) -> str:
-    """A count with its noun.
-
-    >>> count_of(1, "image"), count_of(1200, "image"), count_of(2, "copy")
-    ('1 image', '1,200 images', '2 copies')
-    """
-    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}{'es' if word.endswith('s') else 's'}"
-    return f"{number:,} {word if number == 1 else plural}"
+    return [Finding("counter-examples", "note", _alone(paths))]
 
 
 def _unreadable(check: CheckResult) -> list[Finding]:
     refused = check.account.refused
     if not refused:
         return []
-    codes = ", ".join(f"{code} {count:,}" for code, count in Counter(entry.code for entry in refused).most_common())
-    return [
-        Finding(
-            "unreadable",
-            "warning",
-            f"{count_of(len(refused), 'file')} cannot be used ({codes})",
-            _alone(entry.path for entry in refused),
-        )
-    ]
+    codes = RefusedFiles(tuple(Counter(entry.code for entry in refused).most_common()))
+    return [Finding("unreadable", "warning", _alone(entry.path for entry in refused), codes)]
 
 
 def _groups(check: CheckResult, links: list[tuple[int, int]]) -> tuple[tuple[str, ...], ...]:
@@ -92,15 +71,7 @@ def _conflicts(check: CheckResult) -> list[Finding]:
         return []
     links = [*check.exact_links, *((pair.first, pair.second) for pair in check.near_copies if pair.same_frame)]
     groups = _groups(check, [(a, b) for a, b in links if a in check.conflicting and b in check.conflicting])
-    return [
-        Finding(
-            "conflicting-labels",
-            "problem",
-            f"{count_of(len(groups), 'photograph')} stand{'s' if len(groups) == 1 else ''} under two labels; "
-            f"{count_of(len(check.conflicting), 'image')} will be kept out of training",
-            groups,
-        )
-    ]
+    return [Finding("conflicting-labels", "problem", groups)]
 
 
 def _leaks(dataset: Dataset, check: CheckResult) -> list[Finding]:
@@ -114,55 +85,37 @@ def _leaks(dataset: Dataset, check: CheckResult) -> list[Finding]:
         Finding(
             f"leak-{leak.kind}",
             "problem" if leak.stops_the_run else "warning",
-            leak.sentence,
             tuple((check.records[a].path, check.records[b].path) for a, b in leak.pairs),
+            leak.crossing,
         )
         for leak in find_leaks(dataset, check, parts)
     ]
 
 
-def _copies(kind: str, what: str, groups: tuple[tuple[str, ...], ...]) -> list[Finding]:
-    if not groups:
-        return []
-    images = sum(map(len, groups))
-    sentence = f"{count_of(images, 'image')} in {count_of(len(groups), 'group')} are {what}; a group stays in one part"
-    return [Finding(kind, "warning" if kind == "exact-copies" else "note", sentence, groups)]
-
-
-def _exact_copies(check: CheckResult) -> list[Finding]:
-    return _copies("exact-copies", "exact copies of one another", _groups(check, check.exact_links))
-
-
-def _near_copies(check: CheckResult) -> list[Finding]:
-    return _copies("near-copies", "near-copies of one another", _groups(check, check.near_links))
-
-
-def _bursts(check: CheckResult) -> list[Finding]:
-    return _copies("bursts", "taken by one camera within two seconds", _groups(check, check.capture_links))
+def _copies(check: CheckResult) -> list[Finding]:
+    by_kind = {
+        "exact-copies": check.exact_links,
+        "near-copies": check.near_links,
+        "bursts": check.capture_links,
+    }
+    return [
+        Finding(kind, "warning" if kind == "exact-copies" else "note", groups)
+        for kind, links in by_kind.items()
+        if (groups := _groups(check, links))
+    ]
 
 
 def _class_sizes(dataset: Dataset, check: CheckResult) -> list[Finding]:
     by_name = dataset.class_sizes(check.usable.tolist())
-    empty = [name for name, size in by_name.items() if size == 0]
-    tiny = [f"{name} ({size:,})" for name, size in by_name.items() if 0 < size < FEW_TO_LEARN]
-    small = [f"{name} ({size:,})" for name, size in by_name.items() if FEW_TO_LEARN <= size < FEW_TO_MEASURE]
-    findings: list[Finding] = []
-    judged: tuple[tuple[str, Severity, list[str], str], ...] = (
-        ("empty-classes", "warning", empty, "have no usable image"),
-        ("classes-small-to-learn", "warning", tiny, f"have under {FEW_TO_LEARN} images: too few to learn from"),
-        ("classes-small-to-measure", "note", small, f"have under {FEW_TO_MEASURE} images: measured only roughly"),
+    empty = tuple((name, size) for name, size in by_name.items() if size == 0)
+    tiny = tuple((name, size) for name, size in by_name.items() if 0 < size < FEW_TO_LEARN)
+    small = tuple((name, size) for name, size in by_name.items() if FEW_TO_LEARN <= size < FEW_TO_MEASURE)
+    findings = (
+        Finding("empty-classes", "warning", facts=SmallClasses(empty, 1)),
+        Finding("classes-small-to-learn", "warning", facts=SmallClasses(tiny, FEW_TO_LEARN)),
+        Finding("classes-small-to-measure", "note", facts=SmallClasses(small, FEW_TO_MEASURE)),
     )
-    for kind, severity, names, what in judged:
-        if names:
-            shown = ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
-            verb = what.replace("have", "has", 1) if len(names) == 1 else what
-            findings.append(Finding(kind, severity, f"{count_of(len(names), 'class')} {verb}: {shown}"))
-    return findings
-
-
-def _in_words(note: str) -> str:
-    sentence = NOTES.get(note, note).rstrip(".")
-    return sentence[:1].lower() + sentence[1:]
+    return [one for one, sizes in zip(findings, (empty, tiny, small), strict=True) if sizes]
 
 
 def _alone(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -174,7 +127,4 @@ def _notes(check: CheckResult) -> list[Finding]:
     for record in check.records:
         for note in record.notes:
             noted.setdefault(note, []).append(record.path)
-    return [
-        Finding(f"note-{note}", "note", f"{count_of(len(paths), 'image')}: {_in_words(note)}", _alone(paths))
-        for note, paths in sorted(noted.items())
-    ]
+    return [Finding(f"note-{note}", "note", _alone(paths), remark=note) for note, paths in sorted(noted.items())]

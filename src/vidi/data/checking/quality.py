@@ -43,16 +43,14 @@ def find_odd_images(check: CheckResult, fingerprints: Fingerprints) -> list[Find
     bright = usable & ~blank & (brightness > BRIGHT_BRIGHTNESS) & (contrast < FLAT_CONTRAST)
     blurred = usable & ~blank & ~dark & (acuteness < BLURRED_SHARPNESS) & (shorter >= WORKING_SIDE)
     tiny = usable & (shorter < TINY_SIDE) & (shorter < np.median(shorter[usable]) / 2)
-    say = _teller(check)
+    found = _finder(check)
     return [
-        *say("blank", blank, contrast, "{} a single colour"),
-        *say("dark", dark, brightness, "{} nearly black"),
-        *say("bright", bright, -brightness, "{} nearly white"),
-        *say("blurred", blurred, acuteness, "{} blurred"),
-        *say("tiny", tiny, shorter, "{} under half as large as usual, and under 64 pixels"),
-        *say(
-            "odd-shape", *_odd_shapes(sizes, usable), "{} over twice as long or as flat as usual: framing wastes space"
-        ),
+        *found("blank", blank, contrast),
+        *found("dark", dark, brightness),
+        *found("bright", bright, -brightness),
+        *found("blurred", blurred, acuteness),
+        *found("tiny", tiny, shorter),
+        *found("odd-shape", *_odd_shapes(sizes, usable)),
     ]
 
 
@@ -63,17 +61,16 @@ def _odd_shapes(sizes: _Numbers, usable: _Mask) -> tuple[_Mask, _Numbers]:
     return usable & (off > np.log(ODD_SHAPE)), -off
 
 
-def _teller(check: CheckResult) -> Callable[[str, _Mask, _Numbers, str], list[Finding]]:
+def _finder(check: CheckResult) -> Callable[[str, _Mask, _Numbers], list[Finding]]:
     """A function that makes a finding of the images of a mask, lowest rank first."""
 
-    def say(kind: str, mask: _Mask, rank: _Numbers, sentence: str) -> list[Finding]:
+    def found(kind: str, mask: _Mask, rank: _Numbers) -> list[Finding]:
         rows = np.flatnonzero(mask)
         if not len(rows):
             return []
         rows = rows[np.argsort(rank[rows], kind="stable")]
-        subject = "1 image is" if len(rows) == 1 else f"{len(rows):,} images are"
         paths = tuple((check.records[row].path,) for row in rows.tolist())
         severity: Severity = "note" if kind == "odd-shape" else "warning"  # some sets have both shapes by nature
-        return [Finding(kind, severity, sentence.format(subject), paths)]
+        return [Finding(kind, severity, paths)]
 
-    return say
+    return found

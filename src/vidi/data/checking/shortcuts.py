@@ -5,17 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.checked import CheckResult, Finding, ImageRecord, Shortcut, Shortcuts, ToldClass
+from vidi.data.checked import (
+    CheckResult,
+    ClearClasses,
+    ClearShortcuts,
+    Finding,
+    ImageRecord,
+    Shortcut,
+    Shortcuts,
+    ToldClass,
+)
 from vidi.data.checking.surface import WORDS, corner_detail, describe_surface, middle_detail
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
-from vidi.files import escape_path
 from vidi.groups import deal_folds, join_links, links_of_equal
 from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
-from vidi.numbers import percent
 
 MOST_LOOKED_AT = 3_000  # images; more would tell no more
 LEAST_OF_CLASS = 10  # images: below it a class is left out
@@ -222,8 +229,9 @@ def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Findin
     ]
     if whole or (together and not told):
         clear = whole or together
-        return [_finding(_sentence_of_all(clear, found), clear[0].classes[0], paths)]
-    return [_finding(_sentence_of_some(told, found), told[0][1], paths)] if told else []
+        facts = ClearShortcuts(found.classes, found.chance, tuple(clear))
+        return [_finding(facts, clear[0].classes[0], paths)]
+    return [_finding(ClearClasses(found.classes, found.multi_label, tuple(told)), told[0][1], paths)] if told else []
 
 
 def _is_clear(shortcut: Shortcut, found: Shortcuts) -> bool:
@@ -245,48 +253,5 @@ def _clear_classes(shortcut: Shortcut, found: Shortcuts) -> tuple[ToldClass, ...
     )
 
 
-def _sentence_of_all(clear: Sequence[Shortcut], found: Shortcuts) -> str:
-    best, *others = clear
-    what = "the class"
-    if len(found.classes) == 2:
-        what = " from ".join(map(escape_path, found.classes))
-    more = "".join(f", {one.what} in {_of_100(one.accuracy)}" for one in others)
-    return f"{_tells(best)} {what} in {_of_100(best.accuracy)} of 100 images{more} (by chance {_of_100(found.chance)})"
-
-
-def _of_100(share: float) -> int:
-    """How many of 100 images a share is; 100 only where none is left, 0 only where there is none."""
-    return round(100 * share) if share in (0.0, 1.0) else min(99, max(1, round(100 * share)))
-
-
-def _sentence_of_some(told: Sequence[tuple[Shortcut, ToldClass]], found: Shortcuts) -> str:
-    one, best = told[0]
-    others = [escape_path(name) for name in found.classes if name != best.name]
-    likewise = [other.what for other, same in told[1:] if same.name == best.name]
-    more = len({other.name for _, other in told} - {best.name})
-    return (
-        f"{_tells(one)} {escape_path(best.name)} from {_rest(others, found)}: "
-        f"{percent(best.found)} of its images are found, {percent(best.taken)} of the others taken for it"
-        + (f"; likewise {', '.join(likewise)}" if likewise else "")
-        + (f"; {more} more of the classes are told so, too" if more and len(others) > 1 else "")
-    )
-
-
-def _rest(others: Sequence[str], found: Shortcuts) -> str:
-    if found.multi_label:
-        return "images without it"
-    return others[0] if len(others) == 1 else "the other classes"
-
-
-def _tells(one: Shortcut) -> str:
-    verb = "tells" if one.family in ("border", "detail") else "tell"
-    return f"{one.what} {verb}" if one.family == "together" else f"{one.what} alone {verb}"
-
-
-def _finding(sentence: str, told: ToldClass, paths: Sequence[str]) -> Finding:
-    return Finding(
-        "shortcut",
-        "warning",
-        f"{sentence}: a model may learn that in place of what the images show",
-        tuple((paths[row],) for row in told.examples),
-    )
+def _finding(facts: ClearShortcuts | ClearClasses, told: ToldClass, paths: Sequence[str]) -> Finding:
+    return Finding("shortcut", "warning", tuple((paths[row],) for row in told.examples), facts)

@@ -2,24 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from vidi.data.checked import CheckResult
+from vidi.data.checked import CheckResult, Crossing, LeakKind, PlacedImage
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_plan import EXTRA
 from vidi.errors import DataError
 from vidi.files import escape_path
-
-LeakKind = Literal["exact-copies", "group", "burst", "near-copies"]
 
 CHOSEN_ON = ("train", "validation", "calibration")  # what weights, epochs and temperatures are chosen on
 PAIRS_NAMED = 5  # in a sentence; the check page and the JSON show more
 
 _WHAT: dict[LeakKind, str] = {
     "exact-copies": "the same file",
-    "group": "the same group",
-    "burst": "the same burst",
-    "near-copies": "near-copies of one another",
+    "group": "from the same group",
+    "burst": "from the same burst",
+    "near-copies": "near-copies of each other",
 }
 
 
@@ -27,9 +24,13 @@ _WHAT: dict[LeakKind, str] = {
 class Leak:
     """Images in different parts that belong together, for one reason."""
 
-    kind: LeakKind
     pairs: tuple[tuple[int, int], ...]  # image indexes in different parts
-    sentence: str
+    crossing: Crossing  # the reason, and the first pairs by name
+
+    @property
+    def kind(self) -> LeakKind:
+        """Why they belong together."""
+        return self.crossing.kind
 
     @property
     def stops_the_run(self) -> bool:
@@ -57,7 +58,18 @@ def find_leaks(dataset: Dataset, check: CheckResult, parts: Sequence[str]) -> tu
         ("burst", _pairs_across(captures, parts)),
         ("near-copies", near),
     )
-    return tuple(Leak(kind, tuple(pairs), _sentence(dataset, kind, pairs, parts)) for kind, pairs in found if pairs)
+
+    def placed(index: int) -> PlacedImage:
+        return PlacedImage(dataset.images[index].path, parts[index])
+
+    return tuple(
+        Leak(
+            tuple(pairs),
+            Crossing(kind, len(pairs), tuple((placed(a), placed(b)) for a, b in pairs[:PAIRS_NAMED])),
+        )
+        for kind, pairs in found
+        if pairs
+    )
 
 
 def _pairs_across(keys: Sequence[str | None], parts: Sequence[str]) -> list[tuple[int, int]]:
@@ -75,14 +87,21 @@ def _pairs_across(keys: Sequence[str | None], parts: Sequence[str]) -> list[tupl
     return sorted(set(pairs))
 
 
-def _sentence(dataset: Dataset, kind: LeakKind, pairs: Sequence[tuple[int, int]], parts: Sequence[str]) -> str:
+def describe_leak(leak: Crossing) -> str:
+    """The pairs with their parts, as an error and a finding name them.
+
+    >>> describe_leak(Crossing("burst", 1, ((PlacedImage("a.jpg", "train"), PlacedImage("b.jpg", "test")),)))
+    '1 pair of images in different parts is from the same burst: a.jpg (train) and b.jpg (test)'
+    """
     named = "; ".join(
-        f"{escape_path(dataset.images[a].path)} ({parts[a]}) and {escape_path(dataset.images[b].path)} ({parts[b]})"
-        for a, b in pairs[:PAIRS_NAMED]
+        f"{escape_path(one.path)} ({one.part}) and {escape_path(other.path)} ({other.part})"
+        for one, other in leak.examples
     )
-    more = f"; and {len(pairs) - PAIRS_NAMED:,} more" if len(pairs) > PAIRS_NAMED else ""
-    count = f"{len(pairs):,} pair{'s' if len(pairs) > 1 else ''}"
-    return f"{count} in different parts are {_WHAT[kind]}: {named}{more}"
+    left = leak.pair_count - len(leak.examples)
+    more = f"; and {left:,} more" if left else ""
+    pairs = "1 pair" if leak.pair_count == 1 else f"{leak.pair_count:,} pairs"
+    is_are = "is" if leak.pair_count == 1 else "are"
+    return f"{pairs} of images in different parts {is_are} {_WHAT[leak.kind]}: {named}{more}"
 
 
 def refuse_leaks(dataset: Dataset, leaks: Iterable[Leak]) -> None:
@@ -91,7 +110,7 @@ def refuse_leaks(dataset: Dataset, leaks: Iterable[Leak]) -> None:
     Raises:
         DataError: with the pairs.
     """
-    grave = [leak.sentence for leak in leaks if leak.stops_the_run]
+    grave = [describe_leak(leak.crossing) for leak in leaks if leak.stops_the_run]
     if grave:
         raise DataError(
             f"{dataset.source}: {'. '.join(grave)}",

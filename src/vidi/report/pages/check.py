@@ -4,13 +4,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidi.data.checked import CheckResult, Finding
+from vidi.data.checked import CheckResult
 from vidi.data.dataset import Dataset
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.report.pages.findings import WORDS
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
+from vidi.report.words.findings import DescribedFinding, describe_findings
 
 MOST_PICTURES = 300  # on the page
 MOST_OF_ONE = 48  # of one finding: the first findings must not take the last ones' places
@@ -127,7 +128,7 @@ def choose_sections(dataset: Dataset, check: CheckResult) -> list[Section]:
     places = MOST_PICTURES
     index_of = {record.path: index for index, record in enumerate(check.records)}
     sections = []
-    for finding in check.findings:
+    for finding in describe_findings(check):
         groups, left = _choose_groups(finding, min(places, MOST_OF_ONE))
         places -= sum(map(len, groups))
         sections.append(
@@ -145,7 +146,7 @@ def choose_sections(dataset: Dataset, check: CheckResult) -> list[Section]:
     return sections
 
 
-def _choose_groups(finding: Finding, places: int) -> tuple[list[tuple[str, ...]], list[str]]:
+def _choose_groups(finding: DescribedFinding, places: int) -> tuple[list[tuple[str, ...]], list[str]]:
     """The groups with pictures, and the images left over."""
     if finding.kind == "unreadable":
         return [], [path for group in finding.paths for path in group]  # there is nothing to see

@@ -21,6 +21,7 @@ from vidi.report.pictures.boxed import draw_boxed
 from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.findings import describe_findings
 from vidi.report.words.sentences import expectation, headline, honesty, weakness
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def draw_comparison(document: Mapping[str, Any]) -> Drawing:
 
 def check_as_html(title: str, check: CheckResult) -> str:
     """The account of a check and its findings, the gravest first."""
-    shown = check.findings[:MOST_FINDINGS]
+    shown = describe_findings(check)[:MOST_FINDINGS]
     items = "".join(f"<li><b>{escape(one.severity)}</b>: {escape(visible(one.sentence))}</li>" for one in shown)
     more = len(check.findings) - len(shown)
     rest = f"<li>and {more:,} more</li>" if more > 0 else ""

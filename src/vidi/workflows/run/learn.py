@@ -12,6 +12,7 @@ from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.groups import FOLDS
 from vidi.machine import Deadline, free_share
+from vidi.report.words.findings import check_document, describe_findings
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
@@ -32,7 +33,7 @@ PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
 def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
     """Write down what was found and decided before training begins."""
-    write_whole(folder / CHECK, json.dumps(prepared.check.as_json(), indent=1) + "\n")
+    write_whole(folder / CHECK, json.dumps(check_document(prepared.check), indent=1) + "\n")
     write_assignments(folder / SPLITS, prepared.split.assignments)
     write_whole(folder / RECIPE, recipe.as_toml())
 
@@ -45,7 +46,9 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
     height, width = prepared.framing.size
     learning = f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images"
-    findings = [f"{found.severity}: {found.sentence}" for found in prepared.check.findings if found.severity != "note"]
+    findings = [
+        f"{found.severity}: {found.sentence}" for found in describe_findings(prepared.check) if found.severity != "note"
+    ]
     return [
         *map(escape_path, prepared.dataset.notes),
         *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vidi.data.splitting.leaks import describe_leak
 from vidi.errors import DataError
 from vidi.evaluation.answers import Answers, as_called, as_column, name_truths, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
@@ -138,7 +139,7 @@ def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFi
     return {
         "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
         "split": {
-            "leaks": [leak.sentence for leak in prepared.split.leaks],
+            "leaks": [describe_leak(leak.crossing) for leak in prepared.split.leaks],
             "untested_classes": list(prepared.split.untested_classes),
         },
         "training": describe_training(trained),
