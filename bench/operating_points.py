@@ -106,7 +106,7 @@ def deal(
         name: hold(
             find_points(
                 fitted.probabilities,
-                labels[chosen],
+                np.eye(len(classes), dtype=np.bool_)[labels[chosen]],
                 classes,
                 wish=wish,
                 groups=groups[chosen],

@@ -28,11 +28,12 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.evaluation.guarantees.label_limits import calibrate_labels  # noqa: E402
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers  # noqa: E402
 from vidi.evaluation.guarantees.limits import Promise  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.multi_label import probability_of_all  # noqa: E402
+from vidi.metrics.truth import SeveralClasses  # noqa: E402
 from vidi.model_file.write import recalibrate  # noqa: E402
 from vidi.prediction.prediction import call_classes, find_all_candidates  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
@@ -133,7 +134,9 @@ def deal(
     """Calibrate on some of the images and hold the others to the limits."""
     order = random.permutation(len(targets))
     chosen, rest = order[:count], order[count:]
-    done = calibrate_labels(probabilities[chosen], targets[chosen], ASKED, groups=None, promise=Promise())
+    known = SeveralClasses.of(targets[chosen])
+    given = UnseenAnswers(probabilities=probabilities[chosen], truth=known, groups=None, novelty=None)
+    done = calibrate_answers(given, ASKED, promise=Promise())
     answers, truth, limits = done.fitted.step.apply(probabilities[rest]), targets[rest], done.limits
     called = call_classes(answers, done.points, ASKED)
     candidates = find_all_candidates(answers, np.inf if limits.candidate is None else limits.candidate, called)

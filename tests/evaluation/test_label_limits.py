@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.answers import Answers, as_called, join_names
-from vidi.evaluation.guarantees.label_limits import calibrate_labels, cross_fitted_calls
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
 from vidi.evaluation.guarantees.limits import Promise, describe_limits
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of
+from vidi.metrics.truth import SeveralClasses
 from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
@@ -25,9 +27,14 @@ def drawn(images: int, *, seed: int, sharpness: float = 1.0):
     return (1 / (1 + np.exp(-sharpness * logits))).astype(np.float32), targets
 
 
+def calibrated(probabilities, targets, *, promise: Promise | None = None, novelty=None):
+    answers = UnseenAnswers(probabilities=probabilities, truth=SeveralClasses.of(targets), groups=None, novelty=novelty)
+    return calibrate_answers(answers, NAMES, promise=promise or Promise())
+
+
 def model_of(seed: int, *, images: int = 400, promise: Promise | None = None, **others):
     probabilities, targets = drawn(images, seed=seed)
-    done = calibrate_labels(probabilities, targets, NAMES, groups=None, promise=promise or Promise(), **others)
+    done = calibrated(probabilities, targets, promise=promise, **others)
     metadata = ModelMetadata(
         classes=NAMES, framing=Framing(size=(8, 8)), multi_label=True, verdict=done.limits, operating_points=done.points
     )
@@ -122,7 +129,7 @@ def test_too_few_images_promise_nothing_and_the_number_that_is_missing_is_said()
 def test_images_that_show_nothing_are_always_covered():
     probabilities = np.full((40, 3), 0.1, np.float32)
 
-    done = calibrate_labels(probabilities, np.zeros((40, 3), bool), NAMES, groups=None, promise=Promise())
+    done = calibrated(probabilities, np.zeros((40, 3), bool))
 
     assert done.limits.candidate == 1.0
 
@@ -149,6 +156,6 @@ def test_answers_that_state_too_much_are_as_right_once_calibrated():
     honest, targets = drawn(400, seed=5)
     loud = (1 / (1 + np.exp(-3 * logits_of(honest)))).astype(np.float32)
 
-    done = [calibrate_labels(each, targets, NAMES, groups=None, promise=Promise()) for each in (honest, loud)]
+    done = [calibrated(each, targets) for each in (honest, loud)]
 
     assert done[0].limits.sure_images == pytest.approx(done[1].limits.sure_images, abs=25)

@@ -6,10 +6,11 @@ import pytest
 from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.guarantees.limits import Promise, as_calibration, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.limits import Promise, choose_ranking, describe_limits, find_limits
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
-from vidi.metrics.affine import fit_affine
+from vidi.metrics.truth import OneClass
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
 
@@ -129,12 +130,14 @@ def test_another_ranking_is_taken_where_the_top_probability_misleads():
 def test_the_fitted_step_is_what_the_model_file_applies():
     sharp, labels = honest_answers(images=400)
     sharp = sharp**3 / (sharp**3).sum(axis=1, keepdims=True)
-    fitted = fit_affine(sharp, labels)
+    truth = OneClass(labels=labels, class_count=sharp.shape[1])
+    given = UnseenAnswers(probabilities=sharp, truth=truth, groups=None, novelty=None)
+    done = calibrate_answers(given, ("a", "b", "c"), promise=Promise())
 
-    logits = as_calibration(fitted).apply(np.log(sharp))
+    logits = done.step.apply(np.log(sharp))
 
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), fitted.step.apply(sharp), atol=1e-9)
+    np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), done.fitted.step.apply(sharp), atol=1e-9)
 
 
 @pytest.mark.parametrize("wrong", [{"max_error": 0.0}, {"max_error": 5.0}, {"coverage": 1.0}])

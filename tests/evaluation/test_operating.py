@@ -24,7 +24,7 @@ def points_from(images: int = 1_000, *, positive: str | None = None, **wish: obj
     probabilities, labels = honest_answers(images=images)
     wanted = Wish.of(**wish)
     assert wanted is not None
-    return find_points(probabilities, labels, NAMES, wish=wanted, positive=positive)
+    return find_points(probabilities, np.eye(3, dtype=bool)[labels], NAMES, wish=wanted, positive=positive)
 
 
 def answers_of(images: int, *, seed: int = 1) -> Answers:
@@ -153,10 +153,10 @@ def test_a_positive_class_that_is_not_there_is_refused():
 def test_of_two_kinds_of_answers_the_more_careful_threshold_is_taken(wish, careful):
     probabilities, labels = honest_answers(images=1_000)
     sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
-    wanted = Wish.of(**wish)
+    wanted, shown = Wish.of(**wish), np.eye(3, dtype=bool)[labels]
 
     one, other, both = (
-        find_points(given[0], labels, NAMES, wish=wanted, shipped=given[1] if len(given) > 1 else None).points
+        find_points(given[0], shown, NAMES, wish=wanted, shipped=given[1] if len(given) > 1 else None).points
         for given in ((probabilities,), (sharper,), (probabilities, sharper))
     )
 

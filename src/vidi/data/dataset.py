@@ -11,6 +11,7 @@ from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
+from vidi.metrics.truth import rarest_shown
 
 COUNTER_EXAMPLE = ("counter-example", "It shows none of the classes: used to tell what is unknown.")
 
@@ -98,17 +99,6 @@ class Dataset:
         shown = zip(self.images, counted, strict=True)
         sizes = Counter(label for image, counts in shown if counts for label in image.labels)
         return {name: sizes[index] for index, name in enumerate(self.classes)}
-
-
-def rarest_shown(targets: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(images,) the rarest of the classes that each image shows; the number of classes where it shows none.
-
-    >>> rarest_shown(np.array([[True, True], [True, False], [False, False]])).tolist()
-    [1, 0, 2]
-    """
-    sizes = targets.sum(axis=0)
-    rarest = np.where(targets, sizes, len(targets) + 1).argmin(axis=1)
-    return np.asarray(np.where(targets.any(axis=1), rarest, targets.shape[1]), np.int64)
 
 
 def several_labels(dataset: Dataset, image: LabelledImage) -> DataError:

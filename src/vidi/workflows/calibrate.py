@@ -6,30 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
-from vidi.evaluation.guarantees.label_limits import calibrate_labels
-from vidi.evaluation.guarantees.limits import (
-    Promise,
-    as_calibration,
-    as_sigmoid_calibration,
-    describe_limits,
-    find_limits,
-)
-from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, describe_calibration
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
-from vidi.metrics.affine import fit_affine
-from vidi.metrics.arrays import Floats
-from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.metadata import Calibration, ModelMetadata
-from vidi.model_file.operating_points import OperatingPoints
+from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
@@ -62,16 +51,6 @@ class Recalibrated:
     model: ModelFile
     image_count: int
     sentences: tuple[str, ...]  # how the logits are scaled, and what is promised
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """Answers before any calibration."""
-
-    probabilities: NDArray[np.float32]  # (images, classes)
-    truth: NDArray[np.int64] | NDArray[np.bool_]  # (images,) class, or (images, classes) where it may show several
-    groups: NDArray[np.int64]
-    novelty: Floats | None  # None where the model cannot tell
 
 
 def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
@@ -108,51 +87,15 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
         )
         seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
-        step, limits, points, sentence = _fit(seen, before.metadata, request)
-        recalibrate(temporary, step, replace(bare.metadata, verdict=limits, operating_points=points))
+        done = calibrate_answers(
+            seen, before.classes, promise=request.promise, wish=request.wish, positive=request.data.positive
+        )
+        recalibrate(temporary, done.step, replace(bare.metadata, verdict=done.limits, operating_points=done.points))
     return Recalibrated(
         model=Predictor.load(request.output).model,
         image_count=len(seen.truth),
-        sentences=(
-            sentence,
-            *describe_limits(limits),
-            *(() if points is None else describe_points(points)),
-        ),
+        sentences=describe_calibration(done),
     )
-
-
-def _fit(
-    seen: _Seen, metadata: ModelMetadata, request: CalibrateRequest
-) -> tuple[Calibration, VerdictLimits, OperatingPoints | None, str]:
-    """The step before the probabilities, the limits and the operating points that these images support."""
-    if metadata.multi_label:
-        done = calibrate_labels(
-            seen.probabilities,
-            seen.truth.astype(np.bool_),
-            metadata.classes,
-            groups=seen.groups,
-            promise=request.promise,
-            wish=request.wish,
-            novelty=seen.novelty,
-        )
-        return as_sigmoid_calibration(done.fitted), done.limits, done.points, done.fitted.sentence
-    labels = seen.truth.astype(np.int64)
-    fitted = fit_affine(seen.probabilities, labels, groups=seen.groups)
-    limits = find_limits(
-        fitted.probabilities, labels, groups=seen.groups, promise=request.promise, novelty=seen.novelty
-    )
-    chosen = None
-    if request.wish is not None:
-        chosen = find_points(
-            fitted.probabilities,
-            labels,
-            metadata.classes,
-            wish=request.wish,
-            positive=request.data.positive,
-            groups=seen.groups,
-            shipped=fitted.step.apply(seen.probabilities),
-        )
-    return as_calibration(fitted), limits, chosen, fitted.sentence
 
 
 def _refuse_for_labels(request: CalibrateRequest) -> None:
@@ -181,7 +124,7 @@ def _answer(
     request: CalibrateRequest,
     *,
     events: Events,
-) -> _Seen:
+) -> UnseenAnswers:
     """The bare model's answers about every image that may be used."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
     index = {name: number for number, name in enumerate(predictor.classes)}
@@ -213,11 +156,11 @@ def _answer(
             "Give labelled images that the model has not seen.",
         )
     numbers = number_groups(groups)
-    return _Seen(
+    return UnseenAnswers(
         probabilities=np.array(probabilities, np.float32),
-        truth=match.targets(predictor.classes, [images[row].labels for row in kept])
+        truth=SeveralClasses.of(match.targets(predictor.classes, [images[row].labels for row in kept]))
         if several
-        else np.array([index[names[row]] for row in kept]),
+        else OneClass(labels=np.array([index[names[row]] for row in kept]), class_count=len(index)),
         groups=numbers,
         novelty=as_column(novelty),
     )

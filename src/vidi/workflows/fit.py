@@ -10,23 +10,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.dataset import rarest_shown
 from vidi.errors import DataError
-from vidi.evaluation.guarantees.label_limits import calibrate_labels
-from vidi.evaluation.guarantees.limits import Promise, as_calibration, as_sigmoid_calibration, find_limits
-from vidi.evaluation.guarantees.operating import find_points
-from vidi.evaluation.guarantees.wish import BEST_F1
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, points_without_images
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.uses import digest_of_images
 from vidi.files import digest_of
 from vidi.groups import deal_three_parts, join_links, links_of_equal, number_groups
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
 from vidi.machine import Deadline
-from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import fit_novelty
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.read import read_model
-from vidi.model_file.write import set_metadata, write_model
+from vidi.model_file.write import write_model
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
@@ -74,8 +71,7 @@ class _Kept:
     """The usable images, framed."""
 
     pixels: NDArray[np.uint8]  # (images, height, width, 3)
-    labels: NDArray[np.int64]  # where they may show several classes, what they are dealt by
-    targets: NDArray[np.bool_] | None  # (images, classes), where they may show several
+    truth: Truth
     groups: NDArray[np.int64]  # equal numbers stay in one part
     digests: tuple[str, ...]
     refused: tuple[Entry, ...]
@@ -108,22 +104,21 @@ def fit_images(
     """
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
     sizes = look_at_given(images[:: max(1, len(images) // SIZES_LOOKED_AT)])
-    labels = truth.astype(np.int64) if truth.ndim == 1 else rarest_shown(truth.astype(np.bool_))
-    recipe = _choose_recipe(images, labels, request, sizes)
+    known = _as_truth(truth, class_count=len(request.classes))
+    recipe = _choose_recipe(images, known.strata, request, sizes)
     if not sizes:
         raise DataError("none of the images can be read", "List what is wrong with them: `vidi check`.")
     framing = choose_framing(sizes, recipe.image_size)
-    targets = truth.astype(np.bool_) if truth.ndim == 2 else None
-    kept = _keep(images, labels, targets, framing=framing, groups=groups, events=events)
+    kept = _keep(images, known, framing=framing, groups=groups, events=events)
     _require_two_classes(kept, request.classes)
     names = [str(group) for group in kept.groups.tolist()]  # dealt by name, as the folders' groups are
     train, validation, calibration = deal_three_parts(
-        kept.labels, names, share=request.held_out, least=LEAST_HELD_OUT, seed=recipe.seed
+        kept.truth.strata, names, share=request.held_out, least=LEAST_HELD_OUT, seed=recipe.seed
     )
     data = TrainingData(
         images=kept.pixels,
-        labels=kept.labels,
-        targets=kept.targets,
+        labels=kept.truth.strata,
+        targets=kept.truth.shown if isinstance(kept.truth, SeveralClasses) else None,
         class_count=len(request.classes),
         train_rows=train,
         validation_rows=validation,
@@ -138,10 +133,15 @@ def fit_images(
         require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
         if len(calibration):
             _calibrate(path, trained, kept, train, calibration)
-        elif kept.targets is not None:
-            _call_evenly(path)
         predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
     return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
+
+
+def _as_truth(truth: NDArray[np.int64] | NDArray[np.bool_], *, class_count: int) -> Truth:
+    """What a caller knows, as (images,) class indexes or (images, classes) of yes and no."""
+    if truth.ndim == 2:
+        return SeveralClasses.of(truth.astype(np.bool_))
+    return OneClass(labels=truth.astype(np.int64), class_count=class_count)
 
 
 def _choose_recipe(
@@ -162,8 +162,7 @@ def _choose_recipe(
 
 def _keep(
     images: Sequence[Given],
-    labels: NDArray[np.int64],
-    targets: NDArray[np.bool_] | None,
+    truth: Truth,
     *,
     framing: Framing,
     groups: Sequence[str] | None,
@@ -187,8 +186,7 @@ def _keep(
         links += links_of_equal(groups[row] for row in rows)
     return _Kept(
         pixels=pixels[: len(rows)],
-        labels=labels[rows],
-        targets=None if targets is None else targets[rows],
+        truth=truth.at(np.array(rows, np.int64)),
         groups=join_links(len(rows), links),
         digests=tuple(digests),
         refused=tuple(refused),
@@ -196,7 +194,7 @@ def _keep(
 
 
 def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
-    shown = np.unique(kept.labels) if kept.targets is None else np.flatnonzero(kept.targets.any(axis=0))
+    shown = np.flatnonzero(kept.truth.class_sizes)
     if len(shown) < 2:
         found = f"only {classes[shown[0]]!r} has" if len(shown) else "no class has"
         refused = f"; {len(kept.refused):,} images cannot be used" if kept.refused else ""
@@ -211,54 +209,28 @@ def _calibrate(
     given = run_pixels(predictor, kept.pixels, rows, ("probabilities", "embedding"))
     some = train[:: -(-len(train) // most_for_novelty(trained.recipe.image_size, len(train)))]
     learnt = run_pixels(predictor, kept.pixels, some, ("embedding",))["embedding"]
-    score = fit_novelty(learnt, kept.labels[some], head=trained.own_head())
+    score = fit_novelty(learnt, kept.truth.strata[some], head=trained.own_head())
     groups = number_groups(kept.groups[rows])
     novelty, graph = score.of(given["embedding"]), to_onnx(trained.network, trained.recipe.image_size)
     before = read_model(path).metadata
-    if kept.targets is not None:
-        done = calibrate_labels(
-            given["probabilities"],
-            kept.targets[rows],
-            before.classes,
-            groups=groups,
-            promise=Promise(),
-            novelty=novelty,
-        )
-        metadata = replace(
-            before, calibration=as_sigmoid_calibration(done.fitted), verdict=done.limits, operating_points=done.points
-        )
-        write_model(path, graph, metadata, novelty=score)
-        return
-    fitted = fit_affine(given["probabilities"], kept.labels[rows], groups=groups)
-    limits = find_limits(
-        fitted.probabilities,
-        kept.labels[rows],
-        groups=groups,
-        promise=Promise(),
-        novelty=novelty,
+    answers = UnseenAnswers(
+        probabilities=given["probabilities"], truth=kept.truth.at(rows), groups=groups, novelty=novelty
     )
-    write_model(path, graph, replace(before, calibration=as_calibration(fitted), verdict=limits), novelty=score)
-
-
-def _call_evenly(path: Path) -> None:
-    """Give a model file that no image was kept to calibrate the thresholds of those who know nothing better."""
-    metadata = read_model(path).metadata
-    nothing = np.zeros((0, len(metadata.classes)))
-    points = find_points(nothing, nothing.astype(np.bool_), metadata.classes, wish=BEST_F1)
-    set_metadata(path, replace(metadata, operating_points=points))
+    done = calibrate_answers(answers, before.classes, promise=Promise())
+    metadata = replace(before, calibration=done.step, verdict=done.limits, operating_points=done.points)
+    write_model(path, graph, metadata, novelty=score)
 
 
 def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:
     """What the model file says: it is finished, and it was not tested."""
-    if kept.targets is None:
-        sizes = np.bincount(kept.labels, minlength=len(request.classes))
-    else:
-        sizes = kept.targets.sum(axis=0)
-    counts = {name: int(count) for name, count in zip(request.classes, sizes, strict=True) if count}
+    sizes = zip(request.classes, kept.truth.class_sizes.tolist(), strict=True)
+    counts = {name: count for name, count in sizes if count}
+    several = isinstance(kept.truth, SeveralClasses)
     names = ", ".join(request.classes[:20])
     return ModelMetadata(
         classes=request.classes,
-        multi_label=kept.targets is not None,
+        multi_label=several,
+        operating_points=points_without_images(kept.truth, request.classes),  # until it is calibrated
         framing=framing,
         normalisation=Normalisation(
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
@@ -267,11 +239,11 @@ def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: Train
         run=request.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         description=f"Says of {len(request.classes)} classes whether an image shows them: {names}"
-        if kept.targets is not None
+        if several
         else f"Tells {len(request.classes)} classes apart: {names}",
         data={
             "digest": digest_of_images(kept.digests),  # of the framed pixels: the images had no files, or any
-            "images": len(kept.labels),
+            "images": len(kept.truth),
             "classes": dict(sorted(counts.items())),
             "reader": "python",
         },

@@ -1,72 +1,19 @@
 """What may be promised of answers that name several classes: that all of one is right, and that none is missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from vidi.evaluation.guarantees.limits import Promise, limits_from
 from vidi.evaluation.guarantees.operating import find_points
-from vidi.evaluation.guarantees.wish import BEST_F1, Wish
+from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage
-from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid, least_of_truth, probability_of_all
+from vidi.metrics.multi_label import least_of_truth, probability_of_all
 from vidi.metrics.operating import Mask
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
-from vidi.model_file.operating_points import OperatingPoints
 from vidi.prediction.prediction import call_classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibratedLabels:
-    """What stands before the sigmoid, what images are called, and what is promised of that."""
-
-    fitted: FittedSigmoid
-    points: OperatingPoints
-    limits: VerdictLimits
-
-
-def calibrate_labels(
-    probabilities: Floats,
-    targets: Mask,
-    classes: Sequence[str],
-    *,
-    groups: Counts | None,
-    promise: Promise,
-    wish: Wish | None = None,
-    basis: Basis = "calibration",
-    novelty: Floats | None = None,
-) -> CalibratedLabels:
-    """A scale, a shift and a threshold for each class, and the limits that keep a promise about whole answers.
-
-    Args:
-        probabilities: (batch, classes) float, as the model gives them before calibration.
-        targets: (batch, classes) bool; what the images show.
-        classes: names, in the order of the columns.
-        groups: (batch,) int; images of one group are not independent. Each its own, where None.
-        promise: what to keep of whole answers.
-        wish: what the thresholds are to keep; None: the best balance of found and right.
-        basis: where the answers come from.
-        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
-    """
-    fitted, wanted = fit_sigmoid(probabilities, targets, groups=groups), wish or BEST_F1
-    called = cross_fitted_calls(fitted.probabilities, targets, classes, wish=wanted, groups=groups)
-    return CalibratedLabels(
-        fitted=fitted,
-        points=find_points(
-            fitted.probabilities,
-            targets,
-            classes,
-            wish=wanted,
-            groups=groups,
-            basis=basis,
-            shipped=fitted.step.apply(probabilities),
-        ),
-        limits=find_label_limits(
-            fitted.probabilities, targets, called, groups=groups, promise=promise, basis=basis, novelty=novelty
-        ),
-    )
 
 
 def find_label_limits(

@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import UsageError
-from vidi.metrics.affine import Fitted
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
 from vidi.metrics.intervals import LEVEL
-from vidi.metrics.multi_label import FittedSigmoid
 from vidi.metrics.novelty import novelty_limit
 from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
-from vidi.model_file.metadata import Calibration
 from vidi.numbers import percent, short_percent
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
@@ -155,28 +152,6 @@ def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
         areas[name] = curve.area
     best = min(areas, key=lambda name: areas[name])
     return best if areas[best] < CLEARLY * areas["probability"] else "probability"
-
-
-def as_calibration(fitted: Fitted) -> Calibration:
-    """The affine step that was fitted, as the model file states it; the identity where none was kept."""
-    return Calibration(
-        method=fitted.step.method,
-        scale=tuple(fitted.step.scale.ravel().tolist()),
-        shift=tuple(fitted.step.shift.tolist()),
-        image_count=fitted.image_count,
-        figures={"log_losses": dict(fitted.log_losses), "sentence": fitted.sentence},
-    )
-
-
-def as_sigmoid_calibration(fitted: FittedSigmoid) -> Calibration:
-    """The same of a step before a sigmoid."""
-    return Calibration(
-        method=fitted.step.method,
-        scale=tuple(fitted.step.scale.tolist()),
-        shift=tuple(fitted.step.shift.tolist()),
-        image_count=fitted.image_count,
-        figures={"log_losses": dict(fitted.log_losses), "sentence": fitted.sentence},
-    )
 
 
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.files import escape_path
-from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1, thresholds_for_f1
 from vidi.metrics.operating import (
@@ -28,7 +28,7 @@ MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 
 def find_points(
     probabilities: Floats,
-    labels: Labels | Mask,
+    shown: Mask,
     classes: Sequence[str],
     *,
     wish: Wish,
@@ -41,7 +41,7 @@ def find_points(
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
-        labels: (batch,) int, true class index; or (batch, classes) bool, where images may show several classes.
+        shown: (batch, classes) bool; which classes each image shows.
         classes: names, in the order of the columns.
         wish: what to keep.
         positive: the class that it is about; each class by itself, where None.
@@ -51,7 +51,6 @@ def find_points(
             differ among themselves and from that one, most where there are many numbers in them: of the two thresholds
             the more careful one is taken.
     """
-    shown: Mask = labels.astype(np.bool_) if labels.ndim == 2 else np.eye(len(classes), dtype=np.bool_)[labels]
     if wish.costs is not None:
         costs = np.array([[wish.costs[true][answer] for answer in classes] for true in classes])
         spent = costs[shown.argmax(axis=1), least_costly(probabilities, costs)]
@@ -60,7 +59,7 @@ def find_points(
             share=None,
             level=LEVEL,
             basis=basis,
-            image_count=len(labels),
+            image_count=len(shown),
             costs=tuple(tuple(row) for row in costs.tolist()),
             mean_cost=float(spent.mean()),
         )
@@ -71,7 +70,7 @@ def find_points(
         share=wish.share,
         level=LEVEL,
         basis=basis,
-        image_count=len(labels),
+        image_count=len(shown),
         positive=positive,
         points=tuple(
             _point(

@@ -3,32 +3,24 @@
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.label_limits import calibrate_labels
-from vidi.evaluation.guarantees.limits import (
-    Promise,
-    as_calibration,
-    as_sigmoid_calibration,
-    choose_ranking,
-    describe_limits,
-    find_limits,
-)
-from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, describe_calibration
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import FOLDS, deal_folds, number_groups
 from vidi.machine import Deadline
-from vidi.metrics.affine import fit_affine
 from vidi.metrics.novelty import (
     NoveltyScore,
     balancing_offset,
     components_for_folds,
     fit_novelty,
 )
-from vidi.metrics.selective import Ranking
+from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import OperatingPoints
@@ -84,62 +76,40 @@ def calibrate_model(
     strangers = _strangers(prepared, events=events)
     if needs_folds(prepared):
         held_out = _without_part(
-            folder, prepared, trained, predictor, strangers,
-            deadline=deadline, should_stop=should_stop, events=events,
-        )  # fmt: skip
+            folder,
+            prepared,
+            trained,
+            predictor,
+            strangers,
+            deadline=deadline,
+            should_stop=should_stop,
+            events=events,
+        )
     else:
         held_out = _by_part(prepared, trained, predictor, strangers)
     if held_out is None:
         return None
-    if prepared.targets is not None:
-        return _calibrate_labels(prepared, prepared.targets, held_out, promise=promise, wish=wish, events=events)
     known, novelty = _balanced(held_out)
     rows = held_out.rows
-    groups = number_groups([prepared.split.groups[row] for row in rows.tolist()])
-    fitted = fit_affine(held_out.probabilities, prepared.labels[rows], groups=groups)
-    ranking: Ranking = "probability"
-    if held_out.basis == "calibration":  # by others than the limits rest on
-        others, answers = _other_answers(prepared, trained, predictor)
-        ranking = choose_ranking(fitted.step.apply(answers), prepared.labels[others])
-    limits = find_limits(
-        fitted.probabilities, prepared.labels[rows], groups=groups,
-        promise=promise, basis=held_out.basis, ranking=ranking, novelty=novelty,
-    )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {fitted.sentence}")
-    points = None
-    if wish is not None:
-        points = find_points(
-            fitted.probabilities, prepared.labels[rows], prepared.dataset.classes,
-            wish=wish, positive=prepared.request.positive, groups=groups, basis=held_out.basis,
-            shipped=fitted.step.apply(held_out.probabilities),
-        )  # fmt: skip
-    for sentence in (*describe_limits(limits), *(() if points is None else describe_points(points))):
+    answers = UnseenAnswers(
+        probabilities=held_out.probabilities,
+        truth=prepared.truth.at(rows),
+        groups=number_groups([prepared.split.groups[row] for row in rows.tolist()]),
+        novelty=novelty,
+        basis=held_out.basis,
+    )
+    done = calibrate_answers(
+        answers,
+        prepared.dataset.classes,
+        promise=promise,
+        wish=wish,
+        positive=prepared.request.positive,
+        others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
+    )
+    how, *further = describe_calibration(done)
+    for sentence in (f"calibration on {len(rows):,} images: {how}", *further):
         events.say(sentence)
-    return Calibrated(step=as_calibration(fitted), limits=limits, known=known, points=points)
-
-
-def _calibrate_labels(
-    prepared: Prepared,
-    targets: NDArray[np.bool_],
-    held_out: "_HeldOut",
-    *,
-    promise: Promise,
-    wish: Wish | None,
-    events: Events,
-) -> Calibrated:
-    """The same where images may show several classes: a scale, a shift and a threshold for each."""
-    known, novelty = _balanced(held_out)
-    rows = held_out.rows
-    groups = number_groups([prepared.split.groups[row] for row in rows.tolist()])
-    done = calibrate_labels(
-        held_out.probabilities, targets[rows], prepared.dataset.classes,
-        groups=groups, promise=promise, wish=wish, basis=held_out.basis, novelty=novelty,
-    )  # fmt: skip
-    events.say(f"calibration on {len(rows):,} images: {done.fitted.sentence}")
-    for sentence in (*describe_limits(done.limits), *describe_points(done.points)):
-        events.say(sentence)
-    step = as_sigmoid_calibration(done.fitted)
-    return Calibrated(step=step, limits=done.limits, known=known, points=done.points)
+    return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points)
 
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
@@ -147,14 +117,14 @@ Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `Novel
 
 def _other_answers(
     prepared: Prepared, trained: TrainedNetwork, predictor: Predictor
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Images outside the calibration part that were not learnt from, and the answers about them."""
+) -> tuple[NDArray[np.float32], Truth]:
+    """Answers about images outside the calibration part that were not learnt from, and the truth."""
     if trained.held_out is not None:
-        return trained.held_out.rows, trained.held_out.probabilities
+        return trained.held_out.probabilities, prepared.truth.at(trained.held_out.rows)
     rows = prepared.split.rows("validation")
     if not len(rows):
-        return rows, np.empty((0, len(predictor.classes)), np.float32)
-    return rows, answer_pixels(predictor, prepared.pixels, rows)
+        return np.empty((0, len(predictor.classes)), np.float32), prepared.truth.at(rows)
+    return answer_pixels(predictor, prepared.pixels, rows), prepared.truth.at(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

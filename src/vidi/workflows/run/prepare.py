@@ -20,6 +20,7 @@ from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import read_images
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
 from vidi.training.mirror import mirrored_share
 from vidi.workflows.interaction.request import DataRequest, decode_options, split_file_of
@@ -52,6 +53,13 @@ class Prepared:
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
     targets: NDArray[np.bool_] | None = None  # (images, classes), of a multi-label set
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learnt
+
+    @property
+    def truth(self) -> Truth:
+        """What each image shows."""
+        if self.targets is not None:
+            return SeveralClasses(shown=self.targets, strata=self.labels)
+        return OneClass(labels=self.labels, class_count=len(self.dataset.classes))
 
 
 def prepare(

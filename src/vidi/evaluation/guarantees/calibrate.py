@@ -1,0 +1,144 @@
+"""Calibrating answers: the step before the probabilities, the limits and the operating points that images support."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidi.evaluation.guarantees.label_limits import cross_fitted_calls, find_label_limits
+from vidi.evaluation.guarantees.limits import Promise, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.wish import BEST_F1, Wish
+from vidi.metrics.affine import Fitted, fit_affine
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid
+from vidi.metrics.selective import Ranking
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
+from vidi.model_file.limits import Basis, VerdictLimits
+from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import OperatingPoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnseenAnswers:
+    """Uncalibrated answers about images that the model has not learnt from."""
+
+    probabilities: Floats  # (images, classes), as the model gives them before calibration
+    truth: Truth
+    groups: Counts | None  # (images,); images of one group are not independent. Each its own, where None
+    novelty: Floats | None  # (others,), of images that were not learnt from, these or others; None: it cannot tell
+    basis: Basis = "calibration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedAnswers:
+    """What calibration adds to a model file."""
+
+    fitted: Fitted | FittedSigmoid
+    limits: VerdictLimits
+    points: OperatingPoints | None  # None where one class each is answered and nobody wished for any
+
+    @property
+    def step(self) -> Calibration:
+        """The step as the model file states it; the identity where none was kept."""
+        return Calibration(
+            method=self.fitted.step.method,
+            scale=tuple(self.fitted.step.scale.ravel().tolist()),
+            shift=tuple(self.fitted.step.shift.tolist()),
+            image_count=self.fitted.image_count,
+            figures={"log_losses": dict(self.fitted.log_losses), "sentence": self.fitted.sentence},
+        )
+
+
+def calibrate_answers(
+    answers: UnseenAnswers,
+    classes: Sequence[str],
+    *,
+    promise: Promise,
+    wish: Wish | None = None,
+    positive: str | None = None,
+    others: Callable[[], tuple[Floats, Truth]] | None = None,
+) -> CalibratedAnswers:
+    """The step, the limits and the thresholds that these answers support.
+
+    Args:
+        answers: about images that the model has not learnt from.
+        classes: names, in the order of the columns.
+        promise: what to keep of whole answers.
+        wish: what the thresholds are to keep; None: no thresholds, and where images may show several classes the best
+            balance of found and right.
+        positive: the class that the wish is about; each class by itself, where None.
+        others: gives answers about further images, which choose what ranks answers by how sure they are.
+    """
+    fitted: Fitted | FittedSigmoid
+    match answers.truth:
+        case OneClass() as truth:
+            fitted = fit_affine(answers.probabilities, truth.labels, groups=answers.groups)
+            limits = find_limits(
+                fitted.probabilities,
+                truth.labels,
+                groups=answers.groups,
+                promise=promise,
+                basis=answers.basis,
+                ranking=_choose_ranking(fitted, others),
+                novelty=answers.novelty,
+            )
+        case SeveralClasses() as truth:
+            wish = wish or BEST_F1
+            fitted = fit_sigmoid(answers.probabilities, truth.shown, groups=answers.groups)
+            limits = find_label_limits(
+                fitted.probabilities,
+                truth.shown,
+                cross_fitted_calls(fitted.probabilities, truth.shown, classes, wish=wish, groups=answers.groups),
+                groups=answers.groups,
+                promise=promise,
+                basis=answers.basis,
+                novelty=answers.novelty,
+            )
+    points = None if wish is None else _find_points(answers, fitted, classes, wish=wish, positive=positive)
+    return CalibratedAnswers(fitted=fitted, limits=limits, points=points)
+
+
+def _find_points(
+    answers: UnseenAnswers,
+    fitted: Fitted | FittedSigmoid,
+    classes: Sequence[str],
+    *,
+    wish: Wish,
+    positive: str | None,
+) -> OperatingPoints:
+    """The thresholds that keep a wish both by cross-fitted answers and by those of the step that is shipped."""
+    return find_points(
+        fitted.probabilities,
+        answers.truth.shown,
+        classes,
+        wish=wish,
+        positive=positive,
+        groups=answers.groups,
+        basis=answers.basis,
+        shipped=fitted.step.apply(answers.probabilities),
+    )
+
+
+def _choose_ranking(fitted: Fitted, others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:
+    """What ranks answers by how sure they are: chosen by other images than the limits rest on, where there are any."""
+    if others is None:
+        return "probability"
+    probabilities, truth = others()
+    return choose_ranking(fitted.step.apply(probabilities), truth.strata)
+
+
+def points_without_images(truth: Truth, classes: Sequence[str]) -> OperatingPoints | None:
+    """Even thresholds for a model that answers about each class by itself and was not calibrated; else None."""
+    match truth:
+        case OneClass():
+            return None
+        case SeveralClasses():
+            nothing = np.zeros((0, len(classes)))
+            return find_points(nothing, nothing.astype(np.bool_), classes, wish=BEST_F1)
+
+
+def describe_calibration(done: CalibratedAnswers) -> tuple[str, ...]:
+    """How the logits are scaled, what is promised, and what is called what; for people."""
+    points = () if done.points is None else describe_points(done.points)
+    return done.fitted.sentence, *describe_limits(done.limits), *points
