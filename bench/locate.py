@@ -29,7 +29,7 @@ from scipy.special import logit
 from bench.engine import RIVALS, RIVALS_PYTHON
 from bench.presence import KNOWN, by_whole_image, by_windows
 from bench.processor import describe, kind
-from vidi.detection.locate import Located, Search, locate
+from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.figures.ranking import draw_box_precision
@@ -85,7 +85,7 @@ def measure(data: Path, folder: Path) -> dict[str, Any]:
     model = train(data, folder)
     predictor = Predictor.load(model)
     windows, person = open_windows(predictor), predictor.classes.index("person")
-    search = Search(classes=(person,), least=1e-4, share=FILLS, smallest=SMALLEST)
+    search = WindowSearch(classes=(person,), least=1e-4, share=FILLS, smallest=SMALLEST)
 
     def find(image: Image_) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return as_arrays(locate(image, windows, predictor, search))

@@ -6,7 +6,7 @@ import pytest
 from tests.detection.red import red_model, with_square
 from vidi.boxes import overlaps
 from vidi.detection.evidence import boxes_of_map, locate_by_evidence
-from vidi.detection.locate import PART_PENALTY, Search, cut_out, doubt_parts, locate
+from vidi.detection.locate import PART_PENALTY, WindowSearch, cut_out, doubt_parts, locate
 from vidi.detection.pyramid import choose_levels, draw_level
 from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
@@ -14,7 +14,7 @@ from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.locating.search import LocateRequest, finder
 
-RED = Search(classes=(1,), share=(0.5, 0.5))
+RED = WindowSearch(classes=(1,), share=(0.5, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_class_that_is_told_by_itself_is_found_by_its_own_probability(predicto
 def test_evidence_of_a_class_that_is_told_by_itself_lies_on_the_square(tmp_path):
     several = red_model(tmp_path / "model.onnx", pools=True, multi_label=True)
 
-    (found,) = locate_by_evidence(with_square(), several, Search(classes=(1,), least=1e-3))
+    (found,) = locate_by_evidence(with_square(), several, WindowSearch(classes=(1,), least=1e-3))
 
     assert overlaps(np.array([found.box]), np.array([[60, 30, 100, 70]]))[0, 0] > 0.4
 
@@ -145,8 +145,8 @@ def test_what_hangs_over_the_edge_is_grey():
 def test_boxes_are_the_inner_part_where_the_thing_fills_less_of_a_training_image(predictor):
     image = with_square()
 
-    whole = locate(image, slide(predictor.model), predictor, Search(classes=(1,)))[0]
-    inner = locate(image, slide(predictor.model), predictor, Search(classes=(1,), share=(0.5, 1.0)))[0]
+    whole = locate(image, slide(predictor.model), predictor, WindowSearch(classes=(1,)))[0]
+    inner = locate(image, slide(predictor.model), predictor, WindowSearch(classes=(1,), share=(0.5, 1.0)))[0]
 
     assert inner.box[3] - inner.box[1] == pytest.approx((whole.box[3] - whole.box[1]) / 2, abs=1)
     assert inner.box[0] == pytest.approx(whole.box[0], abs=1)

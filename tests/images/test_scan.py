@@ -85,13 +85,13 @@ WITHOUT_RIGHTS = """
 import os, sys
 from pathlib import Path
 from vidi.images.scan import FolderStore, scan_folder
-from vidi.images.reading import Job, read_one
+from vidi.images.reading import DecodeJob, read_one
 root = Path(sys.argv[1])
-read_one("good.png", Job(store=FolderStore(root)))  # loads the decoder, which lies where only root may read
+read_one("good.png", DecodeJob(store=FolderStore(root)))  # loads the decoder, which lies where only root may read
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 scan = scan_folder(root)
-job = Job(store=FolderStore(root))
+job = DecodeJob(store=FolderStore(root))
 for read in [read_one(file.path, job) for file in scan.files]:
     print(read.path, read.error.code if read.error else "used")
 for entry in scan.refused:

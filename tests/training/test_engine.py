@@ -16,7 +16,7 @@ from vidi.training.engine.engine import (
 )
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.train import train_network
 
 
@@ -177,7 +177,7 @@ def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow(monkeypat
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_inputs_are_normalised_to_the_bit_in_either_layout(channels_last):
     images = drawn_data().images[:3]
-    normalisation = Normalisation((120.0, 110.0, 100.0), (60.0, 61.0, 62.0))
+    normalisation = InputNormalisation((120.0, 110.0, 100.0), (60.0, 61.0, 62.0))
 
     inputs = normalisation.inputs(images, engine=Engine(channels_last=channels_last))
 

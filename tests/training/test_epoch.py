@@ -5,9 +5,9 @@ import pytest
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.training.engine.engine import ON_PROCESSOR
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches, fit_plan, note_gain, plan_early, steps_in_epoch
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, new_state
 
@@ -53,12 +53,12 @@ def test_fewer_images_than_a_batch_are_one_batch():
     assert steps_in_epoch(5, 32) == 1
 
 
-def around_with(seconds_left: float) -> Surroundings:
+def around_with(seconds_left: float) -> TrainingContext:
     """80 steps at most, 4 in an epoch."""
-    return Surroundings(
+    return TrainingContext(
         data=drawn_data(),
         recipe=small_recipe(epochs=20, batch=9),
-        normalisation=Normalisation((0,) * 3, (1,) * 3),
+        normalisation=InputNormalisation((0,) * 3, (1,) * 3),
         engine=ON_PROCESSOR,
         class_weights=None,
         deadline=TimeLeft(seconds_left),

@@ -10,9 +10,9 @@ from vidi.networks.build import build_network
 from vidi.networks.fold import folded
 from vidi.training.heads import features
 from vidi.training.heads.features import ENGINES, choose_feature_engine, embed_images
-from vidi.training.loop.objective import FIXED, Normalisation
+from vidi.training.loop.objective import FIXED, InputNormalisation
 
-NORMALISATION = Normalisation(*FIXED["symmetric"])
+NORMALISATION = InputNormalisation(*FIXED["symmetric"])
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_every_weight_is_in_one_group():
     assert len(turning_weights(network)) == len(optimizer.param_groups[0]["params"]) > 0
 
 
-@pytest.mark.parametrize(("name", "changes"), [("textbook", {}), ("lite0", {"keep_norms": True})])
+@pytest.mark.parametrize(("name", "changes"), [("textbook", {}), ("lite0", {"frozen_batch_norm": True})])
 def test_networks_without_normalised_convolutions_are_refused(name, changes):
     network = build_network(name, image_size=(32, 32), class_count=3)
 

@@ -14,16 +14,16 @@ from vidi.networks.build import build_network
 from vidi.networks.ensemble import Ensemble
 from vidi.training.data import TrainingData
 from vidi.training.ensembles.combine import average_all, choose_combination
-from vidi.training.heads.linear import Trial
+from vidi.training.heads.linear import HeadTrial
 from vidi.training.heads.one_vs_rest import KIND, fit_one_vs_rest
 from vidi.training.heads.transfer import fit_again
-from vidi.training.loop.objective import FIXED, Normalisation, answer, count_right, summed_loss, which_right
+from vidi.training.loop.objective import FIXED, InputNormalisation, answer, count_right, summed_loss, which_right
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.training.tuning.comparison import HeldOut, which_are_right
 from vidi.training.tuning.trial import search_value
 
-RESCALED = Normalisation(*FIXED["rescale"])
+RESCALED = InputNormalisation(*FIXED["rescale"])
 
 
 def of_several(*, each: int = 16) -> TrainingData:
@@ -102,7 +102,7 @@ def test_what_is_made_for_one_class_each_is_refused_before_training(tmp_path: Pa
 
 def test_a_head_is_fitted_again_as_it_was_chosen():
     values = np.random.default_rng(0).standard_normal((48, 6)).astype(np.float32)
-    data, best = of_several(), Trial(kind=KIND, strength=30.0, sharpness=1.0, log_loss=0.0, accuracy=0.0)
+    data, best = of_several(), HeadTrial(kind=KIND, strength=30.0, sharpness=1.0, log_loss=0.0, accuracy=0.0)
 
     head = fit_again(values, np.arange(48), data, best)
 

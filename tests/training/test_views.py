@@ -7,11 +7,11 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
 from vidi.training.data import TrainingData
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.recipe import Recipe
 from vidi.training.views import choose_views
 
-AS_IT_IS = Normalisation((0.0,) * 3, (255.0,) * 3)
+AS_IT_IS = InputNormalisation((0.0,) * 3, (255.0,) * 3)
 
 
 def sided_data(*, count: int = 200) -> TrainingData:

@@ -7,7 +7,7 @@ import pytest
 
 from vidi.boxes import overlaps
 from vidi.data.known_sets.demo_images import CROPS, WITHOUT_A_FACE, read_photograph
-from vidi.detection.locate import Search, locate
+from vidi.detection.locate import WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.demo import run_demo
@@ -19,7 +19,7 @@ def test_the_astronauts_face_is_found_and_none_where_there_is_none(tmp_path):
     lines = "\n".join(run_demo("faces", tmp_path, events=SILENCE))
 
     predictor = Predictor.load(tmp_path / "demo-faces")
-    model, search = open_windows(predictor), Search(classes=(predictor.classes.index("face"),))
+    model, search = open_windows(predictor), WindowSearch(classes=(predictor.classes.index("face"),))
     astronaut = locate(read_photograph("astronaut"), model, predictor, search)
     crop = CROPS[0]
     truth = np.array([[crop.left, crop.top, crop.left + crop.side, crop.top + crop.side]])

@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage
 
 from vidi.boxes import clip_boxes
-from vidi.detection.locate import Located, Search
+from vidi.detection.locate import Located, WindowSearch
 from vidi.errors import ModelError
 from vidi.images.framing import Framing, resized_size, shrunk_size
 from vidi.prediction.predictor import Predictor
@@ -15,7 +15,7 @@ FINER = 8  # places of the enlarged map for one region
 STANDS_OUT = 0.5  # of the map's peak: what lies above belongs to the thing
 
 
-def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: Search) -> list[Located]:
+def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: WindowSearch) -> list[Located]:
     """Boxes around the regions that speak for a class, for each class that the image as a whole shows.
 
     Args:
@@ -29,7 +29,7 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: S
     if "evidence" not in predictor.model.outputs:
         raise ModelError(
             f"{predictor.model.path} gives no evidence maps: its network does not pool over regions",
-            "Search by windows instead: leave out --by evidence.",
+            "WindowSearch by windows instead: leave out --by evidence.",
         )
     given = predictor.run(image[None], ("probabilities", "evidence"))
     found: list[Located] = []

@@ -34,7 +34,7 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class WindowSearch:
     """How an image is searched."""
 
     classes: tuple[int, ...]  # indexes of those that are looked for
@@ -59,7 +59,7 @@ class Windows:
     novelty: NDArray[np.float64]  # (windows,) NaN where the model cannot tell
 
 
-def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, search: Search) -> list[Located]:
+def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, search: WindowSearch) -> list[Located]:
     """What is where in an image, the likeliest first.
 
     Args:
@@ -98,7 +98,7 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
     return sorted(found, key=lambda one: -one.score)
 
 
-def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: Search) -> list[Windows]:
+def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: WindowSearch) -> list[Windows]:
     """For each class that is looked for its likeliest windows, at most `MOST_PROPOSED`."""
     size = (image.shape[0], image.shape[1])
     levels = choose_levels(
@@ -137,7 +137,7 @@ def _best(some: Sequence[Windows]) -> Windows:
     return Windows(boxes[order], odds[order], novelty[order])
 
 
-def _without_copies(windows: Windows, search: Search) -> Windows:
+def _without_copies(windows: Windows, search: WindowSearch) -> Windows:
     """The best window about each thing, its box averaged with those that say nearly the same."""
     overlap = SAME_THING if search.soft else search.overlap
     rows = suppress(windows.boxes, windows.odds, overlap=overlap, most=search.most)

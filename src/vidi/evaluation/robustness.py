@@ -12,7 +12,7 @@ from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.shares import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import Job, ReadImage, read_and_finish
+from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
 from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
@@ -110,7 +110,7 @@ def measure_robustness(
     if until is not None and until.seconds_left() <= 0:
         return NotMeasured("time")
     chosen = _choose(len(paths), predictor.metadata.framing, seed=seed)
-    job = Job(store=store, whole_for=predictor.metadata.framing, options=options)
+    job = DecodeJob(store=store, whole_for=predictor.metadata.framing, options=options)
     stream = read_and_finish(
         job,
         [paths[row] for row in chosen.tolist()],

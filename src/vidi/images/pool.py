@@ -11,14 +11,14 @@ from vidi.images.decode import DEFAULT
 from vidi.images.formats.header import Header
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.reading import Job, Measure, ReadImage, read_unless
+from vidi.images.reading import DecodeJob, Measure, ReadImage, read_unless
 from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
 if TYPE_CHECKING:
     from vidi.images.workers.process import Worker
 
-__all__ = ["Job", "Measure", "ReadImage", "read_and_finish", "read_images"]
+__all__ = ["DecodeJob", "Measure", "ReadImage", "read_and_finish", "read_images"]
 
 Done = TypeVar("Done")
 
@@ -53,7 +53,7 @@ def read_images(
     Raises:
         ResourceError: no worker process could be started.
     """
-    job = Job(store=store, framing=framing, measure=measure, options=options)
+    job = DecodeJob(store=store, framing=framing, measure=measure, options=options)
     count = max(1, min(workers or core_count(), len(paths)))
     # Whole images are large: only one for each worker is under way.
     whole = framing is None and measure is None
@@ -65,7 +65,12 @@ def read_images(
 
 
 def read_and_finish(
-    job: Job, paths: Sequence[str], finish: Callable[[list[ReadImage]], Done], *, together: int, workers: int | None
+    job: DecodeJob,
+    paths: Sequence[str],
+    finish: Callable[[list[ReadImage]], Done],
+    *,
+    together: int,
+    workers: int | None,
 ) -> Iterator[Done]:
     """Framed images decoded in threads, some at a time, and finished in the very thread that decoded them.
 
@@ -115,7 +120,7 @@ def _in_order(
 class _Crew:
     """The worker processes of one pool, one for each thread that needs one, and the clock that watches them."""
 
-    def __init__(self, job: Job, slots: int, *, isolated: bool) -> None:
+    def __init__(self, job: DecodeJob, slots: int, *, isolated: bool) -> None:
         self.job, self.slots, self.isolated = job, slots, isolated
         self._own = threading.local()
         self._workers: list[Worker] = []

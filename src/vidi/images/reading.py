@@ -41,7 +41,7 @@ class ReadImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class DecodeJob:
     """What is to be done with every file; sent to a worker once."""
 
     store: ImageStore
@@ -52,12 +52,12 @@ class Job:
     options: DecodeOptions = DEFAULT
 
 
-def read_one(path: str, job: Job) -> ReadImage:
+def read_one(path: str, job: DecodeJob) -> ReadImage:
     """Read, decode, frame and measure one file; an ImageError becomes part of the answer."""
     return read_unless(path, job, lambda _: False) or ReadImage(path=path)
 
 
-def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> ReadImage | None:
+def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -> ReadImage | None:
     """As `read_one`, but None for an image that this process should not decode, told from its header."""
     digest, byte_count = "", 0
     try:
@@ -85,7 +85,7 @@ def read_unless(path: str, job: Job, declined: Callable[[Header], bool]) -> Read
     )
 
 
-def _size_needed(job: Job, header: Header) -> tuple[int, int] | None:
+def _size_needed(job: DecodeJob, header: Header) -> tuple[int, int] | None:
     """The (height, width) that a reduced-scale decode must keep; None where the image is wanted whole."""
     if job.framing is None and job.whole_for is not None:
         return scale_needed(job.whole_for, header.size)
@@ -95,7 +95,7 @@ def _size_needed(job: Job, header: Header) -> tuple[int, int] | None:
     return (height, width) if job.measure is None else (max(height, job.least_side), max(width, job.least_side))
 
 
-def _kept_image(job: Job, decoded: DecodedImage) -> Array | None:
+def _kept_image(job: DecodeJob, decoded: DecodedImage) -> Array | None:
     if job.framing is not None:
         return frame_image(decoded.image, job.framing, full_size=decoded.size)
     return decoded.image if job.measure is None else None

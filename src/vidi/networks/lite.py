@@ -15,7 +15,7 @@ STRIDE = 32  # pixels; image sides are multiples of it, so that every halving me
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class LiteStage:
     """Blocks that share kernel, width and expansion; the first one strides."""
 
     kernel: int
@@ -27,13 +27,13 @@ class Stage:
 
 # Tan and others 2020, EfficientNet-Lite: the stages of EfficientNet-B0 without squeeze-and-excite, with ReLU6.
 STAGES = (
-    Stage(kernel=3, expansion=1, channels=16, blocks=1, stride=1),
-    Stage(kernel=3, expansion=6, channels=24, blocks=2, stride=2),
-    Stage(kernel=5, expansion=6, channels=40, blocks=2, stride=2),
-    Stage(kernel=3, expansion=6, channels=80, blocks=3, stride=2),
-    Stage(kernel=5, expansion=6, channels=112, blocks=3, stride=1),
-    Stage(kernel=5, expansion=6, channels=192, blocks=4, stride=2),
-    Stage(kernel=3, expansion=6, channels=320, blocks=1, stride=1),
+    LiteStage(kernel=3, expansion=1, channels=16, blocks=1, stride=1),
+    LiteStage(kernel=3, expansion=6, channels=24, blocks=2, stride=2),
+    LiteStage(kernel=5, expansion=6, channels=40, blocks=2, stride=2),
+    LiteStage(kernel=3, expansion=6, channels=80, blocks=3, stride=2),
+    LiteStage(kernel=5, expansion=6, channels=112, blocks=3, stride=1),
+    LiteStage(kernel=5, expansion=6, channels=192, blocks=4, stride=2),
+    LiteStage(kernel=3, expansion=6, channels=320, blocks=1, stride=1),
 )
 STEM, FEATURES = 32, 1280
 GRID_STRIDE, GRID_STAGES = 16, 5  # pixels for one place of the grid, and the stages up to it
@@ -88,7 +88,7 @@ def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth:
     return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
 
 
-def _stages(stages: Sequence[Stage], *, width: float, depth: float) -> tuple[list[nn.Module], int]:
+def _stages(stages: Sequence[LiteStage], *, width: float, depth: float) -> tuple[list[nn.Module], int]:
     """The stem and the blocks of some stages, and how many channels come out."""
     layers: list[nn.Module] = [_conv(3, STEM, kernel=3, stride=2)]
     channels = STEM
@@ -102,7 +102,7 @@ def _stages(stages: Sequence[Stage], *, width: float, depth: float) -> tuple[lis
     return layers, channels
 
 
-def _block(channels: int, outgoing: int, stage: Stage, *, stride: int) -> nn.Module:
+def _block(channels: int, outgoing: int, stage: LiteStage, *, stride: int) -> nn.Module:
     """Widen, look around in each channel by itself, narrow; added to what came in where the shapes agree."""
     inner = channels * stage.expansion
     parts = [_conv(channels, inner, kernel=1)] if stage.expansion > 1 else []

@@ -10,7 +10,7 @@ from vidi.networks.size import refuse_small
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ResidualStage:
     """Blocks of one width; the first one strides."""
 
     channels: int  # inside a block; four times as many come out
@@ -21,10 +21,10 @@ class Stage:
 # He and others 2016, Deep residual learning, table 1. The 3x3 convolution strides, not the 1x1 before it (called
 # version 1.5), as in the public weights of torchvision and timm.
 STAGES = (
-    Stage(channels=64, blocks=3, stride=1),
-    Stage(channels=128, blocks=4, stride=2),
-    Stage(channels=256, blocks=6, stride=2),
-    Stage(channels=512, blocks=3, stride=2),
+    ResidualStage(channels=64, blocks=3, stride=1),
+    ResidualStage(channels=128, blocks=4, stride=2),
+    ResidualStage(channels=256, blocks=6, stride=2),
+    ResidualStage(channels=512, blocks=3, stride=2),
 )
 STEM, EXPANSION = 64, 4
 

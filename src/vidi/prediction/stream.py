@@ -11,7 +11,7 @@ from vidi.errors import ImageError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
-from vidi.images.pool import Job, Measure, ReadImage, read_and_finish
+from vidi.images.pool import DecodeJob, Measure, ReadImage, read_and_finish
 from vidi.images.reading import Measured
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Prediction
@@ -72,7 +72,7 @@ def predict_stream(
         workers: threads; as many as this process has cores when left out.
         measure: of each file's bytes and its image before framing; images are decoded as they are without it.
     """
-    job = Job(store=store, framing=framing, options=options, measure=measure, least_side=0)
+    job = DecodeJob(store=store, framing=framing, options=options, measure=measure, least_side=0)
     for answers in read_and_finish(
         job, paths, partial(_answer_batch, classify), together=batch_size(framing), workers=workers
     ):

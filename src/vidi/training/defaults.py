@@ -191,7 +191,7 @@ def _backbone_recipe(traits: DataTraits) -> Recipe:
         batch=32,
         optimizer="sgd",
         learning_rate=0.003,
-        keep_norms=True,  # a batch's own statistics would undo in a few steps what the features know
+        frozen_batch_norm=True,  # a batch's own statistics would undo in a few steps what the features know
         momentum=0.9,
         weight_decay=1e-4,
         schedule="cosine",

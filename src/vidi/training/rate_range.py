@@ -11,7 +11,7 @@ from vidi.machine import tune_allocator
 from vidi.training.augment import augment, draw
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.engine.settle import engine_of, with_engine
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches
 from vidi.training.loop.first_weights import fill_in
 from vidi.training.loop.loop import learn
@@ -66,7 +66,7 @@ def find_rate(
     mean = 0.0
     for number, rows in enumerate(_batches(data, recipe, state=state, steps=steps)):
         rate = SMALLEST * (LARGEST / SMALLEST) ** (number / max(1, steps - 1))
-        around = Surroundings(
+        context = TrainingContext(
             data=data,
             recipe=replace(recipe, learning_rate=rate),
             normalisation=normalisation,
@@ -79,7 +79,7 @@ def find_rate(
         state.counters.begin_epoch()
         draws = draw(seed=recipe.seed, epoch=number, image_count=len(data.images))[rows]
         images = augment(data.images[rows], draws, augmentation=recipe.augmentation)
-        learn(state, images, truth=data.truth(rows), around=around)
+        learn(state, images, truth=data.truth(rows), context=context)
         loss = state.counters.loss_sum / state.counters.seen if state.counters.seen else math.inf
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (number + 1))

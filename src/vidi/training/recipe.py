@@ -12,6 +12,12 @@ from vidi.training.loop.schedule import Schedule
 
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
 
+RENAMED: Mapping[str, str] = {  # names of version 0.1, still understood in 0.2
+    "still_layers": "frozen_layers",
+    "still_depthwise": "frozen_depthwise",
+    "keep_norms": "frozen_batch_norm",
+}
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adam", "adamw", "sgd", "muon"),
     "schedule": ("one-cycle", "cosine", "linear", "constant"),
@@ -44,9 +50,9 @@ class Recipe:
     optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
     learning_rate: float = 1e-3  # peak, reached after warm-up
     layer_decay: float = 1.0  # of the learning rate from one layer to the one before it; 1 = the same for all
-    still_layers: int = 0  # first layers whose weights stay as they are
-    still_depthwise: bool = False  # so do the weights that look at one channel each: learning them takes longest
-    keep_norms: bool = False  # normalise by the statistics that the network began with, not by each batch's own
+    frozen_layers: int = 0  # number of first layers whose weights are not trained
+    frozen_depthwise: bool = False  # depthwise convolutions are not trained either: they take the longest
+    frozen_batch_norm: bool = False  # batch norm keeps the statistics that the network began with
     momentum: float = 0.9  # sgd and muon, Nesterov's
     weight_decay: float = 0.0  # of the layers' weights; biases are left alone
     schedule: Schedule = "cosine"
@@ -83,6 +89,7 @@ class Recipe:
         Raises:
             UsageError: no such field, or a value that it cannot have.
         """
+        changes = _with_new_names(changes)
         values: dict[str, Any] = {}
         nested: dict[str, dict[str, object]] = {"options": {}, "augmentation": {}}
         for name, value in changes.items():
@@ -121,7 +128,9 @@ class Recipe:
         Raises:
             UsageError: an unknown field or a value that it cannot have.
         """
-        plain: dict[str, Any] = {**values}
+        plain: dict[str, Any] = _with_new_names(values)
+        if "sources" in plain:
+            plain["sources"] = _with_new_names(plain["sources"])
         _refuse_unknown(plain, cls(), prefix="")
         options, augmentation = dict(plain.pop("options", {})), dict(plain.pop("augmentation", {}))
         _refuse_unknown(options, NetworkOptions(), prefix="options.")
@@ -157,7 +166,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "batch": (1, 65_536),
     "learning_rate": (1e-8, 100),
     "layer_decay": (0.1, 1),
-    "still_layers": (0, 1_000),
+    "frozen_layers": (0, 1_000),
     "momentum": (0, 0.999),
     "weight_decay": (0, 1),
     "warm_up": (0, 0.9),
@@ -168,6 +177,11 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "checkpoint_seconds": (0, 86_400),
 }
+
+
+def _with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values under the names of today."""
+    return {RENAMED.get(name, name): value for name, value in values.items()}
 
 
 def _refuse_unknown(values: Mapping[str, object], example: Recipe | NetworkOptions | Augmentation, prefix: str) -> None:

@@ -20,12 +20,12 @@ from vidi.training.engine.engine import limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.ensembles.combination import Combination
 from vidi.training.loop.checkpoint import read_checkpoint
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.first_weights import fill_in
 from vidi.training.loop.keeper import Keeper
 from vidi.training.loop.loop import train
-from vidi.training.loop.objective import Normalisation, forget_weights, normalisation_for
+from vidi.training.loop.objective import InputNormalisation, forget_weights, normalisation_for
 from vidi.training.loop.progress import EpochRow, Progress
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, new_state, restore_state
@@ -52,7 +52,7 @@ class TrainedNetwork:
 
     network: Network  # with the best epoch's weights, in evaluation mode
     recipe: Recipe  # as it was carried out: measured values in place of "auto"
-    normalisation: Normalisation
+    normalisation: InputNormalisation
     history: tuple[EpochRow, ...]
     best_epoch: int  # from 1; 0 when the run was stopped before its first epoch ended
     finished: bool  # the plan was done or patience ended it
@@ -111,7 +111,7 @@ def train_network(
     keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
     weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
     engine = engine_of(recipe)
-    around = Surroundings(
+    context = TrainingContext(
         data=arrays,
         recipe=recipe,
         normalisation=normalisation,
@@ -124,7 +124,7 @@ def train_network(
     if not resume:
         keeper.save(state)
     if not state.stopped_by:
-        train(state, around)
+        train(state, context)
         if not state.best:
             state.keep_best()
         keeper.save(state)
@@ -155,7 +155,7 @@ def read_trained(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> Train
 
 def _begun(
     arrays: TrainingData, recipe: Recipe, *, deadline: Deadline | None
-) -> tuple[State, Recipe, Normalisation, Deadline | None]:
+) -> tuple[State, Recipe, InputNormalisation, Deadline | None]:
     """A new run: the engine is measured where the recipe leaves it open, and the plan made to fit the deadline.
 
     The deadline comes back earlier by what calibration and test will cost, but by no more than half of what is left.
@@ -197,7 +197,7 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
     return recipe.changed(changes, source=f"{MEASURED} time for {epochs:.1f} epochs only")
 
 
-def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, Normalisation]:
+def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, InputNormalisation]:
     """A run brought back from its checkpoint, if that is of the same recipe and data."""
     checkpoint = read_checkpoint(folder)
     saved = Recipe.from_dict(checkpoint.values["recipe"])
@@ -212,7 +212,7 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
     state.notes += notes
     if state.stopped_by in ("user", "deadline"):
         state.stopped_by = ""
-    return state, saved, Normalisation(**checkpoint.values["normalisation"])
+    return state, saved, InputNormalisation(**checkpoint.values["normalisation"])
 
 
 def _recipe_difference(saved: Recipe, given: Recipe) -> str:
@@ -230,7 +230,9 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
     return ""
 
 
-def _trained(state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: Normalisation) -> TrainedNetwork:
+def _trained(
+    state: State, arrays: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
+) -> TrainedNetwork:
     network = build_network(
         recipe.network, image_size=recipe.image_size, class_count=arrays.class_count, options=recipe.options
     )

@@ -9,14 +9,16 @@ from vidi.metrics.temperature import tempered_log_loss
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
 from vidi.training.engine.settle import precision_of
-from vidi.training.loop.objective import Normalisation, answer
+from vidi.training.loop.objective import InputNormalisation, answer
 from vidi.training.recipe import MEASURED, Recipe
 
 LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
 GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
 
 
-def choose_views(network: Classifier, data: TrainingData, *, recipe: Recipe, normalisation: Normalisation) -> Recipe:
+def choose_views(
+    network: Classifier, data: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
+) -> Recipe:
     """Let a trained network look both ways where its recipe says so, or leaves it open and the validation images do.
 
     Left open, networks from scratch are tried that have learnt from mirrored copies; on public weights, which take

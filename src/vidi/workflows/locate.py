@@ -15,7 +15,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.model_file.read import ModelFile
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
-from vidi.report.pages.boxes import Looked, ShownImage, write_boxes_page
+from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
 from vidi.report.pages.render import require_templates
 from vidi.report.pictures.annotate import draw_boxes
 from vidi.report.pictures.boxed import make_picture
@@ -213,7 +213,7 @@ def write_found(
         events.say(f"written: {escape_path(coco)}")
     if output is not None:
         images = [
-            ShownImage(
+            BoxedImage(
                 path=one.path,
                 size=one.size,
                 boxes=one.boxes,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vidi.data.archives.names import NESTED_SUFFIXES
-from vidi.data.archives.store import Member, MemberError, TooLongError, check_member
+from vidi.data.archives.store import ArchiveMember, MemberError, TooLongError, check_member
 from vidi.errors import DataError, ResourceError
 from vidi.files import escape_path
 
@@ -75,7 +75,7 @@ def check_sizes(path: Path, sizes: Iterable[tuple[str, int, int]]) -> None:
         raise too_much(path, f"it grows to {total:,} bytes; the limit is {MOST_BYTES:,}")
 
 
-def check_contents(path: Path, members: Mapping[str, Member]) -> None:
+def check_contents(path: Path, members: Mapping[str, ArchiveMember]) -> None:
     """Unpack every member once in memory and hold it against what the archive states.
 
     Raises:

@@ -14,7 +14,7 @@ NO_CHECKSUM = -1  # tar has none for a member's bytes
 _PIECE = 1 << 20  # bytes
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """Where one file lies in the archive, and what it should become."""
 
     start: int  # bytes before its data
@@ -37,7 +37,7 @@ class ArchiveStore:
     """An archive whose list has been read and judged. Holds no open file: safe to share between threads."""
 
     path: Path
-    members: Mapping[str, Member]
+    members: Mapping[str, ArchiveMember]
     most_bytes: int | None = Limits().file_bytes  # of one member, unpacked; None for files that are no images
 
     def read(self, path: str) -> bytes:
@@ -66,7 +66,7 @@ class ArchiveStore:
             ) from error
 
 
-def read_member(stream: BinaryIO, member: Member) -> bytes:
+def read_member(stream: BinaryIO, member: ArchiveMember) -> bytes:
     """A member's bytes, unpacked and held against its stated size and checksum.
 
     Raises:
@@ -84,7 +84,7 @@ def read_member(stream: BinaryIO, member: Member) -> bytes:
     return data
 
 
-def check_member(stream: BinaryIO, member: Member) -> None:
+def check_member(stream: BinaryIO, member: ArchiveMember) -> None:
     """Hold a member of any size against its stated size and checksum, in pieces.
 
     Raises:
@@ -104,7 +104,7 @@ def check_member(stream: BinaryIO, member: Member) -> None:
         raise MemberError("its checksum is wrong")
 
 
-def _pieces(stream: BinaryIO, member: Member) -> Iterator[bytes]:
+def _pieces(stream: BinaryIO, member: ArchiveMember) -> Iterator[bytes]:
     """The unpacked bytes of a member, at most a megabyte at a time."""
     stream.seek(member.start)
     unpacker = zlib.decompressobj(wbits=-15) if member.method == DEFLATED else None
@@ -121,7 +121,7 @@ def _pieces(stream: BinaryIO, member: Member) -> Iterator[bytes]:
             packed = unpacker.unconsumed_tail
 
 
-def _unpack(packed: bytes, member: Member) -> bytes:
+def _unpack(packed: bytes, member: ArchiveMember) -> bytes:
     """The unpacked bytes of a small member."""
     if member.method == STORED:
         return packed
@@ -138,5 +138,5 @@ def _inflate(unpacker: "zlib._Decompress", packed: bytes, most: int) -> bytes:
         raise MemberError("its packed data is damaged") from error
 
 
-def _too_long(member: Member) -> TooLongError:
+def _too_long(member: ArchiveMember) -> TooLongError:
     return TooLongError(f"it unpacks to more than the {member.size:,} bytes that the archive states")

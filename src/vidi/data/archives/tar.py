@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidi.data.archives.judge import FREE_BYTES, MOST_BYTES, MOST_RATIO, check_names, leads_outside, refused, too_much
-from vidi.data.archives.store import Member
+from vidi.data.archives.store import ArchiveMember
 from vidi.data.cache import cache_folder
 from vidi.files import digest_of_file, written_whole
 
@@ -25,7 +25,7 @@ _PACKED: Mapping[bytes, Opener] = {
 }
 
 
-def list_tar(path: Path) -> tuple[dict[str, Member], Path]:
+def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
     """Where each file of a tar archive lies, and the plain tar that it lies in.
 
     Raises:
@@ -33,7 +33,7 @@ def list_tar(path: Path) -> tuple[dict[str, Member], Path]:
         ResourceError: it would unpack to too much, or the disk is full.
     """
     plain = _plain_tar(path)
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     names: list[str] = []
     try:
         with plain.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
@@ -57,7 +57,7 @@ def _infos(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield info
 
 
-def _as_member(path: Path, info: tarfile.TarInfo, members: dict[str, Member]) -> Member | None:
+def _as_member(path: Path, info: tarfile.TarInfo, members: dict[str, ArchiveMember]) -> ArchiveMember | None:
     """A file's place; None for a folder.
 
     Raises:
@@ -77,7 +77,7 @@ def _as_member(path: Path, info: tarfile.TarInfo, members: dict[str, Member]) ->
         raise refused(
             path, info.name, "is stored with holes, which is not read", "Make the archive without `--sparse`."
         )
-    return Member(info.offset_data, info.size, info.size)
+    return ArchiveMember(info.offset_data, info.size, info.size)
 
 
 def _check_end(path: Path, stream: BinaryIO, offset: int) -> None:

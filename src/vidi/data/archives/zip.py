@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vidi.data.archives.judge import check_contents, check_names, check_sizes, refused, too_much
-from vidi.data.archives.store import DEFLATED, STORED, Member
+from vidi.data.archives.store import DEFLATED, STORED, ArchiveMember
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _ENCRYPTED, _SIZES_FOLLOW = 0x1, 0x8  # bits of the flags
@@ -16,7 +16,7 @@ _SIZE_ELSEWHERE = 0xFFFFFFFF  # zip64 keeps the true size in an extra field
 _LIST_ERRORS = (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, EOFError, struct.error, LookupError)
 
 
-def list_zip(path: Path) -> dict[str, Member]:
+def list_zip(path: Path) -> dict[str, ArchiveMember]:
     """Where each file of a zip archive lies; the whole archive is judged first.
 
     Raises:
@@ -57,9 +57,9 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _locate(path: Path, files: list[zipfile.ZipInfo], list_start: int) -> dict[str, Member]:
+def _locate(path: Path, files: list[zipfile.ZipInfo], list_start: int) -> dict[str, ArchiveMember]:
     """Where the data of each file begins, by the header before it; no two may share bytes."""
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     end, before = 0, ""
     with path.open("rb") as stream:
         for info in sorted(files, key=lambda info: info.header_offset):
@@ -70,7 +70,9 @@ def _locate(path: Path, files: list[zipfile.ZipInfo], list_start: int) -> dict[s
             if info.header_offset < end or start + info.compress_size > list_start:
                 raise too_much(path, f"{info.filename!r} and {before or 'the list of files'!r} overlap")
             end, before = start + info.compress_size, info.filename
-            members[info.filename] = Member(start, info.compress_size, info.file_size, info.compress_type, info.CRC)
+            members[info.filename] = ArchiveMember(
+                start, info.compress_size, info.file_size, info.compress_type, info.CRC
+            )
     return {info.filename: members[info.filename] for info in files}
 
 

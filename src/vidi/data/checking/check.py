@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vidi.data.cache import Building, PixelCache, pixels_key
 from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
 from vidi.data.checking.findings import find_conflicts, list_findings
-from vidi.data.checking.kept import Reading, find_reading, keep_reading
+from vidi.data.checking.kept import KeptReading, find_reading, keep_reading
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
 from vidi.data.copies.capture import group_bursts
@@ -68,7 +68,9 @@ def check_dataset(
     return _conclude(dataset, reading)
 
 
-def _read(stream: Iterable[ReadImage], count: int, building: Building | None, on_progress: Progress | None) -> Reading:
+def _read(
+    stream: Iterable[ReadImage], count: int, building: Building | None, on_progress: Progress | None
+) -> KeptReading:
     """What is kept of each file while the files go by, and which of them are near-copies."""
     records: list[ImageRecord] = []
     measured = np.zeros((count, MEASURED_BYTES), np.uint8)
@@ -82,7 +84,7 @@ def _read(stream: Iterable[ReadImage], count: int, building: Building | None, on
             on_progress(index + 1, count)
     bursts = group_bursts(captures_of(measured))
     dated = tuple(replace(record, capture=burst) for record, burst in zip(records, bursts, strict=True))
-    return Reading(records=dated, measured=measured, near=_near_copies(measured[:, :FINGERPRINT_BYTES], dated))
+    return KeptReading(records=dated, measured=measured, near=_near_copies(measured[:, :FINGERPRINT_BYTES], dated))
 
 
 def _record_of(read: ReadImage) -> ImageRecord:
@@ -97,7 +99,7 @@ def _record_of(read: ReadImage) -> ImageRecord:
     )
 
 
-def _conclude(dataset: Dataset, reading: Reading) -> CheckResult:
+def _conclude(dataset: Dataset, reading: KeptReading) -> CheckResult:
     records, near = reading.records, reading.near
     conflicting = find_conflicts(dataset, records, near)
     scan = dataset.account

@@ -26,7 +26,7 @@ _TOGETHER = 64  # files digested by one thread before the next look at the outco
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class KeptReading:
     """What decoding every file once has told; rows stand in the order of the paths."""
 
     records: tuple[ImageRecord, ...]
@@ -47,7 +47,7 @@ def find_reading(
     framing: Framing,
     options: DecodeOptions,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Reading | None:
+) -> KeptReading | None:
     """The kept reading of these files with their framed pixels, where every file still holds the same bytes.
 
     Every file is read and its SHA-256 compared; files that were refused are tried again.
@@ -79,7 +79,7 @@ def find_reading(
     return reading if _refused_as_before(store, reading.records, options) else None
 
 
-def keep_reading(cache: PixelCache, reading: Reading, *, framing: Framing, options: DecodeOptions) -> None:
+def keep_reading(cache: PixelCache, reading: KeptReading, *, framing: Framing, options: DecodeOptions) -> None:
     """Keep what a reading told, beside its pixels; where there is no room it is let go in silence.
 
     Args:
@@ -112,7 +112,7 @@ def reading_keys(paths: Sequence[str], *, framing: Framing, options: DecodeOptio
     return digest_of(json.dumps(["told", *settings]).encode()), digest_of(json.dumps(["measured", *settings]).encode())
 
 
-def _as_json(reading: Reading) -> bytes:
+def _as_json(reading: KeptReading) -> bytes:
     rows = [
         [r.digest, r.byte_count, *r.size, r.notes, r.capture, r.refusal and [r.refusal.code, r.refusal.sentence]]
         for r in reading.records
@@ -121,7 +121,7 @@ def _as_json(reading: Reading) -> bytes:
     return json.dumps([rows, near]).encode()
 
 
-def _from_json(told: bytes, paths: Sequence[str], measured: NDArray[np.uint8]) -> Reading:
+def _from_json(told: bytes, paths: Sequence[str], measured: NDArray[np.uint8]) -> KeptReading:
     rows, near = json.loads(told)
     records = tuple(
         ImageRecord(
@@ -135,7 +135,7 @@ def _from_json(told: bytes, paths: Sequence[str], measured: NDArray[np.uint8]) -
         )
         for path, (digest, byte_count, height, width, notes, capture, refusal) in zip(paths, rows, strict=True)
     )
-    return Reading(records=records, measured=measured, near=tuple(NearCopy(*pair) for pair in near))
+    return KeptReading(records=records, measured=measured, near=tuple(NearCopy(*pair) for pair in near))
 
 
 def _same_bytes(store: ImageStore, records: Sequence[ImageRecord]) -> Iterator[bool]:

@@ -74,7 +74,7 @@ def align_pairs(first: Floats, second: Floats, windows: Floats) -> Alignment:
     )
 
 
-class _Seen(NamedTuple):
+class _AlignedView(NamedTuple):
     """The first image through its window, beside the second; both with mean 0 where they overlap, else 0."""
 
     window: Floats
@@ -100,7 +100,7 @@ def _sample(rows: Floats, images: Floats, columns: Floats) -> Floats:
     return sampled
 
 
-def _look(first: Floats, target: Floats, guess: Floats) -> _Seen:
+def _look(first: Floats, target: Floats, guess: Floats) -> _AlignedView:
     rows, rows_inside = _sampling(guess[:, 0], guess[:, 1], first.shape[1])
     columns, columns_inside = _sampling(guess[:, 2], guess[:, 3], first.shape[2])
     window = _sample(rows, first, columns)
@@ -112,10 +112,10 @@ def _look(first: Floats, target: Floats, guess: Floats) -> _Seen:
     gain: Floats = np.divide(_total(centred * wanted), np.maximum(_total(centred**2), 1e-3))
     rest: Floats = np.subtract(wanted, gain[:, None, None] * centred)
     offset: Floats = np.subtract(target_mean, gain * window_mean)
-    return _Seen(centred, wanted, overlap, rest, gain, offset)
+    return _AlignedView(centred, wanted, overlap, rest, gain, offset)
 
 
-def _step(seen: _Seen, guess: Floats) -> Floats:
+def _step(seen: _AlignedView, guess: Floats) -> Floats:
     """One Gauss-Newton step in the four numbers of the window."""
     pairs = len(guess)
     down, across = np.zeros_like(seen.window), np.zeros_like(seen.window)
@@ -133,7 +133,7 @@ def _step(seen: _Seen, guess: Floats) -> Floats:
     return window
 
 
-def _local_difference(seen: _Seen) -> Floats:
+def _local_difference(seen: _AlignedView) -> Floats:
     """The root mean square of what is left in the worst of 7 x 7 places, as a share of the contrast."""
     rest = _blurred(seen.rest)[:, 2:-2, 2:-2].reshape(len(seen.rest), 7, 4, 7, 4)
     contrast = np.sqrt(_total(seen.target**2) / np.maximum(_total(seen.overlap), 1.0))
@@ -141,7 +141,7 @@ def _local_difference(seen: _Seen) -> Floats:
     return local
 
 
-def _compare_detail(seen: _Seen) -> tuple[Floats, Floats]:
+def _compare_detail(seen: _AlignedView) -> tuple[Floats, Floats]:
     """How well what a slight blur takes away agrees, two samples from the border, and where there is any.
 
     Every sample counts nearly the same, however strong its edge: two discs agree in their outline, but not in the

@@ -15,7 +15,7 @@ UNKNOWN = "_unknown"  # the folder of images that show none of the classes
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _FolderLayout:
     """Where in a path the part and the class stand, counted in folders from the root."""
 
     class_level: int
@@ -45,7 +45,7 @@ def read_class_folders(source: Source) -> Reading | None:
     return read
 
 
-def _label_images(paths: Sequence[str], layout: _Layout) -> Reading:
+def _label_images(paths: Sequence[str], layout: _FolderLayout) -> Reading:
     """Every path with the class and part that its folders name."""
     level, part_level = layout.class_level, layout.part_level
     cuts = max(level, part_level or 0) + 1
@@ -62,7 +62,7 @@ def _label_images(paths: Sequence[str], layout: _Layout) -> Reading:
     return read
 
 
-def _find_layout(paths: Sequence[str], given: str) -> _Layout:
+def _find_layout(paths: Sequence[str], given: str) -> _FolderLayout:
     """Pass through single folders around everything, then tell split folders from class folders."""
     level = 0
     while True:
@@ -70,14 +70,14 @@ def _find_layout(paths: Sequence[str], given: str) -> _Layout:
         split_children = {child for child in children if part_named(child)}
         if split_children and _folders_at(paths, level + 1, inside=split_children):
             if split_children == children:
-                return _Layout(class_level=level + 1, part_level=level)
+                return _FolderLayout(class_level=level + 1, part_level=level)
             if len(split_children) > 1 and "train" in map(part_named, split_children):
                 raise _mixed_folders(given, split_children, children - split_children)
         elif split_children == children:
             raise _no_classes(given, children)
         alone = len(children) == 1 and not any(path.count("/") == level for path in paths)
         if not (alone and _folders_at(paths, level + 1)):
-            return _Layout(level, _part_level_below(paths, level))
+            return _FolderLayout(level, _part_level_below(paths, level))
         level += 1
 
 

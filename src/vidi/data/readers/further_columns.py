@@ -11,7 +11,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenValues:
     """What one column has held so far."""
 
     rows: int = 0
@@ -36,7 +36,7 @@ class FurtherColumns:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _SeenValues] = {}
         self._dropped: set[str] = set()
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._rows: dict[Pairs, Pairs] = {}
@@ -58,7 +58,7 @@ class FurtherColumns:
 
     def _divides(self, name: str, text: str) -> bool:
         """Count the text; false where the column is let go for it."""
-        seen = self._seen.setdefault(name, _Seen())
+        seen = self._seen.setdefault(name, _SeenValues())
         seen.rows += 1
         seen.kinds.add(text)
         seen.all_numbers = seen.all_numbers and is_number(text)

@@ -36,7 +36,7 @@ def read_tiff(data: bytes, limits: Limits) -> Header:
     Raises:
         ImageError: `truncated`, `broken`, `no-pixels`, `too-many-pixels` or `unsupported-format`.
     """
-    layout = _Layout(data)
+    layout = _TiffLayout(data)
     tags, following = layout.directory()
     one = layout.first_value
     width, height = one(tags, 256), one(tags, 257)
@@ -67,7 +67,7 @@ def read_tiff(data: bytes, limits: Limits) -> Header:
     )
 
 
-def _check_strips(layout: "_Layout", tags: Mapping[int, Tag]) -> None:
+def _check_strips(layout: "_TiffLayout", tags: Mapping[int, Tag]) -> None:
     """Every strip or tile must lie within the file."""
     offsets = layout.values(tags, 273) or layout.values(tags, 324)
     counts = layout.values(tags, 279) or layout.values(tags, 325)
@@ -80,7 +80,7 @@ def _check_strips(layout: "_Layout", tags: Mapping[int, Tag]) -> None:
         raise truncated(f"The TIFF has {len(layout.data):,} bytes; its pixels would end at byte {max(ends):,}.")
 
 
-class _Layout:
+class _TiffLayout:
     """The byte order and widths of one TIFF file, classic or big."""
 
     def __init__(self, data: bytes) -> None:
@@ -144,7 +144,7 @@ class _Layout:
 
 def only_pixels(data: bytes, _header: Header) -> bytes:
     """The file with a new first directory at its end: the tags that decide the pixels, and no further page."""
-    layout = _Layout(data)
+    layout = _TiffLayout(data)
     tags, _ = layout.directory()
     kept = {name: tag for name, tag in tags.items() if name in _PIXEL_TAGS and name != _ORIENTATION}
     place = len(data) + (len(data) & 1)
@@ -156,7 +156,7 @@ def only_pixels(data: bytes, _header: Header) -> bytes:
     return b"".join([head, data[len(head) :], b"\0" * (len(data) & 1), directory])
 
 
-def _entry(layout: _Layout, name: int, tag: Tag) -> bytes:
+def _entry(layout: _TiffLayout, name: int, tag: Tag) -> bytes:
     head = struct.pack(layout.order + "HH", name, tag.kind) + struct.pack(layout.number, tag.count)
     if tag.end - tag.start <= layout.inline:
         return head + layout.data[tag.start : tag.end].ljust(layout.inline, b"\0")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from vidi.errors import ImageError, ResourceError, VidiError
-from vidi.images.reading import Job, ReadImage
+from vidi.images.reading import DecodeJob, ReadImage
 from vidi.images.workers.wire import FAILURE, pack_work, receive, send, slot_bytes, unpack_answer
 
 _TRIES = 3  # the machine may kill a worker for reasons of its own; the third death in a row is the file's fault
@@ -28,7 +28,7 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_TH
 class Worker:
     """One worker process and the memory shared with it. Used by one thread at a time."""
 
-    def __init__(self, job: Job, slots: int) -> None:
+    def __init__(self, job: DecodeJob, slots: int) -> None:
         self.job, self.slots = job, slots
         self._busy_since: float | None = None  # seconds of time.monotonic()
         self._process: subprocess.Popen[bytes] | None = None

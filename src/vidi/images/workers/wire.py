@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
-from vidi.images.reading import Job, ReadImage
+from vidi.images.reading import DecodeJob, ReadImage
 
 MEASURED_BYTES = 1 << 16  # the most that a measure may return for one image
 FAILURE = b"!"  # begins an answer that is no answer: the store or the measure raised
 _LENGTH = struct.Struct("<I")
 
 
-def slot_bytes(job: Job) -> int:
+def slot_bytes(job: DecodeJob) -> int:
     """Room for one answer: the image, and behind it what was measured."""
     if job.framing is not None:
         pixels = job.framing.size[0] * job.framing.size[1]

@@ -10,7 +10,7 @@ from typing import IO
 
 from vidi.images.formats.registry import FORMATS
 from vidi.images.limits import Limits
-from vidi.images.reading import Job, read_one
+from vidi.images.reading import DecodeJob, read_one
 from vidi.images.workers.wire import FAILURE, pack_answer, receive, send, slot_bytes, unpack_work
 from vidi.machine import tune_allocator
 
@@ -65,7 +65,7 @@ def limit_memory(limits: Limits) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + limits.memory_bytes + _SPARE_BYTES,) * 2)
 
 
-def _answer(paths: list[str], job: Job, room: memoryview, answers: IO[bytes], *, one_by_one: bool) -> None:
+def _answer(paths: list[str], job: DecodeJob, room: memoryview, answers: IO[bytes], *, one_by_one: bool) -> None:
     """Answer about each path; the answers travel together, which spares the parent a wake-up for each, or one by one.
 
     What a dead process had not sent is asked again: one by one, so that it is known which image it died of.

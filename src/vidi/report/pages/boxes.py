@@ -20,7 +20,7 @@ MOST_LISTED = 8  # boxes beside an image; the others are unfolded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownImage:
+class BoxedImage:
     """One image as the page shows it."""
 
     path: str
@@ -53,7 +53,7 @@ class Looked:
     not_reached: int = 0  # images that an interruption left out
 
 
-def write_boxes_page(path: Path, images: Sequence[ShownImage], looked: Looked, model: ModelFile) -> None:
+def write_boxes_page(path: Path, images: Sequence[BoxedImage], looked: Looked, model: ModelFile) -> None:
     """Write the page about all images.
 
     Args:
@@ -81,10 +81,10 @@ def write_boxes_page(path: Path, images: Sequence[ShownImage], looked: Looked, m
     write_whole(path, render_page("boxes.html", values))
 
 
-def headline(images: Sequence[ShownImage]) -> str:
+def headline(images: Sequence[BoxedImage]) -> str:
     """What was found, in a sentence.
 
-    >>> headline([ShownImage(path="a.jpg", size=(2, 2))])
+    >>> headline([BoxedImage(path="a.jpg", size=(2, 2))])
     'Nothing found in 1 image.'
     """
     searched = [one for one in images if one.size is not None]

@@ -44,7 +44,7 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class ShownImage:
+class CheckedImage:
     """One image below a finding."""
 
     path: str  # as the store names it
@@ -62,7 +62,7 @@ class Section:
     severity: str
     word: str  # the severity in plain language
     sentence: str
-    groups: tuple[tuple[ShownImage, ...], ...]  # images that belong together stand together
+    groups: tuple[tuple[CheckedImage, ...], ...]  # images that belong together stand together
     named: tuple[str, ...]  # those without room, by escaped path
     more: int  # those that are not even named
 
@@ -163,13 +163,13 @@ def _choose_groups(finding: DescribedFinding, places: int) -> tuple[list[tuple[s
     return chosen, left
 
 
-def _shown(dataset: Dataset, path: str, index_of: dict[str, int]) -> ShownImage:
+def _shown(dataset: Dataset, path: str, index_of: dict[str, int]) -> CheckedImage:
     index = index_of.get(path)
     if index is None:
-        return ShownImage(path, escape_path(path), "", "")
+        return CheckedImage(path, escape_path(path), "", "")
     image = dataset.images[index]
     classes = ", ".join(dataset.classes[label] for label in sorted(image.labels))
-    return ShownImage(path, escape_path(path), classes, image.part or "")
+    return CheckedImage(path, escape_path(path), classes, image.part or "")
 
 
 def _class_sizes(dataset: Dataset, check: CheckResult) -> list[tuple[str, int]]:

@@ -25,7 +25,7 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownDisagreement:
     """One image on which they disagree."""
 
     path: str
@@ -92,8 +92,8 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _shown(row: Mapping[str, Any]) -> Shown:
-    return Shown(
+def _shown(row: Mapping[str, Any]) -> ShownDisagreement:
+    return ShownDisagreement(
         path=row["path"],
         label=row["label"],
         a=row["a"],

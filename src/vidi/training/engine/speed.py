@@ -11,9 +11,9 @@ from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine, limit_threads, matrix_rate
 from vidi.training.engine.settle import engine_of, with_engine
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.loop import train
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, new_state
 from vidi.training.recipe import Recipe
@@ -94,10 +94,10 @@ def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, stat
     stopwatch = _Stopwatch(engine, steps)
     train(
         state,
-        Surroundings(
+        TrainingContext(
             data=data,
             recipe=recipe,
-            normalisation=Normalisation((128.0,) * 3, (64.0,) * 3),
+            normalisation=InputNormalisation((128.0,) * 3, (64.0,) * 3),
             engine=engine,
             class_weights=None,
             deadline=None,

@@ -11,7 +11,7 @@ Difference = Literal["seeds", "folds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class EnsembleMember:
     """One of the trainings."""
 
     number: int  # from 1
@@ -25,7 +25,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class CombinationTrial:
     """One way to make one network of them, as the validation images saw it."""
 
     name: str
@@ -41,9 +41,9 @@ class Combination:
     way: Way  # probabilities, weights or linear heads averaged; or the best single training, where that is better
     by: Difference  # what the trainings differ in
     asked: int  # trainings that were asked for
-    members: tuple[Member, ...]
+    members: tuple[EnsembleMember, ...]
     used: tuple[int, ...]  # numbers of those that are in the network, the best first
-    trials: tuple[Trial, ...]
+    trials: tuple[CombinationTrial, ...]
     single: Classifier  # what it is compared with: the best single training
     single_name: str  # in words
     gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured

@@ -16,7 +16,7 @@ from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import Trial, Way
+from vidi.training.ensembles.combination import CombinationTrial, Way
 from vidi.training.ensembles.soup import average_weights, greedy_soup
 from vidi.training.loop.objective import answer
 from vidi.training.train import TrainedNetwork
@@ -34,7 +34,7 @@ class Choice:
     way: Way
     used: tuple[int, ...]  # positions among the given networks, the best first
     best: int  # position of the best single one
-    trials: tuple[Trial, ...]  # first the single ones, in the given order
+    trials: tuple[CombinationTrial, ...]  # first the single ones, in the given order
     gain: PairedComparison | None
     sentence: str
 
@@ -111,7 +111,7 @@ class _Tried:
     """A network and its answers about the validation images."""
 
     network: Network
-    trial: Trial
+    trial: CombinationTrial
     right: NDArray[np.bool_]  # (validation images,)
     losses: Floats  # (validation images,)
     by_loss: bool = False  # images may show several classes, where being right about all is rare
@@ -160,12 +160,14 @@ class _Judge:
             labels = self.data.labels[rows]
             answers = apply_temperature(bare, best_temperature(bare, labels))
             right, losses = answers.argmax(axis=1) == labels, log_losses(answers, labels)
-        trial = Trial(name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members)
+        trial = CombinationTrial(
+            name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members
+        )
         return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=targets is not None)
 
     def average(self, networks: Sequence[Classifier]) -> Classifier:
         """Their averaged weights; normalisations that a recipe leaves as they were stay so."""
-        rows = None if self.example.recipe.keep_norms else self.data.train_rows
+        rows = None if self.example.recipe.frozen_batch_norm else self.data.train_rows
         return average_weights(networks, self.data.images, rows=rows, normalisation=self.example.normalisation)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vidi.networks.layers import Classifier
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 
 BATCH = 128
 MOST_FOR_STATISTICS = 2_048  # training images that show what the averaged network's normalisations see
@@ -21,7 +21,7 @@ def average_weights(
     images: NDArray[np.uint8],
     *,
     rows: NDArray[np.int64] | None,
-    normalisation: Normalisation,
+    normalisation: InputNormalisation,
 ) -> Classifier:
     """One network whose weights are the mean of the given ones', its normalisations measured anew.
 
@@ -46,7 +46,7 @@ def average_weights(
 
 @torch.no_grad()
 def renew_statistics(
-    network: Classifier, images: NDArray[np.uint8], *, rows: NDArray[np.int64], normalisation: Normalisation
+    network: Classifier, images: NDArray[np.uint8], *, rows: NDArray[np.int64], normalisation: InputNormalisation
 ) -> None:
     """Measure on training images what each batch normalisation gets to see, in place of what it remembers.
 

@@ -15,7 +15,7 @@ from vidi.networks.fold import folded
 from vidi.networks.layers import Classifier
 from vidi.networks.to_onnx import OPSET, to_onnx
 from vidi.training.engine.engine import Precision, choose_precision
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 
 BATCH = 32
 TRIAL_IMAGES = 16
@@ -27,7 +27,7 @@ Embed = Callable[[torch.Tensor], Floats]  # normalised inputs (batch, 3, height,
 
 
 def choose_feature_engine(
-    network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation, *, image_count: int
+    network: Classifier, images: NDArray[np.uint8], normalisation: InputNormalisation, *, image_count: int
 ) -> tuple[str, str]:
     """The engine that computes features fastest here, and what says so.
 
@@ -56,7 +56,9 @@ def choose_feature_engine(
     return chosen, " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
 
 
-def feature_rate(network: Classifier, images: NDArray[np.uint8], normalisation: Normalisation, *, engine: str) -> float:
+def feature_rate(
+    network: Classifier, images: NDArray[np.uint8], normalisation: InputNormalisation, *, engine: str
+) -> float:
     """Images per second of an engine, the best of three batches; what the images show does not matter."""
     embed, inputs = ENGINES[engine](network, (images.shape[1], images.shape[2])), normalisation.inputs(images)
     embed(inputs)
@@ -73,7 +75,7 @@ def embed_images(
     images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     *,
-    normalisation: Normalisation,
+    normalisation: InputNormalisation,
     engine: str,
     into: Floats | None = None,
     on_progress: Callable[[int, int], None] | None = None,

@@ -37,7 +37,7 @@ class LinearHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class HeadTrial:
     """One kind of head at one strength, as cross-validation saw it."""
 
     kind: str
@@ -52,8 +52,8 @@ class ChosenHead:
     """The head that did best on images that it had not seen, fitted on all of them."""
 
     head: LinearHead
-    best: Trial  # its kind, strength and sharpness, and what cross-validation said
-    trials: tuple[Trial, ...]  # all that were tried to the end
+    best: HeadTrial  # its kind, strength and sharpness, and what cross-validation said
+    trials: tuple[HeadTrial, ...]  # all that were tried to the end
     held_out: NDArray[np.int64]  # rows of the features that were held out once
     probabilities: NDArray[np.float32]  # (held out, classes), each by a head that had not seen the image
 
@@ -206,7 +206,7 @@ def choose_head(
 def fit_one_head(
     features: NDArray[np.float32],
     labels: Labels,
-    trial: Trial,
+    trial: HeadTrial,
     *,
     class_count: int,
     weights: NDArray[np.floating] | None = None,
@@ -278,12 +278,12 @@ def fit_heads(
     return [LinearHead(weight, head.bias - weight @ mean) for weight, head in zip(scaled, heads, strict=True)]
 
 
-def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[Trial, Floats]:
+def _judge(logits: Floats, labels: Labels, kind: str, strength: float) -> tuple[HeadTrial, Floats]:
     """Held-out logits at the sharpness that suits them best: only a multinomial's are log probabilities by birth."""
     sharpness = 1 / best_temperature(np.exp(log_softmax(logits, axis=1)), labels)
     probabilities: Floats = np.exp(log_softmax(logits * sharpness, axis=1))
     truth = np.maximum(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY)
-    trial = Trial(
+    trial = HeadTrial(
         kind=kind,
         strength=strength,
         sharpness=sharpness,

@@ -9,7 +9,7 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from vidi.metrics.multi_label import binary_log_losses
-from vidi.training.heads.linear import HOPELESS, ChosenHead, LinearHead, Trial, feature_spread
+from vidi.training.heads.linear import HOPELESS, ChosenHead, HeadTrial, LinearHead, feature_spread
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -121,8 +121,8 @@ def _held_out(
     return answers
 
 
-def _trial(strength: float, probabilities: Floats, targets: Mask) -> Trial:
-    return Trial(
+def _trial(strength: float, probabilities: Floats, targets: Mask) -> HeadTrial:
+    return HeadTrial(
         kind=KIND,
         strength=strength,
         sharpness=1.0,

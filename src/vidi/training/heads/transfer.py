@@ -14,7 +14,7 @@ from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.numbers import percent
 from vidi.training.data import TrainingData, class_weights, is_grey
 from vidi.training.defaults import weigh_classes
-from vidi.training.heads.linear import QUICK, ChosenHead, LinearHead, Trial, choose_head, fit_one_head
+from vidi.training.heads.linear import QUICK, ChosenHead, HeadTrial, LinearHead, choose_head, fit_one_head
 from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest, fit_one_vs_rest
 from vidi.training.loop.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
@@ -102,7 +102,7 @@ def fit_again(
     features: NDArray[np.float32],
     rows: NDArray[np.int64],
     data: TrainingData,
-    best: Trial,
+    best: HeadTrial,
     *,
     weighting: str = "none",
 ) -> LinearHead:

@@ -8,18 +8,18 @@ import torch
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.state import State
 from vidi.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class TrainingContext:
     """What the training loop is given from outside."""
 
     data: TrainingData
     recipe: Recipe
-    normalisation: Normalisation
+    normalisation: InputNormalisation
     engine: Engine
     class_weights: torch.Tensor | None  # (classes,) float32, on the engine's device
     deadline: Deadline | None

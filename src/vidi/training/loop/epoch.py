@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.objective import score
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.state import State
@@ -43,13 +43,13 @@ def epoch_batches(train_rows: NDArray[np.int64], recipe: Recipe, *, state: State
     return EpochBatches(epoch, per_epoch, batches)
 
 
-def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
+def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     """Validate, keep the best weights, add a row to the history, and plan the rest by the clock."""
-    counters, data, start = state.counters, around.data, time.perf_counter()
+    counters, data, start = state.counters, context.data, time.perf_counter()
     loss, accuracy = None, None
     if len(data.validation_rows):
         loss, accuracy = score(
-            state.judged(), data, normalisation=around.normalisation, precision=around.engine.precision
+            state.judged(), data, normalisation=context.normalisation, precision=context.engine.precision
         )
     note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.targets is not None)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
@@ -67,8 +67,8 @@ def finish_epoch(state: State, around: Surroundings, *, epoch: int) -> None:
     state.history.append(row)
     counters.begin_epoch()
     recent = state.history[-3:]
-    per_epoch = steps_in_epoch(len(data.train_rows), around.recipe.batch)
-    fit_plan(state, around, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
+    per_epoch = steps_in_epoch(len(data.train_rows), context.recipe.batch)
+    fit_plan(state, context, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
 
 
 def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None, by_loss: bool = False) -> None:
@@ -91,24 +91,24 @@ def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float |
         counters.epochs_without_gain += 1
 
 
-def plan_early(state: State, around: Surroundings) -> None:
+def plan_early(state: State, context: TrainingContext) -> None:
     """In the first epoch, after 2, 4, 8 … steps: the first plan rests on a trial of a second, and may be far off."""
     step = state.counters.step
     if state.history or step < 2 or step & (step - 1):
         return
     seconds = state.counters.prepare_seconds + state.counters.arithmetic_seconds
-    fit_plan(state, around, step_seconds=SHARE_FOR_VALIDATION * seconds / step)
+    fit_plan(state, context, step_seconds=SHARE_FOR_VALIDATION * seconds / step)
 
 
-def fit_plan(state: State, around: Surroundings, *, step_seconds: float) -> None:
+def fit_plan(state: State, context: TrainingContext, *, step_seconds: float) -> None:
     """Fit the plan to the clock: fewer steps when the machine is slower than thought, more (never above the recipe's)
     when it is faster; the schedule bends, it is not cut.
     """
-    if around.deadline is None:
+    if context.deadline is None:
         return
     step, left = state.counters.step, state.plan.steps - state.counters.step
-    affordable = int(max(around.deadline.seconds_left(), 0) / step_seconds)
-    most = around.recipe.epochs * steps_in_epoch(len(around.data.train_rows), around.recipe.batch)
+    affordable = int(max(context.deadline.seconds_left(), 0) / step_seconds)
+    most = context.recipe.epochs * steps_in_epoch(len(context.data.train_rows), context.recipe.batch)
     left_now = min(affordable, most - step)
     # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
     if left > 0 and not 1.0 <= left_now / left <= 1.05:
@@ -121,15 +121,15 @@ def limited_by(state: State) -> str:
     return "preparing images" if counters.prepare_seconds > counters.arithmetic_seconds else "arithmetic"
 
 
-def why_to_stop(state: State, around: Surroundings) -> str:
+def why_to_stop(state: State, context: TrainingContext) -> str:
     """The reason to end the run now, or an empty text."""
     counters = state.counters
     if counters.step >= state.plan.steps:
         return "plan"
-    if 0 < around.recipe.patience <= counters.epochs_without_gain:
+    if 0 < context.recipe.patience <= counters.epochs_without_gain:
         return "patience"
-    if around.should_stop():
+    if context.should_stop():
         return "user"
-    if around.deadline is not None and around.deadline.seconds_left() <= 0:
+    if context.deadline is not None and context.deadline.seconds_left() <= 0:
         return "deadline"
     return ""

@@ -5,12 +5,12 @@ from vidi.networks.layers import Classifier
 from vidi.networks.whitening import fit_whitening
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 
 SAMPLE = 512  # training images that show what the first layers see
 
 
-def fill_in(network: Classifier, data: TrainingData, *, normalisation: Normalisation, engine: Engine) -> list[str]:
+def fill_in(network: Classifier, data: TrainingData, *, normalisation: InputNormalisation, engine: Engine) -> list[str]:
     """Complete a new network: by the weights that the data come with, else by what can be computed from the images.
 
     Returns:

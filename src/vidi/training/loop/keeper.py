@@ -8,7 +8,7 @@ from vidi.training.data import TrainingData
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.faults import must_roll_back, roll_back
-from vidi.training.loop.objective import Normalisation
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import Progress, write_results
 from vidi.training.loop.state import State, state_as_json, state_as_tensors
 from vidi.training.recipe import Recipe
@@ -23,7 +23,7 @@ class Keeper:
         arrays: TrainingData,
         *,
         recipe: Recipe,
-        normalisation: Normalisation,
+        normalisation: InputNormalisation,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self._folder, self._recipe, self._on_progress = folder, recipe, on_progress

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidi.training.augment import augment, draw
-from vidi.training.loop.context import Surroundings
+from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches, finish_epoch, plan_early, why_to_stop
 from vidi.training.loop.faults import note_skipped_step, restore_buffers, split_further
 from vidi.training.loop.objective import count_right, forward, summed_loss
@@ -19,9 +19,9 @@ from vidi.training.loop.state import State, move_average
 Truth = NDArray[np.int64] | NDArray[np.bool_]  # (batch,) class indexes, or (batch, classes) where several are possible
 
 
-def train(state: State, around: Surroundings) -> None:
+def train(state: State, context: TrainingContext) -> None:
     """Train until the plan is done, patience or time runs out, or the user stops it; `state.stopped_by` says which."""
-    data, recipe = around.data, around.recipe
+    data, recipe = context.data, context.recipe
     while not state.stopped_by:
         batches = epoch_batches(data.train_rows, recipe, state=state)
         draws = draw(seed=recipe.seed, epoch=batches.epoch, image_count=len(data.images))
@@ -29,29 +29,29 @@ def train(state: State, around: Surroundings) -> None:
             start = time.perf_counter()
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, truth=data.truth(rows), around=around)
+            learn(state, images, truth=data.truth(rows), context=context)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
-            plan_early(state, around)
+            plan_early(state, context)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
             if ends_epoch:
-                finish_epoch(state, around, epoch=batches.epoch + 1)
-            state.stopped_by = why_to_stop(state, around)
-            went_back = around.after_step(state)
+                finish_epoch(state, context, epoch=batches.epoch + 1)
+            state.stopped_by = why_to_stop(state, context)
+            went_back = context.after_step(state)
             if ends_epoch or state.stopped_by or went_back:
                 break
 
 
-def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, around: Surroundings) -> None:
+def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, context: TrainingContext) -> None:
     """One step: forward, backward and, if every number is finite, new weights."""
-    counters, recipe, network = state.counters, around.recipe, state.network
+    counters, recipe, network = state.counters, context.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
     for module in network.modules():
         # A plain mean at first, so that the statistics fit after a few steps.
-        if isinstance(module, torch.nn.BatchNorm2d) and not recipe.keep_norms:
+        if isinstance(module, torch.nn.BatchNorm2d) and not recipe.frozen_batch_norm:
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
-            loss, correct = push_through(state, images, truth=truth, around=around)
+            loss, correct = push_through(state, images, truth=truth, context=context)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_memory_shortage(error):
@@ -72,20 +72,22 @@ def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, around: Surr
     counters.add_images(loss_sum=loss, correct=correct, seen=len(images))
 
 
-def push_through(state: State, images: NDArray[np.uint8], *, truth: Truth, around: Surroundings) -> tuple[float, int]:
+def push_through(
+    state: State, images: NDArray[np.uint8], *, truth: Truth, context: TrainingContext
+) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
     state.network.train()
-    if around.recipe.keep_norms:
+    if context.recipe.frozen_batch_norm:
         for module in state.network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.eval()
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, correct = 0.0, 0
     for part in np.array_split(np.arange(len(images)), state.counters.parts):
-        known = torch.from_numpy(truth[part]).to(around.engine.device)
-        inputs = around.normalisation.inputs(images[part], engine=around.engine)
-        logits = forward(state.network, inputs, precision=around.engine.precision)
-        loss = summed_loss(logits, known, recipe=around.recipe, class_weights=around.class_weights)
+        known = torch.from_numpy(truth[part]).to(context.engine.device)
+        inputs = context.normalisation.inputs(images[part], engine=context.engine)
+        logits = forward(state.network, inputs, precision=context.engine.precision)
+        loss = summed_loss(logits, known, recipe=context.recipe, class_weights=context.class_weights)
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())
         correct += count_right(logits, known)

@@ -24,7 +24,7 @@ FIXED: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Normalisation:
+class InputNormalisation:
     """What is subtracted from and divided out of each channel, in levels of 255."""
 
     mean: tuple[float, ...]
@@ -40,12 +40,12 @@ class Normalisation:
         return values if engine.channels_last else values.contiguous()
 
 
-def normalisation_for(recipe: Recipe, data: TrainingData) -> Normalisation:
+def normalisation_for(recipe: Recipe, data: TrainingData) -> InputNormalisation:
     """What the recipe asks for; `standardise` means by the training images' own mean and deviation."""
     if recipe.normalisation in FIXED:
-        return Normalisation(*FIXED[recipe.normalisation])
+        return InputNormalisation(*FIXED[recipe.normalisation])
     rows = data.train_rows if data.colour_rows is None else data.colour_rows
-    return Normalisation(*channel_statistics(data.images, rows))
+    return InputNormalisation(*channel_statistics(data.images, rows))
 
 
 def forward(network: Network, inputs: Tensor, *, precision: Precision) -> Tensor:
@@ -101,7 +101,7 @@ def answer(
     images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     *,
-    normalisation: Normalisation,
+    normalisation: InputNormalisation,
     precision: Precision = "float32",
     multi_label: bool = False,
 ) -> NDArray[np.float32]:
@@ -137,7 +137,7 @@ def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> N
 
 
 def score(
-    network: Network, data: TrainingData, *, normalisation: Normalisation, precision: Precision
+    network: Network, data: TrainingData, *, normalisation: InputNormalisation, precision: Precision
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation images; see `summed_loss` and `count_right`."""
     network.eval()

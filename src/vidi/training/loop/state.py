@@ -107,10 +107,10 @@ def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = 
 
 def _hold_still(network: Classifier, recipe: Recipe) -> None:
     """Take from learning what the recipe leaves as it is."""
-    for layer in list(network.layers.children())[: recipe.still_layers]:
+    for layer in list(network.layers.children())[: recipe.frozen_layers]:
         layer.requires_grad_(False)
     for module in network.modules():
-        if recipe.still_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
+        if recipe.frozen_depthwise and isinstance(module, nn.Conv2d) and module.groups > 1:
             module.requires_grad_(False)
 
 
@@ -140,7 +140,7 @@ def new_optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
 
 def require_optimizer(network: nn.Module, recipe: Recipe) -> None:
     """Raise a UsageError where the recipe's optimizer cannot train this network; its shapes are enough."""
-    if recipe.optimizer == "muon" and (recipe.keep_norms or not turning_weights(network)):
+    if recipe.optimizer == "muon" and (recipe.frozen_batch_norm or not turning_weights(network)):
         raise UsageError(
             f"muon is for networks whose convolutions are normalised while they learn: {recipe.network} has none",
             "Use --optimizer sgd, adam or adamw.",

@@ -17,7 +17,7 @@ from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import Combination, Difference, Member
+from vidi.training.ensembles.combination import Combination, Difference, EnsembleMember
 from vidi.training.ensembles.combine import Choice, average_all, choose_combination
 from vidi.training.loop.objective import answer
 from vidi.training.loop.progress import write_results
@@ -322,7 +322,7 @@ def _describe(
         by=plan.by,
         asked=plan.count,
         members=tuple(
-            Member(
+            EnsembleMember(
                 number=task.number,
                 seed=task.recipe.seed,
                 held_out=len(task.held_out),

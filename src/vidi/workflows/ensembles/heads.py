@@ -11,8 +11,8 @@ from vidi.groups import deal_folds
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import Combination, Member
-from vidi.training.heads.linear import LinearHead, Trial
+from vidi.training.ensembles.combination import Combination, EnsembleMember
+from vidi.training.heads.linear import HeadTrial, LinearHead
 from vidi.training.heads.transfer import fit_again
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan
@@ -27,7 +27,7 @@ def average_heads(
     data: TrainingData,
     *,
     prepared: Prepared,
-    best: Trial,
+    best: HeadTrial,
     plan: EnsemblePlan,
     events: Events,
 ) -> TrainedNetwork:
@@ -70,7 +70,7 @@ def _describe(plan: EnsemblePlan, fold_of: NDArray[np.int64], single: Classifier
         by="folds",
         asked=plan.count,
         members=tuple(
-            Member(
+            EnsembleMember(
                 number=number,
                 seed=seed,
                 held_out=held_out[number - 1],

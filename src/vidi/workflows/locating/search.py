@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vidi.boxes import OVERLAP
 from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_by_evidence
-from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, locate
+from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import UsageError
 from vidi.files import escape_path
@@ -167,7 +167,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         ModelError: evidence was asked for of a model that has none.
     """
     _refuse_impossible(request)
-    search = Search(
+    search = WindowSearch(
         classes=choose_classes(predictor.classes, request.classes),
         least=request.least,
         smallest=request.smallest,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidi.detection.locate import LEAST_PROBABILITY, Located, Search, cut_out, locate
+from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, cut_out, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
@@ -22,7 +22,7 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.heads.features import embed_images
-from vidi.training.heads.linear import LinearHead, Trial, fit_one_head
+from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
 from vidi.training.train import HeldOut, TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
@@ -59,7 +59,7 @@ class Head:
     rows: NDArray[np.int64]
     data: TrainingData
     fold_of: NDArray[np.int64]
-    best: Trial  # kind and strength
+    best: HeadTrial  # kind and strength
     weighting: str  # of the classes
 
 
@@ -151,7 +151,7 @@ def _as_predictor(folder: Path, prepared: Prepared, trained: TrainedNetwork) -> 
 
 def _firing(predictor: Predictor, images: Sequence[NDArray[np.uint8]], wanted: tuple[int, ...]) -> list[list[Located]]:
     """For each image what is called one of the classes with some probability, the likeliest."""
-    model, search = open_windows(predictor), Search(classes=wanted, least=FIRES, most=MOST_WINDOWS)
+    model, search = open_windows(predictor), WindowSearch(classes=wanted, least=FIRES, most=MOST_WINDOWS)
     return [locate(image, model, predictor, search) for image in images]
 
 

@@ -8,7 +8,7 @@ from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.heads.features import choose_feature_engine, feature_rate
-from vidi.training.loop.objective import FIXED, Normalisation
+from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.run.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
 
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
@@ -78,6 +78,6 @@ def _seconds_per_image(name: str, size: tuple[int, int], *, image_count: int) ->
     tried = _shrunk(whole, _area(whole) / MEASURED_AREA) if _area(whole) > MEASURED_AREA else whole
     network = with_weights(weights, image_size=tried.size, class_count=2).eval().requires_grad_(False)
     images = np.random.default_rng(0).integers(0, 256, (ENGINE_IMAGES, *tried.size, 3), dtype=np.uint8)
-    normalisation = Normalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
+    normalisation = InputNormalisation(*FIXED.get(weights.normalisation, FIXED["symmetric"]))
     engine, _ = choose_feature_engine(network, images, normalisation, image_count=image_count)
     return _area(whole) / _area(tried) / feature_rate(network, images, normalisation, engine=engine)

@@ -22,7 +22,7 @@ from vidi.training.heads.features import choose_feature_engine, embed_images
 from vidi.training.heads.linear import choose_head
 from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.heads.transfer import frozen_backbone
-from vidi.training.loop.objective import Normalisation, normalisation_for
+from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
@@ -196,7 +196,7 @@ class _Trials:
         features = embed_images(network, images, np.arange(len(new)), normalisation=normalisation, engine=self.engine)
         seen.update(zip(new.tolist(), features, strict=True))
 
-    def _network(self, candidate: Candidate) -> tuple[Classifier, Normalisation]:
+    def _network(self, candidate: Candidate) -> tuple[Classifier, InputNormalisation]:
         weights = self.weights[candidate.name]
         changed = self.recipe.changed({"normalisation": weights.normalisation}, source="")
         return frozen_backbone(weights, self.data, image_size=candidate.size), normalisation_for(changed, self.data)

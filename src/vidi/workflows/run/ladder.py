@@ -170,8 +170,8 @@ def _fine_tuning(recipe: Recipe) -> Recipe:
     layers = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options).layers
     usual: dict[str, object] = {
         "class_weights": "none",  # the head alone gains by them
-        "still_layers": len(layers) // STILL_PART,
-        "still_depthwise": True,
+        "frozen_layers": len(layers) // STILL_PART,
+        "frozen_depthwise": True,
     }
     changes = {name: value for name, value in usual.items() if recipe.sources.get(name) != "you"}
     changes |= {"freeze": False, "head": "trained", "head_strength": 0.0, "features": ""}

@@ -15,7 +15,7 @@ from vidi.machine import Deadline, free_share
 from vidi.networks.pretrained.backbone import set_head
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
-from vidi.training.heads.linear import Trial
+from vidi.training.heads.linear import HeadTrial
 from vidi.training.heads.transfer import fit_again, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -114,7 +114,7 @@ def _beginning(
     data: TrainingData,
     *,
     backbone: ChosenBackbone,
-    best: Trial,
+    best: HeadTrial,
     weighting: str,
 ) -> Begin:
     """What fine-tuning begins from: the backbone, and a head of the same kind that knows the given images alone."""
