@@ -170,3 +170,15 @@ def test_a_full_disk_is_an_error_that_leaves_the_cache_whole(tmp_path: Path, mon
 
 def _no_space(*arguments: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_one_cache_used_can_be_deleted_and_what_another_kept_stays(tmp_path: Path):
+    ours, theirs = PixelCache(tmp_path), PixelCache(tmp_path)
+    ours.keep_bytes("a" * 64, b"ours")
+    theirs.keep_bytes("b" * 64, b"theirs")
+    theirs.keep_bytes("c" * 64, b"read by us")
+    ours.find_bytes("c" * 64)
+
+    ours.remove_used()
+
+    assert [entry.path.stem for entry in theirs.entries()] == ["b" * 64]

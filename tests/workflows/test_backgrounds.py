@@ -10,7 +10,7 @@ from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.interaction.train_request import TrainRequest
 from vidi.workflows.negatives.backgrounds import check_backgrounds
-from vidi.workflows.run.plan import look
+from vidi.workflows.run.plan import read_and_plan
 
 
 class Told(Silence):
@@ -68,7 +68,7 @@ def test_all_this_is_said_before_the_images_are_decoded(tmp_path: Path):
     bad = DataRequest(source=str(tmp_path / "photos"), background=photographs(tmp_path / "b", good=0, bad=2).background)
 
     with pytest.raises(DataError, match="0 of 2 photographs can be used"):
-        look(TrainRequest(data=bad), events=SILENCE)
+        read_and_plan(TrainRequest(data=bad), events=SILENCE)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_backgrounds_with_another_network_are_refused_at_once(wish: dict, flag: 
     request = TrainRequest(data=DataRequest(source="nowhere", background="nowhere either"), **wish)
 
     with pytest.raises(UsageError, match=f"and {flag} asks for something else"):
-        look(request, events=SILENCE)
+        read_and_plan(request, events=SILENCE)

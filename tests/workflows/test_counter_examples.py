@@ -12,13 +12,15 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest, read_source
+from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.negatives.counter_examples import (
     deal_counter_examples,
     describe_counter_examples,
     frame_counter_examples,
 )
-from vidi.workflows.run.prepare import look_at_sizes, prepare
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.prepare import check_images, split_images
+from vidi.workflows.run.read import find_images
 from vidi.workflows.train import TrainRequest, train
 
 
@@ -43,9 +45,12 @@ def with_counter_examples(root, *, each=12, strange=16):
 
 def prepared_from(root, tmp_path, **parts):
     request = DataRequest(source=str(root), parts=parts)
-    dataset = read_source(request)
-    sizes = look_at_sizes(dataset)
-    return prepare(dataset, request, sizes=sizes, image_size=(16, 16), own=tmp_path / "splits.csv")
+    return prepared_by(request, tmp_path)
+
+
+def prepared_by(request, tmp_path):
+    context = Context(folder=tmp_path)
+    return split_images(check_images(find_images(request), context, image_size=(16, 16)), context)
 
 
 def test_about_half_teach_and_the_others_test_and_later_ones_move_none(tmp_path):
@@ -78,10 +83,7 @@ def test_what_lies_in_a_part_of_the_users_split_goes_with_it(tmp_path):
             path.write_bytes(path.read_bytes() + part.encode())  # other files, the same pixels
 
     request = DataRequest(source=str(tmp_path / "data"), allow_leaks=True)
-    dataset = read_source(request)
-    sizes = look_at_sizes(dataset)
-    prepared = prepare(dataset, request, sizes=sizes, image_size=(16, 16), own=tmp_path / "splits.csv")
-    dealt = deal_counter_examples(prepared)
+    dealt = deal_counter_examples(prepared_by(request, tmp_path))
 
     assert {path.split("/")[0] for path in dealt.to_learn} == {"train"}
     assert {path.split("/")[0] for path in dealt.to_test} == {"test"}

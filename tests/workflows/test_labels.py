@@ -33,7 +33,7 @@ from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.predict import predict_inputs
-from vidi.workflows.run.plan import look
+from vidi.workflows.run.plan import read_and_plan
 from vidi.workflows.studies.label_errors import Asked
 from vidi.workflows.train import TrainRequest, train
 
@@ -228,7 +228,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
 )
 def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Path, others, said):
     with pytest.raises(UsageError, match=said):
-        look(request(tmp_path / "missing.csv", **others), events=SILENCE)
+        read_and_plan(request(tmp_path / "missing.csv", **others), events=SILENCE)
 
 
 @pytest.mark.slow  # trains, although only for seconds

@@ -98,9 +98,9 @@ def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibration's five more trainings are another test's subject."""
     from vidi.workflows.run import calibrate
 
-    def held_out(folder, prepared, trained, strangers, **_):
+    def held_out(context, prepared, trained, strangers):
         rows = prepared.split.rows("validation")
-        probabilities = calibrate.answer_pixels(calibrate.Predictor.load(folder), prepared.pixels, rows)
+        probabilities = calibrate.answer_pixels(calibrate.Predictor.load(context.folder), prepared.pixels, rows)
         return rows, probabilities, (np.zeros(len(rows)), np.full(len(rows), -np.inf))
 
     monkeypatch.setattr(calibrate, "_out_of_fold", held_out)
@@ -212,7 +212,7 @@ def test_fine_tuning_leaves_first_layers_and_depthwise_weights_as_they_are(data:
     kept: list[TrainedNetwork] = []
     publish = story.publish_unfinished
     monkeypatch.setattr(
-        story, "publish_unfinished", lambda folder, prepared, net: (kept.append(net), publish(folder, prepared, net))
+        story, "publish_unfinished", lambda context, data, net: (kept.append(net), publish(context, data, net))[1]
     )
 
     train(request(data, tmp_path / "run", learning_rate=0.01, averaging=0.0))

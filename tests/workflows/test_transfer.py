@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.draw import class_folders, draw
 
-from vidi.data.cache import PixelCache
+from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import UnknownNameError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
@@ -94,7 +94,7 @@ def test_a_second_run_takes_the_features_from_the_cache_and_gives_the_same_weigh
 
 def test_a_damaged_feature_cache_is_computed_anew(data: Path, tmp_path: Path):
     first = train(request(data, tmp_path / "first"))
-    (entry,) = (e for e in PixelCache(backbones.cache_folder()).entries() if e.byte_count == 4096 + 48 * 1280 * 4)
+    (entry,) = (e for e in PixelCache(cache_folder()).entries() if e.byte_count == 4096 + 48 * 1280 * 4)
     content = bytearray(entry.path.read_bytes())
     content[-1] ^= 1
     entry.path.write_bytes(content)

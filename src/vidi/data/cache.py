@@ -84,6 +84,7 @@ class PixelCache:
     def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
+        self.used: set[str] = set()  # keys of what was found or kept through this object
 
     def find(self, key: str, shape: Shape | None, kind: Kind = np.uint8) -> NDArray[Any] | None:
         """The array under a key, read-only and memory-mapped, after its checksum was verified.
@@ -102,6 +103,7 @@ class PixelCache:
                 path.unlink(missing_ok=True)
                 return None
             self._touch(path)
+            self.used.add(key)
             return np.memmap(path, kind, "r", HEADER_BYTES, kept)
         except (OSError, ValueError):
             return None  # removed by another process meanwhile, or not readable: it will be made again
@@ -167,6 +169,11 @@ class PixelCache:
     def remove(self, key: str) -> None:
         """Delete one entry; arrays that are mapped stay readable where the system allows it (not on Windows)."""
         self._path(key).unlink(missing_ok=True)
+
+    def remove_used(self) -> None:
+        """Delete every entry that was found or kept through this object."""
+        for key in self.used:
+            self.remove(key)
 
     def clear(self) -> int:
         """Delete every entry, and return how many bytes that freed."""
@@ -235,6 +242,7 @@ class Building:
             del self.pixels  # Windows gives no new name to a file that is mapped
             os.replace(self.path, final)
             self.cache._touch(final)
+            self.cache.used.add(key)
         except OSError as error:
             raise writing_error(error, final) from error
         return np.memmap(final, self.kind, "r", HEADER_BYTES, self.shape)

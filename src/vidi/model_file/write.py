@@ -74,6 +74,16 @@ def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
         ResourceError: the file cannot be written; the old one is untouched.
     """
     before = read_model(path)
+    write_whole(before.path, bytes_with(before, metadata))
+    return read_model(before.path)
+
+
+def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
+    """The bytes of a model file with other metadata and the calibration that it states.
+
+    Raises:
+        ModelError: the classes, the framing or the normalisation are not those of the file.
+    """
     for name, old, new in (
         ("classes", before.metadata.classes, metadata.classes),
         ("framing", before.metadata.framing, metadata.framing),
@@ -81,11 +91,12 @@ def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
         ("task", before.metadata.multi_label, metadata.multi_label),
     ):
         if old != new:
-            raise ModelError(f"the {name} of {path.name} cannot be changed afterwards", "Train or export it anew.")
+            raise ModelError(
+                f"the {name} of {before.path.name} cannot be changed afterwards", "Train or export it anew."
+            )
     model = onnx.load_model_from_string(before.data)
     replace_answer(model.graph, metadata)
-    write_whole(before.path, _with_metadata(model, metadata))
-    return read_model(before.path)
+    return _with_metadata(model, metadata)
 
 
 def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMetadata | None = None) -> ModelFile:

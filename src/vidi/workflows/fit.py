@@ -38,7 +38,7 @@ from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three
 from vidi.workflows.run.learn import most_for_novelty
 from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
-from vidi.workflows.run.prepare import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
+from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
 
 LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
 SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins

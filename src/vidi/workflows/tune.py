@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.groups import number_groups
@@ -22,13 +21,15 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import read_requested, split_file_of
-from vidi.workflows.interaction.run_folder import SPLITS, open_run_folder
+from vidi.workflows.interaction.request import split_file_of
+from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.labels import refuse_for_labels
-from vidi.workflows.run.learn import describe_preparation, forget_pixels, keep_preparation
+from vidi.workflows.run.learn import keep_preparation
 from vidi.workflows.run.plan import choose_recipe
-from vidi.workflows.run.prepare import Prepared, look_at_sizes, prepare, traits_of
+from vidi.workflows.run.prepare import Prepared, check_images, split_images
+from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.start import read_start
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import Finding, compare
@@ -64,12 +65,12 @@ def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
     """
     began = time.monotonic()
     studies.require_optuna()  # said before any image is read
-    found = _look(request)
+    found, recipe = _look(request)
     design_network(
-        found.recipe.network,
-        image_size=found.recipe.image_size,
+        recipe.network,
+        image_size=recipe.image_size,
         class_count=len(found.dataset.classes),
-        options=found.recipe.options,
+        options=recipe.options,
     )
     split_file_of(request.training.data)
     source = Path(request.training.data.source)
@@ -93,7 +94,8 @@ def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
         files.write()
         events.say(f"writing to {escape_path(folder)}")
         until = Deadline(began + 60 * request.minutes(), 60 * request.minutes())
-        return _run(_Job(request=request, found=found, files=files, events=events, until=until))
+        context = Context(folder=folder, deadline=until, events=events)
+        return _run(_Job(request=request, found=found, recipe=recipe, files=files, context=context))
 
 
 def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:
@@ -122,49 +124,41 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         request = request_from(document["request"], storage)
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
+        found, recipe = _look(request)
         job = _Job(
             request=request,
-            found=_look(request),
+            found=found,
+            recipe=recipe,
             files=files,
-            events=events,
-            until=Deadline(began + left, left),
+            context=Context(folder=folder, deadline=Deadline(began + left, left), finish=finish, events=events),
             used_before=document["seconds_used"],
         )
-        return _run(job, finish=finish)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What is known before the first image is decoded."""
-
-    dataset: Dataset
-    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
-    recipe: Recipe  # the default one
+        return _run(job)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     request: TuneRequest
-    found: _Found
+    found: Found
+    recipe: Recipe  # the default one
     files: TuneFiles
-    events: Events
-    until: Deadline  # for everything
+    context: Context
     used_before: float = 0.0  # seconds, by the sessions before this one
 
     def seconds_used(self) -> float:
-        return self.used_before + self.until.seconds - self.until.seconds_left()
+        until = self.context.deadline
+        return self.used_before + (0.0 if until is None else until.seconds - until.seconds_left())
 
 
-def _look(request: TuneRequest) -> _Found:
+def _look(request: TuneRequest) -> tuple[Found, Recipe]:
+    """The images that were found, and the default recipe for them."""
     if request.training.data.multi_label:
         refuse_for_labels(request.training)
-    dataset = read_requested(request.training.data)
-    sizes = look_at_sizes(dataset)
-    recipe = choose_recipe(request.training, traits_of(dataset, sizes))
-    return _Found(dataset=dataset, sizes=sizes, recipe=recipe)
+    found = find_images(request.training.data)
+    return found, choose_recipe(request.training, found.traits)
 
 
-def _run(job: _Job, *, finish: bool = False) -> Tuned:
+def _run(job: _Job) -> Tuned:
     """Everything from the first decoded image on; the folder is held by this process."""
     prepared = _prepare(job)
     rows = choose_rows(prepared)
@@ -178,73 +172,56 @@ def _run(job: _Job, *, finish: bool = False) -> Tuned:
         start=None if prepared.start is None else prepared.start.weights,
     )
     with stop_on_signal() as should_stop:
-        search = _begin(job, prepared, rows, images, should_stop=should_stop, most_trials=0 if finish else None)
+        job = replace(job, context=replace(job.context, should_stop=should_stop))
+        search = _begin(job, prepared, rows, images)
         with studies.storage_errors():
             run_trials(search, after_each=lambda _rows: _keep(job, search))
             finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
     tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
     if not job.request.training.images:
-        forget_pixels(prepared)
+        job.context.cache.remove_used()
         learnt.forget()
         held_out.forget()
     return tuned
 
 
-def _begin(
-    job: _Job,
-    prepared: Prepared,
-    rows: SearchRows,
-    images: TrialImages,
-    *,
-    should_stop: Callable[[], bool],
-    most_trials: int | None,
-) -> Search:
+def _begin(job: _Job, prepared: Prepared, rows: SearchRows, images: TrialImages) -> Search:
     """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
-    study, workshop = _open_study(job), job.files.folder / WORKSHOP
+    study, workshop, context = _open_study(job), job.files.folder / WORKSHOP, job.context
+    assert context.deadline is not None  # noqa: S101  # a search always has one
     planned = plan_search(
-        study, images, job.found.recipe, job.request, sizes=job.found.sizes, until=job.until, workshop=workshop
+        study, images, job.recipe, job.request, sizes=job.found.sizes, until=context.deadline, workshop=workshop
     )
     job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
-        job.events.say(sentence)
+        context.events.say(sentence)
     return Search(
         study=study,
         settings=planned.settings,
-        recipe=job.found.recipe,
+        recipe=job.recipe,
         images=images,
         workshop=workshop,
         worker=job.files.document["worker"],
-        until=job.until.earlier(2 * planned.settings.trial_seconds + SECONDS_AFTER),
-        all_until=job.until,
-        most_trials=job.request.trials if most_trials is None else most_trials,
-        should_stop=should_stop,
-        events=job.events,
+        until=context.deadline.earlier(2 * planned.settings.trial_seconds + SECONDS_AFTER),
+        most_trials=0 if context.finish else job.request.trials,
+        context=context,
     )
 
 
 def _prepare(job: _Job) -> Prepared:
-    request, recipe, folder = job.request.training, job.found.recipe, job.files.folder
-    prepared = prepare(
-        job.found.dataset,
-        request.data,
-        sizes=job.found.sizes,
-        image_size=recipe.image_size,
-        workers=request.workers,
-        own=folder / SPLITS,
-        on_progress=job.events.reading,
-    )
+    request, recipe = job.request.training, job.recipe
+    checked = check_images(job.found, job.context, image_size=recipe.image_size, workers=request.workers)
+    prepared = split_images(checked, job.context)
     if request.weights is not None:
         prepared = replace(prepared, start=read_start(Path(request.weights)))
-    keep_preparation(folder, prepared, recipe)
-    for sentence in describe_preparation(prepared, recipe):
-        job.events.say(sentence)
+    keep_preparation(job.context, prepared, recipe)
     return prepared
 
 
 def _open_study(job: _Job) -> "Study":
     request, worker = job.request, job.files.document["worker"]
     if request.storage is None or request.study is None:
-        study = studies.journal_study(job.files.folder / JOURNAL, seed=job.found.recipe.seed)
+        study = studies.journal_study(job.files.folder / JOURNAL, seed=job.recipe.seed)
         studies.clear_stale(study, worker=None)
         return study
     study = studies.shared_study(request.storage, name=request.study, seed=int(worker, 16) % 2**31)
@@ -267,10 +244,10 @@ def _about(job: _Job, prepared: Prepared, rows: SearchRows, planned: Planned) ->
             "held_out": len(rows.held_out),
             "held_out_from": rows.held_out_from,
         },
-        "network": job.found.recipe.network,
+        "network": job.recipe.network,
         "trial_seconds": planned.settings.trial_seconds,
         "notes": list(planned.notes) or job.files.document.get("notes", []),  # going on makes no new plan
-        "default": job.found.recipe.as_dict(),
+        "default": job.recipe.as_dict(),
     }
 
 

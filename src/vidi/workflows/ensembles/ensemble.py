@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from vidi.training.loop.objective import answer
 from vidi.training.loop.progress import write_results
 from vidi.training.recipe import Recipe
 from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import RECIPE
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import CHECKPOINT, SECONDS_AFTER, as_training_data, fold_work, learn, needs_folds
 from vidi.workflows.run.prepare import Prepared
 
@@ -110,55 +110,34 @@ class _Task:
     held_out: NDArray[np.int64]  # training images that it does not learn from
 
 
-def learn_by_plan(
-    folder: Path,
-    prepared: Prepared,
-    recipe: Recipe,
-    plan: EnsemblePlan | None,
-    *,
-    deadline: Deadline | None,
-    finish: bool,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> TrainedNetwork:
+def learn_by_plan(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan | None) -> TrainedNetwork:
     """One training, or as many as the plan says; arguments as of `learn_ensemble`."""
     if plan is None:
-        return learn(folder, prepared, recipe, deadline=deadline, finish=finish, should_stop=should_stop, events=events)
-    return learn_ensemble(
-        folder, prepared, recipe, plan, deadline=deadline, finish=finish, should_stop=should_stop, events=events
-    )
+        return learn(context, prepared, recipe)
+    return learn_ensemble(context, prepared, recipe, plan)
 
 
-def learn_ensemble(
-    folder: Path,
-    prepared: Prepared,
-    recipe: Recipe,
-    plan: EnsemblePlan,
-    *,
-    deadline: Deadline | None,
-    finish: bool,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> TrainedNetwork:
+def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> TrainedNetwork:
     """Train the members that are not trained yet, each in `member-1`, `member-2` … of the run's folder; combine them.
 
     Interrupted, it gives what the members so far are together; one that was cut off itself is left out, unless there
-    is no other. With `finish` none is trained any more.
+    is no other. Where the run is to be finished, none is trained any more.
 
     Raises:
         ModelError: a member's checkpoint is damaged, or of another recipe or data set.
     """
+    folder, events = context.folder, context.events
     tasks = _tasks(folder, prepared, recipe, plan)
     ended: list[TrainedNetwork] = []
     for task in tasks:
         if (task.place / ENDED).exists():
             ended.append(_read_ended(task))
             continue
-        if should_stop() or (finish and (ended or has_begun(folder))):
+        if context.should_stop() or (context.finish and (ended or has_begun(folder))):
             break
         events.say(f"training {task.number} of {plan.count}: {_what_differs(task, plan)}")
-        until = None if deadline is None else _deadline_of(task, deadline, prepared, plan)
-        one = _train_member(task, prepared, ended, deadline=until, should_stop=should_stop, events=events)
+        until = None if context.deadline is None else _deadline_of(task, context.deadline, prepared, plan)
+        one = _train_member(replace(context, deadline=until), task, prepared, ended)
         if one.stopped_by == "user":
             break
         _note_ended(task, one)
@@ -168,20 +147,22 @@ def learn_ensemble(
         return replace(cut, stopped_by="user", notes=(*cut.notes, f"the first of {plan.count} trainings, cut off"))
     if len(ended) < plan.count:
         events.say(f"{len(ended)} of {plan.count} trainings have ended; only these are in the model")
-    stopped = should_stop() and not finish
-    trained = _combined(prepared, plan, tasks, ended, in_haste=stopped, events=events)
+    stopped = context.should_stop() and not context.finish
+    trained = _combined(context, prepared, plan, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return replace(trained, stopped_by="user") if stopped else trained
 
 
-def forget_members(folder: Path, *, events: Events) -> None:
+def forget_members(context: Context) -> None:
     """Delete the members' folders of a finished run: its model file holds what is left of them."""
-    places = sorted(folder.glob("member-*"))
+    places = sorted(context.folder.glob("member-*"))
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
     if places:
-        events.say("the members' own folders are deleted: model.onnx holds the network, metrics.json what each reached")
+        context.events.say(
+            "the members' own folders are deleted: model.onnx holds the network, metrics.json what each reached"
+        )
 
 
 def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> list[_Task]:
@@ -239,15 +220,7 @@ def _deadline_of(task: _Task, deadline: Deadline, prepared: Prepared, plan: Ense
     return Deadline.after(seconds)
 
 
-def _train_member(
-    task: _Task,
-    prepared: Prepared,
-    ended: Sequence[TrainedNetwork],
-    *,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> TrainedNetwork:
+def _train_member(context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork]) -> TrainedNetwork:
     """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
     recipe = task.recipe
     if ended:
@@ -259,10 +232,10 @@ def _train_member(
         replace(task.data, initial=begin or None),
         recipe,
         folder=task.place,
-        deadline=deadline,
-        on_progress=events.training,
+        deadline=context.deadline,
+        on_progress=context.events.training,
         resume=(task.place / CHECKPOINT).exists(),
-        should_stop=should_stop,
+        should_stop=context.should_stop,
     )
 
 
@@ -276,13 +249,13 @@ def _read_ended(task: _Task) -> TrainedNetwork:
 
 
 def _combined(
+    context: Context,
     prepared: Prepared,
     plan: EnsemblePlan,
+    *,
     tasks: Sequence[_Task],
     ended: Sequence[TrainedNetwork],
-    *,
     in_haste: bool,
-    events: Events,
 ) -> TrainedNetwork:
     """One network of the trainings that have ended, and what is known of it."""
     data = as_training_data(prepared)
@@ -295,10 +268,10 @@ def _combined(
         )
     else:
         choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
-    events.say(f"ensemble: {choice.sentence}")
+    context.events.say(f"ensemble: {choice.sentence}")
     combination = _describe(choice, plan, tasks, ended)
     if choice.gain is not None and choice.way != "single":
-        events.say(f"gain over {combination.single_name}, validation images: {choice.gain.sentence}")
+        context.events.say(f"gain over {combination.single_name}, validation images: {choice.gain.sentence}")
     return replace(
         ended[choice.best],
         network=choice.network,

@@ -24,9 +24,9 @@ from vidi.training.data import TrainingData, class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
 from vidi.training.train import HeldOut, TrainedNetwork
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.prepare import Prepared
 
@@ -63,24 +63,22 @@ class Head:
     weighting: str  # of the classes
 
 
-def learn_background(
-    folder: Path, prepared: Prepared, trained: TrainedNetwork, head: Head, *, events: Events
-) -> TrainedNetwork:
+def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwork, head: Head) -> TrainedNetwork:
     """The network with a head that has also learnt what it took for its classes on empty photographs.
 
     Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
     the false alarms on photographs kept aside no further; the best round is kept.
 
     Args:
-        folder: the run's own; `mined.json` says what was found.
+        context: of the run; `mined.json` in its folder says what was found.
         prepared: its request names the photographs.
         trained: of `with_head`.
         head: what its head was fitted from.
-        events: told what happens.
 
     Raises:
         DataError: no photograph can be read.
     """
+    folder, events = context.folder, context.events
     nothing = class_of_nothing(prepared.dataset.classes)
     images = _read_backgrounds(prepared.request)
     is_aside = np.zeros(len(images), bool)

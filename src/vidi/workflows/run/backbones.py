@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.cache import PixelCache, cache_folder, features_key
+from vidi.data.cache import features_key
 from vidi.files import digest_of
 from vidi.groups import deal_folds
 from vidi.images.framing import choose_framing
@@ -26,6 +26,7 @@ from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
@@ -240,7 +241,7 @@ def _sample(prepared: Prepared, candidate: Candidate, rows: NDArray[np.int64]) -
     """Some images framed as the candidate wants them: from the cache where it has them, else from their files."""
     if candidate.size == prepared.framing.size:
         return np.ascontiguousarray(prepared.pixels[rows])
-    framing = choose_framing(prepared.sizes, candidate.size, mode=prepared.request.framing)
+    framing = choose_framing(prepared.found.sizes, candidate.size, mode=prepared.request.framing)
     paths = [prepared.dataset.images[row].path for row in rows.tolist()]
     images = np.zeros((len(rows), *framing.size, 3), np.uint8)
     stream = read_images(
@@ -253,21 +254,19 @@ def _sample(prepared: Prepared, candidate: Candidate, rows: NDArray[np.int64]) -
 
 
 def features_of(
-    prepared: Prepared, chosen: ChosenBackbone, rows: NDArray[np.int64], *, events: Events
+    context: Context, prepared: Prepared, chosen: ChosenBackbone, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
     data, recipe = as_training_data(prepared), chosen.recipe
     network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size)
     some = digest_of(rows.tobytes() + network.state_dict()["layers.0.convolution.weight"].numpy().tobytes())
-    cache = PixelCache(cache_folder())
     key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
-    prepared.cached.append(key)
     shape = (len(rows), network.head.in_features)
-    found = cache.find(key, shape, np.float32)
+    found = context.cache.find(key, shape, np.float32)
     if found is not None:
         return np.array(found)
     is_new = np.array([row not in chosen.seen for row in rows.tolist()], bool)
-    with cache.building(shape, np.float32) as building:
+    with context.cache.building(shape, np.float32) as building:
         for index in np.flatnonzero(~is_new).tolist():
             building.pixels[index] = chosen.seen[int(rows[index])]
         building.pixels[is_new] = embed_images(
@@ -276,6 +275,6 @@ def features_of(
             rows[is_new],
             normalisation=normalisation_for(recipe, data),
             engine=recipe.features,
-            on_progress=events.features,
+            on_progress=context.events.features,
         )
         return np.array(building.keep(key))

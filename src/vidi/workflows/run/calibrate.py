@@ -1,10 +1,9 @@
 """Honest probabilities, and what may be promised of them, from images that the network has not learnt from."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +23,14 @@ from vidi.metrics.truth import Truth
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.model_file.write import write_model
+from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS, MODEL
+from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data, describe_model
 from vidi.workflows.run.learn import as_training_data, images_for_novelty, needs_folds
 from vidi.workflows.run.prepare import Prepared
@@ -57,34 +57,31 @@ class Calibrated:
 
 
 def calibrate_model(
-    folder: Path,
+    context: Context,
     prepared: Prepared,
     trained: TrainedNetwork,
+    predictor: Predictor,
     *,
     promise: Promise,
     wish: Wish | None = None,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
 ) -> Calibrated | None:
     """The calibration of a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
+
+    Args:
+        context: of the run.
+        prepared: the data.
+        trained: the network.
+        predictor: its model file, not calibrated.
+        promise: what sure answers and candidates are to keep.
+        wish: what decisions are to keep.
 
     Returns:
         The affine step and the limits; None where the user stopped it.
     """
-    predictor = Predictor.load(folder / MODEL)
+    events = context.events
     strangers = _strangers(prepared, events=events)
     if needs_folds(prepared):
-        held_out = _without_part(
-            folder,
-            prepared,
-            trained,
-            predictor,
-            strangers,
-            deadline=deadline,
-            should_stop=should_stop,
-            events=events,
-        )
+        held_out = _without_part(context, prepared, trained, predictor, strangers)
     else:
         held_out = _by_part(prepared, trained, predictor, strangers)
     if held_out is None:
@@ -201,15 +198,7 @@ def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, 
 
 
 def _without_part(
-    folder: Path,
-    prepared: Prepared,
-    trained: TrainedNetwork,
-    predictor: Predictor,
-    strangers: _Strangers,
-    *,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
+    context: Context, prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers
 ) -> _HeldOut | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
     seen = strangers.seen_by(predictor)
@@ -229,14 +218,12 @@ def _without_part(
                 answered.features, labels, fold_of, strangers=strangers, seen=seen, components=_components(prepared)
             ),
         )
-    by_folds = _out_of_fold(
-        folder, prepared, trained, strangers, deadline=deadline, should_stop=should_stop, events=events
-    )
+    by_folds = _out_of_fold(context, prepared, trained, strangers)
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds
-    if not (folder / LABEL_ERRORS).exists():
-        study_labels(folder, prepared, rows, probabilities, drop_suspects=False, events=events)
+    if not (context.folder / LABEL_ERRORS).exists():
+        study_labels(context, prepared, rows, probabilities, drop_suspects=False)
     return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
 
@@ -323,24 +310,17 @@ def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64
 
 
 def _out_of_fold(
-    folder: Path,
-    prepared: Prepared,
-    trained: TrainedNetwork,
-    strangers: _Strangers,
-    *,
-    deadline: Deadline | None,
-    should_stop: Callable[[], bool],
-    events: Events,
+    context: Context, prepared: Prepared, trained: TrainedNetwork, strangers: _Strangers
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
     """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
-    arrays = as_training_data(prepared)
+    arrays, deadline, should_stop = as_training_data(prepared), context.deadline, context.should_stop
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     fold_of = deal_folds(groups, labels=arrays.labels[rows], seed=trained.recipe.seed)
-    events.say(f"calibration: {FOLDS} more trainings, each on four fifths of {len(rows):,} images")
+    context.events.say(f"calibration: {FOLDS} more trainings, each on four fifths of {len(rows):,} images")
     probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
     for fold in range(FOLDS):
         held_out = fold_of == fold
@@ -349,16 +329,20 @@ def _out_of_fold(
         if prepared.begin is not None:
             data = replace(data, initial=prepared.begin(learnt))
         until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLDS - fold)))
-        place = folder / "folds"
+        place = context.folder / "folds"
         network = train_network(
-            data, trained.recipe, folder=place, deadline=until, on_progress=events.training, should_stop=should_stop
+            data,
+            trained.recipe,
+            folder=place,
+            deadline=until,
+            on_progress=context.events.training,
+            should_stop=should_stop,
         )
         if should_stop():
             shutil.rmtree(place)
             return None
         metadata = describe_model(prepared, network, run=f"fold {fold + 1}", unfinished="made for calibration only")
-        write_model(place / MODEL, to_onnx(network.network, network.recipe.image_size), metadata)
-        predictor = Predictor.load(place)
+        predictor = Predictor.from_bytes(model_bytes(to_onnx(network.network, network.recipe.image_size), metadata))
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
         known = embed_known(predictor, prepared, learnt, head=network.own_head())

@@ -1,8 +1,7 @@
 """The ladder of a run: a head on learnt features, then fine-tuning or a network of its own; the better one is kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,8 +22,8 @@ from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import RECIPE
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import training_deadline
 from vidi.workflows.run.prepare import Prepared, reframe
 
@@ -116,50 +115,39 @@ def _minutes(traits: DataTraits) -> float:
 
 
 def climb(
-    folder: Path,
+    context: Context,
     prepared: Prepared,
     head: TrainedNetwork,
-    rung: Rung,
     *,
-    traits: DataTraits,
+    rung: Rung,
     changes: Mapping[str, object],
     ensemble: EnsemblePlan | None = None,
-    deadline: Deadline | None,
-    finish: bool,
-    should_stop: Callable[[], bool],
-    events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
     """Try the rung above the head, and give the better of the two with the data framed as it wants them.
 
     Args:
-        folder: the run's own.
+        context: of the run; where it is to be finished, nothing is trained that has not begun.
         prepared: framed as the head wants it.
         head: of `learn_by_features`.
         rung: `fine-tune` or `scratch`.
-        traits: of the images.
         changes: what the user set of the recipe.
         ensemble: several trainings on the rung above, where the user asked for them.
-        deadline: for the whole run.
-        finish: train no more, take what the checkpoint holds.
-        should_stop: asked after every step.
-        events: told what happens.
     """
+    traits = prepared.found.traits
     recipe = _fine_tuning(head.recipe) if rung == "fine-tune" else recipe_for(traits, changes=_fitting(changes))
     above = replace(prepared, begin=prepared.begin if rung == "fine-tune" else None)
-    above = reframe(above, recipe.image_size, on_progress=events.reading)
+    above = reframe(above, recipe.image_size, context)
     trainings = 1 if ensemble is None else ensemble.count
-    reason = _why_not(folder, above, recipe, head, deadline=deadline, finish=finish, trainings=trainings)
+    reason = _why_not(context, above, recipe, head, trainings=trainings)
     if reason:
-        events.say(f"{rung}: left out, {reason}")
+        context.events.say(f"{rung}: left out, {reason}")
         return prepared, noting_no_ensemble(head, ensemble)
-    network = learn_by_plan(
-        folder, above, recipe, ensemble, deadline=deadline, finish=finish, should_stop=should_stop, events=events
-    )
+    network = learn_by_plan(context, above, recipe, ensemble)
     is_better, sentence = _compare(above, network, head)
-    events.say(f"{rung}: {sentence}")
+    context.events.say(f"{rung}: {sentence}")
     if is_better:
         return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
-    write_whole(folder / RECIPE, head.recipe.as_toml())
+    write_whole(context.folder / RECIPE, head.recipe.as_toml())
     # It is finished, but where the user stopped the rung above, the run is not.
     head = noting_no_ensemble(head, ensemble)
     return prepared, replace(head, stopped_by=network.stopped_by if network.stopped_by == "user" else head.stopped_by)
@@ -183,24 +171,15 @@ def _fitting(changes: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in changes.items() if name in ("seed", "class_weights", "precision")}
 
 
-def _why_not(
-    folder: Path,
-    prepared: Prepared,
-    recipe: Recipe,
-    head: TrainedNetwork,
-    *,
-    deadline: Deadline | None,
-    finish: bool,
-    trainings: int,
-) -> str:
+def _why_not(context: Context, prepared: Prepared, recipe: Recipe, head: TrainedNetwork, *, trainings: int) -> str:
     """The reason to leave the rung out, in words; empty where there is none."""
-    if has_begun(folder):
+    if has_begun(context.folder):
         return ""
-    if finish:
+    if context.finish:
         return "for the run was to be finished as it is"
     if not len(_compared_rows(prepared, head)):
         return "since no validation image is there to compare by"
-    return "" if deadline is None else _no_time(deadline, prepared, recipe, trainings=trainings)
+    return "" if context.deadline is None else _no_time(context.deadline, prepared, recipe, trainings=trainings)
 
 
 def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:

@@ -1,13 +1,10 @@
 """The step of a run that trains: what is kept before it, and the choice between beginning and going on."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from vidi.data.cache import PixelCache, cache_folder
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.groups import FOLDS
@@ -16,8 +13,8 @@ from vidi.report.words.findings import check_document, describe_findings
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK, RECIPE, SPLITS
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import class_counts
 from vidi.workflows.run.prepare import Prepared
 
@@ -31,11 +28,13 @@ SECONDS_FOR_WORSE, MINUTES_WITH_WORSE = 10.0, 4.0
 PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
 
-def keep_preparation(folder: Path, prepared: Prepared, recipe: Recipe) -> None:
-    """Write down what was found and decided before training begins."""
-    write_whole(folder / CHECK, json.dumps(check_document(prepared.check), indent=1) + "\n")
-    write_assignments(folder / SPLITS, prepared.split.assignments)
-    write_whole(folder / RECIPE, recipe.as_toml())
+def keep_preparation(context: Context, prepared: Prepared, recipe: Recipe) -> None:
+    """Write down, and say, what was found and decided before training begins."""
+    write_whole(context.folder / CHECK, json.dumps(check_document(prepared.check), indent=1) + "\n")
+    write_assignments(context.folder / SPLITS, prepared.split.assignments)
+    write_whole(context.folder / RECIPE, recipe.as_toml())
+    for sentence in describe_preparation(prepared, recipe):
+        context.events.say(sentence)
 
 
 def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
@@ -62,19 +61,10 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     ]
 
 
-def learn(
-    folder: Path,
-    prepared: Prepared,
-    recipe: Recipe,
-    *,
-    deadline: Deadline | None,
-    finish: bool,
-    should_stop: Callable[[], bool],
-    events: Events,
-) -> TrainedNetwork:
-    """Train, or go on from the folder's checkpoint, or (with `finish`) take what the checkpoint holds."""
-    arrays = as_training_data(prepared)
-    if finish and (folder / CHECKPOINT).exists():
+def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwork:
+    """Train, or go on from the folder's checkpoint, or (to finish) take what the checkpoint holds."""
+    arrays, folder, deadline = as_training_data(prepared), context.folder, context.deadline
+    if context.finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, arrays, recipe=recipe)
     if prepared.begin is not None:
         arrays = replace(arrays, initial=prepared.begin(arrays.train_rows))
@@ -83,9 +73,9 @@ def learn(
         recipe,
         folder=folder,
         deadline=None if deadline is None else training_deadline(deadline, prepared),
-        on_progress=events.training,
+        on_progress=context.events.training,
         resume=(folder / CHECKPOINT).exists(),
-        should_stop=should_stop,
+        should_stop=context.should_stop,
     )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return trained
@@ -161,9 +151,3 @@ def fold_work(prepared: Prepared) -> float:
         return 0.0
     trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))
     return (FOLDS - 1) * (trained + chosen) / max(1, trained)
-
-
-def forget_pixels(prepared: Prepared) -> None:
-    """Delete from the cache what this run put there or used: pixels at every size, and features."""
-    for key in prepared.cached:
-        PixelCache(cache_folder()).remove(key)

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
+from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.engine.engine import choose_device
+from vidi.training.loop.state import require_optimizer
 from vidi.training.recipe import Recipe
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import find_backgrounds, read_requested
+from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.interaction.train_request import TrainRequest
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.backgrounds import check_backgrounds
@@ -20,7 +22,7 @@ from vidi.workflows.run.affordable import affordable
 from vidi.workflows.run.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.run.labels import refuse_for_labels
 from vidi.workflows.run.ladder import Ladder, plan_ladder
-from vidi.workflows.run.prepare import look_at_sizes, traits_of
+from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.run.start import read_start
 
@@ -33,52 +35,80 @@ class Job:
     """What is known before the first image is decoded."""
 
     request: TrainRequest
-    dataset: Dataset
-    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    found: Found
     recipe: Recipe
     deadline: Deadline | None  # for everything, counted from the first look
-    traits: DataTraits
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
     ensemble: EnsemblePlan | None
     refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
 
 
-def look(request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None) -> Job:
+def read_and_plan(
+    request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None
+) -> Job:
     """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
     begun = begun or Deadline.after(0.0)
     request = _for_windows(request)
     if request.data.multi_label:
         refuse_for_labels(request)
-    dataset, refused_backgrounds = read_requested(request.data), 0
-    if request.data.background is not None:
-        class_of_nothing(dataset.classes)
-        refused_backgrounds = check_backgrounds(request.data, workers=request.workers, events=events)
-    sizes = look_at_sizes(dataset)
-    traits = traits_of(dataset, sizes)
+    found = find_images(request.data)
+    refused = _check_backgrounds(request, found, events=events)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
-    ladder = find_ladder(request, traits)
+    ladder = find_ladder(request, found.traits)
     deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
-    candidates = find_candidates(request, traits) if "head" in ladder.rungs else ()
-    if candidates and deadline is not None:
-        count = round(traits.image_count * LEARNT_AND_CHOSEN)
-        candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
-        if reason:
-            events.say(f"time: {reason}")
+    candidates = _affordable_candidates(request, found, ladder, deadline, events=events)
     if recipe is None or candidates:
-        recipe = choose_recipe(request, traits, candidates, events=events)
+        recipe = choose_recipe(request, found.traits, candidates, events=events)
     return Job(
         request=request,
-        dataset=dataset,
-        sizes=sizes,
+        found=found,
         recipe=recipe,
         deadline=deadline,
-        traits=traits,
         ladder=ladder,
         candidates=candidates,
         ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
-        refused_backgrounds=refused_backgrounds,
+        refused_backgrounds=refused,
     )
+
+
+def require_possible(job: Job) -> None:
+    """Make sure of what can be known before anything is written.
+
+    Raises:
+        UsageError, ModelError: the network cannot be built or trained here, or what was wished for does not fit.
+    """
+    recipe, request, classes = job.recipe, job.request, job.found.dataset.classes
+    network = design_network(
+        recipe.network, image_size=recipe.image_size, class_count=len(classes), options=recipe.options
+    )
+    require_optimizer(network, recipe)
+    choose_device(recipe.device)
+    if request.wish is not None:
+        request.wish.require_fitting(classes, positive=request.data.positive)
+    split_file_of(request.data)
+
+
+def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -> int:
+    """How many photographs of `--background` cannot be used; enough others can."""
+    if request.data.background is None:
+        return 0
+    class_of_nothing(found.dataset.classes)
+    return check_backgrounds(request.data, workers=request.workers, events=events)
+
+
+def _affordable_candidates(
+    request: TrainRequest, found: Found, ladder: Ladder, deadline: Deadline | None, *, events: Events
+) -> tuple[Candidate, ...]:
+    """The pretrained networks that there is time to try; none where the ladder begins elsewhere."""
+    candidates = find_candidates(request, found.traits) if "head" in ladder.rungs else ()
+    if not candidates or deadline is None:
+        return candidates
+    count = round(found.traits.image_count * LEARNT_AND_CHOSEN)
+    candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
+    if reason:
+        events.say(f"time: {reason}")
+    return candidates
 
 
 def _for_windows(request: TrainRequest) -> TrainRequest:

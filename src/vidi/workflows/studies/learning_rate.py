@@ -12,12 +12,13 @@ from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import read_requested
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
-from vidi.workflows.run.prepare import look_at_sizes, prepare, traits_of
+from vidi.workflows.run.prepare import check_images, split_images
+from vidi.workflows.run.read import find_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +53,16 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     """
     if path.suffix.lower() != ".svg":
         raise UsageError(f"--find-lr {escape_path(path)} is no SVG", "Name a file such as rates.svg.")
-    dataset = read_requested(request.data)
-    sizes = look_at_sizes(dataset)
-    traits = traits_of(dataset, sizes)
+    found = find_images(request.data)
+    traits = found.traits
     ladder = find_ladder(request, traits)
     is_pretrained = "fine-tune" in ladder.rungs
     candidates = find_candidates(request, traits) if is_pretrained else ()
     recipe = choose_recipe(request, traits, candidates, events=events)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        prepared = prepare(
-            dataset,
-            request.data,
-            sizes=sizes,
-            image_size=recipe.image_size,
-            workers=request.workers,
-            own=Path(place) / "splits.csv",
-            on_progress=events.reading,
-        )
+        context = Context(folder=Path(place), events=events)
+        checked = check_images(found, context, image_size=recipe.image_size, workers=request.workers)
+        prepared = split_images(checked, context)
     data = as_training_data(prepared)
     if is_pretrained:
         network = with_weights(

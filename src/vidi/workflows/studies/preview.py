@@ -10,10 +10,10 @@ from vidi.images.encode import encode_png
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.training.augment import preview
-from vidi.workflows.interaction.request import decode_options, read_requested
+from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.train_request import TrainRequest
 from vidi.workflows.run.plan import choose_recipe
-from vidi.workflows.run.prepare import look_at_sizes, traits_of
+from vidi.workflows.run.read import find_images
 
 ROWS = 8  # images shown
 COPIES = 7  # of each, beside the image as it is
@@ -26,10 +26,9 @@ def write_preview(request: TrainRequest, path: Path) -> Path:
         DataError: no image could be read.
         ResourceError: the file cannot be written.
     """
-    dataset = read_requested(request.data)
-    sizes = look_at_sizes(dataset)
-    recipe = choose_recipe(request, traits_of(dataset, sizes))
-    framing = choose_framing(sizes, recipe.image_size, mode=request.data.framing)
+    found = find_images(request.data)
+    recipe, dataset = choose_recipe(request, found.traits), found.dataset
+    framing = choose_framing(found.sizes, recipe.image_size, mode=request.data.framing)
     step = max(1, len(dataset.images) // ROWS)
     chosen = [image.path for image in dataset.images[::step]][:ROWS]
     stream = read_images(dataset.store, chosen, framing=framing, options=decode_options(request.data), isolated=False)

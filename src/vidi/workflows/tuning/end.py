@@ -80,18 +80,18 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
 
 
 def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
-    search.events.say(f"training {doing}, with a new seed")
+    search.context.events.say(f"training {doing}, with a new seed")
     size = recipe.image_size
     return answer_held_out(
-        search.images.arrays(size, search.events.reading),
+        search.images.arrays(size, search.context.events.reading),
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
         HeldOut(
-            images=held_out.at(size, search.events.reading),
+            images=held_out.at(size, search.context.events.reading),
             truth=held_out.labels if held_out.targets is None else held_out.targets,
         ),
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
-        should_stop=search.should_stop,
+        should_stop=search.context.should_stop,
         on_progress=search.tell(doing),
     )
 

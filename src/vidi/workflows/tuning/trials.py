@@ -20,7 +20,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
 from vidi.training.tuning.study import Settings, TrialRow
 from vidi.training.tuning.trial import run_trial
-from vidi.workflows.interaction.events import Events
+from vidi.workflows.run.context import Context
 from vidi.workflows.tuning.framed_rows import FramedRows
 
 if TYPE_CHECKING:
@@ -68,23 +68,21 @@ class Search:
     workshop: Path  # a folder for one training at a time
     worker: str
     until: Deadline  # no trial may end later
-    all_until: Deadline  # the whole work
     most_trials: int | None  # of the study
-    should_stop: Callable[[], bool]
-    events: Events
+    context: Context  # its deadline is for the whole work
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
         """Who listens to one training."""
-        best = best_row(studies.trial_rows(self.study))
+        best, until = best_row(studies.trial_rows(self.study)), self.context.deadline or self.until
 
         def listen(progress: Progress) -> None:
-            self.events.searching(
+            self.context.events.searching(
                 SearchProgress(
                     doing=doing,
                     training=progress,
                     best_accuracy=None if best is None else best.accuracy,
                     best_trial=None if best is None else best.number,
-                    seconds_left=self.all_until.seconds_left(),
+                    seconds_left=until.seconds_left(),
                 )
             )
 
@@ -97,7 +95,7 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
     Raises:
         GateError: the first ten trials all failed.
     """
-    while not search.should_stop() and _has_room(search):
+    while not search.context.should_stop() and _has_room(search):
         _try_one(search)
         rows = studies.trial_rows(search.study)
         after_each(rows)
@@ -147,14 +145,14 @@ def _try_one(search: Search) -> None:
         cause = "it needs more memory than there is"
     if cause is not None:
         studies.tell_failure(search.study, trial, cause, seconds=time.monotonic() - began)
-    search.events.say(_sentence(search, trial.number))
+    search.context.events.say(_sentence(search, trial.number))
 
 
 def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str | None:
     """One trial; why it gave no result (empty: the user asked for an end), or None where it was recorded."""
     recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
     is_default = studies.is_default(values, search.settings.dials)
-    arrays = search.images.arrays(recipe.image_size, search.events.reading)
+    arrays = search.images.arrays(recipe.image_size, search.context.events.reading)
     hopeless: list[int] = []
 
     def is_hopeless(mark: int, value: float) -> bool:
@@ -170,7 +168,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),
         is_hopeless=is_hopeless,
-        should_stop=search.should_stop,
+        should_stop=search.context.should_stop,
         on_progress=search.tell(f"trial {trial.number}"),
     )
     if outcome.stopped_by == "user" and not hopeless:

@@ -1,0 +1,31 @@
+"""What the steps of a run share beside the data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidi.data.cache import PixelCache, cache_folder
+from vidi.machine import Deadline
+from vidi.workflows.interaction.events import SILENCE, Events
+
+
+def never() -> bool:
+    """Nobody asks for an end."""
+    return False
+
+
+def open_cache() -> PixelCache:
+    """The cache of decoded pixels, at its usual place."""
+    return PixelCache(cache_folder())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a run writes, how long it has, who may stop it and who listens: handed from step to step as one value."""
+
+    folder: Path  # the run's own
+    deadline: Deadline | None = None  # for everything; None: there is time
+    should_stop: Callable[[], bool] = never  # asked between steps
+    finish: bool = False  # train no more: only calibrate, test and report
+    events: Events = SILENCE
+    cache: PixelCache = field(default_factory=open_cache)  # knows which entries this run has used

@@ -1,0 +1,203 @@
+"""The test of a run's model: calibrated, and asked about the test images through the path that every answer takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vidi.errors import DataError
+from vidi.evaluation.answers import Answers, as_called, as_column, name_truths
+from vidi.evaluation.document import evaluate_parts, promise_figures
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.traits import measure_traits, traits_of
+from vidi.files import escape_path
+from vidi.images.account import Account, Entry
+from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.read import ModelFile, read_model_bytes
+from vidi.model_file.write import bytes_with, model_bytes
+from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.prediction import Prediction
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.ensembles.gain import measure_gain, single_predictor
+from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.interaction.run_folder import MODEL
+from vidi.workflows.negatives.counter_examples import answer_counter_examples, describe_counter_examples
+from vidi.workflows.run.calibrate import Calibrated
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.prepare import Prepared
+
+MOST_LOST = 0.01  # of the images may vanish or change while it trains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A finished model, in memory still, and what its test showed."""
+
+    model: ModelFile  # calibrated, with the figures of its test
+    answers: Answers  # about the parts test and extra, and counter-examples
+    figures: Mapping[str, Evaluation]  # of each of these parts
+    test: Evaluation | None  # None where no image was kept for the test
+    account: Account  # without the images that were lost since the check
+    sections: Mapping[str, object]  # of metrics.json: promises kept, slices, robustness, what an ensemble gains
+
+
+def evaluate_model(context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated) -> Tested:
+    """Calibrate the model file, and test it; the run's folder still holds the unfinished one, should it end here.
+
+    Raises:
+        DataError: too many test images are gone or have changed.
+    """
+    metadata = _promising(context, prepared, trained, calibrated)
+    graph = to_onnx(trained.network, trained.recipe.image_size)
+    predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
+    known, lost = answer_test_images(predictor, prepared)
+    answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=context.events)
+    seed = trained.recipe.seed
+    figures = evaluate_parts(answers, seed=seed)
+    test = figures.get("test") if "test" in answers.parts else None
+    finished = replace(metadata, test=None if test is None else short_figures(test))
+    return Tested(
+        model=read_model_bytes(bytes_with(predictor.model, finished), context.folder / MODEL),
+        answers=answers,
+        figures=figures,
+        test=test,
+        account=prepared.check.account.without(lost),
+        sections={
+            **promise_figures(answers, metadata, seed=seed),
+            "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events),
+            **_measure_trust(context, prepared, predictor, known, seed=seed),
+        },
+    )
+
+
+def _promising(context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated) -> ModelMetadata:
+    """What the finished model file says of itself, but for its test."""
+    return replace(
+        describe_model(prepared, trained, run=context.folder.name),
+        calibration=calibrated.step,
+        verdict=calibrated.limits,
+        operating_points=calibrated.points,
+    )
+
+
+def _measure_trust(
+    context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int
+) -> dict[str, object]:
+    """Where the figure is lower, and what becomes of it when the images get worse; as far as there is time."""
+    return measure_trust(
+        predictor,
+        known,
+        prepared.dataset.store,
+        options=decode_options(prepared.request),
+        seed=seed,
+        deadline=context.deadline,
+        events=context.events,
+    )
+
+
+def _with_counter_examples(
+    known: Answers, predictor: Predictor, prepared: Prepared, limits: VerdictLimits, *, events: Events
+) -> Answers:
+    """The answers, and those about counter-examples kept for the test, which no class of one class each is true of."""
+    others = answer_counter_examples(predictor, prepared)
+    for sentence in describe_counter_examples(others, limits):
+        events.say(sentence)
+    return known.followed_by(others) if known.targets is None else known
+
+
+def _ensemble_gain(
+    prepared: Prepared, trained: TrainedNetwork, answers: Answers, *, predictor: Predictor, events: Events
+) -> dict[str, object] | None:
+    """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
+    if trained.combination is None:
+        return None
+    single = single_predictor(prepared, trained, trained.combination)
+    others, _ = answer_test_images(single, prepared)
+    return measure_gain(
+        trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
+    )
+
+
+def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:
+    """The model file's answers about the images of the parts `test` and `extra`, read from their files again.
+
+    Returns:
+        The answers, and the files that are gone, unreadable or changed since they were checked.
+
+    Raises:
+        DataError: more than one in a hundred of the data set's images is lost that way.
+    """
+    seen, lost = _read_back(predictor, prepared)
+    images = prepared.dataset.images
+    if len(lost) > MOST_LOST * len(images):
+        raise DataError(
+            f"{len(lost)} of {len(seen) + len(lost)} test images are gone or changed, "
+            f"first {escape_path(lost[0].path)}",
+            "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
+        )
+    classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
+    shown, probabilities = prepared.targets, [said.probabilities for _, _, said in seen]
+    targets = None if shown is None else shown[[row for row, _, _ in seen]]
+    known = Answers(
+        classes=classes,
+        paths=tuple(images[row].path for row, _, _ in seen),
+        truths=name_truths(classes, [images[row].labels for row, _, _ in seen]),
+        probabilities=np.array(probabilities, np.float32).reshape(-1, len(classes)),
+        parts=tuple(prepared.split.parts[row] for row, _, _ in seen),
+        digests=tuple(answer.digest for _, answer, _ in seen),
+        groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
+        near_copies=tuple(row in suspect for row, _, _ in seen),
+        novelty=as_column([said.novelty for _, _, said in seen]),
+        targets=targets,
+        called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
+        traits=tuple(
+            traits_of(answer, images[row], class_names=[classes[label] for label in images[row].labels])
+            for row, answer, _ in seen
+        ),
+    )
+    return known, lost
+
+
+def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int, Answer, Prediction]], list[Entry]]:
+    """Each test image that is still there, by its row, with what the model says of it; and those that are lost."""
+    rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
+    images, records = prepared.dataset.images, prepared.check.records
+    stream = predictor.predict_files(
+        [images[row].path for row in rows],
+        store=prepared.dataset.store,
+        options=decode_options(prepared.request),
+        measure=measure_traits,
+    )
+    seen: list[tuple[int, Answer, Prediction]] = []
+    lost: list[Entry] = []
+    for row, answer in zip(rows, stream, strict=True):
+        if answer.prediction is None:
+            assert answer.error is not None  # noqa: S101  # an answer has one of the two
+            lost.append(Entry(answer.path, answer.error.code, answer.error.cause))
+        elif answer.digest != records[row].digest:
+            lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
+        else:
+            seen.append((row, answer, answer.prediction))
+    return seen, lost
+
+
+def short_figures(test: Evaluation) -> dict[str, Any]:
+    """The test figures that travel in the model file."""
+    document = test.as_json()
+    names = ["images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss"]
+    per_class: Any = document["per_class"]
+    if test.hamming_loss is not None:
+        names = ["images", "accuracy", "macro_f1", "hamming_loss", "log_loss"]
+    return {
+        **{name: document[name] for name in names},
+        **({} if test.hamming_loss is None else {"mean_average_precision": test.average_precision}),
+        "calibration_error": test.calibration.error,
+        "recall": {row["class"]: row["recall"] for row in per_class},
+    }

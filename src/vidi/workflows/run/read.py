@@ -1,0 +1,102 @@
+"""The images that the user named, and what is known of them before the first one is decoded at full size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.errors import ImageError
+from vidi.images.decode import read_header
+from vidi.images.framing import Framing
+from vidi.images.pool import read_images
+from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
+from vidi.training.mirror import mirrored_share
+from vidi.workflows.interaction.request import DataRequest, read_requested
+
+SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
+PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
+LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
+SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A data set that was found, with what its headers and a small sample say."""
+
+    request: DataRequest
+    dataset: Dataset
+    sizes: Sequence[tuple[int, int]]  # (height, width) of the images, or of a sample
+    traits: DataTraits
+
+
+def find_images(request: DataRequest) -> Found:
+    """The images that a request names.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is nothing to learn from.
+    """
+    dataset = read_requested(request)
+    sizes = look_at_sizes(dataset)
+    return Found(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
+
+
+def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
+    """(height, width) of the images, upright, from their headers; of many images, of evenly spaced ones."""
+    step = max(1, len(dataset.images) // SIZES_LOOKED_AT)
+    sizes = []
+    for image in dataset.images[::step]:
+        try:
+            sizes.append(read_header(dataset.store.read(image.path)).size)
+        except ImageError:
+            continue  # the check that follows decodes it, and names it
+    return sizes
+
+
+def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
+    """What the choice of a recipe looks at: counts, the usual size, and what a sample of the images looks like."""
+    sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
+    seen = read_images(dataset.store, [image.path for image in sample], framing=LOOKED_AT, isolated=False)
+    read = [
+        (one.image, min(image.labels, default=0))
+        for one, image in zip(seen, sample, strict=True)
+        if one.image is not None
+    ]
+    learnt = sum(image.part in (None, "train") for image in dataset.images)
+    shares = 1.0 if learnt < len(dataset.images) else SHARE_LEARNT
+    return traits_from(
+        [image for image, _ in read],
+        [label for _, label in read],
+        sizes=sizes,
+        image_count=round(learnt * shares),
+        class_count=len(dataset.classes),
+    )
+
+
+def traits_from(
+    sample: Sequence[NDArray[np.uint8]],
+    labels: Sequence[int],
+    *,
+    sizes: Sequence[tuple[int, int]],
+    image_count: int,
+    class_count: int,
+) -> DataTraits:
+    """What the choice of a recipe looks at, from a sample of the images.
+
+    Args:
+        sample: framed small, (16, 16, 3) uint8 each; perhaps none.
+        labels: the class of each.
+        sizes: (height, width) of the images as they are.
+        image_count: images that will be learnt from.
+        class_count: classes in all.
+    """
+    usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
+    return DataTraits(
+        image_count=max(2, image_count),
+        class_count=class_count,
+        usual_size=(int(usual[0]), int(usual[1])),
+        is_grey=bool(sample) and all(bool((image == image[:, :, :1]).all()) for image in sample),
+        mirrored_share=mirrored_share(np.stack(sample), np.array(labels)) if sample else None,
+    )

@@ -1,0 +1,94 @@
+"""Everything that a run leaves in its folder once its model is tested: the model file, figures, card and report."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from vidi.data.splitting.leaks import describe_leak
+from vidi.evaluation.answers import write_predictions
+from vidi.evaluation.document import metrics_document, write_metrics
+from vidi.evaluation.uses import digest_of_images, record_use
+from vidi.files import escape_path, write_whole
+from vidi.model_file.read import ModelFile
+from vidi.report.pages.model_card import write_model_card
+from vidi.report.pages.run import write_report
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.explaining.neighbours import write_neighbours
+from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.interaction.run_folder import METRICS, MODEL, PREDICTIONS
+from vidi.workflows.run.calibrate import Calibrated
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.describe import describe_data
+from vidi.workflows.run.evaluate import Tested
+from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.studies.label_errors import read_study
+
+
+def report_run(
+    context: Context,
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    *,
+    calibrated: Calibrated,
+    tested: Tested,
+    with_images: bool,
+) -> None:
+    """Write what the test showed, then the finished model in place of the unfinished one, then the pages about it.
+
+    Args:
+        context: of the run.
+        prepared: the data.
+        trained: the network.
+        calibrated: what the model knows.
+        tested: of `evaluate_model`.
+        with_images: False leaves every picture out.
+    """
+    folder, model = context.folder, tested.model
+    weights = model.metadata.weights_digest
+    write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
+    about = {
+        "model": name_model(model, run=folder.name),
+        **_describe_origin(prepared, trained, model),
+        **tested.sections,
+        "account": tested.account.as_json(),
+        **read_study(folder),
+        "test_uses": record_use(
+            folder, images=digest_of_images(tested.answers.digests), model_id=model.model_id, date=datetime.now(UTC)
+        ),
+    }
+    write_predictions(folder / PREDICTIONS, tested.answers, model.metadata)
+    document = metrics_document(tested.answers, tested.figures, about=about, limits=calibrated.limits)
+    write_metrics(folder / METRICS, document)
+    write_whole(folder / MODEL, model.data)  # from here on the run is finished
+    write_model_card(folder)
+    options = decode_options(prepared.request)
+    write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
+
+
+def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
+    """Where a model's figures come from, for metrics.json: data, split, training and calibration."""
+    return {
+        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
+        "split": {
+            "leaks": [describe_leak(leak.crossing) for leak in prepared.split.leaks],
+            "untested_classes": list(prepared.split.untested_classes),
+        },
+        "training": describe_training(trained),
+        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
+    }
+
+
+def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
+    """Which model the figures are of, for metrics.json."""
+    metadata = model.metadata
+    return {"id": model.model_id, "date": metadata.date, "run": run, "weights_digest": metadata.weights_digest}
+
+
+def describe_training(trained: TrainedNetwork) -> Mapping[str, object]:
+    """How the network came about, for metrics.json."""
+    return {
+        "epochs": len(trained.history),
+        "best_epoch": trained.best_epoch,
+        "stopped_by": trained.stopped_by,
+        "seconds": round(sum(row.seconds for row in trained.history), 1),
+        "notes": list(trained.notes),
+    }

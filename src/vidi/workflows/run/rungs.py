@@ -1,0 +1,50 @@
+"""The rungs of a run's ladder, one after the other: a head on pretrained features, then what may be better."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from vidi.training.train import TrainedNetwork
+from vidi.workflows.ensembles.ensemble import learn_by_plan
+from vidi.workflows.run.context import Context
+from vidi.workflows.run.ladder import climb
+from vidi.workflows.run.learn import keep_preparation
+from vidi.workflows.run.plan import Job
+from vidi.workflows.run.prepare import Prepared
+from vidi.workflows.run.start import read_start
+from vidi.workflows.run.transfer import learn_by_features
+from vidi.workflows.studies.features import study_beforehand
+
+
+def begin_run(context: Context, job: Job, prepared: Prepared) -> Prepared:
+    """The data with the weights to begin from; what was found and planned is kept and told."""
+    if job.request.weights is not None:
+        prepared = replace(prepared, start=read_start(Path(job.request.weights)))
+    keep_preparation(context, prepared, job.recipe)
+    if job.ladder.reason:
+        context.events.say(job.ladder.sentence)
+    return prepared
+
+
+def learn_head(context: Context, job: Job, prepared: Prepared) -> tuple[Prepared, TrainedNetwork | None]:
+    """A head on pretrained features, with the data as it wants them; None where the network begins from nothing.
+
+    Ctrl-C ends it at once: only features are lost, and resuming computes them again.
+    """
+    asked = job.request.asked
+    if job.candidates:
+        return learn_by_features(
+            context, prepared, job.recipe, candidates=job.candidates, asked=asked, ensemble=job.ensemble
+        )
+    return (study_beforehand(context, prepared, asked=asked) if asked.anything else prepared), None
+
+
+def learn_above(
+    context: Context, job: Job, prepared: Prepared, head: TrainedNetwork | None
+) -> tuple[Prepared, TrainedNetwork]:
+    """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
+    if head is None:
+        return prepared, learn_by_plan(context, prepared, job.recipe, job.ensemble)
+    if len(job.ladder.rungs) == 1:
+        return prepared, head
+    (_, rung) = job.ladder.rungs
+    return climb(context, prepared, head, rung=rung, changes=job.request.changes, ensemble=job.ensemble)
