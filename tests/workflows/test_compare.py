@@ -20,7 +20,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
-from vidi.report.words.compare import comparison_lines
+from vidi.report.words.compare import comparison_rows
 from vidi.workflows.compare import Compared, CompareRequest, compare, read_comparison
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.request import DataRequest
@@ -129,10 +129,10 @@ def test_the_same_model_twice_shows_no_difference(models, tmp_path):
 def test_the_terminal_gets_a_line_for_each_class_with_its_verdict(models, tmp_path):
     found = compared(models, brightness_folders(tmp_path / "shades", dark=3, light=20))
 
-    lines = comparison_lines(read_comparison(found.folder))
+    rows = comparison_rows(read_comparison(found.folder))
 
-    assert any("light (20)" in line and line.endswith("B is better") for line in lines)
-    assert any("dark (3)" in line and "not enough evidence: about" in line for line in lines)
+    assert any("light (20)" in row[0] and row[-1] == "B is better" for row in rows)
+    assert any("dark (3)" in row[0] and "not enough evidence: about" in row[-1] for row in rows)
 
 
 def test_images_that_either_learnt_from_are_set_aside(tmp_path):

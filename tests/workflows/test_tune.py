@@ -28,7 +28,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
-from vidi.workflows.runs import list_runs, table
+from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
@@ -358,7 +358,7 @@ def test_a_search_is_named_for_what_it_is_and_its_page_can_be_made_again(data: P
     page = rebuild_report(tuned.folder)
 
     assert (found.kind, found.data, found.accuracy) == ("tuning", str(data), None)
-    assert f"search: {KEEP}" in table([found])
+    assert f"search: {KEEP}" in run_rows([found])[-1]
     assert page.name == "tune.html"
     with pytest.raises(UsageError, match=r"holds a search of `vidi tune`"):
         open_run_folder(tuned.folder, name="x", source=None, overwrite=True)

@@ -32,6 +32,7 @@ def check(
     as_json: options.AsJson = False,
 ) -> None:
     """Decode every image once: damage, copies, conflicting labels, leaks, small classes, odd images."""
+    from vidi.cli.screen import show_line
     from vidi.cli.terminal import Terminal
     from vidi.workflows.check import check as look
 
@@ -41,7 +42,7 @@ def check(
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:
         for line in made.summary():
-            typer.echo(line)
+            show_line(line)
     if strict and made.has_findings:
         raise typer.Exit(ANSWER_IS_NO)
     if made.result.account.refused:

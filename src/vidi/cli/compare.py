@@ -1,11 +1,14 @@
 """`vidi compare`: which of two models is better?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidi.cli import options
+
+if TYPE_CHECKING:
+    from vidi.workflows.compare import Compared
 
 SOME_BAD = 6
 
@@ -46,9 +49,7 @@ def compare(
     """Say whether model B is better than model A on labelled images that neither learnt from."""
     from vidi.cli.terminal import Terminal
     from vidi.evaluation.match import parse_renames
-    from vidi.files import escape_path
-    from vidi.report.words.compare import comparison_lines
-    from vidi.workflows.compare import PAGE, CompareRequest, read_comparison
+    from vidi.workflows.compare import CompareRequest
     from vidi.workflows.compare import compare as score
     from vidi.workflows.comparing.stored import StoredRequest, compare_stored
 
@@ -74,15 +75,26 @@ def compare(
     if as_json:
         typer.echo((compared.folder / "compare.json").read_text("utf-8"))
     else:
-        typer.echo(compared.sentence)
-        for line in comparison_lines(read_comparison(compared.folder)):
-            typer.echo(line)
-        typer.echo(f"page: {escape_path(compared.folder)}/{PAGE}")
+        _show(compared)
     events.say(compared.account.sentence())
     if gate:
         compared.require_better()
     if compared.account.refused:
         raise typer.Exit(SOME_BAD)
+
+
+def _show(compared: "Compared") -> None:
+    """The outcome in a sentence and a table."""
+    from vidi.cli.screen import show_table
+    from vidi.files import escape_path
+    from vidi.report.words.compare import compared_models, comparison_rows
+    from vidi.workflows.compare import PAGE, read_comparison
+
+    document = read_comparison(compared.folder)
+    typer.echo(compared.sentence)
+    typer.echo("\n".join(compared_models(document)))
+    show_table(comparison_rows(document), right=range(1, 5))
+    typer.echo(f"page: {escape_path(compared.folder)}/{PAGE}")
 
 
 def _refuse_without_data(context: typer.Context) -> None:

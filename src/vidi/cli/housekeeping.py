@@ -31,12 +31,18 @@ def runs(
     as_json: options.AsJson = False,
 ) -> None:
     """List the runs: data, accuracy with its interval, size, date."""
-    from vidi.workflows.runs import delete_run, list_runs, table
+    from vidi.cli.screen import show_table
+    from vidi.workflows.runs import delete_run, list_runs, run_rows
 
     for name in clear or []:
         typer.echo(f"deleted {name}: {delete_run(folder, name):,} bytes", err=True)
     found = list_runs(folder)
-    typer.echo(json.dumps([run.as_json() for run in found], indent=1) if as_json else table(found))
+    if as_json:
+        typer.echo(json.dumps([run.as_json() for run in found], indent=1))
+    elif found:
+        show_table(run_rows(found))
+    else:
+        typer.echo("no runs yet: vidi train DATA")
 
 
 def cache(

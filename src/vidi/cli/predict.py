@@ -37,6 +37,7 @@ def predict(
     workers: options.Workers = None,
 ) -> None:
     """Classify images with a model file: a table, or JSON, or CSV; bad files are listed and the rest done."""
+    from vidi.cli.screen import draws, painter
     from vidi.cli.terminal import Terminal
     from vidi.data.inputs import find_paths
     from vidi.errors import UsageError
@@ -66,11 +67,12 @@ def predict(
         sort_into=sort_into,
     )
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
-    counted = told(answers, total, events)
+    # Where the rows themselves show on the terminal, they are the progress.
+    counted = answers if output is None and draws(sys.stdout) else told(answers, total, events)
     form = WRITERS[chosen[0] if chosen else "table"]
     names = [path for group in found for path in group.paths]
     with writing_to(output) as stream:
-        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, top))
+        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, top, painter(stream)))
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 

@@ -1,12 +1,16 @@
-"""How progress looks on a terminal: one line on standard error that is written over; in a log, a line now and then."""
+"""How progress looks: on a terminal one live bar for each stage, in a log a line now and then."""
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from vidi.cli.screen import draws
+from vidi.cli.stage import Stage
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
+    from vidi.cli.live import LiveBar
     from vidi.training.loop.progress import Progress, SearchProgress
 
 SECONDS_BETWEEN = {True: 0.1, False: 10.0}  # terminal: as often as the eye follows; log: seldom
@@ -17,10 +21,16 @@ SLOW = 3.0  # a second: of fewer it is said how long each takes
 class Terminal:
     """Tells on standard error what a workflow does."""
 
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._shown = 0  # columns of the line that is to be written over
-        self._last = 0.0
+    def __init__(self, bar: "LiveBar | None" = None, *, now: Callable[[], float] = time.monotonic) -> None:
+        """
+        Args:
+            bar: what draws; made, and rich loaded for it, when it is first needed on a terminal.
+            now: the clock, in seconds.
+        """
+        self._draws = bar is not None or draws(sys.stderr)
+        self._bar = bar
+        self._now = now
+        self._last = -max(SECONDS_BETWEEN.values())
         self._began: dict[str, float] = {}
 
     def say(self, sentence: str) -> None:
@@ -30,10 +40,9 @@ class Terminal:
         sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the moving line away."""
-        if self._shown:
-            sys.stderr.write("\r" + " " * self._shown + "\r")
-            self._shown = 0
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.clear()
 
     def reading(self, done: int, total: int) -> None:
         """Images decoded so far, with rate and time left."""
@@ -53,7 +62,7 @@ class Terminal:
 
     def count(self, what: str, done: int, total: int) -> None:
         """Any long count, with rate and time left."""
-        now = time.monotonic()
+        now = self._now()
         if done <= 1 or what not in self._began:
             self._began[what] = now
         seconds = now - self._began[what]
@@ -62,53 +71,71 @@ class Terminal:
             self.clear()
         elif seconds >= QUIET_SECONDS and self._is_due(now):
             rate = done / seconds
-            left = duration((total - done) / rate) if total else "?"
+            left = duration((total - done) / rate)
             pace = f"{rate:,.0f} a second" if rate >= SLOW else f"{1 / rate:.1f} s each"
-            self._show(f"{what}  {done:,} of {total:,}  {pace}  {left} left")
+            count = (f"{done:,} of {total:,}",)
+            self._show(Stage(what=what, done=done, total=total, facts=count, rate=pace, left=left))
 
     def training(self, progress: "Progress") -> None:
         """Loss, accuracy, rate, time left, and what limits it."""
         if progress.step >= progress.steps:
             self.clear()
-        elif self._is_due(time.monotonic()):
-            validation = ""
-            if progress.validation_accuracy is not None:
-                validation = f"  validation {percent(progress.validation_accuracy, digits=1)}"
+        elif self._is_due(self._now()):
             self._show(
-                f"epoch {progress.epoch} of {progress.epochs:.3g}  loss {progress.loss:.3f}  "
-                f"accuracy {percent(progress.accuracy, digits=1)}{validation}  "
-                f"{progress.images_per_second:,.0f} images/s (limited by {progress.limited_by})  "
-                f"{duration(progress.seconds_left)} left"
+                Stage(
+                    what=f"epoch {progress.epoch} of {progress.epochs:.3g}",
+                    done=progress.step,
+                    total=progress.steps,
+                    facts=(
+                        f"loss {progress.loss:.3f}",
+                        f"accuracy {percent(progress.accuracy, digits=1)}",
+                        *_share("validation", progress.validation_accuracy),
+                    ),
+                    rate=f"{progress.images_per_second:,.0f} images/s",
+                    remark=f"limited by {progress.limited_by}",
+                    left=duration(progress.seconds_left),
+                )
             )
 
     def searching(self, progress: "SearchProgress") -> None:
         """Which training of the search it is, how that goes, the best so far, and the time left for all."""
-        if not self._is_due(time.monotonic()):
+        if not self._is_due(self._now()):
             return
-        now, best = progress.training, ""
-        if progress.best_accuracy is not None:
-            best = f"  best {percent(progress.best_accuracy, digits=1)} (trial {progress.best_trial})"
-        validation = (
-            "" if now.validation_accuracy is None else f"  validation {percent(now.validation_accuracy, digits=1)}"
-        )
+        now, best = progress.training, _share("best", progress.best_accuracy)
         self._show(
-            f"{progress.doing}  epoch {now.epoch} of {now.epochs:.3g}{validation}{best}  "
-            f"at most {duration(progress.seconds_left)} left"
+            Stage(
+                what=progress.doing,
+                done=now.step,
+                total=now.steps,
+                facts=(
+                    f"epoch {now.epoch} of {now.epochs:.3g}",
+                    *_share("validation", now.validation_accuracy),
+                    *(f"{share} (trial {progress.best_trial})" for share in best),
+                ),
+                left=f"at most {duration(progress.seconds_left)}",
+            )
         )
 
     def _is_due(self, now: float) -> bool:
-        if now - self._last < SECONDS_BETWEEN[self._is_terminal]:
+        if now - self._last < SECONDS_BETWEEN[self._draws]:
             return False
         self._last = now
         return True
 
-    def _show(self, line: str) -> None:
-        if self._is_terminal:
-            sys.stderr.write("\r" + line.ljust(self._shown))
-            self._shown = len(line)
-        else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+    def _show(self, stage: Stage) -> None:
+        if not self._draws:
+            sys.stderr.write(stage.line() + "\n")
+            sys.stderr.flush()
+            return
+        if self._bar is None:
+            from vidi.cli.live import LiveBar
+
+            self._bar = LiveBar()
+        self._bar.show(stage)
+
+
+def _share(name: str, value: float | None) -> tuple[str, ...]:
+    return () if value is None else (f"{name} {percent(value, digits=1)}",)
 
 
 def duration(seconds: float) -> str:

@@ -74,11 +74,9 @@ def delete_run(folder: Path, name: str) -> int:
     return freed
 
 
-def table(runs: Sequence[ListedRun]) -> str:
-    """The runs as lines for people."""
-    if not runs:
-        return "no runs yet: vidi train DATA"
-    rows = [("run", "accuracy (95 %)", "tested on", "size", "date", "data")]
+def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
+    """The runs as rows for people, after a row of heads."""
+    rows: list[tuple[str, ...]] = [("run", "accuracy (95 %)", "tested on", "size", "date", "data")]
     for run in runs:
         accuracy = run.accuracy or {}
         value, low, high, count = (accuracy.get(name) for name in ("value", "low", "high", "n"))
@@ -89,10 +87,7 @@ def table(runs: Sequence[ListedRun]) -> str:
             shown = f"search: {run.finding}"
         size = f"{run.byte_count / 1e6:,.1f} MB"
         rows.append((escape_path(run.name), shown, f"{count or 0:,}", size, run.date[:16], escape_path(run.data)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return rows
 
 
 def _look_at(path: Path) -> ListedRun:

@@ -1,4 +1,4 @@
-"""The outcome of a comparison in words: one sentence, and a table for the terminal."""
+"""The outcome of a comparison in words: one sentence, and rows for the terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -63,11 +63,17 @@ def verdict_words(judged: Mapping[str, Any]) -> str:
     return "no difference seen"
 
 
-def comparison_lines(document: Mapping[str, Any]) -> list[str]:
-    """A table for the terminal: all images, then each class, those with the largest difference first."""
-    models, (overall, balanced) = document["models"], measures(document)
-    lines = [f"{letter}: {models[letter]['path']}  (model {models[letter]['id']})" for letter in ("A", "B")]
-    rows = [
+def compared_models(document: Mapping[str, Any]) -> list[str]:
+    """Which files A and B are, a line each."""
+    models = document["models"]
+    return [f"{letter}: {models[letter]['path']}  (model {models[letter]['id']})" for letter in ("A", "B")]
+
+
+def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows for the terminal, after a row of heads: all images, then each class, the largest difference first."""
+    overall, balanced = measures(document)
+    rows: list[tuple[str, ...]] = [
+        ("", "A", "B", "B − A", "95 % interval", ""),
         (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"])),
         (balanced, *_shares(document["balanced_accuracy"]), ""),
         ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
@@ -78,14 +84,9 @@ def comparison_lines(document: Mapping[str, Any]) -> list[str]:
             (f"  {visible(one['class'])} ({one['images']:,})", *_shares(one), verdict_words(one))
             for one in classes[:MOST_LINES]
         ]
-    head = ("", "A", "B", "B − A", "95 % interval", "")
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for name, *cells, verdict in (head, *rows):
-        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:-1], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *aligned, verdict]).rstrip())
     if len(classes) > MOST_LINES:
-        lines.append(f"  and {len(classes) - MOST_LINES:,} more classes")
-    return lines
+        rows.append((f"  and {len(classes) - MOST_LINES:,} more classes", *[""] * 5))
+    return rows
 
 
 def by_difference(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -23,7 +23,14 @@ MOST_CANDIDATES_SHOWN = 3  # beside the answer, in lines for people
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
 
 
-def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[str], top: int = 1) -> None:
+def write_table(
+    answers: Iterable[Answer],
+    stream: TextIO,
+    *,
+    paths: Sequence[str],
+    top: int = 1,
+    paint: Callable[[str], str] = str,
+) -> None:
     """Lines for people: path, class, probability, further classes, verdict, candidates, decision, remarks.
 
     Args:
@@ -31,34 +38,36 @@ def write_table(answers: Iterable[Answer], stream: TextIO, *, paths: Sequence[st
         stream: where the lines go.
         paths: all paths that will come, for the width of the first column.
         top: how many classes to show for each image.
+        paint: gives a verdict its colour, where the lines go to a terminal.
     """
     width = min(WIDEST_PATH, max((text_width(escape_path(path)) for path in paths), default=4))
     for answer in answers:
-        stream.write(f"{_padded(escape_path(answer.path), width)}  {_line(answer, top)}\n")
+        stream.write(f"{_padded(escape_path(answer.path), width)}  {_line(answer, top, paint)}\n")
 
 
-def _line(answer: Answer, top: int) -> str:
+def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
     if answer.prediction is None:
         assert answer.error is not None  # noqa: S101  # an answer has one of the two
-        return f"refused: {answer.error.code}. {escape_path(answer.error.cause)}"
+        return f"{paint('refused')}: {answer.error.code}. {escape_path(answer.error.cause)}"
     count = max(top, len(answer.prediction.decision or ())) if answer.prediction.multi_label else top
     shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in answer.prediction.top(count)]
     if answer.prediction.verdict is not None:
-        shown.append(_verdict(answer.prediction))
+        shown.append(_verdict(answer.prediction, paint))
     if answer.prediction.decision is not None:
         shown.append(f"→ {', '.join(map(escape_path, answer.prediction.decision)) or 'none'}")
     notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
     return "  ".join(shown) + notes
 
 
-def _verdict(prediction: Prediction) -> str:
+def _verdict(prediction: Prediction, paint: Callable[[str], str]) -> str:
     """How far the answer may be relied on, and what else it may be."""
     said = prediction.decision or () if prediction.multi_label else prediction.candidates[:1]
     others = [escape_path(name) for name in prediction.candidates if name not in said]
     shown = ", ".join(others[:MOST_CANDIDATES_SHOWN])
     more = f" and {len(others) - MOST_CANDIDATES_SHOWN} more" if len(others) > MOST_CANDIDATES_SHOWN else ""
     word = "perhaps also" if prediction.multi_label else "or"
-    return f"{prediction.verdict}, {word} {shown}{more}" if others else str(prediction.verdict)
+    verdict = paint(str(prediction.verdict))
+    return f"{verdict}, {word} {shown}{more}" if others else verdict
 
 
 def text_width(text: str) -> int:
@@ -200,13 +209,14 @@ class Shown:
     account: Account  # complete when the answers are used up
     paths: Sequence[str]  # all that will come
     top: int | None  # how many classes to show for each image; None: as the form does by itself
+    paint: Callable[[str], str] = str  # gives a verdict its colour on a terminal
 
 
 Writer = Callable[[Iterable[Answer], TextIO, Shown], None]
 
 
 def _as_table(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
-    write_table(answers, stream, paths=shown.paths, top=shown.top or 1)
+    write_table(answers, stream, paths=shown.paths, top=shown.top or 1, paint=shown.paint)
 
 
 def _as_json(answers: Iterable[Answer], stream: TextIO, shown: Shown) -> None:
