@@ -15,11 +15,12 @@ from vidi.evaluation.answers import Answers, as_called, join_names, write_predic
 from vidi.evaluation.document import evaluate_parts, metrics_document
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
-from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.wish import BEST_F1, Wish
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
+from vidi.report.words.guarantees import describe_points
 
 NAMES = ("ant", "bee", "cat|dog")
 
@@ -141,4 +142,4 @@ def test_a_class_of_few_images_keeps_an_even_threshold_and_says_so():
     points = find_points(probabilities, targets, NAMES, wish=BEST_F1)
 
     assert points.points[2].threshold == 0.5
-    assert "to choose a better threshold takes 20 images" in describe_points(points)[2]
+    assert "a better threshold needs 20 images" in describe_points(points)[2]

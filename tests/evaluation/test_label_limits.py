@@ -6,7 +6,7 @@ import pytest
 from vidi.evaluation.answers import Answers, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
-from vidi.evaluation.guarantees.limits import Promise, describe_limits
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.images.framing import Framing
@@ -15,6 +15,7 @@ from vidi.metrics.truth import SeveralClasses
 from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
+from vidi.report.words.guarantees import describe_limits
 
 NAMES = ("ant", "bee", "cat")
 
@@ -122,8 +123,8 @@ def test_too_few_images_promise_nothing_and_the_number_that_is_missing_is_said()
     sure, candidates, *_ = describe_limits(done.limits)
 
     assert (done.limits.sure, done.limits.candidate) == (None, None)
-    assert "at most 5 % wrong about any class takes 59 images" in sure
-    assert "all that an image shows among them 95 % of the time takes 19 images" in candidates
+    assert "at most 5 % wrong in any class, vidi needs 59 calibration images" in sure
+    assert "95 % coverage needs 19 calibration images" in candidates
 
 
 def test_images_that_show_nothing_are_always_covered():

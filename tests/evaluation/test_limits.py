@@ -7,12 +7,13 @@ from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import Promise, choose_ranking, describe_limits, find_limits
+from vidi.evaluation.guarantees.limits import Promise, choose_ranking, find_limits
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.images.framing import Framing
 from vidi.metrics.truth import OneClass
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
+from vidi.report.words.guarantees import describe_limits
 
 NAMES = ("ant", "bee", "cat")
 
@@ -66,8 +67,8 @@ def test_too_few_images_promise_nothing_and_the_number_is_said():
     sure, candidates = describe_limits(limits)
 
     assert (limits.sure, limits.candidate) == (None, None)
-    assert "takes 59 images without an error, and there are 15" in sure
-    assert "takes 19 images, and there are 15" in candidates
+    assert "needs 59 calibration images without an error; there are 15" in sure
+    assert "needs 19 calibration images; there are 15" in candidates
     figures = evaluate_verdicts(answers_of(50), limits)
     assert (figures.sure_share.value, figures.sure_error.value, figures.mean_candidates) == (0.0, None, 1.0)
 
@@ -79,7 +80,7 @@ def test_a_model_that_is_wrong_too_often_promises_no_sure_answer():
     limits = find_limits(probabilities, random.integers(0, 3, 300), groups=None, promise=Promise())
 
     assert limits.sure is None
-    assert "even the most confident answers could be wrong" in describe_limits(limits)[0]
+    assert "even the most confident answers may be wrong" in describe_limits(limits)[0]
 
 
 def test_an_estimate_is_called_one():
@@ -90,7 +91,7 @@ def test_an_estimate_is_called_one():
     assert all(sentence.startswith("estimated: ") for sentence in describe_limits(limits))
 
 
-@pytest.mark.parametrize(("images", "said"), [(60, "stranger than 98 in 100"), (200, "stranger than 99 in 100")])
+@pytest.mark.parametrize(("images", "said"), [(60, "stranger than 98 %"), (200, "stranger than 99 %")])
 def test_what_is_unknown_is_said_as_it_was_found(images, said):
     probabilities, labels = honest_answers(images=images)
     novelty = np.arange(float(images))

@@ -9,12 +9,13 @@ from tests.metrics.answers import honest_answers
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.at_points import evaluate_points
-from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.wish import Wish, read_costs
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints, points_from_json, points_to_json
 from vidi.prediction.prediction import decide
+from vidi.report.words.guarantees import describe_points
 
 NAMES = ("ant", "bee", "cat")
 COSTS = {"ant": {"ant": 0, "bee": 9, "cat": 9}, "bee": {"ant": 1, "bee": 0, "cat": 1}, "cat": dict.fromkeys(NAMES, 1)}
@@ -96,8 +97,8 @@ def test_costs_pay():
 def test_what_cannot_be_promised_is_said_with_the_number_of_images_it_takes():
     (sentence,) = describe_points(points_from(90, positive="bee", recall=0.99))
 
-    assert "cannot be promised" in sentence
-    assert "takes 299 independent images of it" in sentence
+    assert "cannot be guaranteed" in sentence
+    assert "needs 299 independent images of it" in sentence
 
 
 def test_points_come_back_from_json_as_they_were():

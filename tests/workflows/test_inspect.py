@@ -72,7 +72,7 @@ def test_people_read_classes_framing_calibration_and_test_figures(tmp_path: Path
     assert "3: cat, dog%0A, 猫" in text
     assert "framed to 16 x 16 (height x width) by stretching, after shrinking what is larger than 8 x 8" in text
     assert "temperature 2, fitted on 40 images" in text
-    assert "answers     no answer is called sure: to promise at most 5 % wrong takes 59 images" in text
+    assert "answers     no answer is called sure: to guarantee at most 5 % wrong, vidi needs 59" in text
     assert "accuracy 0.9 (0.800 to 0.950)" in text
     assert "status      finished" in text
 

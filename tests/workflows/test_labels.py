@@ -106,7 +106,7 @@ def test_promises_are_about_whole_answers(model: ModelFile, data: Path, tmp_path
 
     limits = wide.model.metadata.verdict
     assert (limits.max_error, limits.coverage) == (0.4, 0.8)
-    assert "all that an image shows is among them 80 % of the time" in wide.sentences[2]
+    assert "all classes of an image are among them in at least 80 % of cases" in wide.sentences[2]
 
 
 def test_what_needs_one_class_each_is_refused_of_several(model: ModelFile, data: Path, tmp_path: Path):

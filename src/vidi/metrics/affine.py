@@ -43,7 +43,6 @@ class Fitted:
     log_losses: dict[str, float]  # cross-fitted, of each method that was tried: each image by a step fitted without it
     probabilities: Doubles  # (batch, classes), the calibration images' own, cross-fitted
     image_count: int
-    sentence: str  # for people
 
 
 def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None = None, seed: int = 0) -> Fitted:
@@ -66,8 +65,7 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     unchanged = probabilities.astype(np.float64)
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
-        sentence = f"not calibrated: {independent} independent calibration images, at least {LEAST_GROUPS} are needed"
-        return Fitted(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels), sentence=sentence)
+        return Fitted(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
     fold_of = deal_folds(groups, seed=seed)
     answers = {"none": unchanged}
     for method, fit in _methods(len(labels), probabilities.shape[1]).items():
@@ -87,7 +85,6 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
         log_losses=means,
         probabilities=answers[best],
         image_count=len(labels),
-        sentence=_sentence(step, means),
     )
 
 
@@ -162,12 +159,6 @@ def _cross_fitted(fit: Fit, probabilities: Floats, labels: Labels, fold_of: Coun
         held_out = fold_of == fold
         answers[held_out] = fit(probabilities[~held_out], labels[~held_out]).apply(probabilities[held_out])
     return answers
-
-
-def _sentence(step: AffineStep, losses: dict[str, float]) -> str:
-    tried = ", ".join(f"{method} {loss:.4f}" for method, loss in losses.items())
-    what = f"temperature {1 / step.scale[0]:.3f}" if step.method == "temperature" else step.method
-    return f"{what}, by the log loss on images held out: {tried}"
 
 
 def _softmax(logits: Doubles) -> Doubles:

@@ -94,7 +94,6 @@ class FittedSigmoid:
     log_losses: dict[str, float]  # cross-fitted, of each method that was tried
     probabilities: Doubles  # (batch, classes), the calibration images' own, cross-fitted
     image_count: int
-    sentence: str  # for people
 
 
 UNCHANGED = SigmoidStep("none", np.ones(1), np.zeros(1))
@@ -129,10 +128,7 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     unchanged = probabilities.astype(np.float64)
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
-        sentence = f"not calibrated: {independent} independent calibration images, at least {LEAST_GROUPS} are needed"
-        return FittedSigmoid(
-            step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets), sentence=sentence
-        )
+        return FittedSigmoid(step=UNCHANGED, log_losses={}, probabilities=unchanged, image_count=len(targets))
     fold_of = deal_folds(groups, seed=seed)
     moved = np.empty_like(unchanged)
     for fold in np.unique(fold_of):
@@ -141,13 +137,11 @@ def fit_sigmoid(probabilities: Floats, targets: Mask, *, groups: Counts | None =
     answers = {"none": unchanged, "sigmoid": moved}
     losses = {method: float(binary_log_losses(each, targets).mean()) for method, each in answers.items()}
     best = min(losses, key=lambda method: losses[method])
-    tried = ", ".join(f"{method} {loss:.4f}" for method, loss in losses.items())
     return FittedSigmoid(
         step=UNCHANGED if best == "none" else _fit(probabilities, targets),
         log_losses=losses,
         probabilities=answers[best],
         image_count=len(targets),
-        sentence=f"{best}, each class by itself, by the log loss on images held out: {tried}",
     )
 
 

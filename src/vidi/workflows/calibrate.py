@@ -11,7 +11,7 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
-from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, describe_calibration
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -22,6 +22,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.guarantees import describe_calibration
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import DataRequest, decode_options, read_for_model, read_source
 from vidi.workflows.interaction.run_folder import SPLITS

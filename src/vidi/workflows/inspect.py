@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.errors import GateError, ModelError
-from vidi.evaluation.guarantees.limits import describe_limits
-from vidi.evaluation.guarantees.operating import describe_points
 from vidi.files import escape_path
 from vidi.model_file.golden import TOLERANCE, largest_golden_difference
 from vidi.model_file.members import member_count
@@ -14,6 +12,7 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
 from vidi.prediction.session import open_session
+from vidi.report.words.guarantees import describe_limits, describe_points
 
 MOST_CLASSES_SHOWN = 20
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls, find_label_limits
-from vidi.evaluation.guarantees.limits import Promise, choose_ranking, describe_limits, find_limits
-from vidi.evaluation.guarantees.operating import describe_points, find_points
+from vidi.evaluation.guarantees.limits import Promise, choose_ranking, find_limits
+from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.wish import BEST_F1, Wish
 from vidi.metrics.affine import Fitted, fit_affine
 from vidi.metrics.arrays import Counts, Floats
@@ -46,7 +46,7 @@ class CalibratedAnswers:
             scale=tuple(self.fitted.step.scale.ravel().tolist()),
             shift=tuple(self.fitted.step.shift.tolist()),
             image_count=self.fitted.image_count,
-            figures={"log_losses": dict(self.fitted.log_losses), "sentence": self.fitted.sentence},
+            figures={"log_losses": dict(self.fitted.log_losses)},
         )
 
 
@@ -136,9 +136,3 @@ def points_without_images(truth: Truth, classes: Sequence[str]) -> OperatingPoin
         case SeveralClasses():
             nothing = np.zeros((0, len(classes)))
             return find_points(nothing, nothing.astype(np.bool_), classes, wish=BEST_F1)
-
-
-def describe_calibration(done: CalibratedAnswers) -> tuple[str, ...]:
-    """How the logits are scaled, what is promised, and what is called what; for people."""
-    points = () if done.points is None else describe_points(done.points)
-    return done.fitted.sentence, *describe_limits(done.limits), *points

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from vidi.errors import UsageError
 from vidi.metrics.arrays import Counts, Floats, Labels
-from vidi.metrics.conformal import COVERAGE, candidate_limit, images_for_coverage
+from vidi.metrics.conformal import COVERAGE, candidate_limit
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.novelty import novelty_limit
-from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, images_for_error, risk_coverage_curve
-from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
-from vidi.numbers import percent, short_percent
+from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
+from vidi.model_file.limits import Basis, VerdictLimits
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high
@@ -152,48 +151,3 @@ def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
         areas[name] = curve.area
     best = min(areas, key=lambda name: areas[name])
     return best if areas[best] < CLEARLY * areas["probability"] else "probability"
-
-
-def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
-    """What is promised of sure answers and of candidates, and what is called unknown, for people."""
-    word = "" if limits.basis == "calibration" else "estimated: "
-    promised = (word + _describe_sure(limits), word + _describe_candidates(limits))
-    if limits.novelty is None or limits.novelty_share is None:
-        return promised
-    usual = 100 - 100 * limits.novelty_share
-    return *promised, f"unknown: what is stranger than {usual:.0f} in 100 of the images that were not learnt from"
-
-
-def _describe_sure(limits: VerdictLimits) -> str:
-    about = " about any class" if limits.ranking == ALL_CLASSES else ""
-    most = short_percent(limits.max_error)
-    if limits.sure is not None and limits.error_bound is not None:
-        return (
-            f"sure answers ({percent(limits.sure_images / limits.image_count)} of {limits.image_count:,} images): "
-            f"at most {most} wrong{about}, with {percent(limits.level)} certainty; {limits.sure_errors:,} of "
-            f"{limits.sure_images:,} were"
-        )
-    needed = images_for_error(limits.max_error, level=limits.level)
-    if limits.image_count < needed:
-        return (
-            f"no answer is called sure: to promise at most {most} wrong{about} takes {needed:,} "
-            f"images without an error, and there are {limits.image_count:,}"
-        )
-    return (
-        f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers could be wrong "
-        f"more often than {most}"
-    )
-
-
-def _describe_candidates(limits: VerdictLimits) -> str:
-    truth = "all that an image shows" if limits.ranking == ALL_CLASSES else "the truth"
-    coverage = short_percent(limits.coverage)
-    if limits.candidate is None:
-        return (
-            f"no candidates beside the answer: to promise {truth} among them {coverage} of the time takes "
-            f"{images_for_coverage(limits.coverage):,} images, and there are {limits.image_count:,}"
-        )
-    return (
-        f"candidates (classes of at least {percent(limits.candidate, digits=1)}): {truth} is among them {coverage} of "
-        "the time or more"
-    )

@@ -1,4 +1,4 @@
-"""Operating points: chosen on images that the model has not learnt from, and said in sentences."""
+"""Operating points, chosen on images that the model has not learned from."""
 
 from collections.abc import Sequence
 from functools import partial, reduce
@@ -6,10 +6,9 @@ from functools import partial, reduce
 import numpy as np
 
 from vidi.evaluation.guarantees.wish import Wish
-from vidi.files import escape_path
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL
-from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1, thresholds_for_f1
+from vidi.metrics.multi_label import thresholds_for_f1
 from vidi.metrics.operating import (
     Mask,
     Threshold,
@@ -18,12 +17,8 @@ from vidi.metrics.operating import (
     threshold_for_precision,
     threshold_for_recall,
 )
-from vidi.metrics.selective import images_for_error
 from vidi.model_file.limits import Basis
 from vidi.model_file.operating_points import ClassPoint, Measure, OperatingPoints
-from vidi.numbers import percent, short_percent
-
-MOST_DESCRIBED = 10  # classes; the rest stand in the model file
 
 
 def find_points(
@@ -134,88 +129,3 @@ def _threshold(scores: Floats, is_class: Mask, wish: Wish, groups: Counts | None
     if wish.measure == "precision":
         return threshold_for_precision(scores, is_class, precision=wish.share, groups=groups)
     return threshold_for_false_alarms(scores, is_class, share=wish.share, groups=groups)
-
-
-def describe_points(points: OperatingPoints) -> tuple[str, ...]:
-    """What is called what, what is promised of it, and what is missing for a promise; for people."""
-    word = "" if points.basis == "calibration" else "estimated: "
-    if points.costs is not None:
-        return (
-            f"{word}answers are chosen by cost: {points.mean_cost:.4g} an image on average, on "
-            f"{points.image_count:,} images",
-        )
-    shown = [word + _describe(point, points) for point in points.points[:MOST_DESCRIBED]]
-    more = len(points.points) - len(shown)
-    return (*shown, f"and {more:,} more classes have thresholds of their own") if more > 0 else tuple(shown)
-
-
-def _describe(point: ClassPoint, points: OperatingPoints) -> str:
-    """One class's threshold and its promise."""
-    name = escape_path(point.name)
-    if point.threshold is None:
-        return f"no image is called {name}: {_missing(point, points)}"
-    seen = (
-        f"of {_images(point.image_count)} of it {point.found:,} {'was' if point.found == 1 else 'were'} found, of "
-        f"{point.other_count:,} others {point.alarms:,} "
-        f"{'was a false alarm' if point.alarms == 1 else 'were false alarms'}"
-    )
-    start = f"an image is called {name} from {_probability(point.threshold)} on"
-    if points.measure == "f1" and point.image_count < LEAST_FOR_F1:
-        if point.threshold != EVEN:
-            return (
-                f"{start}, chosen together with all classes of few images (F1): one of its own takes "
-                f"{LEAST_FOR_F1} images of it; {seen}"
-            )
-        return f"{start}: to choose a better threshold takes {LEAST_FOR_F1} images of it; {seen}"
-    if points.measure == "f1":
-        return f"{start}, the best balance of found and right there is (F1); {seen}"
-    if point.is_promised:
-        return f"{start}: {wished(points)}, with {percent(points.level)} certainty; {seen}"
-    return f"{start}, but {_missing(point, points)}; {seen}"
-
-
-def wished(points: OperatingPoints) -> str:
-    """The wish in words."""
-    assert points.share is not None  # noqa: S101  # only a wish for costs has none
-    if points.measure == "recall":
-        return f"at least {short_percent(points.share)} of it is found"
-    if points.measure == "precision":
-        return f"at least {short_percent(points.share)} of what is called so is right"
-    return f"at most 1 false alarm in {1 / points.share:,.0f} images of other classes"
-
-
-def _missing(point: ClassPoint, points: OperatingPoints) -> str:
-    """Why a wish cannot be promised, and how many images it takes."""
-    assert points.share is not None  # noqa: S101  # only a wish for costs has none
-    no = f"cannot be promised that {wished(points)}"
-    if points.measure == "false-alarms":
-        needed, there, kind = images_for_error(points.share, level=points.level), point.other_count, "of other classes"
-    else:
-        needed, there, kind = images_for_error(1 - points.share, level=points.level), point.image_count, "of it"
-    if there >= needed and points.measure == "precision":
-        return f"it {no}: on these images the model is wrong too often"
-    known = "" if point.bound is None else f" (only {_bound(point, points)})"
-    short = f"there are {there:,}" if there < needed else "these hang together in fewer groups"
-    return f"it {no}{known}: that takes {needed:,} independent images {kind}, and {short}"
-
-
-def _bound(point: ClassPoint, points: OperatingPoints) -> str:
-    assert point.bound is not None  # noqa: S101  # the caller has looked
-    if points.measure == "false-alarms":
-        return f"at most 1 in {1 / point.bound:,.0f}" if point.bound > 0 else "none"
-    return f"at least {short_percent(point.bound)}"
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
-
-
-def _probability(value: float) -> str:
-    """A threshold; very small and very large ones with the digits that tell them from 0 and 1.
-
-    >>> _probability(0.1234), _probability(0.00004321), _probability(0.99997)
-    ('12.3 %', '0.00432 %', '99.997 %')
-    """
-    if value > 0.995:
-        return f"{100 - float(f'{100 * (1 - value):.2g}'):.10g} %"
-    return f"{100 * value:.3g} %"

@@ -11,6 +11,7 @@ from vidi.model_file.members import member_count
 from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.words import sentences
+from vidi.report.words.guarantees import describe_step
 
 MODEL_CARD = "model_card.md"
 EXAMPLE = """import vidi
@@ -125,8 +126,8 @@ def _training(files: RunFiles) -> Iterator[str]:
     yield f"- data: {plain(_data_name(files))}"
     if metadata.weights_license:
         yield f"- license of the starting weights: {plain(metadata.weights_license)}"
-    if metadata.calibration is not None and metadata.calibration.figures.get("sentence"):
-        yield f"- calibration: {plain(metadata.calibration.figures['sentence'])}"
+    if metadata.calibration is not None:
+        yield f"- calibration: {plain(describe_step(metadata.calibration))}"
     yield f"- model id {files.model.model_id}, digest of the weights `{metadata.weights_digest}`"
     yield f"- made by vidi, {metadata.date[:10]}; recipe.toml and splits.csv say the rest"
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.operating import describe_points
 from vidi.files import escape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
@@ -33,6 +32,7 @@ from vidi.report.pictures.drawings import (
 )
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
 from vidi.report.words import sentences
+from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.trust import describe_trust
 
 REPORT = "report.html"
@@ -149,12 +149,14 @@ def _promise_values(files: RunFiles) -> dict[str, object]:
     verdicts = (files.metrics.get("verdicts") or {}).get("test")
     operating = (files.metrics.get("operating_points") or {}).get("test")
     points = None if files.model is None else files.model.metadata.operating_points
+    calibration = None if files.model is None else files.model.metadata.calibration
     return {
         "verdicts": verdicts,
         "sureness": "" if verdicts is None else sentences.sureness(verdicts),
         "risk_coverage": draw_risk(verdicts),
         "operating": operating,
         "operating_sentence": "" if operating is None else sentences.operating(operating),
+        "calibration_sentence": "" if calibration is None else describe_step(calibration),
         "limits_of_points": () if points is None else describe_points(points),
         "at_points": draw_at_points(test, operating) if test is not None else [],
     }

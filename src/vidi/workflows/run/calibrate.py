@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers, describe_calibration
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.limits import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import FOLDS, deal_folds, number_groups
@@ -26,6 +26,7 @@ from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.guarantees import describe_calibration
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS

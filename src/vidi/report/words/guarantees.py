@@ -1,0 +1,165 @@
+"""What calibration found, what is guaranteed of answers, and what an operating point does."""
+
+from collections.abc import Mapping
+
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers
+from vidi.files import escape_path
+from vidi.metrics.affine import LEAST_GROUPS
+from vidi.metrics.conformal import images_for_coverage
+from vidi.metrics.multi_label import EVEN, LEAST_FOR_F1
+from vidi.metrics.selective import images_for_error
+from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
+from vidi.model_file.metadata import Calibration
+from vidi.model_file.operating_points import ClassPoint, OperatingPoints
+from vidi.numbers import percent, short_percent
+from vidi.report.words.counting import count_of
+
+MOST_DESCRIBED = 10  # classes; the rest stand in the model file
+ESTIMATED = "estimated: "  # by trainings on parts of the images, not by the model itself
+
+
+def describe_calibration(done: CalibratedAnswers) -> tuple[str, ...]:
+    """How the logits are scaled, what is guaranteed, and from which probability a class is predicted."""
+    points = () if done.points is None else describe_points(done.points)
+    return describe_step(done.step), *describe_limits(done.limits), *points
+
+
+def describe_step(calibration: Calibration) -> str:
+    """The calibration step, and what it was chosen among.
+
+    >>> tried = {"log_losses": {"none": 0.5, "temperature": 0.4}}
+    >>> describe_step(Calibration(method="temperature", scale=(0.8,), image_count=90, figures=tried))
+    'temperature 1.250; held-out log loss: none 0.5000, temperature 0.4000'
+    """
+    losses = calibration.figures.get("log_losses")
+    if not isinstance(losses, Mapping) or not losses:
+        images = count_of(calibration.image_count, "calibration image")
+        return f"not calibrated: {images}, fewer than {LEAST_GROUPS} independent ones"
+    tried = ", ".join(f"{method} {loss:.4f}" for method, loss in losses.items())
+    method = calibration.method
+    if method == "temperature":
+        method = f"temperature {1 / calibration.scale[0]:.3f}"
+    return f"{method}; held-out log loss: {tried}"
+
+
+def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
+    """What is guaranteed of sure answers and of candidates, and what is called unknown."""
+    word = "" if limits.basis == "calibration" else ESTIMATED
+    guaranteed = (word + _describe_sure(limits), word + _describe_candidates(limits))
+    if limits.novelty is None or limits.novelty_share is None:
+        return guaranteed
+    return *guaranteed, f"unknown: images stranger than {short_percent(1 - limits.novelty_share)} of held-out images"
+
+
+def _describe_sure(limits: VerdictLimits) -> str:
+    about = " in any class" if limits.ranking == ALL_CLASSES else ""
+    most = short_percent(limits.max_error)
+    if limits.sure is not None and limits.error_bound is not None:
+        wrong = f"{limits.sure_errors:,} of {limits.sure_images:,} {'was' if limits.sure_errors == 1 else 'were'} wrong"
+        return (
+            f"sure answers ({percent(limits.sure_images / limits.image_count)} of {limits.image_count:,} images): "
+            f"at most {most} wrong{about}, with {percent(limits.level)} certainty; here {wrong}"
+        )
+    needed = images_for_error(limits.max_error, level=limits.level)
+    if limits.image_count < needed:
+        return (
+            f"no answer is called sure: to guarantee at most {most} wrong{about}, vidi needs {needed:,} calibration "
+            f"images without an error; there are {limits.image_count:,}"
+        )
+    return (
+        f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers may be wrong "
+        f"more often than {most}"
+    )
+
+
+def _describe_candidates(limits: VerdictLimits) -> str:
+    coverage = short_percent(limits.coverage)
+    truth = "all classes of an image are" if limits.ranking == ALL_CLASSES else "the true class is"
+    if limits.candidate is None:
+        return (
+            f"no candidates beside the answer: {coverage} coverage needs {images_for_coverage(limits.coverage):,} "
+            f"calibration images; there are {limits.image_count:,}"
+        )
+    return (
+        f"candidates (classes with a probability of at least {percent(limits.candidate, digits=1)}): {truth} among "
+        f"them in at least {coverage} of cases"
+    )
+
+
+def describe_points(points: OperatingPoints) -> tuple[str, ...]:
+    """From which probability each class is predicted, what is guaranteed, and what a guarantee would need."""
+    word = "" if points.basis == "calibration" else ESTIMATED
+    if points.costs is not None:
+        return (
+            f"{word}answers are chosen by cost: {points.mean_cost:.4g} per image on average, on "
+            f"{points.image_count:,} images",
+        )
+    shown = [word + _describe_point(point, points) for point in points.points[:MOST_DESCRIBED]]
+    more = len(points.points) - len(shown)
+    return (*shown, f"and {more:,} more classes have thresholds of their own") if more > 0 else tuple(shown)
+
+
+def _describe_point(point: ClassPoint, points: OperatingPoints) -> str:
+    """One class's threshold and its guarantee."""
+    name = escape_path(point.name)
+    if point.threshold is None:
+        return f"{name} is never predicted: {_missing(point, points)}"
+    seen = (
+        f"here {point.found:,} of {count_of(point.image_count, 'image')} found, "
+        f"{point.alarms:,} of {point.other_count:,} others false alarms"
+    )
+    start = f"{name} is predicted from {_probability(point.threshold)}"
+    if points.measure == "f1" and point.image_count < LEAST_FOR_F1:
+        if point.threshold != EVEN:
+            return (
+                f"{start}, one threshold for all classes with few images (best F1): its own threshold needs "
+                f"{LEAST_FOR_F1} images; {seen}"
+            )
+        return f"{start}: a better threshold needs {LEAST_FOR_F1} images; {seen}"
+    if points.measure == "f1":
+        return f"{start} (best F1); {seen}"
+    if point.is_promised:
+        return f"{start}: {describe_target(points)}, with {percent(points.level)} certainty; {seen}"
+    return f"{start}, but {_missing(point, points)}; {seen}"
+
+
+def describe_target(points: OperatingPoints) -> str:
+    """What the thresholds are to keep, in words."""
+    share = points.share or 0.0
+    if points.measure == "recall":
+        return f"recall of at least {short_percent(share)}"
+    if points.measure == "precision":
+        return f"precision of at least {short_percent(share)}"
+    return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
+
+
+def _missing(point: ClassPoint, points: OperatingPoints) -> str:
+    """Why a target cannot be guaranteed, and how many images that needs."""
+    share = points.share or 0.0
+    no = f"{describe_target(points)} cannot be guaranteed"
+    if points.measure == "false-alarms":
+        needed, there, kind = images_for_error(share, level=points.level), point.other_count, "images of other classes"
+    else:
+        needed, there, kind = images_for_error(1 - share, level=points.level), point.image_count, "images of it"
+    if there >= needed and points.measure == "precision":
+        return f"{no}: on these images the model is wrong too often"
+    known = "" if point.bound is None else f" (only {_bound(point.bound, points)})"
+    short = f"there are {there:,}" if there < needed else "these form fewer groups"
+    return f"{no}{known}: that needs {needed:,} independent {kind}; {short}"
+
+
+def _bound(bound: float, points: OperatingPoints) -> str:
+    if points.measure == "false-alarms":
+        return f"at most 1 in {1 / bound:,.0f}" if bound > 0 else "none"
+    return f"at least {short_percent(bound)}"
+
+
+def _probability(value: float) -> str:
+    """A threshold; very small and very large ones with the digits that tell them from 0 and 1.
+
+    >>> _probability(0.1234), _probability(0.00004321), _probability(0.99997)
+    ('12.3 %', '0.00432 %', '99.997 %')
+    """
+    if value > 0.995:
+        return f"{100 - float(f'{100 * (1 - value):.2g}'):.10g} %"
+    return f"{100 * value:.3g} %"
