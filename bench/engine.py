@@ -119,6 +119,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.data.inputs import GivenFilesStore
     from vidi.images.framing import Framing
     from vidi.images.pool import read_images
+    from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
     from vidi.training.defaults import DataTraits, recipe_for
     from vidi.training.loop.progress import Progress
@@ -134,8 +135,7 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     recipe = recipe_for(traits, network="textbook", changes={"epochs": epochs})
     data = TrainingData(
         images=images,
-        labels=labels,
-        class_count=len(CLASSES),
+        truth=OneClass(labels=labels, class_count=len(CLASSES)),
         train_rows=np.arange(len(images)),
         validation_rows=np.array([], np.int64),
     )

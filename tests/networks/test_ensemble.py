@@ -8,6 +8,7 @@ import torch
 from tests.networks.test_to_onnx import session_of, with_lived_in_statistics
 
 from vidi.images.framing import Framing
+from vidi.metrics.outputs import Sigmoid
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.read import read_model
 from vidi.model_file.write import recalibrate, write_model
@@ -78,7 +79,7 @@ def test_members_that_are_the_same_show_the_evidence_of_one():
 
 def test_members_that_tell_each_class_by_itself_give_the_mean_of_their_logits_and_evidence():
     members = [member(seed) for seed in range(3)]
-    ensemble, inputs = Ensemble(members, multi_label=True).eval(), some_inputs()
+    ensemble, inputs = Ensemble(members, outputs=Sigmoid()).eval(), some_inputs()
 
     logits, evidence = session_of(ensemble, SIZE).run(["logits", "evidence"], {"inputs": inputs})
 

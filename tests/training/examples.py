@@ -3,6 +3,7 @@
 import numpy as np
 from tests.draw import draw
 
+from vidi.metrics.truth import OneClass
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
 from vidi.training.data import TrainingData
@@ -18,8 +19,7 @@ def drawn_data(*, each: int = 16, size: tuple[int, int] = (16, 16), kinds: tuple
     is_validation = rows // len(kinds) % 4 == 3
     return TrainingData(
         images=images,
-        labels=rows % len(kinds),
-        class_count=len(kinds),
+        truth=OneClass(labels=rows % len(kinds), class_count=len(kinds)),
         train_rows=rows[~is_validation],
         validation_rows=rows[is_validation],
         classes=kinds,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from vidi.metrics.truth import OneClass
 from vidi.networks.build import build_network
 from vidi.training.data import TrainingData, class_weights
 from vidi.training.defaults import UNEVEN, weigh_classes
@@ -84,8 +85,7 @@ def test_the_head_of_a_run_follows_the_rule():
     rows = np.arange(len(labels))
     data = TrainingData(
         images=np.zeros((len(labels), 2, 2, 3), np.uint8),
-        labels=labels,
-        class_count=3,
+        truth=OneClass(labels=labels, class_count=3),
         train_rows=rows,
         validation_rows=rows[:0],
     )
@@ -102,7 +102,9 @@ def test_images_that_are_neither_learnt_nor_chosen_by_are_answered_but_do_not_co
     rows = np.arange(len(labels))
     images = np.zeros((len(labels), 2, 2, 3), np.uint8)
     told, untold = (
-        TrainingData(images=images, labels=given, class_count=3, train_rows=rows[40:], validation_rows=rows[:0])
+        TrainingData(
+            images=images, truth=OneClass(labels=given, class_count=3), train_rows=rows[40:], validation_rows=rows[:0]
+        )
         for given in (wrong, labels)
     )
 

@@ -36,7 +36,7 @@ def test_data_that_do_not_fit_together_are_refused():
     data = drawn_data()
 
     with pytest.raises(ShapeError, match="48 images have 47 labels"):
-        replace(data, labels=data.labels[:-1])
+        replace(data, truth=data.truth.at(np.arange(47)))
     with pytest.raises(ShapeError, match="images are float64"):
         replace(data, images=data.images.astype(float))
     with pytest.raises(ShapeError, match="3 classes have 2 names"):
@@ -47,7 +47,7 @@ def test_data_that_do_not_fit_together_are_refused():
 
 def test_the_same_data_have_no_difference_and_other_labels_have():
     data = drawn_data()
-    other = replace(data, labels=data.labels[::-1].copy())
+    other = replace(data, truth=data.truth.at(np.arange(48)[::-1]))
 
     assert identity_difference(data.identity(), drawn_data().identity()) == ""
     assert identity_difference(data.identity(), other.identity()) == "the data set is another one"

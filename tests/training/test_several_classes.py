@@ -10,6 +10,8 @@ import torch
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import UsageError
+from vidi.metrics.outputs import Sigmoid
+from vidi.metrics.truth import SeveralClasses
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Ensemble
 from vidi.training.data import TrainingData
@@ -29,9 +31,9 @@ RESCALED = InputNormalisation(*FIXED["rescale"])
 def of_several(*, each: int = 16) -> TrainingData:
     """Drawn images of one kind each, told as questions: which kind, and is it one of the first two."""
     data = drawn_data(each=each)
-    shown = np.eye(3, dtype=bool)[data.labels]
+    shown = data.truth.shown
     targets = np.concatenate([shown, shown[:, :2].any(axis=1, keepdims=True)], axis=1)
-    return replace(data, targets=targets, class_count=4, classes=(*data.classes, "first two"))
+    return replace(data, truth=SeveralClasses.of(targets), classes=(*data.classes, "first two"))
 
 
 def untrained(seed: int) -> TrainedNetwork:
@@ -72,9 +74,9 @@ def test_answers_stand_for_themselves_in_any_order_and_batch():
     data, network = of_several(), untrained(0).network
     rows = np.arange(48)
 
-    answers = answer(network, data.images, rows, normalisation=RESCALED, multi_label=True)
-    mixed = answer(network, data.images, rows[::-1], normalisation=RESCALED, multi_label=True)
-    alone = answer(network, data.images, rows[5:6], normalisation=RESCALED, multi_label=True)
+    answers = answer(network, data.images, rows, normalisation=RESCALED, outputs=Sigmoid())
+    mixed = answer(network, data.images, rows[::-1], normalisation=RESCALED, outputs=Sigmoid())
+    alone = answer(network, data.images, rows[5:6], normalisation=RESCALED, outputs=Sigmoid())
 
     with torch.inference_mode():
         np.testing.assert_allclose(answers, network(RESCALED.inputs(data.images)).sigmoid().numpy(), atol=1e-6)
@@ -90,9 +92,9 @@ def test_a_network_learns_several_classes_from_scratch_and_the_surest_epoch_is_k
     losses = [row.validation_loss for row in trained.history]
     assert trained.best_epoch == int(np.argmin(losses)) + 1
     answers = answer(
-        trained.network, data.images, data.validation_rows, normalisation=trained.normalisation, multi_label=True
+        trained.network, data.images, data.validation_rows, normalisation=trained.normalisation, outputs=Sigmoid()
     )
-    assert ((answers >= 0.5) == data.targets[data.validation_rows]).mean() > 0.8
+    assert ((answers >= 0.5) == data.truth.shown[data.validation_rows]).mean() > 0.8
 
 
 def test_what_is_made_for_one_class_each_is_refused_before_training(tmp_path: Path):
@@ -106,18 +108,21 @@ def test_a_head_is_fitted_again_as_it_was_chosen():
 
     head = fit_again(values, np.arange(48), data, best)
 
-    (same,) = fit_one_vs_rest(values, data.targets, np.ones(48), [30.0])
+    (same,) = fit_one_vs_rest(values, data.truth.shown, np.ones(48), [30.0])
     np.testing.assert_array_equal(head.weight, same.weight)
 
 
 def test_trainings_are_combined_by_their_losses_on_validation_images():
     data, members = of_several(), [untrained(seed) for seed in range(2)]
 
-    choice, all_of_them = choose_combination(members, data, groups=None), average_all(members, why="", multi_label=True)
+    choice, all_of_them = (
+        choose_combination(members, data, groups=None),
+        average_all(members, why="", outputs=Sigmoid()),
+    )
 
     averaged = next(trial for trial in choice.trials if trial.name == "averaged logits")
-    right = answer(all_of_them.network, data.images, data.validation_rows, normalisation=RESCALED, multi_label=True)
-    assert averaged.accuracy == ((right >= 0.5) == data.targets[data.validation_rows]).all(axis=1).mean()
+    right = answer(all_of_them.network, data.images, data.validation_rows, normalisation=RESCALED, outputs=Sigmoid())
+    assert averaged.accuracy == ((right >= 0.5) == data.truth.shown[data.validation_rows]).all(axis=1).mean()
     assert choice.best == int(np.argmin([trial.log_loss for trial in choice.trials[:2]]))
     assert isinstance(all_of_them.network, Ensemble)
     assert choice.gain.image_count == len(data.validation_rows)
@@ -126,8 +131,8 @@ def test_trainings_are_combined_by_their_losses_on_validation_images():
 def test_a_search_prefers_the_lower_loss_and_counts_whole_answers_at_its_end():
     data, one = of_several(), untrained(1)
 
-    right = which_are_right(one, HeldOut(images=data.images, truth=data.targets))
+    right = which_are_right(one, HeldOut(images=data.images, truth=data.truth))
 
-    answers = answer(one.network, data.images, np.arange(48), normalisation=RESCALED, multi_label=True)
-    np.testing.assert_array_equal(right, ((answers > 0.5) == data.targets).all(axis=1))
+    answers = answer(one.network, data.images, np.arange(48), normalisation=RESCALED, outputs=Sigmoid())
+    np.testing.assert_array_equal(right, ((answers > 0.5) == data.truth.shown).all(axis=1))
     assert search_value(0.2, 0.4, 10, by_loss=True) > search_value(0.9, 0.5, 10, by_loss=True)

@@ -216,7 +216,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
 
 def test_class_weights_let_a_rare_class_be_heard(tmp_path):
     data = drawn_data(each=40, kinds=("disc", "square"))
-    rare = np.flatnonzero(data.labels[data.train_rows] == 1)[3:]
+    rare = np.flatnonzero(data.truth.strata[data.train_rows] == 1)[3:]
     data: TrainingData = replace(data, train_rows=np.delete(data.train_rows, rare))
 
     trained = train_network(data, small_recipe(class_weights="balanced", epochs=3), folder=tmp_path)

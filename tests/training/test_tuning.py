@@ -149,13 +149,12 @@ def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
     data = drawn_data(each=24)
     held = TrainingData(
         images=data.images,
-        labels=data.labels,
-        class_count=3,
+        truth=data.truth,
         train_rows=data.train_rows[:-12],
         validation_rows=data.validation_rows,
         classes=data.classes,
     )
-    last = HeldOut(images=data.images[data.train_rows[-12:]], truth=data.labels[data.train_rows[-12:]])
+    last = HeldOut(images=data.images[data.train_rows[-12:]], truth=data.truth.at(data.train_rows[-12:]))
     last.images.setflags(write=False)  # as in the cache
 
     answered = answer_held_out(

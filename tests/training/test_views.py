@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from tests.training.examples import drawn_data, small_recipe
 
+from vidi.metrics.truth import OneClass
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
 from vidi.training.data import TrainingData
@@ -25,8 +26,7 @@ def sided_data(*, count: int = 200) -> TrainingData:
     return replace(
         drawn_data(),
         images=images,
-        labels=labels,
-        class_count=2,
+        truth=OneClass(labels=labels, class_count=2),
         classes=("dark", "bright"),
         train_rows=np.arange(10),
         validation_rows=np.arange(10, count),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.draw import class_folders
 
+from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
 from vidi.training.defaults import DataTraits
 from vidi.training.loop.progress import Progress
@@ -201,7 +202,8 @@ def test_two_networks_are_compared_after_the_calibration_that_each_would_get():
     sure = np.where(answers[:, None] == np.arange(2), 0.99, 0.01)
     unsure = np.where(answers[:, None] == np.arange(2), 0.6, 0.4)
 
-    losses = [ladder._judged(probabilities, labels)[0] for probabilities in (sure, unsure)]
+    truth = OneClass(labels=labels, class_count=2)
+    losses = [ladder._judged(probabilities, truth)[0] for probabilities in (sure, unsure)]
 
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # they differ in temperature alone
 

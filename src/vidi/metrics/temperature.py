@@ -3,7 +3,6 @@
 import numpy as np
 
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Floats, Labels
-from vidi.metrics.classification import log_loss
 
 SHARPEST, SOFTEST = 20.0, 0.05  # the range of 1 / temperature that is searched
 
@@ -24,18 +23,6 @@ def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     powers = np.exp(log_probabilities(probabilities) / temperature)
     tempered: Floats = powers / powers.sum(axis=1, keepdims=True)
     return tempered
-
-
-def tempered_log_loss(probabilities: Floats, labels: Labels) -> float:
-    """Log loss at the temperature that suits these images best: what a model is worth once it is calibrated.
-
-    Args:
-        probabilities: (batch, classes) float; at least one image.
-        labels: (batch,) int; true class index.
-    """
-    loss = log_loss(apply_temperature(probabilities, best_temperature(probabilities, labels)), labels)
-    assert loss is not None  # noqa: S101  # there are images
-    return loss
 
 
 def best_temperature(probabilities: Floats, labels: Labels) -> float:

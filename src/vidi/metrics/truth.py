@@ -1,15 +1,16 @@
 """What images show: one class each, or any number of classes. What differs between the two is asked here."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.classification import log_losses
-from vidi.metrics.multi_label import EVEN, binary_log_losses, tempered_binary_losses
+from vidi.metrics.multi_label import EVEN, Doubles, binary_log_losses, tempered_binary_losses
 from vidi.metrics.operating import Mask
+from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.metrics.temperature import apply_temperature, best_temperature
 
 
@@ -19,6 +20,8 @@ class OneClass:
 
     labels: Counts  # (images,) class index; -1: none of the classes
     class_count: int
+    outputs: ClassVar[Softmax] = Softmax()  # of a model that learns it
+    is_judged_by_loss: ClassVar[bool] = False  # else by accuracy, which comes first
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -31,6 +34,11 @@ class OneClass:
     def shown(self) -> Mask:
         """(images, classes) bool: which classes each image shows."""
         return np.eye(self.class_count, dtype=np.bool_)[self.labels] & (self.labels >= 0)[:, None]
+
+    @property
+    def array(self) -> Counts:
+        """(images,) class indexes: the truth as a network's loss takes it."""
+        return self.labels
 
     @property
     def strata(self) -> Counts:
@@ -46,11 +54,11 @@ class OneClass:
         """(images,) bool: whether the most probable class is the true one."""
         return np.asarray(probabilities.argmax(axis=1) == self.labels, np.bool_)
 
-    def log_losses(self, probabilities: Floats) -> Floats:
+    def log_losses(self, probabilities: Floats) -> Doubles:
         """(images,): minus the logarithm of the true class's probability."""
-        return log_losses(probabilities, self.labels)
+        return np.asarray(log_losses(probabilities, self.labels), np.float64)
 
-    def calibrated_log_losses(self, probabilities: Floats) -> Floats:
+    def calibrated_log_losses(self, probabilities: Floats) -> Doubles:
         """(images,): the log losses at the temperature that suits these images best: what calibration will make."""
         return self.log_losses(apply_temperature(probabilities, best_temperature(probabilities, self.labels)))
 
@@ -61,6 +69,8 @@ class SeveralClasses:
 
     shown: Mask  # (images, classes): which classes each image shows
     strata: Counts  # (images,) one number for each image; like images have like numbers
+    outputs: ClassVar[Sigmoid] = Sigmoid()
+    is_judged_by_loss: ClassVar[bool] = True  # to be right about all classes of an image is rare
 
     @classmethod
     def of(cls, shown: Mask) -> Self:
@@ -73,6 +83,11 @@ class SeveralClasses:
     def at(self, rows: NDArray[np.int64] | Mask) -> Self:
         """The truth about some of the images, by index or by mask; strata stay those of all."""
         return type(self)(shown=self.shown[rows], strata=self.strata[rows])
+
+    @property
+    def array(self) -> Mask:
+        """(images, classes) bool: the truth as a network's loss takes it."""
+        return self.shown
 
     @property
     def class_count(self) -> int:
@@ -88,11 +103,11 @@ class SeveralClasses:
         """(images,) bool: whether every class is on the right side of one half."""
         return np.asarray(((probabilities >= EVEN) == self.shown).all(axis=1), np.bool_)
 
-    def log_losses(self, probabilities: Floats) -> Floats:
+    def log_losses(self, probabilities: Floats) -> Doubles:
         """(images,): the mean over the classes of each one's own log loss."""
         return binary_log_losses(probabilities, self.shown)
 
-    def calibrated_log_losses(self, probabilities: Floats) -> Floats:
+    def calibrated_log_losses(self, probabilities: Floats) -> Doubles:
         """(images,): the log losses at the temperature that suits these images best: what calibration will make."""
         return tempered_binary_losses(probabilities, self.shown)
 

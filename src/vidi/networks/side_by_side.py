@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OUTPUTS = ("logits", "embedding", "evidence")
+from vidi.metrics.outputs import Outputs, Sigmoid
+
+GIVEN = ("logits", "embedding", "evidence")
 
 
-def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, multi_label: bool = False) -> onnx.GraphProto:
+def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Outputs | None = None) -> onnx.GraphProto:
     """One graph of two or more that `to_onnx` wrote for networks of one kind.
 
     Its `logits` are the logs of the mean probabilities, so that calibration and softmax stand behind them as behind
@@ -19,23 +21,23 @@ def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, multi_label:
     Args:
         graphs: each with the input `inputs` and the outputs `logits`, `embedding` and, at will, `evidence`.
         prefix: with a member's number it stands before all of its names: `members` gives `members.0.head.weight`.
-        multi_label: each class is told by itself.
+        outputs: what stands behind the logits; softmax, where None.
     """
     nodes: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []
     for number, graph in enumerate(graphs):
         _take_over(graph, f"{prefix}.{number}.", nodes, tensors)
-    names = {output: [f"{prefix}.{number}.{output}" for number in range(len(graphs))] for output in OUTPUTS}
+    names = {output: [f"{prefix}.{number}.{output}" for number in range(len(graphs))] for output in GIVEN}
     tensors.append(numpy_helper.from_array(np.array(1 / len(graphs), np.float32), "mean.share"))
-    shares = None if multi_label else _add_logits(names["logits"], nodes)
+    shares = None if outputs == Sigmoid() else _add_logits(names["logits"], nodes)
     if shares is None:
         _add_mean(names["logits"], "logits", nodes)
     nodes.append(helper.make_node("Concat", names["embedding"], ["embedding"], name="embedding", axis=1))
-    outputs = [_shape(graph) for graph in graphs]
-    features = sum(shapes["embedding"][1] for shapes in outputs)
-    class_count = outputs[0]["logits"][1]
+    sides = [_shape(graph) for graph in graphs]
+    features = sum(shapes["embedding"][1] for shapes in sides)
+    class_count = sides[0]["logits"][1]
     given = [_value("logits", [class_count]), _value("embedding", [features])]
-    maps = {tuple(shapes.get("evidence", ())) for shapes in outputs}
+    maps = {tuple(shapes.get("evidence", ())) for shapes in sides}
     if len(maps) == 1 and (shape := maps.pop()):
         if shares is None:
             _add_mean(names["evidence"], "evidence", nodes)

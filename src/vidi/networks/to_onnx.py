@@ -69,7 +69,7 @@ def to_onnx(network: Network, image_size: tuple[int, int]) -> onnx.GraphProto:
     """
     if isinstance(network, Ensemble):
         graphs = [to_onnx(member, image_size) for member in members_of(network)]
-        return side_by_side(graphs, prefix=MEMBERS, multi_label=network.multi_label)
+        return side_by_side(graphs, prefix=MEMBERS, outputs=network.outputs)
     return _one_network(network, image_size)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.errors import DataError, ShapeError
+from vidi.metrics.truth import Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +17,7 @@ class TrainingData:
     """Framed images with their labels, and which of them to learn from and which to choose by."""
 
     images: NDArray[np.uint8]  # (images, height, width, 3), possibly memory-mapped
-    labels: NDArray[np.int64]  # (images,); where images may show several classes, what they are dealt by
-    class_count: int
+    truth: Truth  # what the images show
     train_rows: NDArray[np.int64]  # which images are learnt from
     validation_rows: NDArray[np.int64]  # which images the best epoch is chosen by; may be empty
     classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
@@ -25,7 +25,6 @@ class TrainingData:
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
     initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
     answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
-    targets: NDArray[np.bool_] | None = None  # (images, classes), where images may show several classes or none
     colour_rows: NDArray[np.int64] | None = None  # whose mean colour is taken off; None = those that are learnt from
 
     def __post_init__(self) -> None:
@@ -33,16 +32,22 @@ class TrainingData:
             raise ShapeError(
                 f"images are {self.images.dtype} of shape {self.images.shape}", "Give uint8 (n, height, width, 3)."
             )
-        if len(self.labels) != len(self.images):
-            raise ShapeError(f"{len(self.images)} images have {len(self.labels)} labels", "Give one label each.")
+        if len(self.truth) != len(self.images):
+            raise ShapeError(f"{len(self.images)} images have {len(self.truth)} labels", "Give one label each.")
         if len(self.train_rows) == 0:
             raise DataError("no image is left to learn from", "Give at least two images of each of two classes.")
         if self.classes and len(self.classes) != self.class_count:
             raise ShapeError(f"{self.class_count} classes have {len(self.classes)} names", "Give one name each.")
 
-    def truth(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.bool_]:
-        """What some images show: (rows,) class indexes, or (rows, classes) bool where it may be several classes."""
-        return self.labels[rows] if self.targets is None else self.targets[rows]
+    @property
+    def class_count(self) -> int:
+        """Number of classes."""
+        return self.truth.class_count
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """(images,) one number for each image, of one class each its class: see `Truth.strata`."""
+        return self.truth.strata
 
     def image_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
@@ -52,8 +57,7 @@ class TrainingData:
         """What a checkpoint remembers of its data: enough to notice other data or another class list."""
         hashed = hashlib.sha256(self.digest.encode())
         if not self.digest:
-            known = self.labels if self.targets is None else self.targets
-            for part in (known, self.train_rows, self.validation_rows):
+            for part in (self.truth.array, self.train_rows, self.validation_rows):
                 hashed.update(np.ascontiguousarray(part, np.int64).tobytes())
         return {
             "classes": list(self.classes) or self.class_count,

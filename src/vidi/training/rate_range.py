@@ -60,7 +60,7 @@ def find_rate(
     normalisation = normalisation_for(recipe, data)
     state = new_state(recipe, class_count=data.class_count, plan=Plan(steps), engine=engine_of(recipe))
     fill_in(state.network, data, normalisation=normalisation, engine=engine_of(recipe))
-    weights = torch.from_numpy(class_weights(data.labels[data.train_rows], data.class_count))
+    weights = torch.from_numpy(class_weights(data.strata[data.train_rows], data.class_count))
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
@@ -79,7 +79,7 @@ def find_rate(
         state.counters.begin_epoch()
         draws = draw(seed=recipe.seed, epoch=number, image_count=len(data.images))[rows]
         images = augment(data.images[rows], draws, augmentation=recipe.augmentation)
-        learn(state, images, truth=data.truth(rows), context=context)
+        learn(state, images, truth=data.truth.at(rows).array, context=context)
         loss = state.counters.loss_sum / state.counters.seen if state.counters.seen else math.inf
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (number + 1))

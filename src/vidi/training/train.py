@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError, UsageError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
+from vidi.metrics.truth import OneClass
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
@@ -109,7 +110,7 @@ def train_network(
     else:
         state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
-    weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
+    weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
     engine = engine_of(recipe)
     context = TrainingContext(
         data=arrays,
@@ -133,8 +134,10 @@ def train_network(
 
 def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:
     """Refuse what is made for images of one class each, where they may show several."""
+    if isinstance(arrays.truth, OneClass):
+        return
     for name, usual in OF_ONE_CLASS.items():
-        if arrays.targets is not None and recipe.value(name) != usual:
+        if recipe.value(name) != usual:
             raise UsageError(
                 f"{name} is {recipe.value(name)}, which is made for images of one class each; these may show several",
                 f"Leave it at {usual}.",
@@ -238,7 +241,7 @@ def _trained(
     )
     network.load_state_dict(state.best)
     if recipe.class_weights != "none":
-        weights = class_weights(arrays.labels[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
+        weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
         forget_weights(network, weights)
     if is_grey(arrays.images, arrays.train_rows):
         look_through_grey(network)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
-from vidi.metrics.temperature import tempered_log_loss
+from vidi.metrics.truth import OneClass
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
 from vidi.training.engine.settle import precision_of
@@ -37,7 +37,7 @@ def choose_views(
     if recipe.views != "auto":
         return recipe
     rows = data.validation_rows
-    if data.targets is not None:
+    if not isinstance(data.truth, OneClass):
         return recipe.changed({"views": "one"}, source="default: the image alone, where it may show several classes")
     if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
         return recipe.changed({"views": "one"}, source="default: the image alone")
@@ -48,7 +48,9 @@ def choose_views(
     )
     # The head is linear: the logits of the mean embedding are the mean of both logits.
     mean = softmax((_logs(straight) + _logs(mirrored)) / 2, axis=1)
-    alone, both = (tempered_log_loss(answers, data.labels[rows]) for answers in (straight.astype(float), mean))
+    alone, both = (
+        data.truth.at(rows).calibrated_log_losses(answers).mean() for answers in (straight.astype(float), mean)
+    )
     network.both_ways = both < GAIN * alone
     shown = f"log loss {alone:.3f} of {len(rows):,} validation images, {both:.3f} with their mirrors"
     return recipe.changed({"views": "both" if network.both_ways else "one"}, source=f"{MEASURED} {shown}")

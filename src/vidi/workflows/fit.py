@@ -117,9 +117,7 @@ def fit_images(
     )
     data = TrainingData(
         images=kept.pixels,
-        labels=kept.truth.strata,
-        targets=kept.truth.shown if isinstance(kept.truth, SeveralClasses) else None,
-        class_count=len(request.classes),
+        truth=kept.truth,
         train_rows=train,
         validation_rows=validation,
         classes=request.classes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidi.machine import tune_allocator
+from vidi.metrics.truth import OneClass
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.engine import Engine, limit_threads, matrix_rate
@@ -84,8 +85,7 @@ def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, stat
     random = np.random.default_rng(0)
     data = TrainingData(
         images=random.integers(0, 256, (count, *recipe.image_size, 3), dtype=np.uint8),
-        labels=np.arange(count) % class_count,
-        class_count=class_count,
+        truth=OneClass(labels=np.arange(count) % class_count, class_count=class_count),
         train_rows=np.arange(count),
         validation_rows=np.array([], np.int64),
     )

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
-from vidi.metrics.classification import log_losses
-from vidi.metrics.multi_label import EVEN, tempered_binary_losses
+from vidi.metrics.outputs import Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
-from vidi.metrics.temperature import apply_temperature, best_temperature
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
 from vidi.numbers import percent
@@ -55,7 +53,7 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     """
     if not len(data.validation_rows):
         return average_all(
-            trained, why="there is no validation image to try averaged weights on", multi_label=data.targets is not None
+            trained, why="there is no validation image to try averaged weights on", outputs=data.truth.outputs
         )
     judge = _Judge(data, trained[0])
     single = [
@@ -64,9 +62,8 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     order = sorted(range(len(trained)), key=lambda index: single[index].rank, reverse=True)
     networks = [_single(trained[index]) for index in order]
     numbers = tuple(index + 1 for index in order)
-    multi_label = data.targets is not None
-    name = "averaged logits" if multi_label else "averaged probabilities"
-    averaged = judge.try_network(name, Ensemble(networks, multi_label=multi_label), numbers)
+    outputs = data.truth.outputs
+    averaged = judge.try_network(f"averaged {outputs.averaged}", Ensemble(networks, outputs=outputs), numbers)
     uniform, greedy = _soups(judge, networks, numbers)
     soup = max((uniform, greedy), key=lambda tried: tried.rank) if len(greedy.trial.members) > 1 else uniform
     best = single[order[0]]
@@ -87,22 +84,23 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     )
 
 
-def average_all(trained: Sequence[TrainedNetwork], *, why: str, multi_label: bool = False) -> Choice:
+def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs | None = None) -> Choice:
     """All of them with their probabilities averaged, which holds up in any case, without asking the validation images.
 
     Args:
         trained: of one recipe and one normalisation.
         why: nothing else was tried.
-        multi_label: images may show several classes.
+        outputs: of the networks; softmax, where None.
     """
+    ensemble = Ensemble([_single(one) for one in trained], outputs=outputs)
     return Choice(
-        network=Ensemble([_single(one) for one in trained], multi_label=multi_label),
+        network=ensemble,
         way=PROBABILITIES,
         used=tuple(range(len(trained))),
         best=0,
         trials=(),
         gain=None,
-        sentence=f"averaged {'logits' if multi_label else 'probabilities'} of {len(trained)} networks: {why}",
+        sentence=f"averaged {ensemble.outputs.averaged} of {len(trained)} networks: {why}",
     )
 
 
@@ -148,22 +146,15 @@ class _Judge:
         """Its answers about the validation images, and what they are worth."""
         rows = self.data.validation_rows
         normalisation = self.example.normalisation
-        targets = self.data.targets
-        bare = answer(
-            network, self.data.images, rows, normalisation=normalisation, multi_label=targets is not None
-        ).astype(np.float64)
+        truth = self.data.truth.at(rows)
+        bare = answer(network, self.data.images, rows, normalisation=normalisation, outputs=truth.outputs)
+        bare = bare.astype(np.float64)
         # Calibration comes for any of them afterwards; a mean is less sure of itself, and must not suffer for it here.
-        losses: Floats
-        if targets is not None:
-            right, losses = ((bare >= EVEN) == targets[rows]).all(axis=1), tempered_binary_losses(bare, targets[rows])
-        else:
-            labels = self.data.labels[rows]
-            answers = apply_temperature(bare, best_temperature(bare, labels))
-            right, losses = answers.argmax(axis=1) == labels, log_losses(answers, labels)
+        right, losses = truth.correct(bare), truth.calibrated_log_losses(bare)
         trial = CombinationTrial(
             name=name, accuracy=float(right.mean()), log_loss=float(losses.mean()), members=members
         )
-        return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=targets is not None)
+        return _Tried(network=network, trial=trial, right=right, losses=losses, by_loss=truth.is_judged_by_loss)
 
     def average(self, networks: Sequence[Classifier]) -> Classifier:
         """Their averaged weights; normalisations that a recipe leaves as they were stay so."""

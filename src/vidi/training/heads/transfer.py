@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from vidi.metrics.truth import SeveralClasses, Truth
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head, with_weights
@@ -19,6 +20,8 @@ from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest,
 from vidi.training.loop.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.train import HeldOut, TrainedNetwork
+
+TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 
 
 def frozen_backbone(weights: PretrainedWeights, data: TrainingData, *, image_size: tuple[int, int]) -> Classifier:
@@ -49,10 +52,13 @@ def learn_head(
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
         in_haste: try fewer heads.
     """
-    if data.targets is not None:
-        return _learn_one_vs_rest(features, rows, data, recipe, fold_of=fold_of, in_haste=in_haste)
-    labels = data.labels[rows]
+    truth = data.truth.at(rows)
     weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    if isinstance(truth, SeveralClasses):
+        few = (recipe.head_strength,) if recipe.head_strength else QUICK_STRENGTHS if in_haste else ()
+        several = choose_one_vs_rest(features, truth.shown, fold_of=fold_of, weights=weights, strengths=few)
+        return several, _with_choice(recipe, several, fold_of)
+    labels = truth.labels
     learnt = labels[weights > 0]
     recipe = weigh_classes(recipe, np.bincount(learnt, minlength=data.class_count).tolist())
     weights *= class_weights(learnt, data.class_count, kind=recipe.class_weights)[labels]
@@ -71,21 +77,24 @@ def learn_head(
     return chosen, _with_choice(recipe, chosen, fold_of)
 
 
-def _learn_one_vs_rest(
-    features: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    data: TrainingData,
-    recipe: Recipe,
-    *,
-    fold_of: NDArray[np.int64],
-    in_haste: bool,
-) -> tuple[ChosenHead, Recipe]:
-    """The same where images may show several classes."""
-    assert data.targets is not None  # noqa: S101  # the caller has looked
-    strengths = (recipe.head_strength,) if recipe.head_strength else QUICK_STRENGTHS if in_haste else ()
-    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
-    chosen = choose_one_vs_rest(features, data.targets[rows], fold_of=fold_of, weights=weights, strengths=strengths)
-    return chosen, _with_choice(recipe, chosen, fold_of)
+def try_heads(features: NDArray[np.float32], truth: Truth, *, fold_of: NDArray[np.int64]) -> ChosenHead:
+    """The best of a few heads in cross-validation: enough to compare networks by, or to find label errors.
+
+    Args:
+        features: (images, features) float32.
+        truth: of the same images.
+        fold_of: (images,) the fold in which each image is held out; -1 = in none.
+    """
+    if isinstance(truth, SeveralClasses):
+        return choose_one_vs_rest(features, truth.shown, fold_of=fold_of, strengths=QUICK_STRENGTHS)
+    return choose_head(
+        features,
+        truth.labels,
+        fold_of=fold_of,
+        class_count=truth.class_count,
+        kinds=("multinomial",),
+        strengths=TRIAL_STRENGTHS,
+    )
 
 
 def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64]) -> Recipe:
@@ -115,10 +124,11 @@ def fit_again(
         best: kind, strength and sharpness.
         weighting: as the recipe's `class_weights`; where images may show several classes they all count the same.
     """
-    if data.targets is not None:
+    truth = data.truth.at(rows)
+    if isinstance(truth, SeveralClasses):
         with threadpool_limits(1):
-            return fit_one_vs_rest(features, data.targets[rows], np.ones(len(rows)), (best.strength,))[0]
-    labels = data.labels[rows]
+            return fit_one_vs_rest(features, truth.shown, np.ones(len(rows)), (best.strength,))[0]
+    labels = truth.labels
     weights = class_weights(labels, data.class_count, kind=weighting)[labels]
     return fit_one_head(features, labels, best, class_count=data.class_count, weights=weights)
 

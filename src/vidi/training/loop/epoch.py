@@ -51,7 +51,7 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
         loss, accuracy = score(
             state.judged(), data, normalisation=context.normalisation, precision=context.engine.precision
         )
-    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.targets is not None)
+    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
     row = EpochRow(
         epoch=epoch,

@@ -29,7 +29,7 @@ def train(state: State, context: TrainingContext) -> None:
             start = time.perf_counter()
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, truth=data.truth(rows), context=context)
+            learn(state, images, truth=data.truth.at(rows).array, context=context)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
             plan_early(state, context)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from vidi.metrics.outputs import Outputs, Sigmoid
 from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
@@ -103,11 +104,11 @@ def answer(
     *,
     normalisation: InputNormalisation,
     precision: Precision = "float32",
-    multi_label: bool = False,
+    outputs: Outputs | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3).
 
-    They sum to 1; where images may show several classes each stands for itself.
+    They sum to 1, unless `outputs` says that each stands for itself.
     """
     network.eval()
     answers = []
@@ -115,7 +116,7 @@ def answer(
         for start in range(0, len(rows), 64):
             piece = np.ascontiguousarray(images[rows[start : start + 64]])
             logits = forward(network, normalisation.inputs(piece), precision=precision)
-            answers.append((logits.sigmoid() if multi_label else logits.softmax(dim=1)).numpy())
+            answers.append((logits.sigmoid() if outputs == Sigmoid() else logits.softmax(dim=1)).numpy())
     return np.concatenate(answers)
 
 
@@ -149,7 +150,7 @@ def score(
             piece = rows[start : start + 128]
             inputs = normalisation.inputs(data.images[piece], engine=engine)
             logits = forward(network, inputs, precision=precision)
-            truth = torch.from_numpy(data.truth(piece)).to(device)
+            truth = torch.from_numpy(data.truth.at(piece).array).to(device)
             loss_sum += float(_plain_loss(logits, truth))
             correct += count_right(logits, truth)
     return loss_sum / len(rows), correct / len(rows)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
+from vidi.metrics.truth import Truth
 from vidi.training.data import TrainingData
 from vidi.training.engine.settle import precision_of
 from vidi.training.loop.objective import forward, which_right
@@ -28,7 +29,7 @@ class HeldOut:
     """Images that no trial saw, at the size of one recipe."""
 
     images: NDArray[np.uint8]  # (images, height, width, 3)
-    truth: NDArray[np.int64] | NDArray[np.bool_]  # (images,) classes, or (images, classes) where they may show several
+    truth: Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +65,15 @@ def answer_held_out(
 
 def which_are_right(trained: TrainedNetwork, held_out: HeldOut) -> NDArray[np.bool_]:
     """Which of the images a network has right, (images,) bool."""
-    right = np.zeros(len(held_out.truth), dtype=np.bool_)
+    truth = held_out.truth.array
+    right = np.zeros(len(truth), dtype=np.bool_)
     with torch.inference_mode():
         for start in range(0, len(right), TOGETHER):
             piece = slice(start, start + TOGETHER)
             # A copy: what lies in the cache is read-only, and torch warns of such arrays.
             inputs = trained.normalisation.inputs(np.array(held_out.images[piece]))
             logits = forward(trained.network, inputs, precision=precision_of(trained.recipe))
-            right[piece] = which_right(logits, torch.from_numpy(held_out.truth[piece])).numpy()
+            right[piece] = which_right(logits, torch.from_numpy(truth[piece])).numpy()
     return right
 
 

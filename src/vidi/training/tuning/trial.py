@@ -81,7 +81,7 @@ def run_trial(
     return Outcome(
         accuracy=accuracy,
         loss=loss,
-        value=search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.targets is not None),
+        value=search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss),
         epochs=float(len(trained.history)),
         stopped_by=trained.stopped_by,
     )
@@ -100,7 +100,7 @@ def train_once(
     """Train a recipe without keeping anything on disk; arguments and errors are those of `run_trial`."""
 
     def value(accuracy: float, loss: float) -> float:
-        return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.targets is not None)
+        return search_value(accuracy, loss, len(arrays.validation_rows), by_loss=arrays.truth.is_judged_by_loss)
 
     watch = _Watch(value, is_hopeless, on_progress)
     shutil.rmtree(folder, ignore_errors=True)

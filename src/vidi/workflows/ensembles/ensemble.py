@@ -172,7 +172,7 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
     fold_of = np.full(len(arrays.train_rows), -1)
     if plan.by == "folds":
         groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
-        fold_of = deal_folds(groups, labels=arrays.labels[arrays.train_rows], folds=plan.count, seed=recipe.seed)
+        fold_of = deal_folds(groups, labels=arrays.strata[arrays.train_rows], folds=plan.count, seed=recipe.seed)
     tasks = []
     for index in range(plan.count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
@@ -263,9 +263,7 @@ def _combined(
     if len(ended) == 1:
         return replace(ended[0], notes=(*notes, f"one of {plan.count} trainings, for the others were not done"))
     if in_haste:
-        choice = average_all(
-            ended, why="interrupted before other ways were tried", multi_label=data.targets is not None
-        )
+        choice = average_all(ended, why="interrupted before other ways were tried", outputs=data.truth.outputs)
     else:
         choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
     context.events.say(f"ensemble: {choice.sentence}")
@@ -329,7 +327,7 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
         rows=np.concatenate([rows for _, rows in asked]),
         probabilities=np.concatenate(
             [
-                answer(answering, data.images, rows, normalisation=normalisation, multi_label=data.targets is not None)
+                answer(answering, data.images, rows, normalisation=normalisation, outputs=data.truth.outputs)
                 for answering, rows in asked
             ]
         ),

@@ -47,7 +47,7 @@ def average_heads(
     """
     weighting = trained.recipe.class_weights
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(groups, labels=data.labels[rows], folds=plan.count, seed=trained.recipe.seed)
+    fold_of = deal_folds(groups, labels=data.strata[rows], folds=plan.count, seed=trained.recipe.seed)
     heads = [
         fit_again(features[fold_of != fold], rows[fold_of != fold], data, best, weighting=weighting)
         for fold in range(plan.count)

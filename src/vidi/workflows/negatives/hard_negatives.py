@@ -205,7 +205,7 @@ def replace_head(network: Classifier, head: LinearHead) -> Classifier:
 
 def _fit(head: Head, known: NDArray[np.bool_], learnt: NDArray[np.float32], *, nothing: int) -> LinearHead:
     """A head for some of the data and all windows of backgrounds."""
-    labels = head.data.labels[head.rows[known]]
+    labels = head.data.strata[head.rows[known]]
     weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels]
     return fit_one_head(
         np.concatenate([head.features[known], learnt]),

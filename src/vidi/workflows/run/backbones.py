@@ -11,17 +11,13 @@ from vidi.files import digest_of
 from vidi.groups import deal_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
-from vidi.metrics.arrays import SMALLEST_PROBABILITY
-from vidi.metrics.multi_label import binary_log_losses
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import choose_feature_engine, embed_images
-from vidi.training.heads.linear import choose_head
-from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
-from vidi.training.heads.transfer import frozen_backbone
+from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -35,7 +31,6 @@ NONE = "none"  # no weights from elsewhere
 IMAGES_FOR_SIZE = 320  # on which the sizes are compared
 IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
-TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
 SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
 CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding
@@ -170,23 +165,10 @@ class _Trials:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
-        labels = self.data.labels[rows]
-        fold_of = deal_folds(groups_of(self.prepared, rows), labels=labels, seed=self.recipe.seed)
-        if self.data.targets is not None:
-            targets = self.data.targets[rows]
-            each = choose_one_vs_rest(features, targets, fold_of=fold_of, strengths=QUICK_STRENGTHS)
-            return binary_log_losses(each.probabilities, targets[each.held_out])
-        chosen = choose_head(
-            features,
-            labels,
-            fold_of=fold_of,
-            class_count=self.data.class_count,
-            kinds=("multinomial",),
-            strengths=TRIAL_STRENGTHS,
-        )
-        truth = chosen.probabilities[np.arange(len(chosen.held_out)), labels[chosen.held_out]].astype(np.float64)
-        losses: NDArray[np.float64] = -np.log(np.maximum(truth, SMALLEST_PROBABILITY))
-        return losses
+        truth = self.data.truth.at(rows)
+        fold_of = deal_folds(groups_of(self.prepared, rows), labels=truth.strata, seed=self.recipe.seed)
+        tried = try_heads(features, truth, fold_of=fold_of)
+        return truth.at(tried.held_out).log_losses(tried.probabilities.astype(np.float64))
 
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})

@@ -206,7 +206,7 @@ def _without_part(
     known = strangers.known_with(_known_to(trained, predictor, prepared), seen)
     if (answered := trained.held_out) is not None:
         groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
-        labels = prepared.labels[answered.rows]
+        labels = prepared.truth.strata[answered.rows]
         fold_of = deal_folds(groups, labels=labels, seed=trained.recipe.seed)
         return _HeldOut(
             basis="out-of-fold",
@@ -232,7 +232,7 @@ def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared)
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
     known = trained.held_out
     if known is not None and known.features is not None:
-        score = fit_novelty(known.features, prepared.labels[known.rows], components=_components(prepared))
+        score = fit_novelty(known.features, prepared.truth.strata[known.rows], components=_components(prepared))
         return Known(rows=known.rows, embeddings=known.features, score=score)
     return embed_known(predictor, prepared, as_training_data(prepared).train_rows, head=trained.own_head())
 
@@ -254,7 +254,7 @@ def embed_known(
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]
     embeddings = run_pixels(predictor, prepared.pixels, some, ("embedding",))["embedding"]
-    score = fit_novelty(embeddings, prepared.labels[some], components=_components(prepared), head=head)
+    score = fit_novelty(embeddings, prepared.truth.strata[some], components=_components(prepared), head=head)
     return Known(rows=some, embeddings=embeddings, score=score)
 
 
@@ -320,7 +320,7 @@ def _out_of_fold(
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(groups, labels=arrays.labels[rows], seed=trained.recipe.seed)
+    fold_of = deal_folds(groups, labels=arrays.strata[rows], seed=trained.recipe.seed)
     context.events.say(f"calibration: {FOLDS} more trainings, each on four fifths of {len(rows):,} images")
     probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
     for fold in range(FOLDS):

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.files import write_whole
 from vidi.machine import Deadline
-from vidi.metrics.multi_label import EVEN, tempered_binary_losses
-from vidi.metrics.temperature import tempered_log_loss
+from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.numbers import percent
@@ -209,16 +208,16 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     rows = _compared_rows(prepared, head)
     assert head.held_out is not None  # noqa: S101  # as above
     order = np.searchsorted(head.held_out.rows, rows)
-    labels = prepared.labels[rows] if prepared.targets is None else prepared.targets[rows]
-    theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), labels)
+    truth = prepared.truth.at(rows)
+    theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), truth)
     answers = answer(
         network.network,
         prepared.pixels,
         rows,
         normalisation=network.normalisation,
-        multi_label=prepared.targets is not None,
+        outputs=truth.outputs,
     )
-    ours, right = _judged(answers.astype(np.float64), labels)
+    ours, right = _judged(answers.astype(np.float64), truth)
     is_better = ours < BETTER * theirs
     verdict = "kept" if is_better else "not better, so the head is kept"
     return is_better, (
@@ -227,13 +226,6 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     )
 
 
-def _judged(probabilities: NDArray[np.float64], labels: NDArray[np.int64] | NDArray[np.bool_]) -> tuple[float, float]:
-    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards.
-
-    Labels are (images,) class indexes, or (images, classes) bool where images may show several classes.
-    """
-    if labels.ndim == 2:
-        right = ((probabilities >= EVEN) == labels).all(axis=1)
-        return float(tempered_binary_losses(probabilities, labels.astype(np.bool_)).mean()), float(right.mean())
-    right = probabilities.argmax(axis=1) == labels
-    return tempered_log_loss(probabilities, labels.astype(np.int64)), float(right.mean())
+def _judged(probabilities: NDArray[np.float64], truth: Truth) -> tuple[float, float]:
+    """Log loss at the temperature that suits them best, and accuracy: calibration comes for either afterwards."""
+    return float(truth.calibrated_log_losses(probabilities).mean()), float(truth.correct(probabilities).mean())

@@ -85,9 +85,7 @@ def as_training_data(prepared: Prepared) -> TrainingData:
     """The arrays that the trainer sees: images that the check let through, and nothing of the test part."""
     return TrainingData(
         images=prepared.pixels,
-        labels=prepared.labels,
-        targets=prepared.targets,
-        class_count=len(prepared.dataset.classes),
+        truth=prepared.truth,
         train_rows=np.setdiff1d(prepared.split.rows("train"), prepared.left_out),
         validation_rows=prepared.split.rows("validation"),
         classes=prepared.dataset.classes,

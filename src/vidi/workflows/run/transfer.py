@@ -128,7 +128,7 @@ def _beginning(
 
 def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:
     """The fold in which each of these images is held out; of very many only some are, once."""
-    labels = prepared.labels[rows]
+    labels = prepared.truth.strata[rows]
     if len(rows) <= MOST_IN_FOLDS:
         return deal_folds(groups_of(prepared, rows), labels=labels, seed=seed)
     if len(validation := prepared.split.rows("validation")):

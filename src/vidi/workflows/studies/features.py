@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from vidi.errors import MissingPackageError
 from vidi.groups import deal_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
+from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.words.sentences import more_images
-from vidi.training.heads.linear import ChosenHead, choose_head
-from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest
+from vidi.training.heads.linear import ChosenHead
+from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.training.heads.out_of_fold import answer_out_of_fold
 from vidi.training.heads.reduction import reduce_features
 from vidi.training.heads.subsamples import errors_by_size
+from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.run.backbones import (
-    TRIAL_STRENGTHS,
     backbone_recipe,
     candidates_for,
     choose_backbone,
@@ -27,7 +28,6 @@ from vidi.workflows.run.backbones import (
     learnt_rows,
 )
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared, reframe
 from vidi.workflows.studies.label_errors import Asked, keep_study, read_study, study_labels, tell_suspects
 
@@ -61,8 +61,9 @@ def study_features(context: Context, prepared: Prepared, features: Features, *, 
     Returns:
         The data, with what is to be left out of training.
     """
-    if CURVE not in read_study(context.folder) and prepared.targets is None:
-        _study_learning(context, prepared, features)
+    truth = prepared.truth.at(features.rows)
+    if CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
+        _study_learning(context, prepared, features, truth)
     rows, chosen = features.rows, features.chosen
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (
@@ -100,28 +101,16 @@ def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> P
     backbone = choose_backbone(seen, recipe, (candidate,), events=context.events)
     rows = learnt_rows(seen)
     values = features_of(context, seen, backbone, rows)
-    labels = as_training_data(prepared).labels[rows]
-    fold_of = deal_folds(groups_of(prepared, rows), labels=labels, seed=recipe.seed)
-    targets = as_training_data(prepared).targets
-    chosen = (
-        choose_one_vs_rest(values, targets[rows], fold_of=fold_of, strengths=QUICK_STRENGTHS)
-        if targets is not None
-        else choose_head(
-            values,
-            labels,
-            fold_of=fold_of,
-            class_count=len(prepared.dataset.classes),
-            kinds=("multinomial",),
-            strengths=TRIAL_STRENGTHS,
-        )
-    )
+    truth = prepared.truth.at(rows)
+    fold_of = deal_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
+    chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
     return study_features(context, prepared, features, asked=asked)
 
 
-def _study_learning(context: Context, prepared: Prepared, features: Features) -> None:
+def _study_learning(context: Context, prepared: Prepared, features: Features, truth: OneClass) -> None:
     """Measure how errors fall with the number of images, and say what twice as many would bring."""
-    labels, classes = prepared.labels[features.rows], prepared.dataset.classes
+    labels, classes = truth.labels, prepared.dataset.classes
     groups = number_groups(groups_of(prepared, features.rows))
     measured = errors_by_size(
         reduce_features(features.values),
@@ -164,18 +153,15 @@ def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
 
 def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]:
     """Answers about all images, each by a head that has not seen it; on few dimensions, since they are many."""
-    labels = prepared.labels[features.rows]
-    if prepared.targets is not None:
-        return choose_one_vs_rest(
-            reduce_features(features.values),
-            prepared.targets[features.rows],
-            fold_of=deal_folds(groups_of(prepared, features.rows), labels=labels, seed=0),
-            strengths=(features.chosen.best.strength,),
-        ).probabilities
+    truth, values = prepared.truth.at(features.rows), reduce_features(features.values)
+    fold_of = deal_folds(groups_of(prepared, features.rows), labels=truth.strata, seed=0)
+    if isinstance(truth, SeveralClasses):
+        strengths = (features.chosen.best.strength,)
+        return choose_one_vs_rest(values, truth.shown, fold_of=fold_of, strengths=strengths).probabilities
     return answer_out_of_fold(
-        reduce_features(features.values),
-        labels,
-        fold_of=deal_folds(groups_of(prepared, features.rows), labels=labels, seed=0),
+        values,
+        truth.labels,
+        fold_of=fold_of,
         class_count=len(prepared.dataset.classes),
         strength=_strength(features.chosen),
     )

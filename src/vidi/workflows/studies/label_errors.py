@@ -15,6 +15,7 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
+from vidi.metrics.truth import SeveralClasses
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared
@@ -121,9 +122,10 @@ def find_suspects(
         rows: the images that were answered.
         probabilities: (rows, classes), each by a network that has not seen the image.
     """
-    if prepared.targets is not None:
-        return _suspect_targets(prepared, prepared.targets[rows], rows, probabilities)
-    labels, classes = prepared.labels[rows], prepared.dataset.classes
+    truth, classes = prepared.truth.at(rows), prepared.dataset.classes
+    if isinstance(truth, SeveralClasses):
+        return _suspect_targets(truth.shown, rows, probabilities, classes)
+    labels = truth.labels
     suggested = suggest_labels(probabilities, labels)
     return tuple(
         Suspect(
@@ -138,10 +140,10 @@ def find_suspects(
 
 
 def _suspect_targets(
-    prepared: Prepared, targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32]
+    targets: NDArray[np.bool_], rows: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
 ) -> tuple[Suspect, ...]:
     """The same where images may show several classes: what is suggested is right about every doubtful one."""
-    wrong, classes = find_wrong_targets(probabilities, targets), prepared.dataset.classes
+    wrong = find_wrong_targets(probabilities, targets)
     believed = np.where(targets, probabilities, 1 - probabilities)
     least = np.where(wrong, believed, 1.0).min(axis=1)
     return tuple(
@@ -180,11 +182,11 @@ def read_study(folder: Path) -> dict[str, Any]:
 def _droppable(prepared: Prepared, suspects: Sequence[Suspect]) -> NDArray[np.int64]:
     """Suspects of the train part, but never more than half of a class."""
     train = prepared.split.rows("train")
-    members = np.bincount(prepared.labels[train], minlength=len(prepared.dataset.classes))
+    members = np.bincount(prepared.truth.strata[train], minlength=len(prepared.dataset.classes))
     room = np.floor(MOST_LEFT_OUT * members).astype(np.int64)
     in_train, chosen = set(train.tolist()), []
     for suspect in suspects:
-        label = prepared.labels[suspect.row]
+        label = prepared.truth.strata[suspect.row]
         if suspect.row in in_train and room[label] > 0:
             room[label] -= 1
             chosen.append(suspect.row)

@@ -87,7 +87,7 @@ def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str)
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
         HeldOut(
             images=held_out.at(size, search.context.events.reading),
-            truth=held_out.labels if held_out.targets is None else held_out.targets,
+            truth=held_out.truth,
         ),
         folder=search.workshop,
         deadline=Deadline.after(search.settings.trial_seconds),

@@ -15,6 +15,7 @@ from vidi.images.framing import Framing, choose_framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
+from vidi.metrics.truth import Truth
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
 
@@ -28,12 +29,11 @@ class FramedRows:
     store: ImageStore
     paths: tuple[str, ...]
     digests: tuple[str | None, ...]
-    labels: NDArray[np.int64]  # (images,); where they may show several classes, what they are dealt by
+    truth: Truth
     sizes: Sequence[tuple[int, int]]  # (height, width) of the data set's images; they decide how all are framed
     mode: Literal["stretch", "pad", "crop"] | None  # what the user asked for
     options: DecodeOptions
     workers: int | None
-    targets: NDArray[np.bool_] | None = None  # (images, classes), where they may show several classes
     keys: set[str] = field(default_factory=set)  # under which pixels were put into the cache
     held: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict)  # what was asked for before
 
@@ -111,12 +111,11 @@ def framed_rows(
         store=prepared.dataset.store,
         paths=tuple(record.path for record in records),
         digests=tuple(record.digest for record in records),
-        labels=prepared.labels[rows],
+        truth=prepared.truth.at(rows),
         sizes=sizes,
         mode=prepared.request.framing,
         options=decode_options(prepared.request),
         workers=workers,
-        targets=None if prepared.targets is None else prepared.targets[rows],
     )
     framed.take(prepared.pixels, rows, prepared.framing)
     return framed

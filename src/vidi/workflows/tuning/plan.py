@@ -163,7 +163,7 @@ def _affordable(
 def _digest(images: TrialImages) -> str:
     """One digest for the images that trials see, in order, with their labels and parts."""
     learnt = images.learnt
-    known = learnt.labels if learnt.targets is None else learnt.targets.astype(np.int64)
+    known = learnt.truth.array.astype(np.int64)
     lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, known.tolist(), strict=True)]
     return digest_of("\n".join([str(images.train_count), *images.classes, *lines]).encode())
 

@@ -44,12 +44,10 @@ class TrialImages:
         Raises:
             DataError, ResourceError: as `FramedRows.at`.
         """
-        rows = np.arange(len(self.learnt.labels))
+        rows = np.arange(len(self.learnt.truth))
         return TrainingData(
             images=self.learnt.at(size, on_progress),
-            labels=self.learnt.labels,
-            targets=self.learnt.targets,
-            class_count=len(self.classes),
+            truth=self.learnt.truth,
             train_rows=rows[: self.train_count],
             validation_rows=rows[self.train_count :],
             classes=self.classes,

@@ -1,0 +1,62 @@
+"""What a model's outputs are: one probability shared by the classes, or one for each class by itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """An image shows exactly one class: the probabilities sum to 1."""
+
+    name: ClassVar[str] = "softmax"
+    averaged: ClassVar[str] = "probabilities"  # what an ensemble takes the mean of
+
+    def probabilities(self, logits: NDArray[np.floating]) -> Doubles:
+        """(batch, classes) probabilities of logits, in double precision.
+
+        >>> Softmax().probabilities(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        """
+        values = np.asarray(logits, np.float64)
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+
+    def evidence_for(self, evidence: NDArray[np.float32], class_index: int) -> NDArray[np.floating]:
+        """(rows, columns): how much each region speaks for a class and against the mean of the others.
+
+        Softmax looks at differences between logits only: what a region gives to all classes alike speaks for none.
+
+        Args:
+            evidence: (classes, rows, columns) of one image.
+            class_index: the class.
+        """
+        others = np.delete(evidence, class_index, axis=0).mean(axis=0)
+        return np.asarray(evidence[class_index] - others)
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid:
+    """An image shows any number of classes: each probability stands for itself."""
+
+    name: ClassVar[str] = "sigmoid"
+    averaged: ClassVar[str] = "logits"
+
+    def probabilities(self, logits: NDArray[np.floating]) -> Doubles:
+        """(batch, classes) probabilities of logits, in double precision.
+
+        >>> Sigmoid().probabilities(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        """
+        return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(logits, np.float64), -500, 500))), np.float64)
+
+    def evidence_for(self, evidence: NDArray[np.float32], class_index: int) -> NDArray[np.floating]:
+        """(rows, columns): how much each region speaks for a class; the others say nothing of it."""
+        return np.asarray(evidence[class_index])
+
+
+Outputs = Softmax | Sigmoid
