@@ -9,6 +9,7 @@ from tests.data.on_disk import IMAGE, put
 
 from vidi.data.dataset import Box, Dataset
 from vidi.data.read import read_dataset
+from vidi.data.readers.yolo_settings import YoloSettings, read_settings
 from vidi.errors import DataError
 
 
@@ -52,6 +53,7 @@ def test_yolo_tells_which_images_show_a_class(tmp_path):
         "nc: 2\nnames:\n- cat\n- big dog",
         "names: {0: cat, 1: 'big dog'}",
         "names: [cat,\n  'big dog',\n]",
+        "download: |\n  names: [not, these]\nnames: &all [cat, big dog]\nothers: *all",
     ],
 )
 def test_yolo_names_and_parts_come_from_its_settings(tmp_path, names):
@@ -66,6 +68,62 @@ def test_yolo_names_and_parts_come_from_its_settings(tmp_path, names):
         assert dataset.reader == "yolo"
         assert dataset.classes == ("cat", "big dog")
         assert [image.part for image in dataset.images] == ["train", "validation"]
+
+
+def settings(text: str | bytes) -> YoloSettings | None:
+    return read_settings(text if isinstance(text, bytes) else text.encode(), "data.yaml")
+
+
+def test_words_that_yaml_reads_as_values_stay_class_names():
+    assert settings("names: [no, on, 1, 1.50, null, 2026-01-01]").names == (
+        "no",
+        "on",
+        "1",
+        "1.50",
+        "null",
+        "2026-01-01",
+    )
+
+
+def test_a_tag_in_a_settings_file_makes_nothing(tmp_path):
+    mark = tmp_path / "made"
+
+    with pytest.raises(DataError, match="neither a list nor numbered"):
+        settings(f"names: !!python/object/apply:pathlib.Path.touch [{{'{mark}': x}}]")
+
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: x\nnames: [cat, dog", r"data\.yaml, line 2, is not YAML"),
+        ("names:\n\t0: cat", r"line 2, is not YAML: found character"),
+        ("names: " + 5_000 * "[", "nested too deeply"),
+        ("names: [" + "a" * (1 << 20) + "]", "has 1,048,585 bytes"),
+        ("names: [[cat], dog]", "neither a list nor numbered"),
+        ("names: {0: {a: b}}", "neither a list nor numbered"),
+        ("names: {0: cat, big: dog}", "neither a list nor numbered"),
+        ("names: *missing", "undefined alias"),
+    ],
+    ids=["cut", "tab", "deep", "large", "nested list", "nested mapping", "not a number", "alias"],
+)
+def test_a_settings_file_that_cannot_be_read_is_refused_by_name(text: str, message: str):
+    with pytest.raises(DataError, match=message):
+        settings(text)
+
+
+def test_aliases_that_double_line_by_line_take_no_time_and_no_memory():
+    doubling = "\n".join(f"a{n + 1}: &a{n + 1} {{!!merge <<: [*a{n}, *a{n}], x: y}}" for n in range(60))
+
+    assert settings(f"a0: &a0 {{b: c}}\n{doubling}\nnames: [cat]").names == ("cat",)
+
+
+def test_a_yaml_file_that_names_no_classes_is_not_looked_into(tmp_path):
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    (tmp_path / "config.yaml").write_text("{% template %}: [")
+
+    assert read_dataset(tmp_path).reader == "class-folders"
 
 
 def test_yolo_names_come_from_classes_txt_and_parts_from_folders(tmp_path):

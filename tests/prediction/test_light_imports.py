@@ -19,6 +19,7 @@ HEAVY = [
     "asyncio",
     "pandas",
     "filelock",
+    "yaml",
 ]
 HEAVY += ["google.protobuf", "multiprocessing"]
 

@@ -54,9 +54,10 @@ class Explanation:
         """The image and the maps over it; a notebook shows them, their `save` writes them."""
         from vidi.report.pages.notebook import draw_explanation
 
-        return draw_explanation(self)
+        return draw_explanation(self.path, self.image, evidence=self.evidence, needs=self.occlusion)
 
     def _repr_html_(self) -> str:
         from vidi.report.pages.notebook import explanation_as_html
 
-        return explanation_as_html(self)
+        labels = [neighbour.label for neighbour in self.neighbours]
+        return explanation_as_html(self.path, self.prediction, looks_like=labels, figure=self.plot())

@@ -6,14 +6,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.data.checked import CheckResult
 from vidi.detection.locate import Located
 from vidi.errors import DataError
+from vidi.explanation.maps import Map
 from vidi.figures.class_sizes import draw_class_sizes
 from vidi.figures.drawing import Drawing, side_by_side
 from vidi.files import escape_path
 from vidi.prediction.as_html import table_as_html
-from vidi.report.explanation import Explanation
+from vidi.prediction.prediction import Prediction
 from vidi.report.pages.compare import draw_classes
 from vidi.report.pages.render import percent, visible
 from vidi.report.pages.run_files import Epoch, read_run
@@ -73,14 +77,15 @@ def draw_folder(folder: Path) -> Drawing:
     return side_by_side(figures)
 
 
-def draw_explanation(explanation: Explanation) -> Drawing:
+def draw_explanation(
+    path: str, image: NDArray[np.uint8], *, evidence: Mapping[str, Map], needs: Mapping[str, Map]
+) -> Drawing:
     """The image, what speaks for each class, and what each class needs, three in a row."""
-    pictures = [(picture_as_text(explanation.path), draw_image(explanation.image))]
-    for what, maps in (("What speaks for {}", explanation.evidence), ("What {} needs", explanation.occlusion)):
+    pictures = [(picture_as_text(path), draw_image(image))]
+    for what, maps in (("What speaks for {}", evidence), ("What {} needs", needs)):
         scale = common_scale(maps.values())
         pictures += [
-            (what.format(visible(label)), draw_heat(explanation.image, values, scale=scale))
-            for label, values in maps.items()
+            (what.format(visible(label)), draw_heat(image, values, scale=scale)) for label, values in maps.items()
         ]
     return side_by_side([picture_as_figure(picture, title) for title, picture in pictures])
 
@@ -98,20 +103,17 @@ def picture_as_figure(picture: Thumbnail, title: str) -> str:
     return f'<svg viewBox="0 0 {width} {picture.height + 22}"><title>{escape(title)}</title>{words}{image}</svg>'
 
 
-def explanation_as_html(explanation: Explanation) -> str:
-    """The answer, the nearest training images in words, and the maps."""
-    prediction = explanation.prediction
-    labels = Counter(neighbour.label for neighbour in explanation.neighbours)
+def explanation_as_html(path: str, prediction: Prediction, *, looks_like: Sequence[str], figure: Drawing) -> str:
+    """The answer, the classes of the nearest training images, and the maps."""
     said = prediction.decision or () if prediction.multi_label else (prediction.label,)
     probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
     rows = {
         "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",
         "verdict": prediction.verdict or "",
         "candidates": ", ".join(map(visible, prediction.candidates)),
-        "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in labels.most_common()),
+        "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in Counter(looks_like).most_common()),
     }
-    shown = explanation.plot()._repr_html_()
-    return table_as_html(f"Why? {picture_as_text(explanation.path)}", rows) + shown
+    return table_as_html(f"Why? {picture_as_text(path)}", rows) + figure._repr_html_()
 
 
 def draw_located(size: tuple[int, int] | None, boxes: Sequence[Located], picture: Thumbnail | None) -> Drawing:
