@@ -13,13 +13,15 @@ import typer
 
 import vidi
 from vidi import errors
-from vidi.cli.app import VERBS
+from vidi.cli.app import VERBS, verb_of
+from vidi.cli.command import flat_signature
 from vidi.data.checked import CheckResult, Finding
 from vidi.detection.locate import Located
 from vidi.evaluation.evaluation import Evaluation
 from vidi.images.account import Account
 from vidi.images.reasons import IGNORED, NOTES, REASONS
 from vidi.networks.options import NetworkOptions
+from vidi.options import Argument, Declared, declared
 from vidi.prediction.stream import Answer
 from vidi.report.explanation import Deletion, Explanation, Neighbour
 from vidi.report.layers import Layer
@@ -29,6 +31,16 @@ from vidi.workflows.check import Checked
 from vidi.workflows.compare import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
+from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.check import CheckRequest, SplitRequest
+from vidi.workflows.requests.compare import CompareRequest, StoredRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
+from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
+from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
+from vidi.workflows.requests.predict import InputsRequest, PredictRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.train import Run
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -49,6 +61,25 @@ GIVEN_BACK = (
     Neighbour,
     Deletion,
     Layer,
+)
+REQUESTS = (
+    DataRequest,
+    TrainRequest,
+    TuneRequest,
+    EvaluateRequest,
+    BoxSearch,
+    CompareRequest,
+    StoredRequest,
+    CalibrateRequest,
+    CheckRequest,
+    SplitRequest,
+    InputsRequest,
+    PredictRequest,
+    LocateRequest,
+    LocatedFiles,
+    ExplainRequest,
+    ExplainedPages,
+    NetworkRequest,
 )
 RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
 EXIT_WORDS = {
@@ -72,6 +103,7 @@ def pages() -> dict[str, str]:
     return {
         "python.md": MADE + python_page(),
         "values.md": MADE + values_page(),
+        "requests.md": MADE + requests_page(),
         "command-line.md": MADE + command_line_page(),
         "recipe.md": MADE + recipe_page(),
         "codes.md": MADE + codes_page(),
@@ -94,6 +126,30 @@ def values_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def requests_page() -> str:
+    """What each verb is asked for, as a value: every option with its name, type, default and flag."""
+    about = "What each verb is asked for is a value; its function in `vidi.workflows` takes the same value."
+    lines = ["# Requests", "", about, "The options of the command line and of Python's functions are these.", ""]
+    of_data = {option.name for option in declared(DataRequest)}
+    for request in REQUESTS:
+        lines += [f"## `{request.__module__}.{request.__name__}`", "", inspect.getdoc(request) or "", ""]
+        options = list(declared(request))
+        taken = [option.name for option in options if option.name in of_data]
+        if "source" in taken and request is not DataRequest:
+            left_out = ", ".join(f"`{name}`" for name in sorted(of_data - {*taken}))
+            lines += ["`data` is a `DataRequest`" + (f"; it does not take {left_out}." if left_out else "."), ""]
+            options = [option for option in options if option.name not in of_data]
+        rows = [(one.name, one.python_type, one.python_default, flag_of(one), one.info.help) for one in options]
+        lines += table(("name", "type", "default", "command line", "meaning"), rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def flag_of(option: Declared) -> str:
+    """How an option is written on the command line."""
+    info = option.info
+    return info.metavar if isinstance(info, Argument) else ", ".join(info.spelled(option.name))
+
+
 def described(thing: Any, name: str) -> Iterator[str]:
     """The lines about one function or class."""
     source, node = definition(thing)
@@ -106,7 +162,11 @@ def described(thing: Any, name: str) -> Iterator[str]:
     if made is not None and "Error" not in node.name:
         yield from code(signature(made, name=node.name))
     yield from prose(ast.get_docstring(node) or "")
-    if rows := list(fields_of(source, node)):
+    if thing in REQUESTS:
+        rows = [(option.name, option.python_type, "", option.info.help) for option in declared(thing)]
+    else:
+        rows = list(fields_of(source, node))
+    if rows:
         yield from table(("field", "type", "meaning"), [(field, kind, meaning) for field, kind, _, meaning in rows])
     for item in functions:
         if not item.name.startswith("_"):
@@ -216,7 +276,8 @@ def command_line_page() -> str:
         "`vidi VERB --help` shows the same. How to use a verb is in [how-to](../index.md).",
         "",
     ]
-    for name, verb in VERBS.items():
+    for name in VERBS:
+        verb = verb_of(name)
         lines += [f"## `vidi {name}`", "", *(inspect.getdoc(verb) or "").splitlines(), ""]
         lines += table(("option", "value", "meaning"), list(options_of(verb)))
     return "\n".join(lines).rstrip() + "\n"
@@ -224,7 +285,7 @@ def command_line_page() -> str:
 
 def options_of(verb: Callable[..., None]) -> Iterator[tuple[str, str, str]]:
     """Words, kind of value and help of what a verb takes."""
-    for parameter in inspect.signature(verb).parameters.values():
+    for parameter in flat_signature(verb).parameters.values():
         for info in get_args(parameter.annotation)[1:]:
             default = parameter.default
             given = f" (else `{default}`)" if isinstance(default, str | int | Path) and default is not False else ""

@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from vidi.estimator import ImageClassifier as ImageClassifier
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
-    from vidi.workflows.interaction.request import DataRequest as DataRequest
-    from vidi.workflows.python import check as check
-    from vidi.workflows.python import compare as compare
-    from vidi.workflows.python import evaluate as evaluate
-    from vidi.workflows.python import explain as explain
-    from vidi.workflows.python import load as load
-    from vidi.workflows.python import locate as locate
-    from vidi.workflows.python import train as train
+    from vidi.workflows.python.check import check as check
+    from vidi.workflows.python.compare import compare as compare
+    from vidi.workflows.python.evaluate import evaluate as evaluate
+    from vidi.workflows.python.explain import explain as explain
+    from vidi.workflows.python.load import load as load
+    from vidi.workflows.python.locate import locate as locate
+    from vidi.workflows.python.train import train as train
+    from vidi.workflows.requests.data import DataRequest as DataRequest
 
     __version__: str
 
 # Where each public name lives. It is fetched when it is first used, so that `import vidi` costs nothing and prediction
 # never loads torch.
 _HOMES = {
-    "train": "vidi.workflows.python",
-    "check": "vidi.workflows.python",
-    "evaluate": "vidi.workflows.python",
-    "compare": "vidi.workflows.python",
-    "load": "vidi.workflows.python",
-    "locate": "vidi.workflows.python",
-    "explain": "vidi.workflows.python",
-    "DataRequest": "vidi.workflows.interaction.request",
+    "train": "vidi.workflows.python.train",
+    "check": "vidi.workflows.python.check",
+    "evaluate": "vidi.workflows.python.evaluate",
+    "compare": "vidi.workflows.python.compare",
+    "load": "vidi.workflows.python.load",
+    "locate": "vidi.workflows.python.locate",
+    "explain": "vidi.workflows.python.explain",
+    "DataRequest": "vidi.workflows.requests.data",
     "ImageClassifier": "vidi.estimator",
     "Prediction": "vidi.prediction.prediction",
     "Predictor": "vidi.prediction.predictor",

@@ -18,7 +18,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.counting import count_of
 from vidi.workflows.interaction.given import answer_given, list_images
 from vidi.workflows.interaction.logged import LoggedEvents
-from vidi.workflows.python import missing_for_training
+from vidi.workflows.python.given import missing_for_training
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin

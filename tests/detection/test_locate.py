@@ -12,7 +12,8 @@ from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.locating.search import LocateRequest, finder
+from vidi.workflows.locating.search import finder
+from vidi.workflows.requests.locate import LocateRequest
 
 RED = WindowSearch(classes=(1,), share=(0.5, 0.5))
 

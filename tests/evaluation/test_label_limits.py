@@ -6,7 +6,7 @@ import pytest
 from vidi.evaluation.answers import Answers, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
 from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.images.framing import Framing

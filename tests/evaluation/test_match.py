@@ -3,7 +3,8 @@
 import pytest
 
 from vidi.errors import DataError, UsageError
-from vidi.evaluation.match import match_classes, parse_renames
+from vidi.evaluation.match import match_classes
+from vidi.workflows.requests.written import parse_renames
 
 
 def test_classes_that_the_data_lacks_are_absent_and_those_that_the_model_lacks_foreign():

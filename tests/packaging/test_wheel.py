@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.draw import class_folders
 
-from vidi.workflows.interaction.request import DataRequest
-from vidi.workflows.train import TrainRequest, train
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.train import train
 
 ROOT = Path(__file__).parents[2]
 

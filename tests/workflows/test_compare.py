@@ -21,10 +21,11 @@ from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.words.compare import comparison_rows
-from vidi.workflows.compare import Compared, CompareRequest, compare, read_comparison
+from vidi.workflows.compare import Compared, compare, read_comparison
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.data import DataRequest
 
 BRIGHTNESS = {"dark": 20, "middle": 120, "light": 230}
 

@@ -9,10 +9,11 @@ from tests.workflows.test_compare import Notes, brightness_folders, make_model
 
 import vidi
 from vidi.errors import DataError, UsageError
-from vidi.workflows.compare import CompareRequest, compare, read_comparison
-from vidi.workflows.comparing.stored import StoredRequest, compare_stored
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.compare import compare, read_comparison
+from vidi.workflows.comparing.stored import compare_stored
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.requests.compare import CompareRequest, StoredRequest
+from vidi.workflows.requests.data import DataRequest
 
 
 @pytest.fixture(scope="module")

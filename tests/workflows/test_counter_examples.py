@@ -12,12 +12,13 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import check
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.negatives.counter_examples import (
     deal_counter_examples,
     describe_counter_examples,
     frame_counter_examples,
 )
+from vidi.workflows.requests.check import CheckRequest
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import check_images, split_images
 from vidi.workflows.run.read import find_images
@@ -99,7 +100,7 @@ def test_folders_inside_say_what_is_of_one_kind(tmp_path):
 
 
 def test_the_check_shows_them(tmp_path):
-    checked = check(DataRequest(source=str(with_counter_examples(tmp_path / "data", strange=3))))
+    checked = check(CheckRequest(data=DataRequest(source=str(with_counter_examples(tmp_path / "data", strange=3)))))
 
     (finding,) = [finding for finding in checked.findings if finding.kind == "counter-examples"]
     assert finding.sentence.startswith("3 counter-examples")

@@ -3,7 +3,8 @@
 from tests.draw import class_folders
 
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.request import DataRequest, read_source
+from vidi.workflows.interaction.request import read_source
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.learn import describe_preparation
 from vidi.workflows.run.prepare import look_at_sizes, prepare

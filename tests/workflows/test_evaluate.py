@@ -13,10 +13,11 @@ from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
-from vidi.workflows.evaluate import EvaluateRequest, evaluate, parts_to_score
+from vidi.workflows.evaluate import evaluate, parts_to_score
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.evaluate import EvaluateRequest
 
 
 @pytest.fixture(autouse=True)

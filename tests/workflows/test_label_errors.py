@@ -14,11 +14,12 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import transfer
 from vidi.workflows.studies import label_errors as study
-from vidi.workflows.train import Run, TrainRequest, resume, train
+from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 

@@ -14,7 +14,7 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
@@ -24,17 +24,20 @@ from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.report.pages.explain import write_explanation
-from vidi.workflows.calibrate import CalibrateRequest, calibrate
-from vidi.workflows.compare import CompareRequest, compare
+from vidi.workflows.calibrate import calibrate
+from vidi.workflows.compare import compare
 from vidi.workflows.ensembles.gain import before_calibration, gain_on_test
-from vidi.workflows.evaluate import EvaluateRequest, evaluate
+from vidi.workflows.evaluate import evaluate
 from vidi.workflows.explain import explain_file
 from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.interaction.output import write_csv, write_json, write_table
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.predict import predict_inputs
+from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.train import Asked
 from vidi.workflows.run.plan import read_and_plan
-from vidi.workflows.studies.label_errors import Asked
 from vidi.workflows.train import TrainRequest, train
 
 KINDS = ("disc", "square", "stripes")

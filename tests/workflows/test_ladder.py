@@ -16,10 +16,11 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import ladder
 from vidi.workflows.run.ladder import plan_ladder
-from vidi.workflows.train import TrainRequest, resume, train
+from vidi.workflows.train import resume, train
 
 PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400), is_grey=False)
 SMALL = DataTraits(image_count=50_000, class_count=10, usual_size=(32, 32), is_grey=False)

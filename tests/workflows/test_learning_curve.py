@@ -7,9 +7,9 @@ import pytest
 from tests.draw import class_folders
 
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
-from vidi.workflows.studies.label_errors import Asked
-from vidi.workflows.train import TrainRequest, train
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import Asked, TrainRequest
+from vidi.workflows.train import train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 

@@ -20,7 +20,8 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_png
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.locate import Wanted, search_images, until_stopped
-from vidi.workflows.locating.search import LocateRequest, finder, locate_inputs
+from vidi.workflows.locating.search import finder, locate_inputs
+from vidi.workflows.requests.locate import LocateRequest
 
 TRUTH = np.array([[60, 30, 100, 70]])  # of `with_square()`
 

@@ -12,8 +12,9 @@ from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.training.loop.progress import Progress
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
-from vidi.workflows.train import TrainRequest, resume, train
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.train import resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 

@@ -12,13 +12,14 @@ from tests.model_file.tiny import tiny_model
 
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.files import digest_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
-from vidi.workflows.calibrate import CalibrateRequest, calibrate
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.calibrate import calibrate
+from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.data import DataRequest
 
 KINDS = ("disc", "stripes", "square")
 

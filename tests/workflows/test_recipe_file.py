@@ -9,10 +9,11 @@ from vidi.errors import UsageError
 from vidi.training.augment import Augmentation
 from vidi.training.defaults import DataTraits
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.recipe_file import read_recipe_file
-from vidi.workflows.train import TrainRequest, train
+from vidi.workflows.train import train
 
 TRAITS = DataTraits(image_count=500, class_count=3, usual_size=(60, 60), is_grey=False)
 

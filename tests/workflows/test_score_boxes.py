@@ -8,9 +8,9 @@ from tests.detection.red import red_model, with_square
 
 from vidi.errors import DataError, UsageError
 from vidi.images.encode import encode_png
-from vidi.workflows.evaluate import EvaluateRequest
 from vidi.workflows.evaluating.boxes import score_boxes
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 
 CORNERS = ((30, 60), (2, 3), (70, 100))
 
@@ -36,7 +36,7 @@ def test_boxes_that_lie_on_the_squares_are_hits(tmp_path):
     data = DataRequest(source=str(coco_folder(tmp_path / "data")))
 
     request = EvaluateRequest(model=tmp_path / "model.onnx", data=data, output=tmp_path / "scored")
-    scored = score_boxes(request, share=(0.5, 0.5))
+    scored = score_boxes(request, search=BoxSearch(fills=(0.5, 0.5)))
 
     (red,) = scored.classes
     assert (red.name, red.true_boxes, scored.images) == ("red", 3, 4)

@@ -9,7 +9,7 @@ from tests.draw import class_folders
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
 STEPS = {  # the words of the story, and the function that does each

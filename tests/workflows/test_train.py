@@ -14,9 +14,10 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.progress import Progress
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.start import read_start
-from vidi.workflows.train import TrainRequest, resume, train
+from vidi.workflows.train import resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}
 

@@ -25,9 +25,10 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning.dials import Dial, Room
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.report import rebuild_report
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.tune import TuneRequest, without_password
 from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
@@ -35,7 +36,6 @@ from vidi.workflows.tuning import plan as tune_plan
 from vidi.workflows.tuning import trials as tune_trials
 from vidi.workflows.tuning.end import KEEP
 from vidi.workflows.tuning.plan import trial_seconds
-from vidi.workflows.tuning.request import TuneRequest, without_password
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
 MINUTES = 600.0  # so that no clock decides: the number of trials does

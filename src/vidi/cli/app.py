@@ -4,43 +4,32 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from vidi.cli.calibrate import calibrate
-from vidi.cli.check import check
-from vidi.cli.compare import compare
-from vidi.cli.demo import demo
-from vidi.cli.evaluate import evaluate, report
-from vidi.cli.explain import explain
-from vidi.cli.housekeeping import cache, doctor, fetch, runs
-from vidi.cli.inspect import inspect
-from vidi.cli.locate import locate
-from vidi.cli.predict import predict
-from vidi.cli.split import split
-from vidi.cli.train import train
-from vidi.cli.tune import tune
 from vidi.errors import VidiError
 
-VERBS: Mapping[str, Callable[..., None]] = {
-    "demo": demo,
-    "check": check,
-    "split": split,
-    "train": train,
-    "tune": tune,
-    "evaluate": evaluate,
-    "compare": compare,
-    "calibrate": calibrate,
-    "predict": predict,
-    "locate": locate,
-    "explain": explain,
-    "report": report,
-    "inspect": inspect,
-    "fetch": fetch,
-    "runs": runs,
-    "cache": cache,
-    "doctor": doctor,
+# Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
+VERBS: Mapping[str, tuple[str, str]] = {
+    "demo": ("vidi.cli.demo", "Train on real photographs, and answer about others."),
+    "check": ("vidi.cli.check", "Find damage, copies, leaks and odd images in a data set."),
+    "split": ("vidi.cli.split", "Divide a data set into train, validation and test."),
+    "train": ("vidi.cli.train", "Train, calibrate and test a classifier."),
+    "tune": ("vidi.cli.tune", "Search for a better recipe within a time."),
+    "evaluate": ("vidi.cli.evaluate", "Score a model file on labelled images."),
+    "compare": ("vidi.cli.compare", "Say whether model B is better than model A."),
+    "calibrate": ("vidi.cli.calibrate", "Calibrate a finished model anew on other images."),
+    "predict": ("vidi.cli.predict", "Classify images with a model file."),
+    "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
+    "explain": ("vidi.cli.explain", "Say why a model answers as it does."),
+    "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation anew."),
+    "inspect": ("vidi.cli.inspect", "Show what a model file holds."),
+    "fetch": ("vidi.cli.housekeeping", "Download a known set of images."),
+    "runs": ("vidi.cli.housekeeping", "List the runs: data, accuracy, size, date."),
+    "cache": ("vidi.cli.housekeeping", "Show or clear what is kept to save time."),
+    "doctor": ("vidi.cli.housekeeping", "Show what this computer has, and what is missing."),
 }
 
 EXTRA_OF = {  # package → the optional part of vidi that brings it
@@ -55,8 +44,34 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "optuna": "tune",
 }
 
+
+class Verbs(TyperGroup):
+    """The verbs: of a list of them one line each is known, and the one that is called is made."""
+
+    def resolve_command(self, context: Any, words: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The verb's name, its command, and the words after it."""
+        name, listed, rest = super().resolve_command(context, words)
+        return name, listed if name is None else made_command(name), rest
+
+
+def verb_of(name: str) -> Callable[..., None]:
+    """The function of a verb."""
+    from importlib import import_module
+
+    verb: Callable[..., None] = vars(import_module(VERBS[name][0]))[name]
+    return verb
+
+
+def made_command(name: str) -> TyperCommand:
+    """The command of a verb, with all its options."""
+    from vidi.cli.command import command
+
+    return command(name, verb_of(name))
+
+
 app = typer.Typer(
     name="vidi",
+    cls=Verbs,
     help="From a folder of images to one model file that gives the same, calibrated answer everywhere.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich costs as much time as everything else in `vidi --help`
@@ -85,8 +100,8 @@ def options(
 
 def main() -> None:
     """Run the command line; every error ends in one message and the exit code of its family."""
-    for name, verb in VERBS.items():
-        app.command(name)(verb)
+    for name, (_, sentence) in VERBS.items():
+        app.command(name, help=sentence)(lambda: None)
     _end_on_termination()
     debug = "--debug" in sys.argv
     try:

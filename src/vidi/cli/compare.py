@@ -1,11 +1,12 @@
 """`vidi compare`: which of two models is better?"""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidi.cli import options
+from vidi.options import declared
+from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
     from vidi.workflows.compare import Compared
@@ -15,62 +16,22 @@ SOME_BAD = 6
 
 def compare(
     context: typer.Context,
-    first: Annotated[Path, typer.Argument(metavar="A", help="A model file or run folder: the one that is there.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="The other one, which may be better.")],
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DATA]",
-            help="Labelled images; left out where A and B are folders that `vidi evaluate` wrote of the same images.",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where to write; comparisons/NAME when left out."),
-    ] = None,
-    overwrite: options.Overwrite = False,
+    request: CompareRequest | None,
+    stored: StoredRequest,
+    *,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 7 unless B is shown to be better.")] = False,
-    renames: Annotated[
-        list[str] | None, typer.Option("--map", metavar="A=B", help="The data's class A is a model's class B.")
-    ] = None,
-    classes: options.Classes = None,
-    positive: options.Positive = None,
-    names: options.Names = None,
-    parts: options.Parts = None,
-    follow_links: options.FollowLinks = False,
-    allow_outside: options.AllowOutside = False,
-    merge_names: options.MergeNames = False,
-    keep_truncated: options.KeepTruncated = False,
-    data_dir: options.DataDir = None,
-    workers: options.Workers = None,
-    no_images: options.NoPictures = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Say whether model B is better than model A on labelled images that neither learnt from."""
     from vidi.cli.terminal import Terminal
-    from vidi.evaluation.match import parse_renames
-    from vidi.workflows.compare import CompareRequest
     from vidi.workflows.compare import compare as score
-    from vidi.workflows.comparing.stored import StoredRequest, compare_stored
+    from vidi.workflows.comparing.stored import compare_stored
 
     events = Terminal()
-    if data is None:
+    if request is None:
         _refuse_without_data(context)
-        compared = compare_stored(
-            StoredRequest(first=first, second=second, images=not no_images, output=output, overwrite=overwrite),
-            events=events,
-        )
+        compared = compare_stored(stored, events=events)
     else:
-        request = CompareRequest(
-            first=first,
-            second=second,
-            data=options.data_request(context.params),
-            renames=parse_renames(renames or []),
-            workers=workers,
-            images=not no_images,
-            output=output,
-            overwrite=overwrite,
-        )
         compared = score(request, events=events)
     if as_json:
         typer.echo((compared.folder / "compare.json").read_text("utf-8"))
@@ -101,12 +62,10 @@ def _refuse_without_data(context: typer.Context) -> None:
     """Options that say how images are read mean nothing where none is."""
     from vidi.errors import UsageError
 
-    allowed = ("first", "second", "output", "overwrite", "gate", "no_images", "as_json")
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in allowed and source is not None and source.name == "COMMANDLINE":
-            flag = {"renames": "map"}.get(name, name.replace("_", "-"))
+    allowed = {*(one.name for one in declared(StoredRequest)), "gate", "as_json"}
+    for name, flag in options.given_flags(context).items():
+        if name not in allowed:
             raise UsageError(
-                f"--{flag} is about DATA, and none was named",
+                f"{flag} is about DATA, and none was named",
                 "Leave it out: two evaluations are compared as they are; or name the data: vidi compare A B DATA",
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidi.cli import options
+from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
 
 if TYPE_CHECKING:
     from vidi.report.pages.network import ShownNetwork
@@ -16,75 +17,38 @@ def explain(
     model: Annotated[
         Path | None, typer.Argument(metavar="[MODEL]", help="A model file, or the run folder that holds it.")
     ] = None,
-    images: Annotated[
+    paths: Annotated[
         list[str] | None,
         typer.Argument(metavar="[IMAGE…]", help="Files, folders, patterns, archives; - is standard input."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where the pages are written; explanations when left out."),
-    ] = None,
-    top: Annotated[
-        int | None,
-        typer.Option("--top", min=1, metavar="K", help="Maps for the K most probable classes; two or three of them."),
-    ] = None,
-    occlusion: Annotated[
-        bool, typer.Option(help="Cover one part after another; without, an answer takes no time to speak of.")
-    ] = True,
-    network: Annotated[
-        str | None,
-        typer.Option("--network", metavar="NAME", help="Show a network instead: textbook, compact, dense, lite0 …"),
-    ] = None,
-    imgsz: Annotated[
-        str | None, typer.Option("--imgsz", metavar="SIZE", help="With --network: its images, 128 or HEIGHTxWIDTH.")
-    ] = None,
-    class_count: Annotated[
-        int | None, typer.Option("--class-count", min=2, metavar="N", help="With --network: classes; 10.")
-    ] = None,
-    no_images: options.NoPictures = False,
-    keep_truncated: options.KeepTruncated = False,
+    *,
+    request: ExplainRequest,
+    pages: ExplainedPages,
+    named: NetworkRequest,
     as_json: options.AsJson = False,
 ) -> None:
     """Say why a model answers as it does, a page for each image; without images, show its network."""
     from vidi.errors import UsageError
 
-    if network is not None:
+    if named.network is not None:
         if model is not None:
             raise UsageError("--network and a model were given", "Ask for one of them.")
-        _show_network(network, imgsz, class_count, output=output, as_json=as_json)
+        _show_network(named.network, named, output=pages.output, as_json=as_json)
         return
-    if imgsz is not None or class_count is not None:
+    if named.image_size is not None or named.class_count is not None:
         raise UsageError("--imgsz and --class-count are for --network", "A model file has its own.")
     if model is None:
         raise UsageError(
             "nothing to explain was named", "Name a model and images, or a network: vidi explain --network textbook"
         )
-    if not images:
-        _show_model(model, output=output, with_images=not no_images, as_json=as_json)
+    if not paths:
+        _show_model(model, output=pages.output, with_images=pages.images, as_json=as_json)
         return
-    code = _explain_images(
-        model,
-        images,
-        top=top,
-        occlusion=occlusion,
-        keep_truncated=keep_truncated,
-        output=output,
-        with_images=not no_images,
-        as_json=as_json,
-    )
-    raise typer.Exit(code)
+    raise typer.Exit(_explain_images(model, paths, request, pages, as_json=as_json))
 
 
 def _explain_images(
-    model: Path,
-    images: list[str],
-    *,
-    top: int | None,
-    occlusion: bool,
-    keep_truncated: bool,
-    output: Path | None,
-    with_images: bool,
-    as_json: bool,
+    model: Path, paths: list[str], request: ExplainRequest, pages: ExplainedPages, *, as_json: bool
 ) -> int:
     """A page for each image; the exit code."""
     from vidi.cli.terminal import Terminal
@@ -102,32 +66,32 @@ def _explain_images(
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):
         events.say(warning)
-    found = find_paths(images)
+    found = find_paths(paths)
     wanted = Wanted(
-        top=top,
-        occlusion=occlusion,
+        top=request.top,
+        occlusion=request.occlusion,
+        layers=request.layers,
         known=neighbours_of(predictor.model, events=events),
         on_progress=lambda done, total: events.count("covering parts", done, total),
     )
-    decoding = DecodeOptions(keep_truncated=keep_truncated)
+    decoding = DecodeOptions(keep_truncated=pages.keep_truncated)
     explained = explain_inputs(predictor, found, account, wanted=wanted, options=decoding)
-    pages = write_pages(explained, found, predictor.model, folder=output, with_images=with_images)
+    written = write_pages(explained, found, predictor.model, folder=pages.output, with_images=pages.images)
     if as_json:
-        typer.echo(json.dumps(explanations_document(list(pages), predictor.model, account)))
+        typer.echo(json.dumps(explanations_document(list(written), predictor.model, account)))
     else:
-        for page in pages:
+        for page in written:
             typer.echo(explanation_line(page))
     events.say(account.sentence())
     return exit_code(account)
 
 
-def _show_network(name: str, imgsz: str | None, class_count: int | None, *, output: Path | None, as_json: bool) -> None:
+def _show_network(name: str, named: NetworkRequest, *, output: Path | None, as_json: bool) -> None:
     """A network that has learnt nothing yet."""
     from vidi.workflows.explaining.network import USUAL_CLASSES, describe_architecture
-    from vidi.workflows.run.prepare import parse_image_size
 
-    size = None if imgsz is None else parse_image_size(imgsz)
-    network = describe_architecture(name, image_size=size, class_count=class_count or USUAL_CLASSES)
+    class_count = named.class_count or USUAL_CLASSES
+    network = describe_architecture(name, image_size=named.image_size, class_count=class_count)
     _tell(network, name, output=output, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from vidi.cli import options
+from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
@@ -17,24 +18,12 @@ if TYPE_CHECKING:
 
 def predict(
     model: options.Model,
-    images: Annotated[
-        list[str], typer.Argument(metavar="PATHS…", help="Files, folders, patterns, archives; - is standard input.")
-    ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of standard output.")
-    ] = None,
+    inputs: InputsRequest,
+    request: PredictRequest,
+    *,
     as_json: options.AsJson = False,
     as_json_lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, as they come.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table for programs.")] = False,
-    top: Annotated[
-        int | None, typer.Option("--top", min=1, metavar="K", help="Show the K most probable classes.")
-    ] = None,
-    sort_into: Annotated[
-        Path | None, typer.Option("--sort-into", metavar="DIR", help="Copy each image into a folder of its class.")
-    ] = None,
-    follow_links: options.FollowLinks = False,
-    keep_truncated: options.KeepTruncated = False,
-    workers: options.Workers = None,
 ) -> None:
     """Classify images with a model file: a table, or JSON, or CSV; bad files are listed and the rest done."""
     from vidi.cli.screen import draws, painter
@@ -50,29 +39,29 @@ def predict(
     chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
-    if sort_into is not None:
-        check_folder_apart(sort_into, images, flag="--sort-into")
+    if request.sort_into is not None:
+        check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):
         events.say(warning)
-    found = find_paths(images, follow_links=follow_links)
+    found = find_paths(inputs.inputs, follow_links=inputs.follow_links)
     account = Account()
     answers = predict_inputs(
         predictor,
         found,
         account,
-        options=DecodeOptions(keep_truncated=keep_truncated),
-        workers=workers,
-        sort_into=sort_into,
+        options=DecodeOptions(keep_truncated=inputs.keep_truncated),
+        workers=request.workers,
+        sort_into=request.sort_into,
     )
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
     # Where the rows themselves show on the terminal, they are the progress.
-    counted = answers if output is None and draws(sys.stdout) else told(answers, total, events)
+    counted = answers if request.output is None and draws(sys.stdout) else told(answers, total, events)
     form = WRITERS[chosen[0] if chosen else "table"]
     names = [path for group in found for path in group.paths]
-    with writing_to(output) as stream:
-        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, top, painter(stream)))
+    with writing_to(request.output) as stream:
+        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream)))
     events.say(account.sentence())
     raise typer.Exit(exit_code(account))
 

@@ -83,26 +83,6 @@ def match_classes(
     )
 
 
-def parse_renames(pairs: Sequence[str]) -> dict[str, str]:
-    """The pairs of `--map a=b`.
-
-    Raises:
-        UsageError: not `a=b`, or a name twice.
-
-    >>> parse_renames(["kitten=cat", "puppy=dog"])
-    {'kitten': 'cat', 'puppy': 'dog'}
-    """
-    renames: dict[str, str] = {}
-    for pair in pairs:
-        data_name, equals, model_name = (piece.strip() for piece in pair.partition("="))
-        if not (data_name and equals and model_name) or data_name in renames:
-            raise UsageError(
-                f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once for each class."
-            )
-        renames[data_name] = model_name
-    return renames
-
-
 def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], data_classes: Sequence[str]) -> None:
     for data_name, model_name in renames.items():
         if data_name not in data_classes:

@@ -1,8 +1,7 @@
 """`vidi calibrate`: other promises, or other calibration images, for a finished model; its weights stay as they are."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import Promise
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
@@ -24,25 +21,12 @@ from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, read_for_model, read_source
+from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
 from vidi.workflows.interaction.run_folder import SPLITS
+from vidi.workflows.requests.calibrate import CalibrateRequest
 
 CALIBRATION = "calibration"
 SAID_EVERY = 500  # images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrateRequest:
-    """What the user asked for."""
-
-    model: Path  # model file or run folder
-    data: DataRequest
-    output: Path  # the new model file
-    promise: Promise = field(default_factory=Promise)
-    wish: Wish | None = None  # what decisions are to keep, for `data.positive` or for each class
-    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
-    workers: int | None = None
-    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.report.words.findings import DescribedFinding, check_document, describe_findings
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, read_source
+from vidi.workflows.interaction.request import decode_options, read_source
+from vidi.workflows.requests.check import CheckRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -80,20 +81,14 @@ class Checked:
 
 
 def check(
-    request: DataRequest,
+    request: CheckRequest,
     *,
-    page: Path | None = None,
-    with_images: bool = True,
-    workers: int | None = None,
     events: Events = SILENCE,
 ) -> Checked:
     """Decode every image of a data set once and find what is wrong, doubled or odd.
 
     Args:
-        request: the data.
-        page: the HTML file to write; none when left out.
-        with_images: False leaves every picture out of the page.
-        workers: decoding processes; one for each core when left out.
+        request: the data, the page to write, and how.
         events: told what happens.
 
     Raises:
@@ -102,13 +97,14 @@ def check(
         MissingPackageError: a page is wanted and jinja2 is not installed.
         ResourceError: the page cannot be written.
     """
+    page = request.page
     if page is not None and page.is_dir():
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
-    dataset = read_source(request)
-    options = decode_options(request)
-    result = check_dataset(dataset, options=options, workers=workers, on_progress=events.reading)
+    dataset = read_source(request.data)
+    options = decode_options(request.data)
+    result = check_dataset(dataset, options=options, workers=request.workers, on_progress=events.reading)
     if page is not None:
         from vidi.report.pages.check import write_check_page
 
-        write_check_page(page, dataset, result, options=options, with_images=with_images)
+        write_check_page(page, dataset, result, options=options, with_images=request.images)
     return Checked(dataset=dataset, result=result, page=page)

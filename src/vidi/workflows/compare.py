@@ -26,9 +26,9 @@ from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.words.compare import headline
-from vidi.workflows.evaluate import EvaluateRequest, answer_images, digests_learnt_from, parts_to_score
+from vidi.workflows.evaluate import answer_images, digests_learnt_from, parts_to_score
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, read_source
+from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
     COMPARISON,
     SPLITS,
@@ -37,6 +37,8 @@ from vidi.workflows.interaction.run_folder import (
     require_free,
     safe_name,
 )
+from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.evaluate import EvaluateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -44,21 +46,6 @@ if TYPE_CHECKING:
 PAGE = "compare.html"
 TABLE = "disagreements.csv"
 NOT_SHARED = ("class-not-shared", "Not both models know its class.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareRequest:
-    """What the user asked for."""
-
-    first: Path  # model file or run folder: A
-    second: Path  # B
-    data: DataRequest
-    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → a model's (`--map a=b`)
-    seed: int = 0  # of the resampling behind intervals
-    workers: int | None = None  # decoding threads
-    images: bool = True  # False: no picture in anything that is written
-    output: Path | None = None
-    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

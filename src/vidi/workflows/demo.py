@@ -25,11 +25,13 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.interaction.run_folder import CHECK
 from vidi.workflows.locate import PAGE, keep_located, looked_for, write_found
-from vidi.workflows.locating.search import LocatedImage, LocateRequest, finder, locate_inputs
-from vidi.workflows.train import TrainRequest, train
+from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.train import train
 
 
 @dataclass(frozen=True, slots=True)

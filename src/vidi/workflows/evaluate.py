@@ -27,7 +27,7 @@ from vidi.prediction.stream import Answer
 from vidi.report.pages.run import write_report
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, read_for_model
+from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import (
     EVALUATION,
     METRICS,
@@ -37,6 +37,7 @@ from vidi.workflows.interaction.run_folder import (
     require_free,
     safe_name,
 )
+from vidi.workflows.requests.evaluate import EvaluateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -44,21 +45,6 @@ if TYPE_CHECKING:
 LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
 CHOSEN_ON = ("train", "validation", "calibration")
 SAID_EVERY = 500  # images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateRequest:
-    """What the user asked for."""
-
-    model: Path  # model file or run folder
-    data: DataRequest
-    renames: Mapping[str, str] = field(default_factory=dict)  # the data's class → the model's (`--map a=b`)
-    seed: int = 0  # of the resampling behind intervals
-    workers: int | None = None  # decoding threads
-    images: bool = True  # False: no picture in anything that is written
-    robustness: bool = True  # also on images made worse
-    output: Path | None = None
-    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

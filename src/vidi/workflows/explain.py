@@ -30,6 +30,7 @@ from vidi.report.layers import describe_layers
 from vidi.report.pictures.heat import MOST_SIDE
 from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
 from vidi.workflows.predict import no_images
+from vidi.workflows.requests.explain import ExplainRequest
 
 MOST_PAGES = 100  # in one go: each takes seconds
 LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
@@ -41,12 +42,9 @@ Progress = Callable[[int, int], None]  # done, in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Wanted:
-    """What is to be found out about each image."""
+class Wanted(ExplainRequest):
+    """What is to be found out about each image, and who is told how far it is."""
 
-    top: int | None = None  # maps for so many classes, the most probable first; None: for those that matter
-    occlusion: bool = True  # cover parts, which takes a hundred answers or so for each image
-    layers: bool = True  # what each layer of the network sees
     known: KnownImages | None = None  # training images that it may look like
     on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
 

@@ -24,8 +24,9 @@ from vidi.workflows.explaining.pages import page_names, require_own
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.locating.output import coco_document, write_json, write_lines
-from vidi.workflows.locating.search import LocatedImage, LocateRequest, choose_classes, finder, locate_inputs
+from vidi.workflows.locating.search import LocatedImage, choose_classes, finder, locate_inputs
 from vidi.workflows.predict import check_folder_apart
+from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 
 PAGE = "boxes.html"
 MARK = b"drawn by vidi locate"  # in every JPEG that is written here
@@ -34,13 +35,10 @@ NOT_REACHED = ("not-reached", "The search was interrupted before it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(LocatedFiles):
     """What a search is to leave behind, beside lines or a document on a stream."""
 
     as_json: bool = False  # one document on the stream; else lines for people
-    output: Path | None = None  # the folder of the drawn images and the page
-    coco: Path | None = None
-    images: bool = True  # False: no picture in anything that is written
 
 
 def search_images(

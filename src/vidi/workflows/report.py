@@ -12,8 +12,9 @@ from vidi.report.pages.model_card import write_model_card
 from vidi.report.pages.run import write_report
 from vidi.workflows.compare import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, open_store
+from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.tuning.document import rebuild_tune_page
 
 

@@ -1,7 +1,6 @@
 """`vidi split`: which image goes to which part, written down before anything is trained."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import check_dataset
@@ -12,7 +11,8 @@ from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, read_requested, split_file_of
+from vidi.workflows.interaction.request import decode_options, read_requested, split_file_of
+from vidi.workflows.requests.check import SplitRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +46,15 @@ class SplitMade:
 
 
 def split(
-    request: DataRequest,
-    output: Path,
+    request: SplitRequest,
     *,
-    replan: bool = False,
-    workers: int | None = None,
     events: Events = SILENCE,
 ) -> SplitMade:
     """Check a data set, split it, and write splits.csv.
 
     Args:
-        request: the data; where its `split_file` is there, what stands in it stays, and new images are added.
-        output: the file to write.
-        replan: decide anew, also for images that have a part already.
-        workers: decoding processes.
+        request: the data and the file to write. What stands in `data.split_file`, or else in that file, stays, and
+            new images are added.
         events: told what happens.
 
     Raises:
@@ -67,12 +62,15 @@ def split(
         DataError: too little to learn from, or the data's own split leaks.
         ResourceError: the file cannot be written.
     """
+    data, output = request.data, request.output
+    if data.split_file is None and output.is_file():
+        data = replace(data, split_file=str(output))
     if output.is_dir():
         raise UsageError(f"{escape_path(output)} is a folder", "Name a file: -o splits.csv")
-    dataset = read_requested(request)
-    check = check_dataset(dataset, options=decode_options(request), workers=workers, on_progress=events.reading)
-    plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks, replan=replan)
-    made = split_dataset(dataset, check, plan=plan, previous=split_file_of(request))
+    dataset = read_requested(data)
+    check = check_dataset(dataset, options=decode_options(data), workers=request.workers, on_progress=events.reading)
+    plan = SplitPlan(seed=data.split_seed, parts=data.parts, allow_leaks=data.allow_leaks, replan=request.replan)
+    made = split_dataset(dataset, check, plan=plan, previous=split_file_of(data))
     write_assignments(output, made.assignments)
     account = check.account.setting_aside(made.set_aside)
     return SplitMade(split=made, check=replace(check, account=account))

@@ -20,7 +20,7 @@ from vidi.workflows.interaction.run_folder import (
     write_request,
 )
 from vidi.workflows.interaction.stopping import stop_on_signal
-from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.evaluate import evaluate_model

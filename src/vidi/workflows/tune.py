@@ -24,6 +24,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.requests.tune import TuneRequest, request_from
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.labels import refuse_for_labels
 from vidi.workflows.run.learn import keep_preparation
@@ -37,7 +38,6 @@ from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import framed_rows
 from vidi.workflows.tuning.held_out import SearchRows, choose_rows
 from vidi.workflows.tuning.plan import SECONDS_AFTER, Planned, plan_search
-from vidi.workflows.tuning.request import TuneRequest, request_from
 from vidi.workflows.tuning.trials import Search, TrialImages, best_row, recipe_of, run_trials
 
 if TYPE_CHECKING:

@@ -33,24 +33,6 @@ class SplitPlan:
                 )
 
 
-def parse_parts(text: str) -> dict[str, str]:
-    """The pairs of `--parts`.
-
-    Raises:
-        UsageError: not `name=name`, or a name twice.
-
-    >>> parse_parts("validation=test,test=extra")
-    {'validation': 'test', 'test': 'extra'}
-    """
-    pairs: dict[str, str] = {}
-    for pair in text.split(","):
-        name, equals, use = (piece.strip() for piece in pair.partition("="))
-        if not (name and equals and use) or name in pairs:
-            raise UsageError(f"--parts {text!r} is not a list of pairs", "Write `--parts validation=test,test=extra`.")
-        pairs[name] = use
-    return pairs
-
-
 @dataclass(frozen=True, slots=True)
 class SplitRule:
     """The shares and the seed, fixed at the first split: what places an image that comes later."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidi.evaluation.guarantees.limits import Promise, limits_from
+from vidi.evaluation.guarantees.limits import limits_from
 from vidi.evaluation.guarantees.operating import find_points
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats

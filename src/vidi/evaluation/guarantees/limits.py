@@ -1,41 +1,19 @@
 """The limits behind `sure` and `candidates`, from answers about images that the model has not learnt from."""
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import UsageError
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.arrays import Counts, Floats, Labels
-from vidi.metrics.conformal import COVERAGE, candidate_limit
+from vidi.metrics.conformal import candidate_limit
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.novelty import novelty_limit
-from vidi.metrics.selective import MAX_ERROR, RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
+from vidi.metrics.selective import RANKINGS, Ranking, find_sure_limit, risk_coverage_curve
 from vidi.model_file.limits import Basis, VerdictLimits
 
 UNKNOWN_SHARES = (0.01, 0.02)  # of known images that may be called unknown: the first that there are images enough for
 FEW_OF_A_CLASS = 10  # images: a fold less makes the class so much less known that out-of-fold novelty is too high
 CLEARLY = 0.97  # times the area of the usual ranking: what lies nearer is chance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """What the user wants the answers to keep."""
-
-    max_error: float = MAX_ERROR  # of the sure answers
-    coverage: float = COVERAGE  # of the candidates
-
-    def __post_init__(self) -> None:
-        for flag, value in (("--max-error", self.max_error), ("--coverage", self.coverage)):
-            if not 0.0005 <= value <= 0.9995:
-                raise UsageError(f"{flag} is {value}", "Use a share between 0 and 1, such as 0.05 or 0.95.")
-
-    @classmethod
-    def of(cls, *, max_error: float | None, coverage: float | None) -> Self:
-        """What the user said, and the usual where nothing was."""
-        given = {"max_error": max_error, "coverage": coverage}
-        return cls(**{name: value for name, value in given.items() if value is not None})
 
 
 def find_limits(

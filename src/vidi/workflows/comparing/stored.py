@@ -21,7 +21,7 @@ from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
 from vidi.report.words.compare import headline
 from vidi.workflows.compare import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import DataRequest, decode_options, open_store
+from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import (
     COMPARISON,
     EVALUATION,
@@ -33,18 +33,8 @@ from vidi.workflows.interaction.run_folder import (
     require_free,
     safe_name,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRequest:
-    """What the user asked for."""
-
-    first: Path  # the folder of an evaluation, or a run folder: A
-    second: Path  # B
-    seed: int = 0  # of the resampling behind intervals
-    images: bool = True  # False: no picture in anything that is written
-    output: Path | None = None
-    overwrite: bool = False
+from vidi.workflows.requests.compare import StoredRequest
+from vidi.workflows.requests.data import DataRequest
 
 
 @dataclass(frozen=True, slots=True)

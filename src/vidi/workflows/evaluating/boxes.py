@@ -19,15 +19,18 @@ from vidi.images.pool import read_images
 from vidi.metrics.arrays import Floats
 from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluate import EvaluateRequest, as_plain, open_folder
+from vidi.workflows.evaluate import as_plain, open_folder
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, EVALUATION, require_free
-from vidi.workflows.locating.search import By, LocateRequest, finder
+from vidi.workflows.locating.search import By, finder
+from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
+from vidi.workflows.requests.locate import LocateRequest
 
 LEAST = 1e-3  # probability of a box that is counted: the curve needs the doubtful ones, too
 DRAWN = (0.5, 0.75)  # overlaps whose curves are drawn
 CURVES = "boxes.svg"
+USUAL = BoxSearch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +94,7 @@ def score_boxes(
     request: EvaluateRequest,
     *,
     by: By = "windows",
-    share: tuple[float, float] = (1.0, 1.0),
-    smallest: float | None = None,
+    search: BoxSearch = USUAL,
     events: Events = SILENCE,
 ) -> ScoredBoxes:
     """Search every image of a data set with boxes, and count hits as COCO does; figures and curves in one folder.
@@ -100,8 +102,7 @@ def score_boxes(
     Args:
         request: the model, the data with its boxes, how classes are renamed, and where to write.
         by: windows or evidence.
-        share: of a training image's height and width that its thing filled.
-        smallest: shorter side of the smallest window, pixels; None: chosen by the image's size.
+        search: how things are looked for.
         events: told how far it is.
 
     Raises:
@@ -121,7 +122,7 @@ def score_boxes(
             f"{escape_path(dataset.source)} has no box of {', '.join(map(escape_path, predictor.classes))}",
             "Give COCO, Pascal VOC or YOLO annotations; `--names 0=person` names numbered classes, `--map` renames.",
         )
-    wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, share=share, smallest=smallest)
+    wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, fills=search.fills, smallest=search.smallest)
     find = finder(predictor, wanted)
     account = dataset.account.of_scan()
     judged: dict[str, list[FoundBoxes]] = {name: [] for name in names}

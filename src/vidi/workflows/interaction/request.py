@@ -1,9 +1,7 @@
 """What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
 
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
@@ -15,47 +13,10 @@ from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import SPLITS
+from vidi.workflows.requests.data import DataRequest
 
 # Photographs of `--background`: as many are searched, and fewer than that teach nothing.
 MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataRequest:
-    """What the user said about the data: everything that is needed to read it again."""
-
-    source: str
-    classes: tuple[str, ...] | None = None
-    positive: str | None = None
-    names: str | None = None
-    follow_links: bool = False
-    allow_outside: bool = False
-    merge_names: bool = False
-    multi_label: bool = False  # an image may show several classes, or none
-    keep_truncated: bool = False
-    data_dir: str | None = None
-    parts: Mapping[str, str] = field(default_factory=dict)
-    allow_leaks: bool = False
-    split_seed: int = 0
-    split_file: str | None = None  # a splits.csv to follow
-    framing: Literal["stretch", "pad", "crop"] | None = None  # chosen from the images when left out
-    background: str | None = None  # a folder of photographs that show none of the classes
-
-    def __post_init__(self) -> None:
-        if self.framing not in (None, "stretch", "pad", "crop"):
-            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The request that `as_dict` wrote."""
-        plain: dict[str, Any] = {**values}
-        if plain.get("classes") is not None:
-            plain["classes"] = tuple(plain["classes"])
-        return cls(**plain)
 
 
 def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:

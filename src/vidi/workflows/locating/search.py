@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.boxes import OVERLAP
 from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_by_evidence
-from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, locate
+from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import UsageError
 from vidi.files import escape_path
@@ -23,6 +22,7 @@ from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.workflows.predict import no_images
+from vidi.workflows.requests.locate import LocateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -35,31 +35,6 @@ LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocateRequest:
-    """What the user asked for."""
-
-    classes: tuple[str, ...] | None = None  # to look for; None: all but those that mean that nothing is there
-    by: By = "windows"
-    least: float = LEAST_PROBABILITY
-    smallest: float | None = None  # shorter side of the smallest window, pixels
-    largest: float | None = None
-    overlap: float = OVERLAP
-    soft: bool = False
-    most: int = 100
-    share: tuple[float, float] = (1.0, 1.0)  # of a training image's height and width that the thing fills
-
-    def __post_init__(self) -> None:
-        for side in self.share:
-            if not 0 < side <= 1:
-                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
-        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
-            if pixels is not None and pixels < LEAST_WINDOW:
-                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
-        if self.by not in get_args(By):
-            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,24 +92,6 @@ def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[
     return chosen
 
 
-def parse_share(text: str) -> tuple[float, float]:
-    """(height, width) of `--fills`, shares of a training image.
-
-    Raises:
-        UsageError: not two shares.
-
-    >>> parse_share("0.9x0.8")
-    (0.9, 0.8)
-    """
-    try:
-        height, width = (float(side) for side in text.lower().split("x"))
-    except ValueError:
-        height = width = 0.0
-    if not (0 < height <= 1 and 0 < width <= 1):
-        raise UsageError(f"--fills {text} is not two shares", "Say how high and how wide, such as 0.9x0.8.")
-    return height, width
-
-
 def is_nothing(name: str) -> bool:
     """Whether a class's name says that nothing is there.
 
@@ -175,7 +132,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         overlap=request.overlap,
         soft=request.soft,
         most=request.most,
-        share=request.share,
+        share=request.fills,
     )
     if request.by == "evidence":
         return partial(locate_by_evidence, predictor=predictor, search=search)

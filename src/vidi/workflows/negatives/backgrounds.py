@@ -8,7 +8,8 @@ from vidi.images.account import Entry
 from vidi.images.framing import Framing
 from vidi.images.pool import read_images
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
+from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
+from vidi.workflows.requests.data import DataRequest
 
 LOOKED_AT = Framing(size=(32, 32), mode="stretch")  # so small they are decoded in a moment
 MOST_NAMED = 5

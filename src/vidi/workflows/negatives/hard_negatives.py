@@ -24,8 +24,9 @@ from vidi.training.data import TrainingData, class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
 from vidi.training.train import HeldOut, TrainedNetwork
-from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, DataRequest, decode_options, find_backgrounds
+from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.prepare import Prepared

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
-from vidi.evaluation.guarantees.limits import Promise
+from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import FOLDS, deal_folds, number_groups
 from vidi.machine import Deadline

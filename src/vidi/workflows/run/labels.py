@@ -1,7 +1,7 @@
 """What a run on images that may show several classes cannot do, and what to do in its place."""
 
 from vidi.errors import UsageError
-from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.requests.train import TrainRequest
 
 WISHES = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
 

@@ -15,9 +15,9 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
-from vidi.workflows.interaction.train_request import TrainRequest
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.backgrounds import check_backgrounds
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.affordable import affordable
 from vidi.workflows.run.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.run.labels import refuse_for_labels

@@ -13,13 +13,14 @@ from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
-from vidi.errors import ResourceError, UsageError
+from vidi.errors import ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import read_images
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
-from vidi.workflows.interaction.request import DataRequest, decode_options, split_file_of
+from vidi.workflows.interaction.request import decode_options, split_file_of
 from vidi.workflows.interaction.run_folder import SPLITS
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.read import Found
 from vidi.workflows.run.start import Start
@@ -155,21 +156,3 @@ def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -
                 context.events.reading(index + 1, len(images))
             pixels = building.keep(key)
     return replace(prepared, framing=framing, pixels=pixels, cache_key=key)
-
-
-def parse_image_size(text: str) -> tuple[int, int]:
-    """What `--imgsz` says: `128` or `HEIGHTxWIDTH`.
-
-    Raises:
-        UsageError: it says something else.
-
-    >>> parse_image_size("128x64")
-    (128, 64)
-    """
-    pieces = text.lower().split("x")
-    if len(pieces) > 2 or not all(piece.strip().isdigit() for piece in pieces):
-        raise UsageError(f"--imgsz {text!r} is no size", "Write one number, or HEIGHTxWIDTH such as 128x64.")
-    height, width = int(pieces[0]), int(pieces[-1])
-    if not (8 <= height <= 1024 and 8 <= width <= 1024):
-        raise UsageError(f"--imgsz {text} is out of range", "Each side may have 8 to 1,024 pixels.")
-    return height, width

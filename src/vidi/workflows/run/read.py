@@ -13,7 +13,8 @@ from vidi.images.framing import Framing
 from vidi.images.pool import read_images
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
 from vidi.training.mirror import mirrored_share
-from vidi.workflows.interaction.request import DataRequest, read_requested
+from vidi.workflows.interaction.request import read_requested
+from vidi.workflows.requests.data import DataRequest
 
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror

@@ -22,12 +22,12 @@ from vidi.workflows.ensembles.ensemble import EnsemblePlan
 from vidi.workflows.ensembles.heads import average_heads
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.negatives.hard_negatives import Head, learn_background
+from vidi.workflows.requests.train import Asked
 from vidi.workflows.run.backbones import Candidate, ChosenBackbone, choose_backbone, features_of, groups_of, learnt_rows
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Begin, Prepared, reframe
 from vidi.workflows.studies.features import Features, study_features
-from vidi.workflows.studies.label_errors import Asked
 
 HASTE_SECONDS, HASTE_PER_IMAGE = 8.0, 0.004  # with less time than that left after the features it hurries
 NOT_STUDIED = (

@@ -19,6 +19,7 @@ from vidi.training.heads.reduction import reduce_features
 from vidi.training.heads.subsamples import errors_by_size
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
+from vidi.workflows.requests.train import Asked
 from vidi.workflows.run.backbones import (
     backbone_recipe,
     candidates_for,
@@ -29,7 +30,7 @@ from vidi.workflows.run.backbones import (
 )
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared, reframe
-from vidi.workflows.studies.label_errors import Asked, keep_study, read_study, study_labels, tell_suspects
+from vidi.workflows.studies.label_errors import keep_study, read_study, study_labels, tell_suspects
 
 CURVE = "learning_curve"  # its place in study.json and metrics.json
 USUAL_STRENGTH = 100.0  # of a multinomial head, where none was tried

@@ -36,20 +36,6 @@ MOST_LEFT_OUT = 0.5  # of a class's training images; more would say that the cla
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the user wants to know of the images beyond what a run tells unasked."""
-
-    find_label_errors: bool = False  # among all images, also where that takes extra work
-    drop_suspects: bool = False  # learn without training images whose label is likely wrong
-    learning_curve: bool = False  # also where the network begins from nothing
-
-    @property
-    def anything(self) -> bool:
-        """Whether there is something to be found out that no run has unasked."""
-        return self.find_label_errors or self.drop_suspects or self.learning_curve
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
     """An image whose label is likely wrong."""
 

@@ -13,7 +13,7 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal
-from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder

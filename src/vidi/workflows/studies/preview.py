@@ -11,7 +11,7 @@ from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.training.augment import preview
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.read import find_images
 

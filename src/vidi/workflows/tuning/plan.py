@@ -15,7 +15,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Room, choose_dials
 from vidi.training.tuning.study import Settings
 from vidi.training.tuning.trial import train_once
-from vidi.workflows.tuning.request import TuneRequest
+from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.tuning.trials import TrialImages
 
 if TYPE_CHECKING:

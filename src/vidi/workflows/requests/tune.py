@@ -1,25 +1,62 @@
-"""What the user asked a search for, and how it is written down."""
+"""What `vidi tune` is asked for, and how that is written down."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from vidi.errors import UsageError
-from vidi.workflows.interaction.train_request import TrainRequest
+from vidi.options import Option, Part
+from vidi.workflows.requests.train import TrainRequest
 
 MINUTES = 30.0  # where the user gives no time
+NOT_TUNED = (
+    "background",
+    "ensemble",
+    "ensemble_by",
+    "pretrained",
+    "freeze",
+    "batch",
+    "learning_rate",
+    "optimizer",
+    "loss",
+    "patience",
+    "device",
+    "find_label_errors",
+    "drop_suspects",
+    "learning_curve",
+    "max_error",
+    "coverage",
+    "recall",
+    "precision",
+    "false_alarms_per",
+    "costs",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneRequest:
-    """What the user asked for: as for a training, and how to search."""
+    """What the user asked `vidi tune` for: as for a training, and how to search."""
 
-    training: TrainRequest  # its minutes are for everything; what it sets is not searched
-    trials: int | None = None  # at most
-    trial_minutes: float | None = None  # for each training; from the time in all where left out
-    storage: str | None = None  # a database that several machines share; a journal in the folder where left out
-    study: str | None = None  # its name there
+    training: Annotated[
+        TrainRequest,
+        Part(
+            leave_out=NOT_TUNED,
+            says={
+                "minutes": f"Time for everything; {MINUTES:g} when left out.",
+                "epochs": "At most so many passes in one trial.",
+                "image_size": "Search no other size: 128, or 128x64 (height first).",
+                "seed": "Of the trials; the comparison takes the next.",
+                "recipe": "Search around a recipe.toml, not the default.",
+                "changes": "Set a value of the recipe; it is then not searched.",
+                "weights": "Begin every training from these weights.",
+            },
+        ),
+    ]
+    trials: Annotated[int | None, Option("At most so many trials.", least=1)] = None
+    trial_minutes: Annotated[float | None, Option("Time for each training; a twentieth of all.", least=0.03)] = None
+    storage: Annotated[str | None, Option("A database of Optuna's that several machines share.", metavar="URL")] = None
+    study: Annotated[str | None, Option("The study's name in --storage.", metavar="NAME")] = None
 
     def __post_init__(self) -> None:
         if (self.storage is None) != (self.study is None):

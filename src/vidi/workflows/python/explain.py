@@ -1,0 +1,49 @@
+"""`vidi.explain`."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.workflows.interaction.logged import LoggedEvents
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vidi.prediction.predictor import Predictor
+    from vidi.report.explanation import Explanation
+
+
+def explain(
+    model: "str | os.PathLike[str] | Predictor",
+    image: "str | os.PathLike[str] | NDArray[np.uint8]",
+    *,
+    top: int | None = None,
+    occlusion: bool = True,
+    layers: bool = True,
+) -> "Explanation":
+    """Say why a model answers about an image as it does: maps over the image, training images like it, what layers see.
+
+    Args:
+        model: model file or run folder, or what `load` returned; of a run, the nearest training images are told.
+        image: an image file, or (height, width, 3) uint8, upright RGB.
+        top: maps for the K most probable classes; for the two or three that matter when left out.
+        occlusion: cover one part after another and ask again, which takes a hundred answers or so.
+        layers: show what each layer of the network sees.
+
+    Raises:
+        ModelError: no model file, or not one to trust.
+        ImageError: the image cannot be used.
+        ShapeError: an array that is no image.
+    """
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows import explain as story
+    from vidi.workflows.explaining.neighbours import neighbours_of
+
+    predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
+    wanted = story.Wanted(
+        top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
+    )
+    if isinstance(image, str | os.PathLike):
+        return story.explain_file(predictor, os.fspath(image), wanted=wanted)
+    return story.explain_image(predictor, image, wanted=wanted)

@@ -1,0 +1,28 @@
+"""What `vidi calibrate` is asked for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.options import Argument, Option, Part
+from vidi.workflows.requests.data import OF_LEARNING, DataRequest
+from vidi.workflows.requests.promised import WishOptions
+from vidi.workflows.requests.shared import Overwrite, Renames, Workers
+
+if TYPE_CHECKING:
+    from vidi.evaluation.guarantees.wish import Wish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateRequest:
+    """What the user asked `vidi calibrate` for."""
+
+    model: Annotated[Path, Argument("MODEL", "A model file, or the run folder that holds it.")]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts"))]
+    output: Annotated[Path, Option("The new model file.", flags=("--output", "-o"), metavar="FILE")]
+    overwrite: Overwrite = False
+    promise: Promise = field(default_factory=Promise)
+    wish: Annotated["Wish | None", Part(made_by=WishOptions)] = None
+    renames: Renames = field(default_factory=dict)
+    workers: Workers = None

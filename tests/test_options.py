@@ -1,0 +1,259 @@
+"""An option is declared once: the command line, Python and the reference have its name, type, default and sentence."""
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+from tools import build_python
+from tools.build_reference import FOLDER, REQUESTS
+
+import vidi
+from vidi.cli.app import VERBS, made_command, verb_of
+from vidi.cli.command import command
+from vidi.errors import UsageError
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.metrics.conformal import COVERAGE
+from vidi.metrics.selective import MAX_ERROR
+from vidi.options import Argument, Declared, Option, Part, declared, made
+from vidi.workflows.requests import train as of_training
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
+
+SOURCE = Path(vidi.__file__).parent
+
+
+def pairs_of(texts: list[str]) -> dict[str, str]:
+    return dict(text.split("=") for text in texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner:
+    source: Annotated[str, Argument("DATA", "Where.")]
+    keep: Annotated[bool, Option("Keep it.")] = False
+    colours: Annotated[tuple[str, ...] | None, Option("Which.", flags=("--colour",), several=True)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    data: Annotated[Inner, Part(leave_out=("keep",))]
+    size: Annotated[tuple[int, int], Option("How large.", metavar="HxW", read=lambda text: (int(text), 1))] = (2, 2)
+    pairs: Annotated[dict[str, str], Option("Pairs.", read=pairs_of, several=True)] = field(default_factory=dict)
+    images: Annotated[bool, Option("No pictures.", flags=("--no-images",))] = True
+    output: Annotated[Path | None, Option("Where to.", flags=("--output", "-o"))] = None
+    count: Annotated[int, Option("How many.", least=1)] = 3
+
+
+def called(*words: str) -> Any:
+    """What a verb gets from these words."""
+    got: list[Any] = []
+
+    def verb(request: Asked | None, *, loud: Annotated[bool, typer.Option("--loud", help="Loud.")] = False) -> None:
+        """Do it."""
+        got.append((request, loud))
+
+    command("do", verb).main(list(words), standalone_mode=False)
+    return got[0]
+
+
+def test_a_verb_gets_its_request_from_the_words_of_the_command_line():
+    given = ("here", "--colour", "red", "--colour", "blue", "--size", "7", "--pairs", "a=b", "--no-images", "-o", "x")
+
+    assert called(*given, "--loud") == (
+        Asked(
+            data=Inner(source="here", colours=("red", "blue")),
+            size=(7, 1),
+            pairs={"a": "b"},
+            images=False,
+            output=Path("x"),
+        ),
+        True,
+    )
+
+
+def test_what_is_not_given_keeps_the_default_of_its_field():
+    assert called("here") == (Asked(data=Inner(source="here")), False)
+
+
+def test_a_request_that_may_be_left_out_is_none_without_its_argument():
+    assert called() == (None, False)
+
+
+def test_a_part_left_out_of_a_request_is_no_option_of_its_verb():
+    with pytest.raises(Exception, match="No such option: --keep"):
+        called("here", "--keep")
+
+
+def test_python_values_become_a_request_too():
+    given = {"data": Inner(source="here", keep=True), "output": "x", "pairs": None, "size": (3, 3)}
+
+    assert made(Asked, given) == Asked(data=Inner(source="here", keep=True), output=Path("x"), size=(3, 3))
+
+
+def test_a_value_below_the_least_is_refused_by_name():
+    with pytest.raises(UsageError, match="--count 0 is too small"):
+        made(Asked, {"data": Inner(source="here"), "count": 0})
+
+
+def test_a_new_option_of_the_data_needs_its_declaration_alone():
+    wider = dataclasses.make_dataclass(
+        "Wider",
+        [("greyscale", Annotated[bool, Option("Read without colour.")], False)],
+        bases=(DataRequest,),
+        frozen=True,
+        kw_only=True,
+    )
+    got = []
+
+    def verb(request: wider) -> None:  # type: ignore[valid-type]
+        """Do it."""
+        got.append(request)
+
+    command("do", verb).main(["photos", "--greyscale"], standalone_mode=False)
+
+    assert (got[0].source, got[0].greyscale) == ("photos", True)
+
+
+@pytest.mark.parametrize("request_type", REQUESTS, ids=lambda request: request.__name__)
+def test_every_field_of_a_request_is_an_option_with_a_sentence(request_type: type):
+    own = {one.name for one in dataclasses.fields(request_type)}
+
+    for option in declared(request_type):
+        own.discard(option.name)
+        assert option.info.help.endswith((".", "…")), option.name
+    parts = [one for one in dataclasses.fields(request_type) if one.name in own]
+    assert all("Part" in str(one.type) or dataclasses.is_dataclass(one.type) for one in parts), parts
+
+
+def verbs_with_requests() -> list[Any]:
+    return [
+        pytest.param(verb, request, id=f"{verb}-{request.__name__}")
+        for verb in VERBS
+        for parameter in inspect.signature(verb_of(verb)).parameters.values()
+        for request in REQUESTS
+        if parameter.annotation in (request, request | None)
+    ]
+
+
+def test_every_request_is_that_of_a_verb():
+    assert {param.values[1] for param in verbs_with_requests()} == {*REQUESTS} - {DataRequest}  # it is part of others
+
+
+@pytest.mark.parametrize(("verb", "request_type"), verbs_with_requests())
+def test_every_option_of_a_request_is_on_the_command_line_with_its_default(verb: str, request_type: type):
+    shown = {one.name: one for one in made_command(verb).params}
+
+    for option in declared(request_type):
+        parameter, info = shown[option.name], option.info
+        assert parameter.help == info.help or request_type.__name__ == "StoredRequest"
+        if isinstance(info, Argument):
+            continue
+        flags = {word for flag in info.spelled(option.name) for word in flag.split("/")}
+        assert flags == {*parameter.opts, *parameter.secondary_opts}
+        if info.read is None and flags == set(parameter.opts) and option.default is not True and not info.several:
+            assert parameter.default == (None if option.default is MISSING else option.default), option.name
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_has_each_name_and_each_flag_once(verb: str):
+    requests = [param.values[1] for param in verbs_with_requests() if param.values[0] == verb]
+    parameters = inspect.signature(verb_of(verb)).parameters.values()
+    own = {one.name for one in parameters if one.annotation not in [*requests, *(one | None for one in requests)]}
+    flags = [flag for one in made_command(verb).params for flag in (*one.opts, *one.secondary_opts)]
+
+    assert own & {option.name for request in requests for option in declared(request)} == set()
+    assert len(set(flags)) == len(flags)
+
+
+@pytest.mark.parametrize("name", build_python.REQUESTS)
+def test_every_option_of_a_request_is_an_argument_in_python_with_its_type_and_default(name: str):
+    parameters = inspect.signature(vars(vidi).get(name) or vidi.__getattr__(name)).parameters
+
+    for option in build_python.options_of(name):
+        parameter = parameters[option.name]
+        annotation = parameter.annotation
+        written = (
+            annotation if isinstance(annotation, str) else Declared("", annotation, None, Argument("", "")).python_type
+        )
+        assert written == option.python_type
+        assert parameter.default == (None if option.default == {} else option.default)
+    of_data = {option.name for option in declared(DataRequest)}
+    by_place = {option.name for option in declared(build_python.REQUESTS[name]) if isinstance(option.info, Argument)}
+    assert {*parameters} - {option.name for option in build_python.options_of(name)} <= (
+        {"data", "model", "image", "images"} | (by_place - of_data)
+    )
+
+
+@pytest.mark.parametrize("name", build_python.REQUESTS)
+def test_the_signatures_in_python_are_written_from_the_requests(name: str):
+    now = (build_python.FOLDER / f"{name}.py").read_text("utf-8")
+
+    assert build_python.written(name) == now, "run: python tools/build_python.py"
+
+
+@pytest.mark.parametrize("request_type", REQUESTS, ids=lambda request: request.__name__)
+def test_every_option_of_a_request_is_in_the_reference(request_type: type):
+    page = (FOLDER / "requests.md").read_text("utf-8")
+    of_data = {option.name for option in declared(DataRequest)}
+    begin = page.index(f"## `{request_type.__module__}.{request_type.__name__}`")
+    about = page[begin : page.find("\n## ", begin + 1)]
+
+    for option in declared(request_type):
+        if request_type is DataRequest or option.name not in of_data:
+            assert f"| `{option.name}` |" in about
+            assert option.info.help.replace("|", "\\|") in about
+
+
+def test_choices_that_are_declared_are_those_of_the_registries():
+    from vidi.networks.registry import NETWORKS
+    from vidi.training.recipe import CHOICES
+
+    assert tuple(NETWORKS) == of_training.NETWORKS
+    assert {*of_training.PRETRAINED} - {"auto", "none"} <= {*NETWORKS}
+    assert CHOICES["optimizer"] == of_training.OPTIMIZERS
+    assert CHOICES["loss"] == of_training.LOSSES
+    assert CHOICES["device"] == of_training.DEVICES
+
+
+def test_help_and_completion_of_the_network_list_every_one():
+    (network,) = [one for one in made_command("train").params if one.name == "network"]
+
+    assert all(name in str(network.help) for name in of_training.NETWORKS)
+    context = made_command("train").make_context("train", [], resilient_parsing=True)
+    assert [item.value for item in network.shell_complete(context, "lite")] == ["lite0", "lite2", "lite0-grid"]
+
+
+def test_the_usual_promise_is_that_of_the_metrics():
+    assert (Promise().max_error, Promise().coverage) == (MAX_ERROR, COVERAGE)
+
+
+def test_values_of_the_recipe_are_gathered_from_their_options():
+    request = made(
+        TrainRequest,
+        {"data": DataRequest(source="x"), "epochs": 3, "image_size": 64, "freeze": True, "changes": {"views": "one"}},
+    )
+
+    assert request.changes == {"freeze": True, "epochs": 3, "image_size": (64, 64), "views": "one"}
+    assert request == TrainRequest.from_dict(request.as_dict())
+
+
+def test_requests_are_declared_without_anything_heavy():
+    code = (
+        "import sys, pathlib, importlib\n"
+        "for path in pathlib.Path(sys.argv[1]).glob('*.py'):\n"
+        "    importlib.import_module('vidi.workflows.requests.' + path.stem)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    folder = str(SOURCE / "workflows" / "requests")
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+
+    assert {"numpy", "PIL", "torch", "typer", "onnxruntime"} & set(done.stdout.split()) == set()
+
+
+def test_each_verb_has_a_line_of_its_own_in_help_that_is_not_cut():
+    assert [name for name, (_, sentence) in VERBS.items() if not (sentence.endswith(".") and len(sentence) <= 60)] == []
