@@ -1,11 +1,16 @@
-"""A network that slides says of a window what it says of the same window by itself."""
+"""A network that slides says of a window what it says of the same window by itself, in however little memory."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vidi.detection.slide import log_odds, slide
+from vidi.detection.bands import BandedMap, BandedStage
+from vidi.detection.locate import WindowSearch, locate
+from vidi.detection.slide import CutOutWindows, log_odds, slide
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
@@ -13,8 +18,10 @@ from vidi.networks.build import build_network
 from vidi.networks.ensemble import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import batch_size
 
 KINDS = ("compact", "compact both ways", "ensemble", "textbook", "lite0", "lite0-grid", "resnet50", "vgg16")
+BANDED = ("compact both ways", "ensemble", "textbook", "lite0", "resnet50")
 SIZES = {"lite0": (64, 64), "lite0-grid": (64, 48), "resnet50": (64, 64), "vgg16": (64, 64), "textbook": (32, 32)}
 
 
@@ -35,9 +42,91 @@ def predictor_of(kind: str, folder: Path) -> Predictor:
     return Predictor.load(folder)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Predictor]:
+    return cache(lambda kind: predictor_of(kind, tmp_path_factory.mktemp("model")))
+
+
+def random_image(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+
+
+@dataclass
+class Watched:
+    """A session that notes how large the maps are that it is given."""
+
+    session: object
+    fed: list[tuple[int, ...]] = field(default_factory=list)
+
+    def run(self, names, inputs):
+        self.fed += [values.shape for values in inputs.values()]
+        return self.session.run(names, inputs)
+
+
+@pytest.mark.parametrize("kind", BANDED)
+def test_a_map_in_bands_is_the_map_of_the_whole(kind, made):
+    predictor = made(kind)
+    height, width = predictor.metadata.framing.size
+    level = random_image(3 * height, width)
+    for banded in slide(predictor.model).maps:
+        (whole,) = replace(banded, band_bytes=1 << 40).bands(level)
+        bands = list(replace(banded, band_bytes=1).bands(level))
+
+        assert len(bands) == whole.shape[2]
+        np.testing.assert_allclose(np.concatenate(bands, axis=2), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_the_answers_of_bands_are_those_of_the_whole(made):
+    sliding = slide(made("ensemble").model)
+    level = random_image(200, 80)
+
+    whole = sliding.answer(level)
+    sliding.maps = [replace(one, band_bytes=100_000) for one in sliding.maps]
+    banded = sliding.answer(level)
+
+    np.testing.assert_allclose(banded.odds, whole.odds, atol=1e-4)
+
+
+def test_no_more_of_a_large_image_is_worked_out_at_once_than_fits_in_a_band(made):
+    (banded,) = slide(made("lite0").model).maps
+    watched = [BandedStage(one.stage, Watched(one.session)) for one in banded.stages]
+    band_bytes = 4_000_000
+
+    for _ in BandedMap(tuple(watched), band_bytes).bands(random_image(2048, 128)):
+        pass
+
+    assert len(watched) > 3
+    for one in watched:
+        for shape in one.session.fed:
+            rows, columns = shape[one.stage.axis : one.stage.axis + 2]
+            least = one.stage.reach.above + one.stage.reach.below + 2 * one.stage.reach.stride
+            assert rows * columns * one.stage.pixel_bytes <= max(band_bytes, least * columns * one.stage.pixel_bytes)
+
+
+class Counting(Predictor):
+    """Notes how many images it is given at once."""
+
+    most = 0
+
+    def run(self, images, outputs=None):
+        self.most = max(self.most, len(images))
+        return super().run(images, outputs)
+
+
+def test_windows_are_looked_at_a_few_at_a_time(made):
+    framing = made("lite0").metadata.framing
+    cut, again = (Counting(made("lite0").session, made("lite0").model) for _ in range(2))
+
+    CutOutWindows(cut).answer(random_image(128, 120))
+    search = WindowSearch(classes=(0, 1, 2), least=1e-6, overlap=1.0, most=60, steps=1)
+    locate(random_image(70, 90), slide(again.model), again, search)
+
+    assert cut.most == again.most == batch_size(framing) < 60
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_level_of_one_window_gets_the_files_own_answer(kind, tmp_path):
-    predictor = predictor_of(kind, tmp_path)
+def test_a_level_of_one_window_gets_the_files_own_answer(kind, made):
+    predictor = made(kind)
     sliding = slide(predictor.model)
     image = np.random.default_rng(0).integers(0, 255, (*predictor.metadata.framing.size, 3), np.uint8)
 
@@ -49,8 +138,8 @@ def test_a_level_of_one_window_gets_the_files_own_answer(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["compact", "compact both ways", "textbook"])
-def test_what_is_moved_by_a_step_is_answered_a_step_further(kind, tmp_path):
-    predictor = predictor_of(kind, tmp_path)
+def test_what_is_moved_by_a_step_is_answered_a_step_further(kind, made):
+    predictor = made(kind)
     sliding = slide(predictor.model)
     step, (height, width) = sliding.stride, predictor.metadata.framing.size
     image = np.random.default_rng(1).integers(0, 255, (height + 8 * step, width + 8 * step, 3), np.uint8)

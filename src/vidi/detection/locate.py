@@ -13,6 +13,7 @@ from vidi.detection.slide import WindowModel, odds_of
 from vidi.images.framing import PAD_GREY, Framing, frame_image
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import batch_size
 
 LEAST_PROBABILITY = 0.5  # of a box that is given, unless the user says otherwise
 MARGIN = 3.0  # in logarithms of odds: windows that lie so far below the least probability are looked at still
@@ -155,10 +156,16 @@ def _look_again(
 
     Which looks are sure enough is asked of each by itself; which window is the better one is told best by both.
     """
-    framed = np.stack([cut_out(image, box, predictor.metadata.framing) for box in windows.boxes])
-    given = predictor.run(framed, [name for name in ("probabilities", "novelty") if name in predictor.model.outputs])
-    odds = odds_of(given["probabilities"], multi_label=predictor.metadata.multi_label)[:, label_index]
-    novelty = np.asarray(given.get("novelty", windows.novelty), np.float64)
+    framing, at_once = predictor.metadata.framing, batch_size(predictor.metadata.framing)
+    names = [name for name in ("probabilities", "novelty") if name in predictor.model.outputs]
+    given = [
+        predictor.run(np.stack([cut_out(image, box, framing) for box in windows.boxes[start : start + at_once]]), names)
+        for start in range(0, len(windows.boxes), at_once)
+    ]
+    probabilities = np.concatenate([one["probabilities"] for one in given])
+    odds = odds_of(probabilities, multi_label=predictor.metadata.multi_label)[:, label_index]
+    told = np.concatenate([one["novelty"] for one in given]) if "novelty" in names else windows.novelty
+    novelty = np.asarray(told, np.float64)
     sure = np.minimum(odds, windows.odds) >= logit(least)
     return Windows(windows.boxes[sure], (odds[sure] + windows.odds[sure]) / 2, novelty[sure])
 

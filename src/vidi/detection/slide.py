@@ -1,5 +1,6 @@
 """What a model says of every window of a large image: at a small part of the cost where its network can slide."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,14 +10,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from vidi.detection.bands import BandedMap, open_map
 from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.multi_label import logits_of
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
-from vidi.model_file.sliding import SlidingGraphs, split_graph
+from vidi.model_file.sliding import split_graph
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_graph
+from vidi.prediction.stream import batch_size
 
 WINDOWS_AT_ONCE = 512
 STEPS_ACROSS = 8  # of the shorter side of windows that are cut out one by one
@@ -56,7 +59,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     if graphs is None:
         return None
     name, threads = str(model.path), core_count()
-    maps = open_graph(graphs.maps, name=name, threads=threads)
+    maps = [open_map(chain, name=name, threads=threads) for chain in graphs.chains]
     size = model.metadata.framing.size
     grid, twice = _grid_of(maps, size), _grid_of(maps, (2 * size[0], 2 * size[1]))
     if grid is None or twice is None or min(twice[0] - grid[0], twice[1] - grid[1]) < 1:
@@ -64,15 +67,32 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
     stride = size[0] // (twice[0] - grid[0])
     if stride == 1 or ((twice[0] - grid[0]) * stride, (twice[1] - grid[1]) * stride) != size:
         return None
-    head = open_graph(graphs.head, name=name, threads=threads)
-    return SlidingWindows(maps, head, graphs, grid=grid, stride=stride, multi_label=model.metadata.multi_label)
+    head = WindowHead(
+        session=open_graph(graphs.head, name=name, threads=threads, keeps=False),
+        names=graphs.names,
+        pools=graphs.pools,
+        outputs=graphs.outputs,
+    )
+    return SlidingWindows(maps, head, grid=grid, stride=stride, multi_label=model.metadata.multi_label)
 
 
-def _grid_of(maps: onnxruntime.InferenceSession, size: tuple[int, int]) -> tuple[int, int] | None:
+def _grid_of(maps: Sequence[BandedMap], size: tuple[int, int]) -> tuple[int, int] | None:
     """(rows, columns) of the maps of an empty image; None where they differ among the members of an ensemble."""
-    empty = np.zeros((1, *size, 3), np.uint8)
-    shapes = {(int(one.shape[2]), int(one.shape[3])) for one in maps.run(None, {maps.get_inputs()[0].name: empty})}
+    empty, shapes = np.zeros((*size, 3), np.uint8), set()
+    for one in maps:
+        bands = [band.shape[2:] for band in one.bands(empty)]
+        shapes.add((sum(rows for rows, _ in bands), bands[0][1]))
     return shapes.pop() if len(shapes) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowHead:
+    """What a model file makes of windows of its maps."""
+
+    session: onnxruntime.InferenceSession
+    names: tuple[str, ...]  # of the maps
+    pools: tuple[bool, ...]  # for each whether only its mean is taken
+    outputs: tuple[str, ...]
 
 
 class SlidingWindows:
@@ -84,37 +104,55 @@ class SlidingWindows:
 
     def __init__(
         self,
-        maps: onnxruntime.InferenceSession,
-        head: onnxruntime.InferenceSession,
-        graphs: SlidingGraphs,
+        maps: Sequence[BandedMap],
+        head: WindowHead,
         *,
         grid: tuple[int, int],
         stride: int,
         multi_label: bool = False,
     ) -> None:
-        self.maps, self.head, self.graphs = maps, head, graphs
+        self.maps, self.head = maps, head
         self.multi_label = multi_label  # each class is told by itself
         self.grid = grid  # (rows, columns) of the map of one window
         self.stride = stride
 
     def answer(self, level: NDArray[np.uint8], *, novelty: bool = True) -> WindowAnswers:
         """As of `WindowModel`."""
-        maps = self.maps.run(list(self.graphs.names), {self.maps.get_inputs()[0].name: level[None]})
-        windows = [_windows(one, self.grid, pool=pool) for one, pool in zip(maps, self.graphs.pools, strict=True)]
-        rows, columns = windows[0].shape[1:3]
         wanted = (PREFIX + "calibrated", "novelty") if novelty else (PREFIX + "calibrated",)
-        names = [name for name in wanted if name in self.graphs.outputs]
-        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-        for start in range(0, rows * columns, WINDOWS_AT_ONCE):
-            places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
-            fed = {name: _take(some, places, columns) for name, some in zip(self.graphs.names, windows, strict=True)}
-            for name, values in zip(names, self.head.run(names, fed), strict=True):
-                given[name].append(values)
-        logits = np.concatenate(given[PREFIX + "calibrated"]).reshape(rows, columns, -1)
-        strange = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
+        names = [name for name in wanted if name in self.head.outputs]
+        parts = [self._answer_rows(maps, names) for maps in self._window_rows(level)]
+        logits = np.concatenate([part[PREFIX + "calibrated"] for part in parts])
+        strange = np.concatenate([part["novelty"] for part in parts]) if "novelty" in names else None
         # By itself, a class's logit is the logarithm of its odds.
         odds = np.asarray(logits, np.float64) if self.multi_label else log_odds(logits)
         return WindowAnswers(odds=odds, novelty=strange)
+
+    def _window_rows(self, level: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
+        """The maps in pieces from top to bottom, each with all rows of the windows that begin in it."""
+        bands = [one.bands(level) for one in self.maps]
+        held: list[NDArray[np.float32]] = [next(one) for one in bands]
+        while True:
+            ready = min(one.shape[2] for one in held) - self.grid[0] + 1
+            if ready > 0:
+                yield [one[:, :, : ready + self.grid[0] - 1] for one in held]
+                held = [one[:, :, ready:] for one in held]
+            short = min(range(len(held)), key=lambda place: held[place].shape[2])
+            more = next(bands[short], None)
+            if more is None:
+                return
+            held[short] = np.concatenate([held[short], more], axis=2)
+
+    def _answer_rows(self, maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The outputs for every window of a piece of the maps: (rows, columns, …) each."""
+        windows = [_windows(one, self.grid, pool=pool) for one, pool in zip(maps, self.head.pools, strict=True)]
+        rows, columns = windows[0].shape[1:3]
+        given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
+        for start in range(0, rows * columns, WINDOWS_AT_ONCE):
+            places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
+            fed = {name: _take(some, places, columns) for name, some in zip(self.head.names, windows, strict=True)}
+            for name, values in zip(names, self.head.session.run(list(names), fed), strict=True):
+                given[name].append(values)
+        return {name: np.concatenate(some).reshape(rows, columns, *some[0].shape[1:]) for name, some in given.items()}
 
 
 class CutOutWindows:
@@ -133,8 +171,9 @@ class CutOutWindows:
         wanted = ("probabilities", "novelty") if novelty else ("probabilities",)
         names = [name for name in wanted if name in self.predictor.model.outputs]
         given: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-        for start in range(0, rows * columns, WINDOWS_AT_ONCE):
-            places = np.arange(start, min(start + WINDOWS_AT_ONCE, rows * columns))
+        at_once = batch_size(self.predictor.metadata.framing)
+        for start in range(0, rows * columns, at_once):
+            places = np.arange(start, min(start + at_once, rows * columns))
             images = np.ascontiguousarray(windows[places // columns, places % columns].transpose(0, 2, 3, 1))
             for name, values in self.predictor.run(images, names).items():
                 given[name].append(values)

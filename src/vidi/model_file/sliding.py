@@ -5,12 +5,13 @@ The second half takes windows of these maps and gives what the file gives: the h
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx
 from onnx import TensorProto, helper
 
 from vidi.model_file.preprocessing import PREFIX
+from vidi.model_file.stages import NotBandedError, Stage, split_stages
 
 # What such a node gives at one place depends on what lies around the same place: it may see larger images. An image
 # beside its mirror image, which Slice and Concat make, gives two maps, the second from right to left.
@@ -37,11 +38,21 @@ HEADS = frozenset({POOL, "Flatten", "Reshape"})  # what may follow the maps
 OUTPUTS = ("probabilities", "novelty", "embedding", PREFIX + "calibrated")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StageGraph:
+    """A stage of the first half, as bytes that a runtime opens."""
+
+    stage: Stage
+    data: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class SlidingGraphs:
     """The two halves, as bytes that a runtime opens."""
 
-    maps: bytes  # uint8 (batch, height, width, 3) at the network's scale → the maps
+    chains: tuple[
+        tuple[StageGraph, ...], ...
+    ]  # for each map: from uint8 (batch, height, width, 3) at the network's scale
     head: bytes  # windows of the maps → `outputs`
     names: tuple[str, ...]  # of the maps; one for each member of an ensemble
     pools: tuple[bool, ...]  # for each map whether the head takes only its mean
@@ -66,15 +77,33 @@ def split_graph(data: bytes) -> SlidingGraphs | None:
     followers = {name: {node.op_type for node in head if name in node.input} for name in names}
     if not names or framed in names or any(len(kinds) != 1 or not kinds <= HEADS for kinds in followers.values()):
         return None
-    maps = [_value(name, ["batch", "channels", "rows", "columns"]) for name in names]
-    images = helper.make_tensor_value_info(framed, TensorProto.UINT8, ["batch", "height", "width", 3])
     return SlidingGraphs(
-        maps=_as_model(model, _needed(nodes, names, given={framed}), [images], maps),
-        head=_as_model(model, head, maps, [_value(name, None) for name in outputs]),
+        chains=tuple(_chain(model, framed, name) for name in names),
+        head=_as_model(model, head, [_map(name) for name in names], [_value(name, None) for name in outputs]),
         names=tuple(names),
         pools=tuple(followers[name] == {POOL} for name in names),
         outputs=tuple(outputs),
     )
+
+
+def _chain(model: onnx.ModelProto, framed: str, target: str) -> tuple[StageGraph, ...]:
+    """The stages from framed images to one map; one of all where it is not known which rows each place hangs on."""
+    nodes = _needed(model.graph.node, [target], given={framed})
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    try:
+        stages = split_stages(nodes, tensors, source=framed, target=target)
+    except NotBandedError:
+        stages = (Stage(nodes=tuple(nodes), source=framed, target=target),)
+    images = helper.make_tensor_value_info(framed, TensorProto.UINT8, ["batch", "height", "width", 3])
+    graphs = []
+    for stage in stages:
+        given = images if stage.source == framed else _map(stage.source)
+        graphs.append(StageGraph(stage, _as_model(model, stage.nodes, [given], [_map(stage.target)])))
+    return tuple(graphs)
+
+
+def _map(name: str) -> onnx.ValueInfoProto:
+    return _value(name, ["batch", "channels", "rows", "columns"])
 
 
 def _local_values(nodes: Sequence[onnx.NodeProto], framed: str, constants: set[str]) -> set[str]:

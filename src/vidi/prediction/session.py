@@ -24,13 +24,14 @@ def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
     return open_graph(model.data, name=str(model.path))
 
 
-def open_graph(data: bytes, *, name: str, threads: int = 1) -> onnxruntime.InferenceSession:
+def open_graph(data: bytes, *, name: str, threads: int = 1, keeps: bool = True) -> onnxruntime.InferenceSession:
     """A session of a model file's bytes, or of a part of its graph.
 
     Args:
         data: of an ONNX model.
         name: what messages call it.
         threads: that one run uses.
+        keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
 
     Raises:
         ModelError: onnxruntime does not take the graph.
@@ -38,6 +39,7 @@ def open_graph(data: bytes, *, name: str, threads: int = 1) -> onnxruntime.Infer
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = keeps
     options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -176,7 +176,9 @@ def locate_inputs(
         account.refused.extend(group.account.refused)
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
-        for path, read in zip(group.paths, read_images(group.store, group.paths, options=options), strict=True):
+        # A search takes far longer than reading: one worker keeps few large images in memory.
+        reading = read_images(group.store, group.paths, options=options, workers=1)
+        for path, read in zip(group.paths, reading, strict=True):
             if read.image is None:
                 assert read.error is not None  # noqa: S101  # it has one of the two
                 entry = Entry(path, read.error.code, read.error.cause)
