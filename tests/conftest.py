@@ -7,6 +7,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads
 
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from vidi.machine import wait_without_spinning
 wait_without_spinning()  # before any test imports torch
 
 LOOPBACK = ("127.", "localhost", "::1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a module's fixtures make goes into a cache of the whole session, not into the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDI_CACHE", str(tmp_path_factory.mktemp("shared-cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

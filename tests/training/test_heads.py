@@ -70,6 +70,23 @@ def test_the_gaussian_head_decides_as_discriminant_analysis_with_that_shrinkage(
     assert (head.logits(values).argmax(axis=1) == theirs.predict(values)).all()
 
 
+def test_where_features_outnumber_images_ridge_and_gaussian_heads_are_scikit_learns_still():
+    values, labels = clouds(count=30, features=200, apart=0.3)
+    values = values.astype(np.float64)
+    unseen, _ = clouds(count=50, features=200, seed=1)
+    spread = np.trace(np.cov(values.T, bias=True)) / 200
+
+    (least_squares,) = ridge(values, labels, ONES[:30], 3, [0.3])
+    (discriminant,) = gaussian(values, labels, ONES[:30], 3, [0.4])
+
+    theirs = Ridge(alpha=0.3 * spread * 30).fit(values, np.eye(3)[labels])
+    np.testing.assert_allclose(least_squares.logits(unseen), 10 * theirs.predict(unseen), atol=1e-6)
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.4, priors=[1 / 3] * 3).fit(values, labels)
+    ours, exact = discriminant.logits(unseen), theirs.decision_function(unseen)
+    ours, exact = (logits - logits.mean(axis=1, keepdims=True) for logits in (ours, exact))
+    np.testing.assert_allclose(ours / np.ptp(ours), exact / np.ptp(exact), atol=1e-6)  # ours at a size of their own
+
+
 @pytest.mark.parametrize("kind", HEADS)
 def test_an_image_of_weight_two_counts_as_two_images(kind):
     values, labels = clouds(60)

@@ -2,13 +2,12 @@
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.command import vidi as vidi_command
 from tests.detection.red import red_model, with_square
 
 import vidi
@@ -183,11 +182,11 @@ def test_located_images_show_themselves(predictor: Predictor, tmp_path: Path):
 def test_the_command_writes_everything_and_lists_the_bad_file(predictor: Predictor, images: Path, tmp_path: Path):
     words = ["locate", predictor.model.path, images, "--output", "boxes", "--coco", "coco.json", "--json"]
 
-    done = subprocess.run([sys.executable, "-m", "vidi", *words], cwd=tmp_path, capture_output=True, check=False)
+    done = vidi_command(*words, folder=tmp_path)
 
     document = json.loads(done.stdout)
     assert done.returncode == 6, done.stderr
     assert [len(one["boxes"]) for one in document["images"]] == [1, 0, 0]
     assert document["images"][1]["error"]["code"] == "not-an-image"
     assert len(json.loads((tmp_path / "coco.json").read_text("utf-8"))["annotations"]) == 1
-    assert b"page: boxes/boxes.html" in done.stderr
+    assert "page: boxes/boxes.html" in done.stderr

@@ -1,12 +1,11 @@
 """Other promises for a finished model: same weights, other limits, and no image that it has learnt from."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
 from tests.model_file.tiny import tiny_model
 
@@ -160,18 +159,9 @@ def test_a_wish_for_a_class_that_is_not_there_is_refused(model: ModelFile, data:
 
 
 def test_the_verb_prints_the_limits(model: ModelFile, data: Path, tmp_path: Path):
-    command = [
-        "calibrate",
-        str(model.path),
-        str(data),
-        "-o",
-        str(tmp_path / "new.onnx"),
-        "--max-error",
-        "0.2",
-        "--json",
-    ]
+    words = ("calibrate", model.path, data, "-o", "new.onnx", "--max-error", 0.2, "--json")
 
-    done = subprocess.run([sys.executable, "-m", "vidi", *command], capture_output=True, text=True, check=False)
+    done = vidi_command(*words, folder=tmp_path)
 
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -17,7 +17,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.start import read_start
-from vidi.workflows.train import resume, train
+from vidi.workflows.train import Run, resume, train
 
 SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none"}
 
@@ -45,9 +45,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
 
 
-def test_a_folder_of_images_becomes_a_tested_model_file(data: Path, tmp_path: Path):
-    run = train(request(data, tmp_path / "run", epochs=12))
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training that was not interrupted, long enough to learn something."""
+    return train(request(data, tmp_path_factory.mktemp("runs") / "run", epochs=12))
 
+
+def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
     assert run.finished
     assert run.test is not None
     assert run.test.image_count >= 8
@@ -71,8 +75,7 @@ def test_a_folder_of_images_becomes_a_tested_model_file(data: Path, tmp_path: Pa
     assert answer.label == "disc"
 
 
-def test_what_predict_says_is_what_the_test_measured(data: Path, tmp_path: Path):
-    run = train(request(data, tmp_path / "run"))
+def test_what_predict_says_is_what_the_test_measured(run: Run, data: Path):
     rows = (run.folder / "predictions.csv").read_text().splitlines()[1:]
 
     answers = Predictor.load(run.folder).predict_files([str(data / row.split(",")[0]) for row in rows])
@@ -168,17 +171,16 @@ def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):
     assert not any("broken" in digest or "empty" in digest for digest in digests)
 
 
-def test_a_new_run_begins_from_the_weights_of_another(data: Path, tmp_path: Path):
-    first = train(request(data, tmp_path / "first", epochs=12))
+def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_path: Path):
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}  # learns nothing by itself
 
     again = train(
         TrainRequest(
-            data=DataRequest(source=str(data)), weights=str(first.folder), changes=slow, output=tmp_path / "again"
+            data=DataRequest(source=str(data)), weights=str(run.folder), changes=slow, output=tmp_path / "again"
         )
     )
 
     assert read_model(again.folder).metadata.recipe["options"] == {"width": 0.25}
-    assert again.test.accuracy.value >= first.test.accuracy.value - 0.1
-    shape = read_start(first.folder).changes
+    assert again.test.accuracy.value >= run.test.accuracy.value - 0.1
+    shape = read_start(run.folder).changes
     assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest

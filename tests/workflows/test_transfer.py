@@ -1,6 +1,8 @@
 """From pretrained weights to a tested model file."""
 
 import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import backbones
-from vidi.workflows.train import resume, train
+from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
 
@@ -45,10 +47,38 @@ class Told(Silence):
         self.featured = max(self.featured, done)
 
 
-def test_a_head_on_frozen_features_becomes_a_tested_model_file(data: Path, tmp_path: Path):
-    told = Told()
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A run that was not interrupted, what it said, and the cache that it left."""
 
-    run = train(request(data, tmp_path / "run"), events=told)
+    run: Run
+    told: Told
+    looked_at: frozenset[int]  # rows whose features were computed
+    cache: Path
+
+    @property
+    def weights(self) -> str | None:
+        return read_model(self.run.folder).metadata.weights_digest
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder, told, seen = tmp_path_factory.mktemp("whole"), Told(), set[int]()
+    embed = backbones.embed_images
+
+    def spy(network, images, rows, **others):
+        seen.update(rows.tolist())
+        return embed(network, images, rows, **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDI_CACHE", str(folder / "cache"))
+        patch.setattr(backbones, "embed_images", spy)
+        run = train(request(data, folder / "run"), events=told)
+    return Whole(run, told, frozenset(seen), folder / "cache")
+
+
+def test_a_head_on_frozen_features_becomes_a_tested_model_file(whole: Whole):
+    run, told = whole.run, whole.told
 
     assert run.finished
     assert run.test.accuracy.value > 0.9
@@ -66,35 +96,29 @@ def test_a_head_on_frozen_features_becomes_a_tested_model_file(data: Path, tmp_p
     assert answer.label == "disc"
 
 
-def test_the_test_images_are_not_looked_at_before_the_test(data: Path, tmp_path: Path, monkeypatch):
-    seen: set[int] = set()
-    embed = backbones.embed_images
-
-    def spy(network, images, rows, **others):
-        seen.update(rows.tolist())
-        return embed(network, images, rows, **others)
-
-    monkeypatch.setattr(backbones, "embed_images", spy)
-
-    run = train(request(data, tmp_path / "run"))
-
-    parts = [line.split(",") for line in (run.folder / "splits.csv").read_text().splitlines()]
+def test_the_test_images_are_not_looked_at_before_the_test(whole: Whole):
+    parts = [line.split(",") for line in (whole.run.folder / "splits.csv").read_text().splitlines()]
     place = parts[0].index("part")
-    assert len(seen) == sum(line[place] in ("train", "validation") for line in parts[1:])
+    assert len(whole.looked_at) == sum(line[place] in ("train", "validation") for line in parts[1:])
 
 
-def test_a_second_run_takes_the_features_from_the_cache_and_gives_the_same_weights(data: Path, tmp_path: Path):
-    first, told = train(request(data, tmp_path / "first")), Told()
+def test_a_second_run_takes_the_features_from_the_cache_and_gives_the_same_weights(
+    whole: Whole, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("VIDI_CACHE", str(whole.cache))
+    told = Told()
 
     again = train(request(data, tmp_path / "again"), events=told)
 
     assert told.featured == 0
-    digests = [read_model(run.folder).metadata.weights_digest for run in (first, again)]
-    assert digests[0] == digests[1]
+    assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
-def test_a_damaged_feature_cache_is_computed_anew(data: Path, tmp_path: Path):
-    first = train(request(data, tmp_path / "first"))
+def test_a_damaged_feature_cache_is_computed_anew(
+    whole: Whole, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(whole.cache, tmp_path / "cache")
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
     (entry,) = (e for e in PixelCache(cache_folder()).entries() if e.byte_count == 4096 + 48 * 1280 * 4)
     content = bytearray(entry.path.read_bytes())
     content[-1] ^= 1
@@ -104,8 +128,7 @@ def test_a_damaged_feature_cache_is_computed_anew(data: Path, tmp_path: Path):
     again = train(request(data, tmp_path / "again"), events=told)
 
     assert told.featured == 48
-    digests = [read_model(run.folder).metadata.weights_digest for run in (first, again)]
-    assert digests[0] == digests[1]
+    assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
 def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path, monkeypatch):
@@ -125,7 +148,7 @@ def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tm
     assert read_model(run.folder).metadata.framing.size == recipe.image_size
 
 
-def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(data: Path, tmp_path: Path):
+def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(whole: Whole, data: Path, tmp_path: Path):
     class Breaks(Silence):
         def features(self, done: int, total: int) -> None:
             raise KeyboardInterrupt
@@ -137,9 +160,7 @@ def test_a_run_that_ended_before_its_head_was_fitted_is_resumed(data: Path, tmp_
     run = resume(tmp_path / "run")
 
     assert run.finished
-    whole = train(request(data, tmp_path / "whole"))
-    digests = [read_model(one.folder).metadata.weights_digest for one in (run, whole)]
-    assert digests[0] == digests[1]
+    assert read_model(run.folder).metadata.weights_digest == whole.weights
 
 
 def test_grey_training_images_give_a_model_that_sees_no_colour(tmp_path: Path):
@@ -176,8 +197,8 @@ def test_unknown_weights_and_sizes_that_do_not_fit_are_refused_before_anything_i
     assert not (tmp_path / "run").exists()
 
 
-def test_the_report_names_where_the_weights_come_from(data: Path, tmp_path: Path):
-    run = train(request(data, tmp_path / "run"))
+def test_the_report_names_where_the_weights_come_from(whole: Whole):
+    run = whole.run
 
     page = (run.folder / "report.html").read_text("utf-8")
     assert "lite0" in page

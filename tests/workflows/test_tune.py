@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from optuna.storages.journal import JournalFileBackend
 from PIL import Image
+from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
 from tests.threads import one_thread
 
@@ -419,9 +421,7 @@ def test_a_password_is_not_written_down():
 
 
 def test_the_command_answers_in_json_and_with_exit_codes(data: Path, tmp_path: Path):
-    def vidi(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from vidi.cli.app import main; main()", *map(str, words)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
+    vidi = partial(vidi_command, folder=tmp_path)
 
     done = vidi("tune", data, "--minutes", 60, "--trials", 2, "--epochs", 2, "--set", "options.width=0.25", "--json")
 

