@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.uses import FILE
 from vidi.files import digest_of_file
 from vidi.images.framing import Framing
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.write import write_model
+from vidi.model_file.read import read_model
+from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.words.compare import comparison_rows
@@ -159,6 +163,20 @@ def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(model
     compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=told)
 
     assert "A does not lie in its run folder: images that it learnt from cannot be told from others" in told.sentences
+
+
+def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_path):
+    data, told = brightness_folders(tmp_path / "shades", dark=4, light=4), Notes()
+    known = DigestFilter.of([digest_of_file(data / "dark" / "000.png")])
+    copies = tmp_path / "a.onnx", tmp_path / "b.onnx"
+    for model, copy in zip(models, copies, strict=True):
+        shutil.copyfile(model / "model.onnx", copy)
+        set_metadata(copy, replace(read_model(copy).metadata, learnt_from=(known,)))
+
+    found = compared(copies, data, events=told)
+
+    assert [entry.path for entry in found.account.set_aside] == ["dark/000.png"]
+    assert not any("run folder" in sentence for sentence in told.sentences)
 
 
 def test_models_with_other_classes_are_compared_on_those_that_both_know(models, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from tests.draw import class_folders, draw, encoded
@@ -11,8 +12,12 @@ from tests.report.runs import KINDS, add_model
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
-from vidi.evaluation.uses import FILE
+from vidi.evaluation.uses import FILE, digest_of_images
 from vidi.files import digest_of_file
+from vidi.model_file.learnt_from import DigestFilter
+from vidi.model_file.read import read_model
+from vidi.model_file.write import set_metadata
+from vidi.report.words.first import first_line
 from vidi.workflows.evaluate import evaluate, parts_to_score
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
@@ -127,6 +132,48 @@ def test_images_that_the_model_learnt_from_are_set_aside(model, tmp_path):
 
     assert metrics_of(evaluated)["test"]["images"] == 8
     assert [(entry.path, entry.code) for entry in evaluated.account.set_aside] == [("disc/000.png", "learnt-from")]
+
+
+def test_a_copied_model_file_still_knows_what_it_learnt_from(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
+    copy = copy_that_knows(model, tmp_path, [data / "disc" / "000.png", data / "square" / "001.png"])
+
+    evaluated = scored(copy, data)
+
+    assert sorted(entry.path for entry in evaluated.account.set_aside) == ["disc/000.png", "square/001.png"]
+    assert metrics_of(evaluated)["learnt_from"] == {"unseen": True, "set_aside": 2}
+    assert "Of 7 images it had never seen" in (evaluated.folder / "report.html").read_text("utf-8")
+
+
+def test_where_a_model_may_have_learnt_from_the_images_the_first_line_says_so(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
+
+    evaluated = scored(model, data)
+
+    metrics = metrics_of(evaluated)
+    assert metrics["learnt_from"] == {"unseen": False, "set_aside": 0}
+    assert first_line(metrics).startswith("Of 9 images, which it may have learnt from, the model named")
+    page = (evaluated.folder / "report.html").read_text("utf-8")
+    assert "<h1>Of 9 images, which it may have learnt from" in page
+    assert "never seen" not in page
+
+
+def test_the_test_part_of_an_older_file_is_known_to_be_unseen(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
+    tested = digest_of_images(digest_of_file(path) for path in data.rglob("*.png"))
+    path = model / "model.onnx"
+    set_metadata(path, replace(read_model(path).metadata, data={"test_digest": tested}))
+
+    assert metrics_of(scored(model, data))["learnt_from"]["unseen"] is True
+
+
+def copy_that_knows(model, tmp_path, files):
+    """A copy of the model file, outside its run folder, that learnt from these files."""
+    copy = tmp_path / "copy.onnx"
+    shutil.copyfile(model / "model.onnx", copy)
+    known = DigestFilter.of(digest_of_file(path) for path in files)
+    set_metadata(copy, replace(read_model(copy).metadata, learnt_from=(known,)))
+    return copy
 
 
 def test_data_of_which_everything_was_learnt_from_is_refused(model, tmp_path):

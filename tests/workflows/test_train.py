@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.draw import class_folders, draw
 
+from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
@@ -58,6 +59,10 @@ def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
     model = read_model(run.folder)
     assert model.metadata.unfinished is None
     assert model.metadata.test["accuracy"]["value"] == run.test.accuracy.value
+    (learnt,) = model.metadata.learnt_from
+    rows = read_assignments(run.folder / "splits.csv")
+    assert {row.part for row in rows if learnt.asker()(row.digest)} == {"train", "validation"}
+    assert learnt.image_count == sum(row.part != "test" for row in rows)
     assert set(os.listdir(run.folder)) >= {
         "model.onnx",
         "report.html",
@@ -153,6 +158,7 @@ def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Pa
 
     assert "<img" not in (run.folder / "report.html").read_text()
     assert list((tmp_path / "cache").glob("*.pixels")) == []
+    assert read_model(run.folder).metadata.learnt_from is None
     assert sorted(path.name for path in (run.folder / "neighbours").iterdir()) == ["embeddings.npy", "index.json"]
 
 

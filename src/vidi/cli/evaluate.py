@@ -24,7 +24,7 @@ def evaluate(
     """Score a model file on labelled images; classes are matched by name."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
-    from vidi.report.words.sentences import headline
+    from vidi.report.words.first import first_line, reservations
     from vidi.workflows.evaluate import evaluate as score
 
     if boxes:
@@ -32,10 +32,12 @@ def evaluate(
         return
     events = Terminal()
     evaluated = score(request, events=events)
+    metrics = (evaluated.folder / "metrics.json").read_text("utf-8")
     if as_json:
-        typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
-    elif test := evaluated.figures.get("test"):
-        typer.echo(headline(test.as_json()))
+        typer.echo(metrics)
+    elif "test" in evaluated.figures:
+        for sentence in (first_line(json.loads(metrics)), *reservations(json.loads(metrics))):
+            typer.echo(sentence)
         typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
     events.say(evaluated.account.sentence())
     if evaluated.account.refused:

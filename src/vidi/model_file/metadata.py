@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.values import Json
@@ -93,6 +94,7 @@ class ModelMetadata:
     recipe: Mapping[str, Json] | None = None
     library_versions: Mapping[str, Json] | None = None
     drift_reference: Mapping[str, Json] | None = None
+    learnt_from: tuple[DigestFilter, ...] | None = None  # files that it learnt from or was chosen on; None: not stated
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
 

@@ -15,11 +15,13 @@ from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
 from vidi.metrics.truth import OneClass, SeveralClasses
+from vidi.model_file.learnt_from import with_files
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration
+from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
 from vidi.workflows.interaction.run_folder import SPLITS
@@ -42,7 +44,8 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
     """Write a model file with the same weights, calibrated on given images, with the limits that keep a promise.
 
     Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
-    all images are. The test figures are left out of the new file: they were measured with the old calibration.
+    all images but those that it learnt from by the list in the file. The test figures are left out of the new file:
+    they were measured with the old calibration.
 
     Raises:
         ModelError: no model file, or an unfinished one.
@@ -71,11 +74,17 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             None,
             replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
         )
-        seen = _answer(Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events)
+        seen, digests = _answer(
+            Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events
+        )
         done = calibrate_answers(
             seen, before.classes, promise=request.promise, wish=request.wish, positive=request.data.positive
         )
-        recalibrate(temporary, done.step, replace(bare.metadata, verdict=done.limits, operating_points=done.points))
+        metadata = replace(
+            bare.metadata, verdict=done.limits, operating_points=done.points,
+            learnt_from=with_files(bare.metadata.learnt_from, digests),
+        )  # fmt: skip
+        recalibrate(temporary, done.step, metadata)
     return Recalibrated(
         model=Predictor.load(request.output).model,
         image_count=len(seen.truth),
@@ -101,6 +110,14 @@ def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
     return read_for_model(request.data, metadata)
 
 
+def _nothing_left(dataset: Dataset, others: int) -> DataError:
+    return DataError(
+        f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
+        "them, was chosen on them or was tested on them",
+        "Give labelled images that the model has not seen.",
+    )
+
+
 def _answer(
     predictor: Predictor,
     run: Path,
@@ -109,8 +126,8 @@ def _answer(
     request: CalibrateRequest,
     *,
     events: Events,
-) -> UnseenAnswers:
-    """The bare model's answers about every image that may be used."""
+) -> tuple[UnseenAnswers, list[str]]:
+    """The bare model's answers about every image that may be used, and the digests of these images."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
     index = {name: number for number, name in enumerate(predictor.classes)}
     images, several = dataset.images, predictor.metadata.multi_label
@@ -123,25 +140,24 @@ def _answer(
         workers=request.workers,
     )
     kept: list[int] = []
+    digests: list[str] = []
+    learnt = find_learnt(predictor)
     probabilities, groups, novelty, others = [], [], [], 0
     for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(rows):
             events.reading(done, len(rows))
-        if parts.get(answer.digest, CALIBRATION) != CALIBRATION:
+        if parts.get(answer.digest, CALIBRATION) != CALIBRATION or (not parts and learnt.holds(answer.digest)):
             others += 1
         elif answer.prediction is not None:
             probabilities.append(answer.prediction.probabilities)
             kept.append(row)
+            digests.append(answer.digest)
             groups.append(images[row].group or answer.digest)
             novelty.append(answer.prediction.novelty)
     if not kept:
-        raise DataError(
-            f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
-            "them, was chosen on them or was tested on them",
-            "Give labelled images that the model has not seen.",
-        )
+        raise _nothing_left(dataset, others)
     numbers = number_groups(groups)
-    return UnseenAnswers(
+    unseen = UnseenAnswers(
         probabilities=np.array(probabilities, np.float32),
         truth=SeveralClasses.of(match.targets(predictor.classes, [images[row].labels for row in kept]))
         if several
@@ -149,3 +165,4 @@ def _answer(
         groups=numbers,
         novelty=as_column(novelty),
     )
+    return unseen, digests

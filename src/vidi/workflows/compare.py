@@ -26,7 +26,8 @@ from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.words.compare import headline
-from vidi.workflows.evaluate import answer_images, digests_learnt_from, parts_to_score
+from vidi.workflows.evaluate import answer_images, parts_to_score
+from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
@@ -94,6 +95,7 @@ class _Model:
     path: Path
     predictor: Predictor
     match: ClassMatch
+    learnt: LearntFrom
 
     @property
     def run(self) -> Path:
@@ -101,7 +103,7 @@ class _Model:
 
     @property
     def knows_what_it_learnt(self) -> bool:
-        return (self.run / SPLITS).exists()
+        return self.learnt.is_stated
 
     def knows(self, row: int) -> bool:
         """Whether a class of the data is one of its own."""
@@ -112,7 +114,7 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     """Score two model files on the same images, and say whether the second is better.
 
     Only images of classes that both know are looked at, and none that either learnt from (by the splits.csv of its
-    run folder).
+    run folder, or by the model file).
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -195,7 +197,7 @@ def _match(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRe
     for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
         renames = {name: target for name, target in request.renames.items() if target in predictor.classes}
         match = match_classes(predictor.classes, dataset.classes, renames=renames)
-        models.append(_Model(letter, path, predictor, match))
+        models.append(_Model(letter, path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
             f"{dataset.source}: A and B each know a class of the data, but none that both know",
@@ -261,7 +263,10 @@ def _answer_both(
     events: Events,
 ) -> tuple[Answers, Answers]:
     """What both say of the images that neither learnt from; the account is completed."""
-    learnt = frozenset[str]().union(*(digests_learnt_from(model.predictor) for model in models))
+
+    def learnt(digest: str) -> bool:
+        return any(model.learnt.holds(digest) for model in models)
+
     rows = {dataset.images[row].path: row for row in scored}
     given: list[Answers] = []
     for model in models:
@@ -348,7 +353,7 @@ def _about(models: Sequence[_Model], digests: Sequence[str], folder: Path) -> di
             "classes": len(model.predictor.classes),
             "knows_what_it_learnt": model.knows_what_it_learnt,
             "test_uses": record_use(
-                model.run if model.knows_what_it_learnt else folder,
+                model.run if (model.run / SPLITS).exists() else folder,
                 images=images,
                 model_id=model.predictor.model.model_id,
                 date=now,

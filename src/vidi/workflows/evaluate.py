@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidi.data.dataset import Dataset
-from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers, as_called, as_column, name_truths, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
@@ -25,6 +24,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.report.pages.run import write_report
+from vidi.workflows.evaluating.learnt import LEARNT_FROM, count_learnt, find_learnt
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_for_model
@@ -42,8 +42,6 @@ from vidi.workflows.requests.evaluate import EvaluateRequest
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
 
-LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
-CHOSEN_ON = ("train", "validation", "calibration")
 SAID_EVERY = 500  # images
 
 
@@ -73,7 +71,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     """Score a model file on a data set.
 
     Images of classes that the model lacks are left out of accuracy and counted; images that the model learnt from
-    (by the splits.csv of its run folder) are set aside.
+    (by the splits.csv of its run folder, or by the model file) are set aside.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -87,9 +85,9 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     dataset = read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = dataset.account.of_scan()
-    scored, learnt = parts_to_score(dataset, request.data.parts), digests_learnt_from(predictor)
+    scored, learnt = parts_to_score(dataset, request.data.parts), find_learnt(predictor)
     answers = answer_images(
-        predictor, dataset, request, scored=scored, match=match, learnt=learnt, account=account, events=events
+        predictor, dataset, request, scored=scored, match=match, learnt=learnt.holds, account=account, events=events
     )
     figures = evaluate_parts(answers, seed=request.seed)
     for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
@@ -101,6 +99,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         **_about(predictor, dataset, match),
         **promise_figures(answers, predictor.metadata, seed=request.seed),
         "account": account.as_json(),
+        "learnt_from": learnt.as_json(answers.digests, account),
         "test_uses": uses,
         **measure_trust(
             predictor, answers, dataset.store, options=decode_options(request.data), seed=request.seed,
@@ -152,7 +151,7 @@ def answer_images(
     *,
     scored: Mapping[int, str],
     match: ClassMatch,
-    learnt: Collection[str],
+    learnt: Callable[[str], bool],
     account: Account,
     events: Events,
 ) -> Answers:
@@ -164,7 +163,7 @@ def answer_images(
         request: says how they are decoded.
         scored: image index → the part as which it is scored.
         match: which of the model's classes each of the data's is.
-        learnt: digests of files that are to be set aside.
+        learnt: whether the file with a digest is to be set aside.
         account: gets what is refused and set aside, and how many are used.
         events: told how far it is.
 
@@ -185,7 +184,7 @@ def answer_images(
             events.reading(done, len(scored))
         if answer.error is not None:
             account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
-        elif answer.digest in learnt:
+        elif learnt(answer.digest):
             account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
         elif answer.prediction is not None:
             rows.append(row)
@@ -227,18 +226,9 @@ def _as_answers(
     )
 
 
-def digests_learnt_from(predictor: Predictor) -> frozenset[str]:
-    """The files that the model learnt from or was chosen on, where its run folder still says so."""
-    splits = predictor.model.path.parent / SPLITS
-    if not splits.exists():
-        return frozenset()
-    return frozenset(row.digest for row in read_assignments(splits) if row.part in CHOSEN_ON)
-
-
 def _nothing_left(dataset: Dataset, account: Account) -> DataError:
-    learnt = sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)
     return DataError(
-        f"{dataset.source}: no image is left to score; the model learnt from {learnt:,} of them, "
+        f"{dataset.source}: no image is left to score; the model learnt from {count_learnt(account):,} of them, "
         f"and {len(account.refused):,} cannot be used",
         "Give images that the model has not seen; `vidi check` lists the unusable ones.",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
 from vidi.model_file.golden import TOLERANCE, largest_golden_difference
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_json
@@ -106,6 +107,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "answers": "" if metadata.verdict is None else "; ".join(describe_limits(metadata.verdict)),
         "decisions": "" if metadata.operating_points is None else "; ".join(describe_points(metadata.operating_points)),
         "test": _test(metadata.test),
+        "learnt from": _learnt_from(metadata.learnt_from),
         "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}",
         "license": metadata.license or "not stated",
         "says": escape_path(metadata.description),
@@ -123,6 +125,13 @@ def _framing(model: ModelFile) -> str:
     if framing.shrink_to is None:
         return names[framing.mode]
     return f"{names[framing.mode]}, after shrinking what is larger than {framing.shrink_to[0]} x {framing.shrink_to[1]}"
+
+
+def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
+    if filters is None:
+        return "not stated"
+    count = sum(one.image_count for one in filters)
+    return f"{count:,} files, known by their digests: `vidi evaluate` sets them aside"
 
 
 def _shape(shape: tuple[int | str, ...]) -> str:

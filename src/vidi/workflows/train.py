@@ -124,7 +124,7 @@ def _run(job: Job, context: Context) -> Run:
         calibrated = calibrate_model(context, prepared, trained, model, promise=request.promise, wish=request.wish)
         if calibrated is None:  # the user stopped it
             return _unfinished(context, prepared, trained)
-    tested = evaluate_model(context, prepared, trained, calibrated)
+    tested = evaluate_model(context, prepared, trained, calibrated, with_images=request.images)
     report_run(context, prepared, trained, calibrated=calibrated, tested=tested, with_images=request.images)
     forget_members(context)
     if not request.images:

@@ -26,7 +26,8 @@ from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test
 from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.findings import describe_findings
-from vidi.report.words.sentences import expectation, headline, honesty, weakness
+from vidi.report.words.first import first_line
+from vidi.report.words.sentences import expectation, honesty, weakness
 
 if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow
@@ -42,8 +43,8 @@ def folder_as_html(folder: Path) -> str:
     Raises:
         DataError: a file in the folder is damaged.
     """
-    test = read_run(folder).metrics.get("test")
-    rows = {}
+    metrics = read_run(folder).metrics
+    test, rows = metrics.get("test"), {}
     if test is not None and test["images"]:
         accuracy = test["accuracy"]
         interval = f"95 % interval {percent(accuracy['low'], digits=1)} to {percent(accuracy['high'], digits=1)}"
@@ -54,7 +55,7 @@ def folder_as_html(folder: Path) -> str:
             "confidence": honesty(test)[1],
         }
     rows["folder"] = escape_path(folder)
-    return table_as_html(headline(test), rows)
+    return table_as_html(first_line(metrics), rows)
 
 
 def draw_folder(folder: Path) -> Drawing:

@@ -32,6 +32,7 @@ from vidi.report.pictures.drawings import (
 )
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
 from vidi.report.words import sentences
+from vidi.report.words.first import first_line, reservations
 from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.trust import describe_trust
 
@@ -115,7 +116,8 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
         "account": files.check.get("account") or files.metrics.get("account"),
-        "headline": sentences.headline(test),
+        "headline": first_line(files.metrics),
+        "reservations": reservations(files.metrics),
         "sentences": _sentences(test),
         "gallery": gallery,
         "findings": findings,

@@ -9,26 +9,26 @@ WORTH_IT = 0.01  # of the images: what gains less by twice as many is not called
 FEW_IMAGES = 100  # below, the range around a share is wide; said so
 
 
-def headline(test: Mapping[str, Any] | None) -> str:
+def headline(test: Mapping[str, Any] | None, *, unseen: bool = True) -> str:
     """The finding in one sentence.
 
     Args:
         test: the section `test` of metrics.json; None where nothing was tested.
+        unseen: whether the model surely learnt from none of the images.
     """
     if test is None or test["accuracy"]["value"] is None:
         return "This model has not been tested yet: nobody knows how good it is."
     value, n = test["accuracy"]["value"], test["images"]
     right = round(value * n)
+    tested = f"Of {_images(n)} it had never seen" if unseen else f"Of {_images(n)}, which it may have learnt from"
     if is_multi_label(test):
         if right == n:
-            return f"Of {_images(n)} it had never seen, the model was right about every class in each."
-        return (
-            f"Of {_images(n)} it had never seen, the model was right about every class in {right:,}: {percent(value)}."
-        )
+            return f"{tested}, the model was right about every class in each."
+        return f"{tested}, the model was right about every class in {right:,}: {percent(value)}."
     if right == n:
         every = "it" if n == 1 else "every one"
-        return f"Of {_images(n)} it had never seen, the model named {every} rightly."
-    return f"Of {_images(n)} it had never seen, the model named {right:,} rightly: {percent(value)}."
+        return f"{tested}, the model named {every} rightly."
+    return f"{tested}, the model named {right:,} rightly: {percent(value)}."
 
 
 def is_multi_label(test: Mapping[str, Any]) -> bool:

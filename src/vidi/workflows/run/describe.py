@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from vidi.data.dataset import Dataset
 from vidi.evaluation.uses import digest_of_images
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.values import Json
 from vidi.training.train import TrainedNetwork
+from vidi.workflows.evaluating.learnt import CHOSEN_ON
 from vidi.workflows.run.prepare import Prepared
 
 LIBRARIES = ("vidi", "numpy", "pillow", "onnx", "onnxruntime", "torch")
@@ -74,6 +78,18 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
         "reader": prepared.dataset.reader,
         "split_rule": str(prepared.split.rule),
     }
+
+
+def files_learnt_from(prepared: Prepared) -> tuple[DigestFilter, ...] | None:
+    """A filter of the files that were learnt or chosen from, after those behind the weights that it began from.
+
+    Returns:
+        None where these weights do not say, and where there are too many files: what is not whole is not stated.
+    """
+    before = () if prepared.start is None else prepared.start.learnt_from
+    rows = np.concatenate([prepared.split.rows(part) for part in CHOSEN_ON])
+    own = DigestFilter.of(prepared.check.records[row].digest or "" for row in rows.tolist())
+    return None if before is None or own is None else (*before, own)
 
 
 def class_counts(prepared: Prepared) -> dict[str, int]:

@@ -30,7 +30,7 @@ from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.negatives.counter_examples import answer_counter_examples, describe_counter_examples
 from vidi.workflows.run.calibrate import Calibrated
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.describe import describe_model
+from vidi.workflows.run.describe import describe_model, files_learnt_from
 from vidi.workflows.run.prepare import Prepared
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains
@@ -48,13 +48,24 @@ class Tested:
     sections: Mapping[str, object]  # of metrics.json: promises kept, slices, robustness, what an ensemble gains
 
 
-def evaluate_model(context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated) -> Tested:
+def evaluate_model(
+    context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated, *, with_images: bool = True
+) -> Tested:
     """Calibrate the model file, and test it; the run's folder still holds the unfinished one, should it end here.
+
+    Args:
+        context: of the run.
+        prepared: the data.
+        trained: the network.
+        calibrated: what the model file states beside its weights.
+        with_images: False leaves the digests of what was learnt from out of the file, too.
 
     Raises:
         DataError: too many test images are gone or have changed.
     """
     metadata = _promising(context, prepared, trained, calibrated)
+    if with_images:
+        metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
     graph = to_onnx(trained.network, trained.recipe.image_size)
     predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
     known, lost = answer_test_images(predictor, prepared)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.files import escape_path
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.members import member_count
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
@@ -25,6 +26,7 @@ class Start:
     network: str
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
     data_digest: str  # of the images that they were learnt from and tested on
+    learnt_from: tuple[DigestFilter, ...] | None = None  # the files behind them; None: not stated
     note: str = ""  # what the user should know of them
 
 
@@ -49,6 +51,7 @@ def read_start(path: Path) -> Start:
         network=str(recipe["network"]),
         changes={**options, **size},
         data_digest=str((model.metadata.data or {}).get("digest", "")),
+        learnt_from=model.metadata.learnt_from,
         note="" if count == 1 else f"begins from the best of the {count} networks in {escape_path(path)}",
     )
 

@@ -1,0 +1,34 @@
+"""What is said first about a model: how good it is, and what must be known before that number is believed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidi.report.words.sentences import headline
+
+UNSTATED = (
+    "Neither the model file nor a run folder around it says which images the model learnt from: "
+    "on images it has learnt from it is better than on others."
+)
+
+
+def first_line(metrics: Mapping[str, Any]) -> str:
+    """The finding in one sentence, for the terminal, the report and the model card.
+
+    Args:
+        metrics: metrics.json of a run or an evaluation.
+    """
+    return headline(metrics.get("test"), unseen=is_unseen(metrics))
+
+
+def is_unseen(metrics: Mapping[str, Any]) -> bool:
+    """Whether the model surely learnt from none of the test images; older evaluations do not say."""
+    return bool((metrics.get("learnt_from") or {}).get("unseen", True))
+
+
+def reservations(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must be known before the first line is believed; empty where nothing stands against it.
+
+    Args:
+        metrics: metrics.json of a run or an evaluation.
+    """
+    return () if is_unseen(metrics) else (UNSTATED,)

@@ -1,0 +1,62 @@
+"""Which images a model learnt from: asked of its run folder, and of the model file itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vidi.data.splitting.split_file import read_assignments
+from vidi.evaluation.uses import digest_of_images
+from vidi.images.account import Account
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.run_folder import SPLITS
+
+LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
+CHOSEN_ON = ("train", "validation", "calibration")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearntFrom:
+    """What is known about the images behind a model."""
+
+    assigned: frozenset[str]  # digests, by the splits.csv of its run folder
+    filters: tuple[Callable[[str], bool], ...]  # of the model file
+    is_stated: bool  # either says it; else any image may be one of them
+    test_digest: str  # of all images of its own test part; "" where there are none
+
+    def holds(self, digest: str) -> bool:
+        """Whether the model learnt from the file with this digest; of a thousand others, one is mistaken for such."""
+        return digest in self.assigned or any(holds(digest) for holds in self.filters)
+
+    def as_json(self, digests: Sequence[str], account: Account) -> dict[str, object]:
+        """The section `learnt_from` of metrics.json: whether the images scored are unseen, and how many were not.
+
+        Args:
+            digests: of the images scored.
+            account: of all images.
+        """
+        return {
+            "unseen": self.is_stated or digest_of_images(digests) == self.test_digest,
+            "set_aside": count_learnt(account),
+        }
+
+
+def find_learnt(predictor: Predictor) -> LearntFrom:
+    """What the run folder around a model file and the file itself say about the images behind it.
+
+    Raises:
+        DataError: splits.csv is damaged.
+        ModelError: the file's own list is.
+    """
+    splits = predictor.model.path.parent / SPLITS
+    stated = predictor.metadata.learnt_from
+    rows = read_assignments(splits) if splits.exists() else []
+    return LearntFrom(
+        assigned=frozenset(row.digest for row in rows if row.part in CHOSEN_ON),
+        filters=tuple(one.asker() for one in stated or ()),
+        is_stated=splits.exists() or stated is not None,
+        test_digest=str((predictor.metadata.data or {}).get("test_digest", "")),
+    )
+
+
+def count_learnt(account: Account) -> int:
+    """How many images were set aside because the model learnt from them."""
+    return sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)
