@@ -3,20 +3,21 @@
 from tests.draw import class_folders
 
 from vidi.training.recipe import Recipe
-from vidi.workflows.interaction.request import read_source
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_data
 from vidi.workflows.run.learn import describe_preparation
-from vidi.workflows.run.prepare import look_at_sizes, prepare
+from vidi.workflows.run.prepare import check_images, split_images
+from vidi.workflows.run.read import find_images
 
 
 def test_class_counts_leave_out_refused_images(tmp_path):
     root = class_folders(tmp_path / "data", size=(16, 16))
     (root / "disc" / "000.png").write_bytes(b"no image")
     request = DataRequest(source=str(root))
-    dataset = read_source(request)
+    context = Context(folder=tmp_path)
 
-    prepared = prepare(dataset, request, sizes=look_at_sizes(dataset), image_size=(16, 16), own=tmp_path / "splits.csv")
+    prepared = split_images(check_images(find_images(request), context, image_size=(16, 16)), context)
 
     described = describe_data(prepared)
     assert described["classes"] == {"disc": 9, "stripes": 10}

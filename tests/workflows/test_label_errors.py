@@ -16,7 +16,7 @@ from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.requests.train import Asked, TrainRequest
 from vidi.workflows.run import transfer
 from vidi.workflows.studies import label_errors as study
 from vidi.workflows.train import Run, resume, train
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow  # trains, although only for seconds
 
 KINDS = ("disc", "square", "stripes")
 EACH = 60
-DROP = study.Asked(drop_suspects=True)
+DROP = Asked(drop_suspects=True)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: P
     monkeypatch.setattr(transfer, "MOST_IN_FOLDS", 100)
 
     some = run_on(flipped, tmp_path / "some").folder
-    all_of_them = run_on(flipped, tmp_path / "all", asked=study.Asked(find_label_errors=True)).folder
+    all_of_them = run_on(flipped, tmp_path / "all", asked=Asked(find_label_errors=True)).folder
 
     looked_at = [json.loads((run / "study.json").read_text())["label_errors"]["images"] for run in (some, all_of_them)]
     planted = {path for path, part in part_of(all_of_them).items() if "wrong-" in path and part != "test"}
