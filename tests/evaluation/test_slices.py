@@ -7,6 +7,7 @@ from PIL import Image
 
 from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import LabelledImage
+from vidi.errors import ImageError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.slices import evaluate_slices
 from vidi.evaluation.traits import Traits, measure_traits, traits_of
@@ -116,8 +117,7 @@ def test_traits_are_measured_on_the_file_as_it_is():
 
     answer = Answer(
         path="b/train/Cat/1.jpg",
-        prediction=None,
-        error=None,
+        outcome=ImageError("cut", "", ""),
         size=(200, 300),
         measured=measure_traits(stream.getvalue(), image),
     )

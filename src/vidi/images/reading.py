@@ -39,6 +39,16 @@ class ReadImage:
     notes: tuple[str, ...] = ()
     format: str = ""
 
+    def pixels(self) -> Array:
+        """The image of a job that keeps images.
+
+        Raises:
+            ImageError: the file could not be used.
+        """
+        if self.image is None:
+            raise self.error or ImageError("not-kept", "The image was only measured.", "Read it without a measure.")
+        return self.image
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeJob:

@@ -41,8 +41,10 @@ def wilson_interval(hits: float, count: float, *, level: float = LEVEL) -> Inter
     >>> round(wilson_interval(40, 40).low, 4)
     0.9124
     """
-    if count <= 0:
-        return None
+    return None if count <= 0 else _wilson(hits, count, level=level)
+
+
+def _wilson(hits: float, count: float, *, level: float) -> Interval:
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = hits / count
     centre = share + z**2 / (2 * count)
@@ -64,8 +66,7 @@ def f1_interval(hits: float, images: float, calls: float, *, level: float = LEVE
     """
     if images <= 0:
         return None
-    interval = wilson_interval(hits, images + calls - hits, level=level)
-    assert interval is not None  # noqa: S101 - the count is at least `images`
+    interval = _wilson(hits, images + calls - hits, level=level)
     return Interval(low=2 * interval.low / (1 + interval.low), high=2 * interval.high / (1 + interval.high))
 
 

@@ -47,7 +47,8 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, op
         raise ModelError(f"torch cannot write {prefix} as ONNX: {type(error).__name__}", _OTHER) from error
     finally:
         body.train(training)
-    assert program is not None  # noqa: S101  # as always without a file name
+    if program is None:
+        raise ModelError(f"torch wrote nothing for {prefix}", _OTHER)
     graph = inliner.inline_local_functions(program.model_proto).graph
     if not graph.input[0].type.tensor_type.shape.dim[0].dim_param:  # the exporter falls back to this without a word
         raise ModelError(f"written as ONNX, {prefix} would take one fixed number of images at a time", _OTHER)

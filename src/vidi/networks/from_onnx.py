@@ -15,6 +15,7 @@ from vidi.networks.backbone import Backbone
 from vidi.networks.layers import Classifier, ConvNorm
 
 Weights = Mapping[str, NDArray[np.float32]]
+Weighted = ConvNorm | nn.Conv2d | nn.Linear
 
 
 def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
@@ -55,7 +56,7 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
             "Begin from its public weights again, with --pretrained.",
         )
     left = []
-    layers = {name: module for name, module in network.named_modules() if _holds_weights(module)}
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, Weighted)}
     inside = tuple(f"{name}." for name, module in layers.items() if isinstance(module, ConvNorm))
     for name, module in layers.items():
         if name.startswith(inside):
@@ -77,18 +78,12 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
     return left
 
 
-def _holds_weights(module: nn.Module) -> bool:
-    return isinstance(module, ConvNorm | nn.Conv2d | nn.Linear)
-
-
-def _target(module: nn.Module) -> nn.Conv2d | nn.Linear:
-    target = module.convolution if isinstance(module, ConvNorm) else module
-    assert isinstance(target, nn.Conv2d | nn.Linear)  # noqa: S101  # what `_holds_weights` lets through
-    return target
+def _target(module: Weighted) -> nn.Conv2d | nn.Linear:
+    return module.convolution if isinstance(module, ConvNorm) else module
 
 
 @torch.no_grad()
-def _fill(module: nn.Module, weight: Tensor, bias: Tensor) -> None:
+def _fill(module: Weighted, weight: Tensor, bias: Tensor) -> None:
     """Take over a layer; folded normalisation is at first one that changes nothing but adds the bias."""
     target = _target(module)
     target.weight.copy_(weight)

@@ -158,9 +158,9 @@ def _translate(graph: GraphWriter, layer: nn.Module, value: str, name: str) -> s
 def _conv_norm(graph: GraphWriter, layer: ConvNorm, value: str, name: str) -> str:
     norm = layer.norm
     # In float64, so that folding adds no error of its own.
-    scale = _double(norm.weight) / np.sqrt(_double(norm.running_var) + norm.eps)
+    scale = _double(norm.weight) / np.sqrt(_double(norm.get_buffer("running_var")) + norm.eps)
     weight = _double(layer.convolution.weight) * scale[:, None, None, None]
-    bias = _double(norm.bias) - _double(norm.running_mean) * scale
+    bias = _double(norm.bias) - _double(norm.get_buffer("running_mean")) * scale
     tensors = [
         graph.tensor(f"{name}.weight", weight.astype(np.float32)),
         graph.tensor(f"{name}.bias", bias.astype(np.float32)),
@@ -193,8 +193,7 @@ def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -
     return value
 
 
-def _double(tensor: torch.Tensor | None) -> NDArray[np.float64]:
-    assert tensor is not None  # noqa: S101  # batch normalisation here always keeps statistics
+def _double(tensor: torch.Tensor) -> NDArray[np.float64]:
     return _array(tensor).astype(np.float64)
 
 

@@ -18,6 +18,8 @@ class Whitening(nn.Conv2d):
     Jordan 2024, 94 % on CIFAR-10 in 3.29 seconds on a single GPU.
     """
 
+    bias: nn.Parameter
+
     def __init__(self, channels: int, *, kernel: int, stride: int) -> None:
         """A layer whose weights are still to be computed.
 
@@ -47,5 +49,4 @@ def fit_whitening(network: Classifier, inputs: Tensor) -> None:
     variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
     main = (directions / (variances + SMALLEST_VARIANCE).sqrt()).T.flip(0)[: layer.out_channels // 2]
     layer.weight.copy_(torch.cat([main, -main]).view_as(layer.weight))
-    assert layer.bias is not None  # noqa: S101  # as it was built
     nn.init.zeros_(layer.bias)

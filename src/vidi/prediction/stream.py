@@ -27,12 +27,21 @@ class Answer:
     """What became of one file: a prediction or an error, never both."""
 
     path: str
-    prediction: Prediction | None
-    error: ImageError | None
+    outcome: Prediction | ImageError
     notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
     digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
     size: tuple[int, int] | None = None  # (height, width) of the full upright image
     measured: Measured | None = None  # what the caller's measure gave
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The prediction; None where the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome
+
+    @property
+    def error(self) -> ImageError | None:
+        """Why the file could not be used; None where it was answered."""
+        return self.outcome if isinstance(self.outcome, ImageError) else None
 
 
 Classify = Callable[[NDArray[np.uint8]], list[Prediction]]  # framed images (batch, height, width, 3) to answers
@@ -80,13 +89,12 @@ def predict_stream(
 
 
 def _answer_batch(classify: Classify, batch: Sequence[ReadImage]) -> list[Answer]:
-    good = [read.image for read in batch if read.image is not None]
+    good = [read.pixels() for read in batch if read.error is None]
     predictions = iter(classify(np.stack(good)) if good else [])
     return [
         Answer(
             path=read.path,
-            prediction=None if read.image is None else next(predictions),
-            error=read.error,
+            outcome=read.error or next(predictions),
             notes=read.notes,
             digest=read.digest,
             size=read.size,

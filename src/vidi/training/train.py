@@ -63,6 +63,13 @@ class TrainedNetwork:
     held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network
 
+    @property
+    def single(self) -> Classifier:
+        """The one network that a training ends in."""
+        if not isinstance(self.network, Classifier):
+            raise TypeError("several networks side by side are not one")
+        return self.network
+
     def own_head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Weights (classes, features) and biases of a head that was learnt, from scratch, with all before it."""
         if not isinstance(self.network, Classifier) or self.recipe.pretrained:

@@ -57,9 +57,18 @@ class Explained:
     """What became of one path: an explanation or an error, never both."""
 
     path: str
-    explanation: Explanation | None = None
-    error: ImageError | None = None
+    outcome: Explanation | ImageError
     notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """The explanation; None where the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome
+
+    @property
+    def error(self) -> ImageError | None:
+        """Why the file could not be used; None where it was explained."""
+        return self.outcome if isinstance(self.outcome, ImageError) else None
 
 
 def explain_inputs(
@@ -95,7 +104,7 @@ def explain_inputs(
         account.refused.extend(group.account.refused)
         for entry in group.account.refused:
             error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
-            yield Explained(path=entry.path, error=error)
+            yield Explained(path=entry.path, outcome=error)
         for path in group.paths:
             explained = _explain_path(predictor, group.store, path, wanted, options)
             if explained.error is not None:
@@ -112,11 +121,13 @@ def _explain_path(
     framing = predictor.metadata.framing
     (framed,) = read_images(store, [path], framing=framing, options=options, isolated=False)
     (whole,) = read_images(store, [path], options=options, isolated=False)
-    if framed.image is None or whole.image is None:
-        return Explained(path=path, error=framed.error or whole.error)
-    size = whole.size or (whole.image.shape[0], whole.image.shape[1])
-    explanation = explain_framed(predictor, framed.image, whole.image, image_size=size, path=path, wanted=wanted)
-    return Explained(path=path, explanation=explanation, notes=framed.notes)
+    try:
+        frame, image = framed.pixels(), whole.pixels()
+    except ImageError as error:
+        return Explained(path=path, outcome=error)
+    size = whole.size or (image.shape[0], image.shape[1])
+    explanation = explain_framed(predictor, frame, image, image_size=size, path=path, wanted=wanted)
+    return Explained(path=path, outcome=explanation, notes=framed.notes)
 
 
 def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING) -> Explanation:
@@ -130,11 +141,10 @@ def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING
     Raises:
         ImageError: it cannot be used.
     """
-    explained = _explain_path(predictor, GivenFilesStore(), path, wanted, DEFAULT)
-    if explained.explanation is None:
-        assert explained.error is not None  # noqa: S101  # a path has one of the two
-        raise explained.error
-    return explained.explanation
+    outcome = _explain_path(predictor, GivenFilesStore(), path, wanted, DEFAULT).outcome
+    if isinstance(outcome, ImageError):
+        raise outcome
+    return outcome
 
 
 def explain_image(

@@ -187,4 +187,4 @@ def _holds(path: Path, data: bytes) -> bool:
 def _refused(entry: Entry) -> Answer:
     """An answer about a path that was refused before any decoding."""
     error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
-    return Answer(path=entry.path, prediction=None, error=error)
+    return Answer(path=entry.path, outcome=error)

@@ -36,11 +36,11 @@ class BoxedImage:
 
     @property
     def drawing(self) -> "Markup":
-        """Its `<svg>`."""
+        """Its `<svg>`; empty where it could not be used."""
         from markupsafe import Markup  # comes with jinja2, and boxes are found without
 
-        assert self.size is not None  # noqa: S101  # only what was searched is drawn
-        return Markup(draw_boxed(self.size, self.boxes, self.picture))  # noqa: S704  # it escapes what it is given
+        drawn = "" if self.size is None else draw_boxed(self.size, self.boxes, self.picture)
+        return Markup(drawn)  # noqa: S704  # it escapes what it is given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

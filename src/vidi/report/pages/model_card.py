@@ -8,6 +8,7 @@ from typing import Any
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
 from vidi.model_file.members import member_count
+from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.words import sentences
@@ -35,15 +36,14 @@ def write_model_card(run: Path) -> Path:
     files = read_run(run)
     if files.model is None:
         raise DataError(f"{escape_path(run)} holds no model.onnx", "Name a run folder that `vidi train` wrote.")
-    text = "\n".join([*_front_matter(files), *_body(files)])
+    text = "\n".join([*_front_matter(files, files.model), *_body(files, files.model)])
     write_whole(run / MODEL_CARD, text + "\n")
     return run / MODEL_CARD
 
 
-def _front_matter(files: RunFiles) -> Iterator[str]:
+def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
     """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
-    assert files.model is not None  # noqa: S101 - the caller has looked
-    metadata, test = files.model.metadata, files.metrics.get("test")
+    metadata, test = model.metadata, files.metrics.get("test")
     yield "---"
     if metadata.license:
         yield f"license: {_quoted(metadata.license)}"
@@ -69,9 +69,8 @@ def _front_matter(files: RunFiles) -> Iterator[str]:
     yield "---"
 
 
-def _body(files: RunFiles) -> Iterator[str]:
-    assert files.model is not None  # noqa: S101 - the caller has looked
-    metadata, test = files.model.metadata, files.metrics.get("test")
+def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
+    metadata, test = model.metadata, files.metrics.get("test")
     yield f"# {plain(metadata.run or files.folder.resolve().name)}"
     yield f"\n{plain(sentences.headline(test))}"
     if metadata.unfinished:
@@ -99,7 +98,7 @@ def _body(files: RunFiles) -> Iterator[str]:
     yield "\n## How to use it"
     yield f"```python\n{EXAMPLE}\n```"
     yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
-    yield from _training(files)
+    yield from _training(files, model)
 
 
 def _class_table(test: Mapping[str, Any]) -> Iterator[str]:
@@ -116,19 +115,18 @@ def _class_table(test: Mapping[str, Any]) -> Iterator[str]:
         yield f"\nThe {MOST_CLASSES} weakest of {len(rows):,} classes; metrics.json has all."
 
 
-def _training(files: RunFiles) -> Iterator[str]:
-    assert files.model is not None  # noqa: S101 - the caller has looked
-    metadata = files.model.metadata
+def _training(files: RunFiles, model: ModelFile) -> Iterator[str]:
+    metadata = model.metadata
     yield "\n## How it was made"
     if metadata.network:
-        count = member_count(tensor.name for tensor in files.model.contents.tensors)
+        count = member_count(tensor.name for tensor in model.contents.tensors)
         yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
     yield f"- data: {plain(_data_name(files))}"
     if metadata.weights_license:
         yield f"- license of the starting weights: {plain(metadata.weights_license)}"
     if metadata.calibration is not None:
         yield f"- calibration: {plain(describe_step(metadata.calibration))}"
-    yield f"- model id {files.model.model_id}, digest of the weights `{metadata.weights_digest}`"
+    yield f"- model id {model.model_id}, digest of the weights `{metadata.weights_digest}`"
     yield f"- made by vidi, {metadata.date[:10]}; recipe.toml and splits.csv say the rest"
 
 

@@ -1,5 +1,6 @@
 """Where a model comes from: what somebody needs who must answer for it."""
 
+from vidi.model_file.read import ModelFile
 from vidi.report.pages.run_files import RunFiles
 
 
@@ -20,7 +21,7 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
             ("File", f"model.onnx, {len(model.data) / 1e6:.1f} MB"),
             ("Digest of the file", model.digest),
             ("Digest of the weights", metadata.weights_digest),
-            ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(files)}"),
+            ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(model)}"),
         ]
         rows += [(f"Made with {name}", str(value)) for name, value in sorted((metadata.library_versions or {}).items())]
     uses = metrics.get("test_uses")
@@ -34,11 +35,10 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _framing(files: RunFiles) -> str:
+def _framing(model: ModelFile) -> str:
     words = {
         "stretch": "stretching",
         "pad": "fitting them in and padding the rest with grey",
         "crop": "filling the frame and cutting what sticks out",
     }
-    assert files.model is not None  # noqa: S101 - the caller has looked
-    return words[files.model.metadata.framing.mode]
+    return words[model.metadata.framing.mode]

@@ -60,7 +60,7 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
         judge.try_network(f"training {number} alone", one.network, (number,)) for number, one in _numbered(trained)
     ]
     order = sorted(range(len(trained)), key=lambda index: single[index].rank, reverse=True)
-    networks = [_single(trained[index]) for index in order]
+    networks = [trained[index].single for index in order]
     numbers = tuple(index + 1 for index in order)
     outputs = data.truth.outputs
     averaged = judge.try_network(f"averaged {outputs.averaged}", Ensemble(networks, outputs=outputs), numbers)
@@ -92,7 +92,7 @@ def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs
         why: nothing else was tried.
         outputs: of the networks; softmax, where None.
     """
-    ensemble = Ensemble([_single(one) for one in trained], outputs=outputs)
+    ensemble = Ensemble([one.single for one in trained], outputs=outputs)
     return Choice(
         network=ensemble,
         way=PROBABILITIES,
@@ -177,11 +177,6 @@ def _soups(judge: _Judge, networks: Sequence[Classifier], numbers: tuple[int, ..
 
 def _numbered(trained: Sequence[TrainedNetwork]) -> list[tuple[int, TrainedNetwork]]:
     return list(enumerate(trained, start=1))
-
-
-def _single(trained: TrainedNetwork) -> Classifier:
-    assert isinstance(trained.network, Classifier)  # noqa: S101  # a training ends in one network
-    return trained.network
 
 
 def _sentence(chosen: _Tried, *, others: Sequence[_Tried], count: int) -> str:

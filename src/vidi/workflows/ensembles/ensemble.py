@@ -15,7 +15,6 @@ from vidi.groups import deal_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
-from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData
 from vidi.training.ensembles.combination import Combination, Difference, EnsembleMember
 from vidi.training.ensembles.combine import Choice, average_all, choose_combination
@@ -285,8 +284,7 @@ def _combined(
 def _describe(
     choice: Choice, plan: EnsemblePlan, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
 ) -> Combination:
-    single = ended[choice.best].network
-    assert isinstance(single, Classifier)  # noqa: S101  # a training ends in one network
+    single = ended[choice.best].single
     scores = choice.trials[: len(ended)] or (None,) * len(ended)
     return Combination(
         way=choice.way,

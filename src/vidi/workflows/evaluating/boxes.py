@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.data.dataset import LabelledImage
 from vidi.detection.locate import Located
-from vidi.errors import DataError
+from vidi.errors import DataError, ImageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
 from vidi.figures.ranking import draw_box_precision
@@ -130,14 +130,15 @@ def score_boxes(
     stream = read_images(dataset.store, paths, options=decode_options(request.data), workers=request.workers)
     for done, (image, read) in enumerate(zip(dataset.images, stream, strict=True), start=1):
         events.reading(done, len(paths))
-        if read.image is None:
-            assert read.error is not None  # noqa: S101  # it has one of the two
-            account.refused.append(Entry(image.path, read.error.code, read.error.cause))
+        try:
+            pixels = read.pixels()
+        except ImageError as error:
+            account.refused.append(Entry(image.path, error.code, error.cause))
             continue
         account.used += 1
-        found = find(read.image)
+        found = find(pixels)
         for name in names:
-            truth = true_boxes(image, (read.image.shape[0], read.image.shape[1]), match.names, name)
+            truth = true_boxes(image, (pixels.shape[0], pixels.shape[1]), match.names, name)
             judged[name].append(_of_class(found, name, truth))
     scored = ScoredBoxes(
         classes=tuple(_score(name, some) for name, some in judged.items()),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
@@ -146,12 +146,9 @@ def _numbers(values: NDArray[np.float32]) -> list[Json]:
 
 
 def _as_answer(explained: Explained) -> Answer:
-    return Answer(
-        path=explained.path,
-        prediction=None if explained.explanation is None else explained.explanation.prediction,
-        error=explained.error,
-        notes=explained.notes,
-    )
+    outcome = explained.outcome
+    answered = outcome if isinstance(outcome, ImageError) else outcome.prediction
+    return Answer(path=explained.path, outcome=answered, notes=explained.notes)
 
 
 def page_names(paths: Sequence[str], *, suffix: str = ".html") -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from vidi.errors import ImageError
 from vidi.files import escape_in_list, escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
@@ -46,15 +47,15 @@ def write_table(
 
 
 def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
-    if answer.prediction is None:
-        assert answer.error is not None  # noqa: S101  # an answer has one of the two
-        return f"{paint('refused')}: {answer.error.code}. {escape_path(answer.error.cause)}"
-    count = max(top, len(answer.prediction.decision or ())) if answer.prediction.multi_label else top
-    shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in answer.prediction.top(count)]
-    if answer.prediction.verdict is not None:
-        shown.append(_verdict(answer.prediction, paint))
-    if answer.prediction.decision is not None:
-        shown.append(f"→ {', '.join(map(escape_path, answer.prediction.decision)) or 'none'}")
+    outcome = answer.outcome
+    if isinstance(outcome, ImageError):
+        return f"{paint('refused')}: {outcome.code}. {escape_path(outcome.cause)}"
+    count = max(top, len(outcome.decision or ())) if outcome.multi_label else top
+    shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in outcome.top(count)]
+    if outcome.verdict is not None:
+        shown.append(_verdict(outcome, paint))
+    if outcome.decision is not None:
+        shown.append(f"→ {', '.join(map(escape_path, outcome.decision)) or 'none'}")
     notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
     return "  ".join(shown) + notes
 

@@ -13,7 +13,7 @@ from vidi.data.inputs import FoundInputs
 from vidi.detection.evidence import locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
-from vidi.errors import UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
@@ -179,18 +179,19 @@ def locate_inputs(
         # A search takes far longer than reading: one worker keeps few large images in memory.
         reading = read_images(group.store, group.paths, options=options, workers=1)
         for path, read in zip(group.paths, reading, strict=True):
-            if read.image is None:
-                assert read.error is not None  # noqa: S101  # it has one of the two
-                entry = Entry(path, read.error.code, read.error.cause)
+            try:
+                image = read.pixels()
+            except ImageError as error:
+                entry = Entry(path, error.code, error.cause)
                 account.refused.append(entry)
                 yield LocatedImage(path=path, size=None, error=entry)
                 continue
-            one = search_image(find, path, read.image)
+            one = search_image(find, path, image)
             if one.error is not None:
                 account.refused.append(one.error)
             else:
                 account.used += 1
-            yield replace(one, image=read.image) if keep_images and one.error is None else one
+            yield replace(one, image=image) if keep_images and one.error is None else one
 
 
 def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImage:

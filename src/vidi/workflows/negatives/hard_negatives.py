@@ -177,9 +177,7 @@ def _with_background(
 ) -> TrainedNetwork:
     """The network with a head that knows windows of backgrounds, and what such heads say of data held out."""
     fitted = _fit(head, np.ones(len(head.rows), bool), learnt, nothing=nothing)
-    network = trained.network
-    assert isinstance(network, Classifier)  # noqa: S101  # a head stands on one network
-    with_head = replace_head(network, fitted)
+    with_head = replace_head(trained.single, fitted)
     held_out = head.fold_of >= 0
     logits = np.zeros((len(head.rows), head.data.class_count))
     for fold in np.unique(head.fold_of[held_out]):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vidi.errors import DataError
+from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import Answers, as_called, as_column, name_truths
 from vidi.evaluation.document import evaluate_parts, promise_figures
 from vidi.evaluation.evaluation import Evaluation
@@ -189,13 +189,13 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
     seen: list[tuple[int, Answer, Prediction]] = []
     lost: list[Entry] = []
     for row, answer in zip(rows, stream, strict=True):
-        if answer.prediction is None:
-            assert answer.error is not None  # noqa: S101  # an answer has one of the two
-            lost.append(Entry(answer.path, answer.error.code, answer.error.cause))
+        outcome = answer.outcome
+        if isinstance(outcome, ImageError):
+            lost.append(Entry(answer.path, outcome.code, outcome.cause))
         elif answer.digest != records[row].digest:
             lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
         else:
-            seen.append((row, answer, answer.prediction))
+            seen.append((row, answer, outcome))
     return seen, lost
 
 
