@@ -228,7 +228,7 @@ def test_a_bad_file_is_never_answered(fitted: ImageClassifier, tmp_path: Path):
     [
         (np.zeros((2, 64)), "an array of shape (2, 64) and type float64"),
         (np.zeros((2, 8, 8)), "scale to 0 … 255"),
-        (np.zeros((2, 8, 8, 4), np.uint8), "image 0 is an array of shape (8, 8, 4)"),
+        (np.zeros((2, 8, 8, 4), np.uint8), "the images are an array of shape (2, 8, 8, 4)"),
         (np.zeros((8, 8, 3), np.uint8), "one image of shape (8, 8, 3)"),
         ("cat.jpg", "one image was given"),
         ([3, 4], "image 0 is a int"),

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from vidi.errors import MissingPackageError, ShapeError, UsageError
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
+from vidi.images.given import list_images
 from vidi.machine import wait_without_spinning
 from vidi.prediction.prediction import decide, say
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.counting import count_of
-from vidi.workflows.interaction.given import answer_given, list_images
+from vidi.workflows.interaction.given import answer_given
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import missing_for_training
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.draw import draw
+from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, ShapeError
 from vidi.images.framing import Framing
@@ -89,3 +90,41 @@ def test_a_batch_may_be_asked_for_any_of_its_outputs(tmp_path: Path):
         "evidence": (3, 3, 16, 16),
     }
     np.testing.assert_array_equal(one["embedding"], everything["embedding"])
+
+
+def test_one_path_alone_is_answered_as_one_path(tmp_path: Path):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(draw("disc")))
+
+    answers = [list(predictor.predict_files(given)) for given in (str(path), path, [path], [str(path)])]
+
+    assert [[answer.path for answer in each] for each in answers] == [[str(path)]] * 4
+    assert all(each[0].error is None for each in answers)
+
+
+def test_pillow_images_are_answered_as_arrays_are(tmp_path: Path):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+    arrays = [draw("disc", size=(20, 31)), draw("stripes")[:, :, 0]]
+    pictures = [Image.fromarray(array) for array in arrays]
+
+    np.testing.assert_array_equal(predictor.probabilities(pictures), predictor.probabilities(arrays))
+    assert [one.label for one in predictor.predict(pictures)] == [one.label for one in predictor.predict(arrays)]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros((24, 18, 3), np.uint8), r"one image of shape \(24, 18, 3\) was given where images belong"),
+        (np.zeros((5, 24, 18, 4), np.uint8), r"an array of shape \(5, 24, 18, 4\) and type uint8"),
+        (np.zeros((5, 24, 18, 3), np.float32), r"an array of shape \(5, 24, 18, 3\) and type float32"),
+        (np.zeros((24, 18), np.uint8), r"an array of shape \(24, 18\) and type uint8"),
+        (["a.jpg"], r"a\.jpg is a path"),
+        (Image.new("RGB", (4, 4)), "one image was given where a list of images belongs"),
+    ],
+)
+def test_what_is_no_list_of_images_is_refused_with_its_whole_shape(tmp_path: Path, given: object, said: str):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+
+    with pytest.raises(ShapeError, match=said):
+        predictor.predict(given)

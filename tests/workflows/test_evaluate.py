@@ -1,6 +1,7 @@
 """A model file scored on data it has not seen, and the report made again."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.train import Run
 
 
 @pytest.fixture(autouse=True)
@@ -287,3 +289,18 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     assert "Does it hold where images are worse?" in page
     assert metrics_of(quick)["robustness"] == {"left_out": "off"}
     assert metrics_of(quick)["slices"] == metrics["slices"]
+
+
+def test_an_evaluation_and_a_run_print_accuracy_interval_and_n(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=4)
+    evaluated = scored(model, data, robustness=False)
+    test = evaluated.figures["test"]
+    right = round(test.accuracy.value * 12)
+
+    run = Run(folder=tmp_path, finished=True, stopped_by="plan", test=test)
+    unfinished = Run(folder=tmp_path, finished=False, stopped_by="user", test=None)
+
+    about = rf"accuracy {100 * right / 12:.1f} % \(95 % interval \d+\.\d % to \d+\.\d %, 12 images\)"
+    assert re.fullmatch(rf"<Evaluated evaluations/shapes: {about}>", str(evaluated))
+    assert re.fullmatch(rf"<Run {tmp_path}: {about}>", str(run))
+    assert str(unfinished) == f"<Run {tmp_path}: unfinished, stopped by user>"

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.draw import class_folders, draw, encoded
+from tests.model_file.tiny import tiny_model
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 
 import vidi
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError, ShapeError, UsageError
 from vidi.images.decode import decode_image
+from vidi.prediction.predictor import Predictor
 from vidi.workflows.check import Checked
 from vidi.workflows.train import Run
 
@@ -129,3 +132,14 @@ def test_what_goes_on_is_told_to_pythons_log(tmp_path: Path, caplog: pytest.LogC
         vidi.check(data)
 
     assert caplog.messages == ["read 6 images"]
+
+
+def test_an_answer_about_a_pillow_image_is_explained_as_that_of_its_array(tmp_path: Path):
+    model = Predictor.from_bytes(tiny_model(tmp_path / "model.onnx").data)
+    array = draw("disc", size=(20, 31))
+
+    whys = [vidi.explain(model, given, occlusion=False, layers=False) for given in (array, Image.fromarray(array))]
+
+    assert whys[0].prediction.probability == whys[1].prediction.probability
+    with pytest.raises(ShapeError, match=r"shape \(20, 31, 4\)"):
+        vidi.explain(model, np.zeros((20, 31, 4), np.uint8))

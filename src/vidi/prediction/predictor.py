@@ -1,5 +1,6 @@
 """A loaded model file: images in, predictions out."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ShapeError
+from vidi.files import escape_path
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import frame_image
+from vidi.images.given import Held, as_rgb, list_images
 from vidi.images.limits import DecodeOptions
 from vidi.images.reading import Measure
 from vidi.images.store import ImageStore
@@ -69,14 +72,16 @@ class Predictor:
         """The names of the classes, in the order of every row of probabilities."""
         return self.metadata.classes
 
-    def predict(self, images: Sequence[Image]) -> list[Prediction]:
-        """Classify upright RGB images of any size: one prediction for each, in order.
+    def predict(self, images: Sequence[Held] | Image) -> list[Prediction]:
+        """Classify images of any size that are in memory: one prediction for each, in order.
 
         Args:
-            images: each (height, width, 3) uint8.
+            images: Pillow images, or arrays (height, width, 3) uint8, upright RGB, or (height, width), grey; or one
+                array of all.
 
         Raises:
             ShapeError: an image has another shape or type.
+            ImageError: a Pillow image's file is damaged.
         """
         return [one for batch in self._framed(images) for one in self.predict_framed(batch)]
 
@@ -90,7 +95,7 @@ class Predictor:
 
     def predict_files(
         self,
-        paths: Sequence[str],
+        paths: "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]",
         *,
         store: ImageStore | None = None,
         options: DecodeOptions = DEFAULT,
@@ -100,39 +105,44 @@ class Predictor:
         """Classify image files: one answer for each path, in order, as they become ready; none is left out.
 
         Args:
-            paths: files, or names within the store.
+            paths: files, or names within the store; one alone is a path, too.
             store: where the bytes come from; the paths are files of this computer where left out.
             options: limits and rules of decoding.
             workers: threads; as many as this process has cores when left out.
             measure: a module's function of a file's bytes and its image before framing; its array comes as `measured`.
         """
+        given = [paths] if isinstance(paths, str | os.PathLike) else paths
         return predict_stream(
             self.predict_framed,
             self.metadata.framing,
             store=store or GivenFilesStore(),
-            paths=paths,
+            paths=[os.fspath(path) for path in given],
             options=options,
             workers=workers,
             measure=measure,
         )
 
-    def probabilities(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        """Calibrated probabilities (batch, classes) for upright RGB images of any size.
+    def probabilities(self, images: Sequence[Held] | Image) -> NDArray[np.float32]:
+        """Calibrated probabilities (batch, classes) for images as `predict` takes them.
 
         Raises:
             ShapeError: an image has another shape or type.
+            ImageError: a Pillow image's file is damaged.
         """
         rows = [self.run(batch, ("probabilities",))["probabilities"] for batch in self._framed(images)]
         return np.concatenate(rows) if rows else np.empty((0, len(self.classes)), np.float32)
 
-    def _framed(self, images: Sequence[Image]) -> Iterator[NDArray[np.uint8]]:
+    def _framed(self, images: Sequence[Held] | Image) -> Iterator[NDArray[np.uint8]]:
         """The images in batches, each framed as the network wants it."""
+        held: list[Held] = []
+        for image in list_images(images):
+            if isinstance(image, str):
+                raise ShapeError(f"{escape_path(image)} is a path", "`predict_files` answers about files.")
+            held.append(image)
         size = batch_size(self.metadata.framing)
-        for start in range(0, len(images), size):
-            batch = images[start : start + size]
-            for image in batch:
-                check_image(image)
-            yield np.stack([frame_image(image, self.metadata.framing) for image in batch])
+        for start in range(0, len(held), size):
+            batch = held[start : start + size]
+            yield np.stack([frame_image(as_rgb(image), self.metadata.framing) for image in batch])
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str] | None = None) -> dict[str, NDArray[np.float32]]:
         """What the graph gives for images (batch, height, width, 3) uint8 of one size, any size; it frames them itself.

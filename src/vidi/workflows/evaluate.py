@@ -24,6 +24,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.report.pages.run import write_report
+from vidi.report.words.accuracy import accuracy_line
 from vidi.workflows.evaluating.learnt import LEARNT_FROM, count_learnt, find_learnt
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -54,6 +55,11 @@ class Evaluated:
     match: ClassMatch
     account: Account = field(repr=False)
     test_uses: int  # how often these images were used to score models of this run, this time included
+
+    def __repr__(self) -> str:
+        """The folder, and the accuracy with its interval and n; of a further part too."""
+        parts = [f"{accuracy_line(one)}{' on ' + name if name != 'test' else ''}" for name, one in self.figures.items()]
+        return f"<Evaluated {escape_path(self.folder)}: {'; '.join(parts)}>"
 
     def plot(self) -> "Drawing":
         """Reliability, ROC and precision-recall; a notebook shows them, their `save` writes them."""

@@ -18,6 +18,7 @@ from vidi.files import digest_of
 from vidi.groups import deal_three_parts, join_links, links_of_equal, number_groups
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
+from vidi.images.given import Given
 from vidi.machine import Deadline
 from vidi.metrics.novelty import fit_novelty
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
@@ -32,7 +33,7 @@ from vidi.training.loop.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.given import Given, frame_given, look_at_given
+from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
+from vidi.report.words.accuracy import accuracy_line
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import forget_members
@@ -46,6 +47,11 @@ class Run:
     test: Evaluation | None = field(repr=False)  # None while unfinished, or where no image was kept for the test
     notes: tuple[str, ...] = ()
     refused: int = 0  # images that could not be used
+
+    def __repr__(self) -> str:
+        """The folder, and the accuracy with its interval and n."""
+        about = accuracy_line(self.test) if self.finished else f"unfinished, stopped by {self.stopped_by}"
+        return f"<Run {escape_path(self.folder)}: {about}>"
 
     def plot(self) -> "Drawing":
         """Learning curves and test figures; a notebook shows them, their `save` writes them."""

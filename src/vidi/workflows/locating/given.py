@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
 from vidi.images.account import Entry
+from vidi.images.given import Given, as_rgb
 from vidi.images.pool import read_images
 from vidi.report.pictures.boxed import make_picture
-from vidi.workflows.interaction.given import Given, as_rgb
 from vidi.workflows.locating.search import Find, LocatedImage, search_image
 
 

@@ -9,6 +9,7 @@ from vidi.workflows.interaction.logged import LoggedEvents
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     from vidi.prediction.predictor import Predictor
     from vidi.report.explanation import Explanation
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def explain(
     model: "str | os.PathLike[str] | Predictor",
-    image: "str | os.PathLike[str] | NDArray[np.uint8]",
+    image: "str | os.PathLike[str] | NDArray[np.uint8] | Image.Image",
     *,
     top: int | None = None,
     occlusion: bool = True,
@@ -26,7 +27,7 @@ def explain(
 
     Args:
         model: model file or run folder, or what `load` returned; of a run, the nearest training images are told.
-        image: an image file, or (height, width, 3) uint8, upright RGB.
+        image: an image file, a Pillow image, or (height, width, 3) uint8, upright RGB, or (height, width), grey.
         top: maps for the K most probable classes; for the two or three that matter when left out.
         occlusion: cover one part after another and ask again, which takes a hundred answers or so.
         layers: show what each layer of the network sees.
@@ -36,6 +37,7 @@ def explain(
         ImageError: the image cannot be used.
         ShapeError: an array that is no image.
     """
+    from vidi.images.given import as_rgb, list_images
     from vidi.prediction.predictor import Predictor
     from vidi.workflows import explain as story
     from vidi.workflows.explaining.neighbours import neighbours_of
@@ -44,6 +46,7 @@ def explain(
     wanted = story.Wanted(
         top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
     )
-    if isinstance(image, str | os.PathLike):
-        return story.explain_file(predictor, os.fspath(image), wanted=wanted)
-    return story.explain_image(predictor, image, wanted=wanted)
+    (one,) = list_images([image])
+    if isinstance(one, str):
+        return story.explain_file(predictor, one, wanted=wanted)
+    return story.explain_image(predictor, as_rgb(one), wanted=wanted)

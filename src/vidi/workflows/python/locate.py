@@ -55,8 +55,8 @@ def locate(
         UsageError: a class that the model does not have, or a number that makes no sense.
     """
     given = dict(locals())
+    from vidi.images.given import list_images
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.interaction.given import list_images
     from vidi.workflows.locating.given import locate_given
     from vidi.workflows.locating.search import finder
 
