@@ -104,6 +104,31 @@ def deal_folds(
     return fold_of_group[group_of]
 
 
+def deal_learnable_folds(
+    groups: Groups, *, seed: int | np.random.Generator, labels: NDArray[np.int64], folds: int = FOLDS
+) -> NDArray[np.int64]:
+    """As `deal_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
+
+        Who has never seen a class cannot answer it: of a class with one group, an answer by those who learnt from the
+        others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
+
+        Args:
+            groups: the group of each image.
+            seed: decides the order in which groups are dealt.
+            labels: (images,) int; each class is dealt evenly.
+            folds: number of folds.
+
+        >>> deal_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
+    XX
+    """
+    fold_of = deal_folds(groups, seed=seed, labels=labels, folds=folds)
+    in_one_fold = [label for label in np.unique(labels) if len(np.unique(fold_of[labels == label])) == 1]
+    group_of = number_groups(groups)
+    fold_of[np.isin(group_of, group_of[np.isin(labels, in_one_fold)])] = -1
+    is_enough = len(np.unique(labels[fold_of >= 0])) > 1
+    return fold_of if is_enough else np.full(len(labels), -1)
+
+
 def deal_three_parts(
     labels: NDArray[np.int64], groups: Groups, *, share: float, least: int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

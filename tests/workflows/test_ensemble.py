@@ -176,7 +176,7 @@ def test_by_folds_each_training_image_is_held_out_once_and_serves_calibration(da
     assert sum(held_out) == parts["train"]
     assert min(held_out) > 0
     assert read_model(run.folder).metadata.calibration.image_count == parts["train"] + parts["validation"]
-    assert not any("more trainings, each on four fifths" in sentence for sentence in told.sentences)
+    assert not any("more trainings, each without a part" in sentence for sentence in told.sentences)
 
 
 def test_the_time_is_shared_among_the_trainings():

@@ -82,13 +82,13 @@ def read_dataset(
 
 
 def require_learnable(dataset: Dataset) -> None:
-    """Stop before any work where there is nothing to tell apart.
+    """Stop before any work where there is nothing to tell apart; whether the images can be read is not known yet.
 
     Raises:
-        DataError: fewer than two classes have images, or no class has two.
+        DataError: fewer than two classes have two images.
     """
     counts = Counter(index for image in dataset.images for index in image.labels)
-    if len(counts) < 2 or max(counts.values()) < 2:
+    if sum(count >= 2 for count in counts.values()) < 2:
         found = ", ".join(f"{dataset.classes[index]} ({count:,})" for index, count in counts.most_common(10))
         classes = "1 class" if len(counts) == 1 else f"{len(counts)} classes"
         raise DataError(

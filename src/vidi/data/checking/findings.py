@@ -9,6 +9,7 @@ from vidi.data.checking.shortcuts import list_shortcuts
 from vidi.data.copies.fingerprint import Fingerprints
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.leaks import find_leaks
+from vidi.data.splitting.least import LEAST_IMAGES, independent_sizes, is_learnable
 from vidi.groups import join_links, links_of_equal, members_of
 
 FEW_TO_LEARN = 20  # images of a class: below it a network mostly learns them by heart
@@ -32,6 +33,7 @@ def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprin
         *_unreadable(check),
         *_conflicts(check),
         *_leaks(dataset, check),
+        *_unlearnable(dataset, check),
         *_copies(check),
         *_class_sizes(dataset, check),
         *list_shortcuts(check.shortcuts, [record.path for record in check.records]),
@@ -103,6 +105,18 @@ def _copies(check: CheckResult) -> list[Finding]:
         for kind, links in by_kind.items()
         if (groups := _groups(check, links))
     ]
+
+
+def _unlearnable(dataset: Dataset, check: CheckResult) -> list[Finding]:
+    is_used = [
+        usable and not (index in check.conflicting and image.part is None)
+        for index, (image, usable) in enumerate(zip(dataset.images, check.usable.tolist(), strict=True))
+    ]
+    sizes = independent_sizes(dataset, check, is_used)
+    if is_learnable(sizes):
+        return []
+    shown = tuple((name, size) for name, size in sizes.items() if size)
+    return [Finding("too-few-to-learn", "problem", facts=SmallClasses(shown, LEAST_IMAGES))]
 
 
 def _class_sizes(dataset: Dataset, check: CheckResult) -> list[Finding]:

@@ -12,6 +12,7 @@ from vidi.data.checked import CONFLICT, CheckResult
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.growth import Newcomers, group_key, place_grown
 from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
+from vidi.data.splitting.least import independent_sizes, is_learnable
 from vidi.data.splitting.named_parts import NamedParts, name_parts
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
@@ -86,7 +87,7 @@ def split_dataset(
         placed = _deal(dataset, free, groups, rule)
     for index, part in placed.items():
         parts[index] = part
-    _refuse_unlearnable(dataset, parts)
+    _refuse_unlearnable(dataset, check, parts)
     leaks = find_leaks(dataset, check, parts)
     if not plan.allow_leaks:
         refuse_leaks(dataset, leaks)
@@ -154,15 +155,16 @@ def _deal(dataset: Dataset, free: Sequence[int], groups: Sequence[str], rule: Sp
     return {index: part_of[groups[index]] for index in free}
 
 
-def _refuse_unlearnable(dataset: Dataset, parts: Sequence[str]) -> None:
+def _refuse_unlearnable(dataset: Dataset, check: CheckResult, parts: Sequence[str]) -> None:
     """A classifier needs two classes to learn, and something to be tested on."""
     trained = Counter(
         label for image, part in zip(dataset.images, parts, strict=True) if part == "train" for label in image.labels
     )
-    if len(trained) >= 2 and "test" in parts:
+    sizes = independent_sizes(dataset, check, [part != "" for part in parts])
+    if len(trained) >= 2 and "test" in parts and is_learnable(sizes):
         return
-    used = Counter(label for image, part in zip(dataset.images, parts, strict=True) if part for label in image.labels)
-    found = ", ".join(f"{dataset.classes[label]} {count}" for label, count in used.most_common(10)) or "no usable image"
+    largest = [(name, size) for name, size in Counter(sizes).most_common(10) if size]
+    found = ", ".join(f"{name} {size}" for name, size in largest) or "no usable image"
     raise DataError(
         f"{dataset.source}: too few images to learn from and to test on; usable and independent: {found}",
         "At least two classes with two images each are needed, and copies and groups count as one.",

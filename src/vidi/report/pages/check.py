@@ -27,6 +27,7 @@ TITLES = {
     "leak-group": "One group in two parts",
     "leak-burst": "One burst in two parts",
     "leak-near-copies": "Near-copies in two parts",
+    "too-few-to-learn": "Too few images to train on",
     "exact-copies": "Exact copies",
     "near-copies": "Near-copies",
     "bursts": "Bursts",

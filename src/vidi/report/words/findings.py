@@ -117,6 +117,9 @@ def _small_classes(kind: str, small: SmallClasses) -> str:
     names = [name if size == 0 else f"{name} ({size:,})" for name, size in small.sizes]
     shown = ", ".join(names[:MOST_CLASSES])
     more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
+    if kind == "too-few-to-learn":
+        needed = f"at least 2 classes with {small.enough} usable, independent images each"
+        return f"too few images to train on: training needs {needed}; there are {shown or 'none'}{more}"
     have = "has" if len(names) == 1 else "have"
     return f"{count_of(len(names), 'class')} {have} {SMALL[kind].format(small.enough)}: {shown}{more}"
 

@@ -1,5 +1,6 @@
 """Linear heads over features, fitted in one go, and the choice among them by cross-validation."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,13 +45,16 @@ class HeadTrial:
     kind: str
     strength: float
     sharpness: float  # what its logits are multiplied by
-    log_loss: float
-    accuracy: float
+    log_loss: float  # NaN where no image could be held out
+    accuracy: float  # the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenHead:
-    """The head that did best on images that it had not seen, fitted on all of them."""
+    """The head that did best on images that it had not seen, fitted on all of them.
+
+    Where no image could be held out, it is the usual one: nothing was compared.
+    """
 
     head: LinearHead
     best: HeadTrial  # its kind, strength and sharpness, and what cross-validation said
@@ -76,6 +80,9 @@ def multinomial(
     """
     from sklearn.linear_model import LogisticRegression
 
+    if (labels == labels[0]).all():  # nothing to tell apart
+        nothing = LinearHead(np.zeros((1, features.shape[1])), np.zeros(1))
+        return [_with_absent(nothing, labels[:1], class_count) for _ in strengths]
     places, directions = _spanned(features)
     heads = []
     for strength in strengths:
@@ -116,7 +123,7 @@ def ridge(
     mean, mean_target = shares @ features, shares @ targets
     centred = (features - mean) * np.sqrt(shares)[:, None]
     values, vectors = _directions(centred)
-    mean_value = values.sum() / features.shape[1]
+    mean_value = max(values.sum() / features.shape[1], SMALLEST_SPREAD)
     towards = vectors.T @ (centred.T @ ((targets - mean_target) * np.sqrt(shares)[:, None]))
     heads = []
     for strength in strengths:
@@ -210,6 +217,8 @@ def choose_head(
     each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
     with threadpool_limits(1):  # more threads are slower here, up to sixteen times
         wanted = {kind: tuple(strengths) or HEADS[kind][1] for kind in kinds or HEADS}
+        if not (fold_of >= 0).any():
+            return _usual_head(values, labels, wanted, class_count=class_count, weights=each)
         logits = _held_out_logits(values, labels, fold_of, class_count=class_count, weights=each, wanted=wanted)
         held_out = np.flatnonzero(fold_of >= 0)
         judged = [_judge(raw[held_out], labels[held_out], *name) for name, raw in logits.items()]
@@ -220,6 +229,28 @@ def choose_head(
         trials=tuple(trial for trial, _ in judged),
         held_out=held_out,
         probabilities=probabilities.astype(np.float32),
+    )
+
+
+def _usual_head(
+    features: NDArray[np.float32],
+    labels: Labels,
+    wanted: Mapping[str, Sequence[float]],
+    *,
+    class_count: int,
+    weights: Floats,
+) -> ChosenHead:
+    """Where nothing can be held out: of the kinds that are wanted the first, at a middling strength."""
+    kind, strengths = next(iter(wanted.items()))
+    best = HeadTrial(
+        kind=kind, strength=strengths[len(strengths) // 2], sharpness=1.0, log_loss=math.nan, accuracy=math.nan
+    )
+    return ChosenHead(
+        head=fit_one_head(features, labels, best, class_count=class_count, weights=weights),
+        best=best,
+        trials=(),
+        held_out=np.zeros(0, np.int64),
+        probabilities=np.zeros((0, class_count), np.float32),
     )
 
 

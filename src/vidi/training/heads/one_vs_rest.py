@@ -1,5 +1,6 @@
 """Heads for images that may show several classes: each class told from the rest, by logistic regression."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -81,6 +82,8 @@ def choose_one_vs_rest(
     each = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
     wanted = tuple(sorted(strengths or STRENGTHS, reverse=True))
     with threadpool_limits(1):
+        if not (fold_of >= 0).any():
+            return _usual_head(features, targets, each, wanted[len(wanted) // 2])
         answers = _held_out(features, targets, fold_of, weights=each, wanted=wanted)
         held_out = np.flatnonzero(fold_of >= 0)
         judged = [
@@ -95,6 +98,17 @@ def choose_one_vs_rest(
         trials=tuple(trial for trial, _ in judged),
         held_out=held_out,
         probabilities=probabilities.astype(np.float32),
+    )
+
+
+def _usual_head(features: NDArray[np.float32], targets: Mask, weights: Floats, strength: float) -> ChosenHead:
+    """Where nothing can be held out: the head of a middling strength."""
+    return ChosenHead(
+        head=fit_one_vs_rest(features, targets, weights, (strength,))[0],
+        best=HeadTrial(kind=KIND, strength=strength, sharpness=1.0, log_loss=math.nan, accuracy=math.nan),
+        trials=(),
+        held_out=np.zeros(0, np.int64),
+        probabilities=np.zeros((0, targets.shape[1]), np.float32),
     )
 
 

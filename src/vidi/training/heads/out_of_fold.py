@@ -17,18 +17,19 @@ def answer_out_of_fold(
     Args:
         features: (images, features), standardised or reduced: they are taken as they are.
         labels: (images,).
-        fold_of: (images,) the fold in which each image is held out.
+        fold_of: (images,) the fold in which each image is held out; -1 = in none.
         class_count: number of classes.
         strength: of the penalty.
 
     Returns:
-        (images, classes) float32; rows sum to 1.
+        (held out, classes) float32, for the images with a fold, in their order; rows sum to 1.
     """
-    logits = np.zeros((len(labels), class_count))
+    logits, held_out = np.zeros((len(labels), class_count)), fold_of >= 0
     with threadpool_limits(1):
-        for fold in np.unique(fold_of).tolist():
+        for fold in np.unique(fold_of[held_out]).tolist():
             seen = fold_of != fold
             (head,) = multinomial(features[seen], labels[seen], np.ones(int(seen.sum())), class_count, [strength])
             logits[~seen] = head.logits(features[~seen])
-    temperature = best_temperature(softmax(logits, axis=1), labels)
+    logits = logits[held_out]
+    temperature = best_temperature(softmax(logits, axis=1), labels[held_out])
     return np.asarray(softmax(logits / temperature, axis=1), np.float32)

@@ -100,6 +100,9 @@ def try_heads(features: NDArray[np.float32], truth: Truth, *, fold_of: NDArray[n
 def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64]) -> Recipe:
     """The recipe with the head that was chosen."""
     folds = len(np.unique(fold_of[fold_of >= 0]))
+    if not folds:
+        source = "default: too few classes have two images to compare heads by"
+        return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
     source = (
         f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {percent(chosen.best.accuracy, digits=1)} right on "
         f"{len(chosen.held_out):,} images held out in {folds} folds"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import UsageError
 from vidi.files import write_whole
-from vidi.groups import deal_folds, number_groups
+from vidi.groups import deal_learnable_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
@@ -171,7 +171,8 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
     fold_of = np.full(len(arrays.train_rows), -1)
     if plan.by == "folds":
         groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
-        fold_of = deal_folds(groups, labels=arrays.strata[arrays.train_rows], folds=plan.count, seed=recipe.seed)
+        strata = arrays.strata[arrays.train_rows]
+        fold_of = deal_learnable_folds(groups, labels=strata, folds=plan.count, seed=recipe.seed)
     tasks = []
     for index in range(plan.count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
@@ -320,6 +321,8 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
     asked = [(network, data.validation_rows)]
     asked += [(one.network, task.held_out) for task, one in zip(tasks, ended, strict=False)]
     asked = [(answering, rows) for answering, rows in asked if len(rows)]
+    if not asked:
+        return HeldOut(rows=np.zeros(0, np.int64), probabilities=np.zeros((0, data.class_count), np.float32))
     normalisation = ended[0].normalisation
     return HeldOut(
         rows=np.concatenate([rows for _, rows in asked]),

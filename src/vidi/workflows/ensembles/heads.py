@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidi.groups import deal_folds
+from vidi.groups import deal_learnable_folds
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.training.data import TrainingData
@@ -47,7 +47,7 @@ def average_heads(
     """
     weighting = trained.recipe.class_weights
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(groups, labels=data.strata[rows], folds=plan.count, seed=trained.recipe.seed)
+    fold_of = deal_learnable_folds(groups, labels=data.strata[rows], folds=plan.count, seed=trained.recipe.seed)
     heads = [
         fit_again(features[fold_of != fold], rows[fold_of != fold], data, best, weighting=weighting)
         for fold in range(plan.count)
@@ -63,7 +63,7 @@ def average_heads(
 
 def _describe(plan: EnsemblePlan, fold_of: NDArray[np.int64], single: Classifier, *, seed: int) -> Combination:
     numbers = range(1, plan.count + 1)
-    held_out = np.bincount(fold_of, minlength=plan.count).tolist()
+    held_out = np.bincount(fold_of[fold_of >= 0], minlength=plan.count).tolist()
     return Combination(
         way="heads",
         by="folds",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import features_key
 from vidi.files import digest_of
-from vidi.groups import deal_folds
+from vidi.groups import deal_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.networks.layers import Classifier
@@ -134,10 +134,10 @@ class _Trials:
 
     def best(self, candidates: Sequence[Candidate], *, images: int) -> Candidate:
         """The candidate of least log loss; the first one, unless another is clearly better."""
-        if len(candidates) == 1:
+        rows = np.sort(self.order[:images])
+        if len(candidates) == 1 or not (self._folds(rows) >= 0).any():
             self._choose_engine(candidates[0])
             return candidates[0]
-        rows = np.sort(self.order[:images])
         losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
         self._say(losses, len(rows))
         best = min(losses, key=lambda candidate: losses[candidate])
@@ -153,6 +153,8 @@ class _Trials:
         if len(candidates) == 1:
             return self.best(candidates, images=0)
         rows = np.sort(self.order)
+        if not (self._folds(rows) >= 0).any():
+            return self.best([candidates[-1]], images=0)
         losses = {candidate: self._losses(candidate, rows) for candidate in candidates}
         self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
         return last_unless_beaten(losses)
@@ -166,9 +168,13 @@ class _Trials:
         self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         truth = self.data.truth.at(rows)
-        fold_of = deal_folds(groups_of(self.prepared, rows), labels=truth.strata, seed=self.recipe.seed)
-        tried = try_heads(features, truth, fold_of=fold_of)
+        tried = try_heads(features, truth, fold_of=self._folds(rows))
         return truth.at(tried.held_out).log_losses(tried.probabilities.astype(np.float64))
+
+    def _folds(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(rows,) the fold in which each image is held out; -1 = in none."""
+        strata = self.data.strata[rows]
+        return deal_learnable_folds(groups_of(self.prepared, rows), labels=strata, seed=self.recipe.seed)
 
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})

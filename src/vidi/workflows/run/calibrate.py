@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
-from vidi.groups import FOLDS, deal_folds, number_groups
+from vidi.groups import deal_folds, deal_learnable_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.novelty import (
     NoveltyScore,
@@ -214,7 +214,7 @@ def _without_part(
             probabilities=answered.probabilities,
             known=known,
             distances=None
-            if answered.features is None
+            if answered.features is None or len(np.unique(fold_of)) < 2
             else _cross_fitted(
                 answered.features, labels, fold_of, strangers=strangers, seen=seen, components=_components(prepared)
             ),
@@ -223,18 +223,24 @@ def _without_part(
     if by_folds is None:
         return None
     rows, probabilities, distances = by_folds
-    if not (context.folder / LABEL_ERRORS).exists():
+    if len(rows) and not (context.folder / LABEL_ERRORS).exists():
         study_labels(context, prepared, rows, probabilities, drop_suspects=False)
     return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
 
 def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:
     """What a run's model knows: the features that a head was fitted on, or embeddings computed now."""
-    known = trained.held_out
-    if known is not None and known.features is not None:
+    known, learnt = trained.held_out, as_training_data(prepared).train_rows
+    if known is not None and known.features is not None and _show_all(prepared, known.rows, learnt):
         score = fit_novelty(known.features, prepared.truth.strata[known.rows], components=_components(prepared))
         return Known(rows=known.rows, embeddings=known.features, score=score)
-    return embed_known(predictor, prepared, as_training_data(prepared).train_rows, head=trained.own_head())
+    return embed_known(predictor, prepared, learnt, head=trained.own_head())
+
+
+def _show_all(prepared: Prepared, rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
+    """Whether some images show every class that was learnt: one with a single image is never held out."""
+    strata = prepared.truth.strata
+    return bool(np.isin(strata[learnt], strata[rows]).all())
 
 
 def embed_known(
@@ -310,6 +316,11 @@ def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
+def _share_of(deadline: Deadline | None, *, trainings: int) -> Deadline | None:
+    """Until when the next of some trainings may go on, with a fifth of the time left over."""
+    return None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / trainings))
+
+
 def _out_of_fold(
     context: Context, prepared: Prepared, trained: TrainedNetwork, strangers: _Strangers
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
@@ -320,16 +331,18 @@ def _out_of_fold(
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_folds(groups, labels=arrays.strata[rows], seed=trained.recipe.seed)
-    context.events.say(f"calibration: {FOLDS} more trainings, each on four fifths of {len(rows):,} images")
+    fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], seed=trained.recipe.seed)
+    folds = np.unique(fold_of[fold_of >= 0]).tolist()
+    if folds:
+        context.events.say(f"calibration: {len(folds)} more trainings, each without a part of {len(rows):,} images")
     probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
-    for fold in range(FOLDS):
+    for number, fold in enumerate(folds):
         held_out = fold_of == fold
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
         data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
             data = replace(data, initial=prepared.begin(learnt))
-        until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / (FOLDS - fold)))
+        until = _share_of(deadline, trainings=len(folds) - number)
         place = context.folder / "folds"
         network = train_network(
             data,
@@ -342,7 +355,7 @@ def _out_of_fold(
         if should_stop():
             shutil.rmtree(place)
             return None
-        metadata = describe_model(prepared, network, run=f"fold {fold + 1}", unfinished="made for calibration only")
+        metadata = describe_model(prepared, network, run=f"fold {number + 1}", unfinished="made for calibration only")
         predictor = Predictor.from_bytes(model_bytes(to_onnx(network.network, network.recipe.image_size), metadata))
         given = run_pixels(predictor, prepared.pixels, rows[held_out], ("probabilities", "embedding"))
         probabilities[held_out] = given["probabilities"]
@@ -350,4 +363,5 @@ def _out_of_fold(
         score = strangers.known_to(known.score, strangers.seen_by(predictor))
         distances[:, held_out] = score.both(given["embedding"])
         shutil.rmtree(place)
-    return rows, probabilities, (distances[0], distances[1])
+    answered = fold_of >= 0
+    return rows[answered], probabilities[answered], (distances[0, answered], distances[1, answered])

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vidi.files import write_whole
-from vidi.groups import FOLDS, deal_folds
+from vidi.groups import FOLDS, deal_learnable_folds
 from vidi.machine import free_share
 from vidi.networks.pretrained.backbone import set_head
 from vidi.numbers import percent
 from vidi.training.data import TrainingData
-from vidi.training.heads.linear import HeadTrial
+from vidi.training.heads.linear import ChosenHead, HeadTrial
 from vidi.training.heads.transfer import fit_again, frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -75,10 +75,7 @@ def learn_by_features(
         chosen, recipe = learn_head(features, rows, data, backbone.recipe, fold_of=fold_of, in_haste=in_haste)
     if recipe.class_weights != "none":
         events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
-    events.say(
-        f"head: {chosen.best.kind} on the features of {weights.name}, {percent(chosen.best.accuracy, digits=1)} right "
-        f"on {len(chosen.held_out):,} images held out"
-    )
+    events.say(f"head: {chosen.best.kind} on the features of {weights.name}, {_judged(chosen)}")
     network = frozen_backbone(weights, data, image_size=recipe.image_size)
     trained = with_head(network, chosen, features, rows, data=data, recipe=recipe, license=weights.license)
     if ensemble is not None and ensemble.by == "folds":
@@ -94,6 +91,12 @@ def learn_by_features(
     write_whole(context.folder / RECIPE, trained.recipe.as_toml())
     begin = _beginning(features, rows, data, backbone=backbone, best=chosen.best, weighting=recipe.class_weights)
     return replace(prepared, begin=begin), trained
+
+
+def _judged(chosen: ChosenHead) -> str:
+    if not len(chosen.held_out):
+        return "not compared with others: too few classes have two images to learn from"
+    return f"{percent(chosen.best.accuracy, digits=1)} right on {len(chosen.held_out):,} images held out"
 
 
 def haste_seconds(image_count: int) -> float:
@@ -130,9 +133,9 @@ def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray
     """The fold in which each of these images is held out; of very many only some are, once."""
     labels = prepared.truth.strata[rows]
     if len(rows) <= MOST_IN_FOLDS:
-        return deal_folds(groups_of(prepared, rows), labels=labels, seed=seed)
+        return deal_learnable_folds(groups_of(prepared, rows), labels=labels, seed=seed)
     if len(validation := prepared.split.rows("validation")):
         return np.where(np.isin(rows, validation), 0, -1)
     parts = -(-len(rows) // (MOST_IN_FOLDS // FOLDS))
-    fold_of = deal_folds(groups_of(prepared, rows), labels=labels, folds=parts, seed=seed)
+    fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=labels, folds=parts, seed=seed)
     return np.where(fold_of == 0, 0, -1)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
-from vidi.groups import deal_folds, number_groups
+from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
@@ -62,6 +62,11 @@ def study_features(context: Context, prepared: Prepared, features: Features, *, 
     Returns:
         The data, with what is to be left out of training.
     """
+    if not len(features.chosen.held_out):
+        context.events.say(
+            "labels and the number of images: not examined, since too few classes have two images to learn from"
+        )
+        return prepared
     truth = prepared.truth.at(features.rows)
     if CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
         _study_learning(context, prepared, features, truth)
@@ -72,7 +77,7 @@ def study_features(context: Context, prepared: Prepared, features: Features, *, 
         and len(held_out) < len(rows)
         and not (context.folder / LABEL_ERRORS).exists()
     ):
-        held_out, probabilities = rows, _hold_out_all(prepared, features)
+        held_out, probabilities = _hold_out_all(prepared, features)
     return study_labels(context, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects)
 
 
@@ -103,7 +108,7 @@ def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> P
     rows = learnt_rows(seen)
     values = features_of(context, seen, backbone, rows)
     truth = prepared.truth.at(rows)
-    fold_of = deal_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
+    fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
     chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
     return study_features(context, prepared, features, asked=asked)
@@ -152,14 +157,18 @@ def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _hold_out_all(prepared: Prepared, features: Features) -> NDArray[np.float32]:
-    """Answers about all images, each by a head that has not seen it; on few dimensions, since they are many."""
+def _hold_out_all(prepared: Prepared, features: Features) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """All images, and answers each by a head that has not seen it; on few dimensions, since they are many.
+
+    Without images that would take their whole class along.
+    """
     truth, values = prepared.truth.at(features.rows), reduce_features(features.values)
-    fold_of = deal_folds(groups_of(prepared, features.rows), labels=truth.strata, seed=0)
+    fold_of = deal_learnable_folds(groups_of(prepared, features.rows), labels=truth.strata, seed=0)
+    rows = features.rows[fold_of >= 0]
     if isinstance(truth, SeveralClasses):
         strengths = (features.chosen.best.strength,)
-        return choose_one_vs_rest(values, truth.shown, fold_of=fold_of, strengths=strengths).probabilities
-    return answer_out_of_fold(
+        return rows, choose_one_vs_rest(values, truth.shown, fold_of=fold_of, strengths=strengths).probabilities
+    return rows, answer_out_of_fold(
         values,
         truth.labels,
         fold_of=fold_of,

@@ -111,7 +111,10 @@ def find_suspects(
     truth, classes = prepared.truth.at(rows), prepared.dataset.classes
     if isinstance(truth, SeveralClasses):
         return _suspect_targets(truth.shown, rows, probabilities, classes)
-    labels = truth.labels
+    # A class none of whose images was held out has no answers to be judged by: it is neither accused nor suggested.
+    present, labels = np.unique(truth.labels, return_inverse=True)
+    classes = tuple(classes[label] for label in present.tolist())
+    probabilities = probabilities[:, present] / probabilities[:, present].sum(axis=1, keepdims=True)
     suggested = suggest_labels(probabilities, labels)
     return tuple(
         Suspect(
