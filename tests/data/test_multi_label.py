@@ -131,4 +131,4 @@ def test_each_class_and_none_have_their_share_in_every_part(tmp_path):
 def test_what_images_are_dealt_by_is_their_rarest_class(tmp_path):
     dataset = read_dataset(folder_of(tmp_path, WIDE), multi_label=True)
 
-    assert dataset.strata() == [0, 2, 3]  # cat is as rare as person and comes first; c.png shows none
+    assert dataset.truth().strata.tolist() == [0, 2, 3]  # cat is as rare as person and comes first; c.png shows none

@@ -11,7 +11,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from vidi.evaluation.answers import Answers, as_called, join_names, write_predictions
+from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names, write_predictions
 from vidi.evaluation.document import evaluate_parts, metrics_document
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
@@ -98,8 +98,7 @@ def test_what_is_scored_is_what_is_shipped(tmp_path):
         digests=("",) * 60,
         groups=("",) * 60,
         near_copies=(False,) * 60,
-        targets=targets,
-        called=as_called([one.decision for one in shipped], NAMES),
+        several=SeveralCalled(shown=targets, called=as_called([one.decision for one in shipped], NAMES)),
     )
 
     figures = evaluate_parts(answers)["test"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.evaluation.answers import Answers, as_called, join_names
+from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
 from vidi.evaluation.guarantees.promise import Promise
@@ -54,8 +54,9 @@ def answers_of(metadata: ModelMetadata, done, *, seed: int, images: int = 300) -
         digests=("",) * images,
         groups=("",) * images,
         near_copies=(False,) * images,
-        targets=targets,
-        called=as_called([decide(row, metadata).decision for row in moved], NAMES),
+        several=SeveralCalled(
+            shown=targets, called=as_called([decide(row, metadata).decision for row in moved], NAMES)
+        ),
     )
 
 

@@ -39,7 +39,13 @@ def measured(predictor, count, **options):
     labels = np.array(answers, np.int64)
     labels[: count // 10] = (labels[: count // 10] + 1) % 3  # one in ten is wrong
     found = measure_robustness(
-        predictor, paths, labels, np.arange(count), store=Drawn(), options=DecodeOptions(), **options
+        predictor,
+        paths,
+        np.eye(3, dtype=bool)[labels],
+        np.arange(count),
+        store=Drawn(),
+        options=DecodeOptions(),
+        **options,
     )
     return found, labels
 

@@ -13,12 +13,13 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
-from vidi.evaluation.answers import Answers
+from vidi.evaluation.answers import Answers, SeveralCalled
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
-from vidi.model_file.metadata import Calibration, probabilities_of
+from vidi.metrics.outputs import SIGMOID
+from vidi.model_file.metadata import Calibration
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import write_model
 from vidi.prediction.predictor import Predictor
@@ -274,9 +275,9 @@ def test_a_run_remembers_its_wish_and_that_images_show_several_classes(tmp_path:
 def test_an_ensemble_is_compared_with_a_single_network_before_calibration():
     bare = np.array([[0.6, 0.3], [0.45, 0.8]], np.float32)
     step = Calibration(method="sigmoid", scale=(2.0, 0.5), shift=(-1.0, 0.3))
-    calibrated = probabilities_of(step.apply(logits_of(bare)), multi_label=True).astype(np.float32)
+    calibrated = SIGMOID.probabilities(step.apply(logits_of(bare))).astype(np.float32)
     answers = Answers.of(("a", "b"), ("1", "2"), truths=("a", "b"), probabilities=calibrated)
-    answers = replace(answers, targets=np.eye(2, dtype=bool), called=calibrated >= 0.5)
+    answers = replace(answers, several=SeveralCalled(shown=np.eye(2, dtype=bool), called=calibrated >= 0.5))
     single = replace(answers, probabilities=np.array([[0.6, 0.7], [0.45, 0.8]], np.float32))
 
     undone = before_calibration(answers, step)

@@ -11,7 +11,7 @@ from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.images.store import ImageStore
-from vidi.metrics.truth import rarest_shown
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
 COUNTER_EXAMPLE = ("counter-example", "It shows none of the classes: used to tell what is unknown.")
 
@@ -83,16 +83,15 @@ class Dataset:
             shown[row, list(image.labels)] = True
         return shown
 
-    def strata(self) -> list[int]:
-        """One number for every image, for dealing like images to like parts.
-
-        The class of a single-label set; else the rarest of the classes that the image shows, or the number of classes
-        where it shows none.
+    def truth(self) -> Truth:
+        """What every image shows.
 
         Raises:
             DataError: an image of a single-label set shows several classes at once.
         """
-        return rarest_shown(self.targets()).tolist() if self.multi_label else self.labels()
+        if self.multi_label:
+            return SeveralClasses.of(self.targets())
+        return OneClass(labels=np.array(self.labels(), np.int64), class_count=len(self.classes))
 
     def class_sizes(self, counted: Sequence[bool]) -> dict[str, int]:
         """Class → how many of the images are counted, an answer for each in order; one of two classes counts twice."""

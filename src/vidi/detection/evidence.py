@@ -9,6 +9,7 @@ from vidi.boxes import clip_boxes
 from vidi.detection.locate import Located, WindowSearch
 from vidi.errors import ModelError
 from vidi.images.framing import Framing, resized_size, shrunk_size
+from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.prediction.predictor import Predictor
 
 FINER = 8  # places of the enlarged map for one region
@@ -38,8 +39,7 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
         probability = float(given["probabilities"][0, label_index])
         if probability < search.least:
             continue
-        multi_label = predictor.metadata.multi_label
-        contrast = stand_out(given["evidence"][0], label_index, multi_label=multi_label)
+        contrast = stand_out(given["evidence"][0], label_index, predictor.metadata.outputs)
         boxes, peaks = boxes_of_map(contrast)
         for box, peak in zip(_in_image(boxes, contrast.shape, size, predictor.metadata.framing), peaks, strict=True):
             score = probability * float(peak)
@@ -50,7 +50,7 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
     return sorted(found, key=lambda one: -one.score)[: search.most]
 
 
-def stand_out(evidence: NDArray[np.float32], label_index: int, *, multi_label: bool = False) -> NDArray[np.float64]:
+def stand_out(evidence: NDArray[np.float32], label_index: int, outputs: Outputs) -> NDArray[np.float64]:
     """How much more each region speaks for one class than for the others on average.
 
     Where a class is told by itself: how much more than the region that speaks for it least, and than nothing.
@@ -58,12 +58,12 @@ def stand_out(evidence: NDArray[np.float32], label_index: int, *, multi_label: b
     Args:
         evidence: (classes, rows, columns).
         label_index: the class.
-        multi_label: an image may show several classes, each told by itself.
+        outputs: of the model.
 
     Returns:
         (rows, columns) float64.
     """
-    if multi_label:
+    if outputs == SIGMOID:
         own = evidence[label_index].astype(np.float64)
         return np.asarray(own - min(0.0, float(own.min())), np.float64)
     others = np.delete(evidence, label_index, axis=0).mean(axis=0, dtype=np.float64)

@@ -163,7 +163,7 @@ def _look_again(
         for start in range(0, len(windows.boxes), at_once)
     ]
     probabilities = np.concatenate([one["probabilities"] for one in given])
-    odds = odds_of(probabilities, multi_label=predictor.metadata.multi_label)[:, label_index]
+    odds = odds_of(probabilities, predictor.metadata.outputs)[:, label_index]
     told = np.concatenate([one["novelty"] for one in given]) if "novelty" in names else windows.novelty
     novelty = np.asarray(told, np.float64)
     sure = np.minimum(odds, windows.odds) >= logit(least)

@@ -14,6 +14,7 @@ from vidi.detection.bands import BandedMap, open_map
 from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.multi_label import logits_of
+from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.model_file.preprocessing import PREFIX
 from vidi.model_file.read import ModelFile
 from vidi.model_file.sliding import split_graph
@@ -73,7 +74,7 @@ def slide(model: ModelFile) -> "SlidingWindows | None":
         pools=graphs.pools,
         outputs=graphs.outputs,
     )
-    return SlidingWindows(maps, head, grid=grid, stride=stride, multi_label=model.metadata.multi_label)
+    return SlidingWindows(maps, head, grid=grid, stride=stride, outputs=model.metadata.outputs)
 
 
 def _grid_of(maps: Sequence[BandedMap], size: tuple[int, int]) -> tuple[int, int] | None:
@@ -109,10 +110,10 @@ class SlidingWindows:
         *,
         grid: tuple[int, int],
         stride: int,
-        multi_label: bool = False,
+        outputs: Outputs,
     ) -> None:
         self.maps, self.head = maps, head
-        self.multi_label = multi_label  # each class is told by itself
+        self.outputs = outputs
         self.grid = grid  # (rows, columns) of the map of one window
         self.stride = stride
 
@@ -124,7 +125,7 @@ class SlidingWindows:
         logits = np.concatenate([part[PREFIX + "calibrated"] for part in parts])
         strange = np.concatenate([part["novelty"] for part in parts]) if "novelty" in names else None
         # By itself, a class's logit is the logarithm of its odds.
-        odds = np.asarray(logits, np.float64) if self.multi_label else log_odds(logits)
+        odds = np.asarray(logits, np.float64) if self.outputs == SIGMOID else log_odds(logits)
         return WindowAnswers(odds=odds, novelty=strange)
 
     def _window_rows(self, level: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
@@ -179,13 +180,13 @@ class CutOutWindows:
                 given[name].append(values)
         probabilities = np.concatenate(given["probabilities"]).reshape(rows, columns, -1)
         strange = np.concatenate(given["novelty"]).reshape(rows, columns) if "novelty" in given else None
-        odds = odds_of(probabilities, multi_label=self.predictor.metadata.multi_label)
+        odds = odds_of(probabilities, self.predictor.metadata.outputs)
         return WindowAnswers(odds=odds, novelty=strange)
 
 
-def odds_of(probabilities: NDArray[np.float32], *, multi_label: bool) -> NDArray[np.float64]:
+def odds_of(probabilities: NDArray[np.float32], outputs: Outputs) -> NDArray[np.float64]:
     """(…, classes) probabilities to the logarithm of each class's odds: against all others, or by itself."""
-    if multi_label:
+    if outputs == SIGMOID:
         return logits_of(probabilities)
     return log_odds(np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)))
 

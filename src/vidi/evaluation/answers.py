@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vidi.errors import ShapeError
 from vidi.evaluation.traits import Traits
 from vidi.files import escape_in_list, escape_path, write_whole
-from vidi.metrics.arrays import Floats, Labels
+from vidi.metrics.arrays import Counts, Floats, Labels
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import Prediction, decide
 
@@ -37,6 +38,18 @@ COLUMNS = (
 MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are written
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeveralCalled:
+    """What images show and what a model calls them, where either may be several classes."""
+
+    shown: Mask  # (images, classes)
+    called: Mask  # (images, classes)
+
+    def at(self, rows: Mask) -> Self:
+        """The same of some of the images."""
+        return type(self)(shown=self.shown[rows], called=self.called[rows])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What a model file said about each test image; all of one length, in one order."""
@@ -50,13 +63,13 @@ class Answers:
     groups: tuple[str, ...]  # images of one group are not independent; "" where an image stands alone
     near_copies: tuple[bool, ...]  # has a near copy among the images that something was chosen on
     novelty: Floats | None = None  # (images,), how strange the model finds each; None: it cannot tell
-    targets: Mask | None = None  # (images, classes), where images may show several classes; `truths` then joins names
-    called: Mask | None = None  # (images, classes), with `targets`: what the model calls each image
+    several: SeveralCalled | None = None  # where images may show several classes; `truths` then joins names
     traits: tuple[Traits, ...] | None = None  # what each image is like beside what it shows; None: nobody looked
 
     def __post_init__(self) -> None:
         columns = [self.truths, self.probabilities, self.parts, self.digests, self.groups, self.near_copies]
-        columns += [one for one in (self.novelty, self.targets, self.called, self.traits) if one is not None]
+        columns += [one for one in (self.novelty, self.traits) if one is not None]
+        columns += [] if self.several is None else [self.several.shown, self.several.called]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
                 f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
@@ -89,24 +102,29 @@ class Answers:
         )
 
     @property
-    def labels(self) -> Labels:
+    def labels(self) -> Counts:
         """(images,) int64: index into `classes`, -1 for a class that is foreign to the model.
 
         Where images may show several classes, the first of them, or 0: no image is foreign then.
         """
-        if self.targets is not None:
-            first: Labels = self.targets.argmax(axis=1)
-            return first
-        index = {name: number for number, name in enumerate(self.classes)}
-        return np.array([index.get(name, -1) for name in self.truths], dtype=np.int64)
+        truth = self.truth
+        return truth.labels if isinstance(truth, OneClass) else truth.shown.argmax(axis=1)
 
     @property
-    def shown(self) -> Mask:
-        """(images, classes) bool: what each image shows, of the classes that the model knows."""
-        if self.targets is not None:
-            return self.targets
-        labels = self.labels
-        return np.eye(len(self.classes), dtype=np.bool_)[labels] & (labels >= 0)[:, None]
+    def truth(self) -> Truth:
+        """What each image shows, of the classes that the model knows."""
+        if self.several is not None:
+            return SeveralClasses.of(self.several.shown)
+        index = {name: number for number, name in enumerate(self.classes)}
+        labels = np.array([index.get(name, -1) for name in self.truths], dtype=np.int64)
+        return OneClass(labels=labels, class_count=len(self.classes))
+
+    @property
+    def said(self) -> Mask:
+        """(images, classes) bool: what the model calls each image; of one class each, the most probable one."""
+        return (
+            np.eye(len(self.classes), dtype=np.bool_)[self.predicted] if self.several is None else self.several.called
+        )
 
     @property
     def predicted(self) -> Labels:
@@ -117,9 +135,7 @@ class Answers:
     @property
     def is_right(self) -> Mask:
         """(images,) bool: whether the answer is the truth; of several classes, the right one about every class."""
-        if self.targets is None or self.called is None:
-            return np.asarray(self.predicted == self.labels, np.bool_)
-        return np.asarray((self.called == self.targets).all(axis=1), np.bool_)
+        return np.asarray((self.said == self.truth.shown).all(axis=1), np.bool_)
 
     def novelty_of(self, row: int) -> float | None:
         """How strange the model finds one image; None where it cannot tell."""
@@ -146,8 +162,7 @@ class Answers:
             groups=pick(self.groups),
             near_copies=tuple(self.near_copies[row] for row in kept),
             novelty=None if self.novelty is None else self.novelty[rows],
-            targets=None if self.targets is None else self.targets[rows],
-            called=None if self.called is None else self.called[rows],
+            several=None if self.several is None else self.several.at(rows),
             traits=None if self.traits is None else tuple(self.traits[row] for row in kept),
         )
 
@@ -158,16 +173,14 @@ class Answers:
             columns: indexes into `classes`.
             classes: what they are called now.
         """
-        assert self.targets is not None and self.called is not None  # noqa: S101, PT018  # else a class left out is missing
         rows = list(columns)
-        targets = self.targets[:, rows]
+        shown = self.truth.shown[:, rows]
         return replace(
             self,
             classes=tuple(classes),
-            truths=tuple(join_names(classes, shown) for shown in targets),
+            truths=tuple(join_names(classes, row) for row in shown),
             probabilities=self.probabilities[:, rows],
-            targets=targets,
-            called=self.called[:, rows],
+            several=SeveralCalled(shown=shown, called=self.said[:, rows]),
         )
 
     def followed_by(self, more: "Answers") -> "Answers":
@@ -229,7 +242,8 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
     writer = csv.writer(stream, lineterminator="\n")
     names = answers.classes if len(answers.classes) <= MOST_CLASSES_IN_TABLE else ()
     writer.writerow([*COLUMNS, *(f"p:{escape_path(name)}" for name in names)])
-    for row, (label, predicted) in enumerate(zip(answers.labels, answers.predicted, strict=True)):
+    truth, predicted = answers.truth, answers.predicted.tolist()
+    for row in range(len(answers.paths)):
         probabilities = answers.probabilities[row]
         shipped = decide(probabilities, metadata, novelty=answers.novelty_of(row))
         writer.writerow(
@@ -239,7 +253,7 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
                 answers.parts[row],
                 escape_path(answers.groups[row]),
                 "yes" if answers.near_copies[row] else "",
-                *_said_and_true(answers, row, int(label), int(predicted), shipped),
+                *_said_and_true(answers, truth.at(np.array([row])), row, predicted[row], shipped),
                 shipped.verdict or "",
                 "|".join(map(escape_in_list, shipped.candidates)),
                 "|".join(map(escape_in_list, shipped.decision or ())),
@@ -249,19 +263,20 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
     write_whole(path, stream.getvalue())
 
 
-def _said_and_true(answers: Answers, row: int, label: int, predicted: int, shipped: Prediction) -> list[str]:
-    """The cells label, predicted, probability and label_probability of one image."""
+def _said_and_true(answers: Answers, truth: Truth, row: int, predicted: int, shipped: Prediction) -> list[str]:
+    """The cells label, predicted, probability and label_probability of one image, given the truth about it alone."""
     probabilities = answers.probabilities[row]
-    if answers.targets is None:
+    if isinstance(truth, OneClass):
+        label = int(truth.labels[0])
         said, true = probabilities[predicted], probabilities[label] if label >= 0 else None
         texts = [escape_path(answers.truths[row]), escape_path(answers.classes[predicted])]
         return [*texts, _short(said), "" if true is None else _short(true)]
-    called = np.isin(answers.classes, shipped.decision or ())
+    called, shown = np.isin(answers.classes, shipped.decision or ()), truth.shown[0]
     return [
-        join_names(answers.classes, answers.targets[row]),
+        join_names(answers.classes, shown),
         join_names(answers.classes, called),
         _short(np.where(called, probabilities, 1 - probabilities).prod()),
-        _short(np.where(answers.targets[row], probabilities, 1 - probabilities).prod()),
+        _short(np.where(shown, probabilities, 1 - probabilities).prod()),
     ]
 
 

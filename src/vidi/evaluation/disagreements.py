@@ -11,6 +11,7 @@ from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.evaluation import rounded
 from vidi.files import escape_path, write_whole
 from vidi.metrics.multi_label import probability_of_all
+from vidi.metrics.truth import OneClass
 
 Kind = Literal["only-b-right", "only-a-right", "both-wrong"]
 KINDS: tuple[Kind, ...] = ("only-b-right", "only-a-right", "both-wrong")
@@ -55,8 +56,9 @@ def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -
     """
     found = []
     a_is_right, b_is_right = first.is_right, second.is_right
+    a_said, b_said = _said(first), _said(second)
     for row, label in enumerate(labels):
-        (a, a_probability), (b, b_probability) = _said(first, row), _said(second, row)
+        (a, a_probability), (b, b_probability) = a_said[row], b_said[row]
         if a_is_right[row] == b_is_right[row] and (a_is_right[row] or a == b):
             continue
         kind: Kind = "only-b-right" if b_is_right[row] else "only-a-right" if a_is_right[row] else "both-wrong"
@@ -75,14 +77,14 @@ def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -
     return sorted(found, key=lambda one: (KINDS.index(one.kind), -_loudness(one), one.path))
 
 
-def _said(answers: Answers, row: int) -> tuple[str, float]:
-    """What a model says of an image and how likely it is right; several classes joined, or `none`."""
-    if answers.called is None:
-        said = int(answers.predicted[row])
-        return answers.classes[said], float(answers.probabilities[row, said])
-    called = answers.called[row]
-    probability = float(probability_of_all(answers.probabilities[row : row + 1], called[None])[0])
-    return join_names(answers.classes, called) or NONE, probability
+def _said(answers: Answers) -> list[tuple[str, float]]:
+    """What a model says of each image and how likely it is right; several classes joined, or `none`."""
+    if isinstance(answers.truth, OneClass):
+        top = answers.probabilities.max(axis=1).tolist()
+        return [(answers.classes[said], value) for said, value in zip(answers.predicted.tolist(), top, strict=True)]
+    likely = probability_of_all(answers.probabilities, answers.said).tolist()
+    names = [join_names(answers.classes, called) or NONE for called in answers.said]
+    return list(zip(names, likely, strict=True))
 
 
 def _loudness(one: Disagreement) -> float:

@@ -14,6 +14,7 @@ from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts, unknown_share
 from vidi.files import write_whole
 from vidi.metrics.ranking import area_under_roc
+from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
@@ -29,10 +30,14 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
         `test`, always; `test_without_near_copies` where some of its images have near copies among those that
         something was chosen on; the same two for `extra`, where there is such a part.
     """
-    labels, parts, copies = answers.labels, np.array(answers.parts), np.array(answers.near_copies, dtype=np.bool_)
+    known, parts, copies = (
+        answers.truth.is_known,
+        np.array(answers.parts),
+        np.array(answers.near_copies, dtype=np.bool_),
+    )
     figures = {}
     for part in (TEST, EXTRA):
-        rows = (parts == part) & (labels >= 0)
+        rows = (parts == part) & known
         if part == TEST or rows.any():
             figures[part] = _evaluate(answers.only(rows), seed=seed)
         if (rows & copies).any():
@@ -50,8 +55,7 @@ def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> d
         answers: of a model.
         limits: of the same.
     """
-    labels = answers.labels
-    foreign = labels < 0
+    foreign = ~answers.truth.is_known
     if not foreign.any():
         return None
     confidence = answers.probabilities.max(axis=1)
@@ -71,7 +75,7 @@ def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int
     """What became of the model's promises on each part of the test images, for metrics.json; None without limits."""
     if limits is None:
         return None
-    parts, known = np.array(answers.parts), answers.labels >= 0
+    parts, known = np.array(answers.parts), answers.truth.is_known
     return {
         part: evaluate_verdicts(answers.only((parts == part) & known), limits, seed=seed).as_json()
         for part in (TEST, EXTRA)
@@ -97,7 +101,7 @@ def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int
     """What became of the operating points on each part of the test images, for metrics.json; None without them."""
     if points is None:
         return None
-    parts, known = np.array(answers.parts), answers.labels >= 0
+    parts, known = np.array(answers.parts), answers.truth.is_known
     return {
         part: evaluate_points(answers.only((parts == part) & known), points, seed=seed).as_json()
         for part in (TEST, EXTRA)
@@ -124,7 +128,7 @@ def metrics_document(
     return {
         "schema": SCHEMA,
         "classes": list(answers.classes),
-        "task": "classify" if answers.targets is None else "multi-label",
+        "task": answers.truth.outputs.task,
         **about,
         **{part: evaluation.as_json() for part, evaluation in figures.items()},
         "foreign": describe_foreign(answers, limits),
@@ -138,8 +142,10 @@ def write_metrics(path: Path, document: Mapping[str, object]) -> None:
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
     groups = None if not any(answers.groups) else answers.groups
-    if answers.targets is not None and answers.called is not None:
-        return evaluate_labels(
-            answers.probabilities, answers.targets, answers.called, answers.classes, groups=groups, seed=seed
-        )
-    return evaluate_predictions(answers.probabilities, answers.labels, answers.classes, groups=groups, seed=seed)
+    match answers.truth:
+        case OneClass(labels=labels):
+            return evaluate_predictions(answers.probabilities, labels, answers.classes, groups=groups, seed=seed)
+        case SeveralClasses(shown=shown):
+            return evaluate_labels(
+                answers.probabilities, shown, answers.said, answers.classes, groups=groups, seed=seed
+            )

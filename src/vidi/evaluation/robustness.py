@@ -16,7 +16,7 @@ from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
 from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
-from vidi.metrics.arrays import Counts, Labels
+from vidi.metrics.arrays import Counts
 from vidi.prediction.prediction import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
@@ -80,7 +80,7 @@ class NotMeasured:
 def measure_robustness(
     predictor: Predictor,
     paths: Sequence[str],
-    truth: Labels | NDArray[np.bool_],
+    shown: NDArray[np.bool_],
     groups: Counts,
     *,
     store: ImageStore,
@@ -94,7 +94,7 @@ def measure_robustness(
     Args:
         predictor: the model.
         paths: of the test images, of classes that the model knows.
-        truth: (paths,) int, index into the model's classes; or (paths, classes) bool, where images may show several.
+        shown: (paths, classes) bool; which of the model's classes each image shows.
         groups: (paths,) int; images of one group are not independent.
         store: where the bytes come from.
         options: how images are decoded.
@@ -122,7 +122,7 @@ def measure_robustness(
     for row, said in zip(chosen.tolist(), _until(stream, until), strict=False):
         if said is not None:
             rows.append(row)
-            right.append(said[:, truth[row]] if truth.ndim == 1 else (said == truth[row]).all(axis=1))
+            right.append((said == shown[row]).all(axis=1))
     if len(rows) < LEAST_IMAGES:
         return NotMeasured("time" if until is not None else "few")
     clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)

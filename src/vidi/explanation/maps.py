@@ -6,23 +6,23 @@ from PIL import Image
 
 from vidi.errors import ShapeError
 from vidi.images.framing import Framing, Size, place_in_frame
+from vidi.metrics.outputs import SOFTMAX, Outputs
 
 Map = NDArray[np.float32]  # (rows, columns)
 MIDDLE = (3 / 8, 5 / 8)  # of a side: what counts as the middle
 WORDS = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
 
 
-def evidence_for(evidence: NDArray[np.float32], class_index: int, *, multi_label: bool = False) -> Map:
-    """How much each region speaks for a class and against the others.
+def evidence_for(evidence: NDArray[np.float32], class_index: int, outputs: Outputs = SOFTMAX) -> Map:
+    """How much each region speaks for a class.
 
-    Softmax looks at differences between logits only, so what a region gives to all classes alike speaks for none of
-    them. Its mean over the regions is the class's logit above the mean of the other classes' logits. Where each class
-    is told by itself the others say nothing of it, and the mean is the class's own logit.
+    Its mean over the regions is the class's logit above the mean of the other classes' logits; where each class is
+    told by itself, the class's own logit.
 
     Args:
         evidence: (classes, rows, columns), as the model file gives it for one image.
         class_index: the class.
-        multi_label: an image may show several classes, each told by itself.
+        outputs: of the model.
 
     Returns:
         (rows, columns): above 0 where a region speaks for the class, below where it speaks against it.
@@ -35,10 +35,7 @@ def evidence_for(evidence: NDArray[np.float32], class_index: int, *, multi_label
             f"evidence of shape {evidence.shape} has no class {class_index} beside others",
             "Give (classes, rows, columns) for one image, of two classes or more.",
         )
-    if multi_label:
-        return np.asarray(evidence[class_index], np.float32)
-    others = np.delete(evidence, class_index, axis=0).mean(axis=0)
-    return np.asarray(evidence[class_index] - others, np.float32)
+    return np.asarray(outputs.evidence_for(evidence, class_index), np.float32)
 
 
 def enlarge(values: Map, size: Size) -> Map:

@@ -1,5 +1,6 @@
 """What a model's outputs are: one probability shared by the classes, or one for each class by itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
+MOST_NAMED = 20  # classes in a description
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,7 @@ class Softmax:
     """An image shows exactly one class: the probabilities sum to 1."""
 
     name: ClassVar[str] = "softmax"
+    task: ClassVar[str] = "classify"  # as files call it
     averaged: ClassVar[str] = "probabilities"  # what an ensemble takes the mean of
 
     def probabilities(self, logits: NDArray[np.floating]) -> Doubles:
@@ -25,6 +28,10 @@ class Softmax:
         values = np.asarray(logits, np.float64)
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+
+    def describe(self, classes: Sequence[str]) -> str:
+        """What a model of these classes does, for its file."""
+        return f"Tells {len(classes)} classes apart: {', '.join(classes[:MOST_NAMED])}"
 
     def evidence_for(self, evidence: NDArray[np.float32], class_index: int) -> NDArray[np.floating]:
         """(rows, columns): how much each region speaks for a class and against the mean of the others.
@@ -44,6 +51,7 @@ class Sigmoid:
     """An image shows any number of classes: each probability stands for itself."""
 
     name: ClassVar[str] = "sigmoid"
+    task: ClassVar[str] = "multi-label"
     averaged: ClassVar[str] = "logits"
 
     def probabilities(self, logits: NDArray[np.floating]) -> Doubles:
@@ -54,9 +62,15 @@ class Sigmoid:
         """
         return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(logits, np.float64), -500, 500))), np.float64)
 
+    def describe(self, classes: Sequence[str]) -> str:
+        """What a model of these classes does, for its file."""
+        return f"Says of {len(classes)} classes whether an image shows them: {', '.join(classes[:MOST_NAMED])}"
+
     def evidence_for(self, evidence: NDArray[np.float32], class_index: int) -> NDArray[np.floating]:
         """(rows, columns): how much each region speaks for a class; the others say nothing of it."""
         return np.asarray(evidence[class_index])
 
 
 Outputs = Softmax | Sigmoid
+
+SOFTMAX, SIGMOID = Softmax(), Sigmoid()

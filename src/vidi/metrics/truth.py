@@ -10,7 +10,7 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.classification import log_losses
 from vidi.metrics.multi_label import EVEN, Doubles, binary_log_losses, tempered_binary_losses
 from vidi.metrics.operating import Mask
-from vidi.metrics.outputs import Sigmoid, Softmax
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Sigmoid, Softmax
 from vidi.metrics.temperature import apply_temperature, best_temperature
 
 
@@ -20,7 +20,7 @@ class OneClass:
 
     labels: Counts  # (images,) class index; -1: none of the classes
     class_count: int
-    outputs: ClassVar[Softmax] = Softmax()  # of a model that learns it
+    outputs: ClassVar[Softmax] = SOFTMAX  # of a model that learns it
     is_judged_by_loss: ClassVar[bool] = False  # else by accuracy, which comes first
 
     def __len__(self) -> int:
@@ -46,6 +46,11 @@ class OneClass:
         return self.labels
 
     @property
+    def is_known(self) -> Mask:
+        """(images,) bool: whether an image can be scored; not where it shows none of the classes."""
+        return self.labels >= 0
+
+    @property
     def class_sizes(self) -> Counts:
         """(classes,) the number of images of each class."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.class_count)
@@ -69,7 +74,7 @@ class SeveralClasses:
 
     shown: Mask  # (images, classes): which classes each image shows
     strata: Counts  # (images,) one number for each image; like images have like numbers
-    outputs: ClassVar[Sigmoid] = Sigmoid()
+    outputs: ClassVar[Sigmoid] = SIGMOID
     is_judged_by_loss: ClassVar[bool] = True  # to be right about all classes of an image is rare
 
     @classmethod
@@ -93,6 +98,11 @@ class SeveralClasses:
     def class_count(self) -> int:
         """Number of classes."""
         return int(self.shown.shape[1])
+
+    @property
+    def is_known(self) -> Mask:
+        """(images,) bool: all can be scored, for an image without any of the classes shows that none is there."""
+        return np.ones(len(self), np.bool_)
 
     @property
     def class_sizes(self) -> Counts:

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError
+from vidi.metrics.outputs import SIGMOID, Outputs
 from vidi.model_file.metadata import GoldenVector
 
 SIZES = ((12, 16), (21, 9), (1, 1), (32, 32))  # (height, width): wide, tall, the smallest, and square
@@ -52,7 +53,7 @@ def decode_golden(vector: GoldenVector) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
-def make_golden(session: onnxruntime.InferenceSession, *, multi_label: bool = False) -> tuple[GoldenVector, ...]:
+def make_golden(session: onnxruntime.InferenceSession, outputs: Outputs) -> tuple[GoldenVector, ...]:
     """Ask the model about the drawn images.
 
     Raises:
@@ -62,7 +63,7 @@ def make_golden(session: onnxruntime.InferenceSession, *, multi_label: bool = Fa
     for size in SIZES:
         image = draw_golden_image(size)
         row = _answer(session, image)
-        sums_to_one = multi_label or math.isclose(float(row.sum()), 1, abs_tol=1e-3)
+        sums_to_one = outputs == SIGMOID or math.isclose(float(row.sum()), 1, abs_tol=1e-3)
         if not np.isfinite(row).all() or not sums_to_one:
             raise ModelError(
                 f"the network's probabilities for a drawn image of {size[0]} x {size[1]} pixels sum to {row.sum()}",

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vidi.errors import ModelError
 from vidi.metrics.novelty import MOST_POWER, SMALLEST, NoveltyScore, Sureness
+from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
 
@@ -88,10 +89,12 @@ def add_answer(parts: GraphParts, metadata: ModelMetadata) -> None:
     scaled = parts.node(operator, ["logits", parts.constant("calibration.scale", scale)], "scaled")
     shift = parts.constant("calibration.shift", np.array(calibration.shift, np.float32))
     calibrated = parts.node("Add", [scaled, shift], "calibrated")
-    if metadata.multi_label:
-        parts.nodes.append(helper.make_node("Sigmoid", [calibrated], ["probabilities"], name="probabilities"))
-    else:
-        parts.nodes.append(helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1))
+    match metadata.outputs:
+        case Sigmoid():
+            node = helper.make_node("Sigmoid", [calibrated], ["probabilities"], name="probabilities")
+        case Softmax():
+            node = helper.make_node("Softmax", [calibrated], ["probabilities"], name="probabilities", axis=-1)
+    parts.nodes.append(node)
 
 
 def add_novelty(parts: GraphParts, novelty: NoveltyScore) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
@@ -98,6 +99,11 @@ class ModelMetadata:
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
 
+    @property
+    def outputs(self) -> Outputs:
+        """What stands at the end of the graph: one probability shared by the classes, or one for each by itself."""
+        return SIGMOID if self.multi_label else SOFTMAX
+
     def __post_init__(self) -> None:
         check_classes(self.classes)
         check_framing(self.framing)
@@ -116,19 +122,6 @@ class ModelMetadata:
                 "an unfinished model cannot carry calibration, test figures, verdict limits or operating points",
                 "Leave them None, or leave `unfinished` None.",
             )
-
-
-def probabilities_of(logits: NDArray[np.floating], *, multi_label: bool) -> NDArray[np.float64]:
-    """What the end of a model file's graph makes of logits (batch, classes), in double precision.
-
-    >>> probabilities_of(np.array([[0.0, 0.0]]), multi_label=False).tolist()
-    [[0.5, 0.5]]
-    """
-    values = np.asarray(logits, np.float64)
-    if multi_label:
-        return np.asarray(1 / (1 + np.exp(-np.clip(values, -500, 500))), np.float64)
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def check_classes(classes: tuple[str, ...]) -> None:

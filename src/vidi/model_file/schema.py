@@ -122,7 +122,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
     return ModelMetadata(
         classes=texts_entry(document, "classes"),
         framing=_framing_from_json(object_entry(document, "framing")),
-        multi_label=_is_multi_label(text_entry(document, "task")),
+        multi_label=_of_several(text_entry(document, "task")),
         normalisation=Normalisation(
             mean=_three(normalisation, "mean"), standard_deviation=_three(normalisation, "standard_deviation")
         ),
@@ -149,10 +149,10 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
 
 
 def _task(metadata: ModelMetadata) -> str:
-    return MULTI_LABEL if metadata.multi_label else "classify"
+    return metadata.outputs.task
 
 
-def _is_multi_label(task: str) -> bool:
+def _of_several(task: str) -> bool:
     if task not in ("classify", MULTI_LABEL):
         raise ModelError(
             f"the model's task is {task!r}", "This vidi knows classify and multi-label; install a newer one."

@@ -16,7 +16,7 @@ from vidi.metrics.novelty import NoveltyScore
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, TensorView, digest_file, digest_weights
 from vidi.model_file.golden import draw_golden_image, make_golden
 from vidi.model_file.graph import build_graph, replace_answer
-from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, probabilities_of
+from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.schema import metadata_to_text, viewer_keys
 
@@ -88,7 +88,7 @@ def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
         ("classes", before.metadata.classes, metadata.classes),
         ("framing", before.metadata.framing, metadata.framing),
         ("normalisation", before.metadata.normalisation, metadata.normalisation),
-        ("task", before.metadata.multi_label, metadata.multi_label),
+        ("task", before.metadata.outputs, metadata.outputs),
     ):
         if old != new:
             raise ModelError(
@@ -135,7 +135,7 @@ def _views(tensors: Iterable[TensorProto]) -> list[TensorView]:
 def _golden(model: onnx.ModelProto, metadata: ModelMetadata) -> tuple[GoldenVector, ...]:
     """Run the model on the drawn images: the first proof that it runs and fits its classes."""
     session = _open(model)
-    vectors = make_golden(session, multi_label=metadata.multi_label)
+    vectors = make_golden(session, metadata.outputs)
     _check_evidence(session, metadata)
     answered, named = len(vectors[0].probabilities), len(metadata.classes)
     if answered != named:
@@ -153,7 +153,7 @@ def _check_evidence(session: onnxruntime.InferenceSession, metadata: ModelMetada
     images = draw_golden_image((32, 32))[None]
     evidence, probabilities = session.run(["evidence", "probabilities"], {"images": images})
     logits = (metadata.calibration or Calibration()).apply(evidence.mean(axis=(2, 3), dtype=np.float64))
-    difference = float(np.abs(probabilities_of(logits, multi_label=metadata.multi_label) - probabilities).max())
+    difference = float(np.abs(metadata.outputs.probabilities(logits) - probabilities).max())
     if not difference < EVIDENCE_TOLERANCE:
         raise ModelError(
             f"the mean of the evidence over its regions is not the logit: probabilities differ by {difference:.3g}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vidi.metrics.outputs import Outputs, Sigmoid, Softmax
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.networks.layers import Classifier
 
 
@@ -16,14 +16,14 @@ class Ensemble(nn.Module):
     Where images may show several classes, each told by itself, the logits are averaged in place of the probabilities.
     """
 
-    def __init__(self, members: Sequence[Classifier], *, outputs: Outputs | None = None) -> None:
+    def __init__(self, members: Sequence[Classifier], *, outputs: Outputs = SOFTMAX) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.outputs = outputs or Softmax()
+        self.outputs = outputs
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised inputs (batch, 3, height, width) to logits (batch, classes): logs of the mean probabilities."""
-        if self.outputs == Sigmoid():
+        if self.outputs == SIGMOID:
             return torch.stack([member(inputs).to(torch.float32) for member in members_of(self)]).mean(dim=0)
         logs = torch.stack([member(inputs).to(torch.float32).log_softmax(dim=1) for member in members_of(self)])
         return logs.logsumexp(dim=0) - math.log(len(self.members))

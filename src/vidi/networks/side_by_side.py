@@ -6,12 +6,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from vidi.metrics.outputs import Outputs, Sigmoid
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 
 GIVEN = ("logits", "embedding", "evidence")
 
 
-def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Outputs | None = None) -> onnx.GraphProto:
+def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Outputs = SOFTMAX) -> onnx.GraphProto:
     """One graph of two or more that `to_onnx` wrote for networks of one kind.
 
     Its `logits` are the logs of the mean probabilities, so that calibration and softmax stand behind them as behind
@@ -21,7 +21,7 @@ def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Out
     Args:
         graphs: each with the input `inputs` and the outputs `logits`, `embedding` and, at will, `evidence`.
         prefix: with a member's number it stands before all of its names: `members` gives `members.0.head.weight`.
-        outputs: what stands behind the logits; softmax, where None.
+        outputs: what stands behind the logits.
     """
     nodes: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []
@@ -29,7 +29,7 @@ def side_by_side(graphs: Sequence[onnx.GraphProto], *, prefix: str, outputs: Out
         _take_over(graph, f"{prefix}.{number}.", nodes, tensors)
     names = {output: [f"{prefix}.{number}.{output}" for number in range(len(graphs))] for output in GIVEN}
     tensors.append(numpy_helper.from_array(np.array(1 / len(graphs), np.float32), "mean.share"))
-    shares = None if outputs == Sigmoid() else _add_logits(names["logits"], nodes)
+    shares = None if outputs == SIGMOID else _add_logits(names["logits"], nodes)
     if shares is None:
         _add_mean(names["logits"], "logits", nodes)
     nodes.append(helper.make_node("Concat", names["embedding"], ["embedding"], name="embedding", axis=1))

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
 from vidi.metrics.arrays import Floats
-from vidi.metrics.conformal import find_candidates
 from vidi.metrics.multi_label import EVEN, probability_of_all
 from vidi.metrics.operating import least_costly
+from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.selective import RANKINGS
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
@@ -34,6 +34,11 @@ class Prediction:
     novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
     decision: tuple[str, ...] | None = None  # what it is called at the operating point; None: the model has none
     multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The classes that it shows by the model: `label`, or any number of them where it may show several."""
+        return self.decision or () if self.multi_label else (self.label,)
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, falling; equal ones in the model's order."""
@@ -127,11 +132,9 @@ def _candidates(
     """The classes at or above the limit, falling; what the answer says alone where there is no limit."""
     limit = np.inf if metadata.verdict is None or metadata.verdict.candidate is None else metadata.verdict.candidate
     called = np.isin(metadata.classes, decision)[None]
-    rows = np.flatnonzero(
-        find_all_candidates(probabilities[None], limit, called)
-        if metadata.multi_label
-        else find_candidates(probabilities[None], limit)
-    )
+    if metadata.outputs == SOFTMAX:  # the most probable class always is one
+        called = say(probabilities[None], metadata)
+    rows = np.flatnonzero(find_all_candidates(probabilities[None], limit, called))
     order = rows[np.argsort(-probabilities[rows], kind="stable")]
     return tuple(metadata.classes[row] for row in order.tolist())
 
@@ -154,7 +157,7 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
         probabilities: (batch, classes) float.
         metadata: of the model that gave them.
     """
-    if not metadata.multi_label:
+    if metadata.outputs == SOFTMAX:
         one_hot: NDArray[np.bool_] = np.eye(len(metadata.classes), dtype=np.bool_)[probabilities.argmax(axis=1)]
         return one_hot
     if metadata.operating_points is None:

@@ -21,7 +21,6 @@ from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
-from vidi.metrics.multi_label import binary_log_losses
 from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
@@ -317,16 +316,16 @@ def _about_shared(models: Sequence[_Model], dataset: Dataset, both: tuple[Answer
 
 def _paired_classes(first: Answers, second: Answers) -> PairedAnswers:
     """The same where images may show several classes, of answers about the same ones."""
-    assert first.targets is not None and first.called is not None and second.called is not None  # noqa: S101, PT018
+    truth = first.truth
     return PairedAnswers(
         classes=first.classes,
         labels=np.zeros(len(first.paths), np.int64),
         first_is_right=first.is_right,
         second_is_right=second.is_right,
-        first_of_truth=np.exp(-binary_log_losses(first.probabilities, first.targets)),
-        second_of_truth=np.exp(-binary_log_losses(second.probabilities, first.targets)),
+        first_of_truth=np.exp(-truth.log_losses(first.probabilities)),
+        second_of_truth=np.exp(-truth.log_losses(second.probabilities)),
         groups=number_groups(first.groups, len(first.paths)),
-        of_classes=(first.called == first.targets, second.called == first.targets),
+        of_classes=(first.said == truth.shown, second.said == truth.shown),
     )
 
 

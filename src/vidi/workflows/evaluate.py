@@ -12,7 +12,16 @@ import numpy as np
 
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError
-from vidi.evaluation.answers import EXTRA, TEST, Answers, as_called, as_column, name_truths, write_predictions
+from vidi.evaluation.answers import (
+    EXTRA,
+    TEST,
+    Answers,
+    SeveralCalled,
+    as_called,
+    as_column,
+    name_truths,
+    write_predictions,
+)
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
@@ -20,6 +29,7 @@ from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account, Entry
+from vidi.metrics.outputs import SIGMOID
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
@@ -96,7 +106,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         predictor, dataset, request, scored=scored, match=match, learnt=learnt.holds, account=account, events=events
     )
     figures = evaluate_parts(answers, seed=request.seed)
-    for sentence in match.remarks(Counter(answers.truths) if answers.targets is None else Counter()):
+    for sentence in match.remarks(Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
     folder = open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
@@ -212,7 +222,10 @@ def _as_answers(
 ) -> Answers:
     """What was said of these images, with what is known about them."""
     images, classes = [dataset.images[row] for row in rows], predictor.classes
-    several = predictor.metadata.multi_label
+    several = None
+    if predictor.metadata.outputs == SIGMOID:
+        shown = match.targets(classes, [image.labels for image in images])
+        several = SeveralCalled(shown=shown, called=as_called([said.decision for _, said in answered], classes))
     return Answers(
         classes=classes,
         paths=tuple(image.path for image in images),
@@ -223,8 +236,7 @@ def _as_answers(
         groups=tuple(image.group or "" for image in images),
         near_copies=(False,) * len(rows),
         novelty=as_column([said.novelty for _, said in answered]),
-        targets=match.targets(classes, [image.labels for image in images]) if several else None,
-        called=as_called([said.decision for _, said in answered], classes) if several else None,
+        several=several,
         traits=tuple(
             traits_of(answer, image, class_names=[dataset.classes[label] for label in image.labels])
             for image, (answer, _) in zip(images, answered, strict=True)

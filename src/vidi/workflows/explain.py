@@ -194,7 +194,7 @@ def explain_framed(
     regions = given.get("evidence")
     tells_where = regions is not None and regions[0].size >= LEAST_REGIONS
     evidence = (
-        {index: evidence_for(regions, index, multi_label=prediction.multi_label) for index in shown}
+        {index: evidence_for(regions, index, predictor.metadata.outputs) for index in shown}
         if regions is not None and tells_where
         else {}
     )

@@ -225,7 +225,6 @@ def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: Train
     sizes = zip(request.classes, kept.truth.class_sizes.tolist(), strict=True)
     counts = {name: count for name, count in sizes if count}
     several = isinstance(kept.truth, SeveralClasses)
-    names = ", ".join(request.classes[:20])
     return ModelMetadata(
         classes=request.classes,
         multi_label=several,
@@ -237,9 +236,7 @@ def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: Train
         network=trained.recipe.network,
         run=request.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=f"Says of {len(request.classes)} classes whether an image shows them: {names}"
-        if several
-        else f"Tells {len(request.classes)} classes apart: {names}",
+        description=kept.truth.outputs.describe(request.classes),
         data={
             "digest": digest_of_images(kept.digests),  # of the framed pixels: the images had no files, or any
             "images": len(kept.truth),

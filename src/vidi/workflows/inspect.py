@@ -141,7 +141,7 @@ def _shape(shape: tuple[int | str, ...]) -> str:
 def _calibration(model: ModelFile) -> str:
     calibration = model.metadata.calibration
     if calibration is None:
-        return f"none: the network's bare {'sigmoid' if model.metadata.multi_label else 'softmax'}"
+        return f"none: the network's bare {model.metadata.outputs.name}"
     if len(calibration.scale) == 1 and calibration.shift == (0.0,):
         kind = f"{calibration.method} {calibration.temperature:.3g}"
     else:

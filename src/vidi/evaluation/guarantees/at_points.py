@@ -72,7 +72,7 @@ def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0)
     """
     groups = number_groups(answers.groups if any(answers.groups) else None, len(answers.paths))
     called = call_classes(answers.probabilities, points, answers.classes)
-    shown = answers.shown
+    shown = answers.truth.shown
     known = {point.name: point for point in points.points}
     named = [name for name in answers.classes if name in known or points.costs is not None]
     per_class = []

@@ -9,7 +9,7 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate, rounded
 from vidi.evaluation.scores import estimate_share, number_groups
 from vidi.metrics.arrays import Counts
-from vidi.metrics.conformal import coverage_band, find_candidates
+from vidi.metrics.conformal import coverage_band
 from vidi.metrics.intervals import Interval
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import risk_coverage_curve
@@ -65,15 +65,12 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     """
     labels, probabilities, is_right = answers.labels, answers.probabilities, answers.is_right
     groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
-    scores = confidence(probabilities, limits, called=answers.called)
+    scores = confidence(probabilities, limits, called=answers.said)
     is_unknown = find_unknown(answers, limits)
     is_sure = ~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure))
     limit = np.inf if limits.candidate is None else limits.candidate
-    if answers.called is None:
-        candidates = find_candidates(probabilities, limit)
-    else:
-        candidates = find_all_candidates(probabilities, limit, answers.called)
-    is_covered = np.asarray((candidates | ~answers.shown).all(axis=1), np.bool_)
+    candidates = find_all_candidates(probabilities, limit, answers.said)
+    is_covered = np.asarray((candidates | ~answers.truth.shown).all(axis=1), np.bool_)
     curve = risk_coverage_curve(scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
     everyone = np.ones(len(labels), bool)

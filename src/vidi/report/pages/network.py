@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from vidi.figures.network import Slab, draw_network
 from vidi.files import write_whole
+from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.model_file.read import ModelFile
 from vidi.report.layers import Layer
 from vidi.report.pages.render import render_page, rounded
@@ -30,7 +31,7 @@ class ShownNetwork:
     parameter_count: int
     work: str  # multiply-adds for one image, in words
     is_calibrated: bool  # whether something stands between the last layer and softmax
-    multi_label: bool = False  # each class's probability stands for itself
+    outputs: Outputs = SOFTMAX
 
 
 def show_network(
@@ -39,7 +40,7 @@ def show_network(
     image_size: tuple[int, int],
     class_count: int,
     is_calibrated: bool = False,
-    multi_label: bool = False,
+    outputs: Outputs = SOFTMAX,
     with_filters: bool = True,
 ) -> ShownNetwork:
     """What a page shows of a network.
@@ -49,7 +50,7 @@ def show_network(
         image_size: (height, width) of what it sees, pixels.
         class_count: how many it tells apart.
         is_calibrated: whether its logits are calibrated.
-        multi_label: whether an image may show several classes.
+        outputs: of the model.
         with_filters: False leaves the first layer's filters out.
     """
     work = sum(layer.multiply_adds for layer in layers)
@@ -72,7 +73,7 @@ def show_network(
         parameter_count=sum(layer.parameter_count for layer in layers),
         work=rounded(work),
         is_calibrated=is_calibrated,
-        multi_label=multi_label,
+        outputs=outputs,
     )
 
 
@@ -90,7 +91,7 @@ def show_model(model: ModelFile, layers: Sequence[Layer], *, with_filters: bool 
         image_size=model.metadata.framing.size,
         class_count=len(model.metadata.classes),
         is_calibrated=calibration is not None and calibration.method != "none",
-        multi_label=model.metadata.multi_label,
+        outputs=model.metadata.outputs,
         with_filters=with_filters,
     )
 

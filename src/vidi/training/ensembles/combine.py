@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.metrics.arrays import Counts, Floats
-from vidi.metrics.outputs import Outputs
+from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
@@ -84,13 +84,13 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
     )
 
 
-def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs | None = None) -> Choice:
+def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs = SOFTMAX) -> Choice:
     """All of them with their probabilities averaged, which holds up in any case, without asking the validation images.
 
     Args:
         trained: of one recipe and one normalisation.
         why: nothing else was tried.
-        outputs: of the networks; softmax, where None.
+        outputs: of the networks.
     """
     ensemble = Ensemble([one.single for one in trained], outputs=outputs)
     return Choice(

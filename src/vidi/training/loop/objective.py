@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from vidi.metrics.outputs import Outputs, Sigmoid
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
@@ -104,7 +104,7 @@ def answer(
     *,
     normalisation: InputNormalisation,
     precision: Precision = "float32",
-    outputs: Outputs | None = None,
+    outputs: Outputs = SOFTMAX,
 ) -> NDArray[np.float32]:
     """Probabilities (rows, classes) float32 for some of the images (images, height, width, 3).
 
@@ -116,7 +116,7 @@ def answer(
         for start in range(0, len(rows), 64):
             piece = np.ascontiguousarray(images[rows[start : start + 64]])
             logits = forward(network, normalisation.inputs(piece), precision=precision)
-            answers.append((logits.sigmoid() if outputs == Sigmoid() else logits.softmax(dim=1)).numpy())
+            answers.append((logits.sigmoid() if outputs == SIGMOID else logits.softmax(dim=1)).numpy())
     return np.concatenate(answers)
 
 

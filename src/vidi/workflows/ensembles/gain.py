@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups
-from vidi.metrics.multi_label import EVEN, logits_of
+from vidi.metrics.multi_label import logits_of
+from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.paired import PairedComparison, compare_paired
-from vidi.model_file.metadata import Calibration, probabilities_of
+from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -81,9 +82,7 @@ def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:
 
 def _is_right(answers: Answers) -> NDArray[np.bool_]:
     """(images,) bool; where images may show several classes, about all of them at even thresholds."""
-    if answers.targets is None:
-        return np.asarray(answers.predicted == answers.labels, np.bool_)
-    return np.asarray(((answers.probabilities >= EVEN) == answers.targets).all(axis=1), np.bool_)
+    return answers.truth.correct(answers.probabilities)
 
 
 def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
@@ -95,10 +94,11 @@ def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
         answers: calibrated.
         step: that calibration.
     """
-    if answers.targets is None or step is None:
+    outputs = answers.truth.outputs
+    if step is None or outputs == SOFTMAX:
         return answers
     logits = (logits_of(answers.probabilities) - np.array(step.shift)) / np.array(step.scale)
-    return replace(answers, probabilities=probabilities_of(logits, multi_label=True).astype(np.float32))
+    return replace(answers, probabilities=outputs.probabilities(logits).astype(np.float32))
 
 
 def milliseconds_per_image(predictors: tuple[Predictor, ...], pixels: NDArray[np.uint8]) -> list[float]:

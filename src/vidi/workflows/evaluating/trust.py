@@ -40,14 +40,14 @@ def measure_trust(
         wanted: False leaves robustness out.
         events: told where that is left out for want of time.
     """
-    known = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
+    known = answers.only((np.array(answers.parts) == TEST) & answers.truth.is_known)
     slices = [one.as_json() for one in evaluate_slices(known, seed=seed)]
     found: Robustness | NotMeasured = NotMeasured("off")
     if wanted:
         found = measure_robustness(
             predictor,
             known.paths,
-            known.labels if known.targets is None else known.targets,
+            known.truth.shown,
             number_groups(known.groups if any(known.groups) else None, len(known.paths)),
             store=store,
             options=options,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from vidi.data.dataset import Dataset
 from vidi.evaluation.uses import digest_of_images
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.metadata import ModelMetadata, Normalisation
@@ -47,7 +46,7 @@ def describe_model(
         network=trained.recipe.network,
         run=run,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        description=_description(prepared.dataset),
+        description=prepared.truth.outputs.describe(prepared.dataset.classes),
         unfinished=unfinished,
         test=test,
         weights_license=trained.weights_license,
@@ -55,13 +54,6 @@ def describe_model(
         recipe=recipe,
         library_versions={name: version(name) for name in LIBRARIES},
     )
-
-
-def _description(dataset: Dataset) -> str:
-    names = ", ".join(dataset.classes[:20])
-    if dataset.multi_label:
-        return f"Says of {len(dataset.classes)} classes whether an image shows them: {names}"
-    return f"Tells {len(dataset.classes)} classes apart: {names}"
 
 
 def describe_data(prepared: Prepared) -> dict[str, Json]:

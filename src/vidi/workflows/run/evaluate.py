@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from vidi.errors import DataError, ImageError
-from vidi.evaluation.answers import Answers, as_called, as_column, name_truths
+from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
 from vidi.evaluation.document import evaluate_parts, promise_figures
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
+from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
@@ -120,7 +121,7 @@ def _with_counter_examples(
     others = answer_counter_examples(predictor, prepared)
     for sentence in describe_counter_examples(others, limits):
         events.say(sentence)
-    return known.followed_by(others) if known.targets is None else known
+    return known.followed_by(others) if isinstance(known.truth, OneClass) else known
 
 
 def _ensemble_gain(
@@ -154,8 +155,8 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
             "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
         )
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
-    shown, probabilities = prepared.targets, [said.probabilities for _, _, said in seen]
-    targets = None if shown is None else shown[[row for row, _, _ in seen]]
+    probabilities = [said.probabilities for _, _, said in seen]
+    truth = prepared.truth.at(np.array([row for row, _, _ in seen], np.int64))
     known = Answers(
         classes=classes,
         paths=tuple(images[row].path for row, _, _ in seen),
@@ -166,8 +167,9 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
         groups=tuple(prepared.split.groups[row] for row, _, _ in seen),
         near_copies=tuple(row in suspect for row, _, _ in seen),
         novelty=as_column([said.novelty for _, _, said in seen]),
-        targets=targets,
-        called=None if targets is None else as_called([said.decision for _, _, said in seen], classes),
+        several=None
+        if isinstance(truth, OneClass)
+        else SeveralCalled(shown=truth.shown, called=as_called([said.decision for _, _, said in seen], classes)),
         traits=tuple(
             traits_of(answer, images[row], class_names=[classes[label] for label in images[row].labels])
             for row, answer, _ in seen

@@ -5,7 +5,6 @@ import torch
 from numpy.typing import NDArray
 
 from vidi.errors import GateError
-from vidi.model_file.metadata import probabilities_of
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.objective import forward
 from vidi.training.train import TrainedNetwork
@@ -27,7 +26,7 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
     """
     with torch.no_grad():
         logits = forward(trained.network, trained.normalisation.inputs(images), precision="float32")
-    expected = probabilities_of(logits.numpy(), multi_label=predictor.metadata.multi_label)
+    expected = predictor.metadata.outputs.probabilities(logits.numpy())
     difference = float(np.abs(expected - predictor.run(images, ("probabilities",))["probabilities"]).max())
     if not difference <= TOLERANCE:
         raise GateError(

@@ -17,7 +17,7 @@ from vidi.errors import ResourceError
 from vidi.files import escape_path
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import read_images
-from vidi.metrics.truth import OneClass, SeveralClasses, Truth
+from vidi.metrics.truth import Truth
 from vidi.workflows.interaction.request import decode_options, split_file_of
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
@@ -49,18 +49,10 @@ class Prepared:
     framing: Framing
     pixels: NDArray[np.uint8]  # (images, height, width, 3), in the order of `dataset.images`; read-only
     cache_key: str  # of the pixels in the cache
-    labels: NDArray[np.int64]  # (images,), or what images of a multi-label set are dealt by: `Dataset.strata`
-    targets: NDArray[np.bool_] | None = None  # (images, classes), of a multi-label set
+    truth: Truth
     start: Start | None = None  # weights to begin from
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learnt
-
-    @property
-    def truth(self) -> Truth:
-        """What each image shows."""
-        if self.targets is not None:
-            return SeveralClasses(shown=self.targets, strata=self.labels)
-        return OneClass(labels=self.labels, class_count=len(self.dataset.classes))
 
     @property
     def dataset(self) -> Dataset:
@@ -124,8 +116,7 @@ def split_images(checked: CheckedImages, context: Context) -> Prepared:
         framing=checked.framing,
         pixels=checked.pixels,
         cache_key=checked.cache_key,
-        labels=np.array(dataset.strata(), dtype=np.int64),
-        targets=dataset.targets() if dataset.multi_label else None,
+        truth=dataset.truth(),
     )
 
 
