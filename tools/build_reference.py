@@ -28,7 +28,7 @@ from vidi.report.layers import Layer
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
-from vidi.workflows.compare import Compared
+from vidi.workflows.comparing.compared import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
 from vidi.workflows.requests.calibrate import CalibrateRequest

@@ -12,7 +12,7 @@ from vidi.explanation.curves import area_under, deletion_curve, insertion_curve,
 from vidi.explanation.maps import enlarge, evidence_for
 from vidi.explanation.occlusion import occlude, occlusion_map
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.explain import answers_of
+from vidi.workflows.explaining.covering import answers_of
 
 FILL = np.full(3, 128, np.uint8)
 MAPS = ("evidence", "occlusion")

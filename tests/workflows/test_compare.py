@@ -25,7 +25,8 @@ from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.words.compare import comparison_rows
-from vidi.workflows.compare import Compared, compare, read_comparison
+from vidi.workflows.compare import compare
+from vidi.workflows.comparing.compared import Compared, read_comparison
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.compare import CompareRequest

@@ -23,7 +23,8 @@ from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.explanation import Deletion
 from vidi.report.pages.explain import trust_sentence, write_explanation
-from vidi.workflows.explain import Wanted, explain_image, explain_inputs
+from vidi.workflows.explain import explain_inputs
+from vidi.workflows.explaining.image import Wanted, explain_image
 from vidi.workflows.explaining.neighbours import (
     EMBEDDINGS,
     INDEX,
@@ -33,14 +34,9 @@ from vidi.workflows.explaining.neighbours import (
     read_neighbours,
 )
 from vidi.workflows.explaining.network import describe_architecture, network_document, network_table, write_network
-from vidi.workflows.explaining.pages import (
-    explanation_line,
-    explanations_document,
-    page_names,
-    require_own,
-    write_pages,
-)
+from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.places import page_names, require_own
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))
 

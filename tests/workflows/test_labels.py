@@ -29,7 +29,7 @@ from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
 from vidi.workflows.ensembles.gain import before_calibration, gain_on_test
 from vidi.workflows.evaluate import evaluate
-from vidi.workflows.explain import explain_file
+from vidi.workflows.explaining.image import explain_file
 from vidi.workflows.interaction.events import SILENCE, Silence
 from vidi.workflows.interaction.output import write_csv, write_json, write_table
 from vidi.workflows.predict import predict_inputs

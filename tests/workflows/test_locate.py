@@ -18,7 +18,8 @@ from vidi.images.account import Account
 from vidi.images.decode import decode_image
 from vidi.images.encode import encode_png
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.locate import Wanted, search_images, until_stopped
+from vidi.workflows.interaction.stopping import until_stopped
+from vidi.workflows.locate import Wanted, search_images
 from vidi.workflows.locating.search import finder, locate_inputs
 from vidi.workflows.requests.locate import LocateRequest
 

@@ -23,8 +23,10 @@ from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.inputs import exit_code
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table
-from vidi.workflows.predict import check_folder_apart, copy_by_class, exit_code, folder_name, predict_inputs
+from vidi.workflows.interaction.places import check_folder_apart
+from vidi.workflows.predict import copy_by_class, folder_name, predict_inputs
 
 
 @pytest.fixture

@@ -56,11 +56,12 @@ def _explain_images(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.explain import Wanted, explain_inputs
+    from vidi.workflows.explain import explain_inputs
+    from vidi.workflows.explaining.image import Wanted
     from vidi.workflows.explaining.neighbours import neighbours_of
     from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
+    from vidi.workflows.interaction.inputs import exit_code
     from vidi.workflows.interaction.output import unfinished_warning
-    from vidi.workflows.predict import exit_code
 
     events, account = Terminal(), Account()
     predictor = Predictor.load(model)

@@ -30,9 +30,9 @@ def locate(
     from vidi.cli.terminal import Terminal
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
+    from vidi.workflows.interaction.inputs import exit_code
     from vidi.workflows.interaction.output import unfinished_warning
     from vidi.workflows.locate import Wanted, search_images
-    from vidi.workflows.predict import exit_code
 
     events = Terminal()
     predictor = Predictor.load(model)

@@ -33,8 +33,10 @@ def predict(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
+    from vidi.workflows.interaction.inputs import exit_code
     from vidi.workflows.interaction.output import WRITERS, Shown, unfinished_warning
-    from vidi.workflows.predict import check_folder_apart, exit_code, predict_inputs
+    from vidi.workflows.interaction.places import check_folder_apart
+    from vidi.workflows.predict import predict_inputs
 
     chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
     if len(chosen) > 1:

@@ -1,9 +1,8 @@
 """Two model files on the same images: which is better, for which classes, and on which images they disagree."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,28 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
-from vidi.errors import DataError, GateError, UsageError
 from vidi.evaluation.answers import TEST, Answers
-from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
+from vidi.evaluation.comparison import PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, NONE, choose_shown, find_disagreements, write_disagreements
-from vidi.evaluation.match import ClassMatch, listed, match_classes
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
-from vidi.images.account import Account, Entry
+from vidi.images.account import Account
 from vidi.model_file.schema import MULTI_LABEL
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.words.compare import headline
-from vidi.workflows.evaluate import answer_images, parts_to_score
-from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
+from vidi.workflows.comparing.compared import PAGE, TABLE, Compared
+from vidi.workflows.comparing.models import (
+    ComparedModel,
+    are_several,
+    choose_images,
+    match_models,
+    remark_on,
+    shared_classes,
+)
+from vidi.workflows.evaluating.answers import answer_images
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import (
     COMPARISON,
     SPLITS,
     open_run_folder,
-    read_document,
     require_free,
     safe_name,
 )
@@ -41,72 +45,7 @@ from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.evaluate import EvaluateRequest
 
 if TYPE_CHECKING:
-    from vidi.figures.drawing import Drawing
-
-PAGE = "compare.html"
-TABLE = "disagreements.csv"
-NOT_SHARED = ("class-not-shared", "Not both models know its class.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """What a comparison left behind."""
-
-    folder: Path  # with compare.json, compare.html and disagreements.csv
-    comparison: Comparison = field(repr=False)
-    sentence: str  # the outcome
-    account: Account = field(repr=False)
-
-    def plot(self) -> "Drawing":
-        """The difference on all images and for each class; a notebook shows it, its `save` writes it."""
-        from vidi.report.pages.notebook import draw_comparison
-
-        return draw_comparison(read_comparison(self.folder))
-
-    def _repr_html_(self) -> str:
-        from vidi.report.pages.notebook import comparison_as_html
-
-        return comparison_as_html(read_comparison(self.folder), self.folder)
-
-    def require_better(self) -> None:
-        """Insist that B is better than A.
-
-        Raises:
-            GateError: it is not, or that cannot be told.
-        """
-        overall = self.comparison.overall
-        if overall.verdict == "better":
-            return
-        more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
-        raise GateError("B is not shown to be better than A", f"Keep A{more}.")
-
-
-def read_comparison(folder: Path) -> dict[str, Any]:
-    """The document of a comparison; raises as `read_document`."""
-    return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """One of the two."""
-
-    letter: str
-    path: Path
-    predictor: Predictor
-    match: ClassMatch
-    learnt: LearntFrom
-
-    @property
-    def run(self) -> Path:
-        return self.predictor.model.path.parent
-
-    @property
-    def knows_what_it_learnt(self) -> bool:
-        return self.learnt.is_stated
-
-    def knows(self, row: int) -> bool:
-        """Whether a class of the data is one of its own."""
-        return self.match.names[row] in self.predictor.classes
+    pass
 
 
 def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
@@ -124,12 +63,12 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     if request.output is not None:
         require_free(request.output, kind="comparison", overwrite=request.overwrite)
     predictors = [Predictor.load(path) for path in (request.first, request.second)]
-    several = _are_several(predictors, request)
+    several = are_several(predictors, request)
     dataset = read_source(replace(request.data, multi_label=True) if several else request.data)
-    models = _match(predictors, dataset, request)
+    models = match_models(predictors, dataset, request)
     account = dataset.account.of_scan()
-    scored = _scored(dataset, models, request, account)
-    for sentence in _remarks(models, dataset, account):
+    scored = choose_images(dataset, models, request, account)
+    for sentence in remark_on(models, dataset, account):
         events.say(sentence)
     first, second = _answer_both(models, dataset, request, scored=scored, account=account, events=events)
     if several:
@@ -163,97 +102,8 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     return Compared(folder=folder, comparison=comparison, sentence=str(document["sentence"]), account=account)
 
 
-def _are_several(predictors: Sequence[Predictor], request: CompareRequest) -> bool:
-    """Whether both models say of images that they show several classes.
-
-    Raises:
-        UsageError: one does, and the other names one class each.
-    """
-    several = [predictor.metadata.multi_label for predictor in predictors]
-    if several[0] != several[1]:
-        one, other = (request.first, request.second) if several[0] else (request.second, request.first)
-        raise UsageError(
-            f"{escape_path(one)} may say several classes of an image, and {escape_path(other)} says one: what is right "
-            "for the one is not for the other",
-            "Score each by itself: `vidi evaluate MODEL DATA`.",
-        )
-    return several[0]
-
-
-def _match(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[_Model]:
-    """Both models with their classes matched to the data's; a rename holds for the models that have its target.
-
-    Raises:
-        UsageError: a rename names what nobody has.
-        DataError: no class of the data is known to both.
-    """
-    for target in request.renames.values():
-        if not any(target in predictor.classes for predictor in predictors):
-            raise UsageError(
-                f"--map names {target!r}, which is no class of either model", "`vidi inspect MODEL` lists them."
-            )
-    models = []
-    for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
-        renames = {name: target for name, target in request.renames.items() if target in predictor.classes}
-        match = match_classes(predictor.classes, dataset.classes, renames=renames)
-        models.append(_Model(letter, path, predictor, match, find_learnt(predictor)))
-    if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
-        raise DataError(
-            f"{dataset.source}: A and B each know a class of the data, but none that both know",
-            "If they call the same class by different names, say so: --map NAME_IN_DATA=NAME_IN_MODEL",
-        )
-    return models
-
-
-def _shared(dataset: Dataset, models: Sequence[_Model]) -> list[int]:
-    """The classes of the data that both know."""
-    return [row for row in range(len(dataset.classes)) if all(model.knows(row) for model in models)]
-
-
-def _scored(dataset: Dataset, models: Sequence[_Model], request: CompareRequest, account: Account) -> dict[int, str]:
-    """The images that both models are asked about, all as one part; those of other classes are set aside."""
-    parts, shared = parts_to_score(dataset, request.data.parts), _shared(dataset, models)
-    if dataset.multi_label:  # an image without any of the classes tells something, too
-        return dict.fromkeys((row for row, part in parts.items() if part == TEST or TEST not in parts.values()), TEST)
-    labels = dataset.labels()
-    is_test = TEST in parts.values()
-    rows = [row for row, part in parts.items() if part == TEST or not is_test]
-    account.set_aside += [Entry(dataset.images[row].path, *NOT_SHARED) for row in rows if labels[row] not in shared]
-    return {row: TEST for row in rows if labels[row] in shared}
-
-
-def _remarks(models: Sequence[_Model], dataset: Dataset, account: Account) -> list[str]:
-    """What must be known about the two before their figures."""
-    remarks, (a, b), shared = [], models, _shared(dataset, models)
-    if a.predictor.model.model_id == b.predictor.model.model_id:
-        remarks.append("A and B are the same model file")
-    for model, other in ((a, b), (b, a)):
-        in_data = {model.match.names[row] for row in shared}
-        alone = [
-            name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
-        ]
-        if alone:
-            counts = (
-                "what it says of that counts for nothing"
-                if dataset.multi_label
-                else ("where it says so here, it counts as wrong")
-            )
-            remarks.append(f"{model.letter} alone knows {listed(alone)}: {counts}")
-    labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
-    left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
-    if left:
-        shown = listed([f"{name} ({count:,})" for name, count in left.items()])
-        remarks.append(f"set aside, since not both models know the class: {shown}")
-    remarks += [
-        f"{model.letter} does not lie in its run folder: images that it learnt from cannot be told from others"
-        for model in models
-        if not model.knows_what_it_learnt
-    ]
-    return remarks
-
-
 def _answer_both(
-    models: Sequence[_Model],
+    models: Sequence[ComparedModel],
     dataset: Dataset,
     request: CompareRequest,
     *,
@@ -303,9 +153,11 @@ def _paired(first: Answers, second: Answers, labels: NDArray[np.int64], classes:
     )
 
 
-def _about_shared(models: Sequence[_Model], dataset: Dataset, both: tuple[Answers, Answers]) -> tuple[Answers, Answers]:
+def _about_shared(
+    models: Sequence[ComparedModel], dataset: Dataset, both: tuple[Answers, Answers]
+) -> tuple[Answers, Answers]:
     """What both say of the classes that both know, called as the data calls them."""
-    shared = _shared(dataset, models)
+    shared = shared_classes(dataset, models)
     names = [dataset.classes[row] for row in shared]
     first, second = (
         answers.about([answers.classes.index(model.match.names[row]) for row in shared], names)
@@ -341,7 +193,7 @@ def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
     )
 
 
-def _about(models: Sequence[_Model], digests: Sequence[str], folder: Path) -> dict[str, dict[str, object]]:
+def _about(models: Sequence[ComparedModel], digests: Sequence[str], folder: Path) -> dict[str, dict[str, object]]:
     """Both models by letter; that these images were used to score them is noted."""
     images, now = digest_of_images(digests), datetime.now(UTC)
     return {

@@ -26,7 +26,7 @@ from vidi.report.words.sentences import headline
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK
-from vidi.workflows.locate import PAGE, keep_located, looked_for, write_found
+from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_found
 from vidi.workflows.locating.search import LocatedImage, finder, locate_inputs
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.locate import LocateRequest

@@ -2,40 +2,29 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vidi.data.dataset import Dataset
-from vidi.errors import DataError
 from vidi.evaluation.answers import (
-    EXTRA,
-    TEST,
     Answers,
-    SeveralCalled,
-    as_called,
-    as_column,
-    name_truths,
     write_predictions,
 )
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.match import ClassMatch, match_classes
-from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
-from vidi.images.account import Account, Entry
-from vidi.metrics.outputs import SIGMOID
-from vidi.prediction.prediction import Prediction
+from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.stream import Answer
 from vidi.report.pages.run import write_report
 from vidi.report.words.accuracy import accuracy_line
-from vidi.workflows.evaluating.learnt import LEARNT_FROM, count_learnt, find_learnt
+from vidi.workflows.evaluating.answers import answer_images, parts_to_score
+from vidi.workflows.evaluating.folder import as_plain, open_folder
+from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_for_model
@@ -44,16 +33,12 @@ from vidi.workflows.interaction.run_folder import (
     METRICS,
     PREDICTIONS,
     SPLITS,
-    open_run_folder,
     require_free,
-    safe_name,
 )
 from vidi.workflows.requests.evaluate import EvaluateRequest
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
-
-SAID_EVERY = 500  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,120 +130,6 @@ def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:
     )
 
 
-def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
-    """Which images are scored, and as what: image index → `test` or `extra`.
-
-    Of a data set with parts its test and extra parts; without them all that is not `train`; without parts all.
-
-    Args:
-        dataset: the images, perhaps with parts.
-        parts: what each named part is used as (`--parts`).
-    """
-    used = [parts.get(image.part or "", image.part or "") for image in dataset.images]
-    scored = {index: part for index, part in enumerate(used) if part in (TEST, EXTRA)}
-    others = {index: TEST for index, part in enumerate(used) if part != "train"}
-    return scored or others or dict.fromkeys(range(len(used)), TEST)
-
-
-def answer_images(
-    predictor: Predictor,
-    dataset: Dataset,
-    request: EvaluateRequest,
-    *,
-    scored: Mapping[int, str],
-    match: ClassMatch,
-    learnt: Callable[[str], bool],
-    account: Account,
-    events: Events,
-) -> Answers:
-    """The model's answers about every image that may be scored; the account is completed.
-
-    Args:
-        predictor: the model.
-        dataset: the images.
-        request: says how they are decoded.
-        scored: image index → the part as which it is scored.
-        match: which of the model's classes each of the data's is.
-        learnt: whether the file with a digest is to be set aside.
-        account: gets what is refused and set aside, and how many are used.
-        events: told how far it is.
-
-    Raises:
-        DataError: no image is left to score.
-    """
-    rows: list[int] = []
-    answered: list[tuple[Answer, Prediction]] = []
-    stream = predictor.predict_files(
-        [dataset.images[row].path for row in scored],
-        store=dataset.store,
-        options=decode_options(request.data),
-        workers=request.workers,
-        measure=measure_traits,
-    )
-    for done, (row, answer) in enumerate(zip(scored, stream, strict=True), start=1):
-        if done % SAID_EVERY == 0 or done == len(scored):
-            events.reading(done, len(scored))
-        if answer.error is not None:
-            account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
-        elif learnt(answer.digest):
-            account.set_aside.append(Entry(answer.path, *LEARNT_FROM))
-        elif answer.prediction is not None:
-            rows.append(row)
-            answered.append((answer, answer.prediction))
-    account.used = len(rows)
-    if not rows:
-        raise _nothing_left(dataset, account)
-    return _as_answers(predictor, dataset, rows, answered, scored=scored, match=match)
-
-
-def _as_answers(
-    predictor: Predictor,
-    dataset: Dataset,
-    rows: Sequence[int],
-    answered: Sequence[tuple[Answer, Prediction]],
-    *,
-    scored: Mapping[int, str],
-    match: ClassMatch,
-) -> Answers:
-    """What was said of these images, with what is known about them."""
-    images, classes = [dataset.images[row] for row in rows], predictor.classes
-    several = None
-    if predictor.metadata.outputs == SIGMOID:
-        shown = match.targets(classes, [image.labels for image in images])
-        several = SeveralCalled(shown=shown, called=as_called([said.decision for _, said in answered], classes))
-    return Answers(
-        classes=classes,
-        paths=tuple(image.path for image in images),
-        truths=name_truths(match.names, [image.labels for image in images]),
-        probabilities=np.array([said.probabilities for _, said in answered], dtype=np.float32),
-        parts=tuple(scored[row] for row in rows),
-        digests=tuple(answer.digest for answer, _ in answered),
-        groups=tuple(image.group or "" for image in images),
-        near_copies=(False,) * len(rows),
-        novelty=as_column([said.novelty for _, said in answered]),
-        several=several,
-        traits=tuple(
-            traits_of(answer, image, class_names=[dataset.classes[label] for label in image.labels])
-            for image, (answer, _) in zip(images, answered, strict=True)
-        ),
-    )
-
-
-def _nothing_left(dataset: Dataset, account: Account) -> DataError:
-    return DataError(
-        f"{dataset.source}: no image is left to score; the model learnt from {count_learnt(account):,} of them, "
-        f"and {len(account.refused):,} cannot be used",
-        "Give images that the model has not seen; `vidi check` lists the unusable ones.",
-    )
-
-
-def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
-    """The folder asked for, or the next free `evaluations/NAME`."""
-    name, source = safe_name(dataset.name), Path(request.data.source)
-    inside = source if source.is_dir() else None
-    return open_run_folder(request.output, name=name, source=inside, kind="evaluation", overwrite=request.overwrite)
-
-
 def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[str, object]:
     return {
         "model": {
@@ -269,16 +140,4 @@ def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[st
         "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
         "absent_classes": list(match.absent),
         "foreign_classes": list(match.foreign),
-    }
-
-
-def as_plain(request: EvaluateRequest) -> dict[str, Any]:
-    """What an evaluation was asked for, so that its report can be made again."""
-    return {
-        "schema": 1,
-        "model": escape_path(request.model),
-        "data": asdict(request.data),
-        "renames": dict(request.renames),
-        "seed": request.seed,
-        "images": request.images,
     }

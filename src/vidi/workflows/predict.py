@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import DataError, ImageError, UsageError
+from vidi.errors import ImageError, UsageError
 from vidi.files import TEMPORARY_PREFIX, escape_path, writing_error
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
@@ -16,9 +16,7 @@ from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
-
-DONE, ALL_BAD, SOME_BAD = 0, 3, 6
-BESIDE = {"--sort-into": "sorted", "--output": "boxes"}  # what a folder beside the images may be called
+from vidi.workflows.interaction.inputs import no_images
 
 
 def predict_inputs(
@@ -65,44 +63,6 @@ def predict_inputs(
                 if sort_into is not None:
                     copy_by_class(answer, group.store, sort_into)
             yield answer
-
-
-def exit_code(account: Account) -> int:
-    """What the command ends with: 0 where all was used, 6 where some inputs were bad, 3 where all were."""
-    if not account.refused:
-        return DONE
-    return SOME_BAD if account.used else ALL_BAD
-
-
-def no_images(found: Sequence[FoundInputs]) -> DataError:
-    """What to say where there is nothing to classify."""
-    ignored = sum(len(group.account.ignored) for group in found)
-    return DataError(
-        f"no image was found; {ignored:,} other files were ignored" if ignored else "no image was found",
-        "Name image files, folders, archives, a pattern such as 'photos/*.jpg', or - for standard input.",
-    )
-
-
-def check_folder_apart(folder: Path, inputs: Sequence[str], *, flag: str) -> None:
-    """Refuse to write images into what is read from: the next run would take them for images of its own.
-
-    Args:
-        folder: where images will be written.
-        inputs: what the user named to be read.
-        flag: the option that named the folder.
-
-    Raises:
-        UsageError: the folder lies in an input folder, or is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{escape_path(folder)} is a file", f"Name a folder for `{flag}`.")
-    for text in inputs:
-        given = Path(text)
-        if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
-            raise UsageError(
-                f"{escape_path(folder)} lies in {escape_path(given)}, which is read from",
-                f"Name a folder beside it, such as {escape_path(given.resolve().parent / BESIDE[flag])}.",
-            )
 
 
 def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:

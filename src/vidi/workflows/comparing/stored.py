@@ -19,7 +19,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
 from vidi.report.words.compare import headline
-from vidi.workflows.compare import NOT_SHARED, PAGE, TABLE, Compared
+from vidi.workflows.comparing.compared import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
 from vidi.workflows.interaction.run_folder import (

@@ -19,7 +19,7 @@ from vidi.images.pool import read_images
 from vidi.metrics.arrays import Floats
 from vidi.metrics.detection import OVERLAPS, RECALL_POINTS, FoundBoxes, detection_curve, pointing_game
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.evaluate import as_plain, open_folder
+from vidi.workflows.evaluating.folder import as_plain, open_folder
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import BOXES, EVALUATION, require_free

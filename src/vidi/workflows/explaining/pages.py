@@ -1,7 +1,5 @@
 """What `vidi explain` writes: a page for each image, a line for people, a document for programs."""
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import ImageError, UsageError
+from vidi.errors import ImageError
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
@@ -18,13 +16,12 @@ from vidi.model_file.values import Json
 from vidi.prediction.stream import Answer
 from vidi.report.explanation import Explanation
 from vidi.report.pages.explain import write_explanation
-from vidi.workflows.explain import Explained
+from vidi.workflows.explaining.image import Explained
 from vidi.workflows.interaction.output import answer_as_json, model_as_json, write_table
+from vidi.workflows.interaction.places import page_names, require_own
 
 SCHEMA_VERSION = 1
 PAGES = Path("explanations")
-MARK = b'<meta name="generator" content="vidi'  # of every page that vidi writes
-HEAD_BYTES = 4_096  # in which the mark stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,30 +62,6 @@ def write_pages(
         if one.explanation is not None and page is not None:
             write_explanation(page, one.explanation, model, with_images=with_images)
         yield WrittenPage(explained=one, page=page)
-
-
-def require_own(page: Path, *, mark: bytes = MARK) -> None:
-    """Refuse to replace what vidi has not written itself.
-
-    Args:
-        page: what is to be written.
-        mark: stands at the head of every file of its kind that vidi writes.
-
-    Raises:
-        UsageError: the path is taken by something else.
-    """
-    try:
-        with page.open("rb") as stream:
-            is_own = mark in stream.read(HEAD_BYTES)
-    except FileNotFoundError:
-        return
-    except OSError:  # a folder, or one that may not be read
-        is_own = False
-    if not is_own:
-        raise UsageError(
-            f"{escape_path(page)} is there already, and vidi did not write it",
-            "Nothing was replaced. Choose another folder with --output.",
-        )
 
 
 def explanation_line(written: WrittenPage) -> str:
@@ -149,25 +122,3 @@ def _as_answer(explained: Explained) -> Answer:
     outcome = explained.outcome
     answered = outcome if isinstance(outcome, ImageError) else outcome.prediction
     return Answer(path=explained.path, outcome=answered, notes=explained.notes)
-
-
-def page_names(paths: Sequence[str], *, suffix: str = ".html") -> list[str]:
-    """A name for the page of each path: the file's own, and a number where two are called alike.
-
-    >>> page_names(["a/cat.jpg", "b/cat.jpg", "-"])
-    ['cat.html', 'cat-2.html', 'standard-input.html']
-    """
-    names: list[str] = []
-    taken: set[str] = set()
-    last: Counter[str] = Counter()
-    for path in paths:
-        stem = "standard-input" if path == "-" else Path(path).stem
-        stem = re.sub(r'[/\\:*?"<>|%]', "_", escape_path(stem)).strip(". ")[:80] or "image"
-        name, number = f"{stem}{suffix}", max(last[stem], 1)
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem}-{number}{suffix}"
-        last[stem] = number
-        taken.add(name.casefold())
-        names.append(name)
-    return names

@@ -3,9 +3,13 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
+from typing import Protocol, TypeVar
 
+from vidi.images.account import Account, Entry
+
+NOT_REACHED = ("not-reached", "The command was interrupted before it.")
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__
 ]  # Windows has no SIGHUP
@@ -33,3 +37,35 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Reached(Protocol):
+    """What is known about one path."""
+
+    @property
+    def path(self) -> str:
+        """As the user named it."""
+        ...
+
+
+Item = TypeVar("Item", bound=Reached)
+
+
+def until_stopped(
+    items: Iterable[Item], should_stop: Callable[[], bool], *, paths: Sequence[str], account: Account
+) -> Iterator[Item]:
+    """What is found about path after path, until the user asks for an end; the others are set aside by name.
+
+    Args:
+        items: in the order of the paths.
+        should_stop: asked after every one.
+        paths: all that were to be reached, in order.
+        account: of what became of every path.
+    """
+    reached: set[str] = set()
+    for one in items:
+        yield one
+        reached.add(one.path)
+        if should_stop():
+            account.set_aside.extend(Entry(path, *NOT_REACHED) for path in paths if path not in reached)
+            return

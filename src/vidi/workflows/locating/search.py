@@ -21,7 +21,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.workflows.predict import no_images
+from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.locate import LocateRequest
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
 
 if TYPE_CHECKING:
-    from vidi.workflows.compare import Compared
+    from vidi.workflows.comparing.compared import Compared
 
 
 def compare(

@@ -39,14 +39,14 @@ def explain(
     """
     from vidi.images.given import as_rgb, list_images
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows import explain as story
+    from vidi.workflows.explaining.image import Wanted, explain_file, explain_image
     from vidi.workflows.explaining.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
-    wanted = story.Wanted(
+    wanted = Wanted(
         top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
     )
     (one,) = list_images([image])
     if isinstance(one, str):
-        return story.explain_file(predictor, one, wanted=wanted)
-    return story.explain_image(predictor, as_rgb(one), wanted=wanted)
+        return explain_file(predictor, one, wanted=wanted)
+    return explain_image(predictor, as_rgb(one), wanted=wanted)

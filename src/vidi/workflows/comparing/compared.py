@@ -1,0 +1,58 @@
+"""What a comparison leaves behind."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidi.errors import GateError
+from vidi.evaluation.comparison import Comparison
+from vidi.images.account import Account
+from vidi.workflows.interaction.run_folder import (
+    COMPARISON,
+    read_document,
+)
+
+if TYPE_CHECKING:
+    from vidi.figures.drawing import Drawing
+
+PAGE = "compare.html"
+TABLE = "disagreements.csv"
+NOT_SHARED = ("class-not-shared", "Not both models know its class.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a comparison left behind."""
+
+    folder: Path  # with compare.json, compare.html and disagreements.csv
+    comparison: Comparison = field(repr=False)
+    sentence: str  # the outcome
+    account: Account = field(repr=False)
+
+    def plot(self) -> "Drawing":
+        """The difference on all images and for each class; a notebook shows it, its `save` writes it."""
+        from vidi.report.pages.notebook import draw_comparison
+
+        return draw_comparison(read_comparison(self.folder))
+
+    def _repr_html_(self) -> str:
+        from vidi.report.pages.notebook import comparison_as_html
+
+        return comparison_as_html(read_comparison(self.folder), self.folder)
+
+    def require_better(self) -> None:
+        """Insist that B is better than A.
+
+        Raises:
+            GateError: it is not, or that cannot be told.
+        """
+        overall = self.comparison.overall
+        if overall.verdict == "better":
+            return
+        more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
+        raise GateError("B is not shown to be better than A", f"Keep A{more}.")
+
+
+def read_comparison(folder: Path) -> dict[str, Any]:
+    """The document of a comparison; raises as `read_document`."""
+    return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")

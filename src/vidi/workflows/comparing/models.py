@@ -1,0 +1,136 @@
+"""The two models of a comparison: their classes matched to the data's, and the images that both are asked about."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.data.dataset import Dataset
+from vidi.errors import DataError, UsageError
+from vidi.evaluation.answers import TEST
+from vidi.evaluation.match import ClassMatch, listed, match_classes
+from vidi.files import escape_path
+from vidi.images.account import Account, Entry
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.comparing.compared import NOT_SHARED
+from vidi.workflows.evaluating.answers import parts_to_score
+from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
+from vidi.workflows.requests.compare import CompareRequest
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """One of the two."""
+
+    letter: str
+    path: Path
+    predictor: Predictor
+    match: ClassMatch
+    learnt: LearntFrom
+
+    @property
+    def run(self) -> Path:
+        return self.predictor.model.path.parent
+
+    @property
+    def knows_what_it_learnt(self) -> bool:
+        return self.learnt.is_stated
+
+    def knows(self, row: int) -> bool:
+        """Whether a class of the data is one of its own."""
+        return self.match.names[row] in self.predictor.classes
+
+
+def are_several(predictors: Sequence[Predictor], request: CompareRequest) -> bool:
+    """Whether both models say of images that they show several classes.
+
+    Raises:
+        UsageError: one does, and the other names one class each.
+    """
+    several = [predictor.metadata.multi_label for predictor in predictors]
+    if several[0] != several[1]:
+        one, other = (request.first, request.second) if several[0] else (request.second, request.first)
+        raise UsageError(
+            f"{escape_path(one)} may say several classes of an image, and {escape_path(other)} says one: what is right "
+            "for the one is not for the other",
+            "Score each by itself: `vidi evaluate MODEL DATA`.",
+        )
+    return several[0]
+
+
+def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[ComparedModel]:
+    """Both models with their classes matched to the data's; a rename holds for the models that have its target.
+
+    Raises:
+        UsageError: a rename names what nobody has.
+        DataError: no class of the data is known to both.
+    """
+    for target in request.renames.values():
+        if not any(target in predictor.classes for predictor in predictors):
+            raise UsageError(
+                f"--map names {target!r}, which is no class of either model", "`vidi inspect MODEL` lists them."
+            )
+    models = []
+    for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
+        renames = {name: target for name, target in request.renames.items() if target in predictor.classes}
+        match = match_classes(predictor.classes, dataset.classes, renames=renames)
+        models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
+    if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
+        raise DataError(
+            f"{dataset.source}: A and B each know a class of the data, but none that both know",
+            "If they call the same class by different names, say so: --map NAME_IN_DATA=NAME_IN_MODEL",
+        )
+    return models
+
+
+def shared_classes(dataset: Dataset, models: Sequence[ComparedModel]) -> list[int]:
+    """The classes of the data that both know."""
+    return [row for row in range(len(dataset.classes)) if all(model.knows(row) for model in models)]
+
+
+def choose_images(
+    dataset: Dataset, models: Sequence[ComparedModel], request: CompareRequest, account: Account
+) -> dict[int, str]:
+    """The images that both models are asked about, all as one part; those of other classes are set aside."""
+    parts, shared = parts_to_score(dataset, request.data.parts), shared_classes(dataset, models)
+    if dataset.multi_label:  # an image without any of the classes tells something, too
+        return dict.fromkeys((row for row, part in parts.items() if part == TEST or TEST not in parts.values()), TEST)
+    labels = dataset.labels()
+    is_test = TEST in parts.values()
+    rows = [row for row, part in parts.items() if part == TEST or not is_test]
+    account.set_aside += [Entry(dataset.images[row].path, *NOT_SHARED) for row in rows if labels[row] not in shared]
+    return {row: TEST for row in rows if labels[row] in shared}
+
+
+def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Account) -> list[str]:
+    """What must be known about the two before their figures."""
+    remarks, (a, b), shared = [], models, shared_classes(dataset, models)
+    if a.predictor.model.model_id == b.predictor.model.model_id:
+        remarks.append("A and B are the same model file")
+    for model, other in ((a, b), (b, a)):
+        in_data = {model.match.names[row] for row in shared}
+        alone = [
+            name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
+        ]
+        if alone:
+            counts = (
+                "what it says of that counts for nothing"
+                if dataset.multi_label
+                else ("where it says so here, it counts as wrong")
+            )
+            remarks.append(f"{model.letter} alone knows {listed(alone)}: {counts}")
+    labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
+    left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
+    if left:
+        shown = listed([f"{name} ({count:,})" for name, count in left.items()])
+        remarks.append(f"set aside, since not both models know the class: {shown}")
+    remarks += [
+        f"{model.letter} does not lie in its run folder: images that it learnt from cannot be told from others"
+        for model in models
+        if not model.knows_what_it_learnt
+    ]
+    return remarks

@@ -1,0 +1,206 @@
+"""One image answered, and why: maps for the classes that matter, neighbours, layers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.inputs import GivenFilesStore
+from vidi.errors import ImageError
+from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
+from vidi.explanation.occlusion import occlusion_map
+from vidi.images.decode import DEFAULT
+from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import read_images
+from vidi.images.store import ImageStore
+from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.predictor import Predictor, check_image
+from vidi.report.explanation import Explanation
+from vidi.report.layers import describe_layers
+from vidi.report.pictures.heat import MOST_SIDE
+from vidi.workflows.explaining.covering import Cover, Progress, answers_of
+from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
+from vidi.workflows.requests.explain import ExplainRequest
+
+LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
+LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
+MOST_SEVERAL = 6  # maps of an image that shows several
+LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wanted(ExplainRequest):
+    """What is to be found out about each image, and who is told how far it is."""
+
+    known: KnownImages | None = None  # training images that it may look like
+    on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Explained:
+    """What became of one path: an explanation or an error, never both."""
+
+    path: str
+    outcome: Explanation | ImageError
+    notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """The explanation; None where the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome
+
+    @property
+    def error(self) -> ImageError | None:
+        """Why the file could not be used; None where it was explained."""
+        return self.outcome if isinstance(self.outcome, ImageError) else None
+
+
+def explain_path(
+    predictor: Predictor, store: ImageStore, path: str, wanted: Wanted, options: DecodeOptions
+) -> Explained:
+    """Read as `predict` reads it, so that the answer is the same; and once more, for people to look at."""
+    framing = predictor.metadata.framing
+    (framed,) = read_images(store, [path], framing=framing, options=options, isolated=False)
+    (whole,) = read_images(store, [path], options=options, isolated=False)
+    try:
+        frame, image = framed.pixels(), whole.pixels()
+    except ImageError as error:
+        return Explained(path=path, outcome=error)
+    size = whole.size or (image.shape[0], image.shape[1])
+    explanation = explain_framed(predictor, frame, image, image_size=size, path=path, wanted=wanted)
+    return Explained(path=path, outcome=explanation, notes=framed.notes)
+
+
+def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING) -> Explanation:
+    """Explain the answer about one image file.
+
+    Args:
+        predictor: the loaded model.
+        path: the file.
+        wanted: what is to be found out.
+
+    Raises:
+        ImageError: it cannot be used.
+    """
+    outcome = explain_path(predictor, GivenFilesStore(), path, wanted, DEFAULT).outcome
+    if isinstance(outcome, ImageError):
+        raise outcome
+    return outcome
+
+
+def explain_image(
+    predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", wanted: Wanted = EVERYTHING
+) -> Explanation:
+    """Explain the answer about an image that is in memory.
+
+    Args:
+        predictor: the loaded model.
+        image: (height, width, 3) uint8, upright RGB.
+        path: what it is called.
+        wanted: what is to be found out.
+
+    Raises:
+        ShapeError: it has another shape or type.
+    """
+    check_image(image)
+    size = (image.shape[0], image.shape[1])
+    framed = frame_image(image, predictor.metadata.framing)
+    return explain_framed(predictor, framed, image, image_size=size, path=path, wanted=wanted)
+
+
+def explain_framed(
+    predictor: Predictor,
+    framed: NDArray[np.uint8],
+    image: NDArray[np.uint8],
+    *,
+    image_size: Size,
+    path: str,
+    wanted: Wanted,
+) -> Explanation:
+    """The answer about one image with all that explains it.
+
+    Args:
+        predictor: the loaded model.
+        framed: the image as the network wants it.
+        image: the image for people, perhaps at reduced scale.
+        image_size: (height, width) of the full image, pixels.
+        path: what the image is called.
+        wanted: what is to be found out.
+    """
+    framing = predictor.metadata.framing
+    given = {name: values[0] for name, values in predictor.run(framed[None]).items()}
+    novelty = float(given["novelty"]) if "novelty" in given else None
+    prediction = decide(given["probabilities"], predictor.metadata, novelty=novelty)
+    shown = [prediction.classes.index(label) for label in _labels_shown(prediction, wanted.top)]
+    regions = given.get("evidence")
+    tells_where = regions is not None and regions[0].size >= LEAST_REGIONS
+    evidence = (
+        {index: evidence_for(regions, index, predictor.metadata.outputs) for index in shown}
+        if regions is not None and tells_where
+        else {}
+    )
+    cover = Cover(
+        predict=answers_of(predictor),
+        framed=framed,
+        fill=np.array(predictor.metadata.normalisation.mean).round().clip(0, 255).astype(np.uint8),
+        place=place_in_frame(image_size, framing),
+    )
+    asked = cover.parts(wanted.on_progress) if wanted.occlusion else None
+    needed = {} if asked is None else {index: occlusion_map(asked, index) for index in shown}
+    view = _view(image)
+
+    def over(maps: dict[int, Map]) -> dict[str, Map]:
+        return {prediction.classes[index]: _over(values, framing, image_size, view) for index, values in maps.items()}
+
+    return Explanation(
+        path=path,
+        image=framed if view is None else view,
+        is_framed=view is None,
+        prediction=prediction,
+        evidence=over(evidence),
+        regions=regions,
+        occlusion=over(needed),
+        covered={} if asked is None else {prediction.classes[index]: asked.least(index) for index in shown},
+        deletion=cover.deletion(evidence.get(shown[0], needed.get(shown[0])), class_index=shown[0]),
+        neighbours=() if wanted.known is None else find_neighbours(wanted.known, given["embedding"]),
+        layers=describe_layers(predictor.model, framed) if wanted.layers else (),
+        known_count=0 if wanted.known is None else len(wanted.known.images),
+    )
+
+
+def _labels_shown(prediction: Prediction, top: int | None) -> list[str]:
+    """The classes that get maps: as many as were asked for, else the answer, the next, and a third that it may be.
+
+    Of several classes, all that the image is called, at most `MOST_SEVERAL`, and the next.
+    """
+    ranked = prediction.top(MOST_SHOWN if top is None else max(1, top))
+    if prediction.multi_label:
+        said = prediction.decision or ()
+        others = [label for label, _ in prediction.top(len(prediction.classes)) if label not in said]
+        return [*said, *others][: min(MOST_SEVERAL, max(LEAST_CLASSES, len(said) + 1)) if top is None else max(1, top)]
+    return [
+        label
+        for rank, (label, probability) in enumerate(ranked)
+        if top is not None or rank < LEAST_CLASSES or probability >= LEAST_PROBABILITY
+    ]
+
+
+def _view(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """The image as people look at it; None where it is too thin to see anything."""
+    size = (image.shape[0], image.shape[1])
+    if max(size) > MOST_SIDE:
+        size = fitted_size(size, (MOST_SIDE, MOST_SIDE))
+    if min(size) < LEAST_SHOWN and max(size) > MOST_TIMES_AS_LONG * min(size):
+        return None
+    return resize(image, size)
+
+
+def _over(values: Map, framing: Framing, image_size: Size, view: NDArray[np.uint8] | None) -> Map:
+    """A map of the frame as one of what people look at."""
+    if view is None:
+        return enlarge(values, framing.size)
+    return over_image(values, framing, image_size, shown=(view.shape[0], view.shape[1]))

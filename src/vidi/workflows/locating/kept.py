@@ -1,0 +1,134 @@
+"""What a search for boxes leaves behind: images with their boxes drawn, a page about all, a COCO file."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vidi.data.inputs import FoundInputs
+from vidi.files import escape_path, write_whole
+from vidi.images.encode import encode_jpeg
+from vidi.model_file.read import ModelFile
+from vidi.numbers import percent
+from vidi.prediction.predictor import Predictor
+from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
+from vidi.report.pages.render import require_templates
+from vidi.report.pictures.annotate import draw_boxes
+from vidi.report.pictures.boxed import make_picture
+from vidi.report.pictures.thumbnails import MOST_BYTES
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
+from vidi.workflows.locating.output import coco_document
+from vidi.workflows.locating.search import LocatedImage, choose_classes
+from vidi.workflows.requests.locate import LocateRequest
+
+PAGE = "boxes.html"
+MARK = b"drawn by vidi locate"  # in every JPEG that is written here
+QUALITY = 92
+
+
+def plan_folder(folder: Path, found: Sequence[FoundInputs], inputs: Sequence[str]) -> dict[str, Path]:
+    """Where each image's drawing will lie, by path; nothing but what vidi drew before is ever replaced.
+
+    Args:
+        folder: the output folder.
+        found: the images.
+        inputs: what the user named; the output must not be read as input next time.
+
+    Raises:
+        UsageError: the folder lies in one that is read from, or holds a file of that name that vidi did not write.
+        MissingPackageError: the page cannot be written after all the work.
+    """
+    check_folder_apart(folder, inputs, flag="--output")
+    require_templates()
+    paths = [path for group in found for path in group.paths]
+    places = dict(zip(paths, [folder / name for name in page_names(paths, suffix=".jpg")], strict=True))
+    require_own(folder / PAGE)
+    for place in places.values():
+        require_own(place, mark=MARK)
+    return places
+
+
+def write_annotated(one: LocatedImage, path: Path) -> None:
+    """Write an image with its boxes drawn on it, as a JPEG; nothing where it could not be used.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    if one.image is None:
+        return
+    texts = [f"{box.label} {percent(box.score)}" for box in one.boxes]
+    drawn = draw_boxes(one.image, [box.box for box in one.boxes], texts, kinds=[box.label_index for box in one.boxes])
+    write_whole(path, encode_jpeg(drawn, quality=QUALITY, comment=MARK))
+
+
+def keep_located(
+    found: Iterable[LocatedImage], kept: list[LocatedImage], *, places: Mapping[str, Path], with_images: bool
+) -> Iterator[LocatedImage]:
+    """The images as they pass, each drawn at once and kept for the page, with a picture as long as there is room.
+
+    Args:
+        found: of `locate_inputs`, with pixels.
+        kept: is filled.
+        places: of `plan_folder`; empty where nothing is to be drawn.
+        with_images: False writes no picture.
+
+    Raises:
+        ResourceError: a drawing cannot be written.
+    """
+    spent = 0
+    for one in found:
+        if places and with_images and one.image is not None:
+            write_annotated(one, places[one.path])
+            if spent < MOST_BYTES:
+                picture = make_picture(one.image)
+                spent += len(picture.uri)
+                one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
+        kept.append(one.without_pixels())
+        yield kept[-1]
+
+
+def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
+    """How images are searched, as the page says it."""
+    classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
+    return Looked(classes=classes, by=request.by, least=request.least, not_reached=not_reached)
+
+
+def write_found(
+    kept: Sequence[LocatedImage],
+    looked: Looked,
+    model: ModelFile,
+    *,
+    output: Path | None,
+    coco: Path | None,
+    events: Events = SILENCE,
+) -> None:
+    """Write the page about all images and the COCO file, and say where.
+
+    Args:
+        kept: of `keep_located`.
+        looked: how they were searched.
+        model: the file that answered.
+        output: the folder of the page; None: no page.
+        coco: the COCO file; None: none.
+        events: told what was written.
+
+    Raises:
+        ResourceError: one of them cannot be written.
+    """
+    if coco is not None:
+        write_whole(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
+        events.say(f"written: {escape_path(coco)}")
+    if output is not None:
+        images = [
+            BoxedImage(
+                path=one.path,
+                size=one.size,
+                boxes=one.boxes,
+                picture=one.picture,
+                refused="" if one.error is None else f"{one.error.code}. {one.error.sentence}",
+            )
+            for one in kept
+        ]
+        write_boxes_page(output / PAGE, images, looked, model)
+        events.say(f"page: {escape_path(output / PAGE)}")
