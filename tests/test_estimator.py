@@ -3,7 +3,9 @@
 import pickle
 import tempfile
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
+from sklearn.utils.validation import check_array
 
 import vidi
 from tests.draw import Array, class_folders, draw, encoded
@@ -42,28 +45,46 @@ def fitted() -> ImageClassifier:
     return classifier(epochs=EPOCHS).fit(*drawn())
 
 
-# scikit-learn's `check_estimator` feeds tables of numbers. These are those of its checks that look at the estimator
-# and not at such tables; what it would ask of the rest is asked below with images.
-APPLICABLE = (
-    "check_do_not_raise_errors_in_init_or_set_param",
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_estimator_tags_renamed",
-    "check_get_params_invariance",
-    "check_mixin_order",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-    "check_set_params",
-    "check_valid_tag_types",
+class OfTables(ImageClassifier):
+    """The classifier for scikit-learn's own checks, which give tables of numbers: each row is seen as an image."""
+
+    def fit(self, X: object, y: object, groups: Sequence[object] | None = None) -> Self:  # noqa: N803  # sklearn's name
+        return super().fit(as_images(X), y, groups)
+
+    def predict_proba(self, X: object) -> NDArray[np.float32]:  # noqa: N803
+        return super().predict_proba(as_images(X))
+
+
+def as_images(table: object) -> Array:
+    """(rows, 8, columns or more, 3) uint8: a grey stripe for each column."""
+    numbers = np.clip(np.round(check_array(table) * 16 + 128), 0, 255).astype(np.uint8)
+    stripes = np.repeat(numbers[:, None, :], 8, axis=1)
+    return np.repeat(np.repeat(stripes, -(-8 // numbers.shape[1]), axis=2)[..., None], 3, axis=3)
+
+
+NOT_OF_IMAGES = {
+    "check_n_features_in": "images have no columns to be counted, and may have any size",
+    "check_n_features_in_after_fitting": "images have no columns to be counted, and may have any size",
+    "check_classifiers_one_label": "one class alone is refused, as data: with DataError, not ValueError",
+    "check_fit2d_1sample": "one image alone is refused, as data: with DataError, not ValueError",
+    "check_classifiers_train": "images of another size than those learnt from are answered, not refused",
+}
+
+
+@pytest.mark.slow  # about a hundred trainings, of a tenth of a second
+@estimator_checks.parametrize_with_checks(
+    [OfTables("dense", image_size=8, epochs=20, recipe={"augmentation.flip": "none", "precision": "float32"})],
+    expected_failed_checks=lambda _: NOT_OF_IMAGES,
+    xfail_strict=True,
 )
+def test_scikit_learns_own_checks_pass_of_images_in_arrays(estimator: ImageClassifier, check: Callable[..., None]):
+    check(estimator)
 
 
-@pytest.mark.parametrize("name", APPLICABLE)
-def test_scikit_learns_own_checks_of_an_estimator_pass(name: str):
-    known = vars(estimator_checks)
-    check = known[name] if name in known else known[f"{name}s"]
+def test_scikit_learn_checks_the_classifier_as_it_is():
+    checks = list(estimator_checks.estimator_checks_generator(ImageClassifier()))
 
-    check("ImageClassifier", ImageClassifier(epochs=2))
+    assert len(checks) > 40
 
 
 def test_it_is_a_classifier_that_can_be_cloned_with_its_parameters():
@@ -267,7 +288,7 @@ def test_labels_that_do_not_fit_are_refused():
 
     with pytest.raises(ShapeError, match="4 images have 3 labels"):
         classifier().fit(images, labels[:3])
-    with pytest.raises(ShapeError, match="y is missing"):
+    with pytest.raises(ShapeError, match="the target y is None"):
         classifier().fit(images, None)
     with pytest.raises(ValueError, match="continuous"):
         classifier().fit(images, [0.1, 0.2, 0.3, 0.4])
@@ -390,3 +411,20 @@ def test_columns_with_names_are_the_classes():
 def test_a_recipe_for_one_class_each_is_refused_of_several():
     with pytest.raises(UsageError, match="loss is mean-squared-error, which is made for images of one class each"):
         ImageClassifier(epochs=1, image_size=16, recipe={"loss": "mean-squared-error"}).fit(*several(8))
+
+
+@pytest.mark.slow  # computes the features of 40 images
+def test_a_head_is_learnt_on_the_features_of_pretrained_weights(tmp_path: Path):
+    images, labels = drawn(20, size=(32, 32))
+
+    fitted = ImageClassifier(pretrained="lite0", image_size=32).fit(images[:30], labels[:30])
+
+    assert fitted.score(images[30:], labels[30:]) >= 0.8
+    assert fitted.predictor_.metadata.recipe["pretrained"] == "lite0"
+    assert fitted.predictor_.metadata.weights_license == "Apache-2.0"
+    assert fitted.history_ == ()
+
+
+def test_pretrained_weights_and_another_network_are_not_asked_for_together():
+    with pytest.raises(UsageError, match="network is 'dense' and pretrained is 'lite0'"):
+        ImageClassifier("dense", pretrained="lite0").fit(*drawn(2))

@@ -23,6 +23,7 @@ from vidi.workflows.python.given import missing_for_training
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils import assert_all_finite
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, column_or_1d
 except ImportError as error:
@@ -50,6 +51,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     Args:
         network: `compact`, `textbook` or `dense`.
+        pretrained: weights learnt from other images, such as `lite0`, `auto` or a file: nothing but a head on their
+            features is learnt, which is soon done and needs few images. It names its own network and has no epochs.
         image_size: pixels the network sees, one number or (height, width); chosen from the images when left out.
         epochs: passes over the training images; chosen from their number when left out.
         minutes: time for one `fit`; fewer epochs are planned where they would take longer.
@@ -72,6 +75,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         network: str = "compact",
         *,
+        pretrained: str | None = None,
         image_size: int | tuple[int, int] | None = None,
         epochs: int | None = None,
         minutes: float | None = None,
@@ -81,6 +85,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ) -> None:
         # As scikit-learn wants it: parameters are stored untouched, and judged by `fit`.
         self.network = network
+        self.pretrained = pretrained
         self.image_size = image_size
         self.epochs = epochs
         self.minutes = minutes
@@ -110,6 +115,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             from vidi.workflows.fit import FitRequest, fit_images
         except ModuleNotFoundError as error:
             raise missing_for_training(error) from error
+        if self.pretrained not in (None, "none") and self.network != "compact":
+            raise UsageError(
+                f"network is {self.network!r} and pretrained is {self.pretrained!r}",
+                "Leave out one of them: the weights name their own network.",
+            )
         images = list_images(X)
         classes, labels = _read_truth(y, len(images))
         if groups is not None and len(groups) != len(images):
@@ -117,6 +127,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         request = FitRequest(
             classes=tuple(str(label) for label in classes.tolist()),
             network=self.network,
+            pretrained=self.pretrained,
             changes=self._changes(),
             minutes=self.minutes,
             held_out=_between("held_out", self.held_out, 0, MOST_HELD_OUT),
@@ -188,7 +199,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.two_d_array = False
+        tags.input_tags.two_d_array = True  # a column of paths; without it scikit-learn checks next to nothing
         tags.input_tags.three_d_array = True  # (images, height, width); with colour four
         tags.input_tags.string = True  # paths
         return tags
@@ -226,8 +237,10 @@ def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.i
 def _read_labels(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The distinct labels, sorted, and the index of each image's."""
     if y is None:
-        raise ShapeError("y is missing", "Give one label for each image.")
-    column = column_or_1d(np.asarray(y))
+        raise ShapeError("fit requires y to be passed, but the target y is None", "Give one label for each image.")
+    column = column_or_1d(np.asarray(y), warn=True)
+    if column.dtype.kind == "f":
+        assert_all_finite(column, input_name="y")
     check_classification_targets(column)
     if len(column) != image_count:
         raise ShapeError(f"{image_count} images have {len(column)} labels", "Give one label for each image.")

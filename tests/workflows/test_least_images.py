@@ -15,8 +15,8 @@ from vidi.training.heads.linear import HEADS, choose_head
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
 from vidi.workflows.check import CheckRequest, check
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
 SCRATCH = {"network": "compact", "changes": {"epochs": 1, "options.width": 0.25}}

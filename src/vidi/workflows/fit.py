@@ -25,21 +25,25 @@ from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.read import read_model
 from vidi.model_file.write import write_model
+from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
+from vidi.training.heads.on_features import train_on_features
 from vidi.training.loop.progress import EpochRow
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
+from vidi.workflows.run.backbones import NONE, backbone_recipe, candidates_for
 from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three
 from vidi.workflows.run.learn import most_for_novelty
 from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
+from vidi.workflows.run.transfer import haste_seconds
 
 LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
 SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins
@@ -51,6 +55,7 @@ class FitRequest:
 
     classes: tuple[str, ...]
     network: str = "compact"
+    pretrained: str | None = None  # weights whose features a head is learnt on; None for a network from scratch
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything
     held_out: float = 0.1  # share kept for choosing the epoch, and again for calibration
@@ -106,9 +111,9 @@ def fit_images(
     deadline = None if request.minutes is None else Deadline.after(60 * request.minutes)
     sizes = look_at_given(images[:: max(1, len(images) // SIZES_LOOKED_AT)])
     known = _as_truth(truth, class_count=len(request.classes))
-    recipe = _choose_recipe(images, known.strata, request, sizes)
     if not sizes:
         raise DataError("none of the images can be read", "List what is wrong with them: `vidi check`.")
+    recipe = _choose_recipe(images, known.strata, request, sizes, events=events)
     framing = choose_framing(sizes, recipe.image_size)
     kept = _keep(images, known, framing=framing, groups=groups, events=events)
     _require_two_classes(kept, request.classes)
@@ -125,8 +130,7 @@ def fit_images(
     )
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
         folder = Path(place)
-        until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * SHARE_FOR_TRAINING))
-        trained = train_network(data, recipe, folder=folder, deadline=until, on_progress=events.training)
+        trained = _train(data, recipe, names, folder=folder, deadline=deadline, events=events)
         path = folder / MODEL
         write_model(path, to_onnx(trained.network, recipe.image_size), _describe(request, kept, framing, trained))
         require_parity(trained, Predictor.load(path), np.ascontiguousarray(kept.pixels[train[:IMAGE_COUNT]]))
@@ -143,8 +147,33 @@ def _as_truth(truth: NDArray[np.int64] | NDArray[np.bool_], *, class_count: int)
     return OneClass(labels=truth.astype(np.int64), class_count=class_count)
 
 
+def _train(
+    data: TrainingData,
+    recipe: Recipe,
+    groups: Sequence[str],
+    *,
+    folder: Path,
+    deadline: Deadline | None,
+    events: Events,
+) -> TrainedNetwork:
+    """A network from scratch, or a head on the features of the pretrained one that the recipe names."""
+    if recipe.pretrained:
+        in_haste = deadline is not None and deadline.seconds_left() < haste_seconds(len(data.train_rows))
+        weights = read_pretrained(recipe.pretrained)
+        return train_on_features(
+            data, recipe, weights=weights, groups=groups, in_haste=in_haste, on_progress=events.features
+        )
+    until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * SHARE_FOR_TRAINING))
+    return train_network(data, recipe, folder=folder, deadline=until, on_progress=events.training)
+
+
 def _choose_recipe(
-    images: Sequence[Given], labels: NDArray[np.int64], request: FitRequest, sizes: Sequence[tuple[int, int]]
+    images: Sequence[Given],
+    labels: NDArray[np.int64],
+    request: FitRequest,
+    sizes: Sequence[tuple[int, int]],
+    *,
+    events: Events,
 ) -> Recipe:
     step = max(1, len(images) // PIXELS_LOOKED_AT)
     seen = zip(frame_given(images[::step], LOOKED_AT), labels[::step].tolist(), strict=True)
@@ -156,7 +185,14 @@ def _choose_recipe(
         image_count=len(images),
         class_count=len(request.classes),
     )
-    return recipe_for(traits, network=request.network, changes=request.changes)
+    if request.pretrained in (None, NONE):
+        return recipe_for(traits, network=request.network, changes=request.changes)
+    size = request.changes.get("image_size")
+    found = candidates_for(
+        str(request.pretrained), usual_size=traits.usual_size, image_size=size if isinstance(size, tuple) else None
+    )
+    *_, largest = [one for one in found if one.size == found[0].size]  # of `auto`, the network that wins most often
+    return backbone_recipe(largest, traits, changes=request.changes, events=events)
 
 
 def _keep(
@@ -234,6 +270,7 @@ def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: Train
             mean=as_three(trained.normalisation.mean), standard_deviation=as_three(trained.normalisation.std)
         ),
         network=trained.recipe.network,
+        weights_license=trained.weights_license,
         run=request.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         description=kept.truth.outputs.describe(request.classes),
