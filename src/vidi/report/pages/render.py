@@ -80,6 +80,15 @@ def rounded(count: int) -> str:
     return f"{count:,}"
 
 
+def in_its_folder(path: str) -> str:
+    """A file's name with its folder, which often is its class.
+
+    >>> in_its_folder("photos/train/cat/001.jpg"), in_its_folder("001.jpg")
+    ('cat/001.jpg', '001.jpg')
+    """
+    return "/".join(path.split("/")[-2:])
+
+
 @cache
 def _environment() -> "Environment":
     try:
@@ -95,5 +104,7 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(visible=visible, percent=percent, number=number, count=count, rounded=rounded)
+    environment.filters.update(
+        visible=visible, percent=percent, number=number, count=count, rounded=rounded, in_its_folder=in_its_folder
+    )
     return environment
