@@ -1,9 +1,11 @@
 """Labels that are likely wrong: found by a run's own answers, listed with pictures, and left out where asked."""
 
+import contextlib
 import csv
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from tests.draw import class_folders
 from vidi.errors import DataError, MissingPackageError
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
-from vidi.workflows.interaction.events import Silence
+from vidi.workflows.interaction.events import SILENCE, Events, Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Asked, TrainRequest
@@ -73,18 +75,32 @@ def dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_on(flipped, tmp_path_factory.mktemp("dropped") / "run", asked=DROP).folder
 
 
-@pytest.fixture
-def interrupted(flipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def cut(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Such a run that ended before its model was written."""
+    folder = tmp_path_factory.mktemp("cut") / "run"
+    with before_publishing():
+        run_on(flipped, folder, asked=DROP)
+    return folder
 
-    def cut(*_: object, **__: object) -> None:
+
+@pytest.fixture
+def interrupted(cut: Path, tmp_path: Path) -> Path:
+    """The same, for one test alone."""
+    return shutil.copytree(cut, tmp_path / "cut")
+
+
+@contextlib.contextmanager
+def before_publishing() -> Iterator[None]:
+    """Ends a training where its model would be written."""
+
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(story, "publish_unfinished", cut)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(story, "publish_unfinished", stop)
         with pytest.raises(KeyboardInterrupt):
-            run_on(flipped, tmp_path / "cut", asked=DROP)
-    return tmp_path / "cut"
+            yield
 
 
 def listed(run: Path) -> list[dict[str, str]]:
@@ -168,17 +184,27 @@ def test_a_list_of_other_images_is_refused_on_resuming(interrupted: Path):
         resume(interrupted)
 
 
-def from_scratch(data: Path, output: Path, **others: object) -> Run:
-    changes = {"epochs": 2, "precision": "float32"}
-    return train(TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, **others))
+def from_scratch(data: Path, output: Path, *, events: Events = SILENCE, **others: object) -> Run:
+    changes = {"epochs": 2, "precision": "float32", "options.width": 0.25}
+    request = TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, **others)
+    return train(request, events=events)
 
 
-def test_a_network_from_scratch_lists_them_by_its_calibration_folds(flipped: Path, tmp_path: Path):
-    run = from_scratch(flipped, tmp_path / "run")
+@pytest.fixture(scope="module")
+def scratch(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return from_scratch(flipped, tmp_path_factory.mktemp("scratch") / "run").folder
 
-    found = json.loads((run.folder / "metrics.json").read_text())["label_errors"]
+
+@pytest.fixture(scope="module")
+def scratch_dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told]:
+    told = Told()
+    return from_scratch(flipped, tmp_path_factory.mktemp("scratch") / "run", events=told, asked=DROP).folder, told
+
+
+def test_a_network_from_scratch_lists_them_by_its_calibration_folds(scratch: Path):
+    found = json.loads((scratch / "metrics.json").read_text())["label_errors"]
     assert found["images"] == 144
-    assert found["listed"] == len(listed(run.folder))
+    assert found["listed"] == len(listed(scratch))
 
 
 def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: Path, tmp_path: Path, monkeypatch):
@@ -195,47 +221,36 @@ def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: P
     assert len(planted & found) / len(planted) >= 0.6
 
 
-def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(flipped: Path, tmp_path: Path):
-    metrics = json.loads((from_scratch(flipped, tmp_path / "run").folder / "metrics.json").read_text())
+def test_without_being_asked_a_network_from_scratch_has_no_learning_curve(scratch: Path):
+    metrics = json.loads((scratch / "metrics.json").read_text())
 
     assert "learning_curve" not in metrics
 
 
-def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(flipped: Path, tmp_path: Path):
-    told = Told()
-    request = TrainRequest(
-        data=DataRequest(source=str(flipped)),
-        output=tmp_path / "run",
-        asked=DROP,
-        changes={"epochs": 2, "precision": "float32"},
-    )
+def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(scratch_dropped: tuple[Path, Told]):
+    folder, told = scratch_dropped
 
-    run = train(request, events=told)
-
-    out = [row for row in listed(run.folder) if row["left_out"] == "yes"]
+    out = [row for row in listed(folder) if row["left_out"] == "yes"]
     assert out
     assert any("looking at the images through the network lite0" in sentence for sentence in told.sentences)
     assert f"learnt without the {len(out)} in the train part" in " ".join(told.sentences)
-    assert read_model(run.folder).metadata.network == "compact"
+    assert read_model(folder).metadata.network == "compact"
 
 
-def test_a_network_from_scratch_is_resumed_without_what_it_left_out(flipped: Path, tmp_path: Path, monkeypatch):
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(story, "publish_unfinished", stop)
-        with pytest.raises(KeyboardInterrupt):
-            from_scratch(flipped, tmp_path / "cut", asked=DROP)
+def test_a_network_from_scratch_is_resumed_without_what_it_left_out(
+    flipped: Path, scratch_dropped: tuple[Path, Told], tmp_path: Path
+):
+    whole, _ = scratch_dropped
+    with before_publishing():
+        from_scratch(flipped, tmp_path / "cut", asked=DROP)
     before = listed(tmp_path / "cut")
     assert any(row["left_out"] for row in before)
 
     resumed = resume(tmp_path / "cut")
 
-    whole = from_scratch(flipped, tmp_path / "whole", asked=DROP)
-    assert listed(resumed.folder) == before == listed(whole.folder)
-    assert read_model(resumed.folder).metadata.weights_digest == read_model(whole.folder).metadata.weights_digest
-    assert read_model(whole.folder).metadata.calibration.image_count == 144  # what is left out is calibrated on
+    assert listed(resumed.folder) == before == listed(whole)
+    assert read_model(resumed.folder).metadata.weights_digest == read_model(whole).metadata.weights_digest
+    assert read_model(whole).metadata.calibration.image_count == 144  # what is left out is calibrated on
 
 
 def test_of_a_class_never_more_than_half_is_dropped(flipped: Path, tmp_path: Path, monkeypatch):
