@@ -126,6 +126,7 @@ def test_wrong_use_says_what_is_wrong_and_ends_with_its_code(tmp_path: Path, wor
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_doctor_names_the_engine_the_limits_and_the_cache(tmp_path: Path):
     sections = json.loads(vidi("doctor", "--json", folder=tmp_path).stdout)
 

@@ -202,6 +202,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidi.data.checking.check.read_images", refuse)
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_the_same_files_are_not_decoded_twice(tmp_path, monkeypatch):
     data, cache = photographs(tmp_path / "data", each=70), PixelCache(tmp_path / "cache")
     (data / "cats" / "copy.jpg").write_bytes((data / "cats" / "03.jpg").read_bytes())
@@ -223,6 +224,7 @@ def test_the_same_files_are_not_decoded_twice(tmp_path, monkeypatch):
     assert seen == [64, 128, 143]
 
 
+@pytest.mark.slow  # over a second of processor time
 @pytest.mark.parametrize(
     "change",
     [

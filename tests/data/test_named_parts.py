@@ -30,6 +30,7 @@ def test_a_whole_split_is_taken_as_named():
     assert split.parts == tuple(named(("train", 60), ("validation", 20), ("test", 20)))
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_of_a_large_train_part_calibration_is_cut_too_but_not_more_than_needed():
     labels = [index % 2 for index in range(50_100)]
     dataset = made_dataset(labels, parts=named(("train", 50_000), ("test", 100)))

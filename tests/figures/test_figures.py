@@ -35,10 +35,12 @@ def all_figures():
     }
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_same_figure_is_the_same_bytes():
     assert all_figures() == all_figures()
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_figure_is_one_svg_element_without_date_style_sheet_or_address():
     for svg in all_figures().values():
         ElementTree.fromstring(svg)  # noqa: S314  drawn by ourselves

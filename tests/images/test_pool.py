@@ -95,6 +95,7 @@ def test_an_image_whose_worker_was_killed_once_is_read_again(tmp_path):
     assert np.array_equal(answers[1].image, frame_image(draw("disc", seed=2), FRAMING))
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_a_clock_of_processor_time_ends_what_does_not_end(tmp_path):
     options = DecodeOptions(limits=Limits(seconds=0.3))
     answers = list(

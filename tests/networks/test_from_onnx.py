@@ -33,6 +33,7 @@ def test_a_network_started_from_a_model_answers_as_the_model(name):
         torch.testing.assert_close(network.eval()(some_inputs()), expected, atol=tolerance, rtol=0)
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
     inputs, narrow = some_inputs(), NetworkOptions(width=0.25)
     trained = build_network("compact", image_size=SIZE, class_count=3, options=narrow).train()

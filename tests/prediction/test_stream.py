@@ -65,6 +65,7 @@ def test_a_stream_that_is_left_early_stops_reading(predictor: Predictor):
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("vidi-")]
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_memory_is_bounded_by_a_few_batches(predictor: Predictor):
     files = drawn_files(1_500)
     under_way, most = 0, 0

@@ -112,6 +112,7 @@ def test_same_run_gives_the_same_bytes(tmp_path):
     assert write_report(folder, store=DrawnStore()).read_bytes() == first
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_without_images_no_picture_is_written(tmp_path):
     page = page_of(add_model(make_run(tmp_path)), store=DrawnStore(), with_images=False)
 
@@ -120,6 +121,7 @@ def test_without_images_no_picture_is_written(tmp_path):
     assert "--no-images" in page.text
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_images_that_are_gone_are_named_by_path(tmp_path):
     page = page_of(make_run(tmp_path))
 
@@ -127,6 +129,7 @@ def test_images_that_are_gone_are_named_by_path(tmp_path):
     assert "disc/000.png" in page.text
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_image_that_changed_since_is_not_shown(tmp_path):
     folder = make_run(tmp_path)
     for table in (folder / "predictions.csv", folder / "label_errors.csv"):
@@ -214,6 +217,7 @@ def test_empty_test_part_gives_a_page_without_figures(tmp_path):
     assert "This model has not been tested yet" in page.text
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_figures_with_and_without_near_copies_stand_side_by_side(tmp_path):
     folder = make_run(tmp_path)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -234,6 +238,7 @@ def test_the_operating_point_stands_on_the_page_and_on_the_curves(page):
     assert "At the operating point of disc:" in text
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_a_run_without_operating_points_says_nothing_of_them(tmp_path):
     run = make_run(tmp_path)
     metrics = json.loads((run / "metrics.json").read_text())

@@ -54,6 +54,7 @@ def test_plain_numbers_stand_beside_the_model():
     assert plain(explain_shortcuts(shortcuts(KINDS), None)).endswith("40 %, by chance 33 %.")
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_an_image_stands_beside_each_curve_and_none_where_none_is_wanted(tmp_path):
     run = add_model(make_run(tmp_path / "run"))
 

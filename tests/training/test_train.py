@@ -25,6 +25,7 @@ def stop_after(steps: int):
     return lambda: next(calls) + 1 >= steps
 
 
+@pytest.mark.slow  # over a second of processor time
 @pytest.mark.parametrize("network", ["compact", "textbook", "dense"])
 def test_every_network_learns_drawn_images(tmp_path, network):
     data = drawn_data(each=24)
@@ -82,6 +83,7 @@ def test_global_random_states_are_left_alone(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.slow  # over a second of processor time
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
 @pytest.mark.parametrize("stop", [1, 4, 6])
 def test_a_run_stopped_and_resumed_ends_with_the_same_bits(tmp_path, optimizer, stop):

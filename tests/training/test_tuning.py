@@ -145,6 +145,7 @@ def test_numbers_that_are_not_finite_are_an_error_of_the_trial(tmp_path: Path):
     assert not (tmp_path / "trial").exists()
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
     data = drawn_data(each=24)
     held = TrainingData(

@@ -268,6 +268,7 @@ def test_folder_that_is_no_run_has_no_report(tmp_path):
         rebuild_report(tmp_path)
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     class_folders(tmp_path / "shapes", kinds=KINDS, each=16, size=(16, 16))
     rows = [

@@ -120,6 +120,7 @@ def test_what_needs_one_class_each_is_refused_of_several(model: ModelFile, data:
         calibrate(CalibrateRequest(model=model.path, data=request, output=tmp_path / "new.onnx"))
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, data: Path, tmp_path: Path):
     made = calibrate(asked(model, data, tmp_path))
 
@@ -165,6 +166,7 @@ def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path
     ]
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_two_models_are_compared_class_by_class_and_on_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
     first = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.9))).model
     request = replace(asked(model, data, tmp_path, wish=Wish.of(precision=0.5)), output=tmp_path / "other.onnx")

@@ -54,6 +54,7 @@ def cached_files(tmp_path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "cache" / "weights").rglob("*") if path.is_file())
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_named_weights_are_fetched_once_and_kept(hub, tmp_path):
     told: list[tuple[str, int, int]] = []
 
@@ -96,6 +97,7 @@ def assert_refused_and_clean(tmp_path, error: type[VidiError], message: str) -> 
     assert not [name for name in cached_files(tmp_path) if name.endswith((".safetensors", ".incomplete"))]
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_a_file_that_ends_too_early_is_not_kept(hub, tmp_path):
     hub.missing_bytes = 1000
 
@@ -138,6 +140,7 @@ def test_a_full_disk_is_said_as_such(hub, monkeypatch):
         read_pretrained("resnet50")
 
 
+@pytest.mark.slow  # over a second of processor time
 @pytest.mark.parametrize("card", [b"# Model card\n", b"---\nlicense: [\n---\n", b"---\n\xff\n---\n"])
 def test_a_page_without_licence_says_so(hub, card):
     hub.files[f"{WHERE}/README.md"] = card

@@ -29,6 +29,7 @@ def as_timm_names_them(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
+@pytest.mark.slow  # over a second of processor time
 @pytest.mark.parametrize("size", [(64, 64), (75, 101)])
 def test_resnet50_answers_as_the_published_network_with_the_same_weights(size):
     weights = small_resnet50_weights(classes=4)
