@@ -30,7 +30,7 @@ from vidi.model_file.read import read_model  # noqa: E402
 from vidi.model_file.write import write_model  # noqa: E402
 from vidi.networks.build import build_network  # noqa: E402
 from vidi.networks.to_onnx import to_onnx  # noqa: E402
-from vidi.training.engine.engine import TYPES, Precision, matrix_rate  # noqa: E402
+from vidi.training.engine.rates import TYPES, Precision, matrix_rate  # noqa: E402
 from vidi.training.loop.checkpoint import read_checkpoint  # noqa: E402
 from vidi.training.recipe import Recipe  # noqa: E402
 from vidi.workflows.evaluate import EvaluateRequest, evaluate  # noqa: E402

@@ -4,123 +4,100 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
-from vidi.training.engine import engine
 from vidi.training.engine.engine import (
     Engine,
-    choose_channels_last,
     choose_device,
     choose_precision,
     choose_threads,
+    decide_channels_last,
+    decide_precision,
+    decide_threads,
     limit_threads,
-    seconds_per_image,
 )
+from vidi.training.engine.rates import convolution_rate, matrix_rate, seconds_per_image
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.train import train_network
-
-
-@pytest.fixture(autouse=True)
-def nothing_remembered():
-    """What was measured with pretended rates is forgotten."""
-    yield
-    for choice in (choose_precision, choose_channels_last, choose_threads):
-        choice.cache_clear()
-
-
-def pretend(monkeypatch: pytest.MonkeyPatch, *, products: dict[str, float], convolutions: dict[str, float]) -> None:
-    """A processor with those rates."""
-    choose_precision.cache_clear()
-    monkeypatch.setattr(engine, "matrix_rate", products.__getitem__)
-    monkeypatch.setattr(engine, "convolution_rate", convolutions.__getitem__)
-
 
 ZEN_4 = {"products": {"float32": 190.0, "bfloat16": 430.0}, "convolutions": {"float32": 200.0, "bfloat16": 400.0}}
 ZEN_3 = {"products": {"float32": 148.0, "bfloat16": 1.0}, "convolutions": {"float32": 90.0, "bfloat16": 0.6}}
 PRODUCTS_ALONE = {"products": {"float32": 50.0, "bfloat16": 160.0}, "convolutions": {"float32": 40.0, "bfloat16": 2.0}}
 
 
-@pytest.mark.parametrize(("rates", "precision"), [(ZEN_4, "bfloat16"), (ZEN_3, "float32"), (PRODUCTS_ALONE, "float32")])
-def test_the_precision_is_the_one_that_the_processor_computes_fastest_in(monkeypatch, rates, precision):
-    pretend(monkeypatch, **rates)
+def decided(*, products: dict[str, float], convolutions: dict[str, float]) -> tuple[str, str]:
+    """The precision on a processor with those rates."""
+    return decide_precision(products.__getitem__, convolutions.__getitem__)
 
-    chosen, reason = choose_precision()
+
+@pytest.mark.parametrize(("rates", "precision"), [(ZEN_4, "bfloat16"), (ZEN_3, "float32"), (PRODUCTS_ALONE, "float32")])
+def test_the_precision_is_the_one_that_the_processor_computes_fastest_in(rates, precision):
+    chosen, reason = decided(**rates)
 
     products = rates["products"]
     assert chosen == precision
     assert reason.startswith(f"{products['float32']:.0f} GFLOP/s in float32 and {products['bfloat16']:.0f} GFLOP/s")
 
 
-def test_a_disturbed_moment_does_not_decide(monkeypatch):
-    pretend(monkeypatch, **ZEN_4)
+def test_a_disturbed_moment_does_not_decide():
     calls = {"float32": 0, "bfloat16": 0}
 
     def disturbed(precision: str) -> float:
         calls[precision] += 1
         return ZEN_4["convolutions"][precision] / (1 if calls["float32"] > 2 or precision == "float32" else 4)
 
-    monkeypatch.setattr(engine, "convolution_rate", disturbed)
-
-    assert choose_precision()[0] == "bfloat16"
+    assert decide_precision(ZEN_4["products"].__getitem__, disturbed)[0] == "bfloat16"
 
 
-def test_where_bfloat16_is_hopeless_it_is_tried_no_more_than_twice(monkeypatch):
-    pretend(monkeypatch, **ZEN_3)
+def test_where_bfloat16_is_hopeless_it_is_tried_no_more_than_twice():
     asked: list[str] = []
-    monkeypatch.setattr(
-        engine, "matrix_rate", lambda precision: asked.append(precision) or ZEN_3["products"][precision]
-    )
 
-    assert choose_precision()[0] == "float32"
+    def rate(precision: str) -> float:
+        asked.append(precision)
+        return ZEN_3["products"][precision]
+
+    assert decide_precision(rate, ZEN_3["convolutions"].__getitem__)[0] == "float32"
     assert asked == ["float32", "bfloat16"] * 2
 
 
-def test_the_processor_is_asked_once(monkeypatch):
-    pretend(monkeypatch, **ZEN_4)
-    first = choose_precision()
-    monkeypatch.setattr(engine, "matrix_rate", ZEN_3["products"].__getitem__)
-
-    assert choose_precision() is first
+def test_the_processor_is_measured_once():
+    assert choose_precision() is choose_precision()
 
 
 @pytest.mark.parametrize(("planes", "colours_last"), [(60.0, True), (120.0, True), (200.0, False)])
-def test_colours_lie_side_by_side_unless_planes_are_clearly_faster(monkeypatch, planes, colours_last):
-    choose_channels_last.cache_clear()
-    rates = {True: 100.0, False: planes}
-    monkeypatch.setattr(engine, "convolution_rate", lambda _, *, channels_last: rates[channels_last])
-
-    assert choose_channels_last("float32") == colours_last
+def test_colours_lie_side_by_side_unless_planes_are_clearly_faster(planes, colours_last):
+    assert decide_channels_last(planes=planes, colours=100.0) == colours_last
 
 
 @pytest.mark.parametrize(("rate_of_eight", "threads"), [(110.0, 4), (200.0, 8)])
-def test_a_core_gets_one_thread_unless_two_are_clearly_faster(monkeypatch, rate_of_eight, threads):
-    choose_threads.cache_clear()
+def test_a_core_gets_one_thread_unless_two_are_clearly_faster(rate_of_eight, threads):
+    assert decide_threads(logical=8, physical=4, rate={4: 100.0, 8: rate_of_eight}.__getitem__) == threads
+
+
+def test_cores_without_a_second_thread_are_not_measured():
+    assert decide_threads(logical=2, physical=2, rate=lambda count: pytest.fail(f"measured {count}")) == 2
+
+
+def test_measuring_threads_leaves_them_as_they_were():
     given = torch.get_num_threads()
-    asked = []
-    monkeypatch.setattr(engine, "core_count", lambda: 8)
-    monkeypatch.setattr(engine, "physical_core_count", lambda: 4)
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    monkeypatch.setattr(engine, "matrix_rate", lambda *_, **__: {4: 100.0, 8: rate_of_eight}[asked[-1]])
 
-    assert choose_threads() == threads
-    assert asked[-1] == given
+    assert choose_threads() >= 1
+    assert torch.get_num_threads() == given
 
 
-def test_a_disturbance_in_one_round_does_not_decide(monkeypatch):
+def test_a_disturbance_in_one_round_does_not_decide():
     rounds = iter([(180.0, 9.0), (60.0, 200.0), (180.0, 9.0), (60.0, 9.0), (175.0, 540.0)])
     given = [value for one in rounds for value in one]
-    monkeypatch.setattr(engine, "matrix_rate", lambda *_, **__: given.pop(0))
-    monkeypatch.setattr(engine, "convolution_rate", lambda *_, **__: 100.0)
-    choose_precision.cache_clear()
 
-    assert choose_precision() == ("bfloat16", "180 GFLOP/s in float32 and 540 GFLOP/s in bfloat16")
+    found = decide_precision(lambda _: given.pop(0), lambda _: 100.0)
+
+    assert found == ("bfloat16", "180 GFLOP/s in float32 and 540 GFLOP/s in bfloat16")
 
 
-def test_threads_are_taken_away_but_never_added(monkeypatch):
+def test_threads_are_taken_away_but_never_added():
     given = torch.get_num_threads()
-    monkeypatch.setattr(engine, "choose_threads", lambda: given + 7)
 
-    limit_threads()
+    limit_threads(given + 7)
 
     assert torch.get_num_threads() == given
 
@@ -136,10 +113,9 @@ def test_a_gpu_is_used_where_there_is_one_and_refused_by_name_where_there_is_non
 
 @pytest.mark.parametrize(("has_units", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_a_gpu_is_asked_for_bfloat16(monkeypatch, has_units, precision):
-    choose_precision.cache_clear()
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_units)
 
-    assert choose_precision("cuda")[0] == precision
+    assert choose_precision.__wrapped__("cuda")[0] == precision
 
 
 def test_what_the_recipe_leaves_open_is_settled_and_its_source_noted():
@@ -165,10 +141,8 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one_and_says_so(tmp_path, monkeypa
     assert "this computer has no cuda: went on on the processor, so the weights' bits will differ" in resumed.notes
 
 
-def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow(monkeypatch):
-    pretend(monkeypatch, **ZEN_3)
-
-    moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"))
+def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow():
+    moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"), precision="float32")
 
     assert moved.precision == "float32"
     assert notes == ["this processor is slow in bfloat16: went on in float32, so the weights' bits will differ"]
@@ -189,12 +163,12 @@ def test_inputs_are_normalised_to_the_bit_in_either_layout(channels_last):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_products_have_a_rate(precision):
-    assert engine.matrix_rate(precision, side=16, repeats=1) > 0
+    assert matrix_rate(precision, side=16, repeats=1) > 0
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_convolutions_have_a_rate(channels_last):
-    assert engine.convolution_rate("float32", channels_last=channels_last) > 0
+    assert convolution_rate("float32", channels_last=channels_last) > 0
 
 
 def test_a_step_is_timed_without_touching_the_network():
@@ -206,7 +180,7 @@ def test_a_step_is_timed_without_touching_the_network():
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_the_trial_is_made_smaller_until_memory_is_enough(monkeypatch):
+def test_the_trial_is_made_smaller_until_memory_is_enough():
     tried = []
 
     def step_seconds(network, image_size, batch, precision):
@@ -215,8 +189,9 @@ def test_the_trial_is_made_smaller_until_memory_is_enough(monkeypatch):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return 1.6
 
-    monkeypatch.setattr(engine, "_step_seconds", step_seconds)
     network = build_network("dense", image_size=(8, 8), class_count=2)
 
-    assert seconds_per_image(network, (8, 8), batch=64, precision="float32") == pytest.approx(0.1)
+    seconds = seconds_per_image(network, (8, 8), batch=64, precision="float32", step_seconds=step_seconds)
+
+    assert seconds == pytest.approx(0.1)
     assert tried == [64, 32, 16]

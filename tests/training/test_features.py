@@ -8,7 +8,6 @@ import torch
 
 from vidi.networks.build import build_network
 from vidi.networks.fold import folded
-from vidi.training.heads import features
 from vidi.training.heads.features import ENGINES, choose_feature_engine, embed_images
 from vidi.training.loop.objective import FIXED, InputNormalisation
 
@@ -68,24 +67,33 @@ def test_progress_ends_with_all_images(network, images):
 
 
 @pytest.mark.parametrize(("precision", "usual"), [("bfloat16", "torch bfloat16"), ("float32", "onnxruntime")])
-def test_without_openvino_the_processor_decides(network, images, monkeypatch, precision, usual):
-    monkeypatch.setattr(features, "choose_precision", lambda: (precision, "as a test says"))
-    monkeypatch.setattr(features, "find_spec", lambda _: None)
+def test_without_openvino_the_processor_decides(network, images, precision, usual):
+    chosen, _ = choose_feature_engine(
+        network, images, NORMALISATION, image_count=1_000, precision=precision, has_openvino=False
+    )
 
-    assert choose_feature_engine(network, images, NORMALISATION, image_count=1_000)[0] == usual
+    assert chosen == usual
 
 
 @pytest.mark.parametrize(("rate", "chosen"), [(129.0, "onnxruntime"), (131.0, "openvino float32")])
-def test_openvino_is_taken_where_it_is_clearly_faster(network, images, monkeypatch, rate, chosen):
-    monkeypatch.setattr(features, "choose_precision", lambda: ("float32", "as a test says"))
-    monkeypatch.setattr(features, "find_spec", lambda _: "installed")
-    monkeypatch.setattr(features, "feature_rate", lambda *_, engine: 100.0 if engine == "onnxruntime" else rate)
+def test_openvino_is_taken_where_it_is_clearly_faster(network, images, rate, chosen):
+    def choose(image_count: int) -> tuple[str, str]:
+        rates = {"onnxruntime": 100.0, "openvino float32": rate}
+        return choose_feature_engine(
+            network,
+            images,
+            NORMALISATION,
+            image_count=image_count,
+            precision="float32",
+            has_openvino=True,
+            rate=rates.__getitem__,
+        )
 
-    engine, reason = choose_feature_engine(network, images, NORMALISATION, image_count=1_000)
+    engine, reason = choose(1_000)
 
     assert engine == chosen
     assert "100 images/s by onnxruntime" in reason
-    assert choose_feature_engine(network, images, NORMALISATION, image_count=299)[0] == "onnxruntime"  # not worth it
+    assert choose(299)[0] == "onnxruntime"  # not worth it
 
 
 def test_a_folded_network_answers_as_before_and_leaves_the_original_alone(network, images):

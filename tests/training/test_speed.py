@@ -4,7 +4,7 @@ from tests.training.examples import small_recipe
 from vidi.networks.build import build_network
 from vidi.networks.operations import operations_of
 from vidi.networks.options import NetworkOptions
-from vidi.training.engine import speed
+from vidi.training.engine.engine import Engine
 from vidi.training.engine.speed import StepSpeed, measure_steps
 
 
@@ -19,10 +19,8 @@ def test_operations_are_products_and_sums_of_every_layer():
     assert operations_of(textbook, (8, 8)) == 2 * (27 * 4 * 36 + 36 * 10 + 10 * 2)
 
 
-def test_steps_are_timed_within_the_loop(monkeypatch):
-    monkeypatch.setattr(speed, "matrix_rate", lambda *_, **__: 50.0)
-
-    measured = measure_steps(small_recipe(batch=4), steps=2, class_count=3)
+def test_steps_are_timed_within_the_loop():
+    measured = measure_steps(small_recipe(batch=4), steps=2, class_count=3, product_rate=lambda _: 50.0)
 
     assert (measured.images, measured.fastest_rate, measured.engine.precision) == (4, 50.0, "float32")
     assert 0 < measured.seconds < 10
@@ -30,7 +28,7 @@ def test_steps_are_timed_within_the_loop(monkeypatch):
 
 
 def test_the_share_is_the_steps_rate_over_the_products():
-    measured = StepSpeed(engine=speed.Engine(), images=8, seconds=0.5, operations=40 * 10**9, fastest_rate=160.0)
+    measured = StepSpeed(engine=Engine(), images=8, seconds=0.5, operations=40 * 10**9, fastest_rate=160.0)
 
     assert measured.rate == pytest.approx(80)
     assert measured.share == pytest.approx(0.5)

@@ -1,3 +1,4 @@
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -5,17 +6,13 @@ import pytest
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.networks.options import NetworkOptions
-from vidi.training import width
-from vidi.training.width import fit_width
+from vidi.training.width import fit_width as fit_any_width
 
 OPEN = small_recipe(options=NetworkOptions(), epochs=1_000)
 MANY = replace(drawn_data(), train_rows=np.zeros(20_000, np.int64))
 
 
-@pytest.fixture(autouse=True)
-def a_millisecond_an_image(monkeypatch):
-    """At the usual width."""
-    monkeypatch.setattr(width, "seconds_per_image", lambda *_, **__: 0.001)
+fit_width = functools.partial(fit_any_width, measure=lambda *_: 0.001)  # seconds for an image at the usual width
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(5, 0.5), (150, 1.0), (2_000, 2.0)])

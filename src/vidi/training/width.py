@@ -1,11 +1,13 @@
 """How wide a network is worth its time: a wide one learns more from each image, a narrow one sees more of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from vidi.networks.build import build_network, design_network
+from vidi.networks.layers import Classifier
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
-from vidi.training.engine.engine import seconds_per_image
+from vidi.training.engine.rates import seconds_per_image
 from vidi.training.engine.settle import engine_of, precision_of
 from vidi.training.recipe import MEASURED, Recipe
 
@@ -13,10 +15,13 @@ WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width bec
 # An answer of the model file, in float32, costs so many training steps' images; twice that where it looks both ways.
 ANSWER = {"float32": 0.25, "bfloat16": 0.5}
 IMAGES_SEEN = 80_000  # copies included, that a network of the usual width should learn from, at least
+Measure = Callable[[Classifier, Recipe], float]
 MANY_IMAGES = 10_000  # of fewer, a wider network than the usual learns no more
 
 
-def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tuple[Recipe, float]:
+def fit_width(
+    recipe: Recipe, data: TrainingData, *, seconds_left: float, measure: Measure | None = None
+) -> tuple[Recipe, float]:
     """The recipe at the width that suits its time, and about how long one image takes then.
 
     A network of twice the width costs nearly four times as much; it should see four times as many images before it is
@@ -27,6 +32,7 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
         recipe: its device and precision are settled.
         data: what it is to learn from.
         seconds_left: for the training.
+        measure: gives seconds for each image of a training step; some real steps when left out.
 
     Returns:
         (recipe, seconds for a training step by its images). Where the width is not ours to choose (another network,
@@ -35,9 +41,7 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
     network = build_network(
         recipe.network, image_size=recipe.image_size, class_count=data.class_count, options=recipe.options
     )
-    seconds = seconds_per_image(
-        network.to(engine_of(recipe).device), recipe.image_size, batch=recipe.batch, precision=precision_of(recipe)
-    )
+    seconds = (measure or _seconds_per_image)(network, recipe)
     if recipe.network != "compact" or recipe.options.width is not None or data.start or data.initial:
         return recipe, seconds
     usual = operations_of(network, recipe.image_size)
@@ -57,6 +61,11 @@ def fit_width(recipe: Recipe, data: TrainingData, *, seconds_left: float) -> tup
             break
     source = f"{MEASURED} time for about {seen:,.0f} images"
     return recipe.changed({"options.width": width}, source=source), needed
+
+
+def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
+    device = engine_of(recipe).device
+    return seconds_per_image(network.to(device), recipe.image_size, batch=recipe.batch, precision=precision_of(recipe))
 
 
 def answers_after(recipe: Recipe, data: TrainingData) -> float:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +11,8 @@ from vidi.machine import tune_allocator
 from vidi.metrics.truth import OneClass
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
-from vidi.training.engine.engine import Engine, limit_threads, matrix_rate
+from vidi.training.engine.engine import Engine, limit_threads
+from vidi.training.engine.rates import matrix_rate
 from vidi.training.engine.settle import engine_of, with_engine
 from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.loop import train
@@ -50,6 +52,7 @@ class _Stopwatch:
 
     engine: Engine
     steps: int
+    product_rate: Callable[[Engine], float]
     begun: float = field(default_factory=time.perf_counter)
     seconds: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
@@ -58,8 +61,7 @@ class _Stopwatch:
         """Never goes back."""
         self.seconds.append(time.perf_counter() - self.begun)
         if state.counters.step > WARM_UP:
-            device, precision = self.engine.device, self.engine.precision
-            self.rates.append(matrix_rate(precision, side=MATRIX_SIDE, repeats=5, device=device))
+            self.rates.append(self.product_rate(self.engine))
         self.begun = time.perf_counter()
         return False
 
@@ -68,7 +70,18 @@ class _Stopwatch:
         return len(self.seconds) >= self.steps + WARM_UP - 1
 
 
-def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, state: State | None = None) -> StepSpeed:
+def _product_rate(engine: Engine) -> float:
+    return matrix_rate(engine.precision, side=MATRIX_SIDE, repeats=5, device=engine.device)
+
+
+def measure_steps(
+    recipe: Recipe,
+    *,
+    steps: int = 5,
+    class_count: int = 10,
+    state: State | None = None,
+    product_rate: Callable[[Engine], float] | None = None,
+) -> StepSpeed:
     """Train on drawn noise for some steps, with everything that belongs to a step, augmentation included.
 
     Args:
@@ -76,6 +89,7 @@ def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, stat
         steps: that are timed, after three that are not.
         class_count: classes of the drawn labels.
         state: a network that is not in the registry, with its optimizer; None for the recipe's own.
+        product_rate: the processor's fastest rate, measured between steps; that of a matrix product when left out.
     """
     tune_allocator()
     limit_threads()
@@ -91,7 +105,7 @@ def measure_steps(recipe: Recipe, *, steps: int = 5, class_count: int = 10, stat
     )
     state = state or new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
     operations = 3 * operations_of(state.network, recipe.image_size) * recipe.batch
-    stopwatch = _Stopwatch(engine, steps)
+    stopwatch = _Stopwatch(engine, steps, product_rate or _product_rate)
     train(
         state,
         TrainingContext(

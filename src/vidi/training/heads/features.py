@@ -14,7 +14,8 @@ from vidi.machine import core_count
 from vidi.networks.fold import folded
 from vidi.networks.layers import Classifier
 from vidi.networks.to_onnx import OPSET, to_onnx
-from vidi.training.engine.engine import Precision, choose_precision
+from vidi.training.engine.engine import choose_precision
+from vidi.training.engine.rates import Precision
 from vidi.training.loop.objective import InputNormalisation
 
 BATCH = 32
@@ -27,7 +28,14 @@ Embed = Callable[[torch.Tensor], Floats]  # normalised inputs (batch, 3, height,
 
 
 def choose_feature_engine(
-    network: Classifier, images: NDArray[np.uint8], normalisation: InputNormalisation, *, image_count: int
+    network: Classifier,
+    images: NDArray[np.uint8],
+    normalisation: InputNormalisation,
+    *,
+    image_count: int,
+    precision: Precision | None = None,
+    has_openvino: bool | None = None,
+    rate: Callable[[str], float] | None = None,
 ) -> tuple[str, str]:
     """The engine that computes features fastest here, and what says so.
 
@@ -39,19 +47,23 @@ def choose_feature_engine(
         images: (batch, height, width, 3) uint8, some of those that features are wanted of.
         normalisation: what the network wants to see.
         image_count: images whose features are wanted, about.
+        precision: in which the processor is fastest; measured when left out.
+        has_openvino: whether it is installed; looked up when left out.
+        rate: gives images per second of an engine; measured on the images when left out.
 
     Returns:
         A name in `ENGINES`, and what says so in words.
     """
-    precision, _ = choose_precision()
+    precision = precision or choose_precision()[0]
     usual = "torch bfloat16" if precision == "bfloat16" else "onnxruntime"
-    if find_spec("openvino") is None:
+    if not (find_spec("openvino") is not None if has_openvino is None else has_openvino):
         return usual, f"the processor is {'fast' if precision == 'bfloat16' else 'slow'} in bfloat16"
-    images, challenger = images[:TRIAL_IMAGES], f"openvino {precision}"
-    rates = {usual: feature_rate(network, images, normalisation, engine=usual)}
+    rate = rate or (lambda engine: feature_rate(network, images[:TRIAL_IMAGES], normalisation, engine=engine))
+    challenger = f"openvino {precision}"
+    rates = {usual: rate(usual)}
     if image_count < TRIAL_SECONDS * rates[usual]:
         return usual, f"{rates[usual]:.0f} images/s by {usual}, too few images to try others"
-    rates[challenger] = feature_rate(network, images, normalisation, engine=challenger)
+    rates[challenger] = rate(challenger)
     chosen = challenger if rates[challenger] >= LEAST_GAIN * rates[usual] else usual
     return chosen, " and ".join(f"{rate:.0f} images/s by {name}" for name, rate in rates.items())
 

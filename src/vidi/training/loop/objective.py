@@ -13,7 +13,8 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
-from vidi.training.engine.engine import ON_PROCESSOR, Engine, Precision, where
+from vidi.training.engine.engine import ON_PROCESSOR, Engine
+from vidi.training.engine.rates import Precision, where
 from vidi.training.recipe import Recipe
 
 # Of weights that come from elsewhere: how the images were scaled that they were learnt from.

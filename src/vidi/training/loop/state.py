@@ -11,7 +11,8 @@ from torch import Tensor, nn, optim
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
-from vidi.training.engine.engine import ON_PROCESSOR, TYPES, Engine
+from vidi.training.engine.engine import ON_PROCESSOR, Engine
+from vidi.training.engine.rates import TYPES
 from vidi.training.engine.settle import precision_of
 from vidi.training.loop.muon import Muon, turning_weights
 from vidi.training.loop.progress import EpochRow

@@ -14,7 +14,8 @@ from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.numbers import percent
 from vidi.training.defaults import DataTraits, recipe_for
-from vidi.training.engine.engine import choose_precision, seconds_per_image
+from vidi.training.engine.engine import choose_precision
+from vidi.training.engine.rates import seconds_per_image
 from vidi.training.loop.objective import answer
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import new_state
