@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.groups import join_links, links_of_equal
 from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 
 CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
 
@@ -80,7 +81,7 @@ class ClearClasses:
     """Families of plain numbers that clearly tell single classes from the others."""
 
     class_names: tuple[str, ...]
-    multi_label: bool
+    outputs: Outputs
     told: tuple[tuple[Shortcut, ToldClass], ...]  # the class best told first
 
 
@@ -139,12 +140,12 @@ class Shortcuts:
     classes: tuple[str, ...]
     families: tuple[Shortcut, ...]
     are_tiny: bool = False  # so small that their edge is part of what they show
-    multi_label: bool = False  # images may show several classes: each is told from the images without it
+    outputs: Outputs = SOFTMAX  # sigmoid: each class is told from the images without it
 
     @property
     def chance(self) -> float:
         """What an answer by lot reaches, each class counting the same; yes and no, where each is told by itself."""
-        return 0.5 if self.multi_label else 1 / len(self.classes)
+        return self.outputs.chance(len(self.classes))
 
     @property
     def middle(self) -> Shortcut:
@@ -157,7 +158,7 @@ class Shortcuts:
             "images": self.image_count,
             "groups": self.group_count,
             "classes": len(self.classes),
-            "multi_label": self.multi_label,
+            "multi_label": self.outputs == SIGMOID,
             "chance": round(self.chance, 6),
             "families": [
                 {

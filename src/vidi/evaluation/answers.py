@@ -120,7 +120,7 @@ class Answers:
         return OneClass(labels=labels, class_count=len(self.classes))
 
     @property
-    def said(self) -> Mask:
+    def called(self) -> Mask:
         """(images, classes) bool: what the model calls each image; of one class each, the most probable one."""
         return (
             np.eye(len(self.classes), dtype=np.bool_)[self.predicted] if self.several is None else self.several.called
@@ -135,7 +135,7 @@ class Answers:
     @property
     def is_right(self) -> Mask:
         """(images,) bool: whether the answer is the truth; of several classes, the right one about every class."""
-        return np.asarray((self.said == self.truth.shown).all(axis=1), np.bool_)
+        return np.asarray((self.called == self.truth.shown).all(axis=1), np.bool_)
 
     def novelty_of(self, row: int) -> float | None:
         """How strange the model finds one image; None where it cannot tell."""
@@ -180,7 +180,7 @@ class Answers:
             classes=tuple(classes),
             truths=tuple(join_names(classes, row) for row in shown),
             probabilities=self.probabilities[:, rows],
-            several=SeveralCalled(shown=shown, called=self.said[:, rows]),
+            several=SeveralCalled(shown=shown, called=self.called[:, rows]),
         )
 
     def followed_by(self, more: "Answers") -> "Answers":

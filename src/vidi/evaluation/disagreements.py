@@ -82,8 +82,8 @@ def _said(answers: Answers) -> list[tuple[str, float]]:
     if isinstance(answers.truth, OneClass):
         top = answers.probabilities.max(axis=1).tolist()
         return [(answers.classes[said], value) for said, value in zip(answers.predicted.tolist(), top, strict=True)]
-    likely = probability_of_all(answers.probabilities, answers.said).tolist()
-    names = [join_names(answers.classes, called) or NONE for called in answers.said]
+    likely = probability_of_all(answers.probabilities, answers.called).tolist()
+    names = [join_names(answers.classes, called) or NONE for called in answers.called]
     return list(zip(names, likely, strict=True))
 
 

@@ -147,5 +147,5 @@ def _evaluate(answers: Answers, *, seed: int) -> Evaluation:
             return evaluate_predictions(answers.probabilities, labels, answers.classes, groups=groups, seed=seed)
         case SeveralClasses(shown=shown):
             return evaluate_labels(
-                answers.probabilities, shown, answers.said, answers.classes, groups=groups, seed=seed
+                answers.probabilities, shown, answers.called, answers.classes, groups=groups, seed=seed
             )

@@ -29,6 +29,10 @@ class Softmax:
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
+    def chance(self, class_count: int) -> float:
+        """The share of correct answers by chance, each class counting the same."""
+        return 1 / class_count
+
     def describe(self, classes: Sequence[str]) -> str:
         """What a model of these classes does, for its file."""
         return f"Tells {len(classes)} classes apart: {', '.join(classes[:MOST_NAMED])}"
@@ -61,6 +65,10 @@ class Sigmoid:
         [[0.5, 0.5]]
         """
         return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(logits, np.float64), -500, 500))), np.float64)
+
+    def chance(self, class_count: int) -> float:  # noqa: ARG002  # of either outputs it is asked in one way
+        """The share of correct answers by chance, yes and no counting the same."""
+        return 0.5
 
     def describe(self, classes: Sequence[str]) -> str:
         """What a model of these classes does, for its file."""

@@ -36,8 +36,8 @@ class Prediction:
     multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
 
     @property
-    def said(self) -> tuple[str, ...]:
-        """The classes that it shows by the model: `label`, or any number of them where it may show several."""
+    def predicted(self) -> tuple[str, ...]:
+        """The classes that the image is predicted to show: `label`, or any number of them where it may show several."""
         return self.decision or () if self.multi_label else (self.label,)
 
     def top(self, count: int) -> list[tuple[str, float]]:

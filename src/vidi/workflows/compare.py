@@ -177,7 +177,7 @@ def _paired_classes(first: Answers, second: Answers) -> PairedAnswers:
         first_of_truth=np.exp(-truth.log_losses(first.probabilities)),
         second_of_truth=np.exp(-truth.log_losses(second.probabilities)),
         groups=number_groups(first.groups, len(first.paths)),
-        of_classes=(first.said == truth.shown, second.said == truth.shown),
+        of_classes=(first.called == truth.shown, second.called == truth.shown),
     )
 
 

@@ -23,6 +23,8 @@ from vidi.machine import one_matrix_thread
 from vidi.metrics.additive import cross_fitted_scores, standard_columns, step_columns
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL, Interval, mean_interval, wilson_interval
+from vidi.metrics.outputs import SOFTMAX
+from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
 MOST_LOOKED_AT = 3_000  # images; more would tell no more
 LEAST_OF_CLASS = 10  # images: below it a class is left out
@@ -55,8 +57,8 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
     Returns:
         None where there are not two classes with ten images.
     """
-    rows, shown, names = _choose_rows(dataset, check)
-    if len(names) < (1 if dataset.multi_label else 2):
+    rows, truth, names = _choose_rows(dataset, check)
+    if len(names) < (2 if isinstance(truth, OneClass) else 1):
         return None
     links = [*links_of_equal(image.group for image in dataset.images), *check.exact_links, *check.near_links]
     groups = join_links(len(dataset.images), [*links, *check.capture_links])[rows]
@@ -67,24 +69,23 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
     )
     random, looks = np.random.default_rng(0), len(masks) * (1 + len(names))
     with one_matrix_thread():
-        results = _fit_families(columns, shown, groups, masks, doubts, by_itself=dataset.multi_label, random=random)
+        results = _fit_families(columns, truth, groups, masks, doubts, random=random)
     return Shortcuts(
         image_count=len(rows),
         group_count=len(np.unique(groups)),
         classes=tuple(names),
-        multi_label=dataset.multi_label,
+        outputs=truth.outputs,
         are_tiny=bool(np.median([min(check.records[row].size) for row in rows.tolist()]) < TINY_SIDE),
         families=tuple(
             _judge(
                 family,
                 scores,
                 scores > limits,
-                shown,
+                truth,
                 groups,
                 names=names,
                 rows=rows,
                 level=1 - (1 - LEVEL) / looks,
-                by_itself=dataset.multi_label,
             )
             for family, (scores, limits) in zip(WORDS, results, strict=True)
         ),
@@ -93,21 +94,19 @@ def find_shortcuts(dataset: Dataset, check: CheckResult, fingerprints: Fingerpri
 
 def _fit_families(
     columns: NDArray[np.float32],
-    shown: NDArray[np.bool_],
+    truth: Truth,
     groups: Counts,
     masks: Sequence[NDArray[np.bool_]],
     doubts: Floats,
     *,
-    by_itself: bool,
     random: np.random.Generator,
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """For each family (images, classes) scores and limits: of all classes at once, or of each by itself, yes and no."""
-    if not by_itself:
-        labels = shown.argmax(axis=1)
-        folds = deal_folds(groups, labels=labels, seed=random)
-        return cross_fitted_scores(columns, labels, folds, masks, penalties=doubts)
+    if isinstance(truth, OneClass):
+        folds = deal_folds(groups, labels=truth.labels, seed=random)
+        return cross_fitted_scores(columns, truth.labels, folds, masks, penalties=doubts)
     each = []
-    for own in shown.T.astype(np.int64):
+    for own in truth.shown.T.astype(np.int64):
         folds = deal_folds(groups, labels=own, seed=random)
         fitted = cross_fitted_scores(columns, own, folds, masks, penalties=doubts)
         each.append([(scores[:, 1], limits[:, 1]) for scores, limits in fitted])
@@ -132,8 +131,8 @@ def _columns_of(
     return np.append(steps, details, axis=1), masks, doubts
 
 
-def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[str]]:
-    """The images that are looked at, (images, classes) which of the classes that are large enough they show, names."""
+def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64], Truth, list[str]]:
+    """The images that are looked at, what they show of the classes that are large enough, and those classes' names."""
     usable, several = check.usable, dataset.multi_label
     rows = np.array(
         [
@@ -154,30 +153,31 @@ def _choose_rows(dataset: Dataset, check: CheckResult) -> tuple[NDArray[np.int64
     largest = np.argsort(-sizes, kind="stable")[: MOST_BY_THEMSELVES if several else MOST_CLASSES]
     kept = np.sort(largest[sizes[largest] >= LEAST_OF_CLASS])
     is_kept = np.ones(len(rows), np.bool_) if several else shown[:, kept].any(axis=1)
-    return rows[is_kept], shown[is_kept][:, kept], [dataset.classes[index] for index in kept.tolist()]
+    shown, names = shown[is_kept][:, kept], [dataset.classes[index] for index in kept.tolist()]
+    truth = SeveralClasses.of(shown) if several else OneClass(labels=np.nonzero(shown)[1], class_count=len(names))
+    return rows[is_kept], truth, names
 
 
 def _judge(
     family: str,
     scores: Floats,
     told: NDArray[np.bool_],
-    shown: NDArray[np.bool_],
+    truth: Truth,
     groups: Counts,
     *,
     names: Sequence[str],
     rows: NDArray[np.int64],
     level: float,
-    by_itself: bool,
 ) -> Shortcut:
     """What one family reaches: over all classes, and for each class against the others."""
     predicted = scores.argmax(axis=1)
     recalls, intervals, classes = [], [], []
     for index, name in enumerate(names):
-        own = shown[:, index]
-        if by_itself:
-            recall, interval = _share_of_both(told[:, index], own, groups)
-        else:
+        own = truth.shown[:, index]
+        if isinstance(truth, OneClass):
             recall, interval = _share(predicted[own] == index, groups[own], level=LEVEL)
+        else:
+            recall, interval = _share_of_both(told[:, index], own, groups)
         recalls.append(recall)
         intervals.append(interval)
         found, of_found = _share(told[own, index], groups[own], level=level)
@@ -221,17 +221,15 @@ def list_shortcuts(found: Shortcuts | None, paths: Sequence[str]) -> list[Findin
     if found is None:
         return []
     alone = [one for one in found.families if one.family not in ("together", "middle")]
-    whole = sorted((one for one in alone if _is_clear(one, found)), key=lambda one: -one.accuracy)
-    whole = [] if found.multi_label else whole  # each class is a question of its own
+    clear = [one for one in found.families if found.outputs == SOFTMAX and _is_clear(one, found)]
+    whole = sorted((one for one in clear if one in alone), key=lambda one: -one.accuracy)
     told = sorted(((one, best) for one in alone for best in _clear_classes(one, found)), key=lambda pair: -pair[1].told)
-    together = [
-        one for one in found.families if one.family == "together" and not found.multi_label and _is_clear(one, found)
-    ]
+    together = [one for one in clear if one.family == "together"]
     if whole or (together and not told):
-        clear = whole or together
-        facts = ClearShortcuts(found.classes, found.chance, tuple(clear))
-        return [_finding(facts, clear[0].classes[0], paths)]
-    return [_finding(ClearClasses(found.classes, found.multi_label, tuple(told)), told[0][1], paths)] if told else []
+        shown = whole or together
+        facts = ClearShortcuts(found.classes, found.chance, tuple(shown))
+        return [_finding(facts, shown[0].classes[0], paths)]
+    return [_finding(ClearClasses(found.classes, found.outputs, tuple(told)), told[0][1], paths)] if told else []
 
 
 def _is_clear(shortcut: Shortcut, found: Shortcuts) -> bool:

@@ -47,10 +47,10 @@ class Row:
     others: tuple[tuple[str, str], ...] = ()  # every further column and its text, where there is some
 
 
-def read_rows(stream: BinaryIO, name: str, *, multi_label: bool = False) -> Iterator[Row]:
+def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Iterator[Row]:
     """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl` or `.ndjson`.
 
-    Where images may show several classes and no column gives the label, every column beside path, part and group is
+    Where no label is needed and no column gives one, every column beside path, part and group is
     a class, with 0 or 1 for each image.
 
     A byte order mark, UTF-16, semicolons, tabs and quoted line ends are understood; empty rows are passed over.
@@ -61,12 +61,12 @@ def read_rows(stream: BinaryIO, name: str, *, multi_label: bool = False) -> Iter
     """
     lines = _text_lines(stream, name)
     if name.casefold().endswith((".jsonl", ".ndjson")):
-        return _json_rows(lines, name, multi_label=multi_label)
-    return _csv_rows(lines, name, multi_label=multi_label)
+        return _json_rows(lines, name, needs_label=needs_label)
+    return _csv_rows(lines, name, needs_label=needs_label)
 
 
-def find_columns(header: Sequence[str], name: str, *, multi_label: bool = False) -> dict[str, int]:
-    """Where each role's column stands; with `multi_label` there may be none for the label.
+def find_columns(header: Sequence[str], name: str, *, needs_label: bool = True) -> dict[str, int]:
+    """Where each role's column stands.
 
     Raises:
         DataError: there is no column for the path or the label, or two of one name.
@@ -86,12 +86,12 @@ def find_columns(header: Sequence[str], name: str, *, multi_label: bool = False)
                 "Remove or rename all but one.",
             )
         found[role] = words.index(known)
-    if multi_label and "label" not in found and words and "group" in found:
+    if not needs_label and "label" not in found and words and "group" in found:
         # A bare `person` or `session` is a class here, beside others.
         group = words[found["group"]]
         if group != "group" and not group.endswith("_id"):
             del found["group"]
-    for role in ("path",) if multi_label else ("path", "label"):
+    for role in ("path", "label") if needs_label else ("path",):
         if role not in found:
             raise _missing_column(role, header, words, name)
     return found
@@ -145,14 +145,14 @@ def _missing_column(role: str, header: Sequence[str], words: Sequence[str], name
     )
 
 
-def _csv_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator[Row]:
+def _csv_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterator[Row]:
     header_line, first = next(((number, line) for number, line in enumerate(lines, 1) if line.strip()), (1, ""))
     delimiter = _delimiter(first, name)
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     line = header_line  # where the row that is being read begins
     try:
         header = next(reader, [])
-        columns = find_columns(header, name, multi_label=multi_label)
+        columns = find_columns(header, name, needs_label=needs_label)
         classes = class_columns(header, columns, name)
         taken = {*columns.values(), *classes.values()}
         others = [index for index, column in enumerate(header) if column.strip() and index not in taken]
@@ -205,7 +205,7 @@ def _delimiter(header: str, name: str) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _json_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterator[Row]:
+def _json_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterator[Row]:
     columns: dict[str, str] | None = None
     classes: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
@@ -219,7 +219,7 @@ def _json_rows(lines: Iterator[str], name: str, *, multi_label: bool) -> Iterato
             raise _bad_line(name, number, "it is no JSON object")
         if columns is None:
             keys = list(row)
-            found = find_columns(keys, name, multi_label=multi_label)
+            found = find_columns(keys, name, needs_label=needs_label)
             columns, classes = {role: keys[index] for role, index in found.items()}, class_columns(keys, found, name)
         yield _json_row(number, row, columns, classes, name)
 

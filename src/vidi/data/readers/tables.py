@@ -75,7 +75,7 @@ def _names_files(source: Source, path: str) -> bool:
     files = NamedFiles(source, posixpath.dirname(path))
     try:
         with source.open(path) as stream:
-            rows = itertools.islice(read_rows(stream, path, multi_label=source.multi_label), _TRIED_ROWS)
+            rows = itertools.islice(read_rows(stream, path, needs_label=not source.multi_label), _TRIED_ROWS)
             return any(isinstance(files.find(row.path), str) for row in rows)
     except DataError:
         return False
@@ -123,7 +123,7 @@ def _read_tables(source: Source, tables: Sequence[tuple[str, str | None]]) -> Re
 
 def _rows(source: Source, path: str) -> Iterator[Row]:
     with source.open(path) as stream:
-        yield from read_rows(stream, path, multi_label=source.multi_label)
+        yield from read_rows(stream, path, needs_label=not source.multi_label)
 
 
 def _as_reading(images: dict[str, _Named], columns: FurtherColumns) -> Reading:

@@ -122,10 +122,7 @@ def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
     is_right = probabilities.argmax(axis=1) == labels
     if not len(labels) or is_right.all():
         return "probability"
-    areas: dict[Ranking, float] = {}
-    for name, rank in RANKINGS.items():
-        curve = risk_coverage_curve(rank(probabilities), is_right)
-        assert curve is not None  # noqa: S101  # there are images
-        areas[name] = curve.area
+    curves = {name: risk_coverage_curve(rank(probabilities), is_right) for name, rank in RANKINGS.items()}
+    areas = {name: curve.area for name, curve in curves.items() if curve is not None}
     best = min(areas, key=lambda name: areas[name])
     return best if areas[best] < CLEARLY * areas["probability"] else "probability"

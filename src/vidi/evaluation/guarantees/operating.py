@@ -59,7 +59,16 @@ def find_points(
             mean_cost=float(spent.mean()),
         )
     named = [positive] if positive is not None else list(classes)
-    best = thresholds_for_f1(probabilities, shown).tolist() if wish.measure == "f1" else []
+    indexes = [list(classes).index(name) for name in named]
+    if wish.share is None:
+        best = thresholds_for_f1(probabilities, shown).tolist()
+        found = [Threshold(best[index], None, False) for index in indexes]
+    else:
+        kinds = [each for each in (probabilities, shipped) if each is not None]
+        found = [
+            _most_careful([each[:, c] for each in kinds], shown[:, c], wish.measure, share=wish.share, groups=groups)
+            for c in indexes
+        ]
     return OperatingPoints(
         measure=wish.measure,
         share=wish.share,
@@ -68,35 +77,15 @@ def find_points(
         image_count=len(shown),
         positive=positive,
         points=tuple(
-            _point(
-                name,
-                [each[:, index] for each in (probabilities, shipped) if each is not None],
-                shown[:, index],
-                [Threshold(best[index], None, False)] if best else [],
-                wish=wish,
-                groups=groups,
-            )
-            for name in named
-            for index in [list(classes).index(name)]
+            _point(name, each, probabilities[:, index], shown[:, index])
+            for name, each, index in zip(named, found, indexes, strict=True)
         ),
     )
 
 
-def _point(
-    name: str,
-    scores: Sequence[Floats],
-    is_class: Mask,
-    known: Sequence[Threshold],
-    *,
-    wish: Wish,
-    groups: Counts | None,
-) -> ClassPoint:
-    """One class's threshold: one that is known, else by each kind of answers, of which the more careful one counts."""
-    found = reduce(
-        partial(_more_careful, measure=wish.measure),
-        known or [_threshold(each, is_class, wish, groups) for each in scores],
-    )
-    called = scores[0] >= (np.inf if found.value is None else found.value)
+def _point(name: str, found: Threshold, scores: Floats, is_class: Mask) -> ClassPoint:
+    """One class's threshold, and what came of it on these images."""
+    called = scores >= (np.inf if found.value is None else found.value)
     return ClassPoint(
         name=name,
         threshold=found.value,
@@ -107,6 +96,14 @@ def _point(
         other_count=int((~is_class).sum()),
         alarms=int((called & ~is_class).sum()),
     )
+
+
+def _most_careful(
+    kinds: Sequence[Floats], is_class: Mask, measure: Measure, *, share: float, groups: Counts | None
+) -> Threshold:
+    """The threshold that keeps a wish by each kind of answers about the same images."""
+    each = [_threshold(scores, is_class, measure, share=share, groups=groups) for scores in kinds]
+    return reduce(partial(_more_careful, measure=measure), each)
 
 
 def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> Threshold:
@@ -122,10 +119,9 @@ def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> T
     )
 
 
-def _threshold(scores: Floats, is_class: Mask, wish: Wish, groups: Counts | None) -> Threshold:
-    assert wish.share is not None  # noqa: S101  # a wish for costs has no threshold
-    if wish.measure == "recall":
-        return threshold_for_recall(scores, is_class, recall=wish.share, groups=groups)
-    if wish.measure == "precision":
-        return threshold_for_precision(scores, is_class, precision=wish.share, groups=groups)
-    return threshold_for_false_alarms(scores, is_class, share=wish.share, groups=groups)
+def _threshold(scores: Floats, is_class: Mask, measure: Measure, *, share: float, groups: Counts | None) -> Threshold:
+    if measure == "recall":
+        return threshold_for_recall(scores, is_class, recall=share, groups=groups)
+    if measure == "precision":
+        return threshold_for_precision(scores, is_class, precision=share, groups=groups)
+    return threshold_for_false_alarms(scores, is_class, share=share, groups=groups)

@@ -65,11 +65,11 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     """
     labels, probabilities, is_right = answers.labels, answers.probabilities, answers.is_right
     groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
-    scores = confidence(probabilities, limits, called=answers.said)
+    scores = confidence(probabilities, limits, called=answers.called)
     is_unknown = find_unknown(answers, limits)
     is_sure = ~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure))
     limit = np.inf if limits.candidate is None else limits.candidate
-    candidates = find_all_candidates(probabilities, limit, answers.said)
+    candidates = find_all_candidates(probabilities, limit, answers.called)
     is_covered = np.asarray((candidates | ~answers.truth.shown).all(axis=1), np.bool_)
     curve = risk_coverage_curve(scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)

@@ -106,7 +106,7 @@ def picture_as_figure(picture: Thumbnail, title: str) -> str:
 
 def explanation_as_html(path: str, prediction: Prediction, *, looks_like: Sequence[str], figure: Drawing) -> str:
     """The answer, the classes of the nearest training images, and the maps."""
-    said = prediction.said
+    said = prediction.predicted
     probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
     rows = {
         "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",

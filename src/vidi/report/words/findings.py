@@ -17,6 +17,7 @@ from vidi.data.checked import (
 from vidi.data.splitting.leaks import describe_leak
 from vidi.files import escape_path
 from vidi.images.reasons import NOTES
+from vidi.metrics.outputs import SIGMOID
 from vidi.numbers import percent
 from vidi.report.words.counting import count_of
 
@@ -148,7 +149,7 @@ def _clear_classes(clear: ClearClasses) -> str:
 
 
 def _rest(others: Sequence[str], clear: ClearClasses) -> str:
-    if clear.multi_label:
+    if clear.outputs == SIGMOID:
         return "images without it"
     return others[0] if len(others) == 1 else "the other classes"
 

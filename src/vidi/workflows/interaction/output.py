@@ -50,7 +50,7 @@ def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
     outcome = answer.outcome
     if isinstance(outcome, ImageError):
         return f"{paint('refused')}: {outcome.code}. {escape_path(outcome.cause)}"
-    count = max(top, len(outcome.said))
+    count = max(top, len(outcome.predicted))
     shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in outcome.top(count)]
     if outcome.verdict is not None:
         shown.append(_verdict(outcome, paint))
@@ -62,7 +62,7 @@ def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
 
 def _verdict(prediction: Prediction, paint: Callable[[str], str]) -> str:
     """How far the answer may be relied on, and what else it may be."""
-    said = prediction.said
+    said = prediction.predicted
     others = [escape_path(name) for name in prediction.candidates if name not in said]
     shown = ", ".join(others[:MOST_CANDIDATES_SHOWN])
     more = f" and {len(others) - MOST_CANDIDATES_SHOWN} more" if len(others) > MOST_CANDIDATES_SHOWN else ""

@@ -177,7 +177,7 @@ def _why_not(context: Context, prepared: Prepared, recipe: Recipe, head: Trained
         return ""
     if context.finish:
         return "for the run was to be finished as it is"
-    if not len(_compared_rows(prepared, head)):
+    if not len(_compared(prepared, head)[0]):
         return "since no validation image is there to compare by"
     return "" if context.deadline is None else _no_time(context.deadline, prepared, recipe, trainings=trainings)
 
@@ -198,19 +198,20 @@ def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, training
     return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
 
 
-def _compared_rows(prepared: Prepared, head: TrainedNetwork) -> NDArray[np.int64]:
-    """Validation images that the head was judged on without having seen them."""
-    assert head.held_out is not None  # noqa: S101  # a head always has such answers
-    return np.intersect1d(prepared.split.rows("validation"), head.held_out.rows)
+def _compared(prepared: Prepared, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Validation images that the head was judged on without having seen them, and its answers about them."""
+    if head.held_out is None:
+        return np.zeros(0, np.int64), np.zeros((0, len(prepared.dataset.classes)))
+    rows = np.intersect1d(prepared.split.rows("validation"), head.held_out.rows)
+    order = np.searchsorted(head.held_out.rows, rows)
+    return rows, head.held_out.probabilities[order].astype(np.float64)
 
 
 def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) -> tuple[bool, str]:
     """Whether the network is better than the head on validation images that neither has learnt from, and how much."""
-    rows = _compared_rows(prepared, head)
-    assert head.held_out is not None  # noqa: S101  # as above
-    order = np.searchsorted(head.held_out.rows, rows)
+    rows, given = _compared(prepared, head)
     truth = prepared.truth.at(rows)
-    theirs, head_right = _judged(head.held_out.probabilities[order].astype(np.float64), truth)
+    theirs, head_right = _judged(given, truth)
     answers = answer(
         network.network,
         prepared.pixels,
