@@ -83,7 +83,8 @@ def climb(way: str, data: Path, folder: Path, results: Path, keras: Mapping[str,
 
 
 def kept(path: Path, make: Any) -> dict[str, Any]:
-    """What was measured before, or is now."""
+    """What was measured before, or is now; the file's name has no spaces."""
+    path = path.with_name(path.name.replace(" ", "-"))
     if not path.exists():
         write_whole(path, json.dumps(make(), indent=1) + "\n")
     found: dict[str, Any] = json.loads(path.read_text())

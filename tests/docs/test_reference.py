@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tools import build_trees
 from tools.build_reference import FOLDER, pages
 
 
@@ -11,3 +12,9 @@ def test_the_reference_is_as_the_code_is_now():
     stale = [name for name, text in pages().items() if written.get(name) != text]
 
     assert (stale, sorted(written)) == ([], sorted(pages())), "run: python tools/build_reference.py"
+
+
+def test_the_trees_say_what_the_packages_say():
+    stale = [path.name for path, text in build_trees.pages().items() if path.read_text("utf-8") != text]
+
+    assert stale == [], "run: python tools/build_trees.py"

@@ -1,1 +1,1 @@
-"""The command line: read arguments, call one workflow, write."""
+"""The command line: a verb reads arguments, calls one workflow and writes."""

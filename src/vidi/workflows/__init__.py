@@ -1,1 +1,1 @@
-"""The whole story, one page each."""
+"""The verbs, a file each; `train.py` is read → check → split → train → to ONNX → calibrate → evaluate → report."""
