@@ -2,9 +2,9 @@
 
 import pytest
 
-from vidi.workflows.run import affordable as subject
-from vidi.workflows.run.affordable import affordable
-from vidi.workflows.run.backbones import Candidate
+from vidi.workflows.pretrained import affordable as subject
+from vidi.workflows.pretrained.affordable import affordable
+from vidi.workflows.pretrained.backbones import Candidate
 
 CANDIDATES = tuple(Candidate(name, size) for size in ((320, 224), (256, 192)) for name in ("lite0", "lite2"))
 

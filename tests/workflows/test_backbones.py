@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vidi.workflows.run.backbones import Candidate, last_unless_beaten
+from vidi.workflows.pretrained.backbones import Candidate, last_unless_beaten
 
 SMALL, LARGE = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
 

@@ -1,17 +1,26 @@
-"""`--minutes`: what comes after training gets its time, and more of it beside other work."""
-
-from types import SimpleNamespace
+"""`--minutes`: one table says what fits, what comes after training gets its time, and where the time went is told."""
 
 import numpy as np
 import pytest
 
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.robustness import NotMeasured
+from vidi.evaluation.robustness import NotMeasured, can_be_enough
 from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
-from vidi.workflows.evaluating import trust
+from vidi.report.words.times import time_rows
+from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.run import learn
+from vidi.workflows.run.budget import (
+    MUST_FOLLOW,
+    OPTIONAL,
+    ROOMY_SECONDS,
+    SHORT_SECONDS,
+    TABLE,
+    UNLIMITED,
+    Budget,
+    Stopwatch,
+    after_training,
+)
 
 
 class Clock(Deadline):
@@ -24,31 +33,102 @@ class Clock(Deadline):
         return Clock(self.at - seconds, self.seconds)
 
 
-@pytest.mark.parametrize(("share", "seconds"), [(1.0, 54.0), (0.5, 51.0), (0.1, 30.0)])
-def test_beside_other_work_training_ends_sooner(monkeypatch, share: float, seconds: float):
-    prepared = SimpleNamespace(split=SimpleNamespace(rows=lambda _: np.zeros(10, np.int64)))
-    monkeypatch.setattr(learn, "free_share", lambda: share)
-
-    until = learn.training_deadline(Clock(60.0, 60.0), prepared)
-
-    assert until.seconds == pytest.approx(seconds)
+def budget(left: float, whole: float | None = None, *, free: float = 1.0) -> Budget:
+    return Budget(Clock(left, whole or left), free_share=lambda: free)
 
 
-def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none(monkeypatch):
-    told, asked = Told(), []
-    monkeypatch.setattr(trust, "free_share", lambda: 0.5)
-    monkeypatch.setattr(
-        trust, "measure_robustness", lambda *_, until, **__: asked.append(until.seconds_left()) or NotMeasured("time")
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
+def test_beside_other_work_training_ends_sooner(share: float):
+    until = budget(60.0, free=share).training_until(fold_work=0.0)
+
+    assert until is not None
+    assert until.seconds == pytest.approx(max(0.95 * 60 - after_training() / share, 30.0))
+
+
+def test_training_leaves_its_folds_their_time():
+    alone, with_folds = (budget(60.0).training_until(fold_work=work) for work in (0.0, 1.0))
+
+    assert with_folds is not None
+    assert alone is not None
+    assert with_folds.seconds * 2 < alone.seconds - TABLE["fold"].seconds
+
+
+def test_without_minutes_nothing_is_left_out_and_nothing_ends():
+    assert UNLIMITED.planned(images=10**6, head=True) == UNLIMITED
+    assert all(UNLIMITED.allows(stage, 10**6) for stage in OPTIONAL)
+    assert UNLIMITED.training_until(fold_work=4.0) is None
+    assert UNLIMITED.report_from() is None
+    assert UNLIMITED.sentence == ""
+
+
+@pytest.mark.parametrize("minutes", [0.3, 0.5, 1.0, 1.9])
+@pytest.mark.parametrize("images", [50, 200, 1_000])
+def test_what_a_short_plan_keeps_fits_into_the_minutes_as_far_as_anything_does(minutes: float, images: int):
+    plan = budget(60 * minutes).planned(images=images, head=True)
+
+    must = sum(TABLE[name].needs(images) for name in ("reading", "features", *MUST_FOLLOW))
+    kept = sum(TABLE[name].needs(images) for name in OPTIONAL if name not in plan.left_out)
+    assert must + kept <= max(60 * minutes, must)
+    assert not any(plan.allows(name, images) for name in plan.left_out)
+
+
+def test_a_longer_budget_leaves_nothing_out_beforehand_and_a_shorter_one_never_less():
+    assert budget(SHORT_SECONDS).planned(images=10_000, head=True).left_out == frozenset()
+    kept = [len(OPTIONAL) - len(budget(seconds).planned(images=200, head=True).left_out) for seconds in range(5, 119)]
+    assert kept == sorted(kept)
+
+
+def test_what_is_left_out_is_told_in_one_sentence():
+    said = budget(10.0).planned(images=60, head=True).sentence
+
+    assert all(name in said for name in OPTIONAL.values())
+    assert budget(119.0).planned(images=60, head=True).sentence == ""
+
+
+def test_calibration_takes_fewer_trainings_where_there_are_only_seconds():
+    assert [budget(seconds).fold_count() for seconds in (30.0, SHORT_SECONDS, ROOMY_SECONDS)] == [2, 5, 5]
+
+
+def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
+    told = Told()
+    answers = Answers.of(
+        ["a", "b"] * 20, ["1", "2"] * 20, truths=["a", "b"] * 20, probabilities=np.tile(np.eye(2), (20, 1))
     )
-    answers = Answers.of(["a", "b"], ["1", "2"], truths=["a", "b"], probabilities=np.eye(2))
+    until = budget(5.0, free=0.5).report_from()
+    assert until is not None
+    assert until.seconds_left() == 5.0 - 2 * TABLE["report"].seconds
 
-    found = trust.measure_trust(
-        None, answers, None, options=DecodeOptions(), seed=0, deadline=Clock(20.0, 60.0), events=told
-    )
+    found = measure_trust(None, answers, None, options=DecodeOptions(), seed=0, until=until, events=told)
 
-    assert asked == [20.0 - 2 * trust.SECONDS_FOR_REPORT]
-    assert found["robustness"] == {"left_out": "time"}
+    assert found["robustness"] == NotMeasured("time").as_json()
     assert told.said == ["robustness: left out, no time was left; `vidi evaluate` measures it"]
+
+
+def test_robustness_that_cannot_end_in_time_is_not_gone_on_with():
+    assert not can_be_enough(5, 10.0, Clock(49.0, 60.0))  # 2 s an image, and 25 more are needed
+    assert can_be_enough(5, 10.0, Clock(51.0, 60.0))
+    assert can_be_enough(2, 10.0, Clock(1.0, 60.0))  # too few to tell
+
+
+def test_the_stages_of_a_run_take_together_the_whole_time():
+    now = iter([0.0, 1.0, 4.0, 6.0, 10.0, 11.0])
+    watch = Stopwatch(lambda: next(now), stage="reading")
+
+    with watch.on("training"), watch.on("calibration"):
+        pass
+
+    watch.add("importing", 2.0)
+    assert watch.seconds() == {"reading": 2.0, "training": 7.0, "calibration": 2.0, "importing": 2.0}
+
+
+def test_where_the_time_went_is_a_table_whose_last_row_is_the_whole():
+    assert time_rows({}) == []
+    assert time_rows({"importing": 2.0, "reading": 5.0, "training": 0.01}) == [
+        ("stage", "seconds", "share"),
+        ("importing", "2.0", "29 %"),
+        ("reading", "5.0", "71 %"),
+        ("all", "7.0", "100 %"),
+    ]
 
 
 class Told(Silence):

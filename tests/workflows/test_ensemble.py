@@ -14,12 +14,13 @@ from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.progress import Progress
-from vidi.workflows.ensembles.ensemble import fitting_ensemble, plan_ensemble, seconds_for_member
+from vidi.workflows.ensembles.ensemble import fitting_ensemble, plan_ensemble
 from vidi.workflows.inspect import describe_model, inspect_model, self_test
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run.budget import seconds_for_member
 from vidi.workflows.train import resume, train
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}

@@ -16,10 +16,10 @@ from vidi.errors import DataError, MissingPackageError
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import SILENCE, Events, Silence
+from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Asked, TrainRequest
-from vidi.workflows.run import transfer
 from vidi.workflows.studies import label_errors as study
 from vidi.workflows.train import Run, resume, train
 
@@ -208,7 +208,7 @@ def test_a_network_from_scratch_lists_them_by_its_calibration_folds(scratch: Pat
 
 
 def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(transfer, "MOST_IN_FOLDS", 100)
+    monkeypatch.setattr(head, "MOST_IN_FOLDS", 100)
 
     some = run_on(flipped, tmp_path / "some").folder
     all_of_them = run_on(flipped, tmp_path / "all", asked=Asked(find_label_errors=True)).folder

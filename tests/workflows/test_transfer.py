@@ -15,9 +15,9 @@ from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import Silence
+from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run import backbones
 from vidi.workflows.train import Run, resume, train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds

@@ -37,8 +37,9 @@ def tune(
     on. `recipe.toml` holds the better one, for `vidi train DATA --recipe FILE`; the default where no gain was shown.
     """
     from vidi.cli.terminal import Terminal
-    from vidi.machine import wait_without_spinning
+    from vidi.machine import Deadline, wait_without_spinning
 
+    begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
     from vidi.workflows import tune as story
 
@@ -50,7 +51,7 @@ def tune(
         return
     if request is None or finish:
         raise _nothing_to_do(finish)
-    _conclude(story.tune(request, events=events), events, as_json=as_json)
+    _conclude(story.tune(request, events=events, begun=begun), events, as_json=as_json)
 
 
 def _nothing_to_do(finish: bool) -> "UsageError":

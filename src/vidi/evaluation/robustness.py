@@ -1,5 +1,6 @@
 """How right a model stays when its test images get worse: blurred, noisy, darker, turned …"""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 
 LEAST_IMAGES = 30  # of fewer every point of a curve has a range of 35 points and more
+SOME_IMAGES = 4  # that say how long the others will take
 # Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
 PIXELS, FEWEST, MOST = 1_500_000, 50, 300
 VARIANTS = 1 + STEPS * len(SPOILINGS)
@@ -118,8 +120,12 @@ def measure_robustness(
         together=1,
         workers=workers,
     )
-    rows, right = [], []
+    rows: list[int] = []
+    right: list[Said] = []
+    began = time.monotonic()
     for row, said in zip(chosen.tolist(), _until(stream, until), strict=False):
+        if until is not None and not can_be_enough(len(rows), time.monotonic() - began, until):
+            return NotMeasured("time")
         if said is not None:
             rows.append(row)
             right.append((said == shown[row]).all(axis=1))
@@ -151,6 +157,11 @@ def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
     wanted = min(MOST, max(FEWEST, PIXELS // (framing.size[0] * framing.size[1])))
     drawn: NDArray[np.int64] = np.random.default_rng([seed, 4]).permutation(count)[:wanted]
     return drawn
+
+
+def can_be_enough(done: int, seconds: float, until: Deadline) -> bool:
+    """Whether as many images as are needed can be answered in time, at the rate so far."""
+    return not SOME_IMAGES <= done < LEAST_IMAGES or seconds / done * (LEAST_IMAGES - done) <= until.seconds_left()
 
 
 def _until(stream: Iterator[Said | None], until: Deadline | None) -> Iterator[Said | None]:

@@ -102,11 +102,8 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         "account": account.as_json(),
         "learnt_from": learnt.as_json(answers.digests, account),
         "test_uses": uses,
-        **measure_trust(
-            predictor, answers, dataset.store, options=decode_options(request.data), seed=request.seed,
-            workers=request.workers, wanted=request.robustness, events=events,
-        ),
-    }  # fmt: skip
+        **_measure_trust(request, predictor, answers, dataset, events=events),
+    }
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
     write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=predictor.metadata.verdict))
     write_report(
@@ -117,6 +114,22 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         with_images=request.images,
     )
     return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
+
+
+def _measure_trust(
+    request: EvaluateRequest, predictor: Predictor, answers: Answers, dataset: Dataset, *, events: Events
+) -> dict[str, object]:
+    """Where the figures are lower, and what becomes of them when the images get worse."""
+    return measure_trust(
+        predictor,
+        answers,
+        dataset.store,
+        options=decode_options(request.data),
+        seed=request.seed,
+        workers=request.workers,
+        wanted=request.robustness,
+        events=events,
+    )
 
 
 def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:

@@ -37,16 +37,15 @@ from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.run.backbones import NONE, backbone_recipe, candidates_for
+from vidi.workflows.pretrained.backbones import NONE, backbone_recipe, candidates_for
+from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three
 from vidi.workflows.run.learn import most_for_novelty
-from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
+from vidi.workflows.run.publish import IMAGE_COUNT, require_parity
 from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
-from vidi.workflows.run.transfer import haste_seconds
 
 LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor a temperature can be chosen
-SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +157,13 @@ def _train(
 ) -> TrainedNetwork:
     """A network from scratch, or a head on the features of the pretrained one that the recipe names."""
     if recipe.pretrained:
-        in_haste = deadline is not None and deadline.seconds_left() < haste_seconds(len(data.train_rows))
+        in_haste = not Budget(deadline).allows("every head", len(data.train_rows))
         weights = read_pretrained(recipe.pretrained)
         return train_on_features(
             data, recipe, weights=weights, groups=groups, in_haste=in_haste, on_progress=events.features
         )
-    until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * SHARE_FOR_TRAINING))
+    share = TABLE["training"].share
+    until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * share))
     return train_network(data, recipe, folder=folder, deadline=until, on_progress=events.training)
 
 

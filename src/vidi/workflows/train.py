@@ -1,5 +1,6 @@
 """The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +23,14 @@ from vidi.workflows.interaction.run_folder import (
 )
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.evaluate import evaluate_model
 from vidi.workflows.run.plan import Job, read_and_plan, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
-from vidi.workflows.run.report import report_run
+from vidi.workflows.run.report import report_run, times_of
 from vidi.workflows.run.rungs import begin_run, learn_above, learn_head
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Run:
     test: Evaluation | None = field(repr=False)  # None while unfinished, or where no image was kept for the test
     notes: tuple[str, ...] = ()
     refused: int = 0  # images that could not be used
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)  # of each stage, where the time went
 
     def __repr__(self) -> str:
         """The folder, and the accuracy with its interval and n."""
@@ -76,6 +79,9 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
     """
+    watch = Stopwatch(stage="reading")
+    if begun is not None:
+        watch.add("importing", -begun.seconds_left())
     job = read_and_plan(request, events=events, begun=begun)
     require_possible(job)  # what can be known to be wrong is said before anything is written
     source = Path(request.data.source)
@@ -88,7 +94,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     with FolderLock(folder):
         write_request(folder, request.as_dict())
         events.say(f"writing to {escape_path(folder)}")
-        return _run(job, Context(folder=folder, deadline=job.deadline, events=events))
+        return _run(job, Context(folder=folder, budget=job.budget, watch=watch, events=events))
 
 
 def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
@@ -110,7 +116,7 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         saved = folder / RECIPE
         recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
         job = read_and_plan(request, recipe, events=events)
-        return _run(job, Context(folder=folder, deadline=job.deadline, finish=finish, events=events))
+        return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=events))
 
 
 def _run(job: Job, context: Context) -> Run:
@@ -143,6 +149,7 @@ def _run(job: Job, context: Context) -> Run:
         test=tested.test,
         notes=trained.notes,
         refused=refused,
+        seconds=times_of(context),
     )
 
 
@@ -154,4 +161,5 @@ def _unfinished(context: Context, prepared: Prepared, trained: TrainedNetwork) -
         test=None,
         notes=trained.notes,
         refused=len(prepared.check.account.refused),
+        seconds=times_of(context),
     )

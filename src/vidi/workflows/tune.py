@@ -24,9 +24,10 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
+from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.tune import TuneRequest, request_from
+from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.labels import refuse_for_labels
 from vidi.workflows.run.learn import keep_preparation
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
@@ -37,7 +38,7 @@ from vidi.workflows.tuning.end import Finding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import framed_rows
 from vidi.workflows.tuning.held_out import SearchRows, choose_rows
-from vidi.workflows.tuning.plan import SECONDS_AFTER, Planned, plan_search
+from vidi.workflows.tuning.plan import Planned, plan_search
 from vidi.workflows.tuning.trials import Search, TrialImages, best_row, recipe_of, run_trials
 
 if TYPE_CHECKING:
@@ -57,13 +58,18 @@ class Tuned:
     refused: int = 0  # images that could not be used
 
 
-def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
+def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Tuned:
     """Search for a better recipe, and say plainly whether one was found.
+
+    Args:
+        request: what the user asked for.
+        events: is told what happens.
+        begun: when the user's minutes began to run, where that was before this call.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
     """
-    began = time.monotonic()
+    begun = begun or Deadline.after(0.0)
     studies.require_optuna()  # said before any image is read
     found, recipe = _look(request)
     design_network(
@@ -93,8 +99,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE) -> Tuned:
         files = TuneFiles(folder=folder, document=document)
         files.write()
         events.say(f"writing to {escape_path(folder)}")
-        until = Deadline(began + 60 * request.minutes(), 60 * request.minutes())
-        context = Context(folder=folder, deadline=until, events=events)
+        context = Context(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
         return _run(_Job(request=request, found=found, recipe=recipe, files=files, context=context))
 
 
@@ -130,7 +135,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
             found=found,
             recipe=recipe,
             files=files,
-            context=Context(folder=folder, deadline=Deadline(began + left, left), finish=finish, events=events),
+            context=Context(folder=folder, budget=Budget(Deadline(began + left, left)), finish=finish, events=events),
             used_before=document["seconds_used"],
         )
         return _run(job)
@@ -146,7 +151,7 @@ class _Job:
     used_before: float = 0.0  # seconds, by the sessions before this one
 
     def seconds_used(self) -> float:
-        until = self.context.deadline
+        until = self.context.budget.deadline
         return self.used_before + (0.0 if until is None else until.seconds - until.seconds_left())
 
 
@@ -188,10 +193,9 @@ def _run(job: _Job) -> Tuned:
 def _begin(job: _Job, prepared: Prepared, rows: SearchRows, images: TrialImages) -> Search:
     """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
     study, workshop, context = _open_study(job), job.files.folder / WORKSHOP, job.context
-    assert context.deadline is not None  # noqa: S101  # a search always has one
-    planned = plan_search(
-        study, images, job.recipe, job.request, sizes=job.found.sizes, until=context.deadline, workshop=workshop
-    )
+    until = context.budget.deadline
+    assert until is not None  # noqa: S101  # a search always has one
+    planned = plan_search(study, images, job.recipe, job.request, sizes=job.found.sizes, until=until, workshop=workshop)
     job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
         context.events.say(sentence)
@@ -202,7 +206,7 @@ def _begin(job: _Job, prepared: Prepared, rows: SearchRows, images: TrialImages)
         images=images,
         workshop=workshop,
         worker=job.files.document["worker"],
-        until=context.deadline.earlier(2 * planned.settings.trial_seconds + SECONDS_AFTER),
+        until=until.earlier(2 * planned.settings.trial_seconds + TABLE["search page"].seconds),
         most_trials=0 if context.finish else job.request.trials,
         context=context,
     )

@@ -34,6 +34,7 @@ from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_sma
 from vidi.report.words import sentences
 from vidi.report.words.first import first_line, reservations
 from vidi.report.words.guarantees import describe_points, describe_step
+from vidi.report.words.times import time_rows
 from vidi.report.words.trust import describe_trust
 
 REPORT = "report.html"
@@ -139,6 +140,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "kept_epoch": kept_epoch,
         "uses_of_parts": USES_OF_PARTS,
         "recipe": files.recipe,
+        "times": time_rows(files.metrics.get("seconds") or {}),
         "settings": settings(files.recipe),
         "provenance": provenance(files),
         "path_text": escape_path,

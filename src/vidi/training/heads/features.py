@@ -20,6 +20,7 @@ from vidi.training.loop.objective import InputNormalisation
 
 BATCH = 32
 TRIAL_IMAGES = 16
+TRIALS = 4  # batches of them that time an engine, the first one to warm up
 TRIAL_SECONDS = 3.0  # of the usual engine's work: trying another for less costs more than it brings
 LEAST_GAIN = 1.3  # of the optional engine; what lies nearer changes from run to run, and features' last bits with it
 
@@ -58,6 +59,8 @@ def choose_feature_engine(
     usual = "torch bfloat16" if precision == "bfloat16" else "onnxruntime"
     if not (find_spec("openvino") is not None if has_openvino is None else has_openvino):
         return usual, f"the processor is {'fast' if precision == 'bfloat16' else 'slow'} in bfloat16"
+    if image_count <= TRIALS * TRIAL_IMAGES:
+        return usual, f"{image_count:,} images are computed sooner than engines are compared"
     rate = rate or (lambda engine: feature_rate(network, images[:TRIAL_IMAGES], normalisation, engine=engine))
     challenger = f"openvino {precision}"
     rates = {usual: rate(usual)}

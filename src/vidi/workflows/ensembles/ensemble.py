@@ -24,13 +24,12 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import CHECKPOINT, SECONDS_AFTER, as_training_data, fold_work, learn, needs_folds
+from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn, needs_folds
 from vidi.workflows.run.prepare import Prepared
 
 MOST_MEMBERS = 20
 SAME_FOR_ALL = ("precision", "options.width")  # measured when the first training began
 ENDED = "ended.json"  # in a member's folder, once its training has ended
-SHARE_FOR_TRAINING = 0.85  # of the time that is left; comparing ways to combine takes some more than one network does
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +134,7 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
         if context.should_stop() or (context.finish and (ended or has_begun(folder))):
             break
         events.say(f"training {task.number} of {plan.count}: {_what_differs(task, plan)}")
-        until = None if context.deadline is None else _deadline_of(task, context.deadline, prepared, plan)
-        one = _train_member(replace(context, deadline=until), task, prepared, ended)
+        one = _train_member(context, task, prepared, ended, plan=plan)
         if one.stopped_by == "user":
             break
         _note_ended(task, one)
@@ -197,30 +195,15 @@ def _what_differs(task: _Task, plan: EnsemblePlan) -> str:
     return f"{seed}, {len(task.data.train_rows):,} images, {len(task.held_out):,} held out"
 
 
-def seconds_for_member(left: float, *, members: int, count: int, fold_work: float) -> float:
-    """How long the next training may take, so that the others, calibration, test and report have their time.
-
-    Args:
-        left: seconds until everything must be done.
-        members: trainings that are still to be done, this one among them.
-        count: trainings in all.
-        fold_work: fold trainings for calibration, counted in trainings of a member.
-
-    >>> [round(seconds_for_member(100, members=2, count=2, fold_work=extra)) for extra in (0, 4.5)]
-    [41, 14]
-    """
-    after = count * (1 / SHARE_FOR_TRAINING - 1)
-    return max(1.0, max(left - SECONDS_AFTER, left / 2) / (members + fold_work + after))
+def _until(context: Context, task: _Task, prepared: Prepared, plan: EnsemblePlan) -> Deadline | None:
+    """When a training must end, so that the others, calibration, test and report have their time."""
+    extra = fold_work(context, prepared) if plan.by == "seeds" else 0.0
+    return context.budget.member_until(members=plan.count - task.number + 1, count=plan.count, fold_work=extra)
 
 
-def _deadline_of(task: _Task, deadline: Deadline, prepared: Prepared, plan: EnsemblePlan) -> Deadline:
-    extra = fold_work(prepared) if plan.by == "seeds" else 0.0
-    members = plan.count - task.number + 1
-    seconds = seconds_for_member(deadline.seconds_left(), members=members, count=plan.count, fold_work=extra)
-    return Deadline.after(seconds)
-
-
-def _train_member(context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork]) -> TrainedNetwork:
+def _train_member(
+    context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork], *, plan: EnsemblePlan
+) -> TrainedNetwork:
     """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
     recipe = task.recipe
     if ended:
@@ -232,7 +215,7 @@ def _train_member(context: Context, task: _Task, prepared: Prepared, ended: Sequ
         replace(task.data, initial=begin or None),
         recipe,
         folder=task.place,
-        deadline=context.deadline,
+        deadline=_until(context, task, prepared, plan),
         on_progress=context.events.training,
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=context.should_stop,

@@ -8,11 +8,9 @@ from vidi.evaluation.scores import number_groups
 from vidi.evaluation.slices import evaluate_slices
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.machine import Deadline, free_share
+from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
-
-SECONDS_FOR_REPORT = 3.0  # kept back for what is written after it; on a busy machine so many times more
 
 
 def measure_trust(
@@ -22,7 +20,7 @@ def measure_trust(
     *,
     options: DecodeOptions,
     seed: int,
-    deadline: Deadline | None = None,
+    until: Deadline | None = None,
     workers: int | None = None,
     wanted: bool = True,
     events: Events = SILENCE,
@@ -35,7 +33,7 @@ def measure_trust(
         store: where the images are.
         options: how they are decoded.
         seed: of what is drawn by lot.
-        deadline: when everything must be done; None: there is time.
+        until: when it must end; None: there is time.
         workers: decoding threads.
         wanted: False leaves robustness out.
         events: told where that is left out for want of time.
@@ -53,7 +51,7 @@ def measure_trust(
             options=options,
             seed=seed,
             workers=workers,
-            until=None if deadline is None else deadline.earlier(SECONDS_FOR_REPORT / free_share()),
+            until=until,
         )
     if found == NotMeasured("time"):
         events.say("robustness: left out, no time was left; `vidi evaluate` measures it")

@@ -20,12 +20,13 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.training.data import TrainingData, class_weights
+from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
-from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
+from vidi.training.heads.linear import LinearHead, fit_one_head
 from vidi.training.train import HeldOut, TrainedNetwork
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
+from vidi.workflows.pretrained.fitted import Head
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
@@ -49,19 +50,6 @@ class Round:
 
     windows: int  # learnt as background so far
     false_alarms: float  # boxes for each photograph that was kept aside, of at least even odds, after the round
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Head:
-    """Everything that a head is fitted from, so that it can be fitted again with more."""
-
-    network: Classifier
-    features: NDArray[np.float32]  # (rows, features)
-    rows: NDArray[np.int64]
-    data: TrainingData
-    fold_of: NDArray[np.int64]
-    best: HeadTrial  # kind and strength
-    weighting: str  # of the classes
 
 
 def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwork, head: Head) -> TrainedNetwork:

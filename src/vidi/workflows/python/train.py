@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vidi.machine import wait_without_spinning
+from vidi.machine import Deadline, wait_without_spinning
 from vidi.options import made
 from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import data_of, missing_for_training
@@ -93,6 +93,7 @@ def train(
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
     """
     given = dict(locals())
+    begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
     try:
         from vidi.workflows import train as story
@@ -101,4 +102,4 @@ def train(
     if isinstance(recipe, Mapping):
         given |= {"recipe": None, "changes": {**recipe, **(changes or {})}}
     request = made(TrainRequest, {**given, "data": data_of(data)})
-    return story.train(request, events=LoggedEvents())
+    return story.train(request, events=LoggedEvents(), begun=begun)

@@ -12,7 +12,6 @@ from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answer
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import deal_folds, deal_learnable_folds, number_groups
-from vidi.machine import Deadline
 from vidi.metrics.novelty import (
     NoveltyScore,
     balancing_offset,
@@ -79,6 +78,7 @@ def calibrate_model(
     Returns:
         The affine step and the limits; None where the user stopped it.
     """
+    context.watch.turn_to("calibration")
     events = context.events
     strangers = _strangers(prepared, events=events)
     if needs_folds(prepared):
@@ -316,22 +316,18 @@ def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _share_of(deadline: Deadline | None, *, trainings: int) -> Deadline | None:
-    """Until when the next of some trainings may go on, with a fifth of the time left over."""
-    return None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * 0.8 / trainings))
-
-
 def _out_of_fold(
     context: Context, prepared: Prepared, trained: TrainedNetwork, strangers: _Strangers
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
     """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
-    arrays, deadline, should_stop = as_training_data(prepared), context.deadline, context.should_stop
+    arrays, should_stop = as_training_data(prepared), context.should_stop
     if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], seed=trained.recipe.seed)
+    folds_wanted, seed = context.budget.fold_count(), trained.recipe.seed
+    fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], folds=folds_wanted, seed=seed)
     folds = np.unique(fold_of[fold_of >= 0]).tolist()
     if folds:
         context.events.say(f"calibration: {len(folds)} more trainings, each without a part of {len(rows):,} images")
@@ -342,13 +338,12 @@ def _out_of_fold(
         data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
             data = replace(data, initial=prepared.begin(learnt))
-        until = _share_of(deadline, trainings=len(folds) - number)
         place = context.folder / "folds"
         network = train_network(
             data,
             trained.recipe,
             folder=place,
-            deadline=until,
+            deadline=context.budget.fold_until(folds=len(folds) - number),
             on_progress=context.events.training,
             should_stop=should_stop,
         )

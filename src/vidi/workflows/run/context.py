@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.data.cache import PixelCache, cache_folder
-from vidi.machine import Deadline
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.run.budget import UNLIMITED, Budget, Stopwatch
 
 
 def never() -> bool:
@@ -24,8 +24,9 @@ class Context:
     """Where a run writes, how long it has, who may stop it and who listens: handed from step to step as one value."""
 
     folder: Path  # the run's own
-    deadline: Deadline | None = None  # for everything; None: there is time
+    budget: Budget = UNLIMITED  # for everything
     should_stop: Callable[[], bool] = never  # asked between steps
     finish: bool = False  # train no more: only calibrate, test and report
     events: Events = SILENCE
+    watch: Stopwatch = field(default_factory=Stopwatch)
     cache: PixelCache = field(default_factory=open_cache)  # knows which entries this run has used

@@ -64,6 +64,7 @@ def evaluate_model(
     Raises:
         DataError: too many test images are gone or have changed.
     """
+    context.watch.turn_to("test")
     metadata = _promising(context, prepared, trained, calibrated)
     if with_images:
         metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
@@ -103,15 +104,17 @@ def _measure_trust(
     context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int
 ) -> dict[str, object]:
     """Where the figure is lower, and what becomes of it when the images get worse; as far as there is time."""
-    return measure_trust(
-        predictor,
-        known,
-        prepared.dataset.store,
-        options=decode_options(prepared.request),
-        seed=seed,
-        deadline=context.deadline,
-        events=context.events,
-    )
+    with context.watch.on("robustness"):
+        return measure_trust(
+            predictor,
+            known,
+            prepared.dataset.store,
+            options=decode_options(prepared.request),
+            seed=seed,
+            until=context.budget.report_from(),
+            wanted="robustness" not in context.budget.left_out,
+            events=context.events,
+        )
 
 
 def _with_counter_examples(

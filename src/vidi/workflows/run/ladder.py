@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.files import write_whole
-from vidi.machine import Deadline
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
@@ -23,15 +22,15 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
 from vidi.workflows.interaction.run_folder import RECIPE
+from vidi.workflows.run.budget import TABLE
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import training_deadline
+from vidi.workflows.run.learn import training_until
 from vidi.workflows.run.prepare import Prepared, reframe
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
 FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
-LEAST_SECONDS = 5.0  # for it, below which nobody asks how long an epoch would take
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
@@ -179,20 +178,23 @@ def _why_not(context: Context, prepared: Prepared, recipe: Recipe, head: Trained
         return "for the run was to be finished as it is"
     if not len(_compared(prepared, head)[0]):
         return "since no validation image is there to compare by"
-    return "" if context.deadline is None else _no_time(context.deadline, prepared, recipe, trainings=trainings)
+    return _no_time(context, prepared, recipe, trainings=trainings)
 
 
-def _no_time(deadline: Deadline, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
+def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings: int) -> str:
     """Why the time that is left is too short for the rung, in words; empty where it is long enough."""
-    left = training_deadline(deadline, prepared).seconds_left() / trainings
-    if left < LEAST_SECONDS:  # the measuring alone would take as long
+    until = training_until(context, prepared)
+    if until is None:
+        return ""
+    left = until.seconds_left() / trainings
+    if left < TABLE["training"].seconds:  # the measuring alone would take as long
         return f"for only {max(left, 0):.0f} s are left for it"
     count, size = len(prepared.split.rows("train")), recipe.image_size
     trial = new_state(recipe, class_count=2, plan=Plan(1)).network
     seconds = (
         VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
     )
-    left = training_deadline(deadline, prepared).seconds_left() / trainings
+    left = until.seconds_left() / trainings
     if left >= LEAST_EPOCHS * seconds:
         return ""
     return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"

@@ -7,8 +7,7 @@ import numpy as np
 
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
-from vidi.groups import FOLDS
-from vidi.machine import Deadline, free_share
+from vidi.machine import Deadline
 from vidi.report.words.findings import check_document, describe_findings
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
@@ -20,10 +19,6 @@ from vidi.workflows.run.prepare import Prepared
 
 CHECKPOINT = "checkpoint.safetensors"
 ANSWERED_AFTER = ("validation", "calibration", "test", "extra")  # when training has ended
-SHARE_FOR_TRAINING = 0.95  # of the time that is left when training begins; the rest is for writing and the report
-SECONDS_AFTER = 3.0  # what these take even where there are few images
-# Kept for answers about images made worse, where the minutes given are so many; below, they are asked if time is left.
-SECONDS_FOR_WORSE, MINUTES_WITH_WORSE = 10.0, 4.0
 # Training images that the novelty score is made from: so many pixels, but neither fewer nor more images than that.
 PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
@@ -63,7 +58,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
 
 def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwork:
     """Train, or go on from the folder's checkpoint, or (to finish) take what the checkpoint holds."""
-    arrays, folder, deadline = as_training_data(prepared), context.folder, context.deadline
+    arrays, folder = as_training_data(prepared), context.folder
     if context.finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, arrays, recipe=recipe)
     if prepared.begin is not None:
@@ -72,7 +67,7 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
         arrays,
         recipe,
         folder=folder,
-        deadline=None if deadline is None else training_deadline(deadline, prepared),
+        deadline=training_until(context, prepared),
         on_progress=context.events.training,
         resume=(folder / CHECKPOINT).exists(),
         should_stop=context.should_stop,
@@ -131,21 +126,14 @@ def needs_folds(prepared: Prepared) -> bool:
     return len(prepared.split.rows("calibration")) == 0
 
 
-def training_deadline(deadline: Deadline, prepared: Prepared) -> Deadline:
-    """When the main training must end, so that the fold trainings, the test and the report have their time.
-
-    Beside other work on the machine these take longer, and get as much more.
-    """
-    left, after = deadline.seconds_left(), SECONDS_AFTER
-    if deadline.seconds >= 60 * MINUTES_WITH_WORSE:
-        after += SECONDS_FOR_WORSE
-    left = max(left * SHARE_FOR_TRAINING - after / free_share(), left / 2)
-    return Deadline.after(max(1.0, left / (1 + fold_work(prepared))))
+def training_until(context: Context, prepared: Prepared) -> Deadline | None:
+    """When the main training must end, so that the fold trainings, the test and the report have their time."""
+    return context.budget.training_until(fold_work=fold_work(context, prepared))
 
 
-def fold_work(prepared: Prepared) -> float:
+def fold_work(context: Context, prepared: Prepared) -> float:
     """How many main trainings the fold trainings for calibration cost, all together; 0 where there are none."""
     if not needs_folds(prepared):
         return 0.0
     trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))
-    return (FOLDS - 1) * (trained + chosen) / max(1, trained)
+    return (context.budget.fold_count() - 1) * (trained + chosen) / max(1, trained)

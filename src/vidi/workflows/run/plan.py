@@ -17,10 +17,11 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.backgrounds import check_backgrounds
+from vidi.workflows.pretrained.affordable import affordable
+from vidi.workflows.pretrained.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.affordable import affordable
-from vidi.workflows.run.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
-from vidi.workflows.run.labels import refuse_for_labels
+from vidi.workflows.run.budget import Budget
 from vidi.workflows.run.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
@@ -37,7 +38,7 @@ class Job:
     request: TrainRequest
     found: Found
     recipe: Recipe
-    deadline: Deadline | None  # for everything, counted from the first look
+    budget: Budget  # for everything, counted from the first look
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
     ensemble: EnsemblePlan | None
@@ -56,20 +57,26 @@ def read_and_plan(
     refused = _check_backgrounds(request, found, events=events)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, found.traits)
-    deadline = None if ladder.minutes is None else begun.later(60 * ladder.minutes)
-    candidates = _affordable_candidates(request, found, ladder, deadline, events=events)
+    budget = Budget(None if ladder.minutes is None else begun.later(60 * ladder.minutes))
+    budget = budget.planned(images=learnt_and_chosen(found), head="head" in ladder.rungs)
+    candidates = _affordable_candidates(request, found, ladder, budget, events=events)
     if recipe is None or candidates:
         recipe = choose_recipe(request, found.traits, candidates, events=events)
     return Job(
         request=request,
         found=found,
         recipe=recipe,
-        deadline=deadline,
+        budget=budget,
         ladder=ladder,
         candidates=candidates,
         ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
         refused_backgrounds=refused,
     )
+
+
+def learnt_and_chosen(found: Found) -> int:
+    """About how many images the train and validation parts will have."""
+    return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
 def require_possible(job: Job) -> None:
@@ -98,14 +105,16 @@ def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -
 
 
 def _affordable_candidates(
-    request: TrainRequest, found: Found, ladder: Ladder, deadline: Deadline | None, *, events: Events
+    request: TrainRequest, found: Found, ladder: Ladder, budget: Budget, *, events: Events
 ) -> tuple[Candidate, ...]:
     """The pretrained networks that there is time to try; none where the ladder begins elsewhere."""
     candidates = find_candidates(request, found.traits) if "head" in ladder.rungs else ()
-    if not candidates or deadline is None:
+    if not candidates or budget.deadline is None:
         return candidates
-    count = round(found.traits.image_count * LEARNT_AND_CHOSEN)
-    candidates, reason = affordable(candidates, image_count=count, seconds_left=deadline.seconds_left())
+    if "comparing backbones" in budget.left_out:
+        candidates = candidates[:1]
+    count, left = learnt_and_chosen(found), budget.deadline.seconds_left()
+    candidates, reason = affordable(candidates, image_count=count, seconds_left=left)
     if reason:
         events.say(f"time: {reason}")
     return candidates

@@ -79,6 +79,7 @@ def check_images(
     Raises:
         ResourceError: there is no room for the pixels.
     """
+    context.watch.turn_to("reading")
     dataset, cache = found.dataset, context.cache
     framing = choose_framing(found.sizes, image_size, mode=found.request.framing)
     options = decode_options(found.request)
@@ -140,7 +141,7 @@ def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -
     pixels = context.cache.find(key, shape)
     if pixels is None:
         stream = read_images(prepared.dataset.store, [image.path for image in images], framing=framing, options=options)
-        with context.cache.building(shape) as building:
+        with context.watch.on("reading"), context.cache.building(shape) as building:
             for index, read in enumerate(stream):
                 if read.image is not None and read.digest == prepared.check.records[index].digest:
                     building.pixels[index] = read.image

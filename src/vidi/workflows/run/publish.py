@@ -1,19 +1,24 @@
 """From a trained network to its model file: written, but marked unfinished until it is calibrated and tested."""
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
+from vidi.errors import GateError
 from vidi.files import write_whole
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
+from vidi.training.loop.objective import forward
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learn import as_training_data
-from vidi.workflows.run.parity import IMAGE_COUNT, require_parity
 from vidi.workflows.run.prepare import Prepared
 
+IMAGE_COUNT = 32
+TOLERANCE = 1e-3  # of a probability; float32 sums in another order differ by some 1e-6
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
@@ -23,6 +28,7 @@ def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNet
     Raises:
         GateError: it does not agree; nothing is written.
     """
+    context.watch.turn_to("to ONNX")
     metadata = describe_model(prepared, trained, run=context.folder.name, unfinished=UNFINISHED)
     data = model_bytes(to_onnx(trained.network, trained.recipe.image_size), metadata)
     predictor = Predictor.from_bytes(data)
@@ -30,3 +36,26 @@ def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNet
     require_parity(trained, predictor, np.ascontiguousarray(prepared.pixels[rows]))
     write_whole(context.folder / MODEL, data)
     return predictor
+
+
+def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArray[np.uint8]) -> float:
+    """The largest difference of any probability between the torch network and the model file, before calibration.
+
+    Args:
+        trained: the network in torch.
+        predictor: its model file, without calibration.
+        images: (batch, height, width, 3) uint8, framed; real ones.
+
+    Raises:
+        GateError: they differ by more than 0.001.
+    """
+    with torch.no_grad():
+        logits = forward(trained.network, trained.normalisation.inputs(images), precision="float32")
+    expected = predictor.metadata.outputs.probabilities(logits.numpy())
+    difference = float(np.abs(expected - predictor.run(images, ("probabilities",))["probabilities"]).max())
+    if not difference <= TOLERANCE:
+        raise GateError(
+            f"the model file differs from the trained network by {difference:.3g} in a probability",
+            f"At most {TOLERANCE:g} is allowed; the file was not kept. Please report this with the run's recipe.toml.",
+        )
+    return difference

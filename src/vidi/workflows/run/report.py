@@ -42,6 +42,7 @@ def report_run(
         tested: of `evaluate_model`.
         with_images: False leaves every picture out.
     """
+    context.watch.turn_to("report")
     folder, model = context.folder, tested.model
     weights = model.metadata.weights_digest
     write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
@@ -56,12 +57,19 @@ def report_run(
         ),
     }
     write_predictions(folder / PREDICTIONS, tested.answers, model.metadata)
+    about["seconds"] = times_of(context)
     document = metrics_document(tested.answers, tested.figures, about=about, limits=calibrated.limits)
     write_metrics(folder / METRICS, document)
     write_whole(folder / MODEL, model.data)  # from here on the run is finished
     write_model_card(folder)
     options = decode_options(prepared.request)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
+    write_metrics(folder / METRICS, {**document, "seconds": times_of(context)})  # with the report's own
+
+
+def times_of(context: Context) -> dict[str, float]:
+    """Seconds of each stage so far, for metrics.json."""
+    return {stage: round(seconds, 2) for stage, seconds in context.watch.seconds().items()}
 
 
 def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import learn_by_plan
+from vidi.workflows.pretrained.head import learn_by_features
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.ladder import climb
 from vidi.workflows.run.learn import keep_preparation
 from vidi.workflows.run.plan import Job
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.start import read_start
-from vidi.workflows.run.transfer import learn_by_features
 from vidi.workflows.studies.features import study_beforehand
 
 
@@ -22,6 +22,8 @@ def begin_run(context: Context, job: Job, prepared: Prepared) -> Prepared:
     keep_preparation(context, prepared, job.recipe)
     if job.ladder.reason:
         context.events.say(job.ladder.sentence)
+    if context.budget.sentence:
+        context.events.say(context.budget.sentence)
     return prepared
 
 
@@ -31,6 +33,7 @@ def learn_head(context: Context, job: Job, prepared: Prepared) -> tuple[Prepared
     Ctrl-C ends it at once: only features are lost, and resuming computes them again.
     """
     asked = job.request.asked
+    context.watch.turn_to("heads")
     if job.candidates:
         return learn_by_features(
             context, prepared, job.recipe, candidates=job.candidates, asked=asked, ensemble=job.ensemble
@@ -42,6 +45,7 @@ def learn_above(
     context: Context, job: Job, prepared: Prepared, head: TrainedNetwork | None
 ) -> tuple[Prepared, TrainedNetwork]:
     """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
+    context.watch.turn_to("training")
     if head is None:
         return prepared, learn_by_plan(context, prepared, job.recipe, job.ensemble)
     if len(job.ladder.rungs) == 1:

@@ -19,8 +19,7 @@ from vidi.training.heads.reduction import reduce_features
 from vidi.training.heads.subsamples import errors_by_size
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
-from vidi.workflows.requests.train import Asked
-from vidi.workflows.run.backbones import (
+from vidi.workflows.pretrained.backbones import (
     backbone_recipe,
     candidates_for,
     choose_backbone,
@@ -28,6 +27,7 @@ from vidi.workflows.run.backbones import (
     groups_of,
     learnt_rows,
 )
+from vidi.workflows.requests.train import Asked
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared, reframe
 from vidi.workflows.studies.label_errors import keep_study, read_study, study_labels, tell_suspects
@@ -39,16 +39,17 @@ WEIGHTS = "lite0"  # whose features are looked at where the network itself begin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """Features of the images that may be learnt from, and what cross-validation made of them."""
+    """Features of the images that may be learnt from."""
 
     values: NDArray[np.float32]  # (rows, features)
     weights: str  # the network that they are of
     rows: NDArray[np.int64]  # which images they are of
     fold_of: NDArray[np.int64]  # the fold in which each was held out; -1 = in none
-    chosen: ChosenHead
 
 
-def study_features(context: Context, prepared: Prepared, features: Features, *, asked: Asked) -> Prepared:
+def study_features(
+    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, asked: Asked
+) -> Prepared:
     """Say what more images would bring, and list likely label errors among the images that were held out.
 
     Where the user asked for errors, all images are held out once.
@@ -56,28 +57,34 @@ def study_features(context: Context, prepared: Prepared, features: Features, *, 
     Args:
         context: of the run.
         prepared: the data.
-        features: of its images, and the head that was chosen.
+        features: of its images.
+        chosen: the head that does best on them in cross-validation.
         asked: what the user wants to know.
 
     Returns:
         The data, with what is to be left out of training.
     """
-    if not len(features.chosen.held_out):
+    if not len(chosen.held_out):
         context.events.say(
             "labels and the number of images: not examined, since too few classes have two images to learn from"
         )
         return prepared
+    with context.watch.on("studies"):
+        return _study(context, prepared, features, chosen, asked=asked)
+
+
+def _study(context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, asked: Asked) -> Prepared:
     truth = prepared.truth.at(features.rows)
     if CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
-        _study_learning(context, prepared, features, truth)
-    rows, chosen = features.rows, features.chosen
+        _study_learning(context, prepared, features, truth, strength=_strength(chosen))
+    rows = features.rows
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (
         (asked.find_label_errors or asked.drop_suspects)
         and len(held_out) < len(rows)
         and not (context.folder / LABEL_ERRORS).exists()
     ):
-        held_out, probabilities = _hold_out_all(prepared, features)
+        held_out, probabilities = _hold_out_all(prepared, features, chosen)
     return study_labels(context, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects)
 
 
@@ -104,17 +111,19 @@ def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> P
     (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
     recipe = backbone_recipe(candidate, traits, changes={})
     seen = reframe(prepared, recipe.image_size, context)
-    backbone = choose_backbone(seen, recipe, (candidate,), events=context.events)
+    backbone = choose_backbone(context, seen, recipe, (candidate,))
     rows = learnt_rows(seen)
     values = features_of(context, seen, backbone, rows)
     truth = prepared.truth.at(rows)
     fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
     chosen = try_heads(values, truth, fold_of=fold_of)
-    features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of, chosen=chosen)
-    return study_features(context, prepared, features, asked=asked)
+    features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
+    return study_features(context, prepared, features, chosen, asked=asked)
 
 
-def _study_learning(context: Context, prepared: Prepared, features: Features, truth: OneClass) -> None:
+def _study_learning(
+    context: Context, prepared: Prepared, features: Features, truth: OneClass, *, strength: float
+) -> None:
     """Measure how errors fall with the number of images, and say what twice as many would bring."""
     labels, classes = truth.labels, prepared.dataset.classes
     groups = number_groups(groups_of(prepared, features.rows))
@@ -124,7 +133,7 @@ def _study_learning(context: Context, prepared: Prepared, features: Features, tr
         groups=groups,
         fold_of=features.fold_of,
         class_count=len(classes),
-        strength=_strength(features.chosen),
+        strength=strength,
         seed=0,
     )
     if measured is None:
@@ -157,7 +166,9 @@ def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _hold_out_all(prepared: Prepared, features: Features) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _hold_out_all(
+    prepared: Prepared, features: Features, chosen: ChosenHead
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """All images, and answers each by a head that has not seen it; on few dimensions, since they are many.
 
     Without images that would take their whole class along.
@@ -166,14 +177,14 @@ def _hold_out_all(prepared: Prepared, features: Features) -> tuple[NDArray[np.in
     fold_of = deal_learnable_folds(groups_of(prepared, features.rows), labels=truth.strata, seed=0)
     rows = features.rows[fold_of >= 0]
     if isinstance(truth, SeveralClasses):
-        strengths = (features.chosen.best.strength,)
+        strengths = (chosen.best.strength,)
         return rows, choose_one_vs_rest(values, truth.shown, fold_of=fold_of, strengths=strengths).probabilities
     return rows, answer_out_of_fold(
         values,
         truth.labels,
         fold_of=fold_of,
         class_count=len(prepared.dataset.classes),
-        strength=_strength(features.chosen),
+        strength=_strength(chosen),
     )
 
 

@@ -16,6 +16,7 @@ from vidi.training.tuning.dials import Dial, Room, choose_dials
 from vidi.training.tuning.study import Settings
 from vidi.training.tuning.trial import train_once
 from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.run.budget import TABLE
 from vidi.workflows.tuning.trials import TrialImages
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ TRIALS_AIMED = 20  # that fit where none is ended early
 FEWEST_TRIALS = 6  # that must fit: longer trainings may not leave room for fewer
 EPOCHS_WANTED = 8.0  # of the default recipe in one trial, where that leaves room for the fewest trials
 EPOCHS_NEEDED = 4.0  # fewer say little of a usual training, and the search says so
-LEAST_SECONDS = 2.0  # for one training
-SECONDS_AFTER = 5.0  # for the page and the importance of the dials
-SHARE_FOR_READING = 0.2  # of the time, at most, for decoding other image sizes
 OF_SHAPE = ("image_size", "options.width")  # given weights fit one shape only
 SAMPLE = 64  # images whose decoding is timed
 MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how fast it is
@@ -74,7 +72,7 @@ def plan_search(
         if not dials:
             raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
         epoch = epoch_seconds(images, recipe, workshop=workshop)
-        seconds = trial_seconds(until.seconds_left() - SECONDS_AFTER, epoch=epoch, request=request)
+        seconds = trial_seconds(until.seconds_left() - TABLE["search page"].seconds, epoch=epoch, request=request)
         notes += _remark(seconds, epoch)
         known = Settings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
         studies.begin(study, known)
@@ -103,8 +101,8 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> 
     else:
         count = TRIALS_AIMED if request.trials is None else min(TRIALS_AIMED, request.trials)
         fewest = min(FEWEST_TRIALS, count)
-        longest = max(LEAST_SECONDS, left / (fewest + 2))
-        seconds = min(longest, max(LEAST_SECONDS, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
+        longest = max(TABLE["trial"].seconds, left / (fewest + 2))
+        seconds = min(longest, max(TABLE["trial"].seconds, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
     if (fewest + 2) * seconds > 1.001 * left:
         raise ResourceError(
             f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
@@ -134,7 +132,7 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
     """That trials are short, where they are."""
     if epoch is None or seconds >= EPOCHS_NEEDED * epoch:
         return []
-    minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + SECONDS_AFTER) / 60
+    minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + TABLE["search page"].seconds) / 60
     return [
         f"each training is short: {seconds:g} s are about {seconds / epoch:.2g} epochs of the default recipe, and "
         f"what is found holds for such trainings only; --minutes {minutes:.0f} would give each {EPOCHS_WANTED:g}"
@@ -154,7 +152,7 @@ def _affordable(
     if size is None:
         return dials, []
     seconds = images.learnt.seconds_to_read(recipe.image_size, sample=SAMPLE) * (len(size.choices) - 1)
-    if seconds <= SHARE_FOR_READING * until.seconds_left():
+    if seconds <= TABLE["other sizes"].share * until.seconds_left():
         return dials, []
     kept = tuple(dial for dial in dials if dial is not size)
     return kept, [f"image sizes are not searched: decoding the images for each would take {seconds:.0f} s in all"]

@@ -71,7 +71,7 @@ class Search:
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
         """Who listens to one training."""
-        best, until = best_row(studies.trial_rows(self.study)), self.context.deadline or self.until
+        best, until = best_row(studies.trial_rows(self.study)), self.context.budget.deadline or self.until
 
         def listen(progress: Progress) -> None:
             self.context.events.searching(

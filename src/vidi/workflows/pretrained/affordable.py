@@ -9,10 +9,9 @@ from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
-from vidi.workflows.run.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
+from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
+from vidi.workflows.run.budget import COMFORTABLE, TABLE
 
-COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, nothing is left out
-FOR_FEATURES, FOR_TRIALS = 0.35, 0.15  # shares of the time that is left
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
@@ -32,7 +31,7 @@ def affordable(
     """
     if seconds_left > COMFORTABLE * image_count:
         return tuple(candidates), ""
-    first, most = candidates[0], FOR_FEATURES * seconds_left
+    first, most = candidates[0], TABLE["features"].share * seconds_left
     seconds = {first.name: _seconds_per_image(first.name, first.size, image_count=image_count)}
 
     def cost(one: Candidate, images: int = image_count) -> float:
@@ -45,7 +44,7 @@ def affordable(
     if not fitting:
         fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]
     trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in fitting)
-    if trials > FOR_TRIALS * seconds_left:
+    if trials > TABLE["comparing backbones"].share * seconds_left:
         fitting = fitting[:1]
     if len(fitting) == len(candidates):
         return tuple(candidates), ""

@@ -22,6 +22,7 @@ from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
+from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
@@ -86,7 +87,7 @@ class ChosenBackbone:
 
 
 def choose_backbone(
-    prepared: Prepared, recipe: Recipe, candidates: Sequence[Candidate], *, events: Events
+    context: Context, prepared: Prepared, recipe: Recipe, candidates: Sequence[Candidate]
 ) -> ChosenBackbone:
     """The candidate whose features tell the classes apart best, in cross-validation on a sample.
 
@@ -94,19 +95,20 @@ def choose_backbone(
     larger one.
 
     Args:
+        context: of the run; its events are told what came of it.
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: at least one.
-        events: told what came of it.
     """
-    trials = _Trials(prepared, recipe, {one.name: read_pretrained(one.name) for one in candidates})
+    weights_of = {one.name: read_pretrained(one.name) for one in candidates}
+    trials = _Trials(prepared, recipe, weights_of, watch=context.watch)
     first = candidates[0]
     best = trials.best([one for one in candidates if one.name == first.name], images=IMAGES_FOR_SIZE)
     of_size = [one for one in candidates if one.size == best.size]
     best = trials.best_of_few(of_size) if trials.are_few else trials.best(of_size, images=IMAGES_FOR_WEIGHTS)
     weights = trials.weights[best.name]
     for sentence in trials.sentences:
-        events.say(sentence)
+        context.events.say(sentence)
     changes = {
         "network": weights.network,
         "pretrained": best.name,
@@ -123,8 +125,10 @@ def choose_backbone(
 class _Trials:
     """Candidates cross-validated on samples of the images to learn from; keeps every feature that was computed."""
 
-    def __init__(self, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights]) -> None:
-        self.prepared, self.recipe, self.weights = prepared, recipe, weights
+    def __init__(
+        self, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights], *, watch: Stopwatch
+    ) -> None:
+        self.prepared, self.recipe, self.weights, self.watch = prepared, recipe, weights, watch
         self.data = as_training_data(prepared)
         rows = learnt_rows(prepared)
         self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
@@ -165,7 +169,8 @@ class _Trials:
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
-        self._compute(candidate, rows)
+        with self.watch.on(stage_of(candidate.name)):
+            self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         truth = self.data.truth.at(rows)
         tried = try_heads(features, truth, fold_of=self._folds(rows))
@@ -199,6 +204,11 @@ class _Trials:
         self.engine, self.engine_reason = choose_feature_engine(
             network, images[:ENGINE_IMAGES], normalisation, image_count=len(self.order)
         )
+
+
+def stage_of(name: str) -> str:
+    """The stage of a run in which features are computed by these weights."""
+    return f"features of {name}"
 
 
 def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
@@ -254,7 +264,7 @@ def features_of(
     if found is not None:
         return np.array(found)
     is_new = np.array([row not in chosen.seen for row in rows.tolist()], bool)
-    with context.cache.building(shape, np.float32) as building:
+    with context.watch.on(stage_of(chosen.weights.name)), context.cache.building(shape, np.float32) as building:
         for index in np.flatnonzero(~is_new).tolist():
             building.pixels[index] = chosen.seen[int(rows[index])]
         building.pixels[is_new] = embed_images(

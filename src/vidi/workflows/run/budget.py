@@ -1,0 +1,215 @@
+"""A run's minutes: what each stage needs and may take in one table, what there is time for, and where it went."""
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from vidi import machine
+from vidi.groups import FOLDS
+from vidi.machine import Deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a stage needs on an idle computer of two cores, and the share of the time that it may take."""
+
+    seconds: float = 0.0  # whatever the images
+    per_image: float = 0.0  # and more for each image
+    share: float = 1.0  # of the time that is left when it begins, at most
+
+    def needs(self, images: int) -> float:
+        """Seconds for so many images."""
+        return self.seconds + self.per_image * images
+
+
+TABLE: Mapping[str, Stage] = MappingProxyType(
+    {
+        # What every run does, in order.
+        "reading": Stage(seconds=1.0, per_image=0.01),
+        "features": Stage(seconds=3.0, per_image=0.03, share=0.35),  # of one backbone; a share for its images' sake
+        "training": Stage(seconds=5.0, share=0.95),  # of fine-tuning, below which nobody asks how long an epoch takes
+        "member": Stage(seconds=1.0, share=0.85),  # of an ensemble, whose combination takes some more
+        "to ONNX": Stage(seconds=2.0),
+        "calibration": Stage(seconds=0.5),
+        "fold": Stage(seconds=1.0, share=0.8),  # each training for calibration, beside its steps
+        "test": Stage(seconds=1.0),
+        "report": Stage(seconds=3.0),
+        # What is left out where there is no time for it.
+        "every head": Stage(seconds=1.0, per_image=0.002),
+        "studies": Stage(seconds=1.0, per_image=0.002),
+        "comparing backbones": Stage(seconds=5.0, per_image=0.05, share=0.15),
+        "robustness": Stage(seconds=15.0),
+        # A search: decoding other sizes, one training, and the page with the importance of the dials.
+        "other sizes": Stage(share=0.2),
+        "trial": Stage(seconds=2.0),
+        "search page": Stage(seconds=5.0),
+    }
+)
+MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
+OPTIONAL: Mapping[str, str] = MappingProxyType(  # the first is left out last; what the user is told of it
+    {
+        "every head": "most kinds of head",
+        "studies": "the label-error and learning-curve checks",
+        "comparing backbones": "the comparison of pretrained networks",
+        "robustness": "the accuracy on images made worse",
+    }
+)
+SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what does not fit
+SHORT_FOLDS = 2  # trainings for calibration then
+ROOMY_SECONDS, SECONDS_FOR_WORSE = 240.0, 10.0  # a budget in which so much is kept for images made worse
+OTHER = "other"  # what is in no stage
+COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, no backbone's speed is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The time of a run, and what was planned to be left out of it.
+
+    What was measured on an idle computer takes longer beside other work: `free_share` says how much of it is free.
+    """
+
+    deadline: Deadline | None = None  # for everything; None: there is time
+    left_out: frozenset[str] = frozenset()  # of `OPTIONAL`
+    free_share: Callable[[], float] = machine.free_share
+
+    def idle_seconds_left(self) -> float:
+        """What is left, in seconds of an idle computer."""
+        if self.deadline is None:
+            return float("inf")
+        return self.deadline.seconds_left() * self.free_share()
+
+    def planned(self, *, images: int, head: bool) -> "Budget":
+        """The same with what a short budget leaves out, from the first image on.
+
+        Args:
+            images: to learn from.
+            head: whether features of a pretrained network are computed.
+        """
+        if self.deadline is None or self.deadline.seconds >= SHORT_SECONDS:
+            return self
+        first = "features" if head else "training"
+        left = self.idle_seconds_left() - sum(TABLE[name].needs(images) for name in ("reading", first, *MUST_FOLLOW))
+        out = set()
+        for name in OPTIONAL if head else ("robustness",):
+            left -= TABLE[name].needs(images)
+            if left < 0:
+                out.add(name)
+        return replace(self, left_out=frozenset(out))
+
+    @property
+    def sentence(self) -> str:
+        """What the plan leaves out, for people; empty where that is nothing."""
+        return skipping(self.left_out)
+
+    def allows(self, stage: str, images: int = 0) -> bool:
+        """Whether there is time for a stage that can be left out, and for all that must follow it."""
+        if self.deadline is None or stage in self.left_out:
+            return self.deadline is None
+        return self.idle_seconds_left() >= TABLE[stage].needs(images) + after_training()
+
+    def fold_count(self) -> int:
+        """How many trainings answer for calibration, where no part is kept for it."""
+        is_short = self.deadline is not None and self.deadline.seconds < SHORT_SECONDS
+        return SHORT_FOLDS if is_short else FOLDS
+
+    def training_until(self, *, fold_work: float) -> Deadline | None:
+        """When the main training must end, so that the folds, the test and the report have their time.
+
+        Args:
+            fold_work: how many main trainings the folds for calibration cost, all together; 0 where there are none.
+        """
+        if self.deadline is None:
+            return None
+        left, after = self.deadline.seconds_left(), after_training()
+        if self.deadline.seconds >= ROOMY_SECONDS:
+            after += SECONDS_FOR_WORSE
+        if fold_work:
+            after += self.fold_count() * TABLE["fold"].seconds
+        left = max(left * TABLE["training"].share - after / self.free_share(), left / 2)
+        return Deadline.after(max(1.0, left / (1 + fold_work)))
+
+    def member_until(self, *, members: int, count: int, fold_work: float) -> Deadline | None:
+        """When the next training of an ensemble must end, so that the others and what follows have their time.
+
+        Args:
+            members: trainings that are still to be done, this one among them.
+            count: trainings in all.
+            fold_work: as for `training_until`, counted in trainings of a member.
+        """
+        if self.deadline is None:
+            return None
+        left = self.deadline.seconds_left()
+        return Deadline.after(seconds_for_member(left, members=members, count=count, fold_work=fold_work))
+
+    def fold_until(self, *, folds: int) -> Deadline | None:
+        """When the next training for calibration must end, where so many are still to be done."""
+        if self.deadline is None:
+            return None
+        left, after = self.deadline.seconds_left(), TABLE["test"].seconds + TABLE["report"].seconds
+        left = min(left * TABLE["fold"].share, left - after / self.free_share())
+        return Deadline.after(max(1.0, left / folds - TABLE["fold"].seconds))
+
+    def report_from(self) -> Deadline | None:
+        """When the report must begin at the latest."""
+        if self.deadline is None:
+            return None
+        return self.deadline.earlier(TABLE["report"].seconds / self.free_share())
+
+
+UNLIMITED = Budget()
+
+
+def skipping(stages: Collection[str]) -> str:
+    """What is left out for want of time, for people; empty where that is nothing."""
+    names = [shown for name, shown in OPTIONAL.items() if name in stages]
+    return f"Short on time: skipping {', '.join(names)}. Raise --minutes to include this." if names else ""
+
+
+def after_training() -> float:
+    """Seconds that a run needs on an idle computer when its network is trained."""
+    return sum(TABLE[name].seconds for name in MUST_FOLLOW)
+
+
+def seconds_for_member(left: float, *, members: int, count: int, fold_work: float) -> float:
+    """How long the next training of an ensemble may take; arguments as of `Budget.member_until`.
+
+    >>> [round(seconds_for_member(100, members=2, count=2, fold_work=extra)) for extra in (0, 4.5)]
+    [40, 14]
+    """
+    combining = count * (1 / TABLE["member"].share - 1)
+    return max(TABLE["member"].seconds, max(left - after_training(), left / 2) / (members + fold_work + combining))
+
+
+class Stopwatch:
+    """Seconds by stage. A stage inside another is not counted in that one, so all of them together are the whole."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, stage: str = OTHER) -> None:
+        self._clock, self._stage, self._since = clock, stage, clock()
+        self._seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def on(self, stage: str) -> Iterator[None]:
+        """Count what happens inside the block for this stage."""
+        before = self.turn_to(stage)
+        try:
+            yield
+        finally:
+            self.turn_to(before)
+
+    def turn_to(self, stage: str) -> str:
+        """Count what happens from now on for this stage, and give the one that was counted so far."""
+        before, now = self._stage, self._clock()
+        self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
+        self._stage, self._since = stage, now
+        return before
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds that passed before this watch was started."""
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
+
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of each stage so far, in the order in which they began."""
+        self.turn_to(self._stage)
+        return dict(self._seconds)
