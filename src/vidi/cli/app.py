@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from vidi.cli.streams import NOBODY_READS, is_full, let_output_go, open_closed_streams
 from vidi.errors import VidiError
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
@@ -103,9 +104,20 @@ def main() -> None:
     for name, (_, sentence) in VERBS.items():
         app.command(name, help=sentence)(lambda: None)
     _end_on_termination()
-    debug = "--debug" in sys.argv
+    open_closed_streams()
+    debug, output = "--debug" in sys.argv, sys.stdout
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except SystemExit:
+        if sys.stdout is not output:  # typer replaces it where nobody reads it any more, and ends with 1
+            sys.exit(NOBODY_READS)
+        raise
+    except BrokenPipeError:
+        let_output_go()
+        sys.exit(NOBODY_READS)
     except VidiError as error:
         if debug:
             raise
@@ -128,6 +140,9 @@ def _explain(error: Exception) -> tuple[str, int]:
         extra = EXTRA_OF.get((error.name or "").partition(".")[0])
         if extra is not None:
             return f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', 2
+    if is_full(error):
+        let_output_go()
+        return f"error: the output could not be written: {error.args[-1]}\n  Make space there, or write elsewhere.", 5
     return (
         f"error: vidi itself failed ({type(error).__name__}: {error})\n"
         "  This is a bug. Run the command again with `vidi --debug …` and report what it prints.",

@@ -13,7 +13,16 @@ from vidi.report.pages.run import write_report
 from vidi.workflows.comparing.compared import PAGE, read_comparison
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
-from vidi.workflows.interaction.run_folder import BOXES, COMPARISON, EVALUATION, METRICS, MODEL, REQUEST, TUNING
+from vidi.workflows.interaction.run_folder import (
+    BOXES,
+    COMPARISON,
+    EVALUATION,
+    METRICS,
+    MODEL,
+    REQUEST,
+    TUNING,
+    understood,
+)
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.tuning.document import rebuild_tune_page
 
@@ -52,7 +61,8 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
             "Name a folder in `runs/` or `evaluations/`; `vidi runs` lists the runs that are here.",
         )
     request = _read_request(folder)
-    data = DataRequest.from_dict(request["data"])
+    with understood(folder):
+        data = DataRequest.from_dict(request["data"])
     shown = with_images and bool(request.get("images", True))
     store = open_store(data, events) if shown else None
     path = write_report(
@@ -66,7 +76,8 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
 def _rebuild_comparison(folder: Path, *, with_images: bool, events: Events) -> Path:
     """Write the page of a comparison anew."""
     document = read_comparison(folder)
-    data, shown = DataRequest.from_dict(document["request"]["data"]), with_images and document["request"]["images"]
+    with understood(folder):
+        data, shown = DataRequest.from_dict(document["request"]["data"]), with_images and document["request"]["images"]
     store = open_store(data, events) if shown else None
     write_compare_page(folder / PAGE, document, store=store, options=decode_options(data))
     return folder / PAGE
@@ -76,10 +87,11 @@ def _read_request(folder: Path) -> dict[str, Any]:
     """What the run or the evaluation was asked for."""
     for name in (REQUEST, EVALUATION):
         try:
-            values: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+            with understood(folder / name):
+                values: dict[str, Any] = dict(json.loads((folder / name).read_text("utf-8")))
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UsageError(f"{escape_path(folder / name)} cannot be read: {error}", "Copy it again.") from error
         return values
     raise UsageError(

@@ -12,6 +12,8 @@ from vidi.files import LOCK_FILES, FolderLock, escape_path, writing_error
 from vidi.numbers import percent
 from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING, empty_folder
 
+UNREADABLE = "unreadable"
+
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
@@ -22,7 +24,7 @@ class ListedRun:
     accuracy: dict[str, float | None] | None  # value, low, high, n; None where it was not tested
     byte_count: int
     date: str  # ISO 8601, of the model
-    kind: str = "run"  # run, evaluation or tuning
+    kind: str = "run"  # run, evaluation, tuning or unreadable
     finding: str = ""  # of a search by `vidi tune`
 
     def as_json(self) -> dict[str, object]:
@@ -48,8 +50,26 @@ def list_runs(folder: Path) -> list[ListedRun]:
         raise UsageError(
             f"{escape_path(folder)} is no folder", "Go where you trained, or name the folder: vidi runs DIR"
         )
-    found = [path for path in folder.iterdir() if path.is_dir() and any((path / mark).exists() for mark in MARKS)]
-    return [_look_at(path) for path in sorted(found)]
+    found = (_look_at_any(path) for path in sorted(_entries(folder)))
+    return [run for run in found if run is not None]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"{escape_path(folder)} cannot be read: {error.strerror}", "Change its rights, or name another folder."
+        ) from error
+
+
+def _look_at_any(path: Path) -> ListedRun | None:
+    """A run at a glance; None where a file or folder is none. What may not be looked into is listed as that."""
+    try:
+        is_run = path.is_dir() and any((path / mark).exists() for mark in MARKS)
+    except OSError:
+        return ListedRun(path.name, data="", accuracy=None, byte_count=0, date="", kind=UNREADABLE)
+    return _look_at(path) if is_run else None
 
 
 def delete_run(folder: Path, name: str) -> int:
@@ -83,6 +103,8 @@ def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
         shown = "not tested" if value is None else f"{percent(value, digits=1)}"
         if value is not None and low is not None and high is not None:
             shown += f" ({percent(low, digits=1)} to {percent(high, digits=1)})"
+        if run.kind == UNREADABLE:
+            shown = "cannot be read"
         if run.kind == "tuning":
             shown = f"search: {run.finding}"
         size = f"{run.byte_count / 1e6:,.1f} MB"

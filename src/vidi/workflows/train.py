@@ -15,10 +15,12 @@ from vidi.workflows.ensembles.ensemble import forget_members
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
+    REQUEST,
     find_run,
     open_run_folder,
     read_request,
     refuse_finished,
+    understood,
     write_request,
 )
 from vidi.workflows.interaction.stopping import stop_on_signal
@@ -109,7 +111,8 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         ModelError: the data, the recipe or the checkpoint is not what the run was started with.
     """
     folder = find_run(run)
-    request = TrainRequest.from_dict(read_request(folder))
+    with understood(folder / REQUEST):
+        request = TrainRequest.from_dict(read_request(folder))
     with FolderLock(folder):
         remove_leftovers(folder)
         refuse_finished(folder)

@@ -1,10 +1,11 @@
 """Where a run is written: a folder of its own, reserved at once, never inside the data."""
 
+import contextlib
 import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,11 +120,27 @@ def read_request(folder: Path) -> dict[str, Any]:
         values = json.loads((folder / REQUEST).read_text("utf-8"))
         if values.pop("schema") != 1:
             raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to resume it.")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(
             f"{escape_path(folder)} holds no readable {REQUEST}", "Only a run of `vidi train` can be resumed."
         ) from error
     return dict(values)
+
+
+@contextlib.contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Take values from a JSON document of a run folder; one that holds other values than vidi writes is refused.
+
+    Raises:
+        UsageError: a value is missing, or is not what it should be.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"{escape_path(path)} does not hold what vidi writes there",
+            "Copy it again from where it was written, or install the version of vidi that wrote it.",
+        ) from error
 
 
 def refuse_finished(folder: Path) -> None:

@@ -1,0 +1,41 @@
+"""Standard streams that are closed, full, or read by nobody any more, and what a command does then."""
+
+import contextlib
+import errno
+import os
+import sys
+
+NOBODY_READS = 141  # exit code: what a shell reports of a program that a closed pipe has ended
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def open_closed_streams() -> None:
+    """Give a command that was started with closed streams (`>&-`) empty ones.
+
+    Else the first files that it opens would take their numbers, and be read and written as if they were the streams.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(_nothing(), encoding="utf-8")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(_nothing(), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_nothing(), "w", encoding="utf-8")
+
+
+def let_output_go() -> None:
+    """Send what is still to be written nowhere: Python would fail on it once more at its end."""
+    with contextlib.suppress(OSError, ValueError):  # standard output is no file of the system's
+        number = sys.stdout.fileno()
+        os.dup2(_nothing(), number)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error says that there is no more room where something is written."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def _nothing() -> int:
+    """A file that is empty and takes everything, under the lowest free number; worker processes inherit it."""
+    number = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(number, True)
+    return number
