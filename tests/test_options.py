@@ -16,13 +16,16 @@ from tools.build_reference import FOLDER, REQUESTS
 import vidi
 from vidi.cli.app import VERBS, made_command, verb_of
 from vidi.cli.command import command
+from vidi.detection.locate import WindowSearch
 from vidi.errors import UsageError
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.metrics.conformal import COVERAGE
 from vidi.metrics.selective import MAX_ERROR
 from vidi.options import Argument, Declared, Option, Part, declared, made
+from vidi.workflows.requests import shared
 from vidi.workflows.requests import train as of_training
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.locate import LocateRequest
 from vidi.workflows.requests.train import TrainRequest
 
 SOURCE = Path(vidi.__file__).parent
@@ -213,7 +216,7 @@ def test_choices_that_are_declared_are_those_of_the_registries():
     from vidi.networks.registry import NETWORKS
     from vidi.training.recipe import CHOICES
 
-    assert tuple(NETWORKS) == of_training.NETWORKS
+    assert tuple(NETWORKS) == shared.NETWORKS
     assert {*of_training.PRETRAINED} - {"auto", "none"} <= {*NETWORKS}
     assert CHOICES["optimizer"] == of_training.OPTIMIZERS
     assert CHOICES["loss"] == of_training.LOSSES
@@ -223,13 +226,21 @@ def test_choices_that_are_declared_are_those_of_the_registries():
 def test_help_and_completion_of_the_network_list_every_one():
     (network,) = [one for one in made_command("train").params if one.name == "network"]
 
-    assert all(name in str(network.help) for name in of_training.NETWORKS)
+    assert all(name in str(network.help) for name in shared.NETWORKS)
     context = made_command("train").make_context("train", [], resilient_parsing=True)
     assert [item.value for item in network.shell_complete(context, "lite")] == ["lite0", "lite2", "lite0-grid"]
 
 
 def test_the_usual_promise_is_that_of_the_metrics():
     assert (Promise().max_error, Promise().coverage) == (MAX_ERROR, COVERAGE)
+
+
+def test_the_usual_search_for_boxes_is_that_of_the_search_itself():
+    request, search = LocateRequest(), WindowSearch(classes=(0,))
+
+    for name in ("least", "smallest", "largest", "overlap", "soft", "most"):
+        assert getattr(request, name) == getattr(search, name), name
+    assert request.fills == search.share
 
 
 def test_values_of_the_recipe_are_gathered_from_their_options():

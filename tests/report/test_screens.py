@@ -18,12 +18,13 @@ from vidi.report.pages.boxes import BoxedImage, Looked, write_boxes_page
 from vidi.report.pages.run import write_report
 from vidi.report.pages.tune import write_tune_page
 from vidi.workflows.check import check
-from vidi.workflows.compare import CompareRequest, compare
+from vidi.workflows.compare import compare
 from vidi.workflows.explain import explain_inputs
 from vidi.workflows.explaining.network import describe_architecture, write_network
 from vidi.workflows.explaining.pages import write_pages
-from vidi.workflows.interaction.request import DataRequest
 from vidi.workflows.requests.check import CheckRequest
+from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.data import DataRequest
 
 LONG = "a-photograph-with-a-name-as-cameras-and-servers-give-them-00d94e21-5891-492e"
 

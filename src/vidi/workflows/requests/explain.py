@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Option
-from vidi.workflows.requests.shared import KeepTruncated, Pictures
+from vidi.workflows.requests.shared import NETWORKS, KeepTruncated, Pictures
 from vidi.workflows.requests.written import parse_image_size
 
 
@@ -53,7 +53,7 @@ class NetworkRequest:
     """Which network that has learnt nothing yet is to be shown."""
 
     network: Annotated[
-        str | None, Option("Show a network instead: textbook, compact, dense, lite0 …", metavar="NAME")
+        str | None, Option(f"Show a network instead: {', '.join(NETWORKS)}.", metavar="NAME", choices=NETWORKS)
     ] = None
     image_size: Annotated[
         tuple[int, int] | None,

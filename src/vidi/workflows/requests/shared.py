@@ -6,6 +6,8 @@ from typing import Annotated
 from vidi.options import Option
 from vidi.workflows.requests.written import parse_renames, parse_share
 
+# What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
+NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0-grid", "vgg16", "resnet50")
 Workers = Annotated[int | None, Option("Decoding workers; one for each core.", least=1)]
 Overwrite = Annotated[bool, Option("Replace what an earlier run wrote there.")]
 Pictures = Annotated[

@@ -9,14 +9,13 @@ from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Option, Part
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promised import WishOptions
-from vidi.workflows.requests.shared import Overwrite, PicturesAndCache, Workers
+from vidi.workflows.requests.shared import NETWORKS, Overwrite, PicturesAndCache, Workers
 from vidi.workflows.requests.written import parse_image_size, parse_settings
 
 if TYPE_CHECKING:
     from vidi.evaluation.guarantees.wish import Wish
 
 # What the registries hold, said here too because they import torch; a test compares them.
-NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0-grid", "vgg16", "resnet50")
 PRETRAINED = ("auto", "none", "lite0", "lite2", "vgg16", "resnet50")
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
