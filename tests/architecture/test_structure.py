@@ -164,3 +164,22 @@ def test_whoever_uses_a_model_needs_no_torch():
     workflows = ("check", "evaluate", "report", "split", "predict", "inspect", "runs", "explain")
 
     assert "torch" not in loaded_by("\n".join(f"import vidi.workflows.{name}" for name in workflows))
+
+
+EDGES = ("data", "model_file", "prediction", "report", "workflows", "estimator.py")  # what is read, stored and shown
+
+
+def test_only_the_edges_know_a_flag_for_several_classes():
+    flagged = {
+        path.relative_to(SOURCE).parts[0]
+        for path in MODULES
+        if re.search(r"\bmulti_label\b(?! import)(?!\.)", path.read_text(encoding="utf-8"))
+    }
+    steps = {
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        if "workflows/run/" in path.as_posix() and ".multi_label" in path.read_text(encoding="utf-8")
+    }
+
+    assert flagged <= set(EDGES)
+    assert steps <= {"workflows/run/describe.py", "workflows/run/plan.py"}

@@ -1,9 +1,11 @@
 """Classes are matched by name, and a mismatch says what to type."""
 
+import numpy as np
 import pytest
 
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.match import match_classes
+from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.workflows.requests.written import parse_renames
 
 
@@ -52,3 +54,12 @@ def test_rename_of_a_class_that_is_not_there_is_wrong_use(renames, message):
 def test_pair_that_renames_nothing_or_twice_is_wrong_use(pair):
     with pytest.raises(UsageError, match="does not rename one class"):
         parse_renames(["a=b", pair])
+
+
+def test_the_truth_about_the_datas_classes_becomes_one_about_the_models():
+    match = match_classes(["cat", "dog", "cow"], ["dog", "bird", "cat"])
+    one = OneClass(labels=np.array([0, 1, 2]), class_count=3)
+    several = SeveralClasses.of(np.array([[True, True, False], [False, True, False], [True, False, True]]))
+
+    assert match.truth(one, ["cat", "dog", "cow"]).strata.tolist() == [1, -1, 0]
+    assert match.truth(several, ["cat", "dog", "cow"]).shown.astype(int).tolist() == [[0, 1, 0], [0, 0, 0], [1, 1, 0]]

@@ -14,7 +14,6 @@ from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answer
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
-from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.learnt_from import with_files
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
@@ -129,10 +128,8 @@ def _answer(
 ) -> tuple[UnseenAnswers, list[str]]:
     """The bare model's answers about every image that may be used, and the digests of these images."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
-    index = {name: number for number, name in enumerate(predictor.classes)}
-    images, several = dataset.images, predictor.metadata.multi_label
-    names = [] if several else [match.names[label] for label in dataset.labels()]
-    rows = list(range(len(images))) if several else [row for row, name in enumerate(names) if name in index]
+    images, truth = dataset.images, match.truth(dataset.truth(), predictor.classes)
+    rows = np.flatnonzero(truth.is_known).tolist()
     stream = predictor.predict_files(
         [images[row].path for row in rows],
         store=dataset.store,
@@ -159,9 +156,7 @@ def _answer(
     numbers = number_groups(groups)
     unseen = UnseenAnswers(
         probabilities=np.array(probabilities, np.float32),
-        truth=SeveralClasses.of(match.targets(predictor.classes, [images[row].labels for row in kept]))
-        if several
-        else OneClass(labels=np.array([index[names[row]] for row in kept]), class_count=len(index)),
+        truth=truth.at(np.array(kept, np.int64)),
         groups=numbers,
         novelty=as_column(novelty),
     )

@@ -78,9 +78,7 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "kinship": kinship_sentence(explanation),
         "network": _network_of(explanation, model, with_images=with_images),
         "is_framed": explanation.is_framed,
-        "trust": trust_sentence(explanation.deletion, (prediction.decision or (prediction.label,))[0])
-        if prediction.multi_label
-        else trust_sentence(explanation.deletion, prediction.label),
+        "trust": trust_sentence(explanation.deletion, (prediction.predicted or (prediction.label,))[0]),
     }
 
 
@@ -95,8 +93,7 @@ def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool
 def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:
     """How far the answer may be relied on, in a sentence or two."""
     several = prediction.multi_label
-    said = prediction.decision or () if several else prediction.candidates[:1]
-    others = [visible(name) for name in prediction.candidates if name not in said]
+    others = [visible(name) for name in prediction.candidates if name not in prediction.predicted]
     verb, about = ("show", " about any class") if several else ("be", "")
     also = f" It may also {verb} {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
     if prediction.verdict is None or limits is None:
