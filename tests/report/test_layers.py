@@ -83,10 +83,10 @@ def test_textbook_network_is_told_as_every_introduction_tells_it(tmp_path):
     _, layers = layers_of(tmp_path, "textbook")
 
     assert [layer.name for layer in layers][:1] == ["Convolution 3×3"]
-    assert "of each 2×2 the largest is kept (max pooling)" in layers[0].steps
+    assert "the largest of each 2×2 is kept (max pooling)" in layers[0].steps
     assert "negative values become 0 (ReLU)" in layers[0].steps
     assert layers[0].shape_text == "32 maps of 15 × 31"
-    assert layers[0].arithmetic == "32 filters of 3 maps × 3 × 3 = 864 weights, and 32 to add"
+    assert layers[0].arithmetic == "32 filters of 3 maps × 3 × 3 = 864 weights, and 32 biases"
     assert layers[0].multiply_adds == 30 * 62 * 32 * 27  # before the pooling
     assert layers[-1].name == "Answer: one number for each class"
     assert layers[-1].shape_text == "3 numbers"

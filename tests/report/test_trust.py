@@ -21,15 +21,15 @@ def test_the_sentence_names_what_costs_most_and_what_costs_hardly_anything():
 
     assert said.startswith(
         "It loses most under blur: from 90 % to 60 % at strength 3 of 5 (2 % of the shorter side). "
-        "It loses hardly anything, under 2 points, under noise, JPEG compression, less light"
+        "It loses less than 2 points under noise, JPEG compression, less light"
     )
 
 
 def test_a_model_that_loses_nowhere_is_said_to_hold():
-    assert "stays as right as it is" in explain_robustness(robustness(lost=0.01))
+    assert "It is robust" in explain_robustness(robustness(lost=0.01))
 
 
-@pytest.mark.parametrize(("reason", "said"), [("few", "too few"), ("time", "no time"), ("off", "not tried")])
+@pytest.mark.parametrize(("reason", "said"), [("few", "Too few"), ("time", "No time"), ("off", "not measured")])
 def test_what_was_not_measured_is_said_with_its_reason(reason, said):
     assert said in explain_robustness({"left_out": reason})
     assert draw_panels({"left_out": reason}, {}) == ()
@@ -37,7 +37,7 @@ def test_what_was_not_measured_is_said_with_its_reason(reason, said):
 
 def test_the_worst_part_is_named_with_both_rates():
     assert plain(explain_slices(slices())) == (
-        "2 parts of the test images were looked at. It is worse where brightness is “up to 80”: 50 % right, "
+        "2 parts of the test images were compared. Accuracy is lower where brightness is “up to 80”: 50 % against "
         "80 % elsewhere."
     )
     assert "None is clearly worse" in explain_slices(slices()[1:])
@@ -49,9 +49,9 @@ def test_plain_numbers_stand_beside_the_model():
 
     weak, strong = (plain(explain_shortcuts(shortcuts(KINDS, accuracy=value), test)) for value in (0.4, 0.85))
 
-    assert "40 %, by chance 33 %; the model names 90 % of the test images rightly, so most" in weak
-    assert "nearly as many" in strong
-    assert plain(explain_shortcuts(shortcuts(KINDS), None)).endswith("40 %, by chance 33 %.")
+    assert "40 % (chance: 33 %). The model reaches 90 % on the test images. So most" in weak
+    assert "nearly as much" in strong
+    assert plain(explain_shortcuts(shortcuts(KINDS), None)).endswith("40 % (chance: 33 %).")
 
 
 @pytest.mark.slow  # over a second of processor time

@@ -118,7 +118,7 @@ def test_where_no_gain_was_shown_the_page_says_so_and_a_loss_has_a_minus_sign():
 def test_an_interrupted_search_promises_nothing():
     page = shown(document(finding=None, state="interrupted", best=None, best_trial=None, importance=[], trials=[]))
 
-    assert "The search was interrupted; nothing was compared yet." in page.text
+    assert "The search was interrupted before the comparison." in page.text
     assert "Better by" not in page.text
     assert "Which dial mattered cannot be said" in page.text
     assert "Fewer than two trials came to their end." in page.text

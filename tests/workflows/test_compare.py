@@ -96,7 +96,7 @@ def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(mo
     found = compared(models, data)
 
     assert found.folder.as_posix() == "comparisons/shades"
-    assert found.sentence.startswith("B is better than A: of 24 images B names 83.3")
+    assert found.sentence.startswith("B is better than A: accuracy of B 83.3")
     found.require_better()
     document = read_comparison(found.folder)
     assert document["sentence"] == found.sentence
@@ -116,7 +116,7 @@ def test_a_worse_model_and_too_little_evidence_do_not_pass_the_gate(models, tmp_
     assert worse.sentence.startswith("B is worse than A")
     assert unclear.sentence.startswith("Not enough evidence that either is better")
     assert "more images would show it." in unclear.sentence
-    assert "A difference of one point would take about" in even.sentence
+    assert "To show a difference of one point, about" in even.sentence
     for each in (worse, unclear, even):
         with pytest.raises(GateError, match="B is not shown to be better than A"):
             each.require_better()
@@ -127,7 +127,7 @@ def test_the_same_model_twice_shows_no_difference(models, tmp_path):
 
     found = compared((models[0], models[0]), brightness_folders(tmp_path / "shades", dark=4, light=4), events=told)
 
-    assert found.sentence == "No difference: A and B name the same 4 of 8 images right."
+    assert found.sentence == "No difference: A and B classify the same 4 of 8 images correctly."
     assert "A and B are the same model file" in told.sentences
     assert not Page((found.folder / "compare.html").read_text()).all("img")
 

@@ -102,7 +102,7 @@ def headline(document: Mapping[str, Any]) -> str:
     """The outcome in one sentence."""
     finding = document["finding"]
     if finding is None:
-        return "The search was interrupted; nothing was compared yet."
+        return "The search was interrupted before the comparison."
     sentence = str(finding["sentence"])
     return f"{sentence[0].upper()}{sentence[1:]}."
 

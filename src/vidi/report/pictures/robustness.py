@@ -20,9 +20,9 @@ HARDLY = 0.02  # points: a smaller loss is called hardly any
 TILE = 72  # pixels, the longer side of one small picture
 GAP = 3  # pixels between two
 REASONS: Mapping[str, str] = {
-    "few": "There are too few test images to say how it does on worse ones: 30 are needed.",
-    "time": "There was no time left to try worse images: `vidi evaluate MODEL DATA` does it.",
-    "off": "It was not tried on worse images.",
+    "few": "Too few test images to measure robustness: 30 are needed.",
+    "time": "No time was left to measure robustness: `vidi evaluate MODEL DATA` does it.",
+    "off": "Robustness was not measured.",
 }
 # Panels: a title, the kind on the left of the image as it is, and the one on its right.
 PANELS: tuple[tuple[str, str | None, str], ...] = (
@@ -66,15 +66,15 @@ def explain_robustness(found: Mapping[str, Any]) -> str:
     worst, hardly = by_loss[0], [curve for curve in by_loss if clean - curve["accuracy"][MIDDLE]["value"] < HARDLY]
     low = worst["accuracy"][MIDDLE]["value"]
     if clean - low < HARDLY:
-        return "It stays as right as it is: no change of middle strength (3 of 5) costs it more than 2 points."
+        return "It is robust: no change of medium strength (3 of 5) costs more than 2 points of accuracy."
     sentence = (
         f"It loses most under {worst['noun']}: from {percent(clean)} to {percent(low)} at strength 3 of 5 "
         f"({worst['strengths'][MIDDLE]:g} {worst['unit']})."
     )
     if not hardly:
-        return f"{sentence} Every change of that strength costs it 2 points or more."
+        return f"{sentence} Every change of that strength costs 2 points or more."
     names = ", ".join(curve["noun"] for curve in hardly)
-    return f"{sentence} It loses hardly anything, under 2 points, under {names} of that strength."
+    return f"{sentence} It loses less than 2 points under {names} of that strength."
 
 
 def draw_panels(found: Mapping[str, Any], strips: Mapping[str, Thumbnail]) -> tuple[Panel, ...]:

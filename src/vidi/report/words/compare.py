@@ -17,9 +17,9 @@ def headline(document: Mapping[str, Any]) -> str:
     """
     found = document["accuracy"]
     b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
-    shares = f"of {found['images']:,} images B names {b} right, A {a}"
+    shares = f"accuracy of B {b}, of A {a}, on {found['images']:,} images"
     if document.get("task") == "multi-label":
-        shares = f"of {found['images']:,} images B is right about every class in {b}, A in {a}"
+        shares = f"exact match of B {b}, of A {a}, on {found['images']:,} images"
     reach = f"{points(found['difference'])} points, 95 % interval {points(found['low'])} to {points(found['high'])}"
     match found["verdict"]:
         case "better" | "worse" as verdict:
@@ -27,25 +27,25 @@ def headline(document: Mapping[str, Any]) -> str:
         case _ if not found["only_a_right"] and not found["only_b_right"]:
             both = f"the same {document['both_right']:,} of {found['images']:,} images"
             if document.get("task") == "multi-label":
-                return f"No difference: A and B are right about every class in {both}."
-            return f"No difference: A and B name {both} right."
+                return f"No difference: A and B are correct for every class of {both}."
+            return f"No difference: A and B classify {both} correctly."
         case _:
             return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
 
 
 def measures(document: Mapping[str, Any]) -> tuple[str, str]:
-    """What the two shares of right answers are called."""
+    """Names of the two shares of correct answers."""
     if document.get("task") == "multi-label":
-        return "all classes right (exact match)", "right about a class, mean"
+        return "exact match (all classes)", "accuracy per class, mean"
     return "accuracy", "balanced accuracy"
 
 
 def _what_it_takes(document: Mapping[str, Any]) -> str:
     more = document["accuracy"]["more_images"]
     if more is not None:
-        return f"If that is the difference, about {about(more)} more images would show it."
+        return f"If this difference is real, about {about(more)} more images would show it."
     needed = document["images_for_a_point"]
-    return f"A difference of one point would take about {about(needed)} images."
+    return f"To show a difference of one point, about {about(needed)} images are needed."
 
 
 def verdict_words(judged: Mapping[str, Any]) -> str:

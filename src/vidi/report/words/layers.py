@@ -1,4 +1,4 @@
-"""Layers of a network in the words of an introduction."""
+"""Layers of a network, explained for beginners."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -8,19 +8,19 @@ Kind = Literal["convolution", "depthwise", "pointwise", "dense", "mean", "grid",
 
 STEPS: Mapping[str, str] = {
     "Relu": "negative values become 0 (ReLU)",
-    "MaxPool": "of each {kernel} the largest is kept (max pooling)",
-    "AveragePool": "of each {kernel} the mean is kept (average pooling)",
-    "Add": "what came in is added (a shortcut)",
-    "Clip": "values are held between two limits",
-    "Clip to 6": "values are held between 0 and 6 (ReLU6)",
-    "Sigmoid": "values are pressed between 0 and 1",
+    "MaxPool": "the largest of each {kernel} is kept (max pooling)",
+    "AveragePool": "the mean of each {kernel} is kept (average pooling)",
+    "Add": "the input is added (a shortcut)",
+    "Clip": "values are limited to a range",
+    "Clip to 6": "values are limited to 0 to 6 (ReLU6)",
+    "Sigmoid": "values are mapped to 0 to 1",
 }
 KINDS: Mapping[Kind, str] = {
     "convolution": "Convolution {kernel}",
-    "depthwise": "Convolution {kernel}, each map by itself",
-    "pointwise": "Convolution 1×1: maps are mixed",
+    "depthwise": "Convolution {kernel}, each map separately",
+    "pointwise": "Convolution 1×1: mixes the maps",
     "dense": "Dense layer",
-    "mean": "Mean over all places",
+    "mean": "Mean over all positions",
     "grid": "Mean over each region of a grid",
     "blocks": "Blocks of pixels become channels",
     "row": "All numbers in one row",
@@ -28,23 +28,23 @@ KINDS: Mapping[Kind, str] = {
 }
 # What each kind does, for a reader who meets it for the first time.
 EXPLANATIONS: Mapping[str, str] = {
-    "convolution": "A convolution slides a small window of weights, a filter, over all maps that come in. It gives one "
-    "new map for each filter: high where the pattern that this filter has learnt appears, wherever that is.",
-    "depthwise": "Here every map has a small window of its own, and maps are not mixed: a fraction of the work.",
-    "pointwise": "A window of 1×1 does not look around: at each place it mixes the numbers of all maps into new ones.",
-    "dense": "In a dense layer every number that comes in is joined to every number that goes out by a weight of its "
-    "own. It no longer matters where in the image a number came from, and many weights are needed.",
-    "mean": "Of each map only its mean is kept: how much of a pattern there is, no longer where.",
-    "grid": "Each map is cut into a few regions, and of each region its mean is kept, so that images of any size fit.",
-    "blocks": "Small blocks of pixels are stacked on top of each other: fewer places, more numbers at each.",
-    "row": "The maps are laid out in one long row of numbers, for the dense layers behind them.",
-    "relu": "ReLU sets negative numbers to 0 (ReLU6 also those above 6 to 6). Without such a bend, any number of "
+    "convolution": "A convolution slides a small window of weights, a filter, over all input maps. It gives one "
+    "new map for each filter: high wherever the pattern of this filter appears.",
+    "depthwise": "Each map has its own small window, and maps are not mixed: a fraction of the work.",
+    "pointwise": "A window of 1×1 sees only one position: there it mixes the numbers of all maps into new ones.",
+    "dense": "In a dense layer every input number is connected to every output number by its own weight. It "
+    "ignores where in the image a number came from, and needs many weights.",
+    "mean": "Only the mean of each map is kept: how much of a pattern there is, not where.",
+    "grid": "Each map is cut into a few regions, and the mean of each region is kept, so that images of any size fit.",
+    "blocks": "Small blocks of pixels are stacked: fewer positions, more numbers at each.",
+    "row": "The maps become one long row of numbers for the following dense layers.",
+    "relu": "ReLU sets negative numbers to 0 (ReLU6 also limits them to 6). Without such a bend, any number of "
     "layers could do no more than one.",
-    "pooling": "Pooling makes maps smaller by keeping one number of several. What lies a pixel further still "
-    "looks the same, and the next layer sees more of the image at once.",
-    "shortcut": "A shortcut adds what came in to what comes out, so that a layer need only learn what is to change.",
+    "pooling": "Pooling makes maps smaller by keeping one number of several. A shift by one pixel then hardly "
+    "matters, and the next layer sees more of the image at once.",
+    "shortcut": "A shortcut adds the input of a layer to its output, so that the layer only needs to learn the change.",
     "multiply-adds": "Multiply-adds are the work: one number times one weight, added to a sum. A convolution has "
-    "few weights but uses them at every place: so first layers often cost most, and last layers hold most weights.",
+    "few weights but uses them at every position. So the first layers often cost most, and the last hold most weights.",
 }
 STEP_KINDS: Mapping[str, str] = {
     "Relu": "relu",
@@ -70,7 +70,7 @@ def convolution_arithmetic(weight: Sequence[int], *, biases: int) -> str:
     """Where the number of a convolution's weights comes from.
 
     >>> convolution_arithmetic((32, 3, 3, 3), biases=32)
-    '32 filters of 3 maps × 3 × 3 = 864 weights, and 32 to add'
+    '32 filters of 3 maps × 3 × 3 = 864 weights, and 32 biases'
     """
     filters, maps, *window = weight
     count = prod(weight)
@@ -81,7 +81,7 @@ def dense_arithmetic(incoming: int, outgoing: int, *, biases: int) -> str:
     """Where the number of a dense layer's weights comes from.
 
     >>> dense_arithmetic(256, 64, biases=64)
-    '256 numbers in × 64 out = 16,384 weights, and 64 to add'
+    '256 numbers in × 64 out = 16,384 weights, and 64 biases'
     """
     return f"{incoming:,} numbers in × {outgoing:,} out = {incoming * outgoing:,} weights{_added(biases)}"
 
@@ -91,7 +91,7 @@ def _maps(count: int) -> str:
 
 
 def _added(biases: int) -> str:
-    return f", and {biases:,} to add" if biases else ""
+    return f", and {biases:,} biases" if biases else ""
 
 
 def shape_in_words(shape: Sequence[int]) -> str:

@@ -65,19 +65,19 @@ def explain_slices(slices: Sequence[Mapping[str, Any]]) -> str:
     """
     if not slices:
         return ""
-    looked = f"{len(slices):,} parts of the test images were looked at."
+    looked = f"{len(slices):,} parts of the test images were compared."
     worse = sorted((one for one in slices if one["worse"]), key=lambda one: one["accuracy"]["value"])
     if not worse:
-        return f"{looked} None is clearly worse than the rest: the differences can be chance."
+        return f"{looked} None is clearly worse than the rest: the differences may be chance."
     first = worse[0]
-    rates = f"{percent(first['accuracy']['value'])} right, {percent(first['others']['value'])} elsewhere"
-    sentence = f"{looked} It is worse where {first['by'].partition(',')[0]} is “{first['name']}”: {rates}."
+    rates = f"{percent(first['accuracy']['value'])} against {percent(first['others']['value'])} elsewhere"
+    sentence = f"{looked} Accuracy is lower where {first['by'].partition(',')[0]} is “{first['name']}”: {rates}."
     more = len(worse) - 1
     return sentence if not more else f"{sentence} {more} more of them {'is' if more == 1 else 'are'} clearly worse."
 
 
 def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
-    """What all plain numbers together reach, beside the model.
+    """What all plain numbers together reach, compared with the model.
 
     Args:
         shortcuts: of check.json.
@@ -87,17 +87,17 @@ def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | No
     together = next(one for one in shortcuts["families"] if one["family"] == "together")
     if shortcuts.get("multi_label"):
         return (
-            f"All of them together are right about whether a class is shown in {percent(together['accuracy'])}, yes "
-            f"and no counting the same, by chance {percent(chance)}."
+            f"Together they predict whether a class is shown with a balanced accuracy of "
+            f"{percent(together['accuracy'])} (chance: {percent(chance)})."
         )
-    reached = f"All of them together name the class of {percent(together['accuracy'])}, by chance {percent(chance)}"
+    reached = f"Together they reach a balanced accuracy of {percent(together['accuracy'])} (chance: {percent(chance)})"
     model = None if test is None else test["balanced_accuracy"]["value"]
     if model is None:
         return f"{reached}."
     way = (together["accuracy"] - chance) / max(model - chance, 1e-9)
     verdict = (
-        "nearly as many. The images could differ in little else, or the model may look at little else"
+        "This is nearly as much: the images may differ in little else, or the model may look at little else."
         if way >= NEARLY_ALL
-        else "so most of what it knows must come from elsewhere"
+        else "So most of what the model knows must come from elsewhere."
     )
-    return f"{reached}; the model names {percent(model)} of the test images rightly, {verdict}."
+    return f"{reached}. The model reaches {percent(model)} on the test images. {verdict}"
