@@ -53,16 +53,16 @@ def open_map(chain: Sequence[StageGraph], *, name: str, threads: int) -> BandedM
 
 def _whole(one: BandedStage, given: NDArray[np.generic], *, band_bytes: int) -> NDArray[np.float32]:
     """A stage's map in one piece."""
-    whole: NDArray[np.float32] | None = None
-    for first, band in _bands(one, given, band_bytes=band_bytes):
-        batch, channels, rows, columns = band.shape
-        total = one.stage.count(given.shape[one.stage.axis])
-        if rows == total:
-            return band
-        if whole is None:
-            whole = np.empty((batch, channels, total, columns), np.float32)
-        whole[:, :, first : first + rows] = band
-    assert whole is not None  # noqa: S101  # a map has rows
+    bands = _bands(one, given, band_bytes=band_bytes)
+    _, top = next(bands)
+    batch, channels, rows, columns = top.shape
+    total = one.stage.count(given.shape[one.stage.axis])
+    if rows == total:
+        return top
+    whole = np.empty((batch, channels, total, columns), np.float32)
+    whole[:, :, :rows] = top
+    for first, band in bands:
+        whole[:, :, first : first + band.shape[2]] = band
     return whole
 
 
