@@ -1,4 +1,4 @@
-"""Which images belong together, and whole groups of them dealt to folds and parts."""
+"""Which images belong together, and how whole groups are split into folds and parts."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

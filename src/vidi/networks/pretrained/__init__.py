@@ -1,1 +1,1 @@
-"""Weights that were learnt on other images, to begin from: where they come from, under which licence."""
+"""Weights pretrained on other images: where they come from, under which licence."""
