@@ -121,7 +121,7 @@ def test_an_interrupted_search_promises_nothing():
     assert "The search was interrupted before the comparison." in page.text
     assert "Better by" not in page.text
     assert "The importance of each setting is unknown" in page.text
-    assert "Fewer than two trials came to their end." in page.text
+    assert "Fewer than two trials were completed." in page.text
 
 
 def test_names_are_escaped_and_nothing_is_loaded():
