@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 from tests.command import vidi
 from tests.draw import class_folders
+
+from vidi.cli.app import ended_by_interrupt
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +144,20 @@ def test_cache_is_shown_and_cleared(tmp_path: Path):
     document = json.loads(vidi("cache", "--clear", "--json", folder=tmp_path).stdout)
 
     assert document["entries"] == 0
+
+
+def test_every_command_that_ctrl_c_ends_says_so():
+    tiny = typer.Typer()
+
+    @tiny.command()
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    @tiny.command()
+    def refused() -> None:
+        raise typer.Exit(130)
+
+    for name, said in (("interrupted", True), ("refused", False)):
+        with pytest.raises(SystemExit) as ended:
+            tiny([name])
+        assert (ended.value.code, ended_by_interrupt(ended.value)) == (130, said)

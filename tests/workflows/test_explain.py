@@ -1,6 +1,9 @@
 """The story of `vidi explain`: pages and figures about why an image was answered as it was."""
 
+import io
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +25,8 @@ from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.explanation import Deletion
-from vidi.report.pages.explain import trust_sentence, write_explanation
-from vidi.workflows.explain import explain_inputs
+from vidi.report.pages.explain import trust_sentence, why_no_evidence, write_explanation
+from vidi.workflows.explain import explain_images, explain_inputs
 from vidi.workflows.explaining.image import Wanted, explain_image
 from vidi.workflows.explaining.neighbours import (
     EMBEDDINGS,
@@ -37,6 +40,7 @@ from vidi.workflows.explaining.network import describe_architecture, network_doc
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.interaction.places import page_names, require_own
+from vidi.workflows.requests.explain import ExplainedPages
 
 THIN = ((1, 1), (1, 7), (9, 1), (2, 3_000), (3_000, 2), (2, 20_000))
 
@@ -164,6 +168,23 @@ def test_too_many_images_are_refused_before_any_is_explained(predictor: Predicto
         pages_of(predictor, [str(tmp_path)], tmp_path / "why")
 
 
+def test_ctrl_c_ends_after_the_page_that_is_being_made(predictor: Predictor, tmp_path: Path):
+    inputs = put(tmp_path, disc=encoded(draw("disc")), square=encoded(draw("square")))
+    stream, pages = io.StringIO(), ExplainedPages(output=tmp_path / "why")
+
+    def watch(explained, total):
+        for one in explained:
+            yield one
+            os.kill(os.getpid(), signal.SIGINT)
+
+    wanted = Wanted(occlusion=False, layers=False)
+    account = explain_images(predictor, inputs, pages, wanted=wanted, stream=stream, watch=watch)
+
+    assert [path.name for path in (tmp_path / "why").iterdir()] == ["disc.html"]
+    assert (account.used, [entry.path for entry in account.set_aside]) == (1, inputs[1:])
+    assert len(stream.getvalue().splitlines()) == 1
+
+
 def test_no_image_at_all_is_refused(predictor: Predictor, tmp_path: Path):
     with pytest.raises(DataError, match="no image was found"):
         pages_of(predictor, [str(tmp_path)], tmp_path / "why")
@@ -203,16 +224,42 @@ def test_hostile_names_run_nothing(predictor: Predictor, tmp_path: Path):
     assert all(image["src"].startswith("data:") for image in page.all("img"))
 
 
-def test_the_map_is_believed_only_where_it_makes_a_difference():
-    def said(marked: float, random: float) -> str:
-        curves = [np.array([0.9, 0.9, value, *[0.0] * 8], np.float32) for value in (marked, random)]
-        return trust_sentence(Deletion(marked=curves[0], random=curves[1]), "cat")
+def said_of_a_map(marked: float, chance: list[float]) -> str:
+    curve, mean = (np.array([0.9, 0.9, value, *[0.0] * 8], np.float32) for value in (marked, float(np.mean(chance))))
+    deletion = Deletion(marked=curve, random=mean, chance=np.array(chance, np.float32))
+    return trust_sentence(deletion, "cat").replace("\xa0", " ")
 
-    assert said(0.1, 0.8).endswith("So the answer does hang on what is marked.")
-    assert "goes from 90 % to 10 %; with a fifth chosen at random, to 80 %" in said(0.1, 0.8).replace("\xa0", " ")
-    assert "rests on no one part" in said(0.88, 0.9)
-    assert "do not lean on this map" in said(0.8, 0.1)
+
+def test_a_map_is_believed_only_where_it_beats_chance_every_time():
+    spread = np.linspace(0.45, 0.73, 19).tolist()
+
+    assert "Chance does as much" in said_of_a_map(0.53, spread)  # against a mean of 0.59
+    assert said_of_a_map(0.1, spread).endswith("So the answer depends on what is marked.")
+    assert "goes from 90 % to 10 %; with a fifth chosen at random, 19 times, to between 45 % and 73 %" in said_of_a_map(
+        0.1, spread
+    )
+    assert "do not rely on this map" in said_of_a_map(0.8, spread)
+
+
+def test_a_difference_that_is_small_is_no_conclusion_however_sure():
+    assert "Chance does as much" in said_of_a_map(0.88, [0.9] * 19)
     assert trust_sentence(None, "cat") == ""
+
+
+@pytest.mark.parametrize(
+    ("class_count", "network_count", "pools", "reason"),
+    [
+        (2, 1, False, "does not end in a mean over all places"),
+        (201, 1, True, "it has 201 classes, and evidence is kept for at most 200"),
+        (2, 3, True, "its 3 networks do not all have maps of one size"),
+        (2, 1, True, "last layers"),
+    ],
+)
+def test_of_a_missing_evidence_map_only_the_reason_that_holds_is_said(class_count, network_count, pools, reason):
+    said = why_no_evidence(class_count=class_count, network_count=network_count, pools=pools)
+
+    assert reason in said
+    assert sum(other in said for other in ("classes", "mean over", "networks do", "last layers")) == 1
 
 
 def test_an_explanation_shows_and_draws_itself(predictor: Predictor, tmp_path: Path):

@@ -14,7 +14,7 @@ from tests.draw import class_folders, draw, encoded
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import BytesStore, find_paths
-from vidi.errors import DataError, ResourceError, UsageError
+from vidi.errors import DataError, ImageError, ResourceError, UsageError
 from vidi.files import unescape_path
 from vidi.images.account import Account
 from vidi.metrics.novelty import fit_novelty
@@ -23,9 +23,12 @@ from vidi.model_file.operating_points import ClassPoint, OperatingPoints
 from vidi.model_file.read import read_model
 from vidi.model_file.write import set_metadata, write_model
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.interaction.inputs import exit_code
+from vidi.prediction.stream import Answer
+from vidi.report.words.account import set_aside_lines
+from vidi.workflows.interaction.inputs import exit_code, interruption, read_list
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table
 from vidi.workflows.interaction.places import check_folder_apart
+from vidi.workflows.interaction.stopping import until_stopped
 from vidi.workflows.predict import copy_by_class, folder_name, predict_inputs
 
 
@@ -413,3 +416,25 @@ def test_a_class_name_is_one_folder_and_reads_back(label: str, tmp_path: Path):
     (tmp_path / name).mkdir()
     assert (tmp_path / name).parent == tmp_path
     assert (tmp_path / name).resolve() != tmp_path.resolve()
+
+
+@pytest.mark.parametrize("data", [b"a.jpg\nb c.jpg\n", b"a.jpg\0b c.jpg\0"])
+def test_a_list_of_paths_has_one_a_line_or_ends_each_with_nul(tmp_path, data):
+    (tmp_path / "list").write_bytes(data)
+
+    assert read_list(str(tmp_path / "list")) == ["a.jpg", "b c.jpg"] == read_list("-", stdin=io.BytesIO(data))
+    with pytest.raises(UsageError, match="--files-from"):
+        read_list(str(tmp_path / "missing"))
+
+
+def test_after_an_interruption_the_rest_is_set_aside_and_the_last_line_says_so():
+    answers = [Answer(path=path, outcome=ImageError("broken", "It is cut off.", "Mend it.")) for path in ("a", "b")]
+    account = Account()
+
+    passed = list(until_stopped(answers, lambda: True, paths=["a", "b", "c"], account=account))
+
+    assert [one.path for one in passed] == ["a"]
+    assert [entry.path for entry in account.set_aside] == ["b", "c"]
+    assert interruption(account) == "interrupted: 2 images were not reached; what was done before is written"
+    assert set_aside_lines(account) == ["set aside 2: The command was interrupted before it."]
+    assert interruption(Account()) == ""

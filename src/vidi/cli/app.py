@@ -70,6 +70,8 @@ def made_command(name: str) -> TyperCommand:
     return command(name, verb_of(name))
 
 
+INTERRUPTED = "interrupted: the command ended early; every file that it had finished is whole"
+
 app = typer.Typer(
     name="vidi",
     cls=Verbs,
@@ -123,8 +125,12 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        if ended_by_interrupt(ended):
+            typer.echo(INTERRUPTED, err=True)
+        raise
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+        typer.echo(INTERRUPTED, err=True)
         sys.exit(130)
     except Exception as error:
         if debug:
@@ -132,6 +138,11 @@ def main() -> None:
         message, code = _explain(error)
         typer.echo(message, err=True)
         sys.exit(code)
+
+
+def ended_by_interrupt(ended: SystemExit) -> bool:
+    """Whether a command ends for Ctrl-C: typer makes a silent exit of it."""
+    return isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -24,6 +24,8 @@ def compare(
 ) -> None:
     """Say whether model B is better than model A on labelled images that neither learnt from."""
     from vidi.cli.terminal import Terminal
+    from vidi.files import escape_path
+    from vidi.report.words.account import account_lines
     from vidi.workflows.compare import compare as score
     from vidi.workflows.comparing.stored import compare_stored
 
@@ -37,7 +39,8 @@ def compare(
         typer.echo((compared.folder / "compare.json").read_text("utf-8"))
     else:
         _show(compared)
-    events.say(compared.account.sentence())
+    for line in account_lines(compared.account, listed_in=f"{escape_path(compared.folder)}/compare.json"):
+        events.say(line)
     if gate:
         compared.require_better()
     if compared.account.refused:

@@ -24,6 +24,7 @@ def evaluate(
     """Score a model file on labelled images; classes are matched by name."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
+    from vidi.report.words.account import account_lines
     from vidi.report.words.first import first_line, reservations
     from vidi.workflows.evaluate import evaluate as score
 
@@ -39,19 +40,23 @@ def evaluate(
         for sentence in (first_line(json.loads(metrics)), *reservations(json.loads(metrics))):
             typer.echo(sentence)
         typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
-    events.say(evaluated.account.sentence())
+    for line in account_lines(evaluated.account, listed_in=f"{escape_path(evaluated.folder)}/metrics.json"):
+        events.say(line)
     if evaluated.account.refused:
         raise typer.Exit(SOME_BAD)
 
 
 def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) -> None:
     from vidi.cli.terminal import Terminal
+    from vidi.files import escape_path
+    from vidi.report.words.account import account_lines
     from vidi.workflows.evaluating.boxes import score_boxes
 
     events = Terminal()
     scored = score_boxes(request, search=search, events=events)
     typer.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
-    events.say(scored.account.sentence())
+    for line in account_lines(scored.account, listed_in=f"{escape_path(scored.folder)}/boxes.json"):
+        events.say(line)
     if scored.account.refused:
         raise typer.Exit(SOME_BAD)
 

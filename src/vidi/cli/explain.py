@@ -1,6 +1,7 @@
 """`vidi explain`: why this answer, and what is this network?"""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,40 +52,34 @@ def _explain_images(
     model: Path, paths: list[str], request: ExplainRequest, pages: ExplainedPages, *, as_json: bool
 ) -> int:
     """A page for each image; the exit code."""
-    from vidi.cli.terminal import Terminal
-    from vidi.data.inputs import find_paths
-    from vidi.images.account import Account
-    from vidi.images.limits import DecodeOptions
+    from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.explain import explain_inputs
+    from vidi.workflows.explain import explain_images
     from vidi.workflows.explaining.image import Wanted
     from vidi.workflows.explaining.neighbours import neighbours_of
-    from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
-    from vidi.workflows.interaction.inputs import exit_code
     from vidi.workflows.interaction.output import unfinished_warning
 
-    events, account = Terminal(), Account()
+    events = Terminal()
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):
         events.say(warning)
-    found = find_paths(paths)
     wanted = Wanted(
         top=request.top,
         occlusion=request.occlusion,
         layers=request.layers,
         known=neighbours_of(predictor.model, events=events),
-        on_progress=lambda done, total: events.count("covering parts", done, total),
+        on_progress=lambda done, total: events.count("covering parts of an image", done, total),
     )
-    decoding = DecodeOptions(keep_truncated=pages.keep_truncated)
-    explained = explain_inputs(predictor, found, account, wanted=wanted, options=decoding)
-    written = write_pages(explained, found, predictor.model, folder=pages.output, with_images=pages.images)
-    if as_json:
-        typer.echo(json.dumps(explanations_document(list(written), predictor.model, account)))
-    else:
-        for page in written:
-            typer.echo(explanation_line(page))
-    events.say(account.sentence())
-    return exit_code(account)
+    account = explain_images(
+        predictor,
+        paths,
+        pages,
+        wanted=wanted,
+        stream=sys.stdout,
+        as_json=as_json,
+        watch=lambda explained, total: counted(explained, "explaining images", total, events),
+    )
+    return say_ending(account, events, named=as_json)
 
 
 def _show_network(name: str, named: NetworkRequest, *, output: Path | None, as_json: bool) -> None:

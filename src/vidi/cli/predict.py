@@ -4,16 +4,12 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from vidi.cli import options
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
-
-if TYPE_CHECKING:
-    from vidi.cli.terminal import Terminal
-    from vidi.prediction.stream import Answer
 
 
 def predict(
@@ -27,27 +23,25 @@ def predict(
 ) -> None:
     """Classify images with a model file: a table, or JSON, or CSV; bad files are listed and the rest done."""
     from vidi.cli.screen import draws, painter
-    from vidi.cli.terminal import Terminal
+    from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.data.inputs import find_paths
-    from vidi.errors import UsageError
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.interaction.inputs import exit_code
+    from vidi.workflows.interaction.inputs import name_inputs
     from vidi.workflows.interaction.output import WRITERS, Shown, unfinished_warning
     from vidi.workflows.interaction.places import check_folder_apart
+    from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
     from vidi.workflows.predict import predict_inputs
 
-    chosen = [name for name, wanted in (("json", as_json), ("jsonl", as_json_lines), ("csv", as_csv)) if wanted]
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
+    form = _form(json=as_json, jsonl=as_json_lines, csv=as_csv)
     if request.sort_into is not None:
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
     predictor = Predictor.load(model)
     if warning := unfinished_warning(predictor.model):
         events.say(warning)
-    found = find_paths(inputs.inputs, follow_links=inputs.follow_links)
+    found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()
     answers = predict_inputs(
         predictor,
@@ -59,20 +53,29 @@ def predict(
     )
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
     # Where the rows themselves show on the terminal, they are the progress.
-    counted = answers if request.output is None and draws(sys.stdout) else told(answers, total, events)
-    form = WRITERS[chosen[0] if chosen else "table"]
+    shows = request.output is None and draws(sys.stdout)
     names = [path for group in found for path in group.paths]
-    with writing_to(request.output) as stream:
-        form(counted, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream)))
-    events.say(account.sentence())
-    raise typer.Exit(exit_code(account))
+    with stop_on_signal() as should_stop, writing_to(request.output) as stream:
+        answers = until_stopped(answers, should_stop, paths=names, account=account)
+        passing = answers if shows else counted(answers, "answering", total, events)
+        WRITERS[form](
+            passing, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream))
+        )
+    raise typer.Exit(say_ending(account, events, named=form != "table" or request.output is not None))
 
 
-def told(answers: Iterator["Answer"], total: int, events: "Terminal") -> Iterator["Answer"]:
-    """The answers, counted on the terminal as they pass."""
-    for number, answer in enumerate(answers, start=1):
-        events.count("answering", number, total)
-        yield answer
+def _form(*, json: bool, jsonl: bool, csv: bool) -> str:
+    """The form that was asked for: `table` where none was.
+
+    Raises:
+        UsageError: two were.
+    """
+    from vidi.errors import UsageError
+
+    chosen = [name for name, wanted in (("json", json), ("jsonl", jsonl), ("csv", csv)) if wanted]
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
+    return chosen[0] if chosen else "table"
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from vidi.cli.screen import draws
 from vidi.cli.stage import Stage
@@ -11,7 +11,10 @@ from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from vidi.cli.live import LiveBar
+    from vidi.images.account import Account
     from vidi.training.loop.progress import Progress, SearchProgress
+
+Item = TypeVar("Item")
 
 SECONDS_BETWEEN = {True: 0.1, False: 10.0}  # terminal: as often as the eye follows; log: seldom
 QUIET_SECONDS = 2.0  # nothing is shown for what is done sooner
@@ -132,6 +135,38 @@ class Terminal:
 
             self._bar = LiveBar()
         self._bar.show(stage)
+
+
+def counted(items: Iterator[Item], what: str, total: int, events: Terminal) -> Iterator[Item]:
+    """The items as they pass, counted on the terminal."""
+    for number, item in enumerate(items, start=1):
+        events.count(what, number, total)
+        yield item
+
+
+def say_ending(account: "Account", events: Terminal, *, named: bool) -> int:
+    """Say the last lines of a command that answers about images, and give its exit code.
+
+    Args:
+        account: of every path.
+        events: the terminal.
+        named: also name the broken files, which lines on standard output do not show.
+    """
+    from vidi.data.inputs import STANDARD_INPUT
+    from vidi.report.words.account import account_lines, set_aside_lines
+    from vidi.workflows.interaction.inputs import INTERRUPTED, exit_code, interruption
+
+    sentence = interruption(account)
+    if sentence:
+        events.say(sentence)
+    if any(entry.path == STANDARD_INPUT for entry in account.refused):
+        events.say(
+            "hint: - stands for one image on standard input; `vidi predict MODEL --files-from -` reads a list of paths"
+        )
+    lines = account_lines(account, listed_in="the output") if named else [*set_aside_lines(account), account.sentence()]
+    for line in lines:
+        events.say(line)
+    return INTERRUPTED if sentence else exit_code(account)
 
 
 def _share(name: str, value: float | None) -> tuple[str, ...]:

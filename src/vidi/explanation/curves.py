@@ -3,6 +3,8 @@
 Source: Petsiuk, Das and Saenko 2018, RISE: randomized input sampling for explanation of black-box models, section 4.1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,32 @@ def deletion_curve(
         (steps + 1,): at first with nothing gone, at last with nothing left. A map that tells the truth falls early.
     """
     return _curve(predict, image, np.broadcast_to(fill, image.shape), importance, class_index=class_index, steps=steps)
+
+
+def covered_probabilities(
+    predict: Predict,
+    image: NDArray[np.uint8],
+    importances: Sequence[Map],
+    *,
+    class_index: int,
+    fill: NDArray[np.uint8],
+    share: float,
+) -> NDArray[np.float32]:
+    """The probability of a class with the most important part of an image covered, for each of some maps.
+
+    Args:
+        predict: gives probabilities for a batch of images of this size.
+        image: (height, width, 3) uint8.
+        importances: each (height, width); larger is more important; NaN stays as it is.
+        class_index: the class.
+        fill: (3,) uint8; what stands where pixels were.
+        share: of the area that is covered.
+    """
+    covered = np.repeat(image[None], len(importances), axis=0)
+    for one, importance in zip(covered, importances, strict=True):
+        order = np.argsort(-importance.ravel(), kind="stable")[: int(np.isfinite(importance).sum())]
+        one.reshape(-1, 3)[order[: round(share * len(order))]] = fill
+    return np.asarray(predict(covered)[:, class_index])
 
 
 def insertion_curve(

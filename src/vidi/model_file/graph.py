@@ -10,9 +10,8 @@ from vidi.errors import ModelError
 from vidi.metrics.novelty import MOST_POWER, SMALLEST, NoveltyScore, Sureness
 from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.model_file.metadata import Calibration, ModelMetadata
+from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
-
-MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell
 
 
 def build_graph(

@@ -28,3 +28,4 @@ DATA_TYPES: Mapping[int, tuple[str, int]] = {
     10: ("FLOAT16", 2),
     11: ("DOUBLE", 8),
 }
+MOST_EVIDENCE_CLASSES = 200  # above, evidence maps cost more than they tell

@@ -11,6 +11,7 @@ from torch import nn
 
 from vidi.errors import ModelError
 from vidi.model_file.members import MEMBERS, MIRRORED
+from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.networks.backbone import Backbone
 from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
@@ -19,7 +20,6 @@ from vidi.networks.side_by_side import side_by_side
 from vidi.networks.whitening import Whitening
 
 OPSET = 18
-MOST_EVIDENCE_CLASSES = 200
 Attributes = Mapping[str, int | list[int]]
 FAR_BEFORE = -(1 << 20)  # a place before the first column: more than any image has, and no more than readers allow
 POOLING: Attributes = {"kernel_shape": [2, 2], "strides": [2, 2]}

@@ -12,6 +12,8 @@ from vidi.prediction.prediction import Prediction
 from vidi.report.layers import Layer
 from vidi.report.pictures.thumbnails import Thumbnail
 
+COVERED_SHARE = 0.2  # of the image, in what is concluded about a map
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Deletion:
@@ -19,6 +21,7 @@ class Deletion:
 
     marked: NDArray[np.float32]  # (steps + 1,) where what the map marks most strongly goes first
     random: NDArray[np.float32]  # (steps + 1,) where chance decides: the mean over some maps as coarse
+    chance: NDArray[np.float32]  # (maps,) with `COVERED_SHARE` gone, for each of some maps as coarse that know nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from vidi.data.checking.check import check_dataset
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
+from vidi.report.words.account import account_lines
 from vidi.report.words.findings import DescribedFinding, check_document, describe_findings
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_source
@@ -56,7 +57,9 @@ class Checked:
 
     def summary(self) -> Iterator[str]:
         """The outcome line by line, for a terminal."""
-        yield f"{escape_path(self.dataset.source)}: {self.result.account.sentence()}"
+        *named, total = account_lines(self.result.account, listed_in="what `vidi check --json` prints")
+        yield f"{escape_path(self.dataset.source)}: {total}"
+        yield from named
         for finding in self.findings:
             yield f"{WORDS[finding.severity]:8} {finding.sentence}"
         if not self.findings:

@@ -1,20 +1,71 @@
-"""The story of `vidi explain`: an image answered, and why.
+"""The story of `vidi explain`: images found, each answered and explained, a page for each, lines or one document.
 
-What speaks for the answer, what happens when parts are covered, and which training images look like it.
+`explaining/image.py` explains one image: what speaks for the answer, what happens when parts are covered, and which
+training images look like it.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
-from vidi.data.inputs import FoundInputs
+from vidi.data.inputs import FoundInputs, find_paths
 from vidi.errors import ImageError, UsageError
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.explaining.image import EVERYTHING, Explained, Wanted, explain_path
+from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.inputs import no_images
+from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
+from vidi.workflows.requests.explain import ExplainedPages
 
 MOST_PAGES = 100  # in one go: each takes seconds
+
+
+def explain_images(
+    predictor: Predictor,
+    inputs: Sequence[str],
+    pages: ExplainedPages,
+    *,
+    wanted: Wanted,
+    stream: TextIO,
+    as_json: bool = False,
+    watch: Callable[[Iterator[Explained], int], Iterator[Explained]] = lambda explained, _: explained,
+) -> Account:
+    """The story of `vidi explain`: a page for every image; a first Ctrl-C ends it in good order.
+
+    Args:
+        predictor: the loaded model.
+        inputs: files, folders, patterns, archives, as the user named them.
+        pages: where the pages go, and how images are opened.
+        wanted: what is to be found out about each.
+        stream: where the lines or the document go.
+        as_json: one document; else lines for people.
+        watch: sees the images pass, and is told how many there are.
+
+    Returns:
+        What became of every path; `set_aside` holds those that were not reached.
+
+    Raises:
+        DataError: no image was found.
+        UsageError: too many were found, or a page would replace a file that vidi has not written.
+        ResourceError: a page cannot be written.
+    """
+    account, found = Account(), find_paths(inputs)
+    paths = [path for group in found for path in group.paths]
+    decoding = DecodeOptions(keep_truncated=pages.keep_truncated)
+    with stop_on_signal() as should_stop:
+        explained = explain_inputs(predictor, found, account, wanted=wanted, options=decoding)
+        explained = watch(until_stopped(explained, should_stop, paths=paths, account=account), len(paths))
+        written = write_pages(explained, found, predictor.model, folder=pages.output, with_images=pages.images)
+        if as_json:
+            stream.write(json.dumps(explanations_document(list(written), predictor.model, account)) + "\n")
+        else:
+            for page in written:
+                stream.write(explanation_line(page) + "\n")
+                stream.flush()
+    return account
 
 
 def explain_inputs(

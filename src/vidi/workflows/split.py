@@ -10,6 +10,7 @@ from vidi.data.splitting.split_file import write_assignments
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import UsageError
 from vidi.files import escape_path
+from vidi.report.words.account import account_lines
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_requested, split_file_of
 from vidi.workflows.requests.check import SplitRequest
@@ -41,7 +42,7 @@ class SplitMade:
             *(f"leak: {describe_leak(leak.crossing)}" for leak in self.split.leaks),
             *([f"no test image shows: {untested}"] if untested else []),
             *(f"set aside: {escape_path(entry.path)} ({entry.code})" for entry in self.split.set_aside[:10]),
-            self.check.account.sentence(),
+            *account_lines(self.check.account, listed_in="what `vidi check --json` prints"),
         ]
 
 

@@ -11,22 +11,19 @@ from numpy.typing import NDArray
 from vidi.explanation.maps import Map, place_in_words
 from vidi.files import escape_path, write_whole
 from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.members import member_count
+from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.model_file.read import ModelFile
 from vidi.prediction.prediction import Prediction
-from vidi.report.explanation import Deletion, Explanation
+from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.pages.network import ShownNetwork, show_model
 from vidi.report.pages.render import percent, render_page, visible
 from vidi.report.pictures.heat import blank_like, common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
 
 MOST_BARS = 6  # classes with their probabilities
-NO_EVIDENCE = (
-    "The model file gives no evidence for each region: its network does not end in a mean over all places, or it knows "
-    "more than 200 classes."
-)
 ONE_REGION = "The network's last map has too few places to tell where the evidence lies: its images are small."
 LEAST_DIFFERENCE = 0.05  # of a probability, that a map must make to have shown something
-GONE = 0.2  # of the image, in the sentence about deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "picture": draw_image(image),
         "with_images": with_images,
         "evidence": _shown_maps(explanation.evidence, image, explanation, kind="evidence"),
-        "no_evidence": NO_EVIDENCE if explanation.regions is None else ONE_REGION,
+        "no_evidence": _no_evidence(explanation, model),
         "occlusion": _shown_maps(explanation.occlusion, image, explanation, kind="occlusion"),
         "neighbours": explanation.neighbours,
         "kinship": kinship_sentence(explanation),
@@ -106,23 +103,54 @@ def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> st
 
 
 def trust_sentence(deletion: Deletion | None, label: str) -> str:
-    """Whether the answer really hangs on what the map marks; nothing where there is no map."""
+    """Whether the answer depends on what the map marks, as far as that is beyond chance; nothing without a map."""
     if deletion is None:
         return ""
-    step = round(GONE * (len(deletion.marked) - 1))
-    start, marked, by_chance = (
-        percent(float(one)) for one in (deletion.marked[0], deletion.marked[step], deletion.random[step])
+    step = round(COVERED_SHARE * (len(deletion.marked) - 1))
+    chance = np.sort(deletion.chance)
+    start, marked, low, high = (
+        percent(float(one)) for one in (deletion.marked[0], deletion.marked[step], chance[0], chance[-1])
     )
     moved = (
         "With the fifth of the image covered that the map marks most strongly, the probability of "
-        f"{visible(label)} goes from {start} to {marked}; with a fifth chosen at random, to {by_chance}."
+        f"{visible(label)} goes from {start} to {marked}; with a fifth chosen at random, {len(chance)} times, "
+        f"to between {low} and {high}."
     )
-    difference = float(deletion.random[step] - deletion.marked[step])
-    if difference >= LEAST_DIFFERENCE:
-        return f"{moved} So the answer does hang on what is marked."
-    if difference > -LEAST_DIFFERENCE:
-        return f"{moved} So the answer rests on no one part: do not read too much into where the map is strongest."
-    return f"{moved} So here the answer hangs less on what is marked than on the rest: do not lean on this map."
+    difference = float(np.mean(chance) - deletion.marked[step])
+    if difference >= LEAST_DIFFERENCE and deletion.marked[step] < chance[0]:
+        return f"{moved} So the answer depends on what is marked."
+    if difference <= -LEAST_DIFFERENCE and deletion.marked[step] > chance[-1]:
+        return f"{moved} So the answer depends less on what is marked than on the rest: do not rely on this map."
+    return f"{moved} Chance does as much: do not conclude anything from where the map is strongest."
+
+
+def why_no_evidence(*, class_count: int, network_count: int, pools: bool) -> str:
+    """Why a model file has no evidence map.
+
+    Args:
+        class_count: of the model.
+        network_count: networks side by side in the file.
+        pools: its network averages over all places.
+    """
+    if class_count > MOST_EVIDENCE_CLASSES:
+        reason = f"it has {class_count:,} classes, and evidence is kept for at most {MOST_EVIDENCE_CLASSES}."
+    elif not pools:
+        reason = "its network does not end in a mean over all places, so no place has a share of its own in the answer."
+    elif network_count > 1:
+        reason = f"its {network_count} networks do not all have maps of one size."
+    else:
+        reason = "the network's last layers are not ones that vidi can take apart."
+    return f"The model file has no evidence map: {reason}"
+
+
+def _no_evidence(explanation: Explanation, model: ModelFile) -> str:
+    if explanation.regions is not None:
+        return ONE_REGION
+    return why_no_evidence(
+        class_count=len(model.metadata.classes),
+        network_count=member_count(tensor.name for tensor in model.contents.tensors),
+        pools="GlobalAveragePool" in model.contents.operators,
+    )
 
 
 def kinship_sentence(explanation: Explanation) -> str:

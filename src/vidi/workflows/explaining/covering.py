@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.explanation.curves import deletion_curve, random_map
+from vidi.explanation.curves import covered_probabilities, deletion_curve, random_map
 from vidi.explanation.maps import Map, enlarge
 from vidi.explanation.occlusion import Occlusion, Predict, choose_patch, occlude
 from vidi.machine import core_count
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
-from vidi.report.explanation import Deletion
+from vidi.report.explanation import COVERED_SHARE, Deletion
 
+CHANCE_MAPS = 19  # a map that beats them all does so by chance in 1 of 20
 RANDOM_MAPS = 5  # that a map is compared with
 Progress = Callable[[int, int], None]  # done, in all
 
@@ -58,10 +59,21 @@ class Cover:
         top, left, height, width = self.place
         inside[max(0, top) : top + height, max(0, left) : left + width] = True
 
+        def hold(importance: Map) -> Map:
+            return np.where(inside, importance, np.nan).astype(np.float32)  # borders are no part of the image
+
         def curve(importance: Map) -> NDArray[np.float32]:
-            held = np.where(inside, importance, np.nan).astype(np.float32)  # borders are no part of the image
-            return deletion_curve(self.predict, self.framed, held, class_index=class_index, fill=self.fill)
+            return deletion_curve(self.predict, self.framed, hold(importance), class_index=class_index, fill=self.fill)
 
         random = np.random.default_rng(0)
-        by_chance = np.mean([curve(random_map(regions, size, random)) for _ in range(RANDOM_MAPS)], axis=0)
-        return Deletion(marked=curve(enlarge(values, size)), random=np.asarray(by_chance, np.float32))
+        unknowing = [random_map(regions, size, random) for _ in range(CHANCE_MAPS)]
+        chance = covered_probabilities(
+            self.predict,
+            self.framed,
+            [hold(one) for one in unknowing],
+            class_index=class_index,
+            fill=self.fill,
+            share=COVERED_SHARE,
+        )
+        by_chance = np.mean([curve(one) for one in unknowing[:RANDOM_MAPS]], axis=0)
+        return Deletion(marked=curve(enlarge(values, size)), random=np.asarray(by_chance, np.float32), chance=chance)

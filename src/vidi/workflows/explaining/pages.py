@@ -109,7 +109,11 @@ def _why_as_json(explanation: Explanation) -> dict[str, Json]:
         "covered": {label: round(value, 6) for label, value in explanation.covered.items()},
         "deletion": None
         if deletion is None
-        else {"marked": _numbers(deletion.marked), "random": _numbers(deletion.random)},
+        else {
+            "marked": _numbers(deletion.marked),
+            "random": _numbers(deletion.random),
+            "chance": _numbers(deletion.chance),
+        },
     }
 
 

@@ -1,12 +1,27 @@
 """What the user named to be read: whether there was an image, and how a command ends that read them."""
 
+import os
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 from vidi.data.inputs import FoundInputs
-from vidi.errors import DataError
+from vidi.errors import DataError, UsageError
+from vidi.files import escape_path
 from vidi.images.account import Account
+from vidi.workflows.interaction.stopping import NOT_REACHED
 
 DONE, ALL_BAD, SOME_BAD = 0, 3, 6
+
+
+INTERRUPTED = 130
+
+
+def interruption(account: Account) -> str:
+    """What to say where Ctrl-C came before the end; empty where it did not."""
+    count = sum((entry.code, entry.sentence) == NOT_REACHED for entry in account.set_aside)
+    return f"interrupted: {count:,} images were not reached; what was done before is written" if count else ""
 
 
 def exit_code(account: Account) -> int:
@@ -14,6 +29,43 @@ def exit_code(account: Account) -> int:
     if not account.refused:
         return DONE
     return SOME_BAD if account.used else ALL_BAD
+
+
+def name_inputs(inputs: Sequence[str], files_from: str | None) -> list[str]:
+    """What the user named, on the command line or in a list.
+
+    Args:
+        inputs: files, folders, patterns, archives.
+        files_from: of `read_list`.
+
+    Raises:
+        UsageError: nothing was named, or the list cannot be read.
+    """
+    named = [*inputs, *(() if files_from is None else read_list(files_from))]
+    if not named:
+        raise UsageError("no image was named", "Name files or folders after the model, or a list: --files-from FILE.")
+    return named
+
+
+def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
+    """The paths of a list, one a line; or separated by NUL signs, as `find -print0` writes them.
+
+    Args:
+        path: of the list; `-` is standard input.
+        stdin: what `-` reads from; this process's own standard input when left out.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        data = (sys.stdin.buffer if stdin is None else stdin).read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"--files-from {escape_path(path)}: {error.strerror}",
+            "Name a file with one path a line, or - for standard input.",
+        ) from error
+    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(line) for line in lines if line]
 
 
 def no_images(found: Sequence[FoundInputs]) -> DataError:

@@ -101,6 +101,24 @@ def is_nothing(name: str) -> bool:
     return name.casefold() in NOTHING or name.casefold().startswith(NOT)
 
 
+def hint_of_nothing(names: Sequence[str], wanted: Sequence[str] | None) -> str:
+    """What to know about the boxes of a model that has no class for nothing; empty where it has one.
+
+    Args:
+        names: the model's classes.
+        wanted: those that the user looks for; the rest then stand for nothing.
+
+    >>> hint_of_nothing(("cat", "background"), None), hint_of_nothing(("cat", "dog"), ("cat",))
+    ('', '')
+    """
+    if wanted is not None or any(map(is_nothing, names)):
+        return ""
+    return (
+        "hint: the model has no class for nothing, so it takes every window for one of its classes and many boxes are "
+        "wrong. Train it with a class `background`, or look for one class (--class NAME) or surer boxes (--least 0.95)"
+    )
+
+
 def class_of_nothing(classes: Sequence[str]) -> int:
     """The index of the class that means that nothing is there.
 

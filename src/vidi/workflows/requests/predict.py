@@ -14,8 +14,8 @@ class InputsRequest:
 
     inputs: Annotated[
         tuple[str, ...],
-        Argument("PATHS…", "Files, folders, patterns, archives; - is standard input.", several=True),
-    ]
+        Argument("PATHS…", "Files, folders, patterns, archives; - is one image on standard input.", several=True),
+    ] = ()
     follow_links: FollowLinks = False
     keep_truncated: KeepTruncated = False
 
@@ -24,6 +24,13 @@ class InputsRequest:
 class PredictRequest:
     """What the user wants to be told about each image, and where it goes."""
 
+    files_from: Annotated[
+        str | None,
+        Option(
+            "Classify the files of a list, one path a line or NUL-separated; - reads the list from standard input.",
+            metavar="FILE",
+        ),
+    ] = None
     output: Annotated[
         Path | None, Option("Write there instead of standard output.", flags=("--output", "-o"), metavar="FILE")
     ] = None

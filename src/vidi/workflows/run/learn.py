@@ -8,6 +8,7 @@ import numpy as np
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
+from vidi.report.words.account import account_lines
 from vidi.report.words.findings import check_document, describe_findings
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
@@ -47,7 +48,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
         *map(escape_path, prepared.dataset.notes),
         *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),
         f"{sum(map(bool, prepared.split.parts)):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
-        prepared.check.account.sentence(),
+        *account_lines(prepared.check.account, listed_in="check.json of the run folder"),
         *findings,
         f"split: {parts}",
         f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), {learning}"
