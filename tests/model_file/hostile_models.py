@@ -96,6 +96,8 @@ def _structure_changes() -> Iterator[tuple[str, Change, str]]:
     yield "name made twice", lambda model: model.graph.node.append(again), "second time"
     padded = helper.make_node("MaxPool", ["logits"], ["more"], kernel_shape=[1 << 40])
     yield "absurd attribute", lambda model: model.graph.node.append(padded), "absurd size"
+    nothing = helper.make_node("LeakyRelu", ["logits"], ["more"], alpha=float("nan"))
+    yield "NaN attribute", lambda model: model.graph.node.append(nothing), "is no number"
     scales = helper.make_node("Resize", ["logits", "", "layer.bias"], ["larger"])
     yield "resize by a factor", lambda model: model.graph.node.append(scales), "by a factor"
     yield "training information", lambda model: model.training_info.add(), "training information"
@@ -136,6 +138,10 @@ def _tensor_changes() -> Iterator[tuple[str, Change, str]]:
     size = numpy_helper.from_array(np.array([1 << 40]), "size")
     yield "absurd size in a tensor", lambda model: model.graph.initializer.append(size), "absurd size"
     twice = numpy_helper.from_array(np.zeros(1, np.float32), "layer.bias")
+    for kind in (np.float16, np.float32, np.float64):
+        for number in (np.nan, np.inf, -np.inf):
+            none = numpy_helper.from_array(np.array([1, number, 2], kind), "none")
+            yield f"{number} {kind.__name__}", lambda m, t=none: m.graph.initializer.append(t), "a number that is none"
     yield "tensor twice", lambda model: model.graph.initializer.append(twice), "same name"
     yield "sparse tensor", lambda model: model.graph.sparse_initializer.add(), "sparse"
     constant = helper.make_node("Identity", ["logits"], ["c"], value=numpy_helper.from_array(np.zeros(3), "t"))

@@ -4,13 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from tests.draw import draw, encoded
+from tests.model_file.hostile_models import changed
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError, ShapeError
 from vidi.images.framing import Framing
+from vidi.model_file.digests import OWN_PREFIX
 from vidi.prediction.predictor import Predictor
 
 
@@ -128,3 +131,17 @@ def test_what_is_no_list_of_images_is_refused_with_its_whole_shape(tmp_path: Pat
 
     with pytest.raises(ShapeError, match=said):
         predictor.predict(given)
+
+
+def test_an_answer_that_overflows_is_an_error_and_never_nan(tmp_path):
+    good = tiny_model(tmp_path / "model.onnx").data
+
+    def swell(model: onnx.ModelProto) -> None:
+        for tensor in model.graph.initializer:
+            if not tensor.name.startswith(OWN_PREFIX) and tensor.data_type == onnx.TensorProto.FLOAT:
+                values = np.full(tuple(tensor.dims), 3e38, np.float32)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+    predictor = Predictor.from_bytes(changed(good, swell))
+    with pytest.raises(ModelError, match="its probabilities for an image is not a number"):
+        predictor.predict([np.full((8, 8, 3), 200, np.uint8)])

@@ -22,6 +22,7 @@ MAXIMUM_NAME_BYTES = 1_000
 MAXIMUM_RANK = 8
 MAXIMUM_METADATA_BYTES = 9 << 20  # 4 MB of our own, and the class names again for viewers
 MAXIMUM_NUMBER = 1 << 20  # in attributes and int64 tensors: shapes, pads, sizes; more could only eat memory
+EXPONENT = 0x7F800000  # of a float32: all its bits are set in NaN and infinity alone
 WHOLE_AXIS = (1 << 63) - 1  # "to the end" in Slice
 
 
@@ -234,7 +235,22 @@ def _tensor(message: memoryview) -> TensorView:
         raise RefusedError(f"the tensor {name[:60]!r} of shape {shape} needs {needed:,} bytes, has {len(data):,}")
     if type_name == "INT64" and not _are_modest(data):
         raise RefusedError(f"the tensor {name[:60]!r} holds an absurd size")
+    if type_name in _FLOATS and not _are_finite(data, type_name):
+        raise RefusedError(f"the tensor {name[:60]!r} holds a number that is none (NaN or infinity)")
     return TensorView(name, type_name, shape, data)
+
+
+_FLOATS = {"FLOAT16": "<f2", "FLOAT": "<f4", "DOUBLE": "<f8"}
+
+
+def _are_finite(data: memoryview, type_name: str) -> bool:
+    """Whether all values are finite; a sum that is tells it of all of them, and takes no memory."""
+    values = np.frombuffer(data, _FLOATS[type_name])
+    if type_name == "FLOAT":
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(values.sum()):
+                return True
+    return bool(np.isfinite(values).all())
 
 
 def _is_modest(value: int) -> bool:
@@ -304,6 +320,8 @@ def _judge_attribute(message: memoryview, operator: str) -> None:
     _text(entry[4])
     if any(not _is_modest(number) for number in _numbers(entry[3]) + _numbers(entry[8])):
         raise RefusedError(f"the attribute {_text(entry[1])[:60]!r} of a {operator} holds an absurd size")
+    if any(bits & EXPONENT == EXPONENT for bits in entry[2] + entry[7] if isinstance(bits, int)):
+        raise RefusedError(f"the attribute {_text(entry[1])[:60]!r} of a {operator} is no number")
 
 
 __all__ = ["ModelContents", "RefusedError", "ValueInfo", "WireError", "walk_model"]

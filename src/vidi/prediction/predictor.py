@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.data.inputs import GivenFilesStore
-from vidi.errors import ShapeError
+from vidi.errors import ModelError, ShapeError
 from vidi.files import escape_path
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import frame_image
@@ -24,6 +24,7 @@ from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.session import open_session, run_session
 from vidi.prediction.stream import Answer, batch_size, predict_stream
 
+ANSWERS = {"probabilities", "novelty"}  # outputs that verdicts are made of
 Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
 
 
@@ -154,9 +155,19 @@ class Predictor:
         Returns:
             By name: `probabilities` (batch, classes), `embedding` (batch, features) and, where the model has them,
             `evidence` (batch, classes, rows, columns) and `novelty` (batch,), all float32.
+
+        Raises:
+            ModelError: an answer is not a number: the weights are such that it overflows.
         """
         names = list(outputs or self.model.outputs)
-        return dict(zip(names, run_session(self.session, images, names), strict=True))
+        given = dict(zip(names, run_session(self.session, images, names), strict=True))
+        for name in ANSWERS & given.keys():
+            if not np.isfinite(given[name]).all():
+                raise ModelError(
+                    f"{escape_path(self.model.path)}: its {name} for an image is not a number",
+                    "Its weights are damaged, or were trained until they overflowed. Train it again.",
+                )
+        return given
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

@@ -101,7 +101,7 @@ def write_json(
     stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "predictions": [')
     separator = "\n"
     for answer in answers:
-        stream.write(separator + json.dumps(answer_as_json(answer, top=top)))
+        stream.write(separator + json.dumps(answer_as_json(answer, top=top), allow_nan=False))
         separator = ",\n"
     stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
 
@@ -111,7 +111,7 @@ def write_json_lines(
 ) -> None:
     """The objects of `write_json`, one a line, as they come; the account is the last line."""
     for answer in answers:
-        stream.write(json.dumps(answer_as_json(answer, top=top)) + "\n")
+        stream.write(json.dumps(answer_as_json(answer, top=top), allow_nan=False) + "\n")
         stream.flush()
     last = {"schema": SCHEMA_VERSION, "model": model_as_json(model), "account": account.as_json()}
     stream.write(json.dumps(last) + "\n")

@@ -49,7 +49,7 @@ def write_json(found: Iterable[LocatedImage], stream: TextIO, *, model: ModelFil
     stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "images": [')
     separator = "\n"
     for one in found:
-        stream.write(separator + json.dumps(as_json(one)))
+        stream.write(separator + json.dumps(as_json(one), allow_nan=False))
         separator = ",\n"
     stream.write(f'\n], "account": {json.dumps(account.as_json())}}}\n')
 
