@@ -113,9 +113,11 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()
-    except SystemExit:
+    except SystemExit as ended:
         if sys.stdout is not output:  # typer replaces it where nobody reads it any more, and ends with 1
             sys.exit(NOBODY_READS)
+        if ended_by_interrupt(ended):
+            typer.echo(INTERRUPTED, err=True)
         raise
     except BrokenPipeError:
         let_output_go()
@@ -125,10 +127,6 @@ def main() -> None:
             raise
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except SystemExit as ended:
-        if ended_by_interrupt(ended):
-            typer.echo(INTERRUPTED, err=True)
-        raise
     except KeyboardInterrupt:
         typer.echo(INTERRUPTED, err=True)
         sys.exit(130)
