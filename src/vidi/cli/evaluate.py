@@ -25,7 +25,7 @@ def evaluate(
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
     from vidi.report.words.account import account_lines
-    from vidi.report.words.first import first_line, reservations
+    from vidi.report.words.first import read_first
     from vidi.workflows.evaluate import evaluate as score
 
     if boxes:
@@ -33,12 +33,10 @@ def evaluate(
         return
     events = Terminal()
     evaluated = score(request, events=events)
-    metrics = (evaluated.folder / "metrics.json").read_text("utf-8")
     if as_json:
-        typer.echo(metrics)
+        typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
     elif "test" in evaluated.figures:
-        for sentence in (first_line(json.loads(metrics)), *reservations(json.loads(metrics))):
-            typer.echo(sentence)
+        typer.echo("\n".join(read_first(evaluated.folder)))
         typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
     for line in account_lines(evaluated.account, listed_in=f"{escape_path(evaluated.folder)}/metrics.json"):
         events.say(line)

@@ -57,11 +57,11 @@ def _explain_images(
     from vidi.workflows.explain import explain_images
     from vidi.workflows.explaining.image import Wanted
     from vidi.workflows.explaining.neighbours import neighbours_of
-    from vidi.workflows.interaction.output import unfinished_warning
+    from vidi.workflows.interaction.output import warning_about
 
     events = Terminal()
     predictor = Predictor.load(model)
-    if warning := unfinished_warning(predictor.model):
+    if warning := warning_about(predictor.model):
         events.say(warning)
     wanted = Wanted(
         top=request.top,

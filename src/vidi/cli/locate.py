@@ -21,13 +21,13 @@ def locate(
     from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.interaction.output import unfinished_warning
+    from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.locate import Wanted, search_images
     from vidi.workflows.locating.search import hint_of_nothing
 
     events = Terminal()
     predictor = Predictor.load(model)
-    if warning := unfinished_warning(predictor.model):
+    if warning := warning_about(predictor.model):
         events.say(warning)
     account = search_images(
         predictor,

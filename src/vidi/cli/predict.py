@@ -29,7 +29,7 @@ def predict(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import name_inputs
-    from vidi.workflows.interaction.output import WRITERS, Shown, unfinished_warning
+    from vidi.workflows.interaction.output import WRITERS, Shown, warning_about
     from vidi.workflows.interaction.places import check_folder_apart
     from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
     from vidi.workflows.predict import predict_inputs
@@ -39,7 +39,7 @@ def predict(
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
     predictor = Predictor.load(model)
-    if warning := unfinished_warning(predictor.model):
+    if warning := warning_about(predictor.model):
         events.say(warning)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()

@@ -76,7 +76,7 @@ def conclude(run: "Run", events: "Terminal") -> None:
     """The last lines, and the exit code."""
     from vidi.cli.screen import aligned
     from vidi.files import escape_path
-    from vidi.report.words.sentences import headline
+    from vidi.report.words.first import read_first
     from vidi.report.words.times import time_rows
 
     for line in aligned(time_rows(run.seconds), right=(1, 2)):
@@ -93,7 +93,7 @@ def conclude(run: "Run", events: "Terminal") -> None:
     if run.test is None:
         typer.echo("no image was kept for a test: nobody knows how good this model is")
     else:
-        typer.echo(headline(run.test.as_json()))
+        typer.echo("\n".join(read_first(run.folder)))
     typer.echo(f"report: {folder}/report.html")
     typer.echo(f"model:  {folder}/model.onnx")
     typer.echo(f"use it: vidi predict {folder} YOUR-IMAGES")

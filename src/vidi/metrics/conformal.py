@@ -130,6 +130,30 @@ def coverage_band(
     return Interval(low=float(low) / test_count, high=float(high) / test_count)
 
 
+def coverage_by_chance(covered: float, test_count: float, calibration_count: float, *, coverage: float) -> float:
+    """How often a kept promise covers so few of the test images: a one-sided p-value; 1 without images.
+
+    Args:
+        covered: test images whose true class is a candidate.
+        test_count: of so many; what images count that hang together may be less than a whole number.
+        calibration_count: independent images of which `candidate_limit` was taken.
+        coverage: as promised.
+
+    Source: as of `coverage_band`.
+
+    >>> round(coverage_by_chance(90, 100, 1_000, coverage=0.95), 4)
+    0.0363
+    """
+    from scipy.stats import betabinom
+
+    count, calibrated = int(test_count), int(calibration_count)
+    rank = _rank(calibrated, coverage)
+    if count < 1 or rank < 1:
+        return 1.0
+    missed = int(test_count - covered)  # rounded down: in favour of the promise
+    return float(betabinom(count, rank, calibrated + 1 - rank).sf(missed - 1))
+
+
 def _rank(count: int, coverage: float) -> int:
     """Which of the true classes' probabilities, from the smallest on, is the limit; 0 where there are too few."""
     return math.floor(round((count + 1) * (1 - coverage), 9))

@@ -56,6 +56,25 @@ def _wilson(hits: float, count: float, *, level: float) -> Interval:
     )
 
 
+def failures_by_chance(failures: float, count: float, *, allowed: float) -> float:
+    """How often so many of the images fail where at most a share of them does: the exact one-sided p-value.
+
+    Args:
+        failures: how many failed.
+        count: of so many; what images count that hang together may be less than a whole number.
+        allowed: the share that may.
+
+    Source: Clopper and Pearson 1934 (the binomial tail).
+
+    >>> round(failures_by_chance(3, 10, allowed=0.05), 4)
+    0.0115
+    """
+    from scipy.special import bdtrc
+
+    failed, all_of_them = int(failures), int(count)  # rounded down: in favour of the promise
+    return 1.0 if failed < 1 else float(bdtrc(min(failed, all_of_them) - 1, all_of_them, allowed))
+
+
 def f1_interval(hits: float, images: float, calls: float, *, level: float = LEVEL) -> Interval | None:
     """The interval of an F1 score; None for a class without test images.
 

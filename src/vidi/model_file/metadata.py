@@ -12,6 +12,7 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
+from vidi.model_file.refuted import Refuted
 from vidi.model_file.values import Json
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
@@ -95,6 +96,7 @@ class ModelMetadata:
     recipe: Mapping[str, Json] | None = None
     library_versions: Mapping[str, Json] | None = None
     drift_reference: Mapping[str, Json] | None = None
+    refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
     learnt_from: tuple[DigestFilter, ...] | None = None  # files that it learnt from or was chosen on; None: not stated
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`

@@ -9,6 +9,7 @@ from vidi.model_file.learnt_from import filters_from_json, filters_to_json
 from vidi.model_file.limits import limits_from_json, limits_to_json
 from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, Normalisation
 from vidi.model_file.operating_points import points_from_json, points_to_json
+from vidi.model_file.refuted import refuted_from_json, refuted_to_json
 from vidi.model_file.values import (
     Json,
     canonical_json,
@@ -108,6 +109,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "recipe": metadata.recipe,
         "library_versions": metadata.library_versions,
         "drift_reference": metadata.drift_reference,
+        **({} if metadata.refuted is None else {"refuted": refuted_to_json(metadata.refuted)}),
         **({} if metadata.learnt_from is None else {"learnt_from": filters_to_json(metadata.learnt_from)}),
     }
 
@@ -144,6 +146,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         recipe=object_or_none(document, "recipe"),
         library_versions=object_or_none(document, "library_versions"),
         drift_reference=object_or_none(document, "drift_reference"),
+        refuted=refuted_from_json(object_entry(document, "refuted")) if "refuted" in document else None,
         learnt_from=filters_from_json(list_entry(document, "learnt_from")) if "learnt_from" in document else None,
     )
 

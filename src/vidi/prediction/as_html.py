@@ -6,6 +6,7 @@ from html import escape
 from vidi.files import escape_path
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
+from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 
@@ -21,6 +22,7 @@ def model_as_html(model: ModelFile) -> str:
     rows = {
         "classes": f"{len(metadata.classes):,}: {classes}{f' and {more:,} more' if more > 0 else ''}",
         "test": metadata.unfinished or _test(metadata.test, what=_right(metadata)),
+        "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "probabilities": _calibration(model),
         "network": f"{metadata.network or 'unnamed'}, sees {height} × {width} pixels (height × width)",
         "model": f"{model.model_id}, {escape_path(metadata.run) or 'unnamed'}, written {metadata.date or 'some day'}",

@@ -71,7 +71,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         bare = recalibrate(
             temporary,
             None,
-            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None),
+            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None, refuted=None),
         )
         seen, digests = _answer(
             Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events

@@ -15,6 +15,7 @@ from vidi.evaluation.answers import (
 )
 from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
@@ -101,6 +102,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         **promise_figures(answers, predictor.metadata, seed=request.seed),
         "account": account.as_json(),
         "learnt_from": learnt.as_json(answers.digests, account),
+        "refuted": [one.as_json() for one in refuted_on(answers, predictor.metadata)],
         "test_uses": uses,
         **_measure_trust(request, predictor, answers, dataset, events=events),
     }

@@ -10,6 +10,7 @@ from vidi.model_file.golden import TOLERANCE, largest_golden_difference
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
 from vidi.prediction.session import open_session
@@ -106,6 +107,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "calibration": _calibration(model),
         "answers": "" if metadata.verdict is None else "; ".join(describe_limits(metadata.verdict)),
         "decisions": "" if metadata.operating_points is None else "; ".join(describe_points(metadata.operating_points)),
+        "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
         "learnt from": _learnt_from(metadata.learnt_from),
         "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}",

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate, rounded
 from vidi.evaluation.scores import estimate_share, number_groups
-from vidi.metrics.arrays import Counts
+from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import coverage_band
 from vidi.metrics.intervals import Interval
+from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import risk_coverage_curve
 from vidi.model_file.limits import VerdictLimits
@@ -55,6 +56,38 @@ class VerdictFigures:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldToLimits:
+    """What the limits make of each answer."""
+
+    scores: Floats  # (images,), what orders answers by how sure they are
+    is_unknown: Mask  # (images,)
+    is_sure: Mask
+    is_covered: Mask  # the truth is a candidate
+    candidates: Mask  # (images, classes)
+
+
+def hold_to_limits(answers: Answers, limits: VerdictLimits) -> HeldToLimits:
+    """Which answers are unknown, sure and covered.
+
+    Args:
+        answers: about images of classes that the model knows.
+        limits: of the model file.
+    """
+    probabilities = answers.probabilities
+    scores = confidence(probabilities, limits, called=answers.called)
+    is_unknown = find_unknown(answers, limits)
+    limit = np.inf if limits.candidate is None else limits.candidate
+    candidates = find_all_candidates(probabilities, limit, answers.called)
+    return HeldToLimits(
+        scores=scores,
+        is_unknown=is_unknown,
+        is_sure=~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure)),
+        is_covered=np.asarray((candidates | ~answers.truth.shown).all(axis=1), np.bool_),
+        candidates=candidates,
+    )
+
+
 def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> VerdictFigures:
     """Hold a model's answers to its limits.
 
@@ -63,15 +96,11 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
         limits: of the model file.
         seed: for the resampling of groups.
     """
-    labels, probabilities, is_right = answers.labels, answers.probabilities, answers.is_right
+    labels, is_right = answers.labels, answers.is_right
     groups = number_groups(answers.groups if any(answers.groups) else None, len(labels))
-    scores = confidence(probabilities, limits, called=answers.called)
-    is_unknown = find_unknown(answers, limits)
-    is_sure = ~is_unknown & (scores >= (np.inf if limits.sure is None else limits.sure))
-    limit = np.inf if limits.candidate is None else limits.candidate
-    candidates = find_all_candidates(probabilities, limit, answers.called)
-    is_covered = np.asarray((candidates | ~answers.truth.shown).all(axis=1), np.bool_)
-    curve = risk_coverage_curve(scores, is_right)
+    held = hold_to_limits(answers, limits)
+    is_unknown, is_sure, is_covered, candidates = held.is_unknown, held.is_sure, held.is_covered, held.candidates
+    curve = risk_coverage_curve(held.scores, is_right)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
     everyone = np.ones(len(labels), bool)
     return VerdictFigures(

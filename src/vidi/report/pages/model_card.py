@@ -12,7 +12,9 @@ from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.words import sentences
+from vidi.report.words.first import first_line, reservations
 from vidi.report.words.guarantees import describe_step
+from vidi.report.words.two_parts import differing
 
 MODEL_CARD = "model_card.md"
 EXAMPLE = """import vidi
@@ -72,7 +74,9 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
 def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
     metadata, test = model.metadata, files.metrics.get("test")
     yield f"# {plain(metadata.run or files.folder.resolve().name)}"
-    yield f"\n{plain(sentences.headline(test))}"
+    yield f"\n{plain(first_line(files.metrics))}"
+    for sentence in reservations(files.metrics):
+        yield f"\n**{plain(sentence)}**"
     if metadata.unfinished:
         yield f"\n**This model is not finished:** {plain(metadata.unfinished)}."
     if test is not None and test["images"]:
@@ -91,14 +95,23 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
     yield f"It looks at {height} × {width} pixels (height × width)."
     if not metadata.multi_label:
         yield "It always names one of these classes, also for an image that shows none of them."
-    yield (
-        "Its test images come from the same source as its training images; photographs from elsewhere can fare worse. "
-        "Do not let it decide alone where a mistake does harm."
-    )
+    yield f"{_source_of_test(files)} Do not let it decide alone where a mistake does harm."
     yield "\n## How to use it"
     yield f"```python\n{EXAMPLE}\n```"
     yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
     yield from _training(files, model)
+
+
+def _source_of_test(files: RunFiles) -> str:
+    if differing(files.metrics) is None:
+        return (
+            "Its test images come from the same source as its training images; photographs from elsewhere can fare "
+            "worse."
+        )
+    return (
+        "Its test images differ from its training images: on images like the test images expect the accuracy of the "
+        "test, on images like the training images that of the held-out ones, and on others neither."
+    )
 
 
 def _class_table(test: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.files import escape_path, write_whole
+from vidi.evaluation.two_parts import MOST_LOUD
+from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.members import member_count
@@ -36,6 +37,7 @@ from vidi.report.words.first import first_line, reservations
 from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.times import time_rows
 from vidi.report.words.trust import describe_trust
+from vidi.report.words.two_parts import differing
 
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
@@ -83,7 +85,8 @@ def write_report(
     gallery = _choose_gallery(files, findings)
     shown = store if with_images else None
     suspects = [suspect.path for suspect in files.suspects[:MOST_SUSPECTS]]
-    paths = [*gallery.paths(), *suspects, *(path for finding in findings for path in finding.paths)]
+    loudest = [unescape_path(path) for path in (differing(files.metrics) or {}).get("loudest", ())]
+    paths = [*gallery.paths(), *suspects, *loudest, *(path for finding in findings for path in finding.paths)]
     thumbnails: dict[str, Thumbnail] = {}
     if shown is not None:
         digests = {answer.path: answer.digest for answer in files.answers}
@@ -117,8 +120,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
         "account": files.check.get("account") or files.metrics.get("account"),
-        "headline": first_line(files.metrics),
-        "reservations": reservations(files.metrics),
+        **_first_values(files.metrics),
         "sentences": _sentences(test),
         "gallery": gallery,
         "findings": findings,
@@ -130,7 +132,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
         **_promise_values(files),
-        "more_images": sentences.more_images(files.metrics.get("learning_curve")),
+        "more_images": "" if differing(files.metrics) else sentences.more_images(files.metrics.get("learning_curve")),
         "learning_curve": files.metrics.get("learning_curve"),
         "images_curve": draw_learning(files.metrics.get("learning_curve")),
         "rankings": draw_rankings(test) if test is not None else [],
@@ -144,6 +146,17 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "settings": settings(files.recipe),
         "provenance": provenance(files),
         "path_text": escape_path,
+    }
+
+
+def _first_values(metrics: Mapping[str, Any]) -> dict[str, object]:
+    """What the template says first, and where the test differs from what was learnt."""
+    return {
+        "headline": first_line(metrics),
+        "reservations": reservations(metrics),
+        "two_parts": differing(metrics),
+        "refuted_kinds": {(one["kind"], one["class"]) for one in metrics.get("refuted") or ()},
+        "unescape": unescape_path,
     }
 
 
@@ -168,7 +181,12 @@ def _promise_values(files: RunFiles) -> dict[str, object]:
 
 def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
     tested = [answer for answer in files.answers if answer.part == "test" and answer.truth_probability is not None]
-    spent = KEPT_FOR_LAYERS + sum(len(finding.paths) for finding in findings) + len(files.suspects[:MOST_SUSPECTS])
+    spent = (
+        KEPT_FOR_LAYERS
+        + sum(len(finding.paths) for finding in findings)
+        + len(files.suspects[:MOST_SUSPECTS])
+        + MOST_LOUD
+    )
     return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
 
 

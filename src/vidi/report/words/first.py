@@ -1,9 +1,12 @@
 """What is said first about a model: how good it is, and what must be known before that number is believed."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from vidi.report.words.sentences import headline
+from vidi.report.words.two_parts import differing, differing_details, differing_headline, refutations
 
 UNSTATED = (
     "Neither the model file nor a run folder around it says which images the model learnt from: "
@@ -17,7 +20,8 @@ def first_line(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: metrics.json of a run or an evaluation.
     """
-    return headline(metrics.get("test"), unseen=is_unseen(metrics))
+    parts = differing(metrics)
+    return headline(metrics.get("test"), unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
 
 
 def is_unseen(metrics: Mapping[str, Any]) -> bool:
@@ -31,4 +35,19 @@ def reservations(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         metrics: metrics.json of a run or an evaluation.
     """
-    return () if is_unseen(metrics) else (UNSTATED,)
+    parts = differing(metrics)
+    return (
+        *(() if is_unseen(metrics) else (UNSTATED,)),
+        *refutations(metrics),
+        *(() if parts is None else differing_details(parts)),
+    )
+
+
+def read_first(folder: Path) -> tuple[str, ...]:
+    """The first line and the reservations, one line each for a terminal.
+
+    Args:
+        folder: of a run or an evaluation, with its metrics.json.
+    """
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    return first_line(metrics), *reservations(metrics)

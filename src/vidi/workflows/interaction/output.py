@@ -14,6 +14,7 @@ from vidi.errors import ImageError
 from vidi.files import escape_in_list, escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
+from vidi.model_file.refuted import describe_refuted, refuted_to_json
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.prediction import Prediction
@@ -181,12 +182,19 @@ def model_as_json(model: ModelFile) -> dict[str, Json]:
         "version": model.metadata.run,
         "weights_digest": model.metadata.weights_digest,
         "unfinished": model.metadata.unfinished,
+        **({} if model.metadata.refuted is None else {"refuted": refuted_to_json(model.metadata.refuted)}),
     }
 
 
-def unfinished_warning(model: ModelFile) -> str | None:
-    """What to say on standard error before an unfinished model's answers; None where it is finished."""
-    reason = model.metadata.unfinished
+def warning_about(model: ModelFile) -> str | None:
+    """What to say on standard error before the answers of an unfinished model, or of one whose guarantees are refuted.
+
+    Returns:
+        None where nothing stands against it.
+    """
+    reason, refuted = model.metadata.unfinished, model.metadata.refuted
+    if refuted is not None:
+        return f"warning: its own test refutes {describe_refuted(refuted)}; do not rely on it (see its report)"
     if reason is None:
         return None
     return f"warning: this model is unfinished ({reason}): its probabilities are not calibrated and it was not tested"

@@ -26,7 +26,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration
-from vidi.training.train import TrainedNetwork, train_network
+from vidi.training.train import HeldOut, TrainedNetwork, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
@@ -54,6 +54,7 @@ class Calibrated:
     limits: VerdictLimits
     known: Known
     points: OperatingPoints | None = None  # None where nobody wished for any
+    held_out: HeldOut | None = None  # the answers that all of it rests on; None: not kept
 
 
 def calibrate_model(
@@ -107,7 +108,8 @@ def calibrate_model(
     how, *further = describe_calibration(done)
     for sentence in (f"calibration on {len(rows):,} images: {how}", *further):
         events.say(sentence)
-    return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points)
+    kept = HeldOut(rows=rows, probabilities=held_out.probabilities)
+    return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points, held_out=kept)
 
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`

@@ -25,6 +25,7 @@ from vidi.prediction.stream import Answer
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.gain import measure_gain, single_predictor
 from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.evaluating.two_parts import compare_with_held_out, parts_figures, refuted_by
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
@@ -75,7 +76,10 @@ def evaluate_model(
     seed = trained.recipe.seed
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
-    finished = replace(metadata, test=None if test is None else short_figures(test))
+    parts = compare_with_held_out(
+        prepared, trained, predictor, known, held_out=calibrated.held_out, until=context.budget.report_from()
+    )
+    finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     return Tested(
         model=read_model_bytes(bytes_with(predictor.model, finished), context.folder / MODEL),
         answers=answers,
@@ -84,6 +88,7 @@ def evaluate_model(
         account=prepared.check.account.without(lost),
         sections={
             **promise_figures(answers, metadata, seed=seed),
+            **parts_figures(parts),
             "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events),
             **_measure_trust(context, prepared, predictor, known, seed=seed),
         },

@@ -1,0 +1,102 @@
+"""What is said where the test images differ from what was learnt, or refute what the model guarantees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidi.numbers import short_percent
+from vidi.report.pages.render import percent, visible
+
+MOST_CLASSES = 4  # named in a sentence; the report has a table of all
+SMALLEST_CHANCE = 0.0001  # said as "less than"
+WHAT_TO_DO = (
+    "What to do: give images of one source (patient, place, camera) one value in the table's column “group”, so that "
+    "vidi keeps them in one part. Or take the test images from the source of the training images. Or name the new "
+    "source as what it is, and train on images of it too. More images of the same kind will not close the gap."
+)
+
+
+def differing(metrics: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The section `two_parts` of metrics.json where it says that the parts differ; else None."""
+    parts = metrics.get("two_parts")
+    return parts if parts and parts["differs"] else None
+
+
+def differing_headline(parts: Mapping[str, Any]) -> str:
+    """The first line where the parts differ.
+
+    Args:
+        parts: of `differing`.
+    """
+    accuracy = parts["accuracy"]
+    held_out, test = accuracy["held_out"], accuracy["test"]
+    start = "The test images differ from the training images"
+    return (
+        f"{start}: the model is right on {percent(test['value'], digits=1)} of {test['n']:,} test images, and on "
+        f"{percent(held_out['value'], digits=1)} of {held_out['n']:,} held-out training images."
+    )
+
+
+def differing_details(parts: Mapping[str, Any]) -> tuple[str, ...]:
+    """By how much, in which classes, how clearly, and what to do.
+
+    Args:
+        parts: of `differing`.
+    """
+    accuracy, features, sentences = parts["accuracy"], parts["features"], []
+    if accuracy["lower"]:
+        chance = max(accuracy["p_value"], SMALLEST_CHANCE)
+        less = "less than " if accuracy["p_value"] < SMALLEST_CHANCE else ""
+        sentences.append(
+            f"Compared class by class, chance explains so low an accuracy in {less}{1e4 * chance:.0f} of 10,000 cases."
+        )
+        sentences += _lowest(parts["classes"])
+    else:
+        sentences.append("The accuracy is not lower than chance explains.")
+    if features is not None and features["apart"]:
+        sentences.append(
+            f"Features alone tell test images from training images: AUC {features['area']:.2f}; chance gives at most "
+            f"{features['by_chance']:.2f}. The report shows the test images that look least like the training images."
+        )
+    elif features is not None:
+        sentences.append(
+            f"Features do not tell the two apart (AUC {features['area']:.2f}; chance gives at most "
+            f"{features['by_chance']:.2f}), so look at the labels and at the difficulty of the images."
+        )
+    return (*sentences, WHAT_TO_DO)
+
+
+def _lowest(classes: list[Mapping[str, Any]]) -> list[str]:
+    lower = [one for one in classes if one["lower"]]
+    if not lower:
+        return ["No single class is lower beyond chance."]
+    named = ", ".join(
+        f"“{visible(one['class'])}” {percent(one['test']['value'])} (held out {percent(one['held_out']['value'])})"
+        for one in lower[:MOST_CLASSES]
+    )
+    more = f", and {len(lower) - MOST_CLASSES:,} more" if len(lower) > MOST_CLASSES else ""
+    return [f"Lower beyond chance: {named}{more}."]
+
+
+def refutations(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """A sentence for each guarantee that the test images refute."""
+    return tuple(_refutation(one) for one in metrics.get("refuted") or ())
+
+
+def _refutation(one: Mapping[str, Any]) -> str:
+    """One guarantee that does not hold, and what was measured instead."""
+    stated, measured = short_percent(one["guaranteed"]), percent(one["measured"], digits=1)
+    name, images = f"“{visible(one['class'])}”", f"test image{'' if one['n'] == 1 else 's'}"
+    match one["kind"]:
+        case "sure":
+            what = f"at most {stated} of sure answers are wrong"
+            images = f"sure answers to {images}"
+        case "candidates":
+            what = f"the truth is among the candidates in at least {stated} of cases"
+        case "recall":
+            what, images = f"recall of at least {stated} for {name}", f"{images} of it"
+        case "precision":
+            what, images = f"precision of at least {stated} for {name}", f"{images} called so"
+        case _:
+            what = f"at most 1 false alarm for {name} in {1 / one['guaranteed']:,.0f} images of other classes"
+            images = f"such {images}"
+    return f"Refuted by the test: {what}. Measured: {measured} (of {one['n']:,} {images})."

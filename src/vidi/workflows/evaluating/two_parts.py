@@ -1,0 +1,129 @@
+"""The test part of a run held to what was held out from training: embeddings, answers, and what they say."""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.evaluation.answers import TEST, Answers
+from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
+from vidi.evaluation.two_parts import ComparedParts, Looks, Side, compare_parts
+from vidi.machine import Deadline
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.refuted import Refuted
+from vidi.prediction.predictor import Predictor
+from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.workflows.run.prepare import Prepared
+
+NONE_OF_THEM = "none of the classes"
+MOST_EMBEDDED = 400  # images of each part
+SHARE_OF_TIME = 0.1  # of what is left
+SECONDS_AT_MOST = 20.0
+BATCH = 32
+
+
+def parts_figures(parts: ComparedParts | None) -> dict[str, object]:
+    """The sections `two_parts` and `refuted` of metrics.json."""
+    return {
+        "two_parts": None if parts is None else parts.as_json(),
+        "refuted": [] if parts is None else [one.as_json() for one in parts.refuted],
+    }
+
+
+def refuted_by(parts: ComparedParts | None) -> Refuted | None:
+    """The guarantees that the model file marks as refuted; None where there are none."""
+    return None if parts is None else as_refuted(parts.refuted)
+
+
+def compare_with_held_out(
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    predictor: Predictor,
+    answers: Answers,
+    *,
+    held_out: HeldOut | None,
+    until: Deadline | None,
+) -> ComparedParts | None:
+    """Whether the test images come from the source of what was learnt, and which guarantees they refute.
+
+    Args:
+        prepared: the images with their parts.
+        trained: the network.
+        predictor: its model file, calibrated.
+        answers: what the model file said of the test images.
+        held_out: answers about images that were held out; None: there are none.
+        until: when it must be done; None: there is time.
+    """
+    if held_out is None:
+        return None
+    row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
+    tested = answers.only((np.array(answers.parts) == TEST) & (answers.labels >= 0))
+    rows = np.array([row_of[path] for path in tested.paths], np.int64)
+    metadata: ModelMetadata = predictor.metadata
+    return compare_parts(
+        _side(prepared, held_out.rows, held_out.probabilities),
+        _side(prepared, rows, tested.probabilities),
+        [*prepared.dataset.classes, NONE_OF_THEM],
+        looks=_looks(prepared, trained, predictor, rows, until=until),
+        held=hold_to_guarantees(tested, metadata.verdict, metadata.operating_points),
+        seed=trained.recipe.seed,
+    )
+
+
+def _side(prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.floating]) -> Side:
+    truth = prepared.truth.at(rows)
+    return Side(
+        is_correct=truth.correct(np.asarray(probabilities, np.float64)),
+        strata=truth.strata,
+        groups=tuple(prepared.split.groups[row] for row in rows.tolist()),
+    )
+
+
+def _looks(
+    prepared: Prepared,
+    trained: TrainedNetwork,
+    predictor: Predictor,
+    tested: NDArray[np.int64],
+    *,
+    until: Deadline | None,
+) -> Looks | None:
+    """Features of some images of both parts; None where there are none that were not learnt from these images."""
+    known = trained.held_out
+    random = np.random.default_rng([trained.recipe.seed, 18])
+    some_tested = random.permutation(tested)[:MOST_EMBEDDED]
+    features: NDArray[np.float32]
+    if known is not None and known.features is not None:  # of a frozen backbone: no label has touched them
+        chosen = random.permutation(len(known.rows))[:MOST_EMBEDDED]
+        rows, features = known.rows[chosen], known.features[chosen]
+    else:
+        rows = prepared.split.rows("calibration")
+        if not len(rows) and trained.combination is None:
+            rows = prepared.split.rows("validation")
+        rows = random.permutation(rows)[:MOST_EMBEDDED]
+        features = _embed(predictor, prepared, rows, until=until)
+        rows = rows[: len(features)]
+    of_test = _embed(predictor, prepared, some_tested, until=until)
+    if not len(features) or not len(of_test) or features.shape[1] != of_test.shape[1]:
+        return None
+    everyone = np.concatenate([rows, some_tested[: len(of_test)]])
+    return Looks(
+        features=np.concatenate([features, of_test]).astype(np.float64),
+        is_test=np.repeat([False, True], [len(rows), len(of_test)]),
+        strata=prepared.truth.at(everyone).strata,
+        groups=tuple(prepared.split.groups[row] for row in everyone.tolist()),
+        paths=tuple(prepared.dataset.images[row].path for row in everyone.tolist()),
+    )
+
+
+def _embed(
+    predictor: Predictor, prepared: Prepared, rows: NDArray[np.int64], *, until: Deadline | None
+) -> NDArray[np.float32]:
+    """(images, features): embeddings of as many of the images, in order, as there is time for."""
+    allowed = SECONDS_AT_MOST if until is None else min(SECONDS_AT_MOST, SHARE_OF_TIME * until.seconds_left())
+    begun, found = time.monotonic(), []
+    for start in range(0, len(rows), BATCH):
+        if time.monotonic() - begun > allowed:
+            break
+        pixels = np.ascontiguousarray(prepared.pixels[rows[start : start + BATCH]])
+        found.append(predictor.run(pixels, ("embedding",))["embedding"])
+    return np.concatenate(found) if found else np.empty((0, 0), np.float32)
