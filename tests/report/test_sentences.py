@@ -31,40 +31,41 @@ def said(sentence):
 
 def test_headline_counts_images():
     assert said(headline(scored([0, 0, 1, 1], [0, 0, 1, 0]))) == (
-        "Of 4 images it had never seen, the model named 3 rightly: 75 %."
+        "The model classified 3 of 4 held-out images correctly: 75 %."
     )
 
 
 def test_headline_of_a_perfect_test_does_not_say_100_percent():
-    assert headline(scored([0, 1], [0, 1])) == "Of 2 images it had never seen, the model named every one rightly."
+    assert headline(scored([0, 1], [0, 1])) == "The model classified all 2 held-out images correctly."
 
 
 @pytest.mark.parametrize("test", [None, scored([], [])])
 def test_headline_without_a_test_says_so(test):
-    assert headline(test) == "This model has not been tested yet: nobody knows how good it is."
+    assert headline(test) == "This model has not been tested yet: its accuracy is unknown."
 
 
 def test_expectation_names_the_range_and_the_blind_guess():
     sentence = said(expectation(scored([0] * 30 + [1] * 10, [0] * 40)))
 
     assert sentence == (
-        "On more images like these, expect it to be right between 60 % and 86 % of the time. The range is wide because "
-        "so few images were tested. Always answering “cat” without looking would be right 75 % of the time."
+        "On more images like these, expect an accuracy between 60 % and 86 %. The range is wide because "
+        "the test part is small. Always predicting “cat” would be correct for 75 % of the images."
     )
 
 
 def test_weakness_names_the_class_and_what_it_is_taken_for():
     assert weakness(scored([0, 0, 1, 1, 1], [0, 0, 1, 0, 0])) == (
-        "It is weakest on “dog”: of 3 such images it recognised 1. Most often, twice, it said “cat” instead."
+        "Its weakest class is “dog”: it classified 1 of 3 images correctly. The most frequent mistake, twice, is “cat”."
     )
 
 
 def test_perfect_answers_have_no_weakness():
-    assert weakness(scored([0, 1], [0, 1])) == "No class stands out: the images of every class were recognised."
+    assert said(weakness(scored([0, 1], [0, 1]))) == "The recall of every class is 100 %."
 
 
 @pytest.mark.parametrize(
-    ("confidence", "right", "word"), [(0.8, 160, "honest"), (0.95, 120, "too sure"), (0.55, 190, "too modest")]
+    ("confidence", "right", "word"),
+    [(0.8, 160, "calibrated"), (0.95, 120, "overconfident"), (0.55, 190, "underconfident")],
 )
 def test_honesty_compares_what_is_stated_with_what_is_reached(confidence, right, word):
     labels = [0] * 200
@@ -75,9 +76,7 @@ def test_honesty_compares_what_is_stated_with_what_is_reached(confidence, right,
 
 
 def test_untested_classes_are_named():
-    assert untested(scored([0], [0])) == (
-        "No test image shows “dog”: nothing is known about how well it is recognised."
-    )
+    assert untested(scored([0], [0])) == ("No test image shows “dog”, so the recall is unknown.")
 
 
 @pytest.mark.parametrize(
@@ -100,17 +99,17 @@ def gained(value, low, high, **classes):
 
 def test_more_images_are_worth_it_with_their_range_and_the_class_that_gains_most():
     assert more_images(gained(0.021, 0.012, 0.031, cat=0.01, dog=0.04)) == (
-        "Twice the images: about 2.1 points (1.2 to 3.1) more right. “dog” gains most: 4.0 points (2.0 to 8.0)."
+        "Twice the images: about 2.1 points (1.2 to 3.1) more accuracy. “dog” gains most: 4.0 points (2.0 to 8.0)."
     )
 
 
 def test_more_images_that_may_bring_nothing_are_a_perhaps():
-    assert more_images(gained(0.02, 0.0, 0.05)) == "Twice the images: perhaps 2.0 points (0.0 to 5.0) more right."
+    assert more_images(gained(0.02, 0.0, 0.05)) == "Twice the images: perhaps 2.0 points (0.0 to 5.0) more accuracy."
 
 
 def test_more_images_that_bring_nothing_are_called_that():
     assert more_images(gained(0.003, 0.0, 0.008, cat=0.004)) == (
-        "More images of these kinds would hardly help: 0.3 points (0.0 to 0.8) by twice as many."
+        "More images of these classes would hardly help: 0.3 points (0.0 to 0.8) with twice as many."
     )
 
 
@@ -121,7 +120,7 @@ def test_what_was_not_measured_is_not_spoken_of():
 @pytest.mark.parametrize(
     ("listed", "left_out", "end"),
     [
-        (0, 0, "none has a label that is likely wrong."),
+        (0, 0, "none has a label that is probably wrong."),
         (1, 0, "1 (0.5 %) has a label that may be wrong."),
         (4, 1, "4 (2.0 %) have labels that may be wrong. 1 of them was left out of training."),
         (4, 3, "4 (2.0 %) have labels that may be wrong. 3 of them were left out of training."),
@@ -130,7 +129,7 @@ def test_what_was_not_measured_is_not_spoken_of():
 def test_labels_that_may_be_wrong_are_counted(listed, left_out, end):
     found = {"images": 200, "listed": listed, "left_out": left_out}
 
-    assert said(suspicion(found)) == f"Of 200 images that were learnt or chosen from, {end}"
+    assert said(suspicion(found)) == f"Of 200 images used for training and validation, {end}"
 
 
 @pytest.mark.parametrize(
@@ -138,11 +137,11 @@ def test_labels_that_may_be_wrong_are_counted(listed, left_out, end):
     [
         (
             {"value": 0.02, "low": 0.005, "high": 0.06, "n": 100},
-            "of these 100, 2 were wrong (2.0 %; it promises at most 5.0 %). The others are worth a look.",
+            "2 of these 100 were wrong (2.0 %; guaranteed: at most 5.0 %). Check the others.",
         ),
         (
             {"value": 0.2, "low": 0.13, "high": 0.29, "n": 100},
-            "of these 100, 20 were wrong (20.0 %; more than it promised). The others are worth a look.",
+            "20 of these 100 were wrong (20.0 %; more than guaranteed). Check the others.",
         ),
     ],
 )
@@ -160,32 +159,34 @@ def test_where_no_answer_is_sure_it_says_why():
     }
 
     assert said(sureness(found)).startswith(
-        "It calls none of its answers on 40 images sure: too few calibration images"
+        "It calls none of its answers on 40 images sure. There were too few calibration images"
     )
 
 
 def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> dict[str, object]:
-    """One class's figures at a wished recall of 99 %."""
+    """One class's figures at a target recall of 99 %."""
     found = {"value": 0.98, "low": 0.93, "high": 0.99, "n": 50}
     alarms = {"value": 0.05, "low": 0.01, "high": 0.1, "n": 100}
     one = {"class": "ant", "threshold": threshold, "recall": found, "false_alarm_rate": alarms, "broken": broken}
     return {"measure": "recall", "share": 0.99, "per_class": [one]}
 
 
-@pytest.mark.parametrize(("broken", "end"), [(False, "That agrees with the wish."), (True, "That breaks the wish.")])
-def test_what_became_of_a_wish_is_said_in_counts(broken, end):
+@pytest.mark.parametrize(
+    ("broken", "end"), [(False, "This agrees with the target."), (True, "This misses the target.")]
+)
+def test_whether_a_target_is_met_is_said_in_counts(broken, end):
     assert said(operating(at_point(broken=broken))) == (
-        "Wished was: at least 99.0 % of the class is found. Of 50 test images of “ant” it missed 1, and 5 of 100 "
-        f"others were false alarms. {end}"
+        "Target: a recall of at least 99.0 %. The model missed 1 of 50 test images of “ant”, with 5 false alarms "
+        f"among 100 others. {end}"
     )
 
 
-def test_a_wish_that_no_threshold_keeps_is_said():
-    assert "no image is called “ant”" in said(operating(at_point(broken=None, threshold=None)))
+def test_a_target_that_no_threshold_meets_is_said():
+    assert "“ant” is never predicted" in said(operating(at_point(broken=None, threshold=None)))
 
 
-def test_of_several_classes_those_are_named_whose_wish_was_broken():
+def test_of_several_classes_those_are_named_that_miss_the_target():
     many = at_point(broken=True)
     many["per_class"] = [*many["per_class"], {**many["per_class"][0], "class": "bee", "broken": False}]
 
-    assert said(operating(many)).endswith("The test images break it for “ant”.")
+    assert said(operating(many)).endswith("The test images miss it for “ant”.")
