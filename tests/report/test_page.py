@@ -62,7 +62,7 @@ def test_page_says_the_finding_first(page):
 
     assert headings[0] == "h1"
     assert headings.count("h1") == 1
-    assert "Of 30 images it had never seen, the model named 20 rightly: 67" in page.text.replace("\u00a0", " ")
+    assert "The model classified 20 of 30 held-out images correctly: 67" in page.text.replace("\u00a0", " ")
 
 
 def test_headings_skip_no_level(page):
@@ -234,7 +234,7 @@ def test_the_operating_point_stands_on_the_page_and_on_the_curves(page):
     text = page.text.replace("\u00a0", " ")
 
     assert "Where it draws the line" in text
-    assert "Wished was: at least 90.0 % of the class is found." in text
+    assert "Target: a recall of at least 90.0 %." in text
     assert "At the operating point of disc:" in text
 
 
