@@ -31,13 +31,13 @@ def trained(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> lis
     ]
 
 
-def changed_a_little(trained: TrainedNetwork, *, seed: int) -> TrainedNetwork:
+def changed_a_little(trained: TrainedNetwork, *, seed: int, sign: int = 1) -> TrainedNetwork:
     """As after a short fine-tuning: near enough for the mean of the weights to be as good."""
     network = copy.deepcopy(trained.network)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=random) * 0.3 * parameter.std().nan_to_num(0))
+            parameter.add_(torch.randn(parameter.shape, generator=random) * sign * 0.3 * parameter.std().nan_to_num(0))
     return replace(trained, network=network)
 
 
@@ -54,13 +54,14 @@ def test_trainings_from_other_seeds_are_averaged_in_their_probabilities(data, tr
 
 
 def test_trainings_that_lie_near_one_another_become_one_network(data, trained):
-    near = [changed_a_little(trained[0], seed=seed) for seed in range(3)]
+    # On both sides of a good network, each clearly worse than that: their mean is better on every kind of processor.
+    near = [changed_a_little(trained[0], seed=0, sign=sign) for sign in (1, -1)]
 
     choice = choose_combination(near, data, groups=None)
 
     assert choice.way == "weights"
     assert isinstance(choice.network, Classifier)
-    assert len(choice.used) >= 2
+    assert sorted(choice.used) == [0, 1]
     tried = {trial.members: trial for trial in choice.trials}
     kept = tried[tuple(index + 1 for index in choice.used)]
     assert kept.log_loss <= tried[(choice.best + 1,)].log_loss

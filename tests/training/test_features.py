@@ -1,5 +1,6 @@
 """Features: every engine computes the same, whatever the order and the size of the pieces."""
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -33,6 +34,8 @@ def expected(network, images) -> np.ndarray:
 def test_every_engine_computes_the_networks_embeddings(network, images, engine):
     if engine.startswith("openvino") and find_spec("openvino") is None:
         pytest.skip("needs:openvino")
+    if engine == "openvino bfloat16" and "ONEDNN_MAX_CPU_ISA" in os.environ:
+        pytest.skip("hardware:OpenVINO asks the processor itself, and fails where its kernels are held back")
 
     found = embed_images(network, images, np.arange(40), normalisation=NORMALISATION, engine=engine)
 
