@@ -10,7 +10,7 @@ import pytest
 from vidi.errors import ResourceError, UsageError
 from vidi.files import FolderLock
 from vidi.workflows.interaction.run_folder import open_run_folder
-from vidi.workflows.runs import delete_run
+from vidi.workflows.runs import delete_run, list_runs, run_rows
 
 
 def test_runs_get_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -107,3 +107,20 @@ def test_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
         won = list(threads.map(start, range(20)))
 
     assert won.count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        (["run.json"], "failed"),
+        (["run.json", "checkpoint.safetensors"], "interrupted: --resume goes on"),
+        (["run.json", "model.onnx"], "not tested"),
+        (["run.json", "metrics.json"], "not tested"),
+    ],
+)
+def test_a_run_without_a_test_figure_is_listed_by_how_far_it_came(tmp_path: Path, files, shown):
+    (tmp_path / "run").mkdir()
+    for name in files:
+        (tmp_path / "run" / name).write_text("{}")
+
+    assert run_rows(list_runs(tmp_path))[1][1] == shown

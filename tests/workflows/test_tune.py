@@ -404,6 +404,13 @@ def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path)
         tune(request(few, tmp_path / "b"))
 
 
+def test_a_search_that_is_refused_leaves_no_folder(data: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="--storage is no URL"):
+        tune(request(data, tmp_path / "refused", storage="nosuch://x", study="ours"))
+
+    assert not (tmp_path / "refused").exists()
+
+
 def test_without_optuna_the_command_names_what_to_install_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
@@ -13,9 +14,13 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
+from vidi.numbers import percent
 from vidi.prediction.session import open_session
 from vidi.report.words.guarantees import describe_limits, describe_points
 
+COLUMN = 12  # signs before what is said
+NEXT_LINE = "\n" + " " * COLUMN
+SHARES = ("accuracy", "f1", "precision", "recall", "match")  # what such figures' names end with
 MOST_CLASSES_SHOWN = 20
 
 
@@ -105,8 +110,10 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "input": f"images of any size, framed to {height} x {width} (height x width) by {_framing(model)}",
         "outputs": ", ".join(f"{output.name} {_shape(output.shape)}" for output in model.contents.outputs),
         "calibration": _calibration(model),
-        "answers": "" if metadata.verdict is None else "; ".join(describe_limits(metadata.verdict)),
-        "decisions": "" if metadata.operating_points is None else "; ".join(describe_points(metadata.operating_points)),
+        "answers": "" if metadata.verdict is None else NEXT_LINE.join(describe_limits(metadata.verdict)),
+        "decisions": ""
+        if metadata.operating_points is None
+        else NEXT_LINE.join(describe_points(metadata.operating_points)),
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
         "learnt from": _learnt_from(metadata.learnt_from),
@@ -114,7 +121,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "license": metadata.license or "not stated",
         "says": escape_path(metadata.description),
     }
-    return "".join(f"{name:<12}{text}\n" for name, text in lines.items() if text)
+    return "".join(f"{name:<{COLUMN}}{text}\n" for name, text in lines.items() if text)
 
 
 def _side_by_side(document: Mapping[str, Json]) -> str:
@@ -158,9 +165,17 @@ def _test(test: Mapping[str, Json] | None) -> str:
     shown = []
     for name, figure in test.items():
         if isinstance(figure, int | float):
-            shown.append(f"{name} {figure:.4g}")
+            shown.append((name, f"{figure:,}" if isinstance(figure, int) else _figure(name, figure)))
         elif isinstance(figure, Mapping) and isinstance(value := figure.get("value"), int | float):
             low, high = figure.get("low"), figure.get("high")
-            between = f" ({low:.3f} to {high:.3f})" if isinstance(low, float) and isinstance(high, float) else ""
-            shown.append(f"{name} {value:.4g}{between}")
-    return ", ".join(shown) or "in the JSON"
+            known = isinstance(low, float) and isinstance(high, float)
+            between = f" ({_figure(name, low)} to {_figure(name, high)})" if known else ""
+            shown.append((name, f"{_figure(name, value)}{between}"))
+    width = max((len(name) for name, _ in shown), default=0)
+    lines = [f"{name.replace('_', ' '):{width}}  {text}" for name, text in shown]
+    return NEXT_LINE.join(lines) or "in the JSON"
+
+
+def _figure(name: str, value: Any) -> str:
+    """A share as a percentage, anything else to three digits behind the point."""
+    return percent(value, digits=1) if name.endswith(SHARES) else f"{value:.3f}"

@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
-from vidi.files import LOCK_FILES, FolderLock, escape_path, writing_error
+from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, writing_error
 from vidi.numbers import percent
-from vidi.workflows.interaction.run_folder import EVALUATION, MARKS, METRICS, REQUEST, TUNING, empty_folder
+from vidi.workflows.interaction.run_folder import (
+    CHECKPOINT,
+    EVALUATION,
+    MARKS,
+    METRICS,
+    MODEL,
+    REQUEST,
+    TUNING,
+    empty_folder,
+)
 
 UNREADABLE = "unreadable"
+STATES = {
+    "finished": "not tested",
+    "running": "running",
+    "interrupted": "interrupted: --resume goes on",
+    "failed": "failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +41,7 @@ class ListedRun:
     date: str  # ISO 8601, of the model
     kind: str = "run"  # run, evaluation, tuning or unreadable
     finding: str = ""  # of a search by `vidi tune`
+    state: str = "finished"  # of a run: finished, running, interrupted or failed
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -36,6 +52,7 @@ class ListedRun:
             "bytes": self.byte_count,
             "date": self.date,
             "kind": self.kind,
+            "state": self.state,
             "finding": self.finding or None,
         }
 
@@ -100,7 +117,7 @@ def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
     for run in runs:
         accuracy = run.accuracy or {}
         value, low, high, count = (accuracy.get(name) for name in ("value", "low", "high", "n"))
-        shown = "not tested" if value is None else f"{percent(value, digits=1)}"
+        shown = STATES[run.state] if value is None else f"{percent(value, digits=1)}"
         if value is not None and low is not None and high is not None:
             shown += f" ({percent(low, digits=1)} to {percent(high, digits=1)})"
         if run.kind == UNREADABLE:
@@ -124,7 +141,19 @@ def _look_at(path: Path) -> ListedRun:
         byte_count=_size_of(path),
         date=str((metrics.get("model") or {}).get("date", "")),
         kind="evaluation" if (path / EVALUATION).exists() else "run",
+        state=_state_of(path),
     )
+
+
+def _state_of(path: Path) -> str:
+    """How far a run came: one without a model that can go on was interrupted, one that cannot has failed."""
+    if holder_of(path) is not None:
+        return "running"
+    if (path / METRICS).exists() or not (path / REQUEST).exists():
+        return "finished"
+    if (path / CHECKPOINT).exists():
+        return "interrupted"
+    return "finished" if (path / MODEL).exists() else "failed"
 
 
 def _look_at_search(path: Path) -> ListedRun:

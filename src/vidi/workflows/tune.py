@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import UsageError
+from vidi.errors import UsageError, VidiError
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.groups import number_groups
 from vidi.machine import Deadline
@@ -22,7 +22,7 @@ from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
-from vidi.workflows.interaction.run_folder import open_run_folder
+from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.tune import TuneRequest, request_from
@@ -100,7 +100,13 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
         files.write()
         events.say(f"writing to {escape_path(folder)}")
         context = Context(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
-        return _run(_Job(request=request, found=found, recipe=recipe, files=files, context=context))
+        job = _Job(request=request, found=found, recipe=recipe, files=files, context=context)
+        try:
+            return _run(job)
+        except VidiError:
+            if not files.document["trials"]:
+                discard_folder(folder)  # a search that was refused leaves nothing
+            raise
 
 
 def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:

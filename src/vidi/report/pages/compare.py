@@ -79,7 +79,7 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
             (balanced, document["balanced_accuracy"], True),
             ("log loss (lower is better)", document["log_loss"], False),
         ],
-        "classes": [(one, verdict_words(one)) for one in classes],
+        "classes": [(one, verdict_words(one, among=len(classes))) for one in classes],
         "kinds": [
             (kind, title, [_shown(row) for row in document["disagreements"]["shown"] if row["kind"] == kind], count)
             for kind, title in TITLES.items()

@@ -48,19 +48,32 @@ def _what_it_takes(document: Mapping[str, Any]) -> str:
     return f"To show a difference of one point, about {about(needed)} images are needed."
 
 
-def verdict_words(judged: Mapping[str, Any]) -> str:
+def verdict_words(judged: Mapping[str, Any], *, among: int = 1) -> str:
     """The verdict on all images or on a class.
+
+    Args:
+        judged: the figures.
+        among: classes that are judged at once; each must then show more than its interval alone asks for.
 
     >>> verdict_words({"verdict": "better", "more_images": None})
     'B is better'
     >>> verdict_words({"verdict": "not shown", "more_images": 1234, "only_a_right": 3, "only_b_right": 5})
     'not enough evidence: about 1,200 more images'
+    >>> verdict_words({"verdict": "not shown", "more_images": 40, "low": 0.01, "high": 0.3}, among=10)
+    'not enough evidence: about 40 more images (the interval is for this class alone; 10 are judged)'
     """
     if judged["verdict"] != "not shown":
         return f"B is {judged['verdict']}"
     if judged["more_images"] is not None:
-        return f"not enough evidence: about {about(judged['more_images'])} more images"
+        alone = f" (the interval is for this class alone; {among} are judged)" if among > 1 else ""
+        more = f"not enough evidence: about {about(judged['more_images'])} more images"
+        return more + (alone if _leaves_out_zero(judged) else "")
     return "no difference seen"
+
+
+def _leaves_out_zero(judged: Mapping[str, Any]) -> bool:
+    low, high = judged.get("low"), judged.get("high")
+    return low is not None and high is not None and low * high > 0
 
 
 def compared_models(document: Mapping[str, Any]) -> list[str]:
@@ -81,7 +94,7 @@ def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     classes = by_difference(document)
     if len(classes) > 1:
         rows += [
-            (f"  {visible(one['class'])} ({one['images']:,})", *_shares(one), verdict_words(one))
+            (f"  {visible(one['class'])} ({one['images']:,})", *_shares(one), verdict_words(one, among=len(classes)))
             for one in classes[:MOST_LINES]
         ]
     if len(classes) > MOST_LINES:

@@ -14,6 +14,7 @@ from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, reserve_f
 from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
+CHECKPOINT = "checkpoint.safetensors"
 REPORT = "report.html"
 RECIPE = "recipe.toml"
 SPLITS = "splits.csv"
@@ -81,6 +82,15 @@ def open_run_folder(
     except OSError as error:
         raise _cannot_make(error, output) from error
     return output
+
+
+def discard_folder(folder: Path) -> None:
+    """Delete a folder that nothing was done in; its lock is held by this process."""
+    empty_folder(folder)
+    with contextlib.suppress(OSError):  # where locks cannot be deleted while they are held, an empty folder stays
+        for lock in LOCK_FILES:
+            (folder / lock).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def safe_name(text: str) -> str:

@@ -15,6 +15,7 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.numbers import percent
 from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
@@ -145,7 +146,10 @@ class _Trials:
         losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
         self._say(losses, len(rows))
         best = min(losses, key=lambda candidate: losses[candidate])
-        return best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
+        chosen = best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
+        reason = f"the difference is below {percent(1 - CLEARLY)}, so the usual choice stays"
+        self.sentences += why_not_least(chosen, losses, reason)
+        return chosen
 
     @property
     def are_few(self) -> bool:
@@ -161,7 +165,10 @@ class _Trials:
             return self.best([candidates[-1]], images=0)
         losses = {candidate: self._losses(candidate, rows) for candidate in candidates}
         self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
-        return last_unless_beaten(losses)
+        chosen = last_unless_beaten(losses)
+        means = {candidate: float(each.mean()) for candidate, each in losses.items()}
+        self.sentences += why_not_least(chosen, means, "the difference may be chance, so the larger network stays")
+        return chosen
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
         shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]} {loss:.3f}" for one, loss in losses.items())
@@ -209,6 +216,20 @@ class _Trials:
 def stage_of(name: str) -> str:
     """The stage of a run in which features are computed by these weights."""
     return f"features of {name}"
+
+
+def why_not_least(chosen: Candidate, losses: Mapping[Candidate, float], reason: str) -> list[str]:
+    """Why a candidate was chosen that has not the least log loss; nothing where it has.
+
+    >>> small, large = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
+    >>> why_not_least(large, {small: 0.10, large: 0.11}, "the difference may be chance")
+    ['chosen: lite2 at 128x128, for the difference may be chance']
+    >>> why_not_least(small, {small: 0.10, large: 0.11}, "the difference may be chance")
+    []
+    """
+    if losses[chosen] <= min(losses.values()):
+        return []
+    return [f"chosen: {chosen.name} at {chosen.size[0]}x{chosen.size[1]}, for {reason}"]
 
 
 def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:
