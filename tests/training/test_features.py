@@ -99,6 +99,17 @@ def test_openvino_is_taken_where_it_is_clearly_faster(network, images, rate, cho
     assert choose(299)[0] == "onnxruntime"  # not worth it
 
 
+def test_for_a_few_images_no_engine_is_timed(network, images):
+    def refuse(engine: str) -> float:
+        raise AssertionError(engine)
+
+    engine, reason = choose_feature_engine(
+        network, images, NORMALISATION, image_count=64, precision="float32", has_openvino=True, rate=refuse
+    )
+
+    assert (engine, reason) == ("onnxruntime", "comparing engines would take longer than it saves")
+
+
 def test_a_folded_network_answers_as_before_and_leaves_the_original_alone(network, images):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     inputs = NORMALISATION.inputs(images)

@@ -49,3 +49,9 @@ def test_with_less_time_the_images_are_made_smaller_still_and_keep_their_shape(s
 
     assert tried == (Candidate("lite0", size),)
     assert f"only lite0 at {size[0]}x{size[1]} is tried" in sentence
+
+
+def test_of_few_images_nothing_is_measured_for_that_takes_as_long_as_their_features(monkeypatch):
+    monkeypatch.setattr(subject, "_seconds_per_image", lambda *_, **__: pytest.fail("measured"))
+
+    assert affordable(CANDIDATES[:1], image_count=300, seconds_left=5) == (CANDIDATES[:1], "")

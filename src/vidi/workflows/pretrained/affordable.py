@@ -10,7 +10,7 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
-from vidi.workflows.run.budget import COMFORTABLE, TABLE
+from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
 
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
@@ -29,7 +29,7 @@ def affordable(
     Returns:
         Some of the candidates, or the first one at a smaller size; and a sentence, empty where nothing was left out.
     """
-    if seconds_left > COMFORTABLE * image_count:
+    if seconds_left > COMFORTABLE * image_count or image_count <= SOON_DONE:
         return tuple(candidates), ""
     first, most = candidates[0], TABLE["features"].share * seconds_left
     seconds = {first.name: _seconds_per_image(first.name, first.size, image_count=image_count)}

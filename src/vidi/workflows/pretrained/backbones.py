@@ -23,7 +23,6 @@ from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
-from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
@@ -102,7 +101,7 @@ def choose_backbone(
         candidates: at least one.
     """
     weights_of = {one.name: read_pretrained(one.name) for one in candidates}
-    trials = _Trials(prepared, recipe, weights_of, watch=context.watch)
+    trials = _Trials(context, prepared, recipe, weights_of)
     first = candidates[0]
     best = trials.best([one for one in candidates if one.name == first.name], images=IMAGES_FOR_SIZE)
     of_size = [one for one in candidates if one.size == best.size]
@@ -127,9 +126,9 @@ class _Trials:
     """Candidates cross-validated on samples of the images to learn from; keeps every feature that was computed."""
 
     def __init__(
-        self, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights], *, watch: Stopwatch
+        self, context: Context, prepared: Prepared, recipe: Recipe, weights: Mapping[str, PretrainedWeights]
     ) -> None:
-        self.prepared, self.recipe, self.weights, self.watch = prepared, recipe, weights, watch
+        self.context, self.prepared, self.recipe, self.weights = context, prepared, recipe, weights
         self.data = as_training_data(prepared)
         rows = learnt_rows(prepared)
         self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
@@ -176,7 +175,7 @@ class _Trials:
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
-        with self.watch.on(stage_of(candidate.name)):
+        with self.context.watch.on(stage_of(candidate.name)):
             self._compute(candidate, rows)
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         truth = self.data.truth.at(rows)
@@ -208,8 +207,9 @@ class _Trials:
             return
         network, normalisation = self._network(candidate)
         images = _sample(self.prepared, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
+        is_short = "comparing backbones" in self.context.budget.left_out  # then engines are not compared either
         self.engine, self.engine_reason = choose_feature_engine(
-            network, images[:ENGINE_IMAGES], normalisation, image_count=len(self.order)
+            network, images[:ENGINE_IMAGES], normalisation, image_count=0 if is_short else len(self.order)
         )
 
 

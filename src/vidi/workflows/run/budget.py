@@ -60,6 +60,7 @@ SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what
 SHORT_FOLDS = 2  # trainings for calibration then
 ROOMY_SECONDS, SECONDS_FOR_WORSE = 240.0, 10.0  # a budget in which so much is kept for images made worse
 OTHER = "other"  # what is in no stage
+SOON_DONE = 300  # images whose features take little longer than measuring how fast a backbone is
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, no backbone's speed is measured
 
 
