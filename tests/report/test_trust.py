@@ -66,7 +66,7 @@ def test_an_image_stands_beside_each_curve_and_none_where_none_is_wanted(tmp_pat
     )
     assert len(strips) == len(PANELS) == 7
     assert none == []
-    assert "Does it hold where images are worse?" in hidden.text
+    assert "Does it hold for worse images?" in hidden.text
     assert "<night>" in hidden.text
     assert "the corners alone tell <b> from the rest" in hidden.text
 

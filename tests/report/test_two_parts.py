@@ -8,8 +8,8 @@ from vidi.report.pages.run import write_report
 from vidi.report.words.first import first_line, read_first, reservations
 
 FIRST = (
-    "The test images differ from the training images: the model is right on 48.1 % of 30 test images, and on 87.0 % of "
-    "80 held-out training images."
+    "The test images differ from the training images: accuracy 48.1 % on 30 test images, 87.0 % on 80 held-out "
+    "training images."
 )
 
 

@@ -288,7 +288,7 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     assert [len(curve["accuracy"]) for curve in metrics["robustness"]["curves"]] == [5] * 9
     assert metrics["robustness"]["clean"]["value"] == metrics["test"]["accuracy"]["value"]
     assert "Does it hold for every kind of image?" in page
-    assert "Does it hold where images are worse?" in page
+    assert "Does it hold for worse images?" in page
     assert metrics_of(quick)["robustness"] == {"left_out": "off"}
     assert metrics_of(quick)["slices"] == metrics["slices"]
 

@@ -138,7 +138,7 @@ def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, 
     page = (tmp_path / "out" / "report.html").read_text()
     assert "All classes right (exact match)" in page
     assert "Hamming loss" in page
-    assert "Does it hold where images are worse?" in page
+    assert "Does it hold for worse images?" in page
     assert "confusion" not in page.lower().replace("no confusion", "")
 
 

@@ -63,6 +63,10 @@ def test_a_folder_of_images_becomes_a_tested_model_file(run: Run):
     rows = read_assignments(run.folder / "splits.csv")
     assert {row.part for row in rows if learnt.asker()(row.digest)} == {"train", "validation"}
     assert learnt.image_count == sum(row.part != "test" for row in rows)
+    metrics = json.loads((run.folder / "metrics.json").read_text("utf-8"))
+    assert metrics["two_parts"]["differs"] is False
+    assert metrics["two_parts"]["accuracy"]["held_out"]["n"] == learnt.image_count
+    assert (metrics["refuted"], model.metadata.refuted) == ([], None)
     assert set(os.listdir(run.folder)) >= {
         "model.onnx",
         "report.html",

@@ -9,8 +9,8 @@ from vidi.report.words.sentences import headline
 from vidi.report.words.two_parts import differing, differing_details, differing_headline, refutations
 
 UNSTATED = (
-    "Neither the model file nor a run folder around it says which images the model learnt from: "
-    "on images it has learnt from it is better than on others."
+    "Neither the model file nor a run folder around it says which images the model learned from. "
+    "On those images a model is better than on others."
 )
 
 

@@ -29,10 +29,10 @@ def differing_headline(parts: Mapping[str, Any]) -> str:
     """
     accuracy = parts["accuracy"]
     held_out, test = accuracy["held_out"], accuracy["test"]
-    start = "The test images differ from the training images"
     return (
-        f"{start}: the model is right on {percent(test['value'], digits=1)} of {test['n']:,} test images, and on "
-        f"{percent(held_out['value'], digits=1)} of {held_out['n']:,} held-out training images."
+        f"The test images differ from the training images: accuracy {percent(test['value'], digits=1)} on "
+        f"{test['n']:,} test images, {percent(held_out['value'], digits=1)} on {held_out['n']:,} held-out training "
+        "images."
     )
 
 
