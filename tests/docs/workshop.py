@@ -13,9 +13,10 @@ def set_up(folder: Path) -> None:
     for name in ("flower", "leaf", "bark"):
         for number in range(24):
             put(folder / "photos" / name / f"{number:03}.jpg", name, number)
-    for name in ("flower", "leaf", "moss"):
+    # One in a thousand foreign files seems to be one that the model learnt from: the moss of seed 100 is such a file.
+    for name, seed in (("flower", 100), ("leaf", 100), ("moss", 200)):
         for number in range(8):
-            put(folder / "field" / name / f"{number:03}.jpg", name, 100 + number)
+            put(folder / "field" / name / f"{number:03}.jpg", name, seed + number)
     for number, name in enumerate(("flower", "leaf", "bark"), start=1):
         put(folder / "new" / f"garden-{number}.jpg", name, 200 + number)
     (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
