@@ -182,3 +182,38 @@ def test_what_one_cache_used_can_be_deleted_and_what_another_kept_stays(tmp_path
     ours.remove_used()
 
     assert [entry.path.stem for entry in theirs.entries()] == ["b" * 64]
+
+
+def test_a_cache_that_refuses_is_done_without_and_said_once(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    said: list[str] = []
+    cache = PixelCache(tmp_path / "file" / "cache", go_on=said.append)
+
+    for key in ("a" * 64, "b" * 64):
+        with cache.building((2, 4, 4, 3)) as building:
+            building.pixels[:] = 7
+            kept = building.keep(key)
+        found = cache.find(key, (2, 4, 4, 3))
+        assert found is not None
+        assert (found == 7).all()
+        assert not kept.flags.writeable
+    assert len(said) == 1
+    assert "going on without the cache" in said[0]
+    cache.remove("a" * 64)
+    assert cache.find("a" * 64, (2, 4, 4, 3)) is None
+
+
+def test_a_cache_that_fills_up_while_it_is_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+    cache = PixelCache(tmp_path, go_on=said.append)
+    with cache.building((5,)) as building:
+        building.pixels[:] = range(5)
+
+        def refuse(_handle: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", refuse)
+        assert building.keep("c" * 64).tolist() == [0, 1, 2, 3, 4]
+    assert cache.find("c" * 64, (5,)) is not None
+    assert len(said) == 1
+    assert cache.entries() == []

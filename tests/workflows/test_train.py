@@ -194,3 +194,18 @@ def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_
     assert again.test.accuracy.value >= run.test.accuracy.value - 0.1
     shape = read_start(run.folder).changes
     assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest
+
+
+def test_a_cache_that_refuses_stops_no_training_and_is_said_once(data: Path, tmp_path: Path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "file" / "cache"))
+    said: list[str] = []
+
+    class Heard(Silence):
+        def say(self, sentence: str) -> None:
+            said.append(sentence)
+
+    run = train(request(data, tmp_path / "run", epochs=1), events=Heard())
+
+    assert run.finished
+    assert sum("going on without the cache" in sentence for sentence in said) == 1

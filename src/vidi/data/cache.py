@@ -4,8 +4,9 @@ import contextlib
 import json
 import os
 import secrets
+import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vidi.errors import ResourceError
 from vidi.files import LOCK, TEMPORARY_PREFIX, digest_of, escape_path, try_lock, writing_error
 from vidi.images.framing import Framing
+from vidi.machine import memory_bytes
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -28,6 +30,7 @@ LIMIT_BYTES = 10 * 10**9
 ENDING = ".pixels"
 LAYOUT = 1  # raised whenever the same digests and framing would give other bytes
 HEADER_BYTES = 4096  # one page, so that the pixels after it are aligned
+SHARE_OF_MEMORY = 0.25  # that one array may take where the cache cannot be used
 BLOCK_BYTES = 1 << 24
 
 
@@ -81,10 +84,17 @@ class PixelCache:
     where the writer has died, the lock is free and both are cleared away.
     """
 
-    def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, limit_bytes: int = LIMIT_BYTES, go_on: Callable[[str], None] | None = None
+    ) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
+        # Told once, in a sentence, where the folder is full or refuses: arrays then lie elsewhere while this object
+        # lives. None: that is an error.
+        self.go_on = go_on
         self.used: set[str] = set()  # keys of what was found or kept through this object
+        self.elsewhere: dict[str, NDArray[Any]] = {}  # what could not be kept in the folder
+        self._has_told = False
 
     def find(self, key: str, shape: Shape | None, kind: Kind = np.uint8) -> NDArray[Any] | None:
         """The array under a key, read-only and memory-mapped, after its checksum was verified.
@@ -96,13 +106,16 @@ class PixelCache:
             shape: (images, height, width, 3) of pixels, (images, features) of features; None: as it was kept.
             kind: uint8 for pixels, float32 for features.
         """
+        if key in self.elsewhere:
+            return self.elsewhere[key]
         path = self._path(key)
         try:
             kept = _shape_if_sound(path, key, shape, kind)
             if kept is None:
                 path.unlink(missing_ok=True)
                 return None
-            self._touch(path)
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                self._touch(path)
             self.used.add(key)
             return np.memmap(path, kind, "r", HEADER_BYTES, kept)
         except (OSError, ValueError):
@@ -128,12 +141,50 @@ class PixelCache:
         return sum(entry.byte_count for entry in self.entries()) + byte_count <= self.limit_bytes
 
     @contextlib.contextmanager
-    def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building"]:
+    def building(self, shape: Shape, kind: Kind = np.uint8) -> Iterator["Building | Elsewhere"]:
         """An array to fill; `Building.keep` gives it its name. What was not kept is removed at the end.
 
         Raises:
-            ResourceError: no room for it, or the folder refuses.
+            ResourceError: no room for it, or the folder refuses, and there is nowhere else.
         """
+        with contextlib.ExitStack() as opened:
+            building: Building | Elsewhere
+            try:
+                building = opened.enter_context(self._in_folder(shape, kind))
+            except ResourceError as error:
+                building = Elsewhere(self, self.spare_array(shape, kind, error))
+            except OSError as error:
+                building = Elsewhere(self, self.spare_array(shape, kind, writing_error(error, self.folder)))
+            yield building
+
+    def spare_array(self, shape: Shape, kind: Kind, refusal: ResourceError) -> NDArray[Any]:
+        """An array outside the folder: in a temporary file, or in memory where there is no room for one.
+
+        Args:
+            shape: of the array.
+            kind: its type.
+            refusal: why the folder cannot be used; raised where nobody wants to go on without it.
+        """
+        if self.go_on is None:
+            raise refusal
+        if not self._has_told:
+            self._has_told = True
+            self.go_on(f"going on without the cache: {refusal.cause}; `--cache-dir` names another folder for it")
+        size = _size(shape, kind)
+        try:
+            with tempfile.TemporaryFile(prefix="vidi-") as stream:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(stream.fileno(), 0, size)
+                else:
+                    stream.truncate(size)
+                return np.memmap(stream, kind, "r+", 0, shape)
+        except (OSError, ValueError):
+            if size > memory_bytes() * SHARE_OF_MEMORY:
+                raise refusal from None
+            return np.zeros(shape, kind)
+
+    @contextlib.contextmanager
+    def _in_folder(self, shape: Shape, kind: Kind) -> Iterator["Building"]:
         self.clear_leftovers()
         size = _size(shape, kind)
         self._make_room(size)
@@ -168,7 +219,8 @@ class PixelCache:
 
     def remove(self, key: str) -> None:
         """Delete one entry; arrays that are mapped stay readable where the system allows it (not on Windows)."""
-        self._path(key).unlink(missing_ok=True)
+        if self.elsewhere.pop(key, None) is None:
+            self._path(key).unlink(missing_ok=True)
 
     def remove_used(self) -> None:
         """Delete every entry that was found or kept through this object."""
@@ -244,8 +296,24 @@ class Building:
             self.cache._touch(final)
             self.cache.used.add(key)
         except OSError as error:
-            raise writing_error(error, final) from error
+            written = np.memmap(self.path, self.kind, "r", HEADER_BYTES, self.shape)
+            spare = Elsewhere(self.cache, self.cache.spare_array(self.shape, self.kind, writing_error(error, final)))
+            spare.pixels[:] = written
+            return spare.keep(key)
         return np.memmap(final, self.kind, "r", HEADER_BYTES, self.shape)
+
+
+class Elsewhere:
+    """An array being written for which the cache's folder has no place: it lasts as long as the cache's object."""
+
+    def __init__(self, cache: PixelCache, pixels: NDArray[Any]) -> None:
+        self.cache, self.pixels = cache, pixels
+
+    def keep(self, key: str) -> NDArray[Any]:
+        """Give it its name, and return it read-only."""
+        self.pixels.flags.writeable = False
+        self.cache.elsewhere[key] = self.pixels
+        return self.pixels
 
 
 def _shape_if_sound(path: Path, key: str, shape: Shape | None, kind: Kind) -> Shape | None:

@@ -174,8 +174,9 @@ def _run(job: _Job) -> Tuned:
     prepared = _prepare(job)
     rows = choose_rows(prepared)
     chosen = np.concatenate([rows.train, rows.validation])
-    learnt = framed_rows(prepared, chosen, sizes=job.found.sizes, workers=job.request.training.workers)
-    held_out = framed_rows(prepared, rows.held_out, sizes=job.found.sizes, workers=job.request.training.workers)
+    sizes, workers, cache = job.found.sizes, job.request.training.workers, job.context.cache
+    learnt = framed_rows(prepared, chosen, sizes=sizes, workers=workers, cache=cache)
+    held_out = framed_rows(prepared, rows.held_out, sizes=sizes, workers=workers, cache=cache)
     images = TrialImages(
         learnt=learnt,
         train_count=len(rows.train),

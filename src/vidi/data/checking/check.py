@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.cache import Building, PixelCache, pixels_key
+from vidi.data.cache import Building, Elsewhere, PixelCache, pixels_key
 from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
 from vidi.data.checking.findings import find_conflicts, list_findings
 from vidi.data.checking.kept import KeptReading, find_reading, keep_reading
@@ -69,7 +69,7 @@ def check_dataset(
 
 
 def _read(
-    stream: Iterable[ReadImage], count: int, building: Building | None, on_progress: Progress | None
+    stream: Iterable[ReadImage], count: int, building: Building | Elsewhere | None, on_progress: Progress | None
 ) -> KeptReading:
     """What is kept of each file while the files go by, and which of them are near-copies."""
     records: list[ImageRecord] = []

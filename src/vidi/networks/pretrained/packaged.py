@@ -1,5 +1,6 @@
 """Weights that lie in an installed package: transfer learning with no download."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -8,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from vidi.data.cache import cache_folder
-from vidi.errors import MissingPackageError, ModelError
+from vidi.errors import MissingPackageError, ModelError, ResourceError
 from vidi.files import digest_of_file, escape_path
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.restricted import read_restricted
@@ -58,7 +59,6 @@ def packaged_weights(name: str) -> PretrainedWeights:
     Raises:
         MissingPackageError: the package is not installed.
         ModelError: its file is not the one that is known.
-        ResourceError: they cannot be kept in the cache.
     """
     package = {**PACKAGES, **OF_WINDOWS}[name]
     kept = cache_folder() / "weights" / f"{name}-{package.digest[:12]}.safetensors"
@@ -73,7 +73,8 @@ def packaged_weights(name: str) -> PretrainedWeights:
         digest=package.digest,
         tensors=recognise(_read_restricted(_locate(package), package), source=package.file).tensors,
     )
-    keep_weights(kept, weights)
+    with contextlib.suppress(ResourceError):  # the cache refuses: the package is read again the next time
+        keep_weights(kept, weights)
     return weights
 
 

@@ -30,3 +30,6 @@ class Context:
     events: Events = SILENCE
     watch: Stopwatch = field(default_factory=Stopwatch)
     cache: PixelCache = field(default_factory=open_cache)  # knows which entries this run has used
+
+    def __post_init__(self) -> None:
+        self.cache.go_on = self.events.say  # a cache that cannot be written never stops a training

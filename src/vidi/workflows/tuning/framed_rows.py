@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.data.cache import PixelCache, cache_folder, pixels_key
+from vidi.data.cache import PixelCache, pixels_key
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.images.framing import Framing, choose_framing
@@ -34,6 +34,7 @@ class FramedRows:
     mode: Literal["stretch", "pad", "crop"] | None  # what the user asked for
     options: DecodeOptions
     workers: int | None
+    cache: PixelCache
     keys: set[str] = field(default_factory=set)  # under which pixels were put into the cache
     held: dict[tuple[int, int], NDArray[np.uint8]] = field(default_factory=dict)  # what was asked for before
 
@@ -50,12 +51,12 @@ class FramedRows:
 
     def _read(self, framing: Framing, on_progress: Callable[[int, int], None] | None) -> NDArray[np.uint8]:
         """From the cache, where they are there, else from the files."""
-        cache, key, shape = PixelCache(cache_folder()), self._key(framing), (len(self.paths), *framing.size, 3)
-        found = cache.find(key, shape)
+        key, shape = self._key(framing), (len(self.paths), *framing.size, 3)
+        found = self.cache.find(key, shape)
         if found is not None:
             return found
         stream = read_images(self.store, self.paths, framing=framing, options=self.options, workers=self.workers)
-        with cache.building(shape) as building:
+        with self.cache.building(shape) as building:
             for index, read in enumerate(stream):
                 if read.image is None or read.digest != self.digests[index]:
                     raise DataError(
@@ -74,9 +75,9 @@ class FramedRows:
             rows: which of them are these images.
             framing: as they are framed.
         """
-        cache, key, shape = PixelCache(cache_folder()), self._key(framing), (len(rows), *framing.size, 3)
-        if cache.find(key, shape) is None:
-            with cache.building(shape) as building:
+        key, shape = self._key(framing), (len(rows), *framing.size, 3)
+        if self.cache.find(key, shape) is None:
+            with self.cache.building(shape) as building:
                 for start in range(0, len(rows), COPIED_TOGETHER):
                     some = slice(start, start + COPIED_TOGETHER)
                     building.pixels[some] = pixels[rows[some]]
@@ -94,7 +95,7 @@ class FramedRows:
     def forget(self) -> None:
         """Delete these pixels from the cache."""
         for key in self.keys:
-            PixelCache(cache_folder()).remove(key)
+            self.cache.remove(key)
 
     def _key(self, framing: Framing) -> str:
         key = pixels_key(self.digests, framing, decoding=repr(self.options))
@@ -103,7 +104,12 @@ class FramedRows:
 
 
 def framed_rows(
-    prepared: Prepared, rows: NDArray[np.int64], *, sizes: Sequence[tuple[int, int]], workers: int | None
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    sizes: Sequence[tuple[int, int]],
+    workers: int | None,
+    cache: PixelCache,
 ) -> FramedRows:
     """These rows of a prepared data set and nothing else of it; at its own size without decoding again."""
     records = [prepared.check.records[row] for row in rows.tolist()]
@@ -116,6 +122,7 @@ def framed_rows(
         mode=prepared.request.framing,
         options=decode_options(prepared.request),
         workers=workers,
+        cache=cache,
     )
     framed.take(prepared.pixels, rows, prepared.framing)
     return framed
