@@ -380,3 +380,16 @@ def test_what_is_no_tar_inside_is_refused(tmp_path, pack):
 
     with pytest.raises(DataError, match="the archive is cut or damaged"):
         read_dataset(tmp_path / "set.tar.gz")
+
+
+def test_a_packed_archive_is_unpacked_where_the_user_wants_the_cache(tmp_path: Path):
+    packed = tmp_path / "set.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        for name in ("a/1.png", "b/1.png"):
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            archive.addfile(info, io.BytesIO(b"abc"))
+
+    read_dataset(packed, cache_dir=tmp_path / "mine")
+
+    assert [path.suffix for path in (tmp_path / "mine" / "archives").iterdir()] == [".tar"]

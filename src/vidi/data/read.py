@@ -30,6 +30,7 @@ def read_dataset(
     merge_names: bool = False,
     multi_label: bool = False,
     data_dir: Path | None = None,
+    cache_dir: Path | None = None,
     reader: Reader | None = None,
 ) -> Dataset:
     """Read which images there are and what they show; no image is decoded.
@@ -45,6 +46,7 @@ def read_dataset(
         merge_names: read class names that differ by case, Unicode form or closing dots as one.
         multi_label: an image may show several classes, or none; each is a question of its own.
         data_dir: where known sets lie; else VIDI_DATA says it.
+        cache_dir: where packed archives are unpacked to; else VIDI_CACHE says it.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
     Raises:
@@ -60,9 +62,9 @@ def read_dataset(
             "Leave one of the two out.",
         )
     if not Path(text).exists() and text in NAMED_SETS:
-        opened = open_named_set(text, data_dir=data_dir)
+        opened = open_named_set(text, data_dir=data_dir, cache_dir=cache_dir)
     elif Path(text).exists():
-        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside)
+        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside, cache_dir=cache_dir)
     else:
         raise no_such_source(text, NAMED_SETS)
     reader_name, reading = _read_with(reader, replace(opened, multi_label=multi_label))

@@ -27,7 +27,7 @@ from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.evaluate import evaluate_model
 from vidi.workflows.run.plan import Job, read_and_plan, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
@@ -96,7 +96,8 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     with FolderLock(folder):
         write_request(folder, request.as_dict())
         events.say(f"writing to {escape_path(folder)}")
-        return _run(job, Context(folder=folder, budget=job.budget, watch=watch, events=events))
+        cache = open_cache(request.data)
+        return _run(job, Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache))
 
 
 def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
@@ -119,7 +120,8 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         saved = folder / RECIPE
         recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
         job = read_and_plan(request, recipe, events=events)
-        return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=events))
+        cache = open_cache(request.data)
+        return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=events, cache=cache))
 
 
 def _run(job: Job, context: Context) -> Run:

@@ -27,7 +27,7 @@ from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.tune import TuneRequest, request_from
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.learn import keep_preparation
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
@@ -99,7 +99,8 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
         files = TuneFiles(folder=folder, document=document)
         files.write()
         events.say(f"writing to {escape_path(folder)}")
-        context = Context(folder=folder, budget=Budget(begun.later(60 * request.minutes())), events=events)
+        budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
+        context = Context(folder=folder, budget=budget, events=events, cache=cache)
         job = _Job(request=request, found=found, recipe=recipe, files=files, context=context)
         try:
             return _run(job)
@@ -141,7 +142,13 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
             found=found,
             recipe=recipe,
             files=files,
-            context=Context(folder=folder, budget=Budget(Deadline(began + left, left)), finish=finish, events=events),
+            context=Context(
+                folder=folder,
+                budget=Budget(Deadline(began + left, left)),
+                finish=finish,
+                events=events,
+                cache=open_cache(request.training.data),
+            ),
             used_before=document["seconds_used"],
         )
         return _run(job)

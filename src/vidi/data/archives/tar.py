@@ -25,14 +25,14 @@ _PACKED: Mapping[bytes, Opener] = {
 }
 
 
-def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
+def list_tar(path: Path, cache_dir: Path | None = None) -> tuple[dict[str, ArchiveMember], Path]:
     """Where each file of a tar archive lies, and the plain tar that it lies in.
 
     Raises:
         DataError: it is unsafe, cut or damaged.
         ResourceError: it would unpack to too much, or the disk is full.
     """
-    plain = _plain_tar(path)
+    plain = _plain_tar(path, cache_folder(cache_dir))
     members: dict[str, ArchiveMember] = {}
     names: list[str] = []
     try:
@@ -87,7 +87,7 @@ def _check_end(path: Path, stream: BinaryIO, offset: int) -> None:
         raise refused(path, None, "is cut or damaged: its end is missing", "Get it again.")
 
 
-def _plain_tar(path: Path) -> Path:
+def _plain_tar(path: Path, cache: Path) -> Path:
     """The archive itself, or what it unpacks to: one tar file in the cache, named by the archive's content."""
     try:
         with path.open("rb") as stream:
@@ -95,7 +95,7 @@ def _plain_tar(path: Path) -> Path:
         opener = _PACKED.get(start)
         if opener is None:
             return path
-        plain = cache_folder() / "archives" / f"{digest_of_file(path)}.tar"
+        plain = cache / "archives" / f"{digest_of_file(path)}.tar"
     except OSError as error:
         raise refused(path, None, f"cannot be read: {error.strerror or error}", "Look at its rights.") from error
     if not plain.exists():

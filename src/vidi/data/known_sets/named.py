@@ -83,12 +83,13 @@ def data_folder() -> Path:
     return Path(home) / "vidi"
 
 
-def open_named_set(name: str, *, data_dir: Path | None = None) -> Source:
+def open_named_set(name: str, *, data_dir: Path | None = None, cache_dir: Path | None = None) -> Source:
     """The source of a known set: written out of its package, or found in a folder of data.
 
     Args:
         name: one of `NAMED_SETS`.
         data_dir: where sets lie, each in the folder of its name; else VIDI_DATA says it.
+        cache_dir: where a set that a package carries is written out; else VIDI_CACHE says it.
 
     Raises:
         DataError: the set has not been downloaded.
@@ -96,21 +97,21 @@ def open_named_set(name: str, *, data_dir: Path | None = None) -> Source:
     """
     known = NAMED_SETS[name]
     if known.load is not None:
-        return replace(open_source(_written_out(name, known)), given=name)
+        return replace(open_source(_written_out(name, known, cache_folder(cache_dir))), given=name)
     places = [folder / name for folder in (data_dir, data_folder()) if folder is not None]
     for place in places:
         if place.is_dir():
-            return replace(open_source(place), given=name)
+            return replace(open_source(place, cache_dir=cache_dir), given=name)
     raise DataError(
         f"the known set {name!r} is not in {' or '.join(map(escape_path, places))}",
         f"Download it with `vidi fetch {name}`, or say where it lies with `--data-dir` or VIDI_DATA.",
     )
 
 
-def _written_out(name: str, known: NamedSet) -> Path:
+def _written_out(name: str, known: NamedSet, cache: Path) -> Path:
     """The set as class folders of PNG files in the cache; made once, and whole or not at all."""
     # The 1 is the version of what is written: a change of it makes the set anew.
-    folder = cache_folder() / "named" / f"{name}-1"
+    folder = cache / "named" / f"{name}-1"
     if folder.is_dir() or known.load is None:
         return folder
     images, labels = known.load()

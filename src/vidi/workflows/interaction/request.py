@@ -41,6 +41,7 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
         merge_names=request.merge_names,
         multi_label=request.multi_label,
         data_dir=None if request.data_dir is None else Path(request.data_dir),
+        cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
     )
 
 

@@ -33,6 +33,9 @@ class DataRequest:
     multi_label: Annotated[bool, Option("An image may show several classes, or none: each is told by itself.")] = False
     keep_truncated: KeepTruncated = False
     data_dir: Annotated[str | None, Option("Where known sets lie (else VIDI_DATA).", metavar="DIR")] = None
+    cache_dir: Annotated[
+        str | None, Option("Where decoded images and unpacked archives are kept (else VIDI_CACHE).", metavar="DIR")
+    ] = None
     parts: Annotated[
         Mapping[str, str],
         Option("Use the data's parts as others, say validation=test,test=extra.", metavar="A=B,…", read=parse_parts),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import UNLIMITED, Budget, Stopwatch
 
 
@@ -14,9 +15,10 @@ def never() -> bool:
     return False
 
 
-def open_cache() -> PixelCache:
-    """The cache of decoded pixels, at its usual place."""
-    return PixelCache(cache_folder())
+def open_cache(request: DataRequest | None = None) -> PixelCache:
+    """The cache of decoded pixels: where the user wants it, else at its usual place."""
+    chosen = None if request is None or request.cache_dir is None else Path(request.cache_dir)
+    return PixelCache(cache_folder(chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

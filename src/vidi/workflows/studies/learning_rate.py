@@ -14,7 +14,7 @@ from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.context import Context
+from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.plan import choose_recipe, find_candidates, find_ladder
 from vidi.workflows.run.prepare import check_images, split_images
@@ -60,7 +60,7 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     candidates = find_candidates(request, traits) if is_pretrained else ()
     recipe = choose_recipe(request, traits, candidates, events=events)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        context = Context(folder=Path(place), events=events)
+        context = Context(folder=Path(place), events=events, cache=open_cache(request.data))
         checked = check_images(found, context, image_size=recipe.image_size, workers=request.workers)
         prepared = split_images(checked, context)
     data = as_training_data(prepared)
