@@ -207,7 +207,7 @@ def test_every_class_that_an_image_is_called_is_explained(model: ModelFile, data
     odds = logits_of(explained.prediction.probabilities) - np.array(predictor.metadata.calibration.shift)
     np.testing.assert_allclose(logits, odds, atol=1e-3)  # a map's mean is its own class's logit
     write_explanation(tmp_path / "page.html", explained, predictor.model)
-    assert f"It says {', '.join(said)}." in (tmp_path / "page.html").read_text()
+    assert f"The model predicts {', '.join(said)}." in (tmp_path / "page.html").read_text()
 
 
 def _count_said(answer: Answer) -> int:
