@@ -89,13 +89,13 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
         " …" if len(metadata.classes) > MOST_CLASSES else ""
     )
     if metadata.multi_label:
-        yield f"It says of {len(metadata.classes):,} classes whether a photograph shows them: {names}."
+        yield f"It predicts which of {len(metadata.classes):,} classes a photograph shows: {names}."
     else:
-        yield f"It tells {len(metadata.classes):,} classes apart in photographs: {names}."
-    yield f"It looks at {height} × {width} pixels (height × width)."
+        yield f"It sorts photographs into {len(metadata.classes):,} classes: {names}."
+    yield f"Its input has {height} × {width} pixels (height × width)."
     if not metadata.multi_label:
-        yield "It always names one of these classes, also for an image that shows none of them."
-    yield f"{_source_of_test(files)} Do not let it decide alone where a mistake does harm."
+        yield "It always predicts one of these classes, even if an image shows none of them."
+    yield f"{_source_of_test(files)} Do not let it decide alone if a mistake can do harm."
     yield "\n## How to use it"
     yield f"```python\n{EXAMPLE}\n```"
     yield "The file also runs in onnxruntime alone: uint8 RGB images (batch, height, width, 3) in, `probabilities` out."
@@ -105,19 +105,19 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
 def _source_of_test(files: RunFiles) -> str:
     if differing(files.metrics) is None:
         return (
-            "Its test images come from the same source as its training images; photographs from elsewhere can fare "
-            "worse."
+            "Its test images come from the same source as its training images. On photographs from elsewhere it may be "
+            "less accurate."
         )
     return (
-        "Its test images differ from its training images: on images like the test images expect the accuracy of the "
-        "test, on images like the training images that of the held-out ones, and on others neither."
+        "Its test images differ from its training images. Expect the test accuracy on images like the test images, "
+        "and the held-out accuracy on images like the training images."
     )
 
 
 def _class_table(test: Mapping[str, Any]) -> Iterator[str]:
     rows = sorted(test["per_class"], key=lambda one: (one["f1"]["value"] is None, one["f1"]["value"] or 0.0))
-    yield f"\n## Class by class\nRanges hold the true value in 95 of 100 such tests; n = {test['images']:,}.\n"
-    yield "| class | test images | found (recall) | right when said (precision) | F1 |"
+    yield f"\n## Class by class\nRanges are 95 % intervals; n = {test['images']:,}.\n"
+    yield "| class | test images | recall | precision | F1 |"
     yield "| --- | ---: | --- | --- | --- |"
     for row in rows[:MOST_CLASSES]:
         yield (
@@ -140,7 +140,7 @@ def _training(files: RunFiles, model: ModelFile) -> Iterator[str]:
     if metadata.calibration is not None:
         yield f"- calibration: {plain(describe_step(metadata.calibration))}"
     yield f"- model id {model.model_id}, digest of the weights `{metadata.weights_digest}`"
-    yield f"- made by vidi, {metadata.date[:10]}; recipe.toml and splits.csv say the rest"
+    yield f"- made by vidi, {metadata.date[:10]}; more in recipe.toml and splits.csv"
 
 
 def plain(text: object) -> str:

@@ -42,11 +42,11 @@ from vidi.report.words.two_parts import differing
 REPORT = "report.html"
 DEFAULT = DecodeOptions()
 USES_OF_PARTS = {
-    "train": "learning",
+    "train": "training",
     "validation": "choosing when to stop",
-    "calibration": "making the confidence honest",
+    "calibration": "calibrating the confidence",
     "test": "the one honest test: nothing was chosen on it",
-    "extra": "scored by itself",
+    "extra": "scored separately",
 }
 
 

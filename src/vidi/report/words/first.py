@@ -1,4 +1,4 @@
-"""What is said first about a model: how good it is, and what must be known before that number is believed."""
+"""The first lines about a model: its accuracy, and what to know before believing that number."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from vidi.report.words.sentences import headline
 from vidi.report.words.two_parts import differing, differing_details, differing_headline, refutations
 
 UNSTATED = (
-    "Neither the model file nor a run folder around it says which images the model learned from. "
-    "On those images a model is better than on others."
+    "Neither the model file nor its run folder lists the training images. On images that it was trained on, a model is "
+    "more accurate than on others."
 )
 
 
 def first_line(metrics: Mapping[str, Any]) -> str:
-    """The finding in one sentence, for the terminal, the report and the model card.
+    """The result in one sentence, for the terminal, the report and the model card.
 
     Args:
         metrics: metrics.json of a run or an evaluation.
@@ -25,7 +25,7 @@ def first_line(metrics: Mapping[str, Any]) -> str:
 
 
 def is_unseen(metrics: Mapping[str, Any]) -> bool:
-    """Whether the model surely learnt from none of the test images; older evaluations do not say."""
+    """Whether the model surely learned from none of the test images; older evaluations do not say."""
     return bool((metrics.get("learnt_from") or {}).get("unseen", True))
 
 

@@ -1,4 +1,4 @@
-"""What is said where the test images differ from what was learnt, or refute what the model guarantees."""
+"""Sentences about test images that differ from the training images, or refute a guarantee."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ MOST_CLASSES = 4  # named in a sentence; the report has a table of all
 SMALLEST_CHANCE = 0.0001  # said as "less than"
 WHAT_TO_DO = (
     "What to do: give images of one source (patient, place, camera) one value in the table's column “group”, so that "
-    "vidi keeps them in one part. Or take the test images from the source of the training images. Or name the new "
-    "source as what it is, and train on images of it too. More images of the same kind will not close the gap."
+    "vidi keeps them in one part. Or take the test images from the source of the training images. Or train on images "
+    "of the new source too. More images of the same kind will not close the gap."
 )
 
 
@@ -37,7 +37,7 @@ def differing_headline(parts: Mapping[str, Any]) -> str:
 
 
 def differing_details(parts: Mapping[str, Any]) -> tuple[str, ...]:
-    """By how much, in which classes, how clearly, and what to do.
+    """The size of the difference, the classes, the evidence, and what to do.
 
     Args:
         parts: of `differing`.
@@ -47,19 +47,19 @@ def differing_details(parts: Mapping[str, Any]) -> tuple[str, ...]:
         chance = max(accuracy["p_value"], SMALLEST_CHANCE)
         less = "less than " if accuracy["p_value"] < SMALLEST_CHANCE else ""
         sentences.append(
-            f"Compared class by class, chance explains so low an accuracy in {less}{1e4 * chance:.0f} of 10,000 cases."
+            f"Class by class, chance alone gives so low an accuracy in {less}{1e4 * chance:.0f} of 10,000 cases."
         )
         sentences += _lowest(parts["classes"])
     else:
-        sentences.append("The accuracy is not lower than chance explains.")
+        sentences.append("The difference in accuracy may be chance.")
     if features is not None and features["apart"]:
         sentences.append(
-            f"Features alone tell test images from training images: AUC {features['area']:.2f}; chance gives at most "
-            f"{features['by_chance']:.2f}. The report shows the test images that look least like the training images."
+            f"Features alone separate test images from training images: AUC {features['area']:.2f}, by chance at most "
+            f"{features['by_chance']:.2f}. The report shows the test images least like the training images."
         )
     elif features is not None:
         sentences.append(
-            f"Features do not tell the two apart (AUC {features['area']:.2f}; chance gives at most "
+            f"Features do not separate the two (AUC {features['area']:.2f}; chance gives at most "
             f"{features['by_chance']:.2f}), so look at the labels and at the difficulty of the images."
         )
     return (*sentences, WHAT_TO_DO)
@@ -91,11 +91,11 @@ def _refutation(one: Mapping[str, Any]) -> str:
             what = f"at most {stated} of sure answers are wrong"
             images = f"sure answers to {images}"
         case "candidates":
-            what = f"the truth is among the candidates in at least {stated} of cases"
+            what = f"the true class is among the candidates in at least {stated} of cases"
         case "recall":
             what, images = f"recall of at least {stated} for {name}", f"{images} of it"
         case "precision":
-            what, images = f"precision of at least {stated} for {name}", f"{images} called so"
+            what, images = f"precision of at least {stated} for {name}", f"{images} predicted so"
         case _:
             what = f"at most 1 false alarm for {name} in {1 / one['guaranteed']:,.0f} images of other classes"
             images = f"such {images}"
