@@ -10,7 +10,7 @@ from tests.draw import class_folders
 
 from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
-from vidi.training.defaults import DataTraits
+from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -43,6 +43,13 @@ def test_photographs_begin_from_learnt_features_and_many_small_images_from_scrat
     assert rungs(replace(SMALL, image_count=160)) == ("head",)
     assert rungs(replace(PHOTOGRAPHS, image_count=160)) == ("head",)
     assert rungs(replace(PHOTOGRAPHS, image_count=160), pretrained="auto") == ("head", "fine-tune")
+
+
+def test_a_count_from_before_the_split_is_called_an_estimate():
+    few = replace(PHOTOGRAPHS, image_count=53)
+
+    assert "about 53 images to learn from" in plan(few).reason
+    assert "about 53 images" in recipe_for(few, network="compact").sources["epochs"]
 
 
 def test_what_the_user_says_stands_above_the_plan():

@@ -235,7 +235,7 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
     sources["image_size"] = f"data: usual size {traits.usual_size[0]}x{traits.usual_size[1]}"
     if recipe.network == "compact":
         sources["epochs"] = sources["batch"] = sources["learning_rate"] = (
-            f"data: {traits.image_count:,} images to learn from"
+            f"data: about {traits.image_count:,} images to learn from, counted before the split"
         )
     if recipe.options.grey:
         sources["options.grey"] = "data: all images of a sample are grey"

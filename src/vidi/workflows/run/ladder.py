@@ -102,7 +102,8 @@ def _rungs(
     if scratch is not None:
         return ("scratch",), scratch
     if pretrained is None and traits.image_count < FEW_IMAGES:
-        return ("head",), f"a head on learnt features; {traits.image_count:,} images to learn from are too few for more"
+        count = f"about {traits.image_count:,}"  # estimated before the split, which may differ by one
+        return ("head",), f"a head on learnt features; {count} images to learn from are too few for more"
     if not is_small or pretrained is not None:
         return ("head", "fine-tune"), "a head on learnt features, then fine-tuning; the better of the two is kept"
     return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
