@@ -298,3 +298,10 @@ def test_numbers_that_only_count_the_images_are_let_go():
     kept = [columns.keep((("id", str(number)), ("age", str(number % 70)))) for number in range(500)]
 
     assert columns.useful(kept[0]) == (("age", "0"),)
+
+
+def test_a_utf_16_table_without_paths_is_refused_without_a_traceback(tmp_path, capsys):
+    (tmp_path / "table.csv").write_bytes(b"\xff\xfe" + "name;kind\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match="no column gives the path"):
+        read_dataset(tmp_path / "table.csv")
+    assert capsys.readouterr().err == ""

@@ -1,6 +1,7 @@
 """Rows of CSV, TSV and JSONL tables, each with its line number; nothing odd in a file gets through unnamed."""
 
 import codecs
+import contextlib
 import csv
 import difflib
 import io
@@ -284,7 +285,8 @@ def _utf16_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     except UnicodeError as error:
         raise _bad_line(name, number + 1, "it is not UTF-16, though the file begins so") from error
     finally:
-        text.detach()  # the stream is closed by who opened it
+        with contextlib.suppress(ValueError):  # who opened the stream has closed it: the rest was not asked for
+            text.detach()
 
 
 def _bad_line(name: str, line: int, cause: str) -> DataError:
