@@ -164,13 +164,22 @@ def test_every_option_of_a_request_is_on_the_command_line_with_its_default(verb:
 
     for option in declared(request_type):
         parameter, info = shown[option.name], option.info
-        assert parameter.help == info.help or request_type.__name__ == "StoredRequest"
+        begins = str(parameter.help).startswith(info.help.removesuffix("."))
+        assert begins or request_type.__name__ == "StoredRequest"
         if isinstance(info, Argument):
             continue
         flags = {word for flag in info.spelled(option.name) for word in flag.split("/")}
         assert flags == {*parameter.opts, *parameter.secondary_opts}
         if info.read is None and flags == set(parameter.opts) and option.default is not True and not info.several:
             assert parameter.default == (None if option.default is MISSING else option.default), option.name
+
+
+def test_help_ends_with_the_default_of_a_number_or_a_text():
+    shown = {one.name: str(one.help) for verb in ("train", "locate") for one in made_command(verb).params}
+
+    assert shown["max_error"] == 'Maximum error rate among "sure" answers (default 0.05).'
+    assert shown["fills"].endswith(" (default 1x1).")
+    assert "default" not in shown["overwrite"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

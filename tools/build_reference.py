@@ -287,15 +287,13 @@ def options_of(verb: Callable[..., None]) -> Iterator[tuple[str, str, str]]:
     """Words, kind of value and help of what a verb takes."""
     for parameter in flat_signature(verb).parameters.values():
         for info in get_args(parameter.annotation)[1:]:
-            default = parameter.default
-            given = f" (else `{default}`)" if isinstance(default, str | int | Path) and default is not False else ""
             if isinstance(info, typer.models.OptionInfo):
-                value = info.metavar or ("" if isinstance(default, bool) else "VALUE")
+                value = info.metavar or ("" if isinstance(parameter.default, bool) else "VALUE")
                 # Inside Annotated the first word stands where a default would.
                 words = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
-                yield ", ".join(words), value, (info.help or "") + given
+                yield ", ".join(words), value, info.help or ""
             elif isinstance(info, typer.models.ArgumentInfo):
-                yield str(info.metavar or parameter.name.upper()), "", (info.help or "") + given
+                yield str(info.metavar or parameter.name.upper()), "", info.help or ""
 
 
 def recipe_page() -> str:

@@ -1,4 +1,4 @@
-"""vidi: from a folder of images to one model file that gives the same, calibrated answer everywhere."""
+"""vidi turns a folder of images into one model file with the same, calibrated answers everywhere."""
 
 import os
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`ImageClassifier`: an image classifier with scikit-learn's manners."""
+"""`ImageClassifier`: an image classifier that works like scikit-learn's."""
 
 import operator
 import warnings
@@ -39,33 +39,33 @@ MOST_HELD_OUT = 0.25  # twice that is kept from training
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A classifier of images that trains, clones, scores and searches as scikit-learn's do.
+    """Image classifier for scikit-learn: it works with pipelines, cross-validation and searches.
 
-    `X` is a list of paths, of Pillow images, or of uint8 arrays (height, width, 3) or (height, width), of any sizes; or
-    one uint8 array of all images. Prediction always goes through the finished model file, so that `save` gives a
-    `model.onnx` with the very same answers.
+    `X` is a list of paths, Pillow images or uint8 arrays of any sizes, or one uint8 array of all images. An array is
+    (height, width, 3) or (height, width). Predictions always come from the finished model file, which `save` writes.
 
-    A tenth of the images chooses the best epoch and another tenth calibrates the probabilities (`held_out`); with fewer
-    than 20 images in such a part everything is learnt from and the probabilities stay uncalibrated. There is no test
-    part: `cross_val_score`, or `vidi.train` on a folder, tells how good the model is.
+    A tenth of the images chooses the best epoch, and another tenth calibrates the probabilities (`held_out`). If such a
+    part has fewer than 20 images, all images are used for training and the probabilities stay uncalibrated. There is
+    no test part: use `cross_val_score`, or `vidi.train` on a folder, to measure how good the model is.
 
     Args:
-        network: `compact`, `textbook` or `dense`.
-        pretrained: weights learnt from other images, such as `lite0`, `auto` or a file: nothing but a head on their
-            features is learnt, which is soon done and needs few images. It names its own network and has no epochs.
-        image_size: pixels the network sees, one number or (height, width); chosen from the images when left out.
-        epochs: passes over the training images; chosen from their number when left out.
-        minutes: time for one `fit`; fewer epochs are planned where they would take longer.
-        held_out: share of the images, 0 to 0.25, kept for choosing the epoch, and the same again for calibration.
-        recipe: any other value of the recipe: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
-            `augmentation.NAME`, such as `{"learning_rate": 0.1, "augmentation.flip": "none"}`.
-        random_state: a whole number that decides every random number; the same number gives the same model.
+        network: name of the network: `compact`, `textbook` or `dense`.
+        pretrained: pretrained weights such as `lite0`, `auto` or a file. Only a head on their features is trained,
+            which is fast and needs few images. The weights bring their own network, and `epochs` does not apply.
+        image_size: image size for the network in pixels: one number, or (height, width); chosen from the images by
+            default.
+        epochs: number of passes over the training images; chosen from the number of images by default.
+        minutes: time limit for one `fit`; it plans fewer epochs if they would take longer.
+        held_out: share of the images, 0 to 0.25, held out to choose the epoch, and the same again for calibration.
+        recipe: any other recipe value: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
+            `augmentation.NAME`, for example `{"learning_rate": 0.1, "augmentation.flip": "none"}`.
+        random_state: seed for all random numbers; the same seed gives the same model.
 
     Attributes:
-        classes_: (classes,) the labels, sorted, in the order of the columns of `predict_proba`; of several, as given.
+        classes_: (classes,) labels in the column order of `predict_proba`: sorted, or as given for several labels.
         predictor_: the loaded model file, a `vidi.Predictor`.
         history_: one row for each epoch.
-        refused_: the images that could not be used, each with path, code and sentence.
+        refused_: images that could not be used, each with path, code and sentence.
 
     >>> ImageClassifier(epochs=3).get_params()["epochs"]
     3
@@ -96,18 +96,18 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def fit(self, X: object, y: object, groups: Sequence[object] | None = None) -> Self:  # noqa: N803  # sklearn's name
         """Train on labelled images.
 
-        Images that cannot be used are left out, warned of, and listed in `refused_`.
+        Images that cannot be used are left out with a warning; `refused_` lists them.
 
         Args:
-            X: images, see the class.
-            y: (images,) the label of each: texts, numbers or truth values. Where images may show several classes, or
-                none: (images, classes) of 0 and 1, such as scikit-learn's `MultiLabelBinarizer` gives, or a table
-                whose columns are named after the classes.
-            groups: (images,) images of equal group are never both learnt from and chosen by.
+            X: images, as described for the class.
+            y: (images,) label of each image: text, number or bool. For images with several classes or none, give
+                (images, classes) of 0 and 1, for example from scikit-learn's `MultiLabelBinarizer`. A data frame
+                names the classes by its columns.
+            groups: (images,) group of each image; all images of a group are on the same side of the split.
 
         Raises:
-            ShapeError: `X` holds something else than images, or another number of them than `y`.
-            UsageError: a parameter has a value that it cannot have.
+            ShapeError: `X` is not a list of images, or its length differs from that of `y`.
+            UsageError: a parameter has an invalid value.
             DataError: fewer than two classes have usable images.
         """
         wait_without_spinning()  # before torch is imported
@@ -142,7 +142,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return self
 
     def predict(self, X: object) -> NDArray[Any]:  # noqa: N803
-        """The label of each image, (images,); where they may show several, (images, classes) of 0 and 1.
+        """Predict the label of each image, (images,); with several labels, (images, classes) of 0 and 1.
 
         Raises:
             sklearn.exceptions.NotFittedError: before `fit`.
@@ -155,7 +155,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return labels
 
     def predict_proba(self, X: object) -> NDArray[np.float32]:  # noqa: N803
-        """Probabilities (images, classes), columns in the order of `classes_`; rows sum to 1, of one label each.
+        """Predict probabilities (images, classes) in the order of `classes_`; with one label each, rows sum to 1.
 
         Raises:
             sklearn.exceptions.NotFittedError: before `fit`.
@@ -165,7 +165,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return answer_given(self.predictor_, list_images(X))
 
     def save(self, path: Path | str) -> None:
-        """Write the model file: the same answers in `vidi.load`, `vidi predict`, and any onnxruntime.
+        """Write the model file, for `vidi.load`, `vidi predict` or any onnxruntime.
 
         Raises:
             sklearn.exceptions.NotFittedError: before `fit`.
@@ -175,14 +175,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         write_whole(Path(path), self.predictor_.model.data)
 
     def plot(self) -> "Drawing":
-        """Loss and accuracy by epoch; a notebook shows the figure, its `save` writes it."""
+        """Draw loss and accuracy by epoch; a notebook shows the figure, and its `save` writes it."""
         check_is_fitted(self)
         from vidi.report.pages.notebook import draw_rows
 
         return draw_rows(self.history_)
 
     def _changes(self) -> dict[str, object]:
-        """What the parameters change in the recipe."""
+        """Return what the parameters change in the recipe."""
         try:
             seed = operator.index(self.random_state)
         except TypeError as error:
@@ -205,7 +205,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied: the model file's bytes in place of its session."""
+        """Copy the model file's bytes instead of its session."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "predictor_" in state:
             state["predictor_"] = state["predictor_"].model.data
@@ -219,7 +219,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64] | NDArray[np.bool_]]:
-    """The classes, and the index of each image's, or (images, classes) bool where they may show several."""
+    """Return the classes, and each image's class index or, with several labels, (images, classes) bool."""
     table = np.asarray(y)
     if table.ndim != 2 or table.shape[1] == 1:
         return _read_labels(y, image_count)
@@ -235,7 +235,7 @@ def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.i
 
 
 def _read_labels(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The distinct labels, sorted, and the index of each image's."""
+    """Return the distinct labels, sorted, and each image's index into them."""
     if y is None:
         raise ShapeError("fit requires y to be passed, but the target y is None", "Give one label for each image.")
     column = column_or_1d(np.asarray(y), warn=True)

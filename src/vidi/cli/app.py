@@ -14,23 +14,23 @@ from vidi.errors import VidiError
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
 VERBS: Mapping[str, tuple[str, str]] = {
-    "demo": ("vidi.cli.demo", "Train on real photographs, and answer about others."),
+    "demo": ("vidi.cli.demo", "Train on real photographs, and classify others."),
     "check": ("vidi.cli.check", "Find damage, copies, leaks and odd images in a data set."),
     "split": ("vidi.cli.split", "Divide a data set into train, validation and test."),
     "train": ("vidi.cli.train", "Train, calibrate and test a classifier."),
-    "tune": ("vidi.cli.tune", "Search for a better recipe within a time."),
+    "tune": ("vidi.cli.tune", "Search for a better recipe within a time limit."),
     "evaluate": ("vidi.cli.evaluate", "Score a model file on labelled images."),
-    "compare": ("vidi.cli.compare", "Say whether model B is better than model A."),
-    "calibrate": ("vidi.cli.calibrate", "Calibrate a finished model anew on other images."),
+    "compare": ("vidi.cli.compare", "Test whether model B is better than model A."),
+    "calibrate": ("vidi.cli.calibrate", "Calibrate a finished model again on other images."),
     "predict": ("vidi.cli.predict", "Classify images with a model file."),
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
-    "explain": ("vidi.cli.explain", "Say why a model answers as it does."),
-    "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation anew."),
-    "inspect": ("vidi.cli.inspect", "Show what a model file holds."),
-    "fetch": ("vidi.cli.housekeeping", "Download a known set of images."),
+    "explain": ("vidi.cli.explain", "Explain a model's answers."),
+    "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation again."),
+    "inspect": ("vidi.cli.inspect", "Show the contents of a model file."),
+    "fetch": ("vidi.cli.housekeeping", "Download a known data set."),
     "runs": ("vidi.cli.housekeeping", "List the runs: data, accuracy, size, date."),
-    "cache": ("vidi.cli.housekeeping", "Show or clear what is kept to save time."),
-    "doctor": ("vidi.cli.housekeeping", "Show what this computer has, and what is missing."),
+    "cache": ("vidi.cli.housekeeping", "Show or clear the cache."),
+    "doctor": ("vidi.cli.housekeeping", "Show what this computer offers, and what is missing."),
 }
 
 EXTRA_OF = {  # package → the optional part of vidi that brings it
@@ -75,7 +75,7 @@ INTERRUPTED = "interrupted: the command ended early; every file that it had fini
 app = typer.Typer(
     name="vidi",
     cls=Verbs,
-    help="From a folder of images to one model file that gives the same, calibrated answer everywhere.",
+    help="Turn a folder of images into one model file with the same, calibrated answers everywhere.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich costs as much time as everything else in `vidi --help`
     pretty_exceptions_enable=False,
@@ -96,7 +96,7 @@ def options(
     _version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     """Hold what stands before the verb."""
 

@@ -1,4 +1,4 @@
-"""`vidi calibrate`: other promises for a finished model."""
+"""`vidi calibrate`: other guarantees for a finished model."""
 
 import json
 
@@ -13,7 +13,7 @@ def calibrate(
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Calibrate a finished model anew on images that it has not learnt from; its weights stay as they are."""
+    """Calibrate a finished model again, on images it was not trained on; its weights stay the same."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
     from vidi.model_file.limits import limits_to_json

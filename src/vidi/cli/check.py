@@ -14,10 +14,12 @@ SOME_BAD, ANSWER_IS_NO = 6, 7
 def check(
     request: CheckRequest,
     *,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 7 where there is anything to look at.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 7 if there are findings other than notes.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Decode every image once: damage, copies, conflicting labels, leaks, small classes, odd images."""
+    """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set."""
     from vidi.cli.screen import show_line
     from vidi.cli.terminal import Terminal
     from vidi.workflows.check import check as look

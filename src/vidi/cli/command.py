@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, is_dataclass
 from inspect import Parameter, Signature, getdoc, signature
+from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -86,8 +87,24 @@ def _annotation(option: Declared) -> Any:
         (lambda incomplete: [one for one in info.choices if one.startswith(incomplete)]) if info.choices else None
     )
     return Annotated[
-        kind, typer.Option(*flags, metavar=info.metavar, help=info.help, min=info.least, autocompletion=completed)
+        kind,
+        typer.Option(
+            *flags,
+            metavar=info.metavar,
+            help=_sentence(option),
+            show_default=False,
+            min=info.least,
+            autocompletion=completed,
+        ),
     ]
+
+
+def _sentence(option: Declared) -> str:
+    """The help of an option, with its default in brackets."""
+    default = _default(option)
+    if isinstance(default, bool) or not isinstance(default, str | int | float | Path):
+        return option.info.help
+    return f"{option.info.help.removesuffix('.')} (default {default})."
 
 
 def _says_no(option: Declared) -> bool:

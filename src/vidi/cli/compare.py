@@ -19,10 +19,10 @@ def compare(
     request: CompareRequest | None,
     stored: StoredRequest,
     *,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit 7 unless B is shown to be better.")] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with code 7 unless B is shown to be better.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say whether model B is better than model A on labelled images that neither learnt from."""
+    """Test whether model B is better than model A, on labelled images that neither was trained on."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
     from vidi.report.words.account import account_lines

@@ -17,7 +17,7 @@ def evaluate(
     search: BoxSearch,
     *,
     boxes: Annotated[
-        bool, typer.Option("--boxes", help="Score only where things are: the data's boxes against `vidi locate`'s.")
+        bool, typer.Option("--boxes", help="Score only the boxes of `vidi locate` against the boxes in the data.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,7 +60,7 @@ def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) 
 
 
 def report(run: options.RunFolder, no_images: options.NoPictures = False, as_json: options.AsJson = False) -> None:
-    """Write the report of a run, or of an evaluation, anew."""
+    """Write the report of a run, an evaluation or a comparison again."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
     from vidi.workflows.report import rebuild_report

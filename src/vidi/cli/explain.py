@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 def explain(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A model file, or the run folder that holds it.")
+        Path | None, typer.Argument(metavar="[MODEL]", help="Path to a model file or a run folder.")
     ] = None,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE…]", help="Files, folders, patterns, archives; - is standard input."),
+        typer.Argument(
+            metavar="[IMAGE…]", help="Files, folders, patterns or archives; - reads one image from standard input."
+        ),
     ] = None,
     *,
     request: ExplainRequest,
@@ -28,7 +30,7 @@ def explain(
     named: NetworkRequest,
     as_json: options.AsJson = False,
 ) -> None:
-    """Say why a model answers as it does, a page for each image; without images, show its network."""
+    """Explain a model's answers, one page for each image; without images, show its network."""
     from vidi.errors import UsageError
 
     if named.network is not None:

@@ -10,10 +10,10 @@ from vidi.cli import options
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist or cifar10.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: mnist, fashion-mnist or cifar10.")],
     data_dir: options.DataDir = None,
 ) -> None:
-    """Download a known set; the only verb that opens a network connection."""
+    """Download a known data set; the only other use of the network is `--pretrained NAME`, for weights on a hub."""
     from vidi.cli.terminal import Terminal
     from vidi.data.known_sets.fetch import fetch as download
     from vidi.files import escape_path
@@ -24,13 +24,15 @@ def fetch(
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the runs lie.")] = Path("runs"),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Path to the folder of runs (default runs).", show_default=False)
+    ] = Path("runs"),
     clear: Annotated[
-        list[str] | None, typer.Option("--clear", metavar="NAME", help="Delete this run (may be given several times).")
+        list[str] | None, typer.Option("--clear", metavar="NAME", help="Delete this run; repeat it for more.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the runs: data, accuracy with its interval, size, date."""
+    """List the runs with their data, accuracy with interval, size and date."""
     from vidi.cli.screen import show_table
     from vidi.workflows.runs import delete_run, list_runs, run_rows
 
@@ -46,12 +48,10 @@ def runs(
 
 
 def cache(
-    clear: Annotated[
-        bool, typer.Option("--clear", help="Delete all that is kept; it is made again when needed.")
-    ] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show, or clear, what is kept to save time: decoded images, what was found in them, features."""
+    """Show or clear the cache of decoded images, check results and features."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.files import escape_path
 

@@ -12,10 +12,10 @@ def inspect(
     model: options.Model,
     as_json: options.AsJson = False,
     test_itself: Annotated[
-        bool, typer.Option("--self-test", help="Replay the golden vectors: does this computer answer as the file says?")
+        bool, typer.Option("--self-test", help="Test whether this computer gives the answers stored in the file.")
     ] = False,
 ) -> None:
-    """Show what a model file holds and says about itself."""
+    """Show the contents of a model file, and how it describes itself."""
     from vidi.workflows.inspect import describe_model, inspect_model, self_test
 
     file, document = inspect_model(model)

@@ -17,7 +17,7 @@ def locate(
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Find boxes around what a model recognises; it has learnt from labels of whole images alone."""
+    """Find boxes around what a model recognises; it was trained on labels of whole images only."""
     from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, or the run folder that holds it.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or that of an evaluation or comparison.")]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="Where known sets lie (else VIDI_DATA).")
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Path to a model file or a run folder.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Path to the folder of a run, an evaluation or a comparison.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-NoPictures = Annotated[bool, typer.Option("--no-images", help="No picture in anything that is written.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="Path to the known data sets (default VIDI_DATA).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+NoPictures = Annotated[bool, typer.Option("--no-images", help="Leave all pictures out of the written files.")]
 
 
 def given_flags(context: typer.Context) -> dict[str, str]:

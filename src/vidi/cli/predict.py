@@ -18,10 +18,12 @@ def predict(
     request: PredictRequest,
     *,
     as_json: options.AsJson = False,
-    as_json_lines: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line, as they come.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A table for programs.")] = False,
+    as_json_lines: Annotated[
+        bool, typer.Option("--jsonl", help="Print one JSON object per line, as soon as it is known.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
 ) -> None:
-    """Classify images with a model file: a table, or JSON, or CSV; bad files are listed and the rest done."""
+    """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
     from vidi.cli.screen import draws, painter
     from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.data.inputs import find_paths

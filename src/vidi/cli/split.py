@@ -15,7 +15,7 @@ def split(
     *,
     as_json: options.AsJson = False,
 ) -> None:
-    """Divide a data set into train, validation, calibration and test; copies and groups stay on one side."""
+    """Split a data set into train, validation, calibration and test; copies and groups stay together."""
     from vidi.cli.terminal import Terminal
     from vidi.files import escape_path
     from vidi.workflows.split import split as divide

@@ -22,23 +22,24 @@ def train(
     *,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run; takes all else from it."),
+        typer.Option("--resume", metavar="RUN", help="Continue an interrupted run with its own data and options."),
     ] = None,
     finish: Annotated[
-        bool, typer.Option("--finish", help="With --resume: no more epochs, only calibration, test and report.")
+        bool, typer.Option("--finish", help="With --resume: train no further; calibrate, test and report.")
     ] = False,
     preview: Annotated[
-        Path | None, typer.Option("--preview", metavar="PNG", help="Only write a sheet of what augmentation does.")
+        Path | None,
+        typer.Option("--preview", metavar="PNG", help="Write a sheet of augmented images instead of training."),
     ] = None,
     find_rate: Annotated[
         Path | None,
-        typer.Option("--find-lr", metavar="SVG", help="Only try rising learning rates, and draw the loss."),
+        typer.Option("--find-lr", metavar="SVG", help="Draw the loss at rising learning rates instead of training."),
     ] = None,
 ) -> None:
     """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
 
-    `--resume RUN` goes on with a run that was interrupted: same data, same recipe, same bits as if it had never
-    stopped. `--from RUN` begins a new run, with data and options of its own, from the weights of another.
+    `--resume RUN` continues an interrupted run with its own data and options; the result is the same, bit for bit.
+    `--from RUN` starts a new run, with new data and options, from the weights of another.
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import Deadline, wait_without_spinning

@@ -24,17 +24,17 @@ def tune(
     *,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="RUN", help="Go on with an interrupted search; takes all else from it."),
+        typer.Option("--resume", metavar="RUN", help="Continue an interrupted search with its own data and options."),
     ] = None,
     finish: Annotated[
-        bool, typer.Option("--finish", help="With --resume: no more trials, only the comparison at the end.")
+        bool, typer.Option("--finish", help="With --resume: start no further trials; make the final comparison.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Search for a better recipe than the default, within a time; the test part is never touched.
+    """Search for a better recipe than the default within a time limit; the test part is never used.
 
-    At the end the best and the default recipe are trained once more and compared on images that no trial was judged
-    on. `recipe.toml` holds the better one, for `vidi train DATA --recipe FILE`; the default where no gain was shown.
+    At the end, the best and the default recipe are trained once more, and compared on images that no trial was scored
+    on. `recipe.toml` holds the better one, or the default if no gain was shown. Use it with `vidi train --recipe FILE`.
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import Deadline, wait_without_spinning

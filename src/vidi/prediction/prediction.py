@@ -1,4 +1,4 @@
-"""From a row of probabilities to an answer."""
+"""Turns a row of probabilities into an answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,32 +27,32 @@ class Prediction:
     label: str  # the most probable class
     label_index: int  # its index into `classes`
     probability: float  # of `label`, calibrated
-    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1, of one label each
-    classes: tuple[str, ...]  # the model's
-    verdict: Verdict | None  # None: the model file states no limits
-    candidates: tuple[str, ...]  # classes that it may be, or show, the most probable first; of one class never empty
-    novelty: float | None  # how unlike the training images, higher is stranger; None: the model cannot tell
-    decision: tuple[str, ...] | None = None  # what it is called at the operating point; None: the model has none
-    multi_label: bool = False  # it may show several classes, or none: the probabilities are independent
+    probabilities: NDArray[np.float32]  # (classes,), of all classes in the model's order; sums to 1 for one label each
+    classes: tuple[str, ...]  # the model's classes
+    verdict: Verdict | None  # None if the model file has no limits
+    candidates: tuple[str, ...]  # possible classes, most probable first; never empty for one label each
+    novelty: float | None  # distance from the training images; None if the model has no measure of it
+    decision: tuple[str, ...] | None = None  # classes at the operating point; None if the model has none
+    multi_label: bool = False  # several classes or none per image; the probabilities are independent
 
     @property
     def predicted(self) -> tuple[str, ...]:
-        """The classes that the image is predicted to show: `label`, or any number of them where it may show several."""
+        """Predicted classes of the image: `label`, or any number of classes for a model with several labels."""
         return self.decision or () if self.multi_label else (self.label,)
 
     def top(self, count: int) -> list[tuple[str, float]]:
-        """The most probable classes with their probabilities, falling; equal ones in the model's order."""
+        """Return the most probable classes with their probabilities, highest first; ties in the model's order."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.classes[index], float(self.probabilities[index])) for index in order]
 
 
 def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novelty: float | None = None) -> Prediction:
-    """The answer that a row of probabilities stands for; evaluation and prediction both come here.
+    """Turn a row of probabilities into an answer; evaluation and prediction both use it.
 
     Args:
         probabilities: (classes,) float32; sums to 1, unless the model is a multi-label one.
-        metadata: of the model that gave them.
-        novelty: what the model says of the same image; None where it cannot tell.
+        metadata: of the model that gave the probabilities.
+        novelty: of the same image; None if the model has no measure of it.
 
     Raises:
         ShapeError: there is not one probability for each class.
@@ -87,7 +87,7 @@ def find_verdict(
     novelty: float | None = None,
     called: NDArray[np.bool_] | None = None,
 ) -> Verdict:
-    """How far an answer may be relied on.
+    """Return how far an answer can be relied on.
 
     Args:
         probabilities: (classes,) float32.
@@ -102,7 +102,7 @@ def find_verdict(
 
 
 def confidence(probabilities: Floats, limits: VerdictLimits, *, called: NDArray[np.bool_] | None = None) -> Floats:
-    """(batch,) what ranks answers by how sure they are, as the model's limits want it.
+    """Score how sure each answer is, (batch,), as the model's limits define it.
 
     Args:
         probabilities: (batch, classes) float.
@@ -155,7 +155,7 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
 
     Args:
         probabilities: (batch, classes) float.
-        metadata: of the model that gave them.
+        metadata: of the model that gave the probabilities.
     """
     if metadata.outputs == SOFTMAX:
         one_hot: NDArray[np.bool_] = np.eye(len(metadata.classes), dtype=np.bool_)[probabilities.argmax(axis=1)]

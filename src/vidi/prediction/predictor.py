@@ -29,7 +29,7 @@ Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
 
 
 class Predictor:
-    """A loaded model file: images in, predictions out. Safe to share between threads."""
+    """Loaded model file that classifies images. Safe to share between threads."""
 
     def __init__(self, session: onnxruntime.InferenceSession, model: ModelFile) -> None:
         self.session = session
@@ -65,20 +65,20 @@ class Predictor:
 
     @property
     def metadata(self) -> ModelMetadata:
-        """What the model file says about itself."""
+        """Metadata of the model file."""
         return self.model.metadata
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of every row of probabilities."""
+        """Names of the classes, in the order of the probabilities."""
         return self.metadata.classes
 
     def predict(self, images: Sequence[Held] | Image) -> list[Prediction]:
-        """Classify images of any size that are in memory: one prediction for each, in order.
+        """Classify images in memory, of any sizes; one prediction per image, in order.
 
         Args:
-            images: Pillow images, or arrays (height, width, 3) uint8, upright RGB, or (height, width), grey; or one
-                array of all.
+            images: Pillow images or uint8 arrays, (height, width, 3) upright RGB or (height, width) grey; or one array
+                of all images.
 
         Raises:
             ShapeError: an image has another shape or type.
@@ -87,7 +87,7 @@ class Predictor:
         return [one for batch in self._framed(images) for one in self.predict_framed(batch)]
 
     def predict_framed(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Classify images (batch, height, width, 3) uint8 that have the framing's size already."""
+        """Classify images (batch, height, width, 3) uint8 that already have the network's size."""
         wanted = [name for name in ("probabilities", "novelty") if name in self.model.outputs]
         given = self.run(images, wanted)
         novelty = given["novelty"].tolist() if "novelty" in given else [None] * len(images)
@@ -103,14 +103,14 @@ class Predictor:
         workers: int | None = None,
         measure: Measure | None = None,
     ) -> Iterator[Answer]:
-        """Classify image files: one answer for each path, in order, as they become ready; none is left out.
+        """Classify image files; one answer per path, in order, as soon as it is ready.
 
         Args:
-            paths: files, or names within the store; one alone is a path, too.
-            store: where the bytes come from; the paths are files of this computer where left out.
+            paths: paths of files, or names within the store; a single path also works.
+            store: source of the bytes; files of this computer by default.
             options: limits and rules of decoding.
-            workers: threads; as many as this process has cores when left out.
-            measure: a module's function of a file's bytes and its image before framing; its array comes as `measured`.
+            workers: number of threads; one per core by default.
+            measure: function of a file's bytes and its unframed image; its array is returned as `measured`.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         return predict_stream(
@@ -124,7 +124,7 @@ class Predictor:
         )
 
     def probabilities(self, images: Sequence[Held] | Image) -> NDArray[np.float32]:
-        """Calibrated probabilities (batch, classes) for images as `predict` takes them.
+        """Predict calibrated probabilities (batch, classes) for images as `predict` takes them.
 
         Raises:
             ShapeError: an image has another shape or type.
@@ -146,18 +146,18 @@ class Predictor:
             yield np.stack([frame_image(as_rgb(image), self.metadata.framing) for image in batch])
 
     def run(self, images: NDArray[np.uint8], outputs: Sequence[str] | None = None) -> dict[str, NDArray[np.float32]]:
-        """What the graph gives for images (batch, height, width, 3) uint8 of one size, any size; it frames them itself.
+        """Run the graph on images (batch, height, width, 3) uint8 of one size, which can be any size.
 
         Args:
             images: the batch.
-            outputs: names of outputs, of those in `model.outputs`; all where left out.
+            outputs: names from `model.outputs`; all by default.
 
         Returns:
-            By name: `probabilities` (batch, classes), `embedding` (batch, features) and, where the model has them,
+            By name: `probabilities` (batch, classes), `embedding` (batch, features) and, if the model has them,
             `evidence` (batch, classes, rows, columns) and `novelty` (batch,), all float32.
 
         Raises:
-            ModelError: an answer is not a number: the weights are such that it overflows.
+            ModelError: an answer is not a number, because the weights overflow.
         """
         names = list(outputs or self.model.outputs)
         given = dict(zip(names, run_session(self.session, images, names), strict=True))
@@ -171,7 +171,7 @@ class Predictor:
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Refuse an array that is no image.
+    """Refuse an array that is not an image.
 
     Raises:
         ShapeError: not (height, width, 3) uint8, or without pixels.

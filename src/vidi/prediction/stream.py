@@ -24,23 +24,23 @@ MOST_IN_BATCH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
-    """What became of one file: a prediction or an error, never both."""
+    """Answer for one file: a prediction or an error, never both."""
 
-    path: str
-    outcome: Prediction | ImageError
+    path: str  # as it was given
+    outcome: Prediction | ImageError  # the prediction, or why there is none
     notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
-    digest: str = ""  # SHA-256 of the file's bytes; empty where they could not be read
+    digest: str = ""  # SHA-256 of the file's bytes; empty if they could not be read
     size: tuple[int, int] | None = None  # (height, width) of the full upright image
-    measured: Measured | None = None  # what the caller's measure gave
+    measured: Measured | None = None  # array from `measure`; None without one
 
     @property
     def prediction(self) -> Prediction | None:
-        """The prediction; None where the file could not be used."""
+        """Prediction; None if the file could not be used."""
         return None if isinstance(self.outcome, ImageError) else self.outcome
 
     @property
     def error(self) -> ImageError | None:
-        """Why the file could not be used; None where it was answered."""
+        """Reason why the file could not be used; None if it was classified."""
         return self.outcome if isinstance(self.outcome, ImageError) else None
 
 

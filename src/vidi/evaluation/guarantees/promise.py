@@ -1,4 +1,4 @@
-"""What the user wants the answers to keep."""
+"""The guarantees that the user asks for."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,10 +9,12 @@ from vidi.options import Option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """What the user wants the answers to keep."""
+    """Guarantees that the user asks for."""
 
-    max_error: Annotated[float, Option("At most so many of the sure answers are wrong.", metavar="SHARE")] = 0.05
-    coverage: Annotated[float, Option("At least so often the truth is among the candidates.", metavar="SHARE")] = 0.95
+    max_error: Annotated[float, Option('Maximum error rate among "sure" answers.', metavar="SHARE")] = 0.05
+    coverage: Annotated[
+        float, Option("Minimum share of images whose true class is among the candidates.", metavar="SHARE")
+    ] = 0.95
 
     def __post_init__(self) -> None:
         for flag, value in (("--max-error", self.max_error), ("--coverage", self.coverage)):

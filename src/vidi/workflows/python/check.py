@@ -20,17 +20,17 @@ def check(
     images: bool = True,
     workers: int | None = None,
 ) -> "Checked":
-    """Decode every image once, and say what its owner should know before anything is trained on it.
+    """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set.
 
     Args:
         data: as for `train`.
-        page: write the findings as a page of images.
-        images: False leaves every picture out of what is written.
-        workers: decoding workers; one for each core.
+        page: write the findings to an HTML page with the images.
+        images: False leaves all pictures out of the written files.
+        workers: number of decoding workers (default: one per core).
 
     Raises:
-        UsageError: the source or a class is not there.
-        DataError: it holds no image with a class.
+        UsageError: the data or a class does not exist.
+        DataError: the data holds no image with a class.
     """
     given = dict(locals())
     from vidi.workflows import check as story

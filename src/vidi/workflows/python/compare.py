@@ -26,18 +26,18 @@ def compare(
     workers: int | None = None,
     images: bool = True,
 ) -> "Compared":
-    """Say whether the second model is better than the first, on labelled images that neither learnt from.
+    """Test whether the second model is better than the first, on labelled images that neither was trained on.
 
     Args:
-        first: model file or run folder; called A.
-        second: the other one; called B.
-        data: as for `train`; left out where `first` and `second` are folders that `evaluate` wrote of the same images.
-        output: where to write; comparisons/NAME when left out.
-        overwrite: replace what an earlier run wrote there.
-        renames: a class of the data → the model's name for it.
-        seed: seed of the resampling behind intervals.
-        workers: decoding workers; one for each core.
-        images: False leaves every picture out of what is written.
+        first: path to a model file or a run folder; model A.
+        second: path to the other one; model B.
+        data: as for `train`; leave it out if `first` and `second` are evaluations of the same images.
+        output: path to the output folder (default comparisons/NAME).
+        overwrite: replace earlier results at the output path.
+        renames: the model's class for a class of the data, for example `{"kitten": "cat"}`.
+        seed: seed for the resampling behind the intervals.
+        workers: number of decoding workers (default: one per core).
+        images: False leaves all pictures out of the written files.
 
     Raises:
         ModelError: no model file, or not one to trust.

@@ -26,18 +26,18 @@ def evaluate(
     workers: int | None = None,
     images: bool = True,
 ) -> "Evaluated":
-    """Score a model file on labelled images; classes are matched by name, and what it learnt from is set aside.
+    """Score a model file on labelled images; classes are matched by name, and its training images are left out.
 
     Args:
-        model: model file or run folder.
+        model: path to a model file or a run folder.
         data: as for `train`.
-        output: where to write; evaluations/NAME when left out.
-        overwrite: replace what an earlier run wrote there.
-        renames: a class of the data → the model's name for it.
-        robustness: also ask about images made blurred, noisy, dark, turned; False is quicker.
-        seed: seed of the resampling behind intervals.
-        workers: decoding workers; one for each core.
-        images: False leaves every picture out of what is written.
+        output: path to the output folder (default evaluations/NAME).
+        overwrite: replace earlier results at the output path.
+        renames: the model's class for a class of the data, for example `{"kitten": "cat"}`.
+        robustness: also score blurred, noisy, dark and rotated copies of the images; False is faster.
+        seed: seed for the resampling behind the intervals.
+        workers: number of decoding workers (default: one per core).
+        images: False leaves all pictures out of the written files.
 
     Raises:
         ModelError: no model file, or not one to trust.

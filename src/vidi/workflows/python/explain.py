@@ -23,19 +23,19 @@ def explain(
     occlusion: bool = True,
     layers: bool = True,
 ) -> "Explanation":
-    """Say why a model answers about an image as it does: maps over the image, training images like it, what layers see.
+    """Explain the prediction for one image: maps over it, similar training images, and what each layer sees.
 
     Args:
-        model: model file or run folder, or what `load` returned; of a run, the nearest training images are told.
-        image: an image file, a Pillow image, or (height, width, 3) uint8, upright RGB, or (height, width), grey.
-        top: maps for the K most probable classes; for the two or three that matter when left out.
-        occlusion: cover one part after another and ask again, which takes a hundred answers or so.
-        layers: show what each layer of the network sees.
+        model: path to a model file or a run folder, or a `Predictor`; only a run folder gives similar training images.
+        image: path, Pillow image, or uint8 array: (height, width, 3) upright RGB, or (height, width) grey.
+        top: number of most probable classes to explain; by default the two or three that matter.
+        occlusion: cover each part of the image in turn and predict again, about a hundred times.
+        layers: show what each layer of the network sees (default).
 
     Raises:
         ModelError: no model file, or not one to trust.
         ImageError: the image cannot be used.
-        ShapeError: an array that is no image.
+        ShapeError: the array is not an image.
     """
     from vidi.images.given import as_rgb, list_images
     from vidi.prediction.predictor import Predictor

@@ -1,4 +1,4 @@
-"""What the functions have in common: the data as a request, and what to say where training is not installed."""
+"""What the functions share: the data as a request, and the error if training is not installed."""
 
 import os
 from typing import TYPE_CHECKING
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def data_of(data: "Data") -> DataRequest:
-    """The request that a name or a path of data is."""
+    """Return the request for a name or a path of data."""
     return data if isinstance(data, DataRequest) else DataRequest(source=os.fspath(data))
 
 
 def missing_for_training(error: ModuleNotFoundError) -> MissingPackageError:
-    """What to say where torch or another package for training is not installed."""
+    """Return the error for a missing training package, such as torch."""
     return MissingPackageError(
         f"training needs {error.name}, which is not installed", 'Install it: pip install "vidi[train]"'
     )

@@ -27,23 +27,23 @@ def locate(
     most: int = 100,
     fills: tuple[float, float] = (1.0, 1.0),
 ) -> "list[LocatedImage]":
-    """Find boxes around what a model recognises; it has learnt from labels of whole images alone.
+    """Find boxes around what a model recognises; it was trained on labels of whole images only.
 
-    Nobody knows how good such boxes are before they are compared with true ones: `vidi evaluate --boxes` does that.
+    Measure how good the boxes are on images with true boxes: `vidi evaluate --boxes`.
 
     Args:
-        model: model file or run folder, or what `load` returned.
-        images: a list of paths, of Pillow images, or of uint8 arrays (height, width, 3), upright RGB, or
-            (height, width), grey, of any sizes; or one uint8 array of all images.
-        classes: to look for; all but those whose name says that nothing is there when left out.
-        by: windows of many sizes, or the evidence map of the image as a whole (faster).
-        least: probability of a box, at least.
-        smallest: shorter side of the smallest window.
-        largest: shorter side of the largest window.
-        overlap: boxes that overlap by more are about one thing.
-        soft: lower the scores of overlapping boxes, not drop them.
-        most: boxes for each class and image.
-        fills: (height, width), the share of a training image that its thing filled: boxes shrink by it.
+        model: path to a model file or a run folder, or a `Predictor`.
+        images: list of paths, Pillow images or uint8 arrays of any sizes, or one uint8 array of all images. Arrays are
+            (height, width, 3), upright RGB, or (height, width), grey.
+        classes: classes to find; by default all but those whose name means that nothing is there.
+        by: search method: windows of many sizes, or the faster evidence map of the whole image.
+        least: minimum probability of a box.
+        smallest: shorter side of the smallest window, in pixels.
+        largest: shorter side of the largest window, in pixels.
+        overlap: overlap above which two boxes show the same object.
+        soft: lower the scores of overlapping boxes instead of dropping the boxes.
+        most: maximum number of boxes for each class and image.
+        fills: share (height, width) of a training image that the object fills; boxes shrink by it.
 
     Returns:
         For each image, in order, its `boxes`, the likeliest first: each has a `label`, a `score` and a `box` x_min,

@@ -50,44 +50,44 @@ def train(
     workers: int | None = None,
     images: bool = True,
 ) -> "Run":
-    """Check, split, train, calibrate and test: from labelled images to a run folder with `model.onnx` and its report.
+    """Train a classifier on labelled images: check, split, train, calibrate, test, and write `model.onnx` and a report.
 
     Args:
-        data: a folder, archive, table, annotation file or known set; a `vidi.DataRequest` says more about it.
+        data: folder, archive, table, annotation file or known data set; a `vidi.DataRequest` takes more options.
         output: the run folder; `runs/NAME` when left out.
-        overwrite: replace what an earlier run wrote there.
-        minutes: time for everything, from reading to the report.
-        ensemble: train K times, and make one model of it.
-        ensemble_by: what the K trainings differ in: seeds (default) or folds.
-        network: compact, textbook, dense, lite0, lite2, lite0-grid, vgg16, resnet50 or timm/NAME; compact when left
-            out.
-        pretrained: weights to begin from: auto, none, lite0, lite2, vgg16, resnet50, timm/NAME or a file of weights.
-        weights: begin a new run from the weights of another.
-        recipe: train by a recipe.toml; other options stand above it. A mapping is taken as `changes`.
-        freeze: learn only a head on the pretrained network.
-        epochs: passes over the training images.
-        batch: images for one step of the weights.
-        image_size: pixels the network sees, one number or (height, width).
-        learning_rate: peak learning rate.
-        optimizer: adam, adamw, sgd or muon.
-        loss: cross-entropy or mean-squared-error.
-        patience: epochs without gain until it stops early; 0: never.
-        seed: decides every random number of the training.
-        device: cpu, cuda or mps; a GPU that torch can use is taken by itself.
-        changes: any other value of the recipe by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
-            `augmentation.NAME`, such as `{"augmentation.flip": "none"}`.
-        find_label_errors: look for wrong labels among all images, if that takes longer.
-        drop_suspects: learn without training images whose label is likely wrong.
-        learning_curve: say what more images would bring, also for a network from scratch.
-        max_error: at most so many of the sure answers are wrong.
-        coverage: at least so often the truth is among the candidates.
-        recall: at the operating point at least this share of a class is found; of the data's `positive` class, or of
-            each. Of this and the next three at most one.
-        precision: at least so much of what is called the class is it: 0.95.
-        false_alarms_per: call at most 1 of N other images the class: 1000.
-        costs: True class → answer → what it costs; decided is what is cheapest.
-        workers: decoding workers; one for each core.
-        images: False leaves every picture out of what is written, and nothing in the cache.
+        overwrite: replace earlier results at the output path.
+        minutes: time limit in minutes, from reading to the report.
+        ensemble: train K networks and combine them into one model.
+        ensemble_by: how the K trainings differ: seeds or folds (default seeds).
+        network: name of the network: compact, textbook, dense, lite0, lite2, lite0-grid, vgg16, resnet50 or timm/NAME
+            (default compact).
+        pretrained: pretrained weights: auto, none, lite0, lite2, vgg16, resnet50, timm/NAME or a file.
+        weights: start from the weights of another run or model file.
+        recipe: train with a recipe.toml; other options override it. A mapping works like `changes`.
+        freeze: train only the last layer of the pretrained network.
+        epochs: maximum number of passes over the training images.
+        batch: number of images per training step.
+        image_size: image size for the network in pixels: one number, or (height, width).
+        learning_rate: peak learning rate, for example 0.001.
+        optimizer: name of the optimizer: adam, adamw, sgd or muon.
+        loss: name of the loss: cross-entropy or mean-squared-error.
+        patience: number of epochs without improvement before training stops; 0 means never.
+        seed: seed for all random numbers of the training.
+        device: where to train: cpu, cuda or mps (default: a GPU if torch can use one).
+        changes: any other recipe value by its name: a field of `vidi.training.recipe.Recipe`, `options.NAME` or
+            `augmentation.NAME`, for example `{"augmentation.flip": "none"}`.
+        find_label_errors: check the labels of all images, even if it takes longer.
+        drop_suspects: leave out training images whose label is likely wrong.
+        learning_curve: estimate the gain from more images, also for a network trained from scratch.
+        max_error: maximum error rate among "sure" answers.
+        coverage: minimum share of images whose true class is among the candidates.
+        recall: minimum recall at the operating point, for the data's `positive` class or for each class. Give at most
+            one of this and the next three.
+        precision: minimum precision for the class, for example 0.95.
+        false_alarms_per: maximum rate of false alarms: 1 in N images of other classes, for example 1000.
+        costs: cost of each answer by true class; the decision is the answer of lowest expected cost.
+        workers: number of decoding workers (default: one per core).
+        images: False leaves all pictures out of the written files, and keeps no cache.
 
     Raises:
         VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.

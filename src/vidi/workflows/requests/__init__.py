@@ -1,1 +1,1 @@
-"""What a user asks of a verb: each option is declared here, once, for the command line, Python and the reference."""
+"""The options of each verb, declared once for the command line, Python and the reference."""

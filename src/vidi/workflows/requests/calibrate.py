@@ -1,4 +1,4 @@
-"""What `vidi calibrate` is asked for."""
+"""The options of `vidi calibrate`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrateRequest:
-    """What the user asked `vidi calibrate` for."""
+    """Options of `vidi calibrate`."""
 
-    model: Annotated[Path, Argument("MODEL", "A model file, or the run folder that holds it.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
     data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts"))]
-    output: Annotated[Path, Option("The new model file.", flags=("--output", "-o"), metavar="FILE")]
+    output: Annotated[Path, Option("Path to the new model file.", flags=("--output", "-o"), metavar="FILE")]
     overwrite: Overwrite = False
     promise: Promise = field(default_factory=Promise)
     wish: Annotated["Wish | None", Part(made_by=WishOptions)] = None

@@ -1,4 +1,4 @@
-"""What `vidi check` and `vidi split` are asked for."""
+"""The options of `vidi check` and `vidi split`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +11,24 @@ from vidi.workflows.requests.shared import Pictures, Workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """What the user asked `vidi check` for."""
+    """Options of `vidi check`."""
 
     data: Annotated[DataRequest, Part(leave_out=(*OF_SPLITTING, *OF_TRAINING, "parts"))]
-    page: Annotated[Path | None, Option("Write the findings as a page of images.", metavar="FILE")] = None
+    page: Annotated[Path | None, Option("Write the findings to an HTML page with the images.", metavar="FILE")] = None
     images: Pictures = True
     workers: Workers = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitRequest:
-    """What the user asked `vidi split` for; where `data.split_file` is there, what stands in it stays."""
+    """Options of `vidi split`; images in `data.split_file` keep their part."""
 
     data: Annotated[
         DataRequest,
-        Part(leave_out=OF_TRAINING, says={"split_file": "An earlier splits.csv: what stands there stays."}),
+        Part(leave_out=OF_TRAINING, says={"split_file": "Path to an earlier splits.csv; its images keep their part."}),
     ]
-    output: Annotated[Path, Option("The table to write.", flags=("--output", "-o"), metavar="FILE")] = Path(
+    output: Annotated[Path, Option("Path to the table to write.", flags=("--output", "-o"), metavar="FILE")] = Path(
         "splits.csv"
     )
-    replan: Annotated[bool, Option("Decide anew, also for images that have a part.")] = False
+    replan: Annotated[bool, Option("Split all images again, including those that have a part.")] = False
     workers: Workers = None

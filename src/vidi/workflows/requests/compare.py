@@ -1,4 +1,4 @@
-"""What `vidi compare` is asked for."""
+"""The options of `vidi compare`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,17 +8,18 @@ from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
 from vidi.workflows.requests.shared import IntervalSeed, Overwrite, Pictures, Renames, Workers
 
-A = Annotated[Path, Argument("A", "A model file or run folder: the one that is there.")]
-B = Annotated[Path, Argument("B", "The other one, which may be better.")]
+A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
+B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
 Output = Annotated[
-    Path | None, Option("Where to write; comparisons/NAME when left out.", flags=("--output", "-o"), metavar="DIR")
+    Path | None,
+    Option("Path to the output folder (default comparisons/NAME).", flags=("--output", "-o"), metavar="DIR"),
 ]
-FOLDERS = "Labelled images; left out where A and B are folders that `vidi evaluate` wrote of the same images."
+FOLDERS = "Labelled images; leave them out if A and B are evaluations of the same images."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareRequest:
-    """What the user asked `vidi compare` for."""
+    """Options of `vidi compare`."""
 
     first: A
     second: B
@@ -33,7 +34,7 @@ class CompareRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
-    """What the user asked `vidi compare` for without naming images: A and B are folders of evaluations."""
+    """Options of `vidi compare` without images: A and B are folders of evaluations."""
 
     first: A
     second: B

@@ -1,4 +1,4 @@
-"""What `vidi evaluate` is asked for."""
+"""The options of `vidi evaluate`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,22 +11,22 @@ from vidi.workflows.requests.shared import Fills, IntervalSeed, Overwrite, Pictu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateRequest:
-    """What the user asked `vidi evaluate` for."""
+    """Options of `vidi evaluate`."""
 
-    model: Annotated[Path, Argument("MODEL", "A model file, or the run folder that holds it.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
     data: Annotated[DataRequest, Part(leave_out=OF_LEARNING)]
     output: Annotated[
         Path | None,
-        Option("Where to write; evaluations/NAME when left out.", flags=("--output", "-o"), metavar="DIR"),
+        Option("Path to the output folder (default evaluations/NAME).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
     overwrite: Overwrite = False
     renames: Renames = field(default_factory=dict)
     robustness: Annotated[
         bool,
         Option(
-            "Also answer about images made blurred, dark, turned …",
+            "Also score blurred, noisy, dark and rotated copies of the images (default).",
             flags=("--robustness/--no-robustness",),
-            python_help="Also ask about images made blurred, noisy, dark, turned; False is quicker.",
+            python_help="Also score blurred, noisy, dark and rotated copies of the images; False is faster.",
         ),
     ] = True
     seed: IntervalSeed = 0
@@ -36,7 +36,7 @@ class EvaluateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxSearch:
-    """How things are looked for where boxes are scored."""
+    """How `vidi evaluate --boxes` searches the images."""
 
     fills: Fills = (1.0, 1.0)
     smallest: Smallest = None

@@ -1,4 +1,4 @@
-"""What `vidi explain` is asked for."""
+"""The options of `vidi explain`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,38 +11,38 @@ from vidi.workflows.requests.written import parse_image_size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainRequest:
-    """What is to be found out about each image."""
+    """What to find out about each image."""
 
     top: Annotated[
         int | None,
         Option(
-            "Maps for the K most probable classes; two or three of them.",
+            "Number of most probable classes to explain (default: two or three).",
             metavar="K",
             least=1,
-            python_help="Maps for the K most probable classes; for the two or three that matter when left out.",
+            python_help="Number of most probable classes to explain; by default the two or three that matter.",
         ),
     ] = None
     occlusion: Annotated[
         bool,
         Option(
-            "Cover one part after another; without, an answer takes no time to speak of.",
+            "Cover each part of the image in turn (default); without it, explaining is much faster.",
             flags=("--occlusion/--no-occlusion",),
-            python_help="Cover one part after another and ask again, which takes a hundred answers or so.",
+            python_help="Cover each part of the image in turn and predict again, about a hundred times.",
         ),
     ] = True
     layers: Annotated[
         bool,
-        Option("Show what each layer of the network sees.", flags=("--layers/--no-layers",)),
+        Option("Show what each layer of the network sees (default).", flags=("--layers/--no-layers",)),
     ] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedPages:
-    """How the images are opened, and where the explanations are written."""
+    """How to open the images, and where to write the explanations."""
 
     output: Annotated[
         Path | None,
-        Option("Where the pages are written; explanations when left out.", flags=("--output", "-o"), metavar="DIR"),
+        Option("Path to the folder for the pages (default explanations).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
     images: Pictures = True
     keep_truncated: KeepTruncated = False
@@ -50,18 +50,21 @@ class ExplainedPages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRequest:
-    """Which network that has learnt nothing yet is to be shown."""
+    """Which untrained network to show."""
 
     network: Annotated[
-        str | None, Option(f"Show a network instead: {', '.join(NETWORKS)}.", metavar="NAME", choices=NETWORKS)
+        str | None,
+        Option(f"Show a network instead of a model: {', '.join(NETWORKS)}.", metavar="NAME", choices=NETWORKS),
     ] = None
     image_size: Annotated[
         tuple[int, int] | None,
         Option(
-            "With --network: its images, 128 or HEIGHTxWIDTH.",
+            "Image size for --network, for example 128 or 128x64 (height first).",
             flags=("--imgsz",),
             metavar="SIZE",
             read=parse_image_size,
         ),
     ] = None
-    class_count: Annotated[int | None, Option("With --network: classes; 10.", metavar="N", least=2)] = None
+    class_count: Annotated[
+        int | None, Option("Number of classes for --network (default 10).", metavar="N", least=2)
+    ] = None

@@ -1,4 +1,4 @@
-"""What `vidi locate` is asked for."""
+"""The options of `vidi locate`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,30 +15,30 @@ By = Literal["windows", "evidence"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocateRequest:
-    """How the user wants things to be looked for."""
+    """How to search the images."""
 
     classes: Annotated[
         tuple[str, ...] | None,
         Option(
-            "Look for this class; several times for more.",
+            "Name of a class to find; repeat it for more.",
             flags=("--class",),
             metavar="NAME",
             several=True,
             in_python="Sequence[str] | None",
-            python_help="To look for; all but those whose name says that nothing is there when left out.",
+            python_help="Classes to find; by default all but those whose name means that nothing is there.",
         ),
     ] = None
-    by: Annotated[By, Option("windows of many sizes, or the evidence map of the image as a whole (faster).")] = (
-        "windows"
-    )
-    least: Annotated[float, Option("Probability of a box, at least.", metavar="SHARE")] = 0.5
+    by: Annotated[
+        By, Option("Search method: windows of many sizes, or the faster evidence map of the whole image.")
+    ] = "windows"
+    least: Annotated[float, Option("Minimum probability of a box.", metavar="SHARE")] = 0.5
     smallest: Smallest = None
     largest: Annotated[
-        float | None, Option("Shorter side of the largest window.", metavar="PIXELS", least=LEAST_WINDOW)
+        float | None, Option("Shorter side of the largest window, in pixels.", metavar="PIXELS", least=LEAST_WINDOW)
     ] = None
-    overlap: Annotated[float, Option("Boxes that overlap by more are about one thing.", metavar="IOU")] = 0.4
-    soft: Annotated[bool, Option("Lower the scores of overlapping boxes, not drop them.")] = False
-    most: Annotated[int, Option("Boxes for each class and image.", metavar="N", least=1)] = 100
+    overlap: Annotated[float, Option("Overlap above which two boxes show the same object.", metavar="IOU")] = 0.4
+    soft: Annotated[bool, Option("Lower the scores of overlapping boxes instead of dropping the boxes.")] = False
+    most: Annotated[int, Option("Maximum number of boxes for each class and image.", metavar="N", least=1)] = 100
     fills: Fills = (1.0, 1.0)
 
     def __post_init__(self) -> None:
@@ -54,15 +54,15 @@ class LocateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedFiles:
-    """What a search is to leave behind, beside what it prints."""
+    """Which files a search writes."""
 
     output: Annotated[
         Path | None,
         Option(
-            "Draw each image with its boxes there, and write a page about all.",
+            "Path to a folder for the images with their boxes, and a page of them.",
             flags=("--output", "-o"),
             metavar="DIR",
         ),
     ] = None
-    coco: Annotated[Path | None, Option("Write the boxes as a COCO file.", metavar="FILE")] = None
+    coco: Annotated[Path | None, Option("Write the boxes to a COCO file.", metavar="FILE")] = None
     images: Pictures = True

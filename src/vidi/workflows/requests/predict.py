@@ -1,4 +1,4 @@
-"""What `vidi predict` is asked for, and what every verb is that answers about images."""
+"""The options of `vidi predict`, and the images that several verbs take."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,13 @@ from vidi.workflows.requests.shared import FollowLinks, KeepTruncated, Workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputsRequest:
-    """Which images the user named, and how they are opened."""
+    """Which images to open, and how."""
 
     inputs: Annotated[
         tuple[str, ...],
-        Argument("PATHS…", "Files, folders, patterns, archives; - is one image on standard input.", several=True),
+        Argument(
+            "PATHS…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
+        ),
     ] = ()
     follow_links: FollowLinks = False
     keep_truncated: KeepTruncated = False
@@ -22,18 +24,20 @@ class InputsRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictRequest:
-    """What the user wants to be told about each image, and where it goes."""
+    """What to print about each image, and where to write it."""
 
     files_from: Annotated[
         str | None,
         Option(
-            "Classify the files of a list, one path a line or NUL-separated; - reads the list from standard input.",
+            "Path to a list of files, one per line or NUL-separated; - reads the list from standard input.",
             metavar="FILE",
         ),
     ] = None
     output: Annotated[
-        Path | None, Option("Write there instead of standard output.", flags=("--output", "-o"), metavar="FILE")
+        Path | None, Option("Write to a file instead of standard output.", flags=("--output", "-o"), metavar="FILE")
     ] = None
     top: Annotated[int | None, Option("Show the K most probable classes.", metavar="K", least=1)] = None
-    sort_into: Annotated[Path | None, Option("Copy each image into a folder of its class.", metavar="DIR")] = None
+    sort_into: Annotated[
+        Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
+    ] = None
     workers: Workers = None

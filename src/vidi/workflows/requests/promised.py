@@ -1,4 +1,4 @@
-"""What the answers are to keep: the options behind a guarantee and an operating point."""
+"""The options behind an operating point."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,35 +19,36 @@ def _read_costs(path: str) -> Mapping[str, Mapping[str, float]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WishOptions:
-    """What decisions are to keep, for the data's `positive` class or for each; at most one of these."""
+    """Target of the decisions, for the data's `positive` class or for each class; at most one of these."""
 
     recall: Annotated[
         float | None,
         Option(
-            "Find at least so much of the class: 0.99.",
+            "Minimum recall for the class, for example 0.99.",
             metavar="SHARE",
-            python_help="At the operating point at least this share of a class is found; of the data's `positive` "
-            "class, or of each. Of this and the next three at most one.",
+            python_help="Minimum recall at the operating point, for the data's `positive` class or for each class. "
+            "Give at most one of this and the next three.",
         ),
     ] = None
     precision: Annotated[
-        float | None, Option("At least so much of what is called the class is it: 0.95.", metavar="SHARE")
+        float | None, Option("Minimum precision for the class, for example 0.95.", metavar="SHARE")
     ] = None
     false_alarms_per: Annotated[
-        float | None, Option("Call at most 1 of N other images the class: 1000.", metavar="N")
+        float | None,
+        Option("Maximum rate of false alarms: 1 in N images of other classes, for example 1000.", metavar="N"),
     ] = None
     costs: Annotated[
         Mapping[str, Mapping[str, float]] | None,
         Option(
-            "Decide by a table of costs: a row for each truth, a column each.",
+            "Path to a table of costs: a row for each true class, a column for each answer.",
             metavar="CSV",
             read=_read_costs,
-            python_help="True class → answer → what it costs; decided is what is cheapest.",
+            python_help="Cost of each answer by true class; the decision is the answer of lowest expected cost.",
         ),
     ] = None
 
     def made(self) -> "Wish | None":
-        """The one wish; raises UsageError where there are two."""
+        """Return the target that was set; raises UsageError if there are two."""
         from vidi.evaluation.guarantees.wish import Wish
 
         return Wish.of(

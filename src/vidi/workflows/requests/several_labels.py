@@ -1,4 +1,4 @@
-"""What a run on images that may show several classes cannot do, and what to do in its place."""
+"""Options that do not work for images with several classes, and what to use instead."""
 
 from vidi.errors import UsageError
 from vidi.workflows.requests.train import TrainRequest
@@ -7,7 +7,7 @@ WISHES = "Leave it out; --recall, --precision and --false-alarms-per give every 
 
 
 def refuse_for_labels(request: TrainRequest) -> None:
-    """Refuse, before any work, what is made for images of one class each.
+    """Refuse, before any work, options that need images of one class each.
 
     Raises:
         UsageError: names the option.

@@ -8,46 +8,48 @@ from vidi.workflows.requests.written import parse_renames, parse_share
 
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
 NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0-grid", "vgg16", "resnet50")
-Workers = Annotated[int | None, Option("Decoding workers; one for each core.", least=1)]
-Overwrite = Annotated[bool, Option("Replace what an earlier run wrote there.")]
+Workers = Annotated[int | None, Option("Number of decoding workers (default: one per core).", metavar="N", least=1)]
+Overwrite = Annotated[bool, Option("Replace earlier results at the output path.")]
 Pictures = Annotated[
     bool,
     Option(
-        "No picture in anything that is written.",
+        "Leave all pictures out of the written files.",
         flags=("--no-images",),
-        python_help="False leaves every picture out of what is written.",
+        python_help="False leaves all pictures out of the written files.",
     ),
 ]
 PicturesAndCache = Annotated[
     bool,
     Option(
-        "No picture in anything that is written, and no cache left behind.",
+        "Leave all pictures out of the written files, and keep no cache.",
         flags=("--no-images",),
-        python_help="False leaves every picture out of what is written, and nothing in the cache.",
+        python_help="False leaves all pictures out of the written files, and keeps no cache.",
     ),
 ]
 Renames = Annotated[
     Mapping[str, str],
     Option(
-        "The data's class A is the model's class B.",
+        "Read the data's class A as the model's class B, for example kitten=cat.",
         flags=("--map",),
         metavar="A=B",
         several=True,
         read=parse_renames,
-        python_help="A class of the data → the model's name for it.",
+        python_help='The model\'s class for a class of the data, for example `{"kitten": "cat"}`.',
     ),
 ]
-IntervalSeed = Annotated[int, Option("Seed of the resampling behind intervals.", flags=("--seed",), least=0)]
-FollowLinks = Annotated[bool, Option("Follow links that leave the data folder.")]
-KeepTruncated = Annotated[bool, Option("Use what is there of images that are cut off.")]
+IntervalSeed = Annotated[
+    int, Option("Seed for the resampling behind the intervals.", flags=("--seed",), metavar="N", least=0)
+]
+FollowLinks = Annotated[bool, Option("Follow links that lead out of the data folder.")]
+KeepTruncated = Annotated[bool, Option("Use the readable part of truncated images.")]
 Fills = Annotated[
     tuple[float, float],
     Option(
-        "How much of a training image its thing fills, say 0.9x0.8.",
+        "Share of a training image that the object fills, for example 0.9x0.8.",
         metavar="HxW",
         read=parse_share,
         written="1x1",
-        python_help="(height, width), the share of a training image that its thing filled: boxes shrink by it.",
+        python_help="Share (height, width) of a training image that the object fills; boxes shrink by it.",
     ),
 ]
-Smallest = Annotated[float | None, Option("Shorter side of the smallest window.", metavar="PIXELS", least=4)]
+Smallest = Annotated[float | None, Option("Shorter side of the smallest window, in pixels.", metavar="PIXELS", least=4)]

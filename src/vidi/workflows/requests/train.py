@@ -1,4 +1,4 @@
-"""What `vidi train` is asked for, as run.json keeps it."""
+"""The options of `vidi train`, as run.json keeps them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -25,60 +25,74 @@ DIFFERENCES = ("seeds", "folds")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the user wants to know of the images beyond what a run tells unasked."""
+    """Studies of the data that a run makes only on request."""
 
-    find_label_errors: Annotated[bool, Option("Look for wrong labels among all images, if that takes longer.")] = False
-    drop_suspects: Annotated[bool, Option("Learn without training images whose label is likely wrong.")] = False
-    learning_curve: Annotated[bool, Option("Say what more images would bring, also for a network from scratch.")] = (
-        False
-    )
+    find_label_errors: Annotated[bool, Option("Check the labels of all images, even if it takes longer.")] = False
+    drop_suspects: Annotated[bool, Option("Leave out training images whose label is likely wrong.")] = False
+    learning_curve: Annotated[
+        bool, Option("Estimate the gain from more images, also for a network trained from scratch.")
+    ] = False
 
     @property
     def anything(self) -> bool:
-        """Whether there is something to be found out that no run has unasked."""
+        """Whether any such study was requested."""
         return self.find_label_errors or self.drop_suspects or self.learning_curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeOptions:
-    """Values of the recipe that the user sets; what is left out is chosen from the data."""
+    """Recipe values that the user sets; vidi chooses the others from the data."""
 
-    freeze: Annotated[bool, Option("Learn only a head on the pretrained network.")] = False
-    epochs: Annotated[int | None, Option("Passes over the training images.", least=1)] = None
-    batch: Annotated[int | None, Option("Images for one step of the weights.", least=1)] = None
+    freeze: Annotated[bool, Option("Train only the last layer of the pretrained network.")] = False
+    epochs: Annotated[
+        int | None, Option("Maximum number of passes over the training images.", metavar="N", least=1)
+    ] = None
+    batch: Annotated[int | None, Option("Number of images per training step.", metavar="N", least=1)] = None
     image_size: Annotated[
         int | tuple[int, int] | None,
         Option(
-            "Pixels the network sees: 128, or 128x64 (height first).",
+            "Image size for the network in pixels, for example 128 or 128x64 (height first).",
             flags=("--imgsz",),
             metavar="SIZE",
             read=parse_image_size,
-            python_help="Pixels the network sees, one number or (height, width).",
+            python_help="Image size for the network in pixels: one number, or (height, width).",
         ),
     ] = None
-    learning_rate: Annotated[float | None, Option("Peak learning rate.", flags=("--lr",))] = None
-    optimizer: Annotated[str | None, Option("adam, adamw, sgd or muon.", choices=OPTIMIZERS)] = None
-    loss: Annotated[str | None, Option("cross-entropy or mean-squared-error.", choices=LOSSES)] = None
-    patience: Annotated[int | None, Option("Epochs without gain until it stops early; 0: never.", least=0)] = None
-    seed: Annotated[int | None, Option("Decides every random number of the training.", least=0)] = None
+    learning_rate: Annotated[
+        float | None, Option("Peak learning rate, for example 0.001.", flags=("--lr",), metavar="RATE")
+    ] = None
+    optimizer: Annotated[
+        str | None, Option("Name of the optimizer: adam, adamw, sgd or muon.", choices=OPTIMIZERS, metavar="NAME")
+    ] = None
+    loss: Annotated[
+        str | None, Option("Name of the loss: cross-entropy or mean-squared-error.", choices=LOSSES, metavar="NAME")
+    ] = None
+    patience: Annotated[
+        int | None,
+        Option("Number of epochs without improvement before training stops; 0 means never.", metavar="N", least=0),
+    ] = None
+    seed: Annotated[int | None, Option("Seed for all random numbers of the training.", metavar="N", least=0)] = None
     device: Annotated[
-        str | None, Option("cpu, cuda or mps; a GPU that torch can use is taken by itself.", choices=DEVICES)
+        str | None,
+        Option(
+            "Where to train: cpu, cuda or mps (default: a GPU if torch can use one).", choices=DEVICES, metavar="NAME"
+        ),
     ] = None
     changes: Annotated[
         Mapping[str, object],
         Option(
-            "Any other value of the recipe, e.g. augmentation.flip=none.",
+            "Set any other recipe value, for example augmentation.flip=none.",
             flags=("--set",),
             metavar="NAME=VALUE",
             several=True,
             read=parse_settings,
-            python_help="Any other value of the recipe by its name: a field of `vidi.training.recipe.Recipe`, "
-            '`options.NAME` or `augmentation.NAME`, such as `{"augmentation.flip": "none"}`.',
+            python_help="Any other recipe value by its name: a field of `vidi.training.recipe.Recipe`, "
+            '`options.NAME` or `augmentation.NAME`, for example `{"augmentation.flip": "none"}`.',
         ),
     ] = field(default_factory=dict)
 
     def made(self) -> dict[str, object]:
-        """What was set, by the recipe's names."""
+        """Return the values that were set, by the recipe's names."""
         named = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "changes"}
         if isinstance(self.image_size, int):
             named["image_size"] = (self.image_size, self.image_size)
@@ -87,26 +101,33 @@ class RecipeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """What the user asked `vidi train` for."""
+    """Options of `vidi train`."""
 
     data: DataRequest
     output: Annotated[
-        Path | None, Option("Where to write; runs/NAME when left out.", flags=("--output", "-o"), metavar="DIR")
+        Path | None, Option("Path to the run folder (default runs/NAME).", flags=("--output", "-o"), metavar="DIR")
     ] = None
     overwrite: Overwrite = False
-    minutes: Annotated[float | None, Option("Time for everything, from reading to the report.", least=0.05)] = None
-    ensemble: Annotated[int | None, Option("Train K times, and make one model of it.", metavar="K")] = None
+    minutes: Annotated[
+        float | None, Option("Time limit in minutes, from reading to the report.", metavar="MINUTES", least=0.05)
+    ] = None
+    ensemble: Annotated[int | None, Option("Train K networks and combine them into one model.", metavar="K")] = None
     ensemble_by: Annotated[
-        str | None, Option("What the K trainings differ in: seeds (default) or folds.", choices=DIFFERENCES)
+        str | None,
+        Option("How the K trainings differ: seeds or folds (default seeds).", choices=DIFFERENCES, metavar="NAME"),
     ] = None
     network: Annotated[
         str | None,
-        Option(f"{', '.join(NETWORKS)} or timm/NAME; compact when left out.", choices=NETWORKS, metavar="NAME"),
+        Option(
+            f"Name of the network: {', '.join(NETWORKS)} or timm/NAME (default compact).",
+            choices=NETWORKS,
+            metavar="NAME",
+        ),
     ] = None
     pretrained: Annotated[
         str | None,
         Option(
-            f"Weights to begin from: {', '.join(PRETRAINED)}, timm/NAME or a file of weights.",
+            f"Pretrained weights: {', '.join(PRETRAINED)}, timm/NAME or a file.",
             metavar="NAME",
             choices=PRETRAINED,
             is_path=True,
@@ -114,16 +135,18 @@ class TrainRequest:
     ] = None
     weights: Annotated[
         str | None,
-        Option("Begin a new run from the weights of another.", flags=("--from",), metavar="RUN|MODEL", is_path=True),
+        Option(
+            "Start from the weights of another run or model file.", flags=("--from",), metavar="RUN|MODEL", is_path=True
+        ),
     ] = None
     recipe: Annotated[
         str | None,
         Option(
-            "Train by a recipe.toml; other options stand above it.",
+            "Train with a recipe.toml; other options override it.",
             metavar="FILE",
             is_path=True,
             in_python="str | os.PathLike[str] | Mapping[str, object] | None",
-            python_help="Train by a recipe.toml; other options stand above it. A mapping is taken as `changes`.",
+            python_help="Train with a recipe.toml; other options override it. A mapping works like `changes`.",
         ),
     ] = None
     changes: Annotated[Mapping[str, object], Part(made_by=RecipeOptions)] = field(default_factory=dict)
@@ -134,13 +157,13 @@ class TrainRequest:
     images: PicturesAndCache = True
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for run.json."""
+        """Return plain values for run.json."""
         values = asdict(self)
         return {**values, "output": None, "changes": dict(self.changes)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The request that `as_dict` wrote."""
+        """Restore the request that `as_dict` wrote."""
         from vidi.evaluation.guarantees.wish import Wish
 
         plain: dict[str, Any] = {**values}

@@ -1,4 +1,4 @@
-"""What `vidi tune` is asked for, and how that is written down."""
+"""The options of `vidi tune`, and how they are stored."""
 
 import re
 from collections.abc import Mapping
@@ -36,38 +36,43 @@ NOT_TUNED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneRequest:
-    """What the user asked `vidi tune` for: as for a training, and how to search."""
+    """Options of `vidi tune`: those of a training, and those of the search."""
 
     training: Annotated[
         TrainRequest,
         Part(
             leave_out=NOT_TUNED,
             says={
-                "minutes": f"Time for everything; {MINUTES:g} when left out.",
-                "epochs": "At most so many passes in one trial.",
-                "image_size": "Search no other size: 128, or 128x64 (height first).",
-                "seed": "Of the trials; the comparison takes the next.",
-                "recipe": "Search around a recipe.toml, not the default.",
-                "changes": "Set a value of the recipe; it is then not searched.",
-                "weights": "Begin every training from these weights.",
+                "minutes": f"Time limit for the whole search in minutes (default {MINUTES:g}).",
+                "epochs": "Maximum number of passes over the training images in each trial.",
+                "image_size": "Use this image size in all trials, for example 128 or 128x64 (height first).",
+                "seed": "Seed for the trials; the final comparison uses seed + 1.",
+                "recipe": "Search around a recipe.toml instead of the default recipe.",
+                "changes": "Fix a recipe value in all trials, for example augmentation.flip=none.",
+                "weights": "Start every training from the weights of this run or model file.",
             },
         ),
     ]
-    trials: Annotated[int | None, Option("At most so many trials.", least=1)] = None
-    trial_minutes: Annotated[float | None, Option("Time for each training; a twentieth of all.", least=0.03)] = None
-    storage: Annotated[str | None, Option("A database of Optuna's that several machines share.", metavar="URL")] = None
-    study: Annotated[str | None, Option("The study's name in --storage.", metavar="NAME")] = None
+    trials: Annotated[int | None, Option("Maximum number of trials.", metavar="N", least=1)] = None
+    trial_minutes: Annotated[
+        float | None,
+        Option("Time limit for each training in minutes (default: 1/20 of --minutes).", metavar="MINUTES", least=0.03),
+    ] = None
+    storage: Annotated[str | None, Option("URL of an Optuna database that several machines share.", metavar="URL")] = (
+        None
+    )
+    study: Annotated[str | None, Option("Name of the study in --storage.", metavar="NAME")] = None
 
     def __post_init__(self) -> None:
         if (self.storage is None) != (self.study is None):
             raise UsageError("a shared study needs both a storage and a name", "Give --storage URL and --study NAME.")
 
     def minutes(self) -> float:
-        """For everything."""
+        """Return the time limit for the whole search."""
         return MINUTES if self.training.minutes is None else self.training.minutes
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for tune.json; a password is left out."""
+        """Return plain values for tune.json, without the password."""
         return {
             "training": self.training.as_dict(),
             "trials": self.trials,
@@ -78,7 +83,7 @@ class TuneRequest:
 
 
 def without_password(url: str) -> str:
-    """A database's URL with stars for the password.
+    """Replace the password in a database URL with stars.
 
     >>> without_password("postgresql://anna:secret@host/tune")
     'postgresql://anna:***@host/tune'
@@ -87,7 +92,7 @@ def without_password(url: str) -> str:
 
 
 def request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
-    """The request that `TuneRequest.as_dict` wrote.
+    """Restore the request that `TuneRequest.as_dict` wrote.
 
     Args:
         values: what it wrote.
