@@ -109,17 +109,17 @@ def deal_learnable_folds(
 ) -> NDArray[np.int64]:
     """As `deal_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
 
-        Who has never seen a class cannot answer it: of a class with one group, an answer by those who learnt from the
-        others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
+    Who has never seen a class cannot answer it: of a class with one group, an answer by those who learnt from the
+    others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
 
-        Args:
-            groups: the group of each image.
-            seed: decides the order in which groups are dealt.
-            labels: (images,) int; each class is dealt evenly.
-            folds: number of folds.
+    Args:
+        groups: the group of each image.
+        seed: decides the order in which groups are dealt.
+        labels: (images,) int; each class is dealt evenly.
+        folds: number of folds.
 
-        >>> deal_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
-    XX
+    >>> deal_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
+    [0, 1, 0, 1, -1]
     """
     fold_of = deal_folds(groups, seed=seed, labels=labels, folds=folds)
     in_one_fold = [label for label in np.unique(labels) if len(np.unique(fold_of[labels == label])) == 1]

@@ -142,7 +142,7 @@ def coverage_by_chance(covered: float, test_count: float, calibration_count: flo
     Source: as of `coverage_band`.
 
     >>> round(coverage_by_chance(90, 100, 1_000, coverage=0.95), 4)
-    0.0363
+    0.0347
     """
     from scipy.stats import betabinom
 
