@@ -27,8 +27,8 @@ def test_reservations_name_refuted_guarantees_classes_features_and_what_to_do():
     assert said[:3] == [
         "Refuted by the test: at most 5 % of sure answers are wrong. Measured: 35.0 % (of 120 sure answers to test "
         "images).",
-        "Refuted by the test: the true class is among the candidates in at least 95 % of cases. Measured: 66.0 % (of 314 "
-        "test images).",
+        "Refuted by the test: the true class is among the candidates in at least 95 % of cases. Measured: 66.0 % (of "
+        "314 test images).",
         "Refuted by the test: recall of at least 90 % for “disc”. Measured: 50.0 % (of 10 test images of it).",
     ]
     assert said[3].endswith("in less than 1 of 10,000 cases.")

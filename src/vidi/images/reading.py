@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import ImageError
+from vidi.errors import ImageError, UsageError
 from vidi.files import digest_of
 from vidi.images.decode import DEFAULT, DecodedImage, decode_pixels, read_header, too_much_memory
 from vidi.images.formats.header import Header
@@ -44,9 +44,12 @@ class ReadImage:
 
         Raises:
             ImageError: the file could not be used.
+            UsageError: the job keeps no images.
         """
+        if self.error is not None:
+            raise self.error
         if self.image is None:
-            raise self.error or ImageError("not-kept", "The image was only measured.", "Read it without a measure.")
+            raise UsageError(f"{self.path}: the image was only measured", "Read it without a measure.")
         return self.image
 
 
