@@ -1,10 +1,10 @@
-"""Whether operating points keep their wish: calibration and test images dealt anew a hundred times.
+"""Whether operating points keep their target: calibration and test images dealt anew a hundred times.
 
     VIDI_DATA=… python -m bench operating_points                 Fashion-MNIST, each class by itself
     SET=person MINUTES=1 python -m bench operating_points        another set, and the time for its training
 
 A model is trained once; its answers before calibration are dealt as `bench.promises` deals them. Each time it is
-calibrated, the thresholds of every class are found for four wishes, and the rest of the images is held to them. Each
+calibrated, the thresholds of every class are found for four targets, and the rest of the images is held to them. Each
 set leaves one JSON in bench/results/operating_points/, or in the folder that RESULTS names.
 """
 
@@ -27,7 +27,7 @@ from scipy.stats import binomtest  # noqa: E402
 from bench.processor import describe  # noqa: E402
 from bench.promises import Answered, answer, persons  # noqa: E402
 from vidi.evaluation.guarantees.operating import find_points  # noqa: E402
-from vidi.evaluation.guarantees.wish import Wish  # noqa: E402
+from vidi.evaluation.guarantees.operating_target import OperatingTarget  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.model_file.operating_points import OperatingPoints  # noqa: E402
@@ -36,11 +36,11 @@ from vidi.workflows.interaction.request import DataRequest, read_source  # noqa:
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 
 REPEATS = 100
-WISHES = {
-    "recall 0.9": Wish(measure="recall", share=0.9),
-    "recall 0.95": Wish(measure="recall", share=0.95),
-    "precision 0.9": Wish(measure="precision", share=0.9),
-    "1 false alarm in 100": Wish(measure="false-alarms", share=0.01),
+TARGETS = {
+    "recall 0.9": OperatingTarget(measure="recall", share=0.9),
+    "recall 0.95": OperatingTarget(measure="recall", share=0.95),
+    "precision 0.9": OperatingTarget(measure="precision", share=0.9),
+    "1 false alarm in 100": OperatingTarget(measure="false-alarms", share=0.01),
 }
 MOST_BROKEN = 0.05  # of the promises
 
@@ -51,14 +51,14 @@ def main() -> int:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "operating_points"))
     found = measure(name, data=data, minutes=float(os.environ.get("MINUTES", "1.2")))
     write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
-    print("| wish | promised | of these below it on the rest | clearly below | measured, mean | threshold given |")
+    print("| target | promised | of these below it on the rest | clearly below | measured, mean | threshold given |")
     print("|---|---|---|---|---|---|")
-    for wish, row in found["wishes"].items():
+    for target, row in found["targets"].items():
         print(
-            f"| {wish} | {row['promised']:,} of {row['tried']:,} | {row['below']:,} | {row['broken']:,} "
+            f"| {target} | {row['promised']:,} of {row['tried']:,} | {row['below']:,} | {row['broken']:,} "
             f"| {row['mean']:.2%} | {row['given']:,} |"
         )
-    return 0 if all(row["broken"] <= MOST_BROKEN * max(row["promised"], 1) for row in found["wishes"].values()) else 1
+    return 0 if all(row["broken"] <= MOST_BROKEN * max(row["promised"], 1) for row in found["targets"].values()) else 1
 
 
 def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
@@ -70,11 +70,11 @@ def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
         train(TrainRequest(data=request, network="compact", minutes=minutes, output=folder))
         answered, classes = answer(folder, request), read_source(request).classes
     outcomes = [deal(answered, classes, np.random.default_rng([11, number])) for number in range(REPEATS)]
-    wishes = {}
-    for wish in WISHES:
-        rows = [row for outcome in outcomes for row in outcome[wish]]
+    targets = {}
+    for target in TARGETS:
+        rows = [row for outcome in outcomes for row in outcome[target]]
         promised = [row for row in rows if row["promised"]]
-        wishes[wish] = {
+        targets[target] = {
             "tried": len(rows),
             "given": sum(bool(row["given"]) for row in rows),
             "promised": len(promised),
@@ -87,7 +87,7 @@ def measure(name: str, *, data: Path, minutes: float) -> dict[str, Any]:
         "groups": len(np.unique(answered.groups)),
         "calibration_images": answered.calibration_count,
         "accuracy": float((answered.probabilities.argmax(axis=1) == answered.labels).mean()),
-        "wishes": wishes,
+        "targets": targets,
         "minutes": minutes,
         "processor": describe(),
     }
@@ -108,7 +108,7 @@ def deal(
                 fitted.probabilities,
                 np.eye(len(classes), dtype=np.bool_)[labels[chosen]],
                 classes,
-                wish=wish,
+                target=target,
                 groups=groups[chosen],
                 shipped=fitted.step.apply(answered.probabilities[chosen]),
             ),
@@ -116,7 +116,7 @@ def deal(
             labels[~chosen],
             classes,
         )
-        for name, wish in WISHES.items()
+        for name, target in TARGETS.items()
     }
 
 

@@ -16,7 +16,7 @@ from vidi.evaluation.document import evaluate_parts, metrics_document
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import find_points
-from vidi.evaluation.guarantees.wish import BEST_F1, Wish
+from vidi.evaluation.guarantees.operating_target import BEST_F1, OperatingTarget
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide
@@ -80,8 +80,8 @@ def test_images_of_one_group_widen_the_range():
     assert together.accuracy.interval.low <= alone.accuracy.interval.low
 
 
-def metadata_of(probabilities, targets, wish: Wish = BEST_F1) -> ModelMetadata:
-    points = find_points(probabilities, targets, NAMES, wish=wish)
+def metadata_of(probabilities, targets, target: OperatingTarget = BEST_F1) -> ModelMetadata:
+    points = find_points(probabilities, targets, NAMES, target=target)
     return ModelMetadata(classes=NAMES, framing=Framing(size=(8, 8)), multi_label=True, operating_points=points)
 
 
@@ -129,7 +129,7 @@ def test_an_answer_may_be_several_classes_or_none():
 
 
 def test_a_wish_gives_every_class_its_threshold():
-    points = find_points(*answered(1_000), NAMES, wish=Wish.of(recall=0.9))
+    points = find_points(*answered(1_000), NAMES, target=OperatingTarget.of(recall=0.9))
 
     assert all(point.is_promised and point.found / point.image_count >= 0.9 for point in points.points)
 
@@ -138,7 +138,7 @@ def test_a_class_of_few_images_keeps_an_even_threshold_and_says_so():
     probabilities, targets = answered(100)
     targets[8:, 2] = False
 
-    points = find_points(probabilities, targets, NAMES, wish=BEST_F1)
+    points = find_points(probabilities, targets, NAMES, target=BEST_F1)
 
     assert points.points[2].threshold == 0.5
     assert "a better threshold needs 20 images" in describe_points(points)[2]

@@ -6,9 +6,9 @@ import pytest
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls
+from vidi.evaluation.guarantees.operating_target import BEST_F1
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.verdicts import evaluate_verdicts
-from vidi.evaluation.guarantees.wish import BEST_F1
 from vidi.images.framing import Framing
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.truth import SeveralClasses
@@ -141,7 +141,7 @@ def test_thresholds_are_chosen_without_the_image_that_they_call():
     other = targets.copy()
     other[:, 0] ^= np.arange(200) == 7
 
-    calls = [cross_fitted_calls(probabilities, each, NAMES, wish=BEST_F1) for each in (targets, other)]
+    calls = [cross_fitted_calls(probabilities, each, NAMES, target=BEST_F1) for each in (targets, other)]
 
     np.testing.assert_array_equal(calls[0][7], calls[1][7])
 

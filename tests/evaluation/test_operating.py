@@ -1,4 +1,4 @@
-"""Operating points: what calibration chose is what answers follow, and the test part says whether the wish held."""
+"""Operating points: what calibration chose is what answers follow, and the test part says whether the target held."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import find_points
-from vidi.evaluation.guarantees.wish import Wish, read_costs
+from vidi.evaluation.guarantees.operating_target import OperatingTarget, read_costs
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints, points_from_json, points_to_json
@@ -21,11 +21,11 @@ NAMES = ("ant", "bee", "cat")
 COSTS = {"ant": {"ant": 0, "bee": 9, "cat": 9}, "bee": {"ant": 1, "bee": 0, "cat": 1}, "cat": dict.fromkeys(NAMES, 1)}
 
 
-def points_from(images: int = 1_000, *, positive: str | None = None, **wish: object) -> OperatingPoints:
+def points_from(images: int = 1_000, *, positive: str | None = None, **target: object) -> OperatingPoints:
     probabilities, labels = honest_answers(images=images)
-    wanted = Wish.of(**wish)
+    wanted = OperatingTarget.of(**target)
     assert wanted is not None
-    return find_points(probabilities, np.eye(3, dtype=bool)[labels], NAMES, wish=wanted, positive=positive)
+    return find_points(probabilities, np.eye(3, dtype=bool)[labels], NAMES, target=wanted, positive=positive)
 
 
 def answers_of(images: int, *, seed: int = 1) -> Answers:
@@ -59,10 +59,10 @@ def test_each_class_gets_a_threshold_where_none_is_named():
 
 
 @pytest.mark.parametrize(
-    "wish", [{"recall": 0.9}, {"precision": 0.7}, {"costs": COSTS}, {"recall": 0.9, "positive": "bee"}]
+    "target", [{"recall": 0.9}, {"precision": 0.7}, {"costs": COSTS}, {"recall": 0.9, "positive": "bee"}]
 )
-def test_what_evaluation_counts_is_what_an_answer_says(wish):
-    points, answers = points_from(**wish), answers_of(200)
+def test_what_evaluation_counts_is_what_an_answer_says(target):
+    points, answers = points_from(**target), answers_of(200)
     metadata = ModelMetadata(classes=NAMES, framing=Framing(size=(8, 8)), operating_points=points)
 
     decisions = [decide(row, metadata).decision for row in answers.probabilities]
@@ -71,7 +71,7 @@ def test_what_evaluation_counts_is_what_an_answer_says(wish):
     for one in figures.per_class:
         called = np.array([one.name in decision for decision in decisions])
         assert one.recall.value == np.mean(called[np.array(answers.truths) == one.name])
-    if "recall" not in wish or "positive" in wish:
+    if "recall" not in target or "positive" in target:
         assert not points.costs or all(len(decision) == 1 for decision in decisions)
 
 
@@ -107,7 +107,7 @@ def test_points_come_back_from_json_as_they_were():
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("target", "said"),
     [
         ({"recall": 99}, "--recall is 99"),
         ({"false_alarms_per": 1}, "--false-alarms-per is 1"),
@@ -115,22 +115,22 @@ def test_points_come_back_from_json_as_they_were():
         ({"recall": 0.9, "precision": 0.9}, "--recall and --precision each set"),
     ],
 )
-def test_wishes_that_cannot_be_are_refused(wish, said):
+def test_wishes_that_cannot_be_are_refused(target, said):
     with pytest.raises(UsageError, match=said):
-        Wish.of(**wish)
+        OperatingTarget.of(**target)
 
 
 def test_a_table_of_costs_is_read_by_names(tmp_path: Path):
     path = tmp_path / "costs.csv"
     path.write_text("\ufefftrue, bee, ant\nant,9,0\nbee,0,1\n", encoding="utf-8")
 
-    wish = Wish.of(costs=read_costs(path))
+    target = OperatingTarget.of(costs=read_costs(path))
 
-    assert wish is not None
-    wish.require_fitting(("ant", "bee"), positive=None)
-    assert wish.costs == {"ant": {"bee": 9.0, "ant": 0.0}, "bee": {"bee": 0.0, "ant": 1.0}}
+    assert target is not None
+    target.require_fitting(("ant", "bee"), positive=None)
+    assert target.costs == {"ant": {"bee": 9.0, "ant": 0.0}, "bee": {"bee": 0.0, "ant": 1.0}}
     with pytest.raises(UsageError, match="no row for cat"):
-        wish.require_fitting(NAMES, positive=None)
+        target.require_fitting(NAMES, positive=None)
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n", "x,a,b\na,0,y\nb,1,0\n", "x,a,b\na,0,1\na,1,0\n", "x,a,b\na,0\nb,1,0\n"])
@@ -143,21 +143,21 @@ def test_what_is_no_table_of_costs_is_refused(tmp_path: Path, text: str):
 
 
 def test_a_positive_class_that_is_not_there_is_refused():
-    wish = Wish.of(recall=0.9)
+    target = OperatingTarget.of(recall=0.9)
 
-    assert wish is not None
+    assert target is not None
     with pytest.raises(UsageError, match="--positive dog is no class"):
-        wish.require_fitting(NAMES, positive="dog")
+        target.require_fitting(NAMES, positive="dog")
 
 
-@pytest.mark.parametrize(("wish", "careful"), [({"recall": 0.9}, min), ({"false_alarms_per": 20}, max)])
-def test_of_two_kinds_of_answers_the_more_careful_threshold_is_taken(wish, careful):
+@pytest.mark.parametrize(("target", "careful"), [({"recall": 0.9}, min), ({"false_alarms_per": 20}, max)])
+def test_of_two_kinds_of_answers_the_more_careful_threshold_is_taken(target, careful):
     probabilities, labels = honest_answers(images=1_000)
     sharper = probabilities**2 / (probabilities**2).sum(axis=1, keepdims=True)
-    wanted, shown = Wish.of(**wish), np.eye(3, dtype=bool)[labels]
+    wanted, shown = OperatingTarget.of(**target), np.eye(3, dtype=bool)[labels]
 
     one, other, both = (
-        find_points(given[0], shown, NAMES, wish=wanted, shipped=given[1] if len(given) > 1 else None).points
+        find_points(given[0], shown, NAMES, target=wanted, shipped=given[1] if len(given) > 1 else None).points
         for given in ((probabilities,), (sharper,), (probabilities, sharper))
     )
 

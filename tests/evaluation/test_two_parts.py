@@ -6,9 +6,9 @@ import pytest
 from tests.counts import count
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.evaluation.two_parts import Looks, Side, compare_parts
 from vidi.groups import number_groups
 from vidi.metrics.truth import OneClass
@@ -40,7 +40,7 @@ def compared(seed, *, held=300, tested=150, each=1, harder=0.0, shift=0.0):
         groups=number_groups(groups[~is_test]),
         novelty=None,
     )
-    done = calibrate_answers(unseen, CLASSES, promise=Promise(), wish=Wish(measure="recall", share=0.8))
+    done = calibrate_answers(unseen, CLASSES, promise=Promise(), target=OperatingTarget(measure="recall", share=0.8))
     powers = np.exp(done.step.apply(np.log(probabilities[is_test])))
     shipped = powers / powers.sum(axis=1, keepdims=True)
     answers = Answers.of(

@@ -1,4 +1,4 @@
-"""Thresholds keep their wish as often as they promise, and say so where nothing can be promised."""
+"""Thresholds keep their target as often as they promise, and say so where nothing can be promised."""
 
 import numpy as np
 import pytest

@@ -239,7 +239,7 @@ def test_operating_points_are_read_back_as_they_were_written(tmp_path: Path):
     [
         ({"measure": "mood"}, "measure is 'mood'"),
         ({"basis": "guessed"}, "basis should be"),
-        ({"share": 1.5}, "wish for 1.5"),
+        ({"share": 1.5}, "target for 1.5"),
         ({"costs": [[0, 1], [1, 0]]}, "share 0.9 and costs"),
         ({"thresholds": [{"class": "class 1"}]}, "has no promised"),
     ],

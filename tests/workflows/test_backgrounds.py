@@ -72,7 +72,7 @@ def test_all_this_is_said_before_the_images_are_decoded(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("wish", "flag"),
+    ("target", "flag"),
     [
         ({"network": "compact"}, "--network compact"),
         ({"weights": "runs/old"}, "--from runs/old"),
@@ -80,8 +80,8 @@ def test_all_this_is_said_before_the_images_are_decoded(tmp_path: Path):
         ({"ensemble": 3}, "--ensemble 3"),
     ],
 )
-def test_backgrounds_with_another_network_are_refused_at_once(wish: dict, flag: str):
-    request = TrainRequest(data=DataRequest(source="nowhere", background="nowhere either"), **wish)
+def test_backgrounds_with_another_network_are_refused_at_once(target: dict, flag: str):
+    request = TrainRequest(data=DataRequest(source="nowhere", background="nowhere either"), **target)
 
     with pytest.raises(UsageError, match=f"and {flag} asks for something else"):
         read_and_plan(request, events=SILENCE)

@@ -14,8 +14,8 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.data.inputs import find_paths
 from vidi.errors import UsageError
 from vidi.evaluation.answers import Answers, SeveralCalled
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.images.account import Account
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SIGMOID
@@ -143,7 +143,7 @@ def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, 
 
 
 def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path, tmp_path: Path):
-    made = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.9)))
+    made = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.9)))
     predictor, account = Predictor.load(made.model.path), Account()
     answers = list(predict_inputs(predictor, find_paths([str(data.parent)]), account))
     table, document, rows = io.StringIO(), io.StringIO(), io.StringIO()
@@ -168,8 +168,10 @@ def test_answers_name_several_classes_in_every_form(model: ModelFile, data: Path
 
 @pytest.mark.slow  # over a second of processor time
 def test_two_models_are_compared_class_by_class_and_on_whole_answers(model: ModelFile, data: Path, tmp_path: Path):
-    first = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.9))).model
-    request = replace(asked(model, data, tmp_path, wish=Wish.of(precision=0.5)), output=tmp_path / "other.onnx")
+    first = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.9))).model
+    request = replace(
+        asked(model, data, tmp_path, target=OperatingTarget.of(precision=0.5)), output=tmp_path / "other.onnx"
+    )
     second = calibrate(request).model
 
     both = CompareRequest(
@@ -195,7 +197,7 @@ def test_a_model_of_several_classes_is_not_compared_with_one_of_one(model: Model
 
 
 def test_every_class_that_an_image_is_called_is_explained(model: ModelFile, data: Path, tmp_path: Path):
-    made = calibrate(asked(model, data, tmp_path, wish=Wish.of(recall=0.95)))
+    made = calibrate(asked(model, data, tmp_path, target=OperatingTarget.of(recall=0.95)))
     predictor = Predictor.load(made.model.path)
     several = max(predictor.predict_files([str(path) for path in sorted(data.parent.glob("*.png"))]), key=_count_said)
 
@@ -229,7 +231,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
         ({"asked": Asked(learning_curve=True)}, "--learning-curve"),
         ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
-        ({"wish": Wish.of(costs={"a": {"a": 0.0}})}, "--costs"),
+        ({"target": OperatingTarget.of(costs={"a": {"a": 0.0}})}, "--costs"),
     ],
 )
 def test_what_is_made_for_one_class_each_is_refused_before_any_work(tmp_path: Path, others, said):
@@ -268,9 +270,12 @@ def test_a_table_of_several_labels_becomes_a_tested_model_file(tmp_path: Path, h
     assert figures.figures["test"].accuracy.value == run.test.accuracy.value  # what it learnt from is set aside
 
 
-def test_a_run_remembers_its_wish_and_that_images_show_several_classes(tmp_path: Path):
-    wish = Wish.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
-    for given in (request(tmp_path / "x.csv", wish=Wish.of(precision=0.9)), request(tmp_path / "x.csv", wish=wish)):
+def test_a_run_remembers_its_target_and_that_images_show_several_classes(tmp_path: Path):
+    target = OperatingTarget.of(costs={"a": {"a": 0.0, "b": 2.0}, "b": {"a": 1.0, "b": 0.0}})
+    for given in (
+        request(tmp_path / "x.csv", target=OperatingTarget.of(precision=0.9)),
+        request(tmp_path / "x.csv", target=target),
+    ):
         assert TrainRequest.from_dict(json.loads(json.dumps(given.as_dict(), default=str))) == given
 
 

@@ -11,8 +11,8 @@ from tests.model_file.tiny import tiny_model
 
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, ModelError, UsageError
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.files import digest_of
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
@@ -127,7 +127,7 @@ def test_images_of_other_classes_and_broken_ones_are_passed_over(model: ModelFil
 
 
 def test_a_wish_is_about_the_positive_class_of_a_model_of_many(model: ModelFile, data: Path, tmp_path: Path):
-    about = replace(request(model, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+    about = replace(request(model, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
 
     calibrate(replace(about, data=replace(about.data, positive="class 1")))
 
@@ -143,7 +143,7 @@ def test_a_wish_is_about_the_positive_class_of_a_model_of_many(model: ModelFile,
 
 def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path: Path):
     made = tiny_model(tmp_path / "run" / "model.onnx", classes=2)
-    about = replace(request(made, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+    about = replace(request(made, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
 
     done = calibrate(replace(about, data=replace(about.data, positive="class 0")))
 
@@ -152,7 +152,7 @@ def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path
 
 
 def test_a_wish_for_a_class_that_is_not_there_is_refused(model: ModelFile, data: Path, tmp_path: Path):
-    about = replace(request(model, data, tmp_path / "new.onnx"), wish=Wish.of(recall=0.8))
+    about = replace(request(model, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
 
     with pytest.raises(UsageError, match="--positive moss is no class of the model"):
         calibrate(replace(about, data=replace(about.data, positive="moss")))

@@ -1,4 +1,4 @@
-"""From which probability on an image is called a class, so that a wish is kept: enough found, right, or quiet."""
+"""From which probability on an image is called a class, so that a target is kept: enough found, right, or quiet."""
 
 import math
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ Mask = NDArray[np.bool_]
 class Threshold:
     """The score from which on an image is called the class, and what may be promised of it."""
 
-    value: float | None  # None: no score keeps the wish on these images, nothing is called the class
-    bound: float | None  # of the wished rate: at least, or of false alarms at most, so much; None: not known
-    is_promised: bool  # the bound keeps the wish
+    value: float | None  # None: no score keeps the target on these images, nothing is called the class
+    bound: float | None  # of the target rate: at least, or of false alarms at most, so much; None: not known
+    is_promised: bool  # the bound keeps the target
 
 
 def threshold_for_recall(
@@ -38,7 +38,7 @@ def threshold_for_recall(
         groups: (batch,) int; images of one group are not independent. Each its own, where left out.
 
     Returns:
-        Where there are too few images for a promise, the threshold that keeps the wish on these images.
+        Where there are too few images for a promise, the threshold that keeps the target on these images.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -71,7 +71,7 @@ def threshold_for_false_alarms(
         groups: (batch,) int; images of one group are not independent. Each its own, where left out.
 
     Returns:
-        Where there are too few images for a promise, the threshold that keeps the wish on these images.
+        Where there are too few images for a promise, the threshold that keeps the target on these images.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -104,7 +104,7 @@ def threshold_for_precision(
         groups: (batch,) int; images of one group are not independent. Each its own, where left out.
 
     Returns:
-        Where nothing can be promised, the lowest threshold that keeps the wish on these images, without a bound.
+        Where nothing can be promised, the lowest threshold that keeps the target on these images, without a bound.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -137,7 +137,7 @@ def least_costly(probabilities: Floats, costs: Floats) -> Labels:
 
 
 def _errors_allowed(count: int, units: int, *, share: float, level: float) -> tuple[int, float, bool]:
-    """How many of `count` may err, the bound on the true share then, and whether that keeps the wish."""
+    """How many of `count` may err, the bound on the true share then, and whether that keeps the target."""
 
     def bound(errors: int) -> float:
         return error_bound(errors * units / count, units, level=level)
@@ -145,7 +145,7 @@ def _errors_allowed(count: int, units: int, *, share: float, level: float) -> tu
     if units < images_for_error(share, level=level):
         errors = math.floor(share * count)
         return errors, bound(errors), False
-    low, high = 0, count  # `low` keeps the wish, `high` does not
+    low, high = 0, count  # `low` keeps the target, `high` does not
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if bound(middle) <= share else (low, middle)

@@ -31,8 +31,8 @@ class ClassPoint:
 
     name: str
     threshold: float | None  # images at least so probable are called the class; None: no image is
-    is_promised: bool  # the bound keeps the wish
-    bound: float | None  # of the wished rate, one-sided; None: nothing can be said
+    is_promised: bool  # the bound keeps the target
+    bound: float | None  # of the target rate, one-sided; None: nothing can be said
     image_count: int  # of the class
     found: int  # of these, called so
     other_count: int  # images that do not show it
@@ -41,10 +41,10 @@ class ClassPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoints:
-    """A wish, and the thresholds or costs that keep it."""
+    """A target, and the thresholds or costs that keep it."""
 
     measure: Measure
-    share: float | None  # wished: found of the class, right when said, or false alarms at most; None of costs and F1
+    share: float | None  # the target: recall, precision, or false alarms at most; None for costs and F1
     level: float  # how certain a promise is
     basis: Basis
     image_count: int
@@ -55,11 +55,11 @@ class OperatingPoints:
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1 or (self.share is not None and not 0 < self.share < 1):
-            raise _contradiction(f"wish for {self.share} with certainty {self.level}")
+            raise _contradiction(f"target for {self.share} with certainty {self.level}")
         if (self.measure == "costs") != (self.costs is not None) or (self.share is None) != (
             self.measure in ("costs", "f1")
         ):
-            raise _contradiction(f"wish for {self.measure} with share {self.share} and costs {self.costs}")
+            raise _contradiction(f"target for {self.measure} with share {self.share} and costs {self.costs}")
         if any(point.threshold is not None and not 0 <= point.threshold <= 1 for point in self.points):
             raise _contradiction("threshold that is no probability")
 

@@ -60,8 +60,8 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
-    if request.wish is not None:
-        request.wish.require_fitting(before.classes, positive=request.data.positive)
+    if request.target is not None:
+        request.target.require_fitting(before.classes, positive=request.data.positive)
     if before.metadata.multi_label:
         _refuse_for_labels(request)
     dataset = _read(request, before.metadata)
@@ -77,7 +77,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events
         )
         done = calibrate_answers(
-            seen, before.classes, promise=request.promise, wish=request.wish, positive=request.data.positive
+            seen, before.classes, promise=request.promise, target=request.target, positive=request.data.positive
         )
         metadata = replace(
             bare.metadata, verdict=done.limits, operating_points=done.points,
@@ -93,7 +93,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
 
 def _refuse_for_labels(request: CalibrateRequest) -> None:
     """Refuse what is made for models of one class each."""
-    costs = request.wish is not None and request.wish.costs is not None
+    costs = request.target is not None and request.target.costs is not None
     if costs or request.data.positive is not None:
         raise UsageError(
             "the model says of each class whether an image shows it; --costs and --positive are made for models of "
@@ -103,8 +103,8 @@ def _refuse_for_labels(request: CalibrateRequest) -> None:
 
 
 def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
-    """The images; where the model knows more than two classes, `--positive` only says which of them a wish is about."""
-    if request.wish is not None and len(metadata.classes) > 2 and not metadata.multi_label:
+    """The images; of more than two classes, `--positive` only names the one that the target is about."""
+    if request.target is not None and len(metadata.classes) > 2 and not metadata.multi_label:
         return read_source(replace(request.data, positive=None))
     return read_for_model(request.data, metadata)
 

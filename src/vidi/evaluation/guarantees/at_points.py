@@ -1,4 +1,4 @@
-"""Whether a model's operating points keep their wishes on test images."""
+"""Whether a model's operating points meet their targets on test images."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class PointFigures:
     recall: Estimate  # of its images, those that were called so
     precision: Estimate  # of those called so, its images
     false_alarms: Estimate  # of the other images, those that were called so
-    is_broken: bool | None  # the wish lies outside the interval, on the wrong side; None: no such wish, or no data
+    is_broken: bool | None  # the target lies outside the interval, on the wrong side; None: no such target, or no data
 
     def as_json(self) -> dict[str, object]:
         """The figures as they stand in metrics.json."""
@@ -43,7 +43,7 @@ class PointFigures:
 class OperatingFigures:
     """What became of the operating points on one set of test images."""
 
-    wished: OperatingPoints
+    stated: OperatingPoints
     per_class: tuple[PointFigures, ...]
     mean_cost: Estimate | None  # of an image, by the decisions; None without costs
     mean_cost_of_labels: Estimate | None  # by the most probable class instead
@@ -51,11 +51,11 @@ class OperatingFigures:
     def as_json(self) -> dict[str, object]:
         """The figures as they stand in metrics.json."""
         return {
-            "measure": self.wished.measure,
-            "share": self.wished.share,
-            "positive": self.wished.positive,
-            "basis": self.wished.basis,
-            "calibration_images": self.wished.image_count,
+            "measure": self.stated.measure,
+            "share": self.stated.share,
+            "positive": self.stated.positive,
+            "basis": self.stated.basis,
+            "calibration_images": self.stated.image_count,
             "per_class": [figures.as_json() for figures in self.per_class],
             "mean_cost": None if self.mean_cost is None else self.mean_cost.as_json(),
             "mean_cost_of_labels": None if self.mean_cost_of_labels is None else self.mean_cost_of_labels.as_json(),
@@ -63,7 +63,7 @@ class OperatingFigures:
 
 
 def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0) -> OperatingFigures:
-    """Hold a model's decisions to its wish.
+    """Hold a model's decisions to its target.
 
     Args:
         answers: about test images of classes that the model knows.
@@ -91,7 +91,7 @@ def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0)
             )
         )
     return OperatingFigures(
-        wished=points,
+        stated=points,
         per_class=tuple(per_class),
         mean_cost=_mean_cost(called.argmax(axis=1), answers, points, groups, seed=seed),
         mean_cost_of_labels=_mean_cost(answers.predicted, answers, points, groups, seed=seed),
@@ -108,7 +108,7 @@ def _rates(called: Mask, shown: Mask, groups: Counts, *, seed: int) -> tuple[Est
 
 
 def _is_broken(points: OperatingPoints, recall: Estimate, precision: Estimate, false_alarms: Estimate) -> bool | None:
-    """Whether even the kinder end of the interval breaks the wish."""
+    """Whether even the kinder end of the interval breaks the target."""
     if points.share is None:
         return None
     if points.measure == "false-alarms":

@@ -8,8 +8,8 @@ import numpy as np
 from vidi.evaluation.guarantees.label_limits import cross_fitted_calls, find_label_limits
 from vidi.evaluation.guarantees.limits import choose_ranking, find_limits
 from vidi.evaluation.guarantees.operating import find_points
+from vidi.evaluation.guarantees.operating_target import BEST_F1, OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.evaluation.guarantees.wish import BEST_F1, Wish
 from vidi.metrics.affine import Fitted, fit_affine
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid
@@ -37,7 +37,7 @@ class CalibratedAnswers:
 
     fitted: Fitted | FittedSigmoid
     limits: VerdictLimits
-    points: OperatingPoints | None  # None where one class each is answered and nobody wished for any
+    points: OperatingPoints | None  # None where one class each is answered and no target is set
 
     @property
     def step(self) -> Calibration:
@@ -56,7 +56,7 @@ def calibrate_answers(
     classes: Sequence[str],
     *,
     promise: Promise,
-    wish: Wish | None = None,
+    target: OperatingTarget | None = None,
     positive: str | None = None,
     others: Callable[[], tuple[Floats, Truth]] | None = None,
 ) -> CalibratedAnswers:
@@ -66,9 +66,9 @@ def calibrate_answers(
         answers: about images that the model has not learnt from.
         classes: names, in the order of the columns.
         promise: what to keep of whole answers.
-        wish: what the thresholds are to keep; None: no thresholds, and where images may show several classes the best
+        target: what the thresholds are to keep; None: no thresholds, and where images may show several classes the best
             balance of found and right.
-        positive: the class that the wish is about; each class by itself, where None.
+        positive: the class that the target is about; each class by itself, where None.
         others: gives answers about further images, which choose what ranks answers by how sure they are.
     """
     fitted: Fitted | FittedSigmoid
@@ -85,18 +85,18 @@ def calibrate_answers(
                 novelty=answers.novelty,
             )
         case SeveralClasses() as truth:
-            wish = wish or BEST_F1
+            target = target or BEST_F1
             fitted = fit_sigmoid(answers.probabilities, truth.shown, groups=answers.groups)
             limits = find_label_limits(
                 fitted.probabilities,
                 truth.shown,
-                cross_fitted_calls(fitted.probabilities, truth.shown, classes, wish=wish, groups=answers.groups),
+                cross_fitted_calls(fitted.probabilities, truth.shown, classes, target=target, groups=answers.groups),
                 groups=answers.groups,
                 promise=promise,
                 basis=answers.basis,
                 novelty=answers.novelty,
             )
-    points = None if wish is None else _find_points(answers, fitted, classes, wish=wish, positive=positive)
+    points = None if target is None else _find_points(answers, fitted, classes, target=target, positive=positive)
     return CalibratedAnswers(fitted=fitted, limits=limits, points=points)
 
 
@@ -105,15 +105,15 @@ def _find_points(
     fitted: Fitted | FittedSigmoid,
     classes: Sequence[str],
     *,
-    wish: Wish,
+    target: OperatingTarget,
     positive: str | None,
 ) -> OperatingPoints:
-    """The thresholds that keep a wish both by cross-fitted answers and by those of the step that is shipped."""
+    """The thresholds that keep a target both by cross-fitted answers and by those of the step that is shipped."""
     return find_points(
         fitted.probabilities,
         answers.truth.shown,
         classes,
-        wish=wish,
+        target=target,
         positive=positive,
         groups=answers.groups,
         basis=answers.basis,
@@ -136,4 +136,4 @@ def points_without_images(truth: Truth, classes: Sequence[str]) -> OperatingPoin
             return None
         case SeveralClasses():
             nothing = np.zeros((0, len(classes)))
-            return find_points(nothing, nothing.astype(np.bool_), classes, wish=BEST_F1)
+            return find_points(nothing, nothing.astype(np.bool_), classes, target=BEST_F1)

@@ -6,8 +6,8 @@ import numpy as np
 
 from vidi.evaluation.guarantees.limits import limits_from
 from vidi.evaluation.guarantees.operating import find_points
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import deal_folds
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage
@@ -60,7 +60,7 @@ def cross_fitted_calls(
     targets: Mask,
     classes: Sequence[str],
     *,
-    wish: Wish,
+    target: OperatingTarget,
     groups: Counts | None = None,
     seed: int = 0,
 ) -> Mask:
@@ -70,7 +70,7 @@ def cross_fitted_calls(
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
         targets: (batch, classes) bool.
         classes: names, in the order of the columns.
-        wish: what the thresholds are to keep.
+        target: what the thresholds are to keep.
         groups: (batch,) int; images of one group are never on both sides of a fold.
         seed: for the folds.
     """
@@ -80,6 +80,6 @@ def cross_fitted_calls(
     for fold in np.unique(fold_of):
         own, others = fold_of == fold, fold_of != fold
         among = None if groups is None else groups[others]
-        points = find_points(probabilities[others], targets[others], classes, wish=wish, groups=among)
+        points = find_points(probabilities[others], targets[others], classes, target=target, groups=among)
         called[own] = call_classes(probabilities[own], points, classes)
     return called

@@ -5,7 +5,7 @@ from functools import partial, reduce
 
 import numpy as np
 
-from vidi.evaluation.guarantees.wish import Wish
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.intervals import LEVEL
 from vidi.metrics.multi_label import thresholds_for_f1
@@ -26,19 +26,19 @@ def find_points(
     shown: Mask,
     classes: Sequence[str],
     *,
-    wish: Wish,
+    target: OperatingTarget,
     positive: str | None = None,
     groups: Counts | None = None,
     basis: Basis = "calibration",
     shipped: Floats | None = None,
 ) -> OperatingPoints:
-    """The thresholds, or the costs, that keep a wish as far as these images can show it.
+    """The thresholds, or the costs, that keep a target as far as these images can show it.
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
         shown: (batch, classes) bool; which classes each image shows.
         classes: names, in the order of the columns.
-        wish: what to keep.
+        target: what to keep.
         positive: the class that it is about; each class by itself, where None.
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
         basis: where the answers come from.
@@ -46,8 +46,8 @@ def find_points(
             differ among themselves and from that one, most where there are many numbers in them: of the two thresholds
             the more careful one is taken.
     """
-    if wish.costs is not None:
-        costs = np.array([[wish.costs[true][answer] for answer in classes] for true in classes])
+    if target.costs is not None:
+        costs = np.array([[target.costs[true][answer] for answer in classes] for true in classes])
         spent = costs[shown.argmax(axis=1), least_costly(probabilities, costs)]
         return OperatingPoints(
             measure="costs",
@@ -60,18 +60,20 @@ def find_points(
         )
     named = [positive] if positive is not None else list(classes)
     indexes = [list(classes).index(name) for name in named]
-    if wish.share is None:
+    if target.share is None:
         best = thresholds_for_f1(probabilities, shown).tolist()
         found = [Threshold(best[index], None, False) for index in indexes]
     else:
         kinds = [each for each in (probabilities, shipped) if each is not None]
         found = [
-            _most_careful([each[:, c] for each in kinds], shown[:, c], wish.measure, share=wish.share, groups=groups)
+            _most_careful(
+                [each[:, c] for each in kinds], shown[:, c], target.measure, share=target.share, groups=groups
+            )
             for c in indexes
         ]
     return OperatingPoints(
-        measure=wish.measure,
-        share=wish.share,
+        measure=target.measure,
+        share=target.share,
         level=LEVEL,
         basis=basis,
         image_count=len(shown),
@@ -101,13 +103,13 @@ def _point(name: str, found: Threshold, scores: Floats, is_class: Mask) -> Class
 def _most_careful(
     kinds: Sequence[Floats], is_class: Mask, measure: Measure, *, share: float, groups: Counts | None
 ) -> Threshold:
-    """The threshold that keeps a wish by each kind of answers about the same images."""
+    """The threshold that keeps a target by each kind of answers about the same images."""
     each = [_threshold(scores, is_class, measure, share=share, groups=groups) for scores in kinds]
     return reduce(partial(_more_careful, measure=measure), each)
 
 
 def _more_careful(first: Threshold, second: Threshold, *, measure: Measure) -> Threshold:
-    """Of two thresholds that keep a wish by two kinds of answers the one that keeps it by both."""
+    """Of two thresholds that keep a target by two kinds of answers the one that keeps it by both."""
     if first.value is None or second.value is None:
         return second if second.value is None else first
     bounds = [one.bound for one in (first, second) if one.bound is not None]

@@ -135,27 +135,27 @@ def operating(figures: Mapping[str, Any]) -> str:
         )
     if figures["measure"] == "f1":
         return "A class is predicted if its probability reaches the threshold of the class."
-    wish = wished(figures)
+    target = target_in_words(figures)
     broken = [one for one in figures["per_class"] if one["broken"]]
     if len(figures["per_class"]) == 1:
         one = figures["per_class"][0]
         if one["threshold"] is None:
-            return f"Target: {wish}. No threshold meets it, so “{visible(one['class'])}” is never predicted."
+            return f"Target: {target}. No threshold meets it, so “{visible(one['class'])}” is never predicted."
         found, alarms = one["recall"], one["false_alarm_rate"]
         if found["value"] is None or alarms["value"] is None:
-            return f"Target: {wish}. The test images cannot show it: they lack one of the two classes."
+            return f"Target: {target}. The test images cannot show it: they lack one of the two classes."
         missed, false = round((1 - found["value"]) * found["n"]), round(alarms["value"] * alarms["n"])
         end = "This misses the target." if broken else "This agrees with the target."
         return (
-            f"Target: {wish}. The model missed {missed:,} of {found['n']:,} test images of “{visible(one['class'])}”, "
-            f"with {false:,} false alarms among {alarms['n']:,} others. {end}"
+            f"Target: {target}. The model missed {missed:,} of {found['n']:,} test images of "
+            f"“{visible(one['class'])}”, with {false:,} false alarms among {alarms['n']:,} others. {end}"
         )
     names = ", ".join(f"“{visible(one['class'])}”" for one in broken[:8])
     end = f"The test images miss it for {names}." if broken else "The test images agree with it for every class."
-    return f"Target for each class: {wish}. {end}"
+    return f"Target for each class: {target}. {end}"
 
 
-def wished(figures: Mapping[str, Any]) -> str:
+def target_in_words(figures: Mapping[str, Any]) -> str:
     """The target of an operating point, in words."""
     share = figures["share"]
     if figures["measure"] == "recall":

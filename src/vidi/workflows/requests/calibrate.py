@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.promised import WishOptions
+from vidi.workflows.requests.promised import TargetOptions
 from vidi.workflows.requests.shared import Overwrite, Renames, Workers
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.wish import Wish
+    from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,6 @@ class CalibrateRequest:
     output: Annotated[Path, Option("Path to the new model file.", flags=("--output", "-o"), metavar="FILE")]
     overwrite: Overwrite = False
     promise: Promise = field(default_factory=Promise)
-    wish: Annotated["Wish | None", Part(made_by=WishOptions)] = None
+    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
     renames: Renames = field(default_factory=dict)
     workers: Workers = None

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 from vidi.options import Option
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.wish import Wish
+    from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
 
 def _read_costs(path: str) -> Mapping[str, Mapping[str, float]]:
-    from vidi.evaluation.guarantees.wish import read_costs
+    from vidi.evaluation.guarantees.operating_target import read_costs
 
     return read_costs(Path(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WishOptions:
+class TargetOptions:
     """Target of the decisions, for the data's `positive` class or for each class; at most one of these."""
 
     recall: Annotated[
@@ -47,10 +47,10 @@ class WishOptions:
         ),
     ] = None
 
-    def made(self) -> "Wish | None":
+    def made(self) -> "OperatingTarget | None":
         """Return the target that was set; raises UsageError if there are two."""
-        from vidi.evaluation.guarantees.wish import Wish
+        from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
-        return Wish.of(
+        return OperatingTarget.of(
             recall=self.recall, precision=self.precision, false_alarms_per=self.false_alarms_per, costs=self.costs
         )

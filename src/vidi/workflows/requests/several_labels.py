@@ -3,7 +3,7 @@
 from vidi.errors import UsageError
 from vidi.workflows.requests.train import TrainRequest
 
-WISHES = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
+OWN_THRESHOLDS = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
 
 
 def refuse_for_labels(request: TrainRequest) -> None:
@@ -22,8 +22,8 @@ def refuse_for_labels(request: TrainRequest) -> None:
             request.asked.learning_curve,
             "Leave it out; `vidi compare` tells a model of half the images from one of all of them.",
         ),
-        "--costs": (request.wish is not None and request.wish.costs is not None, WISHES),
-        "class_weights": (changed["class_weights"] not in (None, "none"), WISHES),
+        "--costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),
+        "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
         "--loss": (
             changed["loss"] not in (None, "cross-entropy"),
             "Leave it out: each class is learnt by its own cross-entropy.",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Option, Part
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.promised import WishOptions
+from vidi.workflows.requests.promised import TargetOptions
 from vidi.workflows.requests.shared import NETWORKS, Overwrite, PicturesAndCache, Workers
 from vidi.workflows.requests.written import parse_image_size, parse_settings
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.wish import Wish
+    from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
 # What the registries hold, said here too because they import torch; a test compares them.
 PRETRAINED = ("auto", "none", "lite0", "lite2", "vgg16", "resnet50")
@@ -152,7 +152,7 @@ class TrainRequest:
     changes: Annotated[Mapping[str, object], Part(made_by=RecipeOptions)] = field(default_factory=dict)
     asked: Asked = field(default_factory=Asked)
     promise: Promise = field(default_factory=Promise)
-    wish: Annotated["Wish | None", Part(made_by=WishOptions)] = None
+    target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
     workers: Workers = None
     images: PicturesAndCache = True
 
@@ -164,13 +164,15 @@ class TrainRequest:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Restore the request that `as_dict` wrote."""
-        from vidi.evaluation.guarantees.wish import Wish
+        from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
         plain["asked"] = Asked(**plain.get("asked", {}))
         plain["promise"] = Promise(**plain.get("promise", {}))
-        plain["wish"] = Wish.from_dict(plain.get("wish"))
+        plain["target"] = OperatingTarget.from_dict(
+            plain.get("target", plain.pop("wish", None))
+        )  # `wish` in version 0.1
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}

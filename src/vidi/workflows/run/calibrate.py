@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.evaluation.guarantees.wish import Wish
 from vidi.groups import deal_folds, deal_learnable_folds, number_groups
 from vidi.metrics.novelty import (
     NoveltyScore,
@@ -53,7 +53,7 @@ class Calibrated:
     step: Calibration
     limits: VerdictLimits
     known: Known
-    points: OperatingPoints | None = None  # None where nobody wished for any
+    points: OperatingPoints | None = None  # None where no target is set
     held_out: HeldOut | None = None  # the answers that all of it rests on; None: not kept
 
 
@@ -64,7 +64,7 @@ def calibrate_model(
     predictor: Predictor,
     *,
     promise: Promise,
-    wish: Wish | None = None,
+    target: OperatingTarget | None = None,
 ) -> Calibrated | None:
     """The calibration of a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
 
@@ -74,7 +74,7 @@ def calibrate_model(
         trained: the network.
         predictor: its model file, not calibrated.
         promise: what sure answers and candidates are to keep.
-        wish: what decisions are to keep.
+        target: what decisions are to keep.
 
     Returns:
         The affine step and the limits; None where the user stopped it.
@@ -101,7 +101,7 @@ def calibrate_model(
         answers,
         prepared.dataset.classes,
         promise=promise,
-        wish=wish,
+        target=target,
         positive=prepared.request.positive,
         others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
     )

@@ -83,7 +83,7 @@ def require_possible(job: Job) -> None:
     """Make sure of what can be known before anything is written.
 
     Raises:
-        UsageError, ModelError: the network cannot be built or trained here, or what was wished for does not fit.
+        UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
     """
     recipe, request, classes = job.recipe, job.request, job.found.dataset.classes
     network = design_network(
@@ -91,8 +91,8 @@ def require_possible(job: Job) -> None:
     )
     require_optimizer(network, recipe)
     choose_device(recipe.device)
-    if request.wish is not None:
-        request.wish.require_fitting(classes, positive=request.data.positive)
+    if request.target is not None:
+        request.target.require_fitting(classes, positive=request.data.positive)
     split_file_of(request.data)
 
 

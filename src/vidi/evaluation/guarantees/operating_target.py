@@ -20,8 +20,8 @@ FLAGS: Mapping[Measure, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One wish, for one class or for each."""
+class OperatingTarget:
+    """One target, for one class or for each."""
 
     measure: Measure
     share: float | None = None  # recall or precision at least, false alarms at most; None of costs and F1
@@ -31,7 +31,7 @@ class Wish:
         has_share, has_costs = self.measure not in ("costs", "f1"), self.measure == "costs"
         if (self.share is not None) != has_share or (self.costs is not None) != has_costs:
             raise UsageError(
-                f"a wish for {self.measure} lacks its share or its table", "Give costs a table, else none."
+                f"a target for {self.measure} lacks its share or its table", "Give costs a table, else none."
             )
         if self.share is not None and not 0.0001 <= self.share <= 0.9999:
             number, example = (self.share, "a share below 1, such as 0.99")
@@ -57,7 +57,7 @@ class Wish:
             costs: true class → answer → what it costs.
 
         Raises:
-            UsageError: two wishes at once, or a number that cannot be promised.
+            UsageError: two targets at once, or a number that cannot be guaranteed.
         """
         given: dict[Measure, object] = {
             "recall": recall,
@@ -77,11 +77,11 @@ class Wish:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object] | None) -> Self | None:
-        """The wish that `dataclasses.asdict` made plain."""
+        """The target that `dataclasses.asdict` made plain."""
         return None if values is None else cls(**values)  # type: ignore[arg-type]
 
     def require_fitting(self, classes: Sequence[str], *, positive: str | None) -> None:
-        """Refuse, before any work, a wish that is not about these classes.
+        """Refuse, before any work, a target that is not about these classes.
 
         Raises:
             UsageError: the positive class is not there, the table of costs lacks a class, or both are given.
@@ -100,7 +100,7 @@ class Wish:
                 )
 
 
-BEST_F1 = Wish(measure="f1")  # of each class, where images may show several and nobody wished for anything else
+BEST_F1 = OperatingTarget(measure="f1")  # of each class, where images may show several and no other target is set
 
 
 def read_costs(path: Path) -> dict[str, dict[str, float]]:
