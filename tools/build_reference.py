@@ -120,7 +120,7 @@ def python_page() -> str:
 
 def values_page() -> str:
     """What the public functions give back."""
-    lines = ["# Values", "", "What [the functions of vidi](python.md) give back.", ""]
+    lines = ["# Values", "", "Return values of [vidi's functions](python.md).", ""]
     for given in GIVEN_BACK:
         lines += described(given, f"{given.__module__}.{given.__name__}")
     return "\n".join(lines).rstrip() + "\n"
@@ -128,8 +128,8 @@ def values_page() -> str:
 
 def requests_page() -> str:
     """What each verb is asked for, as a value: every option with its name, type, default and flag."""
-    about = "What each verb is asked for is a value; its function in `vidi.workflows` takes the same value."
-    lines = ["# Requests", "", about, "The options of the command line and of Python's functions are these.", ""]
+    about = "A request holds all options of a verb; the verb's function in `vidi.workflows` takes it."
+    lines = ["# Requests", "", about, "The command line and Python's functions have the same options.", ""]
     of_data = {option.name for option in declared(DataRequest)}
     for request in REQUESTS:
         lines += [f"## `{request.__module__}.{request.__name__}`", "", inspect.getdoc(request) or "", ""]
@@ -273,7 +273,7 @@ def command_line_page() -> str:
     lines = [
         "# Command line",
         "",
-        "`vidi VERB --help` shows the same. How to use a verb is in [how-to](../index.md).",
+        "`vidi VERB --help` shows the same. See [how-to](../index.md) for examples of each verb.",
         "",
     ]
     for name in VERBS:
@@ -298,8 +298,8 @@ def options_of(verb: Callable[..., None]) -> Iterator[tuple[str, str, str]]:
 
 def recipe_page() -> str:
     """Every value of a recipe."""
-    about = "What decides a training. `--set NAME=VALUE` changes any of it; where you say nothing, what fits the data"
-    lines = ["# The recipe", "", f"{about} is chosen, see [training](../training.md).", ""]
+    about = "The values that decide a training. Set one with `--set NAME=VALUE`; vidi chooses the others from the data"
+    lines = ["# The recipe", "", f"{about}, see [training](../training.md).", ""]
     for prefix, kind in RECIPES.items():
         source, node = definition(kind)
         rows = [

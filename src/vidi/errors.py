@@ -1,8 +1,8 @@
-"""The errors that vidi raises on purpose: each says what happened and what to do about it."""
+"""The errors that vidi raises on purpose: each says what happened and what to do."""
 
 
 class VidiError(Exception):
-    """An error its reader can act on: what happened, and what to do about it."""
+    """Error with what happened (`cause`) and what to do about it (`remedy`)."""
 
     exit_code = 1
 
@@ -15,7 +15,7 @@ class VidiError(Exception):
 
 
 class UsageError(VidiError):
-    """The command or call was put together wrongly."""
+    """The command or the call is wrong."""
 
     exit_code = 2
 
@@ -27,7 +27,7 @@ class DataError(VidiError):
 
 
 class ModelError(VidiError):
-    """A model file or checkpoint is not one that vidi can trust."""
+    """A model file or checkpoint cannot be trusted."""
 
     exit_code = 4
 
@@ -39,7 +39,7 @@ class ResourceError(VidiError):
 
 
 class GateError(VidiError):
-    """The work was done and the answer is no: a gate was not met."""
+    """The work is done, but a required condition (`--gate`, `--strict`) is not met."""
 
     exit_code = 7
 

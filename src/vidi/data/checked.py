@@ -122,13 +122,13 @@ Facts = ClearShortcuts | ClearClasses | RefusedFiles | SmallClasses | Crossing
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about the data that its owner should know; `report/words/findings.py` has its sentence."""
+    """One finding about the data; `report/words/findings.py` has its sentence."""
 
-    kind: str
+    kind: str  # for example `exact-copies`
     severity: Severity
-    paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, most telling first
-    facts: Facts | None = None  # what the sentence needs beside the kind and the images
-    remark: str = ""  # a decoder's code, or the reader's own sentence
+    paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, clearest first
+    facts: Facts | None = None  # numbers for the sentence
+    remark: str = ""  # code of the decoder, or sentence of the reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class Shortcuts:
 
     @property
     def chance(self) -> float:
-        """What an answer by lot reaches, each class counting the same; yes and no, where each is told by itself."""
+        """Balanced accuracy of a random guess."""
         return self.outputs.chance(len(self.classes))
 
     @property
@@ -179,18 +179,18 @@ class Shortcuts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The outcome of a check; rows stand in the order of `dataset.images`."""
+    """Everything that a check found, in the order of `dataset.images`."""
 
-    records: tuple[ImageRecord, ...]
-    near_copies: tuple[NearCopy, ...]
+    records: tuple[ImageRecord, ...]  # one for each image
+    near_copies: tuple[NearCopy, ...]  # pairs of images that show the same picture
     findings: tuple[Finding, ...]
-    account: Account
-    conflicting: frozenset[int] = frozenset()  # images that stand under two labels, by index
-    shortcuts: Shortcuts | None = None  # None: too few images of two classes
+    account: Account  # which files were used, set aside, refused or ignored
+    conflicting: frozenset[int] = frozenset()  # indexes of images with two different labels
+    shortcuts: Shortcuts | None = None  # None if two classes have too few images
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """(images,) bool: which images decode."""
+        """Which images can be decoded: (images,) bool."""
         return np.array([record.refusal is None for record in self.records], dtype=bool)
 
     @property
@@ -209,5 +209,5 @@ class CheckResult:
         return [(pair.first, pair.second) for pair in self.near_copies]
 
     def look_alikes(self) -> NDArray[np.int64]:
-        """(images,) int64: equal numbers are copies of one another, exact, near or of one burst."""
+        """Number the images, (images,) int64, so that exact copies, near copies and bursts share a number."""
         return join_links(len(self.records), [*self.exact_links, *self.capture_links, *self.near_links])

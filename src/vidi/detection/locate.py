@@ -25,13 +25,13 @@ SAME_THING = 0.6  # IoU of windows whose boxes are averaged
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """One thing found in an image."""
+    """One box found in an image."""
 
-    label: str
-    label_index: int
-    score: float  # probability of the label for this window, calibrated
+    label: str  # class of the box
+    label_index: int  # its index into the model's classes
+    score: float  # calibrated probability of the label for this window
     box: tuple[float, float, float, float]  # x_min, y_min, x_max, y_max in pixels of the upright image
-    novelty: float | None = None  # of the window; None where the model cannot tell
+    novelty: float | None = None  # of the window; None if the model has no measure of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is known after scoring: every figure with its interval and n, and the same as JSON."""
+"""The figures of an evaluation, each with its interval and n, also as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays read
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A measured number, where the true one plausibly lies, and how many images it rests on."""
+    """Measured number with its interval and number of images."""
 
     value: float | None  # None: no data
     interval: Interval | None  # at the 95 % level
@@ -30,11 +30,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """One class: what was found of it, and what was called so."""
+    """Figures of one class."""
 
     name: str
     image_count: int  # images of the class; 0: not tested, every figure is None
-    call_count: int  # images that were called so
+    call_count: int  # images that were predicted as this class
     precision: Estimate
     recall: Estimate
     f1: Estimate
@@ -56,7 +56,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFigures:
-    """How honest the stated confidence is."""
+    """Calibration of the probabilities."""
 
     error: float | None
     bins: tuple[ReliabilityBin, ...]
@@ -83,7 +83,7 @@ class CalibrationFigures:
 
 @dataclass(frozen=True, slots=True)
 class ConfusedPair:
-    """Images of one class that were taken for another."""
+    """Images of one class that were predicted as another."""
 
     true: str
     predicted: str
@@ -103,31 +103,31 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything that was measured on one set of test images."""
+    """All figures that were measured on one set of test images."""
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # in the order of all tables
     image_count: int
-    group_count: int  # independent units; equal to `image_count` where each image stands alone
-    interval_method: str  # `wilson` where images are independent, else `group-bootstrap`
+    group_count: int  # independent units; equal to `image_count` if there are no groups
+    interval_method: str  # `wilson` for independent images, else `group-bootstrap`
     accuracy: Estimate
-    balanced_accuracy: Estimate  # also the macro recall: over the classes that have test images
+    balanced_accuracy: Estimate  # mean recall of the classes with test images
     macro_precision: Estimate
     macro_f1: Estimate
-    top_k: Mapping[int, Estimate]
+    top_k: Mapping[int, Estimate]  # share of images whose class is among the k most probable
     log_loss: Estimate
     brier_loss: Estimate
     roc_area: float | None  # mean over the tested classes
     average_precision: float | None  # mean over the tested classes
-    most_common_share: float | None  # the accuracy of always naming the most common class
+    most_common_share: float | None  # accuracy of always predicting the most common class
     calibration: CalibrationFigures
-    per_class: tuple[ClassFigures, ...]
-    confusion: Counts | None  # None above 200 classes
-    confused_pairs: tuple[ConfusedPair, ...]  # the most frequent first
-    curves: tuple[Curves, ...]
-    hamming_loss: Estimate | None = None  # of all pairs of an image and a class, wrong ones; None of one class each
+    per_class: tuple[ClassFigures, ...]  # in the order of `classes`
+    confusion: Counts | None  # rows are true classes; None above 200 classes
+    confused_pairs: tuple[ConfusedPair, ...]  # most frequent first
+    curves: tuple[Curves, ...]  # ROC and precision-recall of each class
+    hamming_loss: Estimate | None = None  # share of wrong image-class pairs; None for one label each
 
     def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json: no data is null, never NaN."""
+        """Return the figures as in metrics.json; missing data is null, never NaN."""
         several = {} if self.hamming_loss is None else {"hamming_loss": self.hamming_loss.as_json()}
         return {
             "images": self.image_count,

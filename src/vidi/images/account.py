@@ -18,33 +18,34 @@ class Entry:
 
 @dataclass(slots=True)
 class Account:
-    """What became of every path: found = used + set aside + refused + ignored."""
+    """Count of all files: found = used + set aside + refused + ignored."""
 
-    used: int = 0
-    set_aside: list[Entry] = field(default_factory=list)  # good images kept out by a stated rule
-    refused: list[Entry] = field(default_factory=list)  # bad input, exit 6
-    ignored: list[Entry] = field(default_factory=list)  # system litter
+    used: int = 0  # number of images that were used
+    set_aside: list[Entry] = field(default_factory=list)  # good images left out by a stated rule
+    refused: list[Entry] = field(default_factory=list)  # files that cannot be used; exit code 6
+    ignored: list[Entry] = field(default_factory=list)  # files of the system, documents and the like
 
     @property
     def found(self) -> int:
+        """Number of files found."""
         return self.used + len(self.set_aside) + len(self.refused) + len(self.ignored)
 
     def of_scan(self) -> "Account":
-        """A copy that counts no image as used yet."""
+        """Return a copy that counts no image as used yet."""
         return Account(0, list(self.set_aside), list(self.refused), list(self.ignored))
 
     def setting_aside(self, entries: Iterable[Entry]) -> "Account":
-        """The account after a rule kept some used images out; those that stand there already do not count again."""
+        """Move some used images to `set_aside`; those that are there already are not counted again."""
         known = {entry.path for entry in self.set_aside}
         new = [entry for entry in entries if entry.path not in known]
         return Account(self.used - len(new), [*self.set_aside, *new], list(self.refused), list(self.ignored))
 
     def without(self, lost: list[Entry]) -> "Account":
-        """The account after some used files turned out to be gone or changed: they count as refused."""
+        """Move some used files, now missing or changed, to `refused`."""
         return Account(self.used - len(lost), list(self.set_aside), [*self.refused, *lost], list(self.ignored))
 
     def sentence(self) -> str:
-        """One line for people.
+        """Return the counts in one line.
 
         >>> Account(used=3, ignored=[Entry(".DS_Store", "system-litter", "Left by the system.")]).sentence()
         'found 4 = used 3 + set aside 0 + refused 0 + ignored 1'
@@ -55,7 +56,7 @@ class Account:
         )
 
     def as_json(self) -> dict[str, object]:
-        """The account as it stands in every JSON that vidi writes; paths escaped."""
+        """Return the account as in every JSON that vidi writes, with escaped paths."""
         return {
             "found": self.found,
             "used": self.used,

@@ -1,4 +1,4 @@
-"""What can be changed about a network's shape."""
+"""The options of a network's shape."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -8,15 +8,15 @@ from vidi.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """Shape of a network; fields that a network does not know are refused by `build_network`."""
+    """Shape of a network; `build_network` refuses fields that the network does not have."""
 
     filters: tuple[int, ...] | None = (
-        None  # textbook: filters of each convolution block; None = its own, as many as fit
+        None  # textbook: filters of each convolution block (default: as many blocks as fit)
     )
-    pooling: Literal["max", "average"] | None = None  # textbook: None = max
-    dense_width: int | None = None  # textbook: None = 64, dense: None = 128, vgg16: None = 4096
-    width: float | None = None  # compact, vgg16, resnet50: all channel counts times this; None = 1
-    grey: bool | None = None  # compact: True = no channels of the first layer for colours; None = False
+    pooling: Literal["max", "average"] | None = None  # textbook: kind of pooling (default max)
+    dense_width: int | None = None  # width of the dense layers (default: textbook 64, dense 128, vgg16 4096)
+    width: float | None = None  # compact, vgg16, resnet50: factor on all channel counts (default 1)
+    grey: bool | None = None  # compact: first layer without colour channels (default False)
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):

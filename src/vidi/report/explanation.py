@@ -17,44 +17,48 @@ COVERED_SHARE = 0.2  # of the image, in what is concluded about a map
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Deletion:
-    """What becomes of the answer's probability while the image vanishes, tenth by tenth."""
+    """Probability of the answer while the image is covered, tenth by tenth."""
 
-    marked: NDArray[np.float32]  # (steps + 1,) where what the map marks most strongly goes first
-    random: NDArray[np.float32]  # (steps + 1,) where chance decides: the mean over some maps as coarse
-    chance: NDArray[np.float32]  # (maps,) with `COVERED_SHARE` gone, for each of some maps as coarse that know nothing
+    marked: NDArray[np.float32]  # (steps + 1,) strongest parts of the map covered first
+    random: NDArray[np.float32]  # (steps + 1,) random order: mean over random maps as coarse
+    chance: NDArray[np.float32]  # (maps,) with `COVERED_SHARE` covered, for each random map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """A training image that looks like the one in question to the network."""
+    """Training image that is similar to this one for the network."""
 
     path: str  # as the data set names it
-    label: str  # what it shows, by its owner's word
-    similarity: float  # cosine between the embeddings, at most 1
-    thumbnail: Thumbnail | None = field(repr=False)  # None where the run keeps no pictures
+    label: str  # its label in the data
+    similarity: float  # cosine of the embeddings, at most 1
+    thumbnail: Thumbnail | None = field(repr=False)  # None if the run keeps no pictures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """Why one image was answered as it was. Maps are by class, the most probable first, and as large as `image`."""
+    """Explanation of one prediction. Maps are by class, most probable first, and as large as `image`."""
 
-    path: str
-    image: NDArray[np.uint8] = field(repr=False)  # (height, width, 3), upright; of a large image a reduced one
+    path: str  # as it was given
+    image: NDArray[np.uint8] = field(repr=False)  # (height, width, 3), upright; a large image is reduced
     prediction: Prediction
     evidence: Mapping[str, Map] = field(
         repr=False
-    )  # above 0: speaks for the class; empty: the network cannot tell where
-    regions: NDArray[np.float32] | None = field(repr=False)  # (classes, rows, columns) as the model file gives them
-    occlusion: Mapping[str, Map] = field(repr=False)  # how much a class needs what is there; empty: not asked for
-    covered: Mapping[str, float]  # the class's probability with that part covered which it needs most
-    deletion: Deletion | None = field(repr=False)  # None where there is no map
-    neighbours: tuple[Neighbour, ...]  # the most similar first; empty: only the model file is at hand
-    layers: tuple[Layer, ...] = field(default=(), repr=False)  # of the network, with `maps` of what they see in it
-    known_count: int = 0  # training images that they were found among
-    is_framed: bool = False  # `image` is the network's frame, borders included: the image itself is too thin to see
+    )  # above 0 supports the class; empty if the network gives no evidence map
+    regions: NDArray[np.float32] | None = field(
+        repr=False
+    )  # evidence (classes, rows, columns) as the model file gives it
+    occlusion: Mapping[str, Map] = field(
+        repr=False
+    )  # loss of probability when the place is covered; empty if not requested
+    covered: Mapping[str, float]  # probability of the class with its most important part covered
+    deletion: Deletion | None = field(repr=False)  # None without a map
+    neighbours: tuple[Neighbour, ...]  # most similar first; empty without the run folder
+    layers: tuple[Layer, ...] = field(default=(), repr=False)  # layers of the network with their `maps` of the image
+    known_count: int = 0  # number of training images that were searched
+    is_framed: bool = False  # True if `image` shows the network's frame, because the image itself is too thin
 
     def plot(self) -> Drawing:
-        """The image and the maps over it; a notebook shows them, their `save` writes them."""
+        """Draw the image and its maps; a notebook shows them, and their `save` writes them."""
         from vidi.report.pages.notebook import draw_explanation
 
         return draw_explanation(self.path, self.image, evidence=self.evidence, needs=self.occlusion)

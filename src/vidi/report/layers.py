@@ -35,28 +35,28 @@ STARTS = {"Conv", "Gemm", "MatMul", "SpaceToDepth", "GlobalAveragePool", "Reduce
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """One layer as a reader meets it."""
+    """One layer of a network."""
 
     kind: Kind
-    name: str  # `Convolution 3×3`
-    steps: tuple[str, ...]  # what is done to its output
-    operators: tuple[str, ...]  # of these steps
-    shape: tuple[int, ...]  # of what comes out for one image: channels, rows, columns; or numbers
+    name: str  # for example `Convolution 3×3`
+    steps: tuple[str, ...]  # operations on its output, in words
+    operators: tuple[str, ...]  # ONNX operators of these steps
+    shape: tuple[int, ...]  # of the output for one image: (channels, rows, columns) or (numbers,)
     parameter_count: int
-    arithmetic: str  # where that count comes from; empty where there is nothing to count
+    arithmetic: str  # how the count is computed; empty for a layer without weights
     multiply_adds: int  # for one image
-    output: str = field(repr=False)  # what the graph calls it
-    maps: Maps | None = field(default=None, repr=False)  # (channels, rows, columns) what comes out for the example
+    output: str = field(repr=False)  # name of the output in the graph
+    maps: Maps | None = field(default=None, repr=False)  # output for the example (channels, rows, columns)
     filters: Maps | None = field(default=None, repr=False)  # (filters, 3, rows, columns) of the first layer
 
     @property
     def shape_text(self) -> str:
-        """The shape in words of the trade: `48 maps of 32 × 32`."""
+        """Shape in words, for example `48 maps of 32 × 32`."""
         return shape_in_words(self.shape)
 
     @property
     def has_places(self) -> bool:
-        """Whether what comes out is maps, with more than one place."""
+        """Whether the output is maps with more than one position."""
         return len(self.shape) == 3 and prod(self.shape[1:]) > 1
 
 

@@ -25,16 +25,16 @@ _ERASE, _ERASE_HEIGHT, _ERASE_WIDTH, _ERASE_TOP, _ERASE_LEFT = range(13, 18)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """How far an image may be changed before the network sees it; the zero of each field leaves it as it is."""
+    """Largest random changes of a training image; 0 turns a change off."""
 
-    flip: Flip = "none"
-    shift: float = 0.0  # largest shift each way, as a share of the side
+    flip: Flip = "none"  # random mirroring: `none`, `horizontal` or `both`
+    shift: float = 0.0  # largest shift in each direction, as a share of the side
     crop: float = 0.0  # largest share of the area that a random crop cuts away
-    rotate: float = 0.0  # largest angle each way, degrees
+    rotate: float = 0.0  # largest angle in each direction, degrees
     colour: float = 0.0  # largest relative change of brightness, contrast and saturation
     noise: float = 0.0  # largest standard deviation of added noise, levels of 255
-    blur: float = 0.0  # largest radius, pixels; a quarter of the images is blurred
-    erase: float = 0.0  # largest side of a rectangle painted over, as a share of the image's side
+    blur: float = 0.0  # largest radius, pixels; a quarter of the images are blurred
+    erase: float = 0.0  # largest side of a covered rectangle, as a share of the image's side
 
     def __post_init__(self) -> None:
         if self.flip not in ("none", "horizontal", "both"):

@@ -33,42 +33,46 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Everything that decides how a network is trained."""
+    """All values that decide how a network is trained."""
 
-    network: str = "compact"
+    network: str = "compact"  # name of the network
     options: NetworkOptions = field(default_factory=NetworkOptions)
-    pretrained: str = ""  # weights to begin from; empty = new ones
-    freeze: bool = False  # learn nothing but the head
+    pretrained: str = ""  # pretrained weights; empty trains from scratch
+    freeze: bool = False  # train only the last layer
     head: Literal["trained", "multinomial", "ridge", "gaussian", "one-vs-rest"] = (
-        "trained"  # trained with the rest, or fitted at once
+        "trained"  # `trained` with the network, or a kind that is fitted to its features
     )
-    head_strength: float = 0.0  # of the penalty of a head that is fitted at once
-    features: str = ""  # what computes the frozen network's features; empty = nothing does
+    head_strength: float = 0.0  # strength of the penalty of a fitted head
+    features: str = ""  # what computes the features of the frozen network; empty for a network that is trained
     image_size: tuple[int, int] = (128, 128)  # (height, width), pixels
-    epochs: int = 30  # at most; a deadline may plan fewer
-    batch: int = 64  # images for one step of the weights
-    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
-    learning_rate: float = 1e-3  # peak, reached after warm-up
-    layer_decay: float = 1.0  # of the learning rate from one layer to the one before it; 1 = the same for all
-    frozen_layers: int = 0  # number of first layers whose weights are not trained
-    frozen_depthwise: bool = False  # depthwise convolutions are not trained either: they take the longest
-    frozen_batch_norm: bool = False  # batch norm keeps the statistics that the network began with
-    momentum: float = 0.9  # sgd and muon, Nesterov's
-    weight_decay: float = 0.0  # of the layers' weights; biases are left alone
-    schedule: Schedule = "cosine"
-    warm_up: float = 0.1  # share of the run
-    loss: Literal["cross-entropy", "mean-squared-error"] = "cross-entropy"
-    label_smoothing: float = 0.0
-    class_weights: Literal["none", "tempered", "balanced"] = "none"  # of classes with few images, in the loss
-    averaging: float = 0.0  # how much of the running mean of the weights a step keeps; 0 = no running mean
-    patience: int = 0  # epochs without gain until it stops early; 0 = never
-    normalisation: Literal["standardise", "rescale", "symmetric", "imagenet"] = "standardise"
+    epochs: int = 30  # maximum number of epochs; a time limit may plan fewer
+    batch: int = 64  # number of images per training step
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"  # name of the optimizer
+    learning_rate: float = 1e-3  # peak learning rate, reached after the warm-up
+    layer_decay: float = (
+        1.0  # factor on the learning rate from each layer to the one before it; 1 is the same rate for all
+    )
+    frozen_layers: int = 0  # number of first layers that are not trained
+    frozen_depthwise: bool = False  # do not train depthwise convolutions, which take the longest
+    frozen_batch_norm: bool = False  # keep the batch-norm statistics of the pretrained network
+    momentum: float = 0.9  # Nesterov momentum of sgd and muon
+    weight_decay: float = 0.0  # decay of the layers' weights; biases have none
+    schedule: Schedule = "cosine"  # course of the learning rate
+    warm_up: float = 0.1  # share of the steps in which the learning rate rises
+    loss: Literal["cross-entropy", "mean-squared-error"] = "cross-entropy"  # name of the loss
+    label_smoothing: float = 0.0  # share of the target that goes to all classes equally
+    class_weights: Literal["none", "tempered", "balanced"] = "none"  # weight of rare classes in the loss
+    averaging: float = 0.0  # share of the running mean of the weights that each step keeps; 0 for no running mean
+    patience: int = 0  # number of epochs without improvement before training stops; 0 means never
+    normalisation: Literal["standardise", "rescale", "symmetric", "imagenet"] = "standardise"  # scaling of the pixels
     augmentation: Augmentation = field(default_factory=Augmentation)
-    views: Literal["auto", "one", "both"] = "auto"  # an answer by the image alone, or by the mean with its mirror image
-    seed: int = 0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto is replaced by what was measured
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU that torch can use, else the processor
-    checkpoint_seconds: float = 30.0  # at least this long between two checkpoints
+    views: Literal["auto", "one", "both"] = (
+        "auto"  # predict from the image alone, or from its mean with the mirror image
+    )
+    seed: int = 0  # seed for all random numbers
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the faster one by measurement
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # auto: a GPU if torch can use one, else the processor
+    checkpoint_seconds: float = 30.0  # minimum time between two checkpoints
     sources: Mapping[str, str] = field(default_factory=dict)  # field name → where its value came from
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""`vidi check`: look at every image once before anything is trained on it, and say what was found."""
+"""`vidi check`: look at every image once before training, and report findings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,29 +24,29 @@ WORDS = {"problem": "PROBLEM", "warning": "look at", "note": "note"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Checked:
-    """A data set that was checked, and what its owner should know."""
+    """Result of the check of a data set."""
 
-    dataset: Dataset
-    result: CheckResult
-    page: Path | None = None  # where the page of images is
+    dataset: Dataset  # the data as it was read
+    result: CheckResult  # everything that was found
+    page: Path | None = None  # the page of images, if one was written
 
     @property
     def findings(self) -> tuple[DescribedFinding, ...]:
-        """What its owner should know, the gravest first."""
+        """Findings in sentences, most severe first."""
         return describe_findings(self.result)
 
     @property
     def has_findings(self) -> bool:
-        """Whether `--strict` would say no: notes alone do not count."""
+        """Whether there are findings other than notes; `--strict` then exits with code 7."""
         return any(finding.severity != "note" for finding in self.findings)
 
     @property
     def class_sizes(self) -> dict[str, int]:
-        """Class → usable images."""
+        """Number of usable images by class."""
         return self.dataset.class_sizes(self.result.usable.tolist())
 
     def as_json(self) -> dict[str, object]:
-        """The document that `vidi check --json` prints."""
+        """Return the document that `vidi check --json` prints."""
         return {
             **check_document(self.result),
             "source": escape_path(self.dataset.source),
@@ -56,7 +56,7 @@ class Checked:
         }
 
     def summary(self) -> Iterator[str]:
-        """The outcome line by line, for a terminal."""
+        """Give the result line by line, for a terminal."""
         *named, total = account_lines(self.result.account, listed_in="what `vidi check --json` prints")
         yield f"{escape_path(self.dataset.source)}: {total}"
         yield from named
@@ -68,11 +68,11 @@ class Checked:
             yield f"all of it with images: {escape_path(self.page)}"
 
     def __repr__(self) -> str:
-        """What a terminal shows."""
+        """Show the result as on a terminal."""
         return "\n".join(self.summary())
 
     def plot(self) -> "Drawing":
-        """How many images there are of each class; a notebook shows the figure, its `save` writes it."""
+        """Draw the number of images of each class; a notebook shows the figure, and its `save` writes it."""
         from vidi.report.pages.notebook import draw_sizes
 
         return draw_sizes(self.class_sizes)
@@ -88,16 +88,16 @@ def check(
     *,
     events: Events = SILENCE,
 ) -> Checked:
-    """Decode every image of a data set once and find what is wrong, doubled or odd.
+    """Decode every image of a data set once, and find damaged, duplicate and odd images.
 
     Args:
         request: the data, the page to write, and how.
         events: told what happens.
 
     Raises:
-        UsageError: the source or a class is not there, or the page is a folder.
+        UsageError: the data or a class does not exist, or the page is a folder.
         DataError: the source holds no image with a class.
-        MissingPackageError: a page is wanted and jinja2 is not installed.
+        MissingPackageError: a page was requested and jinja2 is not installed.
         ResourceError: the page cannot be written.
     """
     page = request.page

@@ -1,4 +1,4 @@
-"""A model file scored on any data set: classes matched by name, what it learnt from left out, one folder of results."""
+"""A model file scored on any data set: classes matched by name, training images left out, one folder of results."""
 
 import json
 from collections import Counter
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """What an evaluation left behind."""
+    """Result of an evaluation."""
 
-    folder: Path  # with metrics.json, predictions.csv and report.html
-    figures: Mapping[str, Evaluation] = field(repr=False)  # `test`, and `extra` where the data has such a part
-    match: ClassMatch
-    account: Account = field(repr=False)
-    test_uses: int  # how often these images were used to score models of this run, this time included
+    folder: Path  # holds metrics.json, predictions.csv and report.html
+    figures: Mapping[str, Evaluation] = field(repr=False)  # by part: `test`, and `extra` if the data has it
+    match: ClassMatch  # the data's classes in terms of the model's
+    account: Account = field(repr=False)  # which files were used, set aside, refused or ignored
+    test_uses: int  # number of evaluations of this run's models on these images, including this one
 
     def __repr__(self) -> str:
         """The folder, and the accuracy with its interval and n; of a further part too."""
@@ -58,7 +58,7 @@ class Evaluated:
         return f"<Evaluated {escape_path(self.folder)}: {'; '.join(parts)}>"
 
     def plot(self) -> "Drawing":
-        """Reliability, ROC and precision-recall; a notebook shows them, their `save` writes them."""
+        """Draw reliability, ROC and precision-recall; a notebook shows them, and their `save` writes them."""
         from vidi.report.pages.notebook import draw_folder
 
         return draw_folder(self.folder)

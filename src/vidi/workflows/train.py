@@ -43,15 +43,15 @@ __all__ = ["Run", "TrainRequest", "resume", "train"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What training left behind."""
+    """Result of a training."""
 
-    folder: Path
-    finished: bool  # False: the model is marked unfinished; `resume` goes on with it
-    stopped_by: str  # plan, patience, deadline or user
-    test: Evaluation | None = field(repr=False)  # None while unfinished, or where no image was kept for the test
-    notes: tuple[str, ...] = ()
-    refused: int = 0  # images that could not be used
-    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)  # of each stage, where the time went
+    folder: Path  # the run folder
+    finished: bool  # False: the model is marked unfinished, and `resume` continues it
+    stopped_by: str  # `plan`, `patience`, `deadline` or `user`
+    test: Evaluation | None = field(repr=False)  # None if unfinished, or if there was no test part
+    notes: tuple[str, ...] = ()  # remarks on the training
+    refused: int = 0  # number of images that could not be used
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)  # time of each stage
 
     def __repr__(self) -> str:
         """The folder, and the accuracy with its interval and n."""
@@ -59,7 +59,7 @@ class Run:
         return f"<Run {escape_path(self.folder)}: {about}>"
 
     def plot(self) -> "Drawing":
-        """Learning curves and test figures; a notebook shows them, their `save` writes them."""
+        """Draw learning curves and test figures; a notebook shows them, and their `save` writes them."""
         from vidi.report.pages.notebook import draw_folder
 
         return draw_folder(self.folder)
@@ -71,7 +71,7 @@ class Run:
 
 
 def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Run:
-    """From images to a tested model file in a run folder.
+    """Train on images, and write a tested model file into a run folder.
 
     Args:
         request: what the user asked for.
@@ -101,7 +101,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
 
 
 def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
-    """Go on with a run that was interrupted, with the data and the recipe that it was started with.
+    """Continue an interrupted run with its own data and recipe.
 
     Args:
         run: its folder.

@@ -1,4 +1,4 @@
-"""What a comparison leaves behind."""
+"""Result of a comparison."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,15 +22,15 @@ NOT_SHARED = ("class-not-shared", "Not both models know its class.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What a comparison left behind."""
+    """Result of a comparison."""
 
-    folder: Path  # with compare.json, compare.html and disagreements.csv
-    comparison: Comparison = field(repr=False)
-    sentence: str  # the outcome
-    account: Account = field(repr=False)
+    folder: Path  # holds compare.json, compare.html and disagreements.csv
+    comparison: Comparison = field(repr=False)  # differences, intervals and verdicts
+    sentence: str  # the result in words
+    account: Account = field(repr=False)  # which files were used, set aside, refused or ignored
 
     def plot(self) -> "Drawing":
-        """The difference on all images and for each class; a notebook shows it, its `save` writes it."""
+        """Draw the difference on all images and for each class; a notebook shows it, and its `save` writes it."""
         from vidi.report.pages.notebook import draw_comparison
 
         return draw_comparison(read_comparison(self.folder))
@@ -41,10 +41,10 @@ class Compared:
         return comparison_as_html(read_comparison(self.folder), self.folder)
 
     def require_better(self) -> None:
-        """Insist that B is better than A.
+        """Require that B is better than A.
 
         Raises:
-            GateError: it is not, or that cannot be told.
+            GateError: B is not better, or the images do not show it.
         """
         overall = self.comparison.overall
         if overall.verdict == "better":

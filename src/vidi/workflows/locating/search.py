@@ -39,22 +39,22 @@ Find = Callable[[NDArray[np.uint8]], list[Located]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocatedImage:
-    """What was found in one image, or why it could not be used."""
+    """Boxes found in one image, or the reason why it could not be used."""
 
-    path: str
-    size: tuple[int, int] | None  # (height, width), pixels; None where the image was refused
-    boxes: tuple[Located, ...] = ()
-    seconds: float = 0.0  # for the search, without decoding
-    error: Entry | None = None
-    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
-    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # to be shown with its boxes
+    path: str  # as it was given
+    size: tuple[int, int] | None  # (height, width), pixels; None if the image was refused
+    boxes: tuple[Located, ...] = ()  # most probable first
+    seconds: float = 0.0  # time of the search, without decoding
+    error: Entry | None = None  # why the image could not be used
+    image: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)  # (height, width, 3), upright
+    picture: Thumbnail | None = field(default=None, repr=False, compare=False)  # small picture for the page
 
     def without_pixels(self) -> Self:
-        """The same, small enough to be kept by the thousand."""
+        """Return the same without the image's pixels."""
         return replace(self, image=None)
 
     def plot(self) -> "Drawing":
-        """The image with its boxes, numbered; a notebook shows it, its `save` writes it."""
+        """Draw the image with its numbered boxes; a notebook shows it, and its `save` writes it."""
         from vidi.report.pages.notebook import draw_located
 
         return draw_located(self.size, self.boxes, self.picture)
