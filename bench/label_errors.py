@@ -76,7 +76,7 @@ def measure(name: str, *, data: Path, limit: int, seed: int) -> dict[str, object
             TrainRequest(
                 data=DataRequest(source=str(place), parts=SETS[name]),
                 pretrained="lite0",
-                asked=Asked(find_label_errors=True),
+                diagnostics=Asked(find_label_errors=True),
                 output=Path(folder) / "run",
             )
         )

@@ -57,6 +57,28 @@ def test_no_module_has_a_name_that_says_nothing():
     assert [p for p in SOURCE.rglob("*") if p.stem.strip("_") in FORBIDDEN_NAMES] == []
 
 
+EQUAL_SIBLINGS = {"workflows", "cli", "readers", "metrics", "networks", "model_file"}  # verbs, readers, metrics …
+
+
+def test_a_room_has_at_most_fifteen_modules_unless_they_are_equal_siblings():
+    folders = [folder for folder in {path.parent for path in MODULES} if folder.name not in EQUAL_SIBLINGS]
+    counts = {folder: len([path for path in folder.glob("*.py") if path.stem != "__init__"]) for folder in folders}
+    assert {folder.name: count for folder, count in counts.items() if count > 15} == {}
+
+
+def test_no_two_classes_share_a_name():
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(path.relative_to(SOURCE).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_the_formatter_is_switched_off_five_times_at_most():
+    assert sum(path.read_text(encoding="utf-8").count("# fmt: skip") for path in MODULES) <= 5
+
+
 def test_folders_hold_one_docstring_and_no_code_in_their_init():
     crowded = []
     for path in SOURCE.rglob("__init__.py"):

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from vidi.cli.live import LiveBar, StageLine
 from vidi.cli.screen import aligned, draws, painter, show_table
-from vidi.cli.stage import Stage
+from vidi.cli.stage import ShownStage
 from vidi.cli.terminal import Terminal
 from vidi.training.loop.progress import Progress
 
-STAGE = Stage(what="reading images", done=30, total=120, facts=("30 of 120",), rate="12 a second", left="8 s")
+STAGE = ShownStage(what="reading images", done=30, total=120, facts=("30 of 120",), rate="12 a second", left="8 s")
 PROGRESS = Progress(
     epoch=2,
     epochs=10,
@@ -34,7 +34,7 @@ def screen(*, width: int = 100, colours: bool = True) -> Console:
     return Console(file=io.StringIO(), force_terminal=True, width=width, no_color=not colours, _environ={})
 
 
-def drawn(stage: Stage, width: int) -> str:
+def drawn(stage: ShownStage, width: int) -> str:
     console = screen(width=width)
     with console.capture() as captured:
         console.print(StageLine(stage), end="")

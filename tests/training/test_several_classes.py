@@ -22,7 +22,7 @@ from vidi.training.heads.transfer import fit_again
 from vidi.training.loop.objective import FIXED, InputNormalisation, answer, count_right, summed_loss, which_right
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, train_network
-from vidi.training.tuning.comparison import HeldOut, which_are_right
+from vidi.training.tuning.comparison import ComparisonImages, which_are_right
 from vidi.training.tuning.trial import search_value
 
 RESCALED = InputNormalisation(*FIXED["rescale"])
@@ -131,7 +131,7 @@ def test_trainings_are_combined_by_their_losses_on_validation_images():
 def test_a_search_prefers_the_lower_loss_and_counts_whole_answers_at_its_end():
     data, one = of_several(), untrained(1)
 
-    right = which_are_right(one, HeldOut(images=data.images, truth=data.truth))
+    right = which_are_right(one, ComparisonImages(images=data.images, truth=data.truth))
 
     answers = answer(one.network, data.images, np.arange(48), normalisation=RESCALED, outputs=Sigmoid())
     np.testing.assert_array_equal(right, ((answers > 0.5) == data.truth.shown).all(axis=1))

@@ -17,7 +17,7 @@ from vidi.training.data import TrainingData
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.comparison import HeldOut, answer_held_out
+from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
 from vidi.training.tuning.dials import Dial, Room, changes_of, choose_dials
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
@@ -155,7 +155,7 @@ def test_held_out_images_are_answered_after_one_more_training(tmp_path: Path):
         validation_rows=data.validation_rows,
         classes=data.classes,
     )
-    last = HeldOut(images=data.images[data.train_rows[-12:]], truth=data.truth.at(data.train_rows[-12:]))
+    last = ComparisonImages(images=data.images[data.train_rows[-12:]], truth=data.truth.at(data.train_rows[-12:]))
     last.images.setflags(write=False)  # as in the cache
 
     answered = answer_held_out(

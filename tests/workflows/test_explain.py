@@ -27,7 +27,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.report.explanation import Deletion
 from vidi.report.pages.explain import trust_sentence, why_no_evidence, write_explanation
 from vidi.workflows.explain import explain_images, explain_inputs
-from vidi.workflows.explaining.image import Wanted, explain_image
+from vidi.workflows.explaining.image import ExplanationParts, explain_image
 from vidi.workflows.explaining.neighbours import (
     EMBEDDINGS,
     INDEX,
@@ -59,7 +59,7 @@ def put(folder: Path, **images: bytes) -> list[str]:
 
 def pages_of(predictor: Predictor, inputs: list[str], folder: Path, *, with_images: bool = True, **wanted):
     found, account = find_paths(inputs), Account()
-    explained = explain_inputs(predictor, found, account, wanted=Wanted(**wanted))
+    explained = explain_inputs(predictor, found, account, wanted=ExplanationParts(**wanted))
     return list(write_pages(explained, found, predictor.model, folder=folder, with_images=with_images)), account
 
 
@@ -84,7 +84,7 @@ def test_an_image_gets_a_page_of_its_own_and_the_answer_that_predict_gives(predi
 def test_maps_are_as_large_as_the_image_and_numbered_by_class(predictor: Predictor):
     image = draw("square", size=(40, 60))
 
-    found = explain_image(predictor, image, wanted=Wanted(top=3))
+    found = explain_image(predictor, image, wanted=ExplanationParts(top=3))
 
     assert list(found.evidence) == [label for label, _ in found.prediction.top(3)] == list(found.occlusion)
     assert {values.shape for values in (*found.evidence.values(), *found.occlusion.values())} == {(40, 60)}
@@ -95,7 +95,7 @@ def test_maps_are_as_large_as_the_image_and_numbered_by_class(predictor: Predict
 
 
 def test_of_classes_that_cannot_be_two_are_shown(predictor: Predictor):
-    found = explain_image(predictor, draw("disc"), wanted=Wanted(occlusion=False, layers=False))
+    found = explain_image(predictor, draw("disc"), wanted=ExplanationParts(occlusion=False, layers=False))
 
     likely = [label for label, probability in found.prediction.top(3) if probability >= 0.01]
     assert list(found.evidence) == [label for label, _ in found.prediction.top(max(2, len(likely)))]
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_image_is_an_error_in_python(predictor: Predictor, tmp
 
 def test_without_images_nothing_of_the_image_is_on_the_page(predictor: Predictor, tmp_path: Path):
     black, white = (np.full((40, 40, 3), grey, np.uint8) for grey in (0, 255))
-    found = explain_image(predictor, black, wanted=Wanted(layers=True))
+    found = explain_image(predictor, black, wanted=ExplanationParts(layers=True))
     pages = []
     for image in (black, white):
         write_explanation(tmp_path / "page.html", replace(found, image=image), predictor.model, with_images=False)
@@ -177,7 +177,7 @@ def test_ctrl_c_ends_after_the_page_that_is_being_made(predictor: Predictor, tmp
             yield one
             os.kill(os.getpid(), signal.SIGINT)
 
-    wanted = Wanted(occlusion=False, layers=False)
+    wanted = ExplanationParts(occlusion=False, layers=False)
     account = explain_images(predictor, inputs, pages, wanted=wanted, stream=stream, watch=watch)
 
     assert [path.name for path in (tmp_path / "why").iterdir()] == ["disc.html"]
@@ -263,7 +263,7 @@ def test_of_a_missing_evidence_map_only_the_reason_that_holds_is_said(class_coun
 
 
 def test_an_explanation_shows_and_draws_itself(predictor: Predictor, tmp_path: Path):
-    found = explain_image(predictor, draw("disc"), path="a/disc.png", wanted=Wanted(top=1))
+    found = explain_image(predictor, draw("disc"), path="a/disc.png", wanted=ExplanationParts(top=1))
     found.plot().save(tmp_path / "why.svg")
 
     assert f"What {found.prediction.label} needs" in (tmp_path / "why.svg").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Labels that are likely wrong: found by a run's own answers, listed with pictures, and left out where asked."""
+"""Labels that are likely wrong: found by a run's own answers, listed with pictures, and left out where diagnostics."""
 
 import contextlib
 import csv
@@ -19,7 +19,7 @@ from vidi.workflows.interaction.events import SILENCE, Events, Silence
 from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import Asked, TrainRequest
+from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.studies import label_errors as study
 from vidi.workflows.train import Run, resume, train
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow  # trains, although only for seconds
 
 KINDS = ("disc", "square", "stripes")
 EACH = 60
-DROP = Asked(drop_suspects=True)
+DROP = Diagnostics(drop_suspects=True)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def kept(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that learns without them."""
-    return run_on(flipped, tmp_path_factory.mktemp("dropped") / "run", asked=DROP).folder
+    return run_on(flipped, tmp_path_factory.mktemp("dropped") / "run", diagnostics=DROP).folder
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def cut(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Such a run that ended before its model was written."""
     folder = tmp_path_factory.mktemp("cut") / "run"
     with before_publishing():
-        run_on(flipped, folder, asked=DROP)
+        run_on(flipped, folder, diagnostics=DROP)
     return folder
 
 
@@ -198,7 +198,7 @@ def scratch(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scratch_dropped(flipped: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Told]:
     told = Told()
-    return from_scratch(flipped, tmp_path_factory.mktemp("scratch") / "run", events=told, asked=DROP).folder, told
+    return from_scratch(flipped, tmp_path_factory.mktemp("scratch") / "run", events=told, diagnostics=DROP).folder, told
 
 
 def test_a_network_from_scratch_lists_them_by_its_calibration_folds(scratch: Path):
@@ -211,7 +211,7 @@ def test_of_very_many_images_all_are_looked_at_only_where_it_is_asked(flipped: P
     monkeypatch.setattr(head, "MOST_IN_FOLDS", 100)
 
     some = run_on(flipped, tmp_path / "some").folder
-    all_of_them = run_on(flipped, tmp_path / "all", asked=Asked(find_label_errors=True)).folder
+    all_of_them = run_on(flipped, tmp_path / "all", diagnostics=Diagnostics(find_label_errors=True)).folder
 
     looked_at = [json.loads((run / "study.json").read_text())["label_errors"]["images"] for run in (some, all_of_them)]
     planted = {path for path, part in part_of(all_of_them).items() if "wrong-" in path and part != "test"}
@@ -242,7 +242,7 @@ def test_a_network_from_scratch_is_resumed_without_what_it_left_out(
 ):
     whole, _ = scratch_dropped
     with before_publishing():
-        from_scratch(flipped, tmp_path / "cut", asked=DROP)
+        from_scratch(flipped, tmp_path / "cut", diagnostics=DROP)
     before = listed(tmp_path / "cut")
     assert any(row["left_out"] for row in before)
 
@@ -259,7 +259,7 @@ def test_of_a_class_never_more_than_half_is_dropped(flipped: Path, tmp_path: Pat
 
     monkeypatch.setattr(study, "find_label_errors", all_of_the_first_class)
 
-    run = run_on(flipped, tmp_path / "run", asked=DROP)
+    run = run_on(flipped, tmp_path / "run", diagnostics=DROP)
 
     in_train = [row for row in listed(run.folder) if row["part"] == "train"]
     assert sum(row["left_out"] == "yes" for row in in_train) == len(in_train) // 2
@@ -273,4 +273,4 @@ def test_without_the_package_a_run_says_so_and_goes_on(flipped: Path, tmp_path: 
     assert run.finished
     assert not (run.folder / "label_errors.csv").exists()
     with pytest.raises(MissingPackageError, match="cleanlab"):
-        run_on(flipped, tmp_path / "other", asked=DROP)
+        run_on(flipped, tmp_path / "other", diagnostics=DROP)

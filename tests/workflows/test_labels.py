@@ -37,7 +37,7 @@ from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.evaluate import EvaluateRequest
-from vidi.workflows.requests.train import Asked
+from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.plan import read_and_plan
 from vidi.workflows.train import TrainRequest, train
 
@@ -228,7 +228,7 @@ def test_images_of_several_classes_are_not_sorted_into_folders(model: ModelFile,
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        ({"asked": Asked(learning_curve=True)}, "--learning-curve"),
+        ({"diagnostics": Diagnostics(learning_curve=True)}, "--learning-curve"),
         ({"changes": {"loss": "mean-squared-error"}}, "--loss"),
         ({"changes": {"class_weights": "balanced"}}, "class_weights"),
         ({"target": OperatingTarget.of(costs={"a": {"a": 0.0}})}, "--costs"),

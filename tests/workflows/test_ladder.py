@@ -19,7 +19,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import ladder
-from vidi.workflows.run.budget import TABLE, Stage
+from vidi.workflows.run.budget import TABLE, BudgetStage
 from vidi.workflows.run.ladder import plan_ladder
 from vidi.workflows.train import resume, train
 
@@ -157,7 +157,7 @@ def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neithe
 
 @pytest.mark.slow("trains, although only for seconds")
 def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(ladder, "TABLE", {**TABLE, "training": Stage()})
+    monkeypatch.setattr(ladder, "TABLE", {**TABLE, "training": BudgetStage()})
     monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: 10.0)
     told, asked = Told(), request(data, tmp_path / "run")
     asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})

@@ -1,4 +1,4 @@
-"""Would more images help? Said by a run on features, and by one from scratch where it is asked."""
+"""Would more images help? Said by a run on features, and by one from scratch where it is diagnostics."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.draw import class_folders
 
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
-from vidi.workflows.requests.train import Asked, TrainRequest
+from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.train import train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
@@ -68,7 +68,7 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: 
         TrainRequest(
             data=DataRequest(source=str(data)),
             output=tmp_path / "run",
-            asked=Asked(learning_curve=True),
+            diagnostics=Diagnostics(learning_curve=True),
             changes={"epochs": 1, "precision": "float32"},
         ),
         events=told,

@@ -19,7 +19,7 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_png
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.stopping import until_stopped
-from vidi.workflows.locate import Wanted, search_images
+from vidi.workflows.locate import LocateOutputs, search_images
 from vidi.workflows.locating.search import finder, locate_inputs
 from vidi.workflows.requests.locate import LocateRequest
 
@@ -96,7 +96,7 @@ def test_one_image_belongs_into_a_list(predictor: Predictor):
 
 def search(predictor: Predictor, inputs: list[str], output: Path, *, images: bool = True) -> Account:
     """What `vidi locate --output` does."""
-    wanted = Wanted(output=output, images=images)
+    wanted = LocateOutputs(output=output, images=images)
     return search_images(predictor, LocateRequest(), inputs, wanted=wanted, stream=io.StringIO())
 
 

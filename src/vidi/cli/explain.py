@@ -57,7 +57,7 @@ def _explain_images(
     from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.explain import explain_images
-    from vidi.workflows.explaining.image import Wanted
+    from vidi.workflows.explaining.image import ExplanationParts
     from vidi.workflows.explaining.neighbours import neighbours_of
     from vidi.workflows.interaction.output import warning_about
 
@@ -65,7 +65,7 @@ def _explain_images(
     predictor = Predictor.load(model)
     if warning := warning_about(predictor.model):
         events.say(warning)
-    wanted = Wanted(
+    wanted = ExplanationParts(
         top=request.top,
         occlusion=request.occlusion,
         layers=request.layers,

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from vidi.cli.stage import Stage
+from vidi.cli.stage import ShownStage
 
 NARROWEST, WIDEST = 10, 40  # columns of the bar
 GAP = "  "
@@ -24,7 +24,7 @@ class LiveBar:
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
 
-    def show(self, stage: Stage) -> None:
+    def show(self, stage: ShownStage) -> None:
         """Draw the stage in place of what was drawn before."""
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
@@ -44,7 +44,7 @@ class LiveBar:
 class StageLine:
     """A stage as one line that fits any width: what does not fit is left out, the time left never."""
 
-    stage: Stage
+    stage: ShownStage
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = options.max_width - 1  # a full line makes some terminals go on to the next

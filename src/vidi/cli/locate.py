@@ -22,7 +22,7 @@ def locate(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.output import warning_about
-    from vidi.workflows.locate import Wanted, search_images
+    from vidi.workflows.locate import LocateOutputs, search_images
     from vidi.workflows.locating.search import hint_of_nothing
 
     events = Terminal()
@@ -33,7 +33,7 @@ def locate(
         predictor,
         request,
         inputs.inputs,
-        wanted=Wanted(as_json=as_json, output=files.output, coco=files.coco, images=files.images),
+        wanted=LocateOutputs(as_json=as_json, output=files.output, coco=files.coco, images=files.images),
         stream=sys.stdout,
         follow_links=inputs.follow_links,
         options=DecodeOptions(keep_truncated=inputs.keep_truncated),

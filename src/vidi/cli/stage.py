@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class ShownStage:
     """What is being done, and how far it is."""
 
     what: str

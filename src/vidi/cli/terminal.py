@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from vidi.cli.screen import draws
-from vidi.cli.stage import Stage
+from vidi.cli.stage import ShownStage
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Terminal:
             left = duration((total - done) / rate)
             pace = f"{rate:,.0f} a second" if rate >= SLOW else f"{1 / rate:.1f} s each"
             count = (f"{done:,} of {total:,}",)
-            self._show(Stage(what=what, done=done, total=total, facts=count, rate=pace, left=left))
+            self._show(ShownStage(what=what, done=done, total=total, facts=count, rate=pace, left=left))
 
     def training(self, progress: "Progress") -> None:
         """Loss, accuracy, rate, time left, and what limits it."""
@@ -85,7 +85,7 @@ class Terminal:
             self.clear()
         elif self._is_due(self._now()):
             self._show(
-                Stage(
+                ShownStage(
                     what=f"epoch {progress.epoch} of {progress.epochs:.3g}",
                     done=progress.step,
                     total=progress.steps,
@@ -106,7 +106,7 @@ class Terminal:
             return
         now, best = progress.training, _share("best", progress.best_accuracy)
         self._show(
-            Stage(
+            ShownStage(
                 what=progress.doing,
                 done=now.step,
                 total=now.steps,
@@ -125,7 +125,7 @@ class Terminal:
         self._last = now
         return True
 
-    def _show(self, stage: Stage) -> None:
+    def _show(self, stage: ShownStage) -> None:
         if not self._draws:
             sys.stderr.write(stage.line() + "\n")
             sys.stderr.flush()

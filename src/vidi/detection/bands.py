@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.model_file.sliding import StageGraph
-from vidi.model_file.stages import Stage
+from vidi.model_file.stages import GraphStage
 from vidi.prediction.session import open_graph
 
 BAND_BYTES = 48_000_000  # of maps that are held at once; much less makes lite2 several times as slow
@@ -18,7 +18,7 @@ BAND_BYTES = 48_000_000  # of maps that are held at once; much less makes lite2 
 class BandedStage:
     """A stage of a network and the session that works it out."""
 
-    stage: Stage
+    stage: GraphStage
     session: onnxruntime.InferenceSession
 
 

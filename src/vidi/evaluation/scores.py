@@ -141,7 +141,7 @@ def _row_of_figures(counts: ClassCounts, means: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Units:
+class _GroupUnits:
     """How many independent observations stand behind counts of grouped images."""
 
     is_grouped: bool
@@ -166,11 +166,11 @@ class _Units:
         ]
 
 
-def _count_units(predicted: Labels, labels: Labels, groups: Counts, *, class_count: int) -> _Units:
+def _count_units(predicted: Labels, labels: Labels, groups: Counts, *, class_count: int) -> _GroupUnits:
     of_images, groups_of_images = effective_weights(labels, groups, class_count)
     of_calls, groups_of_calls = effective_weights(predicted, groups, class_count)
     overall, group_count = effective_weights(np.zeros_like(labels), groups, 1)
-    return _Units(
+    return _GroupUnits(
         is_grouped=int(group_count[0]) < len(labels),
         weight=float(overall[0]),
         of_images=of_images,
@@ -193,7 +193,9 @@ def effective_weights(columns: Labels, groups: Counts, class_count: int) -> tupl
     return weights, np.bincount(pairs[:, 0], minlength=class_count).astype(np.int64)
 
 
-def _closed_forms(counts: ClassCounts, share_hits: Counts, mean_count: int, *, units: _Units) -> list[Interval | None]:
+def _closed_forms(
+    counts: ClassCounts, share_hits: Counts, mean_count: int, *, units: _GroupUnits
+) -> list[Interval | None]:
     """The intervals that need no resampling, in the order of the row of figures; None where there is none."""
     by_image, by_call = units.of_images, units.of_calls
     both = np.minimum(by_image, by_call)

@@ -36,7 +36,7 @@ class AffineStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class FittedAffine:
     """The step that was chosen, and why."""
 
     step: AffineStep
@@ -45,7 +45,7 @@ class Fitted:
     image_count: int
 
 
-def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None = None, seed: int = 0) -> Fitted:
+def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None = None, seed: int = 0) -> FittedAffine:
     """The affine step of least log loss on images that it was not fitted on; a simpler one unless more clearly helps.
 
     Args:
@@ -65,7 +65,7 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
     unchanged = probabilities.astype(np.float64)
     independent = len(np.unique(groups))
     if independent < LEAST_GROUPS:
-        return Fitted(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
+        return FittedAffine(step=NONE, log_losses={}, probabilities=unchanged, image_count=len(labels))
     fold_of = deal_folds(groups, seed=seed)
     answers = {"none": unchanged}
     for method, fit in _methods(len(labels), probabilities.shape[1]).items():
@@ -80,7 +80,7 @@ def fit_affine(probabilities: Floats, labels: Labels, *, groups: Counts | None =
             best = method
     means = {method: float(each.mean()) for method, each in losses.items()}
     step = NONE if best == "none" else _methods(len(labels), probabilities.shape[1])[best](probabilities, labels)
-    return Fitted(
+    return FittedAffine(
         step=step,
         log_losses=means,
         probabilities=answers[best],

@@ -78,7 +78,7 @@ def _by_groups(
 
 
 @dataclass(frozen=True, slots=True)
-class _Units:
+class _ClassUnits:
     """Groups of images, each dealt as a whole."""
 
     of_image: Counts  # (images,) its group, from 0
@@ -86,12 +86,12 @@ class _Units:
     stratum: Counts  # (groups,) that of most of its images
 
 
-def _units(groups: Counts, stratum: Counts) -> _Units:
+def _units(groups: Counts, stratum: Counts) -> _ClassUnits:
     _, first, of_image = np.unique(groups, return_index=True, return_inverse=True)
     pairs, counts = np.unique(np.stack([of_image, stratum], axis=1), axis=0, return_counts=True)
     order = np.lexsort((-counts, pairs[:, 0]))  # each group's most frequent stratum first
     chosen = order[np.unique(pairs[order, 0], return_index=True)[1]]
-    return _Units(of_image, first, pairs[chosen, 1])
+    return _ClassUnits(of_image, first, pairs[chosen, 1])
 
 
 def _deals(second: Flags, stratum: Counts, random: np.random.Generator, draws: int = DRAWS) -> list[Flags]:

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from vidi.model_file.preprocessing import PREFIX
-from vidi.model_file.stages import NotBandedError, Stage, split_stages
+from vidi.model_file.stages import GraphStage, NotBandedError, split_stages
 
 # What such a node gives at one place depends on what lies around the same place: it may see larger images. An image
 # beside its mirror image, which Slice and Concat make, gives two maps, the second from right to left.
@@ -42,7 +42,7 @@ OUTPUTS = ("probabilities", "novelty", "embedding", PREFIX + "calibrated")
 class StageGraph:
     """A stage of the first half, as bytes that a runtime opens."""
 
-    stage: Stage
+    stage: GraphStage
     data: bytes = field(repr=False)
 
 
@@ -93,7 +93,7 @@ def _chain(model: onnx.ModelProto, framed: str, target: str) -> tuple[StageGraph
     try:
         stages = split_stages(nodes, tensors, source=framed, target=target)
     except NotBandedError:
-        stages = (Stage(nodes=tuple(nodes), source=framed, target=target),)
+        stages = (GraphStage(nodes=tuple(nodes), source=framed, target=target),)
     images = helper.make_tensor_value_info(framed, TensorProto.UINT8, ["batch", "height", "width", 3])
     graphs = []
     for stage in stages:

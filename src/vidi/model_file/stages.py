@@ -30,10 +30,10 @@ class Reach:
     above: int = 0
     below: int = 0
 
-    def through(self, window: "Window") -> "Reach":
+    def through(self, window: "RowWindow") -> "Reach":
         """The same about the map before, of which a window makes each row.
 
-        >>> Reach().through(Window(3, 2, 1, 1)).through(Window(3, 1, 1, 1))
+        >>> Reach().through(RowWindow(3, 2, 1, 1)).through(RowWindow(3, 1, 1, 1))
         Reach(stride=2, above=2, below=2)
         """
         return Reach(
@@ -44,7 +44,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RowWindow:
     """What a node looks at to make one row."""
 
     rows: int = 1
@@ -58,7 +58,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stage:
+class GraphStage:
     """A part of a chain: one map in, one map out."""
 
     nodes: tuple[onnx.NodeProto, ...] = field(repr=False)
@@ -66,7 +66,7 @@ class Stage:
     target: str
     axis: int = 1  # of the rows of the source
     reach: Reach = field(default_factory=Reach)
-    windows: tuple[Window, ...] = ()  # along one way from the source to the target
+    windows: tuple[RowWindow, ...] = ()  # along one way from the source to the target
     pixel_bytes: float = 0.0  # that one pixel of the source takes while the stage is worked out; 0: never in bands
 
     def count(self, rows: int) -> int:
@@ -94,7 +94,7 @@ class _Value:
 
 def split_stages(
     nodes: Sequence[onnx.NodeProto], tensors: Mapping[str, onnx.TensorProto], *, source: str, target: str
-) -> tuple[Stage, ...]:
+) -> tuple[GraphStage, ...]:
     """The stages from framed images to one map.
 
     Args:
@@ -120,7 +120,7 @@ def split_stages(
     for before, after in pairwise(cuts):
         first, last = values[before].made + 1, values[after].made
         stages.append(
-            Stage(
+            GraphStage(
                 nodes=tuple(nodes[first : last + 1]),
                 source=before,
                 target=after,
@@ -151,7 +151,7 @@ def _choose_ends(values: Mapping[str, _Value]) -> list[str]:
 
 
 def _measure(
-    nodes: Sequence[onnx.NodeProto], windows: Sequence[Window], tensors: Mapping[str, onnx.TensorProto], source: str
+    nodes: Sequence[onnx.NodeProto], windows: Sequence[RowWindow], tensors: Mapping[str, onnx.TensorProto], source: str
 ) -> dict[str, _Value]:
     """What each map is like, the images first."""
     values = {source: _Value(stride=1, depth=3, item_bytes=1, columns=2, made=-1)}
@@ -189,7 +189,7 @@ def _refuse_across_rows(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorP
         raise NotBandedError(f"{node.op_type} across the rows")
 
 
-def _window(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> Window:
+def _window(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> RowWindow:
     """The rows that a node looks at."""
     if node.op_type == "Pad":
         pads = _constant(node, tensors, 1)
@@ -197,9 +197,9 @@ def _window(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> Wi
             raise NotBandedError("Pad of some axes")
         if any(attribute.name == "mode" and attribute.s != b"constant" for attribute in node.attribute):
             raise NotBandedError("Pad that is no constant")
-        return Window(top=pads[2], bottom=pads[6])
+        return RowWindow(top=pads[2], bottom=pads[6])
     if node.op_type not in WINDOWED:
-        return Window()
+        return RowWindow()
     if _number(node, "ceil_mode", 0) or any(
         attribute.name == "auto_pad" and attribute.s not in (b"NOTSET", b"VALID") for attribute in node.attribute
     ):
@@ -209,10 +209,10 @@ def _window(node: onnx.NodeProto, tensors: Mapping[str, onnx.TensorProto]) -> Wi
     pads = _numbers(node, "pads") or [0, 0, 0, 0]
     if strides[0] != strides[1]:
         raise NotBandedError(f"{node.op_type} of two strides")
-    return Window(rows=(kernel[0] - 1) * dilations[0] + 1, stride=strides[0], top=pads[0], bottom=pads[2])
+    return RowWindow(rows=(kernel[0] - 1) * dilations[0] + 1, stride=strides[0], top=pads[0], bottom=pads[2])
 
 
-def _reach(nodes: Sequence[onnx.NodeProto], windows: Sequence[Window], source: str, target: str) -> Reach:
+def _reach(nodes: Sequence[onnx.NodeProto], windows: Sequence[RowWindow], source: str, target: str) -> Reach:
     """Which rows of the source make some rows of the target, by whichever way."""
     found = {target: Reach()}
     for node, window in zip(reversed(nodes), reversed(windows), strict=True):
@@ -224,8 +224,8 @@ def _reach(nodes: Sequence[onnx.NodeProto], windows: Sequence[Window], source: s
 
 
 def _one_way(
-    nodes: Sequence[onnx.NodeProto], windows: Sequence[Window], source: str, target: str
-) -> tuple[Window, ...]:
+    nodes: Sequence[onnx.NodeProto], windows: Sequence[RowWindow], source: str, target: str
+) -> tuple[RowWindow, ...]:
     """The windows from the source to the target; every way gives as many rows."""
     makers = {node.output[0]: (node, window) for node, window in zip(nodes, windows, strict=True)}
     way, name = [], target

@@ -39,7 +39,7 @@ FEW_EPOCHS = {"augmentation.shift": 8, "augmentation.erase": 16}  # below, such 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOut:
+class OutOfFoldAnswers:
     """Answers by networks of one recipe, each about images that were kept from it."""
 
     rows: NDArray[np.int64]  # of the images
@@ -60,7 +60,7 @@ class TrainedNetwork:
     stopped_by: str  # plan, patience, deadline or user
     notes: tuple[str, ...]  # what was out of the ordinary, in sentences
     weights_license: str | None = None  # of the weights that it began from
-    held_out: HeldOut | None = None  # answers about images that it was trained on, by networks that were not
+    held_out: OutOfFoldAnswers | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network
 
     @property

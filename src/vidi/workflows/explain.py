@@ -14,7 +14,7 @@ from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.explaining.image import EVERYTHING, Explained, Wanted, explain_path
+from vidi.workflows.explaining.image import EVERYTHING, Explained, ExplanationParts, explain_path
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
@@ -28,7 +28,7 @@ def explain_images(
     inputs: Sequence[str],
     pages: ExplainedPages,
     *,
-    wanted: Wanted,
+    wanted: ExplanationParts,
     stream: TextIO,
     as_json: bool = False,
     watch: Callable[[Iterator[Explained], int], Iterator[Explained]] = lambda explained, _: explained,
@@ -73,7 +73,7 @@ def explain_inputs(
     found: Sequence[FoundInputs],
     account: Account,
     *,
-    wanted: Wanted = EVERYTHING,
+    wanted: ExplanationParts = EVERYTHING,
     options: DecodeOptions = DEFAULT,
 ) -> Iterator[Explained]:
     """Explain every image that was found, one answer for each path, in order.

@@ -62,7 +62,7 @@ class FitRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class FittedModel:
     """What training on given images leaves behind."""
 
     predictor: Predictor  # the model file, loaded; its bytes are `predictor.model.data`
@@ -89,7 +89,7 @@ def fit_images(
     *,
     groups: Sequence[str] | None = None,
     events: Events = SILENCE,
-) -> Fitted:
+) -> FittedModel:
     """Train on given images and make a model file of the network; the file has passed the parity gate.
 
     From 20 images on in each held-out part, the best epoch is chosen on the one and the temperature fitted on the
@@ -136,7 +136,7 @@ def fit_images(
         if len(calibration):
             _calibrate(path, trained, kept, train, calibration)
         predictor = Predictor.from_bytes(path.read_bytes())  # the folder goes, the model stays in memory
-    return Fitted(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
+    return FittedModel(predictor=predictor, history=trained.history, recipe=trained.recipe, refused=kept.refused)
 
 
 def _as_truth(truth: NDArray[np.int64] | NDArray[np.bool_], *, class_count: int) -> Truth:

@@ -18,7 +18,7 @@ from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted(LocatedFiles):
+class LocateOutputs(LocatedFiles):
     """What a search is to leave behind, beside lines or a document on a stream."""
 
     as_json: bool = False  # one document on the stream; else lines for people
@@ -29,7 +29,7 @@ def search_images(
     request: LocateRequest,
     inputs: Sequence[str],
     *,
-    wanted: Wanted,
+    wanted: LocateOutputs,
     stream: TextIO,
     follow_links: bool = False,
     options: DecodeOptions = DEFAULT,

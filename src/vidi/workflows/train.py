@@ -29,7 +29,7 @@ from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.evaluate import evaluate_model
-from vidi.workflows.run.plan import Job, read_and_plan, require_possible
+from vidi.workflows.run.plan import RunPlan, read_and_plan, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.report import report_run, times_of
@@ -124,7 +124,7 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=events, cache=cache))
 
 
-def _run(job: Job, context: Context) -> Run:
+def _run(job: RunPlan, context: Context) -> Run:
     """Every step after reading; the folder is held by this process, and holds an honest model file from `head` on."""
     request = job.request
     checked = check_images(job.found, context, image_size=job.recipe.image_size, workers=request.workers)

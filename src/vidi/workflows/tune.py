@@ -34,7 +34,7 @@ from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.start import read_start
 from vidi.workflows.tuning.document import read_tuning
-from vidi.workflows.tuning.end import Finding, compare
+from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import framed_rows
 from vidi.workflows.tuning.held_out import SearchRows, choose_rows
@@ -101,7 +101,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
         events.say(f"writing to {escape_path(folder)}")
         budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
-        job = _Job(request=request, found=found, recipe=recipe, files=files, context=context)
+        job = _SearchPlan(request=request, found=found, recipe=recipe, files=files, context=context)
         try:
             return _run(job)
         except VidiError:
@@ -137,7 +137,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         found, recipe = _look(request)
-        job = _Job(
+        job = _SearchPlan(
             request=request,
             found=found,
             recipe=recipe,
@@ -155,7 +155,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class _SearchPlan:
     request: TuneRequest
     found: Found
     recipe: Recipe  # the default one
@@ -176,7 +176,7 @@ def _look(request: TuneRequest) -> tuple[Found, Recipe]:
     return found, choose_recipe(request.training, found.traits)
 
 
-def _run(job: _Job) -> Tuned:
+def _run(job: _SearchPlan) -> Tuned:
     """Everything from the first decoded image on; the folder is held by this process."""
     prepared = _prepare(job)
     rows = choose_rows(prepared)
@@ -204,7 +204,7 @@ def _run(job: _Job) -> Tuned:
     return tuned
 
 
-def _begin(job: _Job, prepared: Prepared, rows: SearchRows, images: TrialImages) -> Search:
+def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: TrialImages) -> Search:
     """Open the study, plan, and write down and say what will be done; no held-out image is in it."""
     study, workshop, context = _open_study(job), job.files.folder / WORKSHOP, job.context
     until = context.budget.deadline
@@ -226,7 +226,7 @@ def _begin(job: _Job, prepared: Prepared, rows: SearchRows, images: TrialImages)
     )
 
 
-def _prepare(job: _Job) -> Prepared:
+def _prepare(job: _SearchPlan) -> Prepared:
     request, recipe = job.request.training, job.recipe
     checked = check_images(job.found, job.context, image_size=recipe.image_size, workers=request.workers)
     prepared = split_images(checked, job.context)
@@ -236,7 +236,7 @@ def _prepare(job: _Job) -> Prepared:
     return prepared
 
 
-def _open_study(job: _Job) -> "Study":
+def _open_study(job: _SearchPlan) -> "Study":
     request, worker = job.request, job.files.document["worker"]
     if request.storage is None or request.study is None:
         study = studies.journal_study(job.files.folder / JOURNAL, seed=job.recipe.seed)
@@ -252,7 +252,7 @@ def _numbered(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return number_groups([prepared.split.groups[row] for row in rows.tolist()])
 
 
-def _about(job: _Job, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:
+def _about(job: _SearchPlan, prepared: Prepared, rows: SearchRows, planned: Planned) -> dict[str, Any]:
     """What tune.json says of the search as a whole."""
     return {
         "data": {"name": prepared.dataset.name, "classes": len(prepared.dataset.classes)},
@@ -275,12 +275,12 @@ def _plan_sentence(settings: Settings, rows: SearchRows) -> str:
     return f"searching {names}; at most {settings.trial_seconds:g} s for each training; {held}"
 
 
-def _keep(job: _Job, search: Search) -> None:
+def _keep(job: _SearchPlan, search: Search) -> None:
     rows = studies.trial_rows(search.study)
     job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
 
 
-def _conclude(job: _Job, search: Search, finding: Finding | None, *, refused: int) -> Tuned:
+def _conclude(job: _SearchPlan, search: Search, finding: SearchFinding | None, *, refused: int) -> Tuned:
     rows = studies.trial_rows(search.study)
     best = best_row(rows)
     job.files.after_trial(rows, best=best, seconds_used=job.seconds_used())

@@ -10,7 +10,7 @@ from vidi.evaluation.guarantees.limits import choose_ranking, find_limits
 from vidi.evaluation.guarantees.operating import find_points
 from vidi.evaluation.guarantees.operating_target import BEST_F1, OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.metrics.affine import Fitted, fit_affine
+from vidi.metrics.affine import FittedAffine, fit_affine
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.multi_label import FittedSigmoid, fit_sigmoid
 from vidi.metrics.selective import Ranking
@@ -35,7 +35,7 @@ class UnseenAnswers:
 class CalibratedAnswers:
     """What calibration adds to a model file."""
 
-    fitted: Fitted | FittedSigmoid
+    fitted: FittedAffine | FittedSigmoid
     limits: VerdictLimits
     points: OperatingPoints | None  # None where one class each is answered and no target is set
 
@@ -71,7 +71,7 @@ def calibrate_answers(
         positive: the class that the target is about; each class by itself, where None.
         others: gives answers about further images, which choose what ranks answers by how sure they are.
     """
-    fitted: Fitted | FittedSigmoid
+    fitted: FittedAffine | FittedSigmoid
     match answers.truth:
         case OneClass() as truth:
             fitted = fit_affine(answers.probabilities, truth.labels, groups=answers.groups)
@@ -102,7 +102,7 @@ def calibrate_answers(
 
 def _find_points(
     answers: UnseenAnswers,
-    fitted: Fitted | FittedSigmoid,
+    fitted: FittedAffine | FittedSigmoid,
     classes: Sequence[str],
     *,
     target: OperatingTarget,
@@ -121,7 +121,7 @@ def _find_points(
     )
 
 
-def _choose_ranking(fitted: Fitted, others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:
+def _choose_ranking(fitted: FittedAffine, others: Callable[[], tuple[Floats, Truth]] | None) -> Ranking:
     """What ranks answers by how sure they are: chosen by other images than the limits rest on, where there are any."""
     if others is None:
         return "probability"

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from vidi.errors import ImageError
-from vidi.images.formats.header import Header, Part, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, broken, truncated
 from vidi.images.limits import Limits
 
 _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # name: bytes before the first inner box
@@ -33,7 +33,7 @@ def read_avif(data: bytes, _limits: Limits) -> Header:
     return Header(format="AVIF", stored_size=(height, width), end=len(data), channels=4)
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[Part]:
+def _boxes(data: bytes, start: int, end: int) -> Iterator[HeaderPart]:
     position = start
     for _ in range(_MOST_BOXES):
         if position + 8 > end:
@@ -46,7 +46,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[Part]:
         last = end if length == 0 else position + length
         if last > end or last <= position:
             raise truncated(f"The AVIF ends after {end:,} bytes, within its box {kind.decode('latin-1')!r}.")
-        part = Part(kind=kind, start=position, body=body, end=last)
+        part = HeaderPart(kind=kind, start=position, body=body, end=last)
         yield part
         if kind in _CONTAINERS:
             yield from _boxes(data, body + _CONTAINERS[kind], last)

@@ -3,7 +3,7 @@
 import struct
 
 from vidi.errors import ImageError
-from vidi.images.formats.header import Header, Part, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, broken, truncated
 from vidi.images.limits import Limits
 
 _MOST_BLOCKS = 1_000_000
@@ -42,7 +42,7 @@ def _palette_bytes(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _walk(data: bytes, position: int) -> tuple[Part, int | None, int]:
+def _walk(data: bytes, position: int) -> tuple[HeaderPart, int | None, int]:
     """The first frame, where the file ends (None: no trailer), and the number of frames."""
     first, frames = None, 0
     for _ in range(_MOST_BLOCKS):
@@ -55,7 +55,7 @@ def _walk(data: bytes, position: int) -> tuple[Part, int | None, int]:
         elif kind == b"," and position + 10 <= len(data):
             body = position + 10 + _palette_bytes(data[position + 9])
             position = _after_blocks(data, body + 1)
-            first = first or Part(kind=b"frame", start=start, body=body, end=position)
+            first = first or HeaderPart(kind=b"frame", start=start, body=body, end=position)
             frames += 1
         else:
             break
@@ -66,7 +66,7 @@ def _walk(data: bytes, position: int) -> tuple[Part, int | None, int]:
     return first, None, frames
 
 
-def _check_frame(data: bytes, frame: Part) -> bool:
+def _check_frame(data: bytes, frame: HeaderPart) -> bool:
     """Whether the frame covers the canvas; one that leaves it is refused."""
     canvas_width, canvas_height = struct.unpack_from("<HH", data, 6)
     left, top, width, height = struct.unpack_from("<HHHH", data, frame.start + 1)

@@ -10,7 +10,7 @@ COPY_AGAIN = "Copy the file again from its source, or leave it out; `vidi check`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class HeaderPart:
     """One segment, chunk or box of a file."""
 
     kind: bytes
@@ -27,7 +27,7 @@ class Header:
     stored_size: Size  # (height, width) as the file holds it
     orientation: int = 1  # EXIF: 5 to 8 turn the image on its side
     notes: tuple[str, ...] = ()  # codes of `vidi.images.reasons.NOTES`
-    parts: tuple[Part, ...] = ()
+    parts: tuple[HeaderPart, ...] = ()
     end: int = 0  # one past the last byte of the image
     scans: int = 1  # JPEG: how often the coded data walks over the image
     is_baseline: bool = False  # JPEG that can be decoded at reduced size without holding it all

@@ -8,7 +8,7 @@ import numpy as np
 
 from vidi.errors import ImageError
 from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, Part, broken, metadata_too_large, truncated, unsupported
+from vidi.images.formats.header import Header, HeaderPart, broken, metadata_too_large, truncated, unsupported
 from vidi.images.limits import Limits
 
 SOI, EOI, SOS, APP1, APP2, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xEE
@@ -74,12 +74,12 @@ def read_jpeg(data: bytes, limits: Limits) -> Header:
     )
 
 
-def _walk(data: bytes, limits: Limits) -> tuple[list[Part], int | None, bool]:
+def _walk(data: bytes, limits: Limits) -> tuple[list[HeaderPart], int | None, bool]:
     """All segments with the coded data under their scan, where the image ends (None: no end mark), and oddities.
 
     Where a segment does not end at a marker, the walk goes on at the next one, as libjpeg-turbo does.
     """
-    parts: list[Part] = []
+    parts: list[HeaderPart] = []
     position, scans, is_odd = 2, 0, False
     markers = _Markers(data)
     while True:
@@ -102,7 +102,7 @@ def _walk(data: bytes, limits: Limits) -> tuple[list[Part], int | None, bool]:
             if scans > limits.jpeg_scans:
                 raise too_many_scans(limits)
             end = markers.next_from(end)
-        parts.append(Part(kind=bytes((marker,)), start=position - 2, body=body, end=end))
+        parts.append(HeaderPart(kind=bytes((marker,)), start=position - 2, body=body, end=end))
         if len(parts) > MOST_SEGMENTS:
             raise metadata_too_large(f"The JPEG has more than {MOST_SEGMENTS:,} segments.")
         position = end
@@ -166,7 +166,7 @@ def _marker_places(data: bytes, start: int) -> Iterator[list[int]]:
         yield places[is_marker].tolist()
 
 
-def _read_frame(data: bytes, frame: Part) -> tuple[int, int, int]:
+def _read_frame(data: bytes, frame: HeaderPart) -> tuple[int, int, int]:
     kind = _FRAMES[frame.kind[0]]
     if frame.end - frame.body < 6:
         raise broken("The JPEG's frame header is too short.")
@@ -182,7 +182,7 @@ def _read_frame(data: bytes, frame: Part) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _coefficients(data: bytes, frame: Part, pixel_count: int) -> int:
+def _coefficients(data: bytes, frame: HeaderPart, pixel_count: int) -> int:
     """How many numbers a decoder must hold where several scans add to each other."""
     factors = (
         [byte >> 4 for byte in data[frame.body + 7 : frame.end : 3]],
@@ -192,7 +192,7 @@ def _coefficients(data: bytes, frame: Part, pixel_count: int) -> int:
     return pixel_count * shares // max(1, max(factors[0], default=1) * max(factors[1], default=1))
 
 
-def _orientation(data: bytes, parts: list[Part]) -> int:
+def _orientation(data: bytes, parts: list[HeaderPart]) -> int:
     """The orientation of the first EXIF block."""
     for part in parts:
         if part.kind[0] == APP1 and data.startswith(b"Exif\0\0", part.body):

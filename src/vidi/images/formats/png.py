@@ -5,7 +5,7 @@ import zlib
 
 from vidi.errors import ImageError
 from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, Part, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, broken, truncated
 from vidi.images.limits import Limits
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -55,15 +55,15 @@ def read_png(data: bytes, _limits: Limits) -> Header:
     )
 
 
-def _walk(data: bytes) -> tuple[list[Part], list[str]]:
+def _walk(data: bytes) -> tuple[list[HeaderPart], list[str]]:
     """The chunks up to the end chunk; those that carry pixels with their checksums proven."""
-    parts: list[Part] = []
+    parts: list[HeaderPart] = []
     position = 8
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         if length > 2**31 - 1 or not kind.isalpha():
             raise broken(f"At byte {position:,} of the PNG stands a chunk that claims {length:,} bytes.")
-        part = Part(kind=kind, start=position, body=position + 8, end=position + 12 + length)
+        part = HeaderPart(kind=kind, start=position, body=position + 8, end=position + 12 + length)
         if part.end > len(data):
             if kind == b"IEND":
                 break

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vidi.errors import ImageError
 from vidi.images.formats.exif import valid_orientation
-from vidi.images.formats.header import Header, Part, broken, truncated, unsupported
+from vidi.images.formats.header import Header, HeaderPart, broken, truncated, unsupported
 from vidi.images.limits import Limits
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -54,7 +54,7 @@ def read_tiff(data: bytes, limits: Limits) -> Header:
         _check_strips(layout, tags)
     orientation = valid_orientation(one(tags, _ORIENTATION) or 1)
     profile_tag = tags.get(_PROFILE)
-    parts = [Part(kind=b"profile", start=0, body=profile_tag.start, end=profile_tag.end)] if profile_tag else []
+    parts = [HeaderPart(kind=b"profile", start=0, body=profile_tag.start, end=profile_tag.end)] if profile_tag else []
     return Header(
         format="TIFF",
         stored_size=(height, width),

@@ -4,7 +4,7 @@ import struct
 
 from vidi.errors import ImageError
 from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, Part, Size, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, Size, broken, truncated
 from vidi.images.limits import Limits
 
 _IMAGE_CHUNKS = (b"VP8 ", b"VP8L", b"ANMF")
@@ -42,15 +42,15 @@ def read_webp(data: bytes, limits: Limits) -> Header:
     )
 
 
-def _walk(data: bytes) -> list[Part]:
+def _walk(data: bytes) -> list[HeaderPart]:
     """The chunks within the stated length, or within the file where that is shorter."""
     (stated,) = struct.unpack_from("<I", data, 4)
     last = min(len(data), stated + 8)
-    parts: list[Part] = []
+    parts: list[HeaderPart] = []
     position = 12
     while position + 8 <= last:
         kind, length = struct.unpack_from("<4sI", data, position)
-        part = Part(kind=kind, start=position, body=position + 8, end=position + 8 + length)
+        part = HeaderPart(kind=kind, start=position, body=position + 8, end=position + 8 + length)
         if part.end > len(data):
             if kind in (*_IMAGE_CHUNKS, b"VP8X", b"ALPH"):
                 raise truncated(f"The WebP ends after {len(data):,} bytes, within its image data.")
@@ -60,7 +60,7 @@ def _walk(data: bytes) -> list[Part]:
     return parts
 
 
-def _check_canvas(data: bytes, extended: Part | None, limits: Limits) -> None:
+def _check_canvas(data: bytes, extended: HeaderPart | None, limits: Limits) -> None:
     """A size alone is enough to refuse, also where nothing follows it."""
     if extended is None:
         return
@@ -73,7 +73,7 @@ def _check_canvas(data: bytes, extended: Part | None, limits: Limits) -> None:
         )
 
 
-def _canvas(data: bytes, part: Part) -> Size:
+def _canvas(data: bytes, part: HeaderPart) -> Size:
     if part.end - part.body < 10:
         raise broken("The WebP's canvas header is too short.")
     return (
@@ -82,7 +82,7 @@ def _canvas(data: bytes, part: Part) -> Size:
     )
 
 
-def _size(data: bytes, part: Part) -> Size:
+def _size(data: bytes, part: HeaderPart) -> Size:
     body = data[part.body : min(part.end, part.body + 10)]
     if part.kind == b"VP8L" and len(body) >= 5 and body[0] == 0x2F:
         bits = int.from_bytes(body[1:5], "little")

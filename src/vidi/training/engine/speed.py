@@ -47,7 +47,7 @@ class StepSpeed:
 
 
 @dataclass(slots=True)
-class _Stopwatch:
+class _StepTimer:
     """Told after each step: times it, and measures the processor's rate in between."""
 
     engine: Engine
@@ -105,7 +105,7 @@ def measure_steps(
     )
     state = state or new_state(recipe, class_count=class_count, plan=Plan(steps=1_000_000), engine=engine)
     operations = 3 * operations_of(state.network, recipe.image_size) * recipe.batch
-    stopwatch = _Stopwatch(engine, steps, product_rate or _product_rate)
+    stopwatch = _StepTimer(engine, steps, product_rate or _product_rate)
     train(
         state,
         TrainingContext(

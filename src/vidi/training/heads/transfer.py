@@ -19,7 +19,7 @@ from vidi.training.heads.linear import QUICK, ChosenHead, HeadTrial, LinearHead,
 from vidi.training.heads.one_vs_rest import QUICK_STRENGTHS, choose_one_vs_rest, fit_one_vs_rest
 from vidi.training.loop.objective import normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 
 TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 
@@ -168,7 +168,7 @@ def with_head(
         stopped_by="plan",
         notes=(),
         weights_license=license,
-        held_out=HeldOut(
+        held_out=OutOfFoldAnswers(
             rows=rows[chosen.held_out], probabilities=chosen.probabilities, features=features[chosen.held_out]
         ),
     )

@@ -25,7 +25,7 @@ TOGETHER = 128  # images pushed through at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOut:
+class ComparisonImages:
     """Images that no trial saw, at the size of one recipe."""
 
     images: NDArray[np.uint8]  # (images, height, width, 3)
@@ -43,7 +43,7 @@ class HeldOutAnswers:
 def answer_held_out(
     arrays: TrainingData,
     recipe: Recipe,
-    held_out: HeldOut,
+    held_out: ComparisonImages,
     *,
     folder: Path,
     deadline: Deadline,
@@ -63,7 +63,7 @@ def answer_held_out(
     return HeldOutAnswers(is_right=which_are_right(trained, held_out), epochs=len(trained.history))
 
 
-def which_are_right(trained: TrainedNetwork, held_out: HeldOut) -> NDArray[np.bool_]:
+def which_are_right(trained: TrainedNetwork, held_out: ComparisonImages) -> NDArray[np.bool_]:
     """Which of the images a network has right, (images,) bool."""
     truth = held_out.truth.array
     right = np.zeros(len(truth), dtype=np.bool_)

@@ -21,7 +21,7 @@ from vidi.training.ensembles.combine import Choice, average_all, choose_combinat
 from vidi.training.loop.objective import answer
 from vidi.training.loop.progress import write_results
 from vidi.training.recipe import Recipe
-from vidi.training.train import HeldOut, TrainedNetwork, read_trained, train_network
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn, needs_folds
@@ -296,7 +296,9 @@ def _describe(
     )
 
 
-def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]) -> HeldOut:
+def _held_out(
+    network: Network, data: TrainingData, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
+) -> OutOfFoldAnswers:
     """Answers about images that those who answer have not learnt from.
 
     About a training image that is the one member that held it out, about a validation image the whole ensemble.
@@ -305,9 +307,9 @@ def _held_out(network: Network, data: TrainingData, tasks: Sequence[_Task], ende
     asked += [(one.network, task.held_out) for task, one in zip(tasks, ended, strict=False)]
     asked = [(answering, rows) for answering, rows in asked if len(rows)]
     if not asked:
-        return HeldOut(rows=np.zeros(0, np.int64), probabilities=np.zeros((0, data.class_count), np.float32))
+        return OutOfFoldAnswers(rows=np.zeros(0, np.int64), probabilities=np.zeros((0, data.class_count), np.float32))
     normalisation = ended[0].normalisation
-    return HeldOut(
+    return OutOfFoldAnswers(
         rows=np.concatenate([rows for _, rows in asked]),
         probabilities=np.concatenate(
             [

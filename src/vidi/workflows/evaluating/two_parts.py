@@ -12,7 +12,7 @@ from vidi.machine import Deadline
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.refuted import Refuted
 from vidi.prediction.predictor import Predictor
-from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.run.prepare import Prepared
 
 NONE_OF_THEM = "none of the classes"
@@ -41,7 +41,7 @@ def compare_with_held_out(
     predictor: Predictor,
     answers: Answers,
     *,
-    held_out: HeldOut | None,
+    held_out: OutOfFoldAnswers | None,
     until: Deadline | None,
 ) -> ComparedParts | None:
     """Whether the test images come from the source of what was learnt, and which guarantees they refute.

@@ -30,14 +30,14 @@ LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Wanted(ExplainRequest):
+class ExplanationParts(ExplainRequest):
     """What is to be found out about each image, and who is told how far it is."""
 
     known: KnownImages | None = None  # training images that it may look like
     on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
 
 
-EVERYTHING = Wanted()
+EVERYTHING = ExplanationParts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +60,7 @@ class Explained:
 
 
 def explain_path(
-    predictor: Predictor, store: ImageStore, path: str, wanted: Wanted, options: DecodeOptions
+    predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts, options: DecodeOptions
 ) -> Explained:
     """Read as `predict` reads it, so that the answer is the same; and once more, for people to look at."""
     framing = predictor.metadata.framing
@@ -75,7 +75,7 @@ def explain_path(
     return Explained(path=path, outcome=explanation, notes=framed.notes)
 
 
-def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING) -> Explanation:
+def explain_file(predictor: Predictor, path: str, *, wanted: ExplanationParts = EVERYTHING) -> Explanation:
     """Explain the answer about one image file.
 
     Args:
@@ -93,7 +93,7 @@ def explain_file(predictor: Predictor, path: str, *, wanted: Wanted = EVERYTHING
 
 
 def explain_image(
-    predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", wanted: Wanted = EVERYTHING
+    predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", wanted: ExplanationParts = EVERYTHING
 ) -> Explanation:
     """Explain the answer about an image that is in memory.
 
@@ -119,7 +119,7 @@ def explain_framed(
     *,
     image_size: Size,
     path: str,
-    wanted: Wanted,
+    wanted: ExplanationParts,
 ) -> Explanation:
     """The answer about one image with all that explains it.
 

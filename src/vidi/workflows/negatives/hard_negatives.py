@@ -23,7 +23,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
-from vidi.training.train import HeldOut, TrainedNetwork
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.pretrained.fitted import Head
@@ -176,7 +176,7 @@ def _with_background(
     return replace(
         trained,
         network=with_head,
-        held_out=HeldOut(
+        held_out=OutOfFoldAnswers(
             rows=head.rows[held_out], probabilities=probabilities[held_out], features=head.features[held_out]
         ),
     )

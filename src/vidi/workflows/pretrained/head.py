@@ -30,7 +30,7 @@ from vidi.workflows.pretrained.backbones import (
     learnt_rows,
 )
 from vidi.workflows.pretrained.fitted import Head
-from vidi.workflows.requests.train import Asked
+from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.budget import skipping
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
@@ -46,7 +46,7 @@ def learn_by_features(
     recipe: Recipe,
     *,
     candidates: tuple[Candidate, ...],
-    asked: Asked,
+    diagnostics: Diagnostics,
     ensemble: EnsemblePlan | None = None,
 ) -> tuple[Prepared, TrainedNetwork]:
     """A finished network of the first rung, and the data framed as it wants them.
@@ -58,7 +58,7 @@ def learn_by_features(
         recipe: for the first candidate.
         candidates: backbones to try.
         ensemble: heads by folds are averaged, where the user asked for them.
-        asked: what the user wants to know of the images.
+        diagnostics: what the user wants to know of the images.
     """
     backbone = choose_backbone(context, prepared, recipe, candidates)
     prepared = reframe(prepared, backbone.recipe.image_size, context)
@@ -69,7 +69,7 @@ def learn_by_features(
         rows=rows,
         fold_of=_folds(prepared, rows, seed=recipe.seed),
     )
-    prepared, chosen, recipe = _choose_head(context, prepared, backbone, features, asked=asked)
+    prepared, chosen, recipe = _choose_head(context, prepared, backbone, features, diagnostics=diagnostics)
     data, weights = as_training_data(prepared), backbone.weights
     head = Head(
         network=frozen_backbone(weights, data, image_size=recipe.image_size),
@@ -90,11 +90,11 @@ def learn_by_features(
 
 
 def _choose_head(
-    context: Context, prepared: Prepared, backbone: ChosenBackbone, features: Features, *, asked: Asked
+    context: Context, prepared: Prepared, backbone: ChosenBackbone, features: Features, *, diagnostics: Diagnostics
 ) -> tuple[Prepared, ChosenHead, Recipe]:
     """The head and its recipe, with what the images were found to be; as much of it as there is time for."""
     data, rows, events = as_training_data(prepared), features.rows, context.events
-    wanted = ["every head", *([] if asked.anything else ["studies"])]
+    wanted = ["every head", *([] if diagnostics.requested else ["studies"])]
     late = {stage for stage in wanted if not context.budget.allows(stage, len(rows))}
     if told := skipping(late - context.budget.left_out):
         events.say(told)
@@ -108,7 +108,7 @@ def _choose_head(
     )
     chosen, recipe = choose(data=data)
     if "studies" not in late:
-        prepared = study_features(context, prepared, features, chosen, asked=asked)
+        prepared = study_features(context, prepared, features, chosen, diagnostics=diagnostics)
     if len(prepared.left_out):
         chosen, recipe = choose(data=as_training_data(prepared))
     if recipe.class_weights != "none":

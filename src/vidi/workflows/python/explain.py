@@ -39,11 +39,11 @@ def explain(
     """
     from vidi.images.given import as_rgb, list_images
     from vidi.prediction.predictor import Predictor
-    from vidi.workflows.explaining.image import Wanted, explain_file, explain_image
+    from vidi.workflows.explaining.image import ExplanationParts, explain_file, explain_image
     from vidi.workflows.explaining.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
-    wanted = Wanted(
+    wanted = ExplanationParts(
         top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
     )
     (one,) = list_images([image])

@@ -19,7 +19,7 @@ def refuse_for_labels(request: TrainRequest) -> None:
             "List those photographs in the table, with 0 for every class: they are learnt from like any other.",
         ),
         "--learning-curve": (
-            request.asked.learning_curve,
+            request.diagnostics.learning_curve,
             "Leave it out; `vidi compare` tells a model of half the images from one of all of them.",
         ),
         "--costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),

@@ -24,7 +24,7 @@ DIFFERENCES = ("seeds", "folds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Diagnostics:
     """Studies of the data that a run makes only on request."""
 
     find_label_errors: Annotated[bool, Option("Check the labels of all images, even if it takes longer.")] = False
@@ -34,7 +34,7 @@ class Asked:
     ] = False
 
     @property
-    def anything(self) -> bool:
+    def requested(self) -> bool:
         """Whether any such study was requested."""
         return self.find_label_errors or self.drop_suspects or self.learning_curve
 
@@ -150,7 +150,7 @@ class TrainRequest:
         ),
     ] = None
     changes: Annotated[Mapping[str, object], Part(made_by=RecipeOptions)] = field(default_factory=dict)
-    asked: Asked = field(default_factory=Asked)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
     promise: Promise = field(default_factory=Promise)
     target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
     workers: Workers = None
@@ -168,7 +168,8 @@ class TrainRequest:
 
         plain: dict[str, Any] = {**values}
         plain["data"] = DataRequest.from_dict(plain["data"])
-        plain["asked"] = Asked(**plain.get("asked", {}))
+        named = plain.pop("asked", {})  # in version 0.1
+        plain["diagnostics"] = Diagnostics(**plain.get("diagnostics", named))
         plain["promise"] = Promise(**plain.get("promise", {}))
         plain["target"] = OperatingTarget.from_dict(
             plain.get("target", plain.pop("wish", None))

@@ -12,7 +12,7 @@ from vidi.machine import Deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class BudgetStage:
     """What a stage needs on an idle computer of two cores, and the share of the time that it may take."""
 
     seconds: float = 0.0  # whatever the images
@@ -24,27 +24,31 @@ class Stage:
         return self.seconds + self.per_image * images
 
 
-TABLE: Mapping[str, Stage] = MappingProxyType(
+TABLE: Mapping[str, BudgetStage] = MappingProxyType(
     {
         # What every run does, in order.
-        "reading": Stage(seconds=1.0, per_image=0.01),
-        "features": Stage(seconds=3.0, per_image=0.03, share=0.35),  # of one backbone; a share for its images' sake
-        "training": Stage(seconds=5.0, share=0.95),  # of fine-tuning, below which nobody asks how long an epoch takes
-        "member": Stage(seconds=1.0, share=0.85),  # of an ensemble, whose combination takes some more
-        "to ONNX": Stage(seconds=2.0),
-        "calibration": Stage(seconds=0.5),
-        "fold": Stage(seconds=1.0, share=0.8),  # each training for calibration, beside its steps
-        "test": Stage(seconds=1.0),
-        "report": Stage(seconds=3.0),
+        "reading": BudgetStage(seconds=1.0, per_image=0.01),
+        "features": BudgetStage(
+            seconds=3.0, per_image=0.03, share=0.35
+        ),  # of one backbone; a share for its images' sake
+        "training": BudgetStage(
+            seconds=5.0, share=0.95
+        ),  # of fine-tuning, below which nobody asks how long an epoch takes
+        "member": BudgetStage(seconds=1.0, share=0.85),  # of an ensemble, whose combination takes some more
+        "to ONNX": BudgetStage(seconds=2.0),
+        "calibration": BudgetStage(seconds=0.5),
+        "fold": BudgetStage(seconds=1.0, share=0.8),  # each training for calibration, beside its steps
+        "test": BudgetStage(seconds=1.0),
+        "report": BudgetStage(seconds=3.0),
         # What is left out where there is no time for it.
-        "every head": Stage(seconds=1.0, per_image=0.002),
-        "studies": Stage(seconds=1.0, per_image=0.002),
-        "comparing backbones": Stage(seconds=5.0, per_image=0.05, share=0.15),
-        "robustness": Stage(seconds=15.0),
+        "every head": BudgetStage(seconds=1.0, per_image=0.002),
+        "studies": BudgetStage(seconds=1.0, per_image=0.002),
+        "comparing backbones": BudgetStage(seconds=5.0, per_image=0.05, share=0.15),
+        "robustness": BudgetStage(seconds=15.0),
         # A search: decoding other sizes, one training, and the page with the importance of the dials.
-        "other sizes": Stage(share=0.2),
-        "trial": Stage(seconds=2.0),
-        "search page": Stage(seconds=5.0),
+        "other sizes": BudgetStage(share=0.2),
+        "trial": BudgetStage(seconds=2.0),
+        "search page": BudgetStage(seconds=5.0),
     }
 )
 MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training

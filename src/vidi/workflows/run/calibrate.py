@@ -26,7 +26,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration
-from vidi.training.train import HeldOut, TrainedNetwork, train_network
+from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
@@ -54,7 +54,7 @@ class Calibrated:
     limits: VerdictLimits
     known: Known
     points: OperatingPoints | None = None  # None where no target is set
-    held_out: HeldOut | None = None  # the answers that all of it rests on; None: not kept
+    held_out: OutOfFoldAnswers | None = None  # the answers that all of it rests on; None: not kept
 
 
 def calibrate_model(
@@ -108,7 +108,7 @@ def calibrate_model(
     how, *further = describe_calibration(done)
     for sentence in (f"calibration on {len(rows):,} images: {how}", *further):
         events.say(sentence)
-    kept = HeldOut(rows=rows, probabilities=held_out.probabilities)
+    kept = OutOfFoldAnswers(rows=rows, probabilities=held_out.probabilities)
     return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points, held_out=kept)
 
 
@@ -128,7 +128,7 @@ def _other_answers(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _HeldOut:
+class _Unseen:
     """Answers about images that the network which gave them had not learnt from."""
 
     basis: Basis
@@ -174,7 +174,7 @@ def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
     return _Strangers(pixels=pixels, kinds=kinds)
 
 
-def _balanced(held_out: _HeldOut) -> tuple[Known, NDArray[np.float64] | None]:
+def _balanced(held_out: _Unseen) -> tuple[Known, NDArray[np.float64] | None]:
     """What the model knows, its score with the offset, and the novelty of images that were not learnt from."""
     known, score = held_out.known, held_out.known.score
     if held_out.distances is None:
@@ -186,12 +186,12 @@ def _balanced(held_out: _HeldOut) -> tuple[Known, NDArray[np.float64] | None]:
     return replace(known, score=replace(score, offset=offset)), np.maximum(distance, resemblance + offset)
 
 
-def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _HeldOut:
+def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers) -> _Unseen:
     """From the calibration part."""
     rows = prepared.split.rows("calibration")
     known = strangers.known_with(_known_to(trained, predictor, prepared), strangers.seen_by(predictor))
     given = run_pixels(predictor, prepared.pixels, rows, ("probabilities", "embedding"))
-    return _HeldOut(
+    return _Unseen(
         basis="calibration",
         rows=rows,
         probabilities=given["probabilities"],
@@ -202,7 +202,7 @@ def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, 
 
 def _without_part(
     context: Context, prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, strangers: _Strangers
-) -> _HeldOut | None:
+) -> _Unseen | None:
     """From answers by networks that had not seen the image; None where the user stopped it."""
     seen = strangers.seen_by(predictor)
     known = strangers.known_with(_known_to(trained, predictor, prepared), seen)
@@ -210,7 +210,7 @@ def _without_part(
         groups = [prepared.split.groups[row] for row in answered.rows.tolist()]
         labels = prepared.truth.strata[answered.rows]
         fold_of = deal_folds(groups, labels=labels, seed=trained.recipe.seed)
-        return _HeldOut(
+        return _Unseen(
             basis="out-of-fold",
             rows=answered.rows,
             probabilities=answered.probabilities,
@@ -227,7 +227,7 @@ def _without_part(
     rows, probabilities, distances = by_folds
     if len(rows) and not (context.folder / LABEL_ERRORS).exists():
         study_labels(context, prepared, rows, probabilities, drop_suspects=False)
-    return _HeldOut(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
+    return _Unseen(basis="out-of-fold", rows=rows, probabilities=probabilities, known=known, distances=distances)
 
 
 def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared) -> Known:

@@ -32,7 +32,7 @@ LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RunPlan:
     """What is known before the first image is decoded."""
 
     request: TrainRequest
@@ -47,7 +47,7 @@ class Job:
 
 def read_and_plan(
     request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None
-) -> Job:
+) -> RunPlan:
     """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
     begun = begun or Deadline.after(0.0)
     request = _for_windows(request)
@@ -62,7 +62,7 @@ def read_and_plan(
     candidates = _affordable_candidates(request, found, ladder, budget, events=events)
     if recipe is None or candidates:
         recipe = choose_recipe(request, found.traits, candidates, events=events)
-    return Job(
+    return RunPlan(
         request=request,
         found=found,
         recipe=recipe,
@@ -79,7 +79,7 @@ def learnt_and_chosen(found: Found) -> int:
     return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
-def require_possible(job: Job) -> None:
+def require_possible(job: RunPlan) -> None:
     """Make sure of what can be known before anything is written.
 
     Raises:

@@ -9,13 +9,13 @@ from vidi.workflows.pretrained.head import learn_by_features
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.ladder import climb
 from vidi.workflows.run.learn import keep_preparation
-from vidi.workflows.run.plan import Job
+from vidi.workflows.run.plan import RunPlan
 from vidi.workflows.run.prepare import Prepared
 from vidi.workflows.run.start import read_start
 from vidi.workflows.studies.features import study_beforehand
 
 
-def begin_run(context: Context, job: Job, prepared: Prepared) -> Prepared:
+def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:
     """The data with the weights to begin from; what was found and planned is kept and told."""
     if job.request.weights is not None:
         prepared = replace(prepared, start=read_start(Path(job.request.weights)))
@@ -27,22 +27,22 @@ def begin_run(context: Context, job: Job, prepared: Prepared) -> Prepared:
     return prepared
 
 
-def learn_head(context: Context, job: Job, prepared: Prepared) -> tuple[Prepared, TrainedNetwork | None]:
+def learn_head(context: Context, job: RunPlan, prepared: Prepared) -> tuple[Prepared, TrainedNetwork | None]:
     """A head on pretrained features, with the data as it wants them; None where the network begins from nothing.
 
     Ctrl-C ends it at once: only features are lost, and resuming computes them again.
     """
-    asked = job.request.asked
+    diagnostics = job.request.diagnostics
     context.watch.turn_to("heads")
     if job.candidates:
         return learn_by_features(
-            context, prepared, job.recipe, candidates=job.candidates, asked=asked, ensemble=job.ensemble
+            context, prepared, job.recipe, candidates=job.candidates, diagnostics=diagnostics, ensemble=job.ensemble
         )
-    return (study_beforehand(context, prepared, asked=asked) if asked.anything else prepared), None
+    return (study_beforehand(context, prepared, diagnostics=diagnostics) if diagnostics.requested else prepared), None
 
 
 def learn_above(
-    context: Context, job: Job, prepared: Prepared, head: TrainedNetwork | None
+    context: Context, job: RunPlan, prepared: Prepared, head: TrainedNetwork | None
 ) -> tuple[Prepared, TrainedNetwork]:
     """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
     context.watch.turn_to("training")

@@ -27,7 +27,7 @@ from vidi.workflows.pretrained.backbones import (
     groups_of,
     learnt_rows,
 )
-from vidi.workflows.requests.train import Asked
+from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared, reframe
 from vidi.workflows.studies.label_errors import keep_study, read_study, study_labels, tell_suspects
@@ -48,7 +48,7 @@ class Features:
 
 
 def study_features(
-    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, asked: Asked
+    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
 ) -> Prepared:
     """Say what more images would bring, and list likely label errors among the images that were held out.
 
@@ -59,7 +59,7 @@ def study_features(
         prepared: the data.
         features: of its images.
         chosen: the head that does best on them in cross-validation.
-        asked: what the user wants to know.
+        diagnostics: what the user wants to know.
 
     Returns:
         The data, with what is to be left out of training.
@@ -70,31 +70,33 @@ def study_features(
         )
         return prepared
     with context.watch.on("studies"):
-        return _study(context, prepared, features, chosen, asked=asked)
+        return _study(context, prepared, features, chosen, diagnostics=diagnostics)
 
 
-def _study(context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, asked: Asked) -> Prepared:
+def _study(
+    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
+) -> Prepared:
     truth = prepared.truth.at(features.rows)
     if CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
         _study_learning(context, prepared, features, truth, strength=_strength(chosen))
     rows = features.rows
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (
-        (asked.find_label_errors or asked.drop_suspects)
+        (diagnostics.find_label_errors or diagnostics.drop_suspects)
         and len(held_out) < len(rows)
         and not (context.folder / LABEL_ERRORS).exists()
     ):
         held_out, probabilities = _hold_out_all(prepared, features, chosen)
-    return study_labels(context, prepared, held_out, probabilities, drop_suspects=asked.drop_suspects)
+    return study_labels(context, prepared, held_out, probabilities, drop_suspects=diagnostics.drop_suspects)
 
 
-def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> Prepared:
+def study_beforehand(context: Context, prepared: Prepared, *, diagnostics: Diagnostics) -> Prepared:
     """The same for a network that begins from nothing, by the features of a pretrained one.
 
     Args:
         context: of the run.
         prepared: the data.
-        asked: what the user wants to know.
+        diagnostics: what the user wants to know.
 
     Raises:
         MissingPackageError: the package with that network's weights is not installed.
@@ -118,7 +120,7 @@ def study_beforehand(context: Context, prepared: Prepared, *, asked: Asked) -> P
     fold_of = deal_learnable_folds(groups_of(prepared, rows), labels=truth.strata, seed=recipe.seed)
     chosen = try_heads(values, truth, fold_of=fold_of)
     features = Features(values=values, weights=WEIGHTS, rows=rows, fold_of=fold_of)
-    return study_features(context, prepared, features, chosen, asked=asked)
+    return study_features(context, prepared, features, chosen, diagnostics=diagnostics)
 
 
 def _study_learning(

@@ -13,7 +13,7 @@ from vidi.numbers import percent
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import (
-    HeldOut,
+    ComparisonImages,
     HeldOutAnswers,
     answer_held_out,
     compare_recipes,
@@ -26,7 +26,7 @@ KEEP = "no gain could be shown; keep the default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class SearchFinding:
     """What the search has shown."""
 
     is_better: bool
@@ -44,7 +44,7 @@ class Finding:
         }
 
 
-def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> Finding | None:
+def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> SearchFinding | None:
     """Train the default and the best recipe once more, with a new seed, and compare them image by image.
 
     Args:
@@ -57,9 +57,9 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
     """
     best = best_row(studies.trial_rows(search.study))
     if best is None:
-        return Finding(is_better=False, sentence=KEEP, detail="No trial came to its end.")
+        return SearchFinding(is_better=False, sentence=KEEP, detail="No trial came to its end.")
     if studies.is_default(best.values, search.settings.dials):
-        return Finding(
+        return SearchFinding(
             is_better=False, sentence=KEEP, detail="No trial was better than the default on the validation images."
         )
     turned = recipe_of(search.recipe, search.settings.dials, best.values, source=f"tune: trial {best.number}")
@@ -69,7 +69,7 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
             answered = _answer(search, recipe, held_out, doing=f"the {name} recipe once more")
         except VidiError as error:
             detail = f"Trained once more, the {name} recipe failed: {error.cause}."
-            return Finding(is_better=False, sentence=KEEP, detail=detail)
+            return SearchFinding(is_better=False, sentence=KEEP, detail=detail)
         if answered is None:
             return None
         answers.append(answered)
@@ -85,7 +85,7 @@ def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str)
     return answer_held_out(
         search.images.arrays(size, search.context.events.reading),
         recipe.changed({"seed": recipe.seed + 1}, source="tune: another seed than the trials'"),
-        HeldOut(
+        ComparisonImages(
             images=held_out.at(size, search.context.events.reading),
             truth=held_out.truth,
         ),
@@ -96,10 +96,12 @@ def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str)
     )
 
 
-def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArray[np.int64], *, trial: int) -> Finding:
+def _finding(
+    default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArray[np.int64], *, trial: int
+) -> SearchFinding:
     compared = compare_recipes(default, best, groups=groups)
     if compared is None:
-        return Finding(is_better=False, sentence=KEEP, detail="There is no image to compare them on.")
+        return SearchFinding(is_better=False, sentence=KEEP, detail="There is no image to compare them on.")
     figures = comparison_as_json(compared)
     is_better = compared.verdict == "better"
     points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
@@ -111,10 +113,10 @@ def _finding(default: NDArray[np.bool_], best: NDArray[np.bool_], groups: NDArra
     )
     if is_better:
         sentence = f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
-        return Finding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
+        return SearchFinding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
     signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
     detail += f" The difference of {signed[0]} points has the 95 % interval {signed[1]} to {signed[2]}."
     if compared.difference > 0 and figures["images_needed"]:
         needed = float(f"{figures['images_needed']:.2g}")
         detail += f" About {needed:,.0f} images would show a gain of that size."
-    return Finding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)
+    return SearchFinding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)
