@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, named safely, told apart by digest, and held by one process at a time."""
+"""Files: written whole or not at all, named safely, identified by digest, and held by one process at a time."""
 
 import contextlib
 import errno

@@ -88,8 +88,8 @@ def deal_folds(
 
     Args:
         groups: the group of each image.
-        seed: decides the order in which groups are dealt.
-        labels: (images,) int; where they are given, each class is dealt evenly. A group is of its first image's class.
+        seed: decides the order in which groups are assigned.
+        labels: (images,) int; with labels, each class is spread evenly. A group is of its first image's class.
         folds: number of folds.
 
     >>> deal_folds(["a", "a", "b", "c"], labels=np.array([0, 0, 1, 1]), folds=2, seed=0).tolist()
@@ -109,13 +109,13 @@ def deal_learnable_folds(
 ) -> NDArray[np.int64]:
     """As `deal_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
 
-    Who has never seen a class cannot answer it: of a class with one group, an answer by those who learnt from the
+    Who has never seen a class cannot answer it: of a class with one group, an answer by those who were trained on the
     others says nothing about the image or its label. Where fewer than two classes are left, none is held out.
 
     Args:
         groups: the group of each image.
-        seed: decides the order in which groups are dealt.
-        labels: (images,) int; each class is dealt evenly.
+        seed: decides the order in which groups are assigned.
+        labels: (images,) int; each class is spread evenly.
         folds: number of folds.
 
     >>> deal_learnable_folds(list("abcde"), labels=np.array([0, 0, 1, 1, 2]), folds=2, seed=0).tolist()
@@ -152,7 +152,7 @@ def deal_three_parts(
     folds = round(1 / share)
     fold_of = deal_folds(groups, labels=labels, folds=folds, seed=seed)
     learnt = np.unique(labels[fold_of > 1])
-    # A class of one or two images or groups may have been held out whole: it is learnt from instead.
+    # A class of one or two images or groups may have been held out whole: it is used for training instead.
     fold_of[~np.isin(labels, learnt)] = folds
     return everything[fold_of > 1], everything[fold_of == 0], everything[fold_of == 1]
 
@@ -202,7 +202,7 @@ def draw_share(
 
 
 def draw_images(groups: Groups, *, images: int, seed: int | Sequence[int]) -> NDArray[np.bool_]:
-    """(images,) bool: random groups that together hold at most so many images, or one group."""
+    """(images,) bool: random groups that hold at most this many images in total, or one group."""
     first, group_of = _numbered(groups)
     sizes = np.bincount(group_of)
     order = np.random.default_rng(seed).permutation(len(first))

@@ -1,4 +1,4 @@
-"""What this computer offers: cores, memory, a clock that never runs backwards, and a memory allocator told to keep."""
+"""What this computer offers: cores, memory, a clock that never runs backwards, and memory that is kept."""
 
 import contextlib
 import ctypes

@@ -1,4 +1,4 @@
-"""`vidi check`: what is wrong, doubled or odd in a data set."""
+"""`vidi check`: find damaged, duplicate and odd images in a data set."""
 
 import json
 from typing import Annotated

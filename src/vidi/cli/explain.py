@@ -85,7 +85,7 @@ def _explain_images(
 
 
 def _show_network(name: str, named: NetworkRequest, *, output: Path | None, as_json: bool) -> None:
-    """A network that has learnt nothing yet."""
+    """Show an untrained network."""
     from vidi.workflows.explaining.network import USUAL_CLASSES, describe_architecture
 
     class_count = named.class_count or USUAL_CLASSES

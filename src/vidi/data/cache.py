@@ -137,7 +137,7 @@ class PixelCache:
             building.keep(key)
 
     def has_room(self, byte_count: int) -> bool:
-        """Whether so much can be added without anything being let go for it."""
+        """Whether this many bytes fit without deleting anything."""
         return sum(entry.byte_count for entry in self.entries()) + byte_count <= self.limit_bytes
 
     @contextlib.contextmanager

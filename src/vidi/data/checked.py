@@ -19,7 +19,7 @@ Severity = Literal["problem", "warning", "note"]  # stops the work · to be look
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """What one decode of one file told; the pixels are gone."""
+    """Results of decoding one file, without its pixels."""
 
     path: str
     digest: str | None  # SHA-256 of the file's bytes; None where it could not be read
@@ -72,7 +72,7 @@ class ClearShortcuts:
     """Families of plain numbers that clearly tell the classes apart."""
 
     class_names: tuple[str, ...]
-    chance: float  # accuracy of an answer by lot
+    chance: float  # accuracy of an answer at random
     families: tuple[Shortcut, ...]  # the most accurate first
 
 
@@ -153,7 +153,7 @@ class Shortcuts:
         return next(one for one in self.families if one.family == "middle")
 
     def as_json(self) -> dict[str, object]:
-        """The figures as check.json keeps them; of many classes the ten that are told best."""
+        """Return the figures as in check.json, with the ten clearest classes of many."""
         return {
             "images": self.image_count,
             "groups": self.group_count,

@@ -57,7 +57,7 @@ class Dataset:
     images: tuple[LabelledImage, ...]
     store: ImageStore
     account: Account = field(default_factory=Account)  # of the scan: `used` counts `images`
-    notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be said aloud
+    notes: tuple[str, ...] = ()  # what the reader decided or left out, one sentence each, to be reported
     multi_label: bool = False  # an image may show several classes, or none
 
     @property

@@ -94,7 +94,7 @@ def _loudness(one: Disagreement) -> float:
 
 
 def choose_shown(disagreements: Sequence[Disagreement], *, most: int) -> list[Disagreement]:
-    """The loudest of each kind, at most so many of it."""
+    """Choose the most confident disagreements of each kind, up to a maximum count."""
     return [one for kind in KINDS for one in [each for each in disagreements if each.kind == kind][:most]]
 
 

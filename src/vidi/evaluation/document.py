@@ -72,7 +72,7 @@ def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> d
 
 
 def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int) -> dict[str, object] | None:
-    """What became of the model's promises on each part of the test images, for metrics.json; None without limits."""
+    """Figures of the guarantees on each part of the test images, for metrics.json; None without limits."""
     if limits is None:
         return None
     parts, known = np.array(answers.parts), answers.truth.is_known
@@ -98,7 +98,7 @@ def promise_figures(answers: Answers, metadata: ModelMetadata, *, seed: int) -> 
 
 
 def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int) -> dict[str, object] | None:
-    """What became of the operating points on each part of the test images, for metrics.json; None without them."""
+    """Figures of the operating points on each part of the test images, for metrics.json; None without them."""
     if points is None:
         return None
     parts, known = np.array(answers.parts), answers.truth.is_known

@@ -153,7 +153,7 @@ def spoil(image: Image, *, random: np.random.Generator) -> dict[str, list[Image]
 
 
 def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
-    """Which images, in an order drawn by lot, so that any first part of them is a fair sample."""
+    """Which images, in an order drawn at random, so that any first part of them is a fair sample."""
     wanted = min(MOST, max(FEWEST, PIXELS // (framing.size[0] * framing.size[1])))
     drawn: NDArray[np.int64] = np.random.default_rng([seed, 4]).permutation(count)[:wanted]
     return drawn

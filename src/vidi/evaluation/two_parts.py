@@ -1,4 +1,4 @@
-"""Whether the test images come from the source of what was learnt: figures held out from training beside the test's."""
+"""Whether test and training images come from the same source: held-out figures beside the test's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MOST_LOUD = 12  # images named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Answers about one of the two parts, each by a model that had not learnt from the image."""
+    """Answers about one of the two parts, each by a model that was not trained on the image."""
 
     is_correct: Mask  # (images,)
     strata: Counts  # (images,) class index, or the rarest class shown
@@ -32,7 +32,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """Features of images of both parts, none of which the features were learnt from."""
+    """Features of images of both parts, none of which the features were trained on."""
 
     features: Floats  # (images, features)
     is_test: Mask
@@ -69,9 +69,9 @@ class ComparedParts:
     everything: Shares  # of all images
     p_value: float  # how often chance alone leaves the test so few correct answers, class by class
     classes: tuple[Shares, ...]  # those in both parts, the greatest loss first
-    apart: Apartness | None  # None: too few images, or no features that were not learnt from them
+    apart: Apartness | None  # None: too few images, or no features that were trained on other images
     is_apart: bool  # beyond chance, and clearly
-    loudest: tuple[str, ...]  # paths of the test images that look least like what was learnt
+    loudest: tuple[str, ...]  # paths of the test images that look least like the training images
     refuted: tuple[HeldGuarantee, ...]
 
     @property
@@ -113,7 +113,7 @@ def compare_parts(
         names: of the strata: the classes, perhaps one more for images without any.
         looks: features of images of both; None where there are none.
         held: what the test says of each guarantee.
-        seed: of what is drawn by lot.
+        seed: of what is drawn at random.
     """
     if not len(held_out.is_correct) or not len(test.is_correct):
         return None
@@ -145,7 +145,7 @@ def _tell_apart(looks: Looks, random: np.random.Generator) -> Apartness | None:
 
 
 def _loudest(looks: Looks, apart: Apartness) -> tuple[str, ...]:
-    """The test images that look least like what was learnt."""
+    """The test images that look least like the training images."""
     rows = np.flatnonzero(looks.is_test)
     order = rows[np.argsort(-apart.loudness[rows], kind="stable")]
     return tuple(looks.paths[row] for row in order[:MOST_LOUD].tolist())

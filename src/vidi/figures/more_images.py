@@ -21,7 +21,7 @@ def draw_more_images(
     """Errors by the number of images, as SVG.
 
     Args:
-        counts: images learnt from.
+        counts: number of training images.
         errors: the share of held-out images that was answered wrongly, for each.
         reach: number of images, error by the law, and the two ends of its band; to twice the images that there are.
         images: that there are; marked.

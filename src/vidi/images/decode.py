@@ -186,7 +186,7 @@ def _reduction(header: Header, limits: Limits, at_least: Size | None) -> int:
 
 
 def _memory(header: Header, pixel_count: int) -> int:
-    """What decoding to so many pixels holds at its peak."""
+    """Peak memory of decoding to this many pixels."""
     by_pillow = header.format != "JPEG" or header.channels == 4
     each = FORMATS[header.format].bytes_per_pixel if by_pillow else 3
     return header.coded_bytes + pixel_count * each * (2 if header.sample_bits > 16 else 1)

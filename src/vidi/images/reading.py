@@ -27,7 +27,7 @@ _EXTENSIONS = {extension: name for name, kind in FORMATS.items() for extension i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadImage:
-    """What became of one file: an image or an error, never both."""
+    """Result for one file: an image or an error, never both."""
 
     path: str
     image: Array | None = None  # framed where a framing was given, else as large as it is; None if only measured
@@ -71,7 +71,7 @@ def read_one(path: str, job: DecodeJob) -> ReadImage:
 
 
 def read_unless(path: str, job: DecodeJob, declined: Callable[[Header], bool]) -> ReadImage | None:
-    """As `read_one`, but None for an image that this process should not decode, told from its header."""
+    """As `read_one`, but None for an image that this process should not decode, judged by its header."""
     digest, byte_count = "", 0
     try:
         data = job.store.read(path)

@@ -88,7 +88,7 @@ def flatten(image: Array, strength: float, _random: np.random.Generator) -> Arra
 
 
 def rotate(image: Array, strength: float, random: np.random.Generator) -> Array:
-    """Turned about its middle, to the left or right by lot; what comes into view mirrors what is there.
+    """Turned about its middle, to the left or right at random; what comes into view mirrors what is there.
 
     Args:
         image: (height, width, 3) uint8.

@@ -20,7 +20,7 @@ def candidate_limit(
     equally likely. The candidates of an image are the classes at or above the limit.
 
     Args:
-        probabilities: (batch, classes) float, of images that the model has not learnt from.
+        probabilities: (batch, classes) float, of images that the model was not trained on.
         labels: (batch,) int; true class index.
         coverage: 0 to 1.
         groups: (batch,) int; images of one group stand or fall together, so the limit is drawn as from that many
@@ -47,8 +47,8 @@ def limit_for_coverage(of_truth: Floats, *, coverage: float = COVERAGE, groups: 
     """The probability that a new image's truth reaches with at least this coverage.
 
     Args:
-        of_truth: (batch,) float, what images that were not learnt from give their truth; the least of it, where that
-            is several classes.
+        of_truth: (batch,) float, probability of the true class, or the lowest of several true classes, for images that
+            were not used for training.
         coverage: 0 to 1.
         groups: (batch,) int; as of `candidate_limit`.
 
@@ -108,7 +108,7 @@ def coverage_of(probabilities: Floats, labels: Labels, limit: float) -> float | 
 def coverage_band(
     calibration_count: int, test_count: int, *, coverage: float = COVERAGE, level: float = LEVEL
 ) -> Interval:
-    """Where the coverage of so many test images lies for a limit from so many calibration images, by chance alone.
+    """Range of the coverage by chance alone, for given numbers of test and calibration images.
 
     It counts the classes at or above the limit alone; that the most probable class always belongs to them can only
     lift it, and so can ties.

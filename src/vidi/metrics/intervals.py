@@ -57,7 +57,7 @@ def _wilson(hits: float, count: float, *, level: float) -> Interval:
 
 
 def failures_by_chance(failures: float, count: float, *, allowed: float) -> float:
-    """How often so many of the images fail where at most a share of them does: the exact one-sided p-value.
+    """Exact one-sided p-value of a number of failures if at most a share of the images fails.
 
     Args:
         failures: how many failed.

@@ -25,7 +25,7 @@ def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
     chance that this label is one of them.
 
     Args:
-        probabilities: (batch, classes) float; each row by a model that has not learnt from that image.
+        probabilities: (batch, classes) float; each row by a model that was not trained on that image.
         labels: (batch,) int; the class that was given.
 
     Returns:
@@ -55,7 +55,7 @@ def find_wrong_targets(probabilities: Floats, targets: NDArray[np.bool_]) -> NDA
     doubt is least. That share / (the probability of the image's label) is the chance that this label is one of them.
 
     Args:
-        probabilities: (batch, classes) float, of each class by itself, by models that have not learnt from the image.
+        probabilities: (batch, classes) float, of each class by itself, by models that were not trained on the image.
         targets: (batch, classes) bool; what was given.
 
     Raises:

@@ -24,7 +24,7 @@ class PowerLaw:
     unit: float  # images
 
     def at(self, images: float) -> float:
-        """The error with so many images.
+        """The error with this many training images.
 
         >>> PowerLaw(floor=0.1, scale=0.2, exponent=0.5, unit=100).at(400)
         0.2
@@ -46,7 +46,7 @@ class Gain:
 class LearningCurve:
     """Measured errors, the law through them, and what it says of more images."""
 
-    counts: tuple[float, ...]  # images learnt from, ascending
+    counts: tuple[float, ...]  # number of training images, ascending
     errors: tuple[float, ...]  # on held-out images, at each count
     law: PowerLaw
     images: int  # that there are
@@ -59,7 +59,7 @@ def fit_power_law(counts: Array, errors: Array) -> PowerLaw:
     """The law nearest to measured errors, by least squares of relative differences.
 
     Args:
-        counts: (sizes,) images learnt from, ascending, at least two.
+        counts: (sizes,) number of training images, ascending, at least two.
         errors: (sizes,) shares of wrong answers.
 
     Returns:
@@ -93,12 +93,12 @@ def draw_learning_curve(
     """The curve through held-out errors, with the band that resampling the held-out images gives.
 
     Args:
-        counts: (sizes,) images learnt from, ascending.
+        counts: (sizes,) number of training images, ascending.
         wrong: (held out, sizes) float; the share of draws in which each image was answered wrongly.
         labels: (held out,) int64.
         groups: (held out,) int64; images of one group are resampled together.
         class_count: number of classes.
-        images: that may be learnt from in all: the law is read at this number and at twice it.
+        images: that may be used for training in all: the law is read at this number and at twice it.
         seed: of the resamples.
 
     Raises:

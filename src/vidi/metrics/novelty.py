@@ -1,4 +1,4 @@
-"""How unlike the training images an image is, told from its embedding."""
+"""How unlike the training images an image is, from its embedding."""
 
 from dataclasses import dataclass, replace
 
@@ -54,7 +54,7 @@ class NoveltyScore:
     weight: float  # of a squared length outside the components; 0 where they span everything
     counters: Doubles | None = None  # (kinds, components): where counter-examples lie
     offset: float = 0.0  # what is added to how much nearer to them an image is than to the classes
-    sureness: Sureness | None = None  # of a network that has learnt the embedding together with its logits
+    sureness: Sureness | None = None  # of a network that has learned the embedding together with its logits
 
     def of(self, embeddings: Floats) -> Doubles:
         """(batch, features) to (batch,): higher is stranger."""
@@ -117,7 +117,7 @@ def directions(embeddings: Floats) -> Doubles:
 
 
 def components_for_folds(image_count: int) -> int:
-    """Directions to keep where a score on so many images gets its limit from scores on four fifths of them.
+    """Number of directions to keep if the limit comes from scores on four fifths of the images.
 
     With all that the images span, which are fewer for a fold, the whole's distances were longer than the folds', and
     far more known images unknown than was meant.
@@ -137,7 +137,7 @@ def fit_novelty(
         embeddings: (batch, features) float.
         labels: (batch,) int; classes without an image have no place.
         components: directions that are kept, at most; None: `MOST_COMPONENTS`.
-        head: weights (classes, features) and biases (classes,) that were learnt with the embedding; None: the distance
+        head: weights (classes, features) and biases (classes,) that were learned with the embedding; None: the distance
             alone counts.
 
     Raises:
@@ -186,7 +186,7 @@ def novelty_limit(novelty: Floats, *, share: float) -> float | None:
     """The value that at most this share of images like these exceed, on average.
 
     Args:
-        novelty: (batch,) of images that neither the network nor the score has learnt from.
+        novelty: (batch,) of images that neither the network nor the score was trained on.
         share: of known images that may be called unknown.
 
     Returns:

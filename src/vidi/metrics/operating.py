@@ -25,13 +25,13 @@ class Threshold:
 def threshold_for_recall(
     scores: Floats, is_positive: Mask, *, recall: float, level: float = LEVEL, groups: Counts | None = None
 ) -> Threshold:
-    """The highest threshold at which so much of the class is found, at this level.
+    """Highest threshold that reaches this recall, at this confidence level.
 
     The threshold is one of the class's own scores, and which one depends on their number alone; the share of the
     class above it then has an exact distribution, and the bound needs no correction for having chosen.
 
     Args:
-        scores: (batch,) float; higher is more likely the class. Of images that the model has not learnt from.
+        scores: (batch,) float; higher is more likely the class. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         recall: 0 to 1, the share of them that is to be found.
         level: how often the promise holds, over all sets of images that could have been drawn.
@@ -64,7 +64,7 @@ def threshold_for_false_alarms(
     """The lowest threshold at which at most this share of the other images is called the class, at this level.
 
     Args:
-        scores: (batch,) float; higher is more likely the class. Of images that the model has not learnt from.
+        scores: (batch,) float; higher is more likely the class. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         share: 0 to 1, of the images that do not show it.
         level: how often the promise holds.
@@ -92,12 +92,12 @@ def threshold_for_false_alarms(
 def threshold_for_precision(
     scores: Floats, is_positive: Mask, *, precision: float, level: float = LEVEL, groups: Counts | None = None
 ) -> Threshold:
-    """The lowest threshold at which of the images called the class so many are, at this level.
+    """Lowest threshold that reaches this precision, at this confidence level.
 
     It holds where the class is as frequent as among these images.
 
     Args:
-        scores: (batch,) probability of the class, calibrated. Of images that the model has not learnt from.
+        scores: (batch,) probability of the class, calibrated. Of images that the model was not trained on.
         is_positive: (batch,) bool; which images show the class.
         precision: 0 to 1.
         level: how often the promise holds.

@@ -1,4 +1,4 @@
-"""Two classifiers on the same images: which is better, by how much, and whether that can be told at all."""
+"""Two classifiers on the same images: which is better, by how much, and whether the images can show it."""
 
 import math
 from dataclasses import dataclass

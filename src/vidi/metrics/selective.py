@@ -84,7 +84,7 @@ def find_sure_limit(
     an order that was fixed beforehand, ended at the first failure, need no correction for their number.
 
     Args:
-        scores: (batch,) float; higher is more confident. Of images that the model has not learnt from.
+        scores: (batch,) float; higher is more confident. Of images that the model was not trained on.
         is_right: (batch,) bool.
         max_error: of the answers at or above the limit.
         level: how often the promise holds, over all calibration sets that could have been drawn.

@@ -9,13 +9,13 @@ from vidi.metrics.arrays import Counts, Floats
 
 
 def worse_by_chance(right: NDArray[np.bool_], inside: NDArray[np.bool_], groups: Counts) -> float:
-    """How likely a part of the images would fare so much worse than the rest if both were equally hard.
+    """p-value of a part of the images being worse than the rest if both were equally hard.
 
     Independent images: Fisher's exact test, one-sided. Where images belong together, whole groups count: the larger of
     Fisher's value with every group as so many images as it is worth, and of a t test with the spread between groups.
 
     Args:
-        right: (images,) bool, whether each was answered rightly.
+        right: (images,) bool, whether each was classified correctly.
         inside: (images,) bool, which are in the part; there must be some inside and some outside.
         groups: (images,) int; images of one group stand or fall together.
 

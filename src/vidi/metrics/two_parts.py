@@ -21,9 +21,9 @@ def lower_by_chance(
     """How often chance alone leaves the second set so few correct answers, where both come from one source.
 
     Images are compared within their stratum only, so that another mixture of classes explains nothing. Of independent
-    images the p-value is exact: the correct answers of each stratum are dealt to the two sets by lot, as in Fisher's
-    test, and summed. Where images hang together, whole groups are dealt within the stratum that most of their images
-    are of.
+    images the p-value is exact: the correct answers of each stratum are assigned to the two sets at random, as in
+    Fisher's test, and summed. If images belong together, whole groups are assigned within the stratum of most of their
+    images.
 
     Args:
         is_correct: (images,) bool.
@@ -79,7 +79,7 @@ def _by_groups(
 
 @dataclass(frozen=True, slots=True)
 class _ClassUnits:
-    """Groups of images, each dealt as a whole."""
+    """Groups of images, each assigned as a whole."""
 
     of_image: Counts  # (images,) its group, from 0
     first: Counts  # (groups,) one image of each
@@ -95,7 +95,7 @@ def _units(groups: Counts, stratum: Counts) -> _ClassUnits:
 
 
 def _deals(second: Flags, stratum: Counts, random: np.random.Generator, draws: int = DRAWS) -> list[Flags]:
-    """(units, some draws) each: the units dealt to the two sets by lot, as many of each stratum as there are."""
+    """(units, some draws) each: the units assigned to the two sets at random, as many of each stratum as there are."""
     size = max(1, min(draws, MOST_DRAWN // max(1, len(second))))
     dealt = []
     for start in range(0, draws, size):
@@ -109,7 +109,7 @@ def _deals(second: Flags, stratum: Counts, random: np.random.Generator, draws: i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apartness:
-    """How well two sets of images can be told apart by their features."""
+    """How well features separate two sets of images."""
 
     area: float  # under the ROC curve, on images that the telling had not seen: 0.5 is chance, 1 is always
     by_chance: float  # what chance alone gives in 99 of 100 cases, at most
@@ -132,7 +132,7 @@ def tell_apart(
     """Tell two sets of images apart by a linear rule on their features, cross-validated; None of too few images.
 
     Both sets are thinned to the same number of each stratum, so that another mixture of classes tells nothing, and
-    groups count once in each stratum. Chance is what the same rule gives when the sets are dealt by lot.
+    groups count once in each stratum. Chance is what the same rule gives when the sets are assigned at random.
 
     Args:
         features: (images, features) float.
@@ -168,7 +168,7 @@ def tell_apart(
 
 
 def _matched(second: Flags, strata: Counts, random: np.random.Generator) -> Counts:
-    """Rows with as many of each set in every stratum, in a random order, at most so many of each set."""
+    """Rows with equally many of each set in every stratum, in random order, up to a maximum count."""
     kept: list[Counts] = []
     for stratum in np.unique(strata).tolist():
         mine = random.permutation(np.flatnonzero(strata == stratum))
@@ -180,7 +180,7 @@ def _matched(second: Flags, strata: Counts, random: np.random.Generator) -> Coun
 
 
 def _areas(units: Floats, second: Flags, pairs: NDArray[np.int64], random: np.random.Generator) -> Floats:
-    """(1 + draws,): the cross-validated area for the sets as they are, then for sets dealt by lot."""
+    """(1 + draws,): the cross-validated area for the sets as they are, then for sets assigned at random."""
     whole = _units(pairs[:, 0], np.unique(pairs[:, 1], return_inverse=True)[1])
     dealt = _deals(second[whole.first], whole.stratum, random)
     parts = np.concatenate([second[:, None], np.concatenate(dealt, axis=1)[whole.of_image]], axis=1)

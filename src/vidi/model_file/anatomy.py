@@ -16,7 +16,7 @@ SMALL = 1_000  # numbers; larger tensors decide no shape
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """A network's graph, with the shape of every value in it as far as it can be told."""
+    """A network's graph, with the shape of every value in it, if it is known."""
 
     graph: onnx.GraphProto
     shapes: dict[str, tuple[int, ...]]  # for one image, without the batch; of tensors all sides

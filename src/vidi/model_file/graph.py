@@ -17,7 +17,7 @@ from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
 def build_graph(
     network: onnx.GraphProto, metadata: ModelMetadata, novelty: NoveltyScore | None = None
 ) -> onnx.GraphProto:
-    """One graph from `images` to `probabilities`, `embedding` and, where they can be told, `evidence` and `novelty`.
+    """One graph from `images` to `probabilities`, `embedding` and, if the network has them, `evidence` and `novelty`.
 
     Raises:
         ModelError: the network's input, outputs or names are not those that `write_model` describes.

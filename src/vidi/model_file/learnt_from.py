@@ -1,4 +1,4 @@
-"""Which files a model learnt from, without their names: a compact filter of their digests."""
+"""Which files a model was trained on, without their names: a compact filter of their digests."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ class DigestFilter:
 
     @classmethod
     def of(cls, digests: Iterable[str]) -> "DigestFilter | None":
-        """The filter of some files; None of none, and of so many that it would take more than 1 MB.
+        """The filter of some files; None for no files, or if it would take more than 1 MB.
 
         Args:
             digests: 64 hex digits each.
@@ -78,7 +78,7 @@ class DigestFilter:
 
 
 def with_files(filters: tuple[DigestFilter, ...] | None, digests: Iterable[str]) -> tuple[DigestFilter, ...] | None:
-    """The filters, and one more for the files that they do not hold; None where it is not stated what was learnt from.
+    """Add a filter for the files that the others do not hold; None if the training images are not stated.
 
     Args:
         filters: of a model file.

@@ -97,7 +97,7 @@ class ModelMetadata:
     library_versions: Mapping[str, Json] | None = None
     drift_reference: Mapping[str, Json] | None = None
     refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
-    learnt_from: tuple[DigestFilter, ...] | None = None  # files that it learnt from or was chosen on; None: not stated
+    learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
 

@@ -27,7 +27,7 @@ MEASURES: tuple[Measure, ...] = ("recall", "precision", "false-alarms", "costs",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassPoint:
-    """One class's threshold, and what was seen with it on images that were not learnt from."""
+    """One class's threshold, and what was seen with it on images that were not used for training."""
 
     name: str
     threshold: float | None  # images at least so probable are called the class; None: no image is

@@ -53,7 +53,7 @@ class RowWindow:
     bottom: int = 0  # … below the map
 
     def count(self, rows: int) -> int:
-        """Rows that come out of so many."""
+        """Number of rows of the output for this many rows of the input."""
         return (rows + self.top + self.bottom - self.rows) // self.stride + 1
 
 
@@ -70,7 +70,7 @@ class GraphStage:
     pixel_bytes: float = 0.0  # that one pixel of the source takes while the stage is worked out; 0: never in bands
 
     def count(self, rows: int) -> int:
-        """Rows of the target that come out of so many of the source."""
+        """Number of rows of the target for this many rows of the source."""
         for window in self.windows:
             rows = window.count(rows)
         return rows

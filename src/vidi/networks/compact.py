@@ -21,7 +21,7 @@ class Shape:
 
 
 # Full resolution costs most and adds least, so large images are looked at in steps of 2 or 4 pixels; the first layer
-# is not learnt, which spares the slowest gradient. Channels are multiples of 16, the width of the registers.
+# is not learned, which spares the slowest gradient. Channels are multiples of 16, the width of the registers.
 SHAPES = (
     Shape(below=14, patch=2, stride=1, patterns=24, stages=(64, 128)),
     Shape(below=48, patch=2, stride=1, patterns=24, stages=(32, 128, 128)),

@@ -1,4 +1,4 @@
-"""A first layer that is computed from the training images instead of learnt."""
+"""A first layer that is computed from the training images instead of learned."""
 
 import torch
 from torch import Tensor, nn

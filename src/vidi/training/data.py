@@ -18,14 +18,14 @@ class TrainingData:
 
     images: NDArray[np.uint8]  # (images, height, width, 3), possibly memory-mapped
     truth: Truth  # what the images show
-    train_rows: NDArray[np.int64]  # which images are learnt from
+    train_rows: NDArray[np.int64]  # which images are used for training
     validation_rows: NDArray[np.int64]  # which images the best epoch is chosen by; may be empty
     classes: tuple[str, ...] = ()  # names, kept in the checkpoint so that another list is noticed
     digest: str = ""  # of the data set and its split, by whoever knows; "" = of labels and rows alone
     start: Mapping[str, NDArray[np.float32]] | None = None  # weights to begin from, of `vidi.networks.from_onnx`
     initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
     answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
-    colour_rows: NDArray[np.int64] | None = None  # whose mean colour is taken off; None = those that are learnt from
+    colour_rows: NDArray[np.int64] | None = None  # whose mean colour is subtracted; None for the training images
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:

@@ -155,7 +155,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
 def backbone_sizes(usual_size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
     """(height, width) that a pretrained backbone may see images at, the usual one first: multiples of 32 pixels.
 
-    Small images are enlarged, for the backbone learnt from larger ones, and large ones shrunk, each to squares'
+    Small images are enlarged, for the backbone was trained on larger ones, and large ones shrunk, each to squares'
     areas; sides keep the images' shape, up to two to one.
 
     >>> backbone_sizes((25, 25)), backbone_sizes((256, 192))

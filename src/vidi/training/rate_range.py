@@ -95,7 +95,7 @@ def find_rate(
 
 
 def _batches(data: TrainingData, recipe: Recipe, *, state: State, steps: int) -> Iterator[np.ndarray]:
-    """So many batches, epoch after epoch, each in its own order."""
+    """This many batches, epoch after epoch, each in its own order."""
     given = 0
     while given < steps:
         for rows in epoch_batches(data.train_rows, recipe, state=state).left:

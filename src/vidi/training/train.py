@@ -71,7 +71,7 @@ class TrainedNetwork:
         return self.network
 
     def own_head(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-        """Weights (classes, features) and biases of a head that was learnt, from scratch, with all before it."""
+        """Weights (classes, features) and biases of a head that was learned, from scratch, with all before it."""
         if not isinstance(self.network, Classifier) or self.recipe.pretrained:
             return None
         weight, bias = self.network.head.weight, self.network.head.bias

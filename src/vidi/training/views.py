@@ -21,7 +21,7 @@ def choose_views(
 ) -> Recipe:
     """Let a trained network look both ways where its recipe says so, or leaves it open and the validation images do.
 
-    Left open, networks from scratch are tried that have learnt from mirrored copies; on public weights, which take
+    Left open, networks from scratch are tried that were trained on mirrored copies; on public weights, which take
     their time, only the user's word counts.
 
     Args:

@@ -32,7 +32,7 @@ SAID_EVERY = 500  # images
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalibrated:
-    """What calibrating anew left behind."""
+    """Result of a new calibration."""
 
     model: ModelFile
     image_count: int
@@ -43,7 +43,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
     """Write a model file with the same weights, calibrated on given images, with the limits that keep a promise.
 
     Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
-    all images but those that it learnt from by the list in the file. The test figures are left out of the new file:
+    all images but those that it was trained on by the list in the file. The test figures are left out of the new file:
     they were measured with the old calibration.
 
     Raises:

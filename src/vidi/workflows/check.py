@@ -92,7 +92,7 @@ def check(
 
     Args:
         request: the data, the page to write, and how.
-        events: told what happens.
+        events: receives progress and messages.
 
     Raises:
         UsageError: the data or a class does not exist, or the page is a folder.

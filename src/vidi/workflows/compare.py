@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
     """Score two model files on the same images, and say whether the second is better.
 
-    Only images of classes that both know are looked at, and none that either learnt from (by the splits.csv of its
+    Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
     run folder, or by the model file).
 
     Raises:
@@ -111,7 +111,7 @@ def _answer_both(
     account: Account,
     events: Events,
 ) -> tuple[Answers, Answers]:
-    """What both say of the images that neither learnt from; the account is completed."""
+    """Answers of both models about images that neither was trained on; completes the account."""
 
     def learnt(digest: str) -> bool:
         return any(model.learnt.holds(digest) for model in models)

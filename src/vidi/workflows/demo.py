@@ -121,7 +121,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     Args:
         name: of `DEMOS`.
         runs: the folder in which `demo-NAME` is written; an earlier one is replaced.
-        events: told what happens.
+        events: receives progress and messages.
 
     Raises:
         UnknownNameError: no such demo.

@@ -72,7 +72,7 @@ class Evaluated:
 def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated:
     """Score a model file on a data set.
 
-    Images of classes that the model lacks are left out of accuracy and counted; images that the model learnt from
+    Images of classes that the model lacks are left out of accuracy and counted; images that the model was trained on
     (by the splits.csv of its run folder, or by the model file) are set aside.
 
     Raises:

@@ -42,7 +42,7 @@ def explain_images(
         wanted: what is to be found out about each.
         stream: where the lines or the document go.
         as_json: one document; else lines for people.
-        watch: sees the images pass, and is told how many there are.
+        watch: sees each image pass, and receives their number.
 
     Returns:
         What became of every path; `set_aside` holds those that were not reached.

@@ -54,7 +54,7 @@ class FitRequest:
 
     classes: tuple[str, ...]
     network: str = "compact"
-    pretrained: str | None = None  # weights whose features a head is learnt on; None for a network from scratch
+    pretrained: str | None = None  # weights whose features a head is learned on; None for a network from scratch
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything
     held_out: float = 0.1  # share kept for choosing the epoch, and again for calibration
@@ -93,7 +93,7 @@ def fit_images(
     """Train on given images and make a model file of the network; the file has passed the parity gate.
 
     From 20 images on in each held-out part, the best epoch is chosen on the one and the temperature fitted on the
-    other; of fewer images everything is learnt from, the last epoch is kept, and probabilities stay uncalibrated.
+    other; of fewer images everything is used for training, the last epoch is kept, and probabilities stay uncalibrated.
     Images that are equal once framed, and images of one group, are never on both sides.
 
     Args:
@@ -101,7 +101,7 @@ def fit_images(
         truth: (images,) int64, index into `request.classes`; or (images, classes) bool, where they may show several.
         request: how.
         groups: images of equal group are kept together.
-        events: told what happens.
+        events: receives progress and messages.
 
     Raises:
         DataError: fewer than two classes have usable images.
@@ -116,7 +116,7 @@ def fit_images(
     framing = choose_framing(sizes, recipe.image_size)
     kept = _keep(images, known, framing=framing, groups=groups, events=events)
     _require_two_classes(kept, request.classes)
-    names = [str(group) for group in kept.groups.tolist()]  # dealt by name, as the folders' groups are
+    names = [str(group) for group in kept.groups.tolist()]  # assigned by name, as the folders' groups are
     train, validation, calibration = deal_three_parts(
         kept.truth.strata, names, share=request.held_out, least=LEAST_HELD_OUT, seed=recipe.seed
     )

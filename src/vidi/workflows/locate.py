@@ -36,7 +36,7 @@ def search_images(
     watch: Callable[[Iterator[LocatedImage], int], Iterator[LocatedImage]] = lambda found, _: found,
     events: Events = SILENCE,
 ) -> Account:
-    """The story of `vidi locate`: every image searched and told as it comes; a first Ctrl-C ends it in good order.
+    """The story of `vidi locate`: each image is searched and printed in turn; a first Ctrl-C ends it in good order.
 
     Args:
         predictor: the loaded model.
@@ -46,7 +46,7 @@ def search_images(
         stream: where the lines or the document go.
         follow_links: also follow links that leave a folder.
         options: limits and rules of decoding.
-        watch: sees the images pass, and is told how many there are.
+        watch: sees each image pass, and receives their number.
         events: told what was written.
 
     Returns:

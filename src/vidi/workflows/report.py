@@ -28,7 +28,7 @@ from vidi.workflows.tuning.document import rebuild_tune_page
 
 
 def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILENCE) -> Path:
-    """Write report.html (and a run's model_card.md) anew from what the folder holds.
+    """Write report.html (and a run's model_card.md) again from what the folder holds.
 
     A run that was made with `--no-images` stays without pictures. Where the data is no longer there, the images are
     named by path.
@@ -36,7 +36,7 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
     Args:
         run: a run folder, or the folder of an evaluation, a search or a comparison.
         with_images: False leaves every picture out.
-        events: is told where the images cannot be read.
+        events: receives a message if the images cannot be read.
 
     Returns:
         The path of the page.
@@ -74,7 +74,7 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
 
 
 def _rebuild_comparison(folder: Path, *, with_images: bool, events: Events) -> Path:
-    """Write the page of a comparison anew."""
+    """Write the page of a comparison again."""
     document = read_comparison(folder)
     with understood(folder):
         data, shown = DataRequest.from_dict(document["request"]["data"]), with_images and document["request"]["images"]

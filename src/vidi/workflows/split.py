@@ -56,7 +56,7 @@ def split(
     Args:
         request: the data and the file to write. What stands in `data.split_file`, or else in that file, stays, and
             new images are added.
-        events: told what happens.
+        events: receives progress and messages.
 
     Raises:
         UsageError: the output is a folder.

@@ -75,7 +75,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
 
     Args:
         request: what the user asked for.
-        events: what is told while it runs.
+        events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
 
     Raises:

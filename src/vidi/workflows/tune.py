@@ -63,7 +63,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
 
     Args:
         request: what the user asked for.
-        events: is told what happens.
+        events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
 
     Raises:
@@ -117,7 +117,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         run: its folder.
         storage: the URL of the shared study again, where it has a password.
         finish: no more trials, only the comparison at the end.
-        events: is told what happens.
+        events: receives progress and messages.
 
     Raises:
         UsageError: not a search, or one that is finished.

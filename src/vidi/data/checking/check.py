@@ -34,7 +34,7 @@ def check_dataset(
     workers: int | None = None,
     on_progress: Progress | None = None,
 ) -> CheckResult:
-    """Decode every image once and find what is wrong, doubled or odd.
+    """Decode every image once, and find damaged, duplicate and odd images.
 
     Args:
         dataset: images with their classes; nothing is decoded yet.

@@ -1,4 +1,4 @@
-"""What one reading of a data set told, kept in the cache: the same files are neither decoded nor compared again."""
+"""Results of reading a data set, kept in the cache: unchanged files are not decoded or compared again."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ _TOGETHER = 64  # files digested by one thread before the next look at the outco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReading:
-    """What decoding every file once has told; rows stand in the order of the paths."""
+    """Results of decoding every file once, in the order of the paths."""
 
     records: tuple[ImageRecord, ...]
     measured: NDArray[np.uint8]  # (files, MEASURED_BYTES), zeros for a refused file
@@ -80,7 +80,7 @@ def find_reading(
 
 
 def keep_reading(cache: PixelCache, reading: KeptReading, *, framing: Framing, options: DecodeOptions) -> None:
-    """Keep what a reading told, beside its pixels; where there is no room it is let go in silence.
+    """Keep the results of a reading beside its pixels, if there is room.
 
     Args:
         cache: it holds the pixels already.
@@ -101,7 +101,7 @@ def keep_reading(cache: PixelCache, reading: KeptReading, *, framing: Framing, o
 
 
 def reading_keys(paths: Sequence[str], *, framing: Framing, options: DecodeOptions) -> tuple[str, str]:
-    """The names under which the cache keeps a reading: what was told, and fingerprints; 64 hex digits each.
+    """Names of a reading in the cache: results and fingerprints, 64 hex digits each.
 
     Args:
         paths: names within the store.

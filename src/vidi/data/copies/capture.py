@@ -1,4 +1,4 @@
-"""Bursts: photographs of one camera taken at most two seconds apart, told by their EXIF and never by its contents."""
+"""Bursts: photographs of one camera taken at most two seconds apart, by their EXIF data."""
 
 import datetime
 import hashlib

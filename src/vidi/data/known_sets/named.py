@@ -110,7 +110,7 @@ def open_named_set(name: str, *, data_dir: Path | None = None, cache_dir: Path |
 
 def _written_out(name: str, known: NamedSet, cache: Path) -> Path:
     """The set as class folders of PNG files in the cache; made once, and whole or not at all."""
-    # The 1 is the version of what is written: a change of it makes the set anew.
+    # The 1 is the version of what is written: a change of it makes the set again.
     folder = cache / "named" / f"{name}-1"
     if folder.is_dir() or known.load is None:
         return folder

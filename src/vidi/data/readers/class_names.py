@@ -1,4 +1,4 @@
-"""Class names: told apart on every system, ordered, and reduced to the ones that are asked for."""
+"""Class names: distinct on every system, ordered, and reduced to the requested ones."""
 
 import difflib
 import unicodedata

@@ -23,7 +23,7 @@ from vidi.images.account import Entry
 
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 NO_PLAN = SplitPlan()
-NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are dealt like a class
+NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are assigned like a class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def split_dataset(
     Args:
         dataset: images with their classes, and with parts where the user made a split.
         check: the outcome of `check_dataset` on the same data.
-        plan: seed, `--parts`, and whether to go on over leaks or to decide anew.
+        plan: seed, `--parts`, and whether to go on over leaks or to decide again.
         previous: a `splits.csv` of an earlier split of this data, perhaps with fewer images.
 
     Returns:
@@ -104,7 +104,7 @@ def split_dataset(
 
 
 def _rule_of(rows: Sequence[Assignment]) -> SplitRule | None:
-    """The rule of an earlier split: growth never decides it anew."""
+    """The rule of an earlier split: growth never decides it again."""
     return next((parse_rule(row.rule) for row in rows if row.rule.startswith("v1:")), None)
 
 

@@ -22,7 +22,7 @@ class SplitPlan:
     seed: int = 0
     parts: Mapping[str, str] = field(default_factory=dict)  # the user's part → what it is used as
     allow_leaks: bool = False  # go on where exact copies or groups lie on both sides
-    replan: bool = False  # decide anew, also for images that have a part already
+    replan: bool = False  # decide again, also for images that have a part already
 
     def __post_init__(self) -> None:
         for name in (*self.parts, *self.parts.values()):

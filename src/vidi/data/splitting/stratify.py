@@ -1,4 +1,4 @@
-"""The first split: groups dealt to parts so that every class has its share in every part."""
+"""The first split: groups assigned to parts so that every class has its share in every part."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def deal_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitR
 
 
 class _Dealer:
-    """What each part still lacks while groups are dealt."""
+    """What each part still lacks while groups are assigned."""
 
     def __init__(self, groups: Sequence[ClassCounts], rule: SplitRule) -> None:
         self.groups = groups

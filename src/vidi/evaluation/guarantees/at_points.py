@@ -16,7 +16,7 @@ from vidi.prediction.prediction import call_classes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointFigures:
-    """What became of one class on one set of test images."""
+    """Figures of one class on one set of test images."""
 
     name: str
     threshold: float | None
@@ -41,7 +41,7 @@ class PointFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingFigures:
-    """What became of the operating points on one set of test images."""
+    """Figures of the operating points on one set of test images."""
 
     stated: OperatingPoints
     per_class: tuple[PointFigures, ...]

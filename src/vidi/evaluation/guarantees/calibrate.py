@@ -22,12 +22,12 @@ from vidi.model_file.operating_points import OperatingPoints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnseenAnswers:
-    """Uncalibrated answers about images that the model has not learnt from."""
+    """Uncalibrated answers about images that the model was not trained on."""
 
     probabilities: Floats  # (images, classes), as the model gives them before calibration
     truth: Truth
     groups: Counts | None  # (images,); images of one group are not independent. Each its own, where None
-    novelty: Floats | None  # (others,), of images that were not learnt from, these or others; None: it cannot tell
+    novelty: Floats | None  # (others,), of images not used for training, these or others; None without a measure
     basis: Basis = "calibration"
 
 
@@ -63,7 +63,7 @@ def calibrate_answers(
     """The step, the limits and the thresholds that these answers support.
 
     Args:
-        answers: about images that the model has not learnt from.
+        answers: about images that the model was not trained on.
         classes: names, in the order of the columns.
         promise: what to keep of whole answers.
         target: what the thresholds are to keep; None: no thresholds, and where images may show several classes the best

@@ -39,7 +39,7 @@ def find_label_limits(
         groups: (batch,) int; images of one group are not independent. Each its own, where None.
         promise: what to keep.
         basis: where the answers come from.
-        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
+        novelty: (images,) of images that were not used for training, these or others; None where the model cannot tell.
     """
     shown = targets.sum(axis=0)
     return limits_from(

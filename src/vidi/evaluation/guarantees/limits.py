@@ -1,4 +1,4 @@
-"""The limits behind `sure` and `candidates`, from answers about images that the model has not learnt from."""
+"""The limits behind `sure` and `candidates`, from answers about images that the model was not trained on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def find_limits(
         promise: what to keep.
         basis: where the answers come from.
         ranking: what orders them by how sure they are.
-        novelty: (images,) of images that were not learnt from, these or others; None where the model cannot tell.
+        novelty: (images,) of images that were not used for training, these or others; None where the model cannot tell.
     """
     return limits_from(
         RANKINGS[ranking](probabilities),
@@ -98,7 +98,7 @@ def limit_of_novelty(novelty: Floats | None, sizes: Counts, basis: Basis) -> tup
     """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth.
 
     Args:
-        novelty: (images,) of images that were not learnt from; None where the model cannot tell.
+        novelty: (images,) of images that were not used for training; None where the model cannot tell.
         sizes: (classes,) how many images each class has, of those that have any.
         basis: where the answers come from. By folds, few images of a class make novelty too high by itself.
     """

@@ -86,7 +86,7 @@ def find_points(
 
 
 def _point(name: str, found: Threshold, scores: Floats, is_class: Mask) -> ClassPoint:
-    """One class's threshold, and what came of it on these images."""
+    """One class's threshold, and its figures on these images."""
     called = scores >= (np.inf if found.value is None else found.value)
     return ClassPoint(
         name=name,

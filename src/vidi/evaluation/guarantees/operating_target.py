@@ -1,4 +1,4 @@
-"""What a user wants of a class: so much of it found, so many right, so few false alarms, or the least cost."""
+"""The user's target for a class: recall, precision, false-alarm rate or lowest cost."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class OperatingTarget:
         false_alarms_per: float | None = None,
         costs: Mapping[str, Mapping[str, float]] | None = None,
     ) -> Self | None:
-        """What the user said; None where nothing was.
+        """Return the target that the user set; None if there is none.
 
         Args:
             recall: at least this share of the class is found.
@@ -77,7 +77,7 @@ class OperatingTarget:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object] | None) -> Self | None:
-        """The target that `dataclasses.asdict` made plain."""
+        """Restore the target that `dataclasses.asdict` made plain."""
         return None if values is None else cls(**values)  # type: ignore[arg-type]
 
     def require_fitting(self, classes: Sequence[str], *, positive: str | None) -> None:

@@ -109,7 +109,7 @@ def _test_points(answers: Answers, points: OperatingPoints, groups: Counts) -> l
 
 
 def _failures(kind: Kind, name: str, failed: Mask, among: Mask, groups: Counts, *, guaranteed: float) -> HeldGuarantee:
-    """A guarantee about a share of images, of which so many failed."""
+    """A guarantee about a share of images, with the number of failures."""
     count, failures = int(among.sum()), int((failed & among).sum())
     at_most = kind in ("sure", "false-alarms")
     weight = effective_weight(np.unique(groups[among], return_inverse=True)[1])

@@ -20,7 +20,7 @@ from vidi.prediction.prediction import confidence, find_all_candidates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFigures:
-    """What became of the promises on one set of test images."""
+    """Figures of the guarantees on one set of test images."""
 
     limits: VerdictLimits
     unknown_share: Estimate  # of the images, all of known classes, those that were called unknown
@@ -118,7 +118,7 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
 
 
 def _by_chance(limits: VerdictLimits, groups: Counts) -> Interval | None:
-    """Where the coverage of so many independent test images lies when the promise is kept."""
+    """Range of the coverage of independent test images if the guarantee holds."""
     alone = len(np.unique(groups)) == len(groups)
     if limits.candidate is None or limits.basis != "calibration" or not alone or not len(groups):
         return None

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes; the name is never believed."""
+"""The kind of a file, from its first bytes; the name is never trusted."""
 
 import re
 

@@ -82,6 +82,6 @@ def _answer(paths: list[str], job: DecodeJob, room: memoryview, answers: IO[byte
 
 
 def _set_clock(seconds: float) -> None:
-    """End this process after so many seconds of its own processor time, also within C code; 0 stops the clock."""
+    """End this process after this much of its own processor time, in seconds; 0 stops the clock."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)

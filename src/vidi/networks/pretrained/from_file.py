@@ -15,7 +15,7 @@ from vidi.networks.pretrained.weights import PretrainedWeights, find_weights
 
 SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
 UNKNOWN_LICENSE = "not known: ask whoever made it"
-# How the images were scaled that the public weights of each network were learnt from; vidi's own: as it trains.
+# How the training images of each network's public weights were scaled; vidi's own: as it trains.
 NORMALISATIONS: Mapping[str, str] = {
     "lite0": "symmetric",
     "lite2": "symmetric",

@@ -23,7 +23,7 @@ class PretrainedWeights:
 
     name: str  # as the user says it
     network: str  # in `vidi.networks.registry.NETWORKS`
-    normalisation: str  # how the images were scaled that they were learnt from; a choice of `Recipe.normalisation`
+    normalisation: str  # how their training images were scaled; a choice of `Recipe.normalisation`
     license: str  # SPDX name, or a sentence
     digest: str  # SHA-256 of the file that they came from
     tensors: Mapping[str, Tensor]  # of `Classifier.layers` and, where its classes are of use, `head`

@@ -48,7 +48,7 @@ class StepSpeed:
 
 @dataclass(slots=True)
 class _StepTimer:
-    """Told after each step: times it, and measures the processor's rate in between."""
+    """Called after each step: times it, and measures the processor's rate in between."""
 
     engine: Engine
     steps: int

@@ -23,7 +23,7 @@ def average_weights(
     rows: NDArray[np.int64] | None,
     normalisation: InputNormalisation,
 ) -> Classifier:
-    """One network whose weights are the mean of the given ones', its normalisations measured anew.
+    """One network whose weights are the mean of the given ones', its normalisations measured again.
 
     Args:
         networks: of one kind and shape.
@@ -80,7 +80,7 @@ def greedy_soup(
     Args:
         networks: the best first.
         average: makes one network of several.
-        loss: of a network, on images that none of them has learnt from; lower is better.
+        loss: of a network, on images that none of them was trained on; lower is better.
 
     Returns:
         The mean, and which of the networks are in it; the first alone where no other helps.

@@ -1,4 +1,4 @@
-"""A whole training where nothing but the head is learnt: the features of a pretrained network, and a head on them."""
+"""A training of the head alone, on the features of a pretrained network."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,7 +26,7 @@ def train_on_features(
     """The weights' network with the head that does best in cross-validation on the images to learn from.
 
     Args:
-        data: framed images, labels, and which to learn from and to choose by; both are learnt from.
+        data: framed images, labels, and the train and validation parts; both are used for training.
         recipe: with the network, image size and normalisation of the weights.
         weights: of `read_pretrained`.
         groups: the group of each image; one group is held out as a whole.

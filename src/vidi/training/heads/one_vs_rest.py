@@ -1,4 +1,4 @@
-"""Heads for images that may show several classes: each class told from the rest, by logistic regression."""
+"""Heads for images that may show several classes: each class against the rest, by logistic regression."""
 
 import math
 from collections.abc import Mapping, Sequence

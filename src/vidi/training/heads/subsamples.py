@@ -19,9 +19,9 @@ LEAST_IMAGES = 2_000  # looked at, however many classes there are
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorsBySize:
-    """Who was answered wrongly by heads that had learnt from how many images."""
+    """Which images were misclassified by heads trained on how many images."""
 
-    counts: Floats  # (sizes,) images learnt from, ascending
+    counts: Floats  # (sizes,) number of training images, ascending
     wrong: Floats  # (held out, sizes), the share of draws in which an image was answered wrongly
     held_out: NDArray[np.int64]  # rows of the features
 
@@ -36,7 +36,7 @@ def errors_by_size(
     strength: float,
     seed: int,
 ) -> ErrorsBySize | None:
-    """Errors of multinomial heads on held-out images, by the number of images that they learnt from.
+    """Errors of multinomial heads on held-out images, by the number of images that they were trained on.
 
     Groups are drawn whole, class by class, and a smaller part lies within the larger ones. The penalty shrinks with the
     root of the part, which is about what cross-validation would choose for it.

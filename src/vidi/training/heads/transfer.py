@@ -1,4 +1,4 @@
-"""Transfer learning's first rung: a network that learnt from other images, and a new linear head."""
+"""Transfer learning's first rung: a network that was trained on other images, and a new linear head."""
 
 from dataclasses import replace
 
@@ -45,9 +45,9 @@ def learn_head(
     """The head that does best in cross-validation, and the recipe with what was chosen.
 
     Args:
-        features: (rows, features) float32, of the images that may be learnt from.
+        features: (rows, features) float32, of the images that may be used for training.
         rows: (rows,) which images they are of.
-        data: the labels, and which images are learnt from or chosen by: heads are fitted on these, and judged on all.
+        data: the labels, and the train and validation parts: heads are fitted on these, and scored on all.
         recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
         in_haste: try fewer heads.
@@ -122,7 +122,7 @@ def fit_again(
 
     Args:
         features: (rows, features) float32.
-        rows: which images they are of; all are learnt from.
+        rows: which images they are of; all are used for training.
         data: the labels.
         best: kind, strength and sharpness.
         weighting: as the recipe's `class_weights`; where images may show several classes they all count the same.

@@ -53,7 +53,7 @@ def note_skipped_step(state: State) -> None:
 
 
 def must_roll_back(state: State) -> bool:
-    """Whether so many steps in a row failed that the weights themselves must be at fault."""
+    """Whether enough steps in a row failed that the weights themselves must be at fault."""
     return state.counters.skipped_in_a_row >= SKIPS_BEFORE_ROLLBACK
 
 

@@ -1,4 +1,4 @@
-"""What is told and kept while a network is trained: progress, results.csv, checkpoints."""
+"""What is reported and stored during training: progress, results.csv, checkpoints."""
 
 import time
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from vidi.training.engine.engine import ON_PROCESSOR, Engine
 from vidi.training.engine.rates import Precision, where
 from vidi.training.recipe import Recipe
 
-# Of weights that come from elsewhere: how the images were scaled that they were learnt from.
+# Of weights that come from elsewhere: how their training images were scaled.
 FIXED: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "rescale": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),  # to 0 … 1
     "symmetric": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),  # to -1 … 1

@@ -18,7 +18,7 @@ class Progress:
     step: int  # steps done
     steps: int  # as planned now
     loss: float  # mean over this epoch so far
-    accuracy: float  # share of this epoch's images so far that were right when they were learnt from
+    accuracy: float  # accuracy on this epoch's images so far, before each step
     validation_loss: float | None  # of the last whole epoch
     validation_accuracy: float | None
     images_per_second: float

@@ -28,7 +28,7 @@ HEAD_RATE = 1.0
 
 @dataclass(slots=True)
 class Counters:
-    """The numbers of a run; the first five begin anew with each epoch."""
+    """The numbers of a run; the first five begin again with each epoch."""
 
     loss_sum: float = 0.0
     correct: int = 0

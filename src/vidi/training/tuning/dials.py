@@ -214,5 +214,5 @@ def _rounded(value: Value) -> Value:
 
 
 def _rounded_float(value: float) -> float:
-    """Three digits: more would not be told apart, and people read them."""
+    """Three digits: more make no difference, and people read them."""
     return float(f"{value:.3g}") if math.isfinite(value) else value

@@ -50,7 +50,7 @@ class TrialRow:
 class Settings:
     """What a study is about; all who share it work by these."""
 
-    data: str  # digest of the images that are learnt and judged from
+    data: str  # digest of the images for training and validation
     recipe: Mapping[str, Any]  # the default one, without sources
     dials: tuple[Dial, ...]
     trial_seconds: float  # for each training
@@ -133,7 +133,7 @@ def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
             storage=storage, study_name=name, load_if_exists=True, direction="maximize", pruner=pruner
         )
         study.sampler = optuna.samplers.TPESampler(
-            seed=seed + len(study.get_trials(deepcopy=False)),  # a search that goes on draws anew
+            seed=seed + len(study.get_trials(deepcopy=False)),  # a search that goes on draws again
             n_startup_trials=STARTUP_TRIALS,
             multivariate=True,
         )
@@ -284,7 +284,7 @@ def _state(name: str) -> Any:
 
 
 def require_optuna() -> Any:
-    """The package Optuna, told to be quiet.
+    """The package Optuna, without its log messages.
 
     Raises:
         MissingPackageError: it is not installed.

@@ -52,7 +52,7 @@ class _Stored:
 
     @property
     def run(self) -> Path | None:
-        """The run folder of its model, where that still knows what it learnt from."""
+        """The run folder of its model, if it still knows the training images."""
         model = Path(unescape_path(str(self.asked["model"]))) if "model" in self.asked else self.files.folder
         folder = model.parent if model.is_file() else model
         return folder if (folder / SPLITS).exists() else None

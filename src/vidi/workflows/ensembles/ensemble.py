@@ -299,7 +299,7 @@ def _describe(
 def _held_out(
     network: Network, data: TrainingData, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
 ) -> OutOfFoldAnswers:
-    """Answers about images that those who answer have not learnt from.
+    """Answers about images by members that were not trained on them.
 
     About a training image that is the one member that held it out, about a validation image the whole ensemble.
     """

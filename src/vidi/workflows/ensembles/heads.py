@@ -27,7 +27,7 @@ def average_heads(
     Its gain can be measured on the test images only: of all others most of the heads have seen each.
 
     Args:
-        context: its events are told the outcome.
+        context: its events receive the result.
         prepared: the groups of the images.
         trained: with the head that was fitted on all these images.
         head: what that was fitted from.

@@ -49,7 +49,7 @@ class ClassBoxes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredBoxes:
-    """What came of it."""
+    """Figures of located boxes against true ones."""
 
     classes: tuple[ClassBoxes, ...]
     images: int

@@ -1,4 +1,4 @@
-"""Which images a model learnt from: asked of its run folder, and of the model file itself."""
+"""Which images a model was trained on: asked of its run folder, and of the model file itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class LearntFrom:
     test_digest: str  # of all images of its own test part; "" where there are none
 
     def holds(self, digest: str) -> bool:
-        """Whether the model learnt from the file with this digest; of a thousand others, one is mistaken for such."""
+        """Whether the model was trained on the file with this digest; wrong for one in a thousand other files."""
         return digest in self.assigned or any(holds(digest) for holds in self.filters)
 
     def as_json(self, digests: Sequence[str], account: Account) -> dict[str, object]:
@@ -58,5 +58,5 @@ def find_learnt(predictor: Predictor) -> LearntFrom:
 
 
 def count_learnt(account: Account) -> int:
-    """How many images were set aside because the model learnt from them."""
+    """Count the images that were set aside because the model was trained on them."""
     return sum(entry.code == LEARNT_FROM[0] for entry in account.set_aside)

@@ -32,7 +32,7 @@ def measure_trust(
         answers: what it said of the test images.
         store: where the images are.
         options: how they are decoded.
-        seed: of what is drawn by lot.
+        seed: of what is drawn at random.
         until: when it must end; None: there is time.
         workers: decoding threads.
         wanted: False leaves robustness out.

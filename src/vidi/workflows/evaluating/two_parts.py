@@ -44,7 +44,7 @@ def compare_with_held_out(
     held_out: OutOfFoldAnswers | None,
     until: Deadline | None,
 ) -> ComparedParts | None:
-    """Whether the test images come from the source of what was learnt, and which guarantees they refute.
+    """Compare the test images with held-out training images, and find the guarantees that they refute.
 
     Args:
         prepared: the images with their parts.
@@ -87,7 +87,7 @@ def _looks(
     *,
     until: Deadline | None,
 ) -> Looks | None:
-    """Features of some images of both parts; None where there are none that were not learnt from these images."""
+    """Features of some images of both parts; None if all features were trained on these images."""
     known = trained.held_out
     random = np.random.default_rng([trained.recipe.seed, 18])
     some_tested = random.permutation(tested)[:MOST_EMBEDDED]

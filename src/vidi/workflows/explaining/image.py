@@ -31,7 +31,7 @@ LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExplanationParts(ExplainRequest):
-    """What is to be found out about each image, and who is told how far it is."""
+    """What to find out about each image, and who receives the progress."""
 
     known: KnownImages | None = None  # training images that it may look like
     on_progress: Progress | None = None  # called with (answers so far, answers in all) for each image
@@ -42,7 +42,7 @@ EVERYTHING = ExplanationParts()
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explained:
-    """What became of one path: an explanation or an error, never both."""
+    """Result for one path: an explanation or an error, never both."""
 
     path: str
     outcome: Explanation | ImageError

@@ -57,7 +57,7 @@ def write_neighbours(
     Args:
         folder: the run folder.
         prepared: the data.
-        known: images that the model has learnt from, and how it sees them; of too many, evenly spaced ones are kept.
+        known: images that the model was trained on, and how it sees them; of too many, evenly spaced ones are kept.
         weights_digest: of the model.
         with_images: False writes no thumbnails.
     """
@@ -131,7 +131,7 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
 
 
 def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages | None:
-    """As `read_neighbours`; what cannot be used is told and left out, for an answer can be explained without."""
+    """Like `read_neighbours`, but a problem is reported and ignored, because explanations work without."""
     try:
         return read_neighbours(model)
     except DataError as error:

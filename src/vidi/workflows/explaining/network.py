@@ -1,4 +1,4 @@
-"""The story of `vidi explain --network`: a network layer by layer, before anything is learnt or after."""
+"""The story of `vidi explain --network`: a network layer by layer, untrained or trained."""
 
 import textwrap
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 LINE_WIDTH = 100  # columns of the words below the table
 USUAL_SIZES = {"textbook": (256, 256), "compact": (128, 128), "dense": (64, 64)}  # of photographs, as training has it
-PUBLISHED_SIZE = (224, 224)  # of the others: what their weights were learnt at
+PUBLISHED_SIZE = (224, 224)  # of the others: what their weights were learned at
 USUAL_CLASSES = 10
 
 
@@ -32,7 +32,7 @@ def describe_architecture(
     class_count: int = USUAL_CLASSES,
     options: "NetworkOptions | None" = None,
 ) -> ShownNetwork:
-    """A network as it would be trained: its layers, their shapes, weights and cost; nothing is learnt.
+    """Describe an untrained network: its layers, their shapes, weights and cost.
 
     Args:
         name: `textbook`, `compact`, `dense`, `lite0` …, or `timm/NAME`.
@@ -54,7 +54,7 @@ def describe_architecture(
 
 
 def describe_model_network(model: ModelFile, *, with_images: bool = True) -> ShownNetwork:
-    """The network of a model file, with the filters that it has learnt."""
+    """The network of a model file, with the filters that it has learned."""
     return show_model(model, describe_layers(model, None), with_filters=with_images)
 
 

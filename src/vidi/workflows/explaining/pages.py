@@ -26,7 +26,7 @@ PAGES = Path("explanations")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenPage:
-    """What became of one path, and where its page lies."""
+    """Result for one path, and the path of its page."""
 
     explained: Explained
     page: Path | None  # None where the image could not be used

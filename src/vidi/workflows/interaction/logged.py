@@ -22,7 +22,7 @@ class LoggedEvents:
         LOG.info("%s", sentence)
 
     def reading(self, done: int, total: int) -> None:
-        """Images decoded so far; told once, when all are."""
+        """Images decoded so far; logged once, at the end."""
         if done == total:
             LOG.info("read %s images", f"{total:,}")
 
@@ -30,12 +30,12 @@ class LoggedEvents:
         """Nothing: a trial takes seconds."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
-        """Bytes of weights fetched so far; told once, when all are."""
+        """Bytes of weights fetched so far; logged once, at the end."""
         if done == total:
             LOG.info("fetched %s", what)
 
     def features(self, done: int, total: int) -> None:
-        """Images whose features are computed so far; told once, when all are."""
+        """Images whose features are computed so far; logged once, at the end."""
         if done == total:
             LOG.info("computed the features of %s images", f"{total:,}")
 

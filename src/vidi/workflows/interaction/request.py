@@ -65,11 +65,11 @@ def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
 
 
 def read_requested(request: DataRequest) -> Dataset:
-    """The data set that the request names, if it can be learnt from.
+    """The data set that the request names, if it can be used for training.
 
     Raises:
         UsageError: the source or a class is not there.
-        DataError: it cannot be learnt from.
+        DataError: it cannot be used for training.
     """
     dataset = read_source(request)
     require_learnable(dataset)

@@ -23,7 +23,7 @@ from vidi.workflows.run.prepare import Prepared
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterExamples:
-    """The counter-examples of a data set, dealt by their content: later ones move none of those that were there."""
+    """The counter-examples of a data set, assigned by their content: later ones move none of those that were there."""
 
     to_learn: tuple[str, ...]  # paths
     to_test: tuple[str, ...]

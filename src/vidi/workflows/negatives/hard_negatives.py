@@ -1,4 +1,4 @@
-"""Hard negatives: what a model takes for its classes on photographs that show none of them is learnt as background."""
+"""Hard negatives: false alarms on photographs without any class are added to the background class."""
 
 import json
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ from vidi.workflows.run.prepare import Prepared
 
 MOST_ROUNDS = 6
 LONGEST_SIDE = 800  # pixels of a photograph that is searched
-KEPT_ASIDE = 5  # one photograph in so many is not learnt from: it tells when to stop …
+KEPT_ASIDE = 5  # one photograph in this many is held out, to decide when to stop …
 ENOUGH_TO_KEEP_ASIDE = 20  # … where there are so many
-FIRES = 0.1  # probability from which on a window is learnt from
+FIRES = 0.1  # probability from which on a window is used for training
 MOST_WINDOWS = 20  # of one photograph and class in one round
 MOST_IN_VAIN = 2  # rounds that do not lower the false alarms
 MINED = "mined.json"
@@ -48,12 +48,12 @@ Images = NDArray[np.uint8]
 class Round:
     """What one round of mining found."""
 
-    windows: int  # learnt as background so far
+    windows: int  # learned as background so far
     false_alarms: float  # boxes for each photograph that was kept aside, of at least even odds, after the round
 
 
 def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwork, head: Head) -> TrainedNetwork:
-    """The network with a head that has also learnt what it took for its classes on empty photographs.
+    """Train the head again with its false alarms on empty photographs.
 
     Round by round, windows that fire become images of the class that means that nothing is there, until this lowers
     the false alarms on photographs kept aside no further; the best round is kept.

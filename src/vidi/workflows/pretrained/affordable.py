@@ -60,7 +60,7 @@ def _area(candidate: Candidate) -> int:
 
 
 def _shrunk(candidate: Candidate, times_too_slow: float) -> Candidate:
-    """The candidate at a size that costs about so many times less, of the same shape, in steps of 32 pixels."""
+    """The candidate at a smaller size that costs less by about this factor, in steps of 32 pixels."""
     height, width = candidate.size
     scale = min(1.0, max(1 / times_too_slow, SMALLEST_AREA / _area(candidate)) ** 0.5)
     shrunk = max(STRIDE, STRIDE * int(height * scale / STRIDE))

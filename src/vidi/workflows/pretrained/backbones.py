@@ -95,7 +95,7 @@ def choose_backbone(
     larger one.
 
     Args:
-        context: of the run; its events are told what came of it.
+        context: of the run; its events receive the result.
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: at least one.

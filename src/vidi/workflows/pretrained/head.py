@@ -52,7 +52,7 @@ def learn_by_features(
     """A finished network of the first rung, and the data framed as it wants them.
 
     Args:
-        context: of the run, whose recipe.toml is written anew; with little time left fewer heads are tried, and
+        context: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and
             nothing is studied unasked.
         prepared: framed for the first candidate.
         recipe: for the first candidate.

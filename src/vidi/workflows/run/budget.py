@@ -20,7 +20,7 @@ class BudgetStage:
     share: float = 1.0  # of the time that is left when it begins, at most
 
     def needs(self, images: int) -> float:
-        """Seconds for so many images."""
+        """Seconds for this many images."""
         return self.seconds + self.per_image * images
 
 
@@ -52,7 +52,7 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
     }
 )
 MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
-OPTIONAL: Mapping[str, str] = MappingProxyType(  # the first is left out last; what the user is told of it
+OPTIONAL: Mapping[str, str] = MappingProxyType(  # the first is left out last; what the user reads about it
     {
         "every head": "most kinds of head",
         "studies": "the label-error and learning-curve checks",
@@ -149,7 +149,7 @@ class Budget:
         return Deadline.after(seconds_for_member(left, members=members, count=count, fold_work=fold_work))
 
     def fold_until(self, *, folds: int) -> Deadline | None:
-        """When the next training for calibration must end, where so many are still to be done."""
+        """When the next training for calibration must end, given how many are left."""
         if self.deadline is None:
             return None
         left, after = self.deadline.seconds_left(), TABLE["test"].seconds + TABLE["report"].seconds

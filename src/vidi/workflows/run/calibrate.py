@@ -1,4 +1,4 @@
-"""Honest probabilities, and what may be promised of them, from images that the network has not learnt from."""
+"""Calibrated probabilities and their guarantees, from images that the network was not trained on."""
 
 import shutil
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from vidi.workflows.studies.label_errors import study_labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Images that a network has learnt from, or some of them, as it sees them."""
+    """Images that a network was trained on, or some of them, as it sees them."""
 
     rows: NDArray[np.int64]
     embeddings: NDArray[np.float32]  # (rows, features)
@@ -118,7 +118,7 @@ Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `Novel
 def _other_answers(
     prepared: Prepared, trained: TrainedNetwork, predictor: Predictor
 ) -> tuple[NDArray[np.float32], Truth]:
-    """Answers about images outside the calibration part that were not learnt from, and the truth."""
+    """Answers about images outside the calibration part that were not used for training, and the truth."""
     if trained.held_out is not None:
         return trained.held_out.probabilities, prepared.truth.at(trained.held_out.rows)
     rows = prepared.split.rows("validation")
@@ -129,18 +129,18 @@ def _other_answers(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unseen:
-    """Answers about images that the network which gave them had not learnt from."""
+    """Answers about images by networks that were not trained on them."""
 
     basis: Basis
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float32]  # (rows, classes)
     known: Known  # to the model that is published
-    distances: Distances | None  # of some images that were not learnt from; None where there are none
+    distances: Distances | None  # of some images that were not used for training; None where there are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Strangers:
-    """Counter-examples from which it is learnt what is unknown."""
+    """Counter-examples that show what is unknown."""
 
     pixels: NDArray[np.uint8]  # (images, height, width, 3), framed
     kinds: NDArray[np.int64]  # (images,)
@@ -175,7 +175,7 @@ def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
 
 
 def _balanced(held_out: _Unseen) -> tuple[Known, NDArray[np.float64] | None]:
-    """What the model knows, its score with the offset, and the novelty of images that were not learnt from."""
+    """What the model knows, its score with the offset, and the novelty of images that were not used for training."""
     known, score = held_out.known, held_out.known.score
     if held_out.distances is None:
         return replace(known, score=replace(score, counters=None)), None
@@ -240,7 +240,7 @@ def _known_to(trained: TrainedNetwork, predictor: Predictor, prepared: Prepared)
 
 
 def _show_all(prepared: Prepared, rows: NDArray[np.int64], learnt: NDArray[np.int64]) -> bool:
-    """Whether some images show every class that was learnt: one with a single image is never held out."""
+    """Whether these images show every class of the model; a class with one image is never held out."""
     strata = prepared.truth.strata
     return bool(np.isin(strata[learnt], strata[rows]).all())
 
@@ -252,12 +252,12 @@ def embed_known(
     *,
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Known:
-    """The embeddings of images that a model has learnt from, and its novelty score.
+    """The embeddings of images that a model was trained on, and its novelty score.
 
     Args:
         predictor: of the model.
         prepared: the images.
-        rows: which it has learnt from; of very many, evenly spaced ones are taken.
+        rows: which it was trained on; of very many, evenly spaced ones are taken.
         head: as of `fit_novelty`.
     """
     some = rows[:: -(-len(rows) // images_for_novelty(prepared))]

@@ -73,7 +73,7 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
 
 
 def files_learnt_from(prepared: Prepared) -> tuple[DigestFilter, ...] | None:
-    """A filter of the files that were learnt or chosen from, after those behind the weights that it began from.
+    """Filters of the files for training and validation, after those behind the pretrained weights.
 
     Returns:
         None where these weights do not say, and where there are too many files: what is not whole is not stated.

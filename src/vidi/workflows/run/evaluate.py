@@ -60,7 +60,7 @@ def evaluate_model(
         prepared: the data.
         trained: the network.
         calibrated: what the model file states beside its weights.
-        with_images: False leaves the digests of what was learnt from out of the file, too.
+        with_images: False leaves the digests of what was used for training out of the file, too.
 
     Raises:
         DataError: too many test images are gone or have changed.
@@ -96,7 +96,7 @@ def evaluate_model(
 
 
 def _promising(context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated) -> ModelMetadata:
-    """What the finished model file says of itself, but for its test."""
+    """Metadata of the finished model file, without its test figures."""
     return replace(
         describe_model(prepared, trained, run=context.folder.name),
         calibration=calibrated.step,

@@ -1,4 +1,4 @@
-"""The ladder of a run: a head on learnt features, then fine-tuning or a network of its own; the better one is kept."""
+"""The ladder of a run: a head on pretrained features, then fine-tuning or training from scratch; the best is kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
 VALIDATION_SHARE = 1.1  # of an epoch's time, with its validation
-NEUTRAL = frozenset(  # what says nothing about how the weights are learnt
+NEUTRAL = frozenset(  # what says nothing about how the weights are learned
     {"seed", "image_size", "class_weights", "device", "precision", "features", "head", "head_strength", "freeze"}
 )
 
@@ -51,7 +51,7 @@ class Ladder:
 
     @property
     def sentence(self) -> str:
-        """The plan, as it is told."""
+        """The plan in words."""
         limit = "" if self.minutes is None else f"; at most {self.minutes:.2g} minutes for everything"
         return f"plan: {self.reason}{limit}"
 
@@ -211,7 +211,7 @@ def _compared(prepared: Prepared, head: TrainedNetwork) -> tuple[NDArray[np.int6
 
 
 def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) -> tuple[bool, str]:
-    """Whether the network is better than the head on validation images that neither has learnt from, and how much."""
+    """Whether the network is better than the head on validation images that neither was trained on, and how much."""
     rows, given = _compared(prepared, head)
     truth = prepared.truth.at(rows)
     theirs, head_right = _judged(given, truth)

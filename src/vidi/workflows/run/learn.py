@@ -97,7 +97,7 @@ def images_for_novelty(prepared: Prepared) -> int:
 
 
 def most_for_novelty(size: tuple[int, int], image_count: int) -> int:
-    """How many of the images that were learnt from the novelty score is made from, at most.
+    """Maximum number of training images behind the novelty score.
 
     >>> most_for_novelty((32, 32), 50_000), most_for_novelty((320, 224), 50_000), most_for_novelty((320, 224), 70)
     (2929, 600, 70)
@@ -107,7 +107,7 @@ def most_for_novelty(size: tuple[int, int], image_count: int) -> int:
 
 
 def learnt_digest(prepared: Prepared) -> str:
-    """One digest for the images that are learnt and chosen from, in order, with their labels and parts."""
+    """One digest for the training and validation images, in order, with their labels and parts."""
     rows = np.concatenate([prepared.split.rows("train"), prepared.split.rows("validation")])
     lines = [
         f"{prepared.check.records[row].digest} {_known_of(prepared, row)} {prepared.split.parts[row]}"

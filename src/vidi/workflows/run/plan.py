@@ -121,10 +121,10 @@ def _affordable_candidates(
 
 
 def _for_windows(request: TrainRequest) -> TrainRequest:
-    """With photographs of backgrounds a head on features that keep their places is learnt, unless others are named.
+    """Use features that keep their positions if there are photographs of backgrounds, unless others are named.
 
     Raises:
-        UsageError: no head on learnt features is asked for, or there is no such photograph.
+        UsageError: no head on pretrained features is asked for, or there is no such photograph.
     """
     if request.data.background is None:
         return request
@@ -183,7 +183,7 @@ def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) ->
 
 
 def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
-    """What the request leaves to be tried, from a head on learnt features to a network from scratch.
+    """List what the request allows, from a head on pretrained features to a network from scratch.
 
     Raises:
         UsageError: it names two places for the network to come from.

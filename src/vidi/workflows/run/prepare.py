@@ -41,7 +41,7 @@ class CheckedImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Data ready to be learnt from; nothing in it changes, a step that changes something gives a new one."""
+    """Data ready for training; it never changes, and a step that changes something returns a new one."""
 
     found: Found
     check: CheckResult  # with the images that the split sets aside
@@ -52,7 +52,7 @@ class Prepared:
     truth: Truth
     start: Start | None = None  # weights to begin from
     begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
-    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learnt
+    left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learned
 
     @property
     def dataset(self) -> Dataset:
@@ -72,7 +72,7 @@ def check_images(
 
     Args:
         found: what `find_images` gave; the sizes decide how images are framed.
-        context: its cache keeps the pixels, its events are told how far it is.
+        context: its cache keeps the pixels, its events receive the progress.
         image_size: (height, width) of the network's input, pixels.
         workers: decoding processes.
 
@@ -127,7 +127,7 @@ def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -
     Args:
         prepared: of `split_images`.
         image_size: (height, width) of the network's input, pixels.
-        context: its cache keeps the pixels, its events are told how far it is.
+        context: its cache keeps the pixels, its events receive the progress.
 
     Raises:
         ResourceError: no room for the pixels.

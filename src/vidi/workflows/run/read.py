@@ -90,7 +90,7 @@ def traits_from(
         sample: framed small, (16, 16, 3) uint8 each; perhaps none.
         labels: the class of each.
         sizes: (height, width) of the images as they are.
-        image_count: images that will be learnt from.
+        image_count: images that will be used for training.
         class_count: classes in all.
     """
     usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)

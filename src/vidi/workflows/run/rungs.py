@@ -16,7 +16,7 @@ from vidi.workflows.studies.features import study_beforehand
 
 
 def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:
-    """The data with the weights to begin from; what was found and planned is kept and told."""
+    """The data with the weights to start from; findings and plan are stored and reported."""
     if job.request.weights is not None:
         prepared = replace(prepared, start=read_start(Path(job.request.weights)))
     keep_preparation(context, prepared, job.recipe)

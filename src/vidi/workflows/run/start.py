@@ -25,7 +25,7 @@ class Start:
     weights: Mapping[str, NDArray[np.float32]]
     network: str
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
-    data_digest: str  # of the images that they were learnt from and tested on
+    data_digest: str  # of the images that they were trained and tested on
     learnt_from: tuple[DigestFilter, ...] | None = None  # the files behind them; None: not stated
     note: str = ""  # what the user should know of them
 

@@ -39,7 +39,7 @@ WEIGHTS = "lite0"  # whose features are looked at where the network itself begin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """Features of the images that may be learnt from."""
+    """Features of the images that may be used for training."""
 
     values: NDArray[np.float32]  # (rows, features)
     weights: str  # the network that they are of

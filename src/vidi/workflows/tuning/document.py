@@ -17,7 +17,7 @@ def read_tuning(folder: Path) -> dict[str, Any]:
 
 
 def rebuild_tune_page(folder: Path) -> Path:
-    """Write the page of a search anew, and return its path.
+    """Write the page of a search again, and return its path.
 
     Raises:
         UsageError: the search was cut off before anything could be said of it.

@@ -1,4 +1,4 @@
-"""The end of a search: is the best recipe really better? On images that no trial was judged on."""
+"""The end of a search: is the best recipe really better, on images that no trial was scored on?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
 
     Args:
         search: its study is at its end.
-        held_out: images that no trial learnt from or was judged by.
+        held_out: images that no trial learned from or was judged by.
         groups: (images,) which of them belong together.
 
     Returns:

@@ -34,7 +34,7 @@ class TrialImages:
     """All that a trial may see: the images to learn from, then those to judge by."""
 
     learnt: FramedRows
-    train_count: int  # the first rows are learnt from, the rest is for validation
+    train_count: int  # the first rows are used for training, the rest is for validation
     classes: tuple[str, ...]
     start: Mapping[str, NDArray[np.float32]] | None  # weights to begin from
 
