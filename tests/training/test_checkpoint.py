@@ -28,7 +28,7 @@ def test_a_checkpoint_reads_back_as_written(tmp_path):
     checkpoint = read_checkpoint(tmp_path)
 
     assert checkpoint.values["step"] == 3
-    assert checkpoint.note == ""
+    assert checkpoint.fault == ""
     assert torch.equal(checkpoint.tensors["network/a"], torch.full((3, 4), 1.5))
 
 
@@ -78,8 +78,7 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(tmp_path):
     checkpoint = read_checkpoint(tmp_path)
 
     assert checkpoint.values["step"] == 1
-    assert "checkpoint.safetensors is damaged" in checkpoint.note
-    assert PREVIOUS_NAME in checkpoint.note
+    assert "checkpoint.safetensors is damaged" in checkpoint.fault
 
 
 @pytest.mark.fault

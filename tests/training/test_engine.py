@@ -17,6 +17,7 @@ from vidi.training.engine.engine import (
 from vidi.training.engine.rates import convolution_rate, matrix_rate, seconds_per_image
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
+from vidi.training.loop.notes import Moved
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.train import train_network
 
@@ -138,14 +139,14 @@ def test_a_run_begun_on_a_gpu_goes_on_without_one_and_says_so(tmp_path, monkeypa
 
     assert resumed.finished
     assert resumed.recipe.device == "cpu"
-    assert "this computer has no cuda: went on on the processor, so the weights' bits will differ" in resumed.notes
+    assert Moved("device", before="cuda") in resumed.notes
 
 
 def test_a_run_begun_in_bfloat16_goes_on_in_float32_where_that_is_slow():
     moved, notes = moved_here(small_recipe(device="cpu", precision="bfloat16"), precision="float32")
 
     assert moved.precision == "float32"
-    assert notes == ["this processor is slow in bfloat16: went on in float32, so the weights' bits will differ"]
+    assert notes == [Moved("precision", before="bfloat16")]
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

@@ -13,6 +13,7 @@ from tests.training.examples import drawn_data, small_recipe
 from vidi.errors import GateError, ResourceError
 from vidi.training.loop import loop
 from vidi.training.loop.checkpoint import read_checkpoint, weights_digest_of
+from vidi.training.loop.notes import MemoryShort, SteppedBack
 from vidi.training.train import TrainedNetwork, train_network
 
 ROOT = Path(__file__).parents[2]
@@ -114,9 +115,7 @@ def test_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monke
     trained = train_network(drawn_data(), small_recipe(), folder=tmp_path)
 
     assert trained.finished
-    assert trained.notes == (
-        "10 steps in a row gave no finite loss: back from step 15 to 5, at half the learning rate",
-    )
+    assert trained.notes == (SteppedBack(failed=10, step=15, checkpoint=5),)
     assert read_checkpoint(tmp_path).values["counters"]["rollbacks"] == 1
 
 
@@ -168,8 +167,8 @@ def test_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_path,
     split = train_network(data, recipe, folder=tmp_path / "split")
 
     assert split.notes == (
-        "memory ran short: batches of 8 now go through in 2 parts of at most 4",
-        "memory ran short: batches of 8 now go through in 4 parts of at most 2",
+        MemoryShort(batch=8, parts=2, largest=4),
+        MemoryShort(batch=8, parts=4, largest=2),
     )
     for name, tensor in split.network.state_dict().items():
         torch.testing.assert_close(tensor, whole.network.state_dict()[name], rtol=1e-3, atol=1e-4)

@@ -117,7 +117,7 @@ def test_trainings_are_combined_by_their_losses_on_validation_images():
 
     choice, all_of_them = (
         choose_combination(members, data, groups=None),
-        average_all(members, why="", outputs=Sigmoid()),
+        average_all(members, why="interrupted", outputs=Sigmoid()),
     )
 
     averaged = next(trial for trial in choice.trials if trial.name == "averaged logits")

@@ -162,7 +162,7 @@ def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_complete
     run = resume(cut.folder, finish=True, events=told)
 
     assert run.finished
-    assert "2 of 3 trainings have ended; only these are in the model" in told.sentences
+    assert "2 of 3 trainings finished: the model holds only these" in told.sentences
     assert json.loads((run.folder / "metrics.json").read_text())["ensemble"]["asked"] == 3
 
 

@@ -101,7 +101,7 @@ def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, t
 
     assert metrics["test"]["images"] == 9
     assert metrics["foreign"]["classes"] == {"noise": 3}
-    assert told.sentences == ["3 images of classes that the model lacks count for nothing here: noise (3)"]
+    assert told.sentences == ["3 images skipped: the model does not know their class (noise 3)"]
 
 
 def test_renamed_class_is_scored(model, tmp_path):

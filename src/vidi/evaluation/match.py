@@ -51,26 +51,6 @@ class ClassMatch:
                         shown[:, column] |= known.shown[:, row]
                 return SeveralClasses.of(shown)
 
-    def remarks(self, counts: Mapping[str, int]) -> list[str]:
-        """What is to be said where the two lists differ.
-
-        Args:
-            counts: class → images that were answered.
-
-        >>> ClassMatch(("cat", "bird"), ("dog",), ("bird",)).remarks({"cat": 5, "bird": 3})
-        ['3 images of classes that the model lacks count for nothing here: bird (3)', 'no image shows: dog']
-        """
-        remarks = []
-        unknown = {name: counts[name] for name in self.foreign if counts.get(name)}
-        if unknown:
-            shown = listed([f"{name} ({count:,})" for name, count in unknown.items()])
-            total = sum(unknown.values())
-            left_out = "1 image of a class" if total == 1 else f"{total:,} images of classes"
-            remarks.append(f"{left_out} that the model lacks count{'s' * (total == 1)} for nothing here: {shown}")
-        if self.absent:
-            remarks.append(f"no image shows: {listed(self.absent)}")
-        return remarks
-
 
 def match_classes(
     model_classes: Sequence[str], data_classes: Sequence[str], *, renames: Mapping[str, str] | None = None

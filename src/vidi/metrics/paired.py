@@ -48,12 +48,6 @@ class PairedComparison:
             return "not shown"
         return "better" if self.difference > 0 else "worse"
 
-    @property
-    def sentence(self) -> str:
-        """The difference for people, in percentage points, the second against the first."""
-        low, high = 100 * self.interval.low, 100 * self.interval.high
-        return f"{100 * self.difference:+.1f} points ({low:+.1f} to {high:+.1f}) on {self.image_count:,} images"
-
     def gain_as_json(self) -> dict[str, object]:
         """Plain values for metrics.json: what the second gains over the first."""
         return {

@@ -20,12 +20,13 @@ from vidi.training.data import TrainingData, class_weights, identity_difference,
 from vidi.training.engine.engine import limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.ensembles.combination import Combination
-from vidi.training.loop.checkpoint import read_checkpoint
+from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.first_weights import fill_in
 from vidi.training.loop.keeper import Keeper
 from vidi.training.loop.loop import train
+from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.loop.objective import InputNormalisation, forget_weights, normalisation_for
 from vidi.training.loop.progress import EpochRow, Progress
 from vidi.training.loop.schedule import Plan
@@ -58,7 +59,7 @@ class TrainedNetwork:
     best_epoch: int  # from 1; 0 when the run was stopped before its first epoch ended
     finished: bool  # the plan was done or patience ended it
     stopped_by: str  # plan, patience, deadline or user
-    notes: tuple[str, ...]  # what was out of the ordinary, in sentences
+    notes: tuple[Note, ...]  # what was out of the ordinary
     weights_license: str | None = None  # of the weights that it began from
     held_out: OutOfFoldAnswers | None = None  # answers about images that it was trained on, by networks that were not
     combination: Combination | None = None  # where several trainings became one network
@@ -188,7 +189,7 @@ def _begun(
     state = new_state(recipe, class_count=arrays.class_count, plan=Plan(steps), engine=engine_of(recipe))
     left = fill_in(state.network, arrays, normalisation=normalisation, engine=engine_of(recipe))
     if left:
-        state.notes.append(f"began from given weights; new: {', '.join(left)}, for the classes are others")
+        state.notes.append(NewLayers(tuple(left)))
     if state.averaged is not None:
         state.averaged.load_state_dict(state.network.state_dict())
     return state, recipe, normalisation, deadline
@@ -217,8 +218,8 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
     saved, notes = moved_here(saved)
     state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved))
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
-    if checkpoint.note:
-        state.notes.append(checkpoint.note)
+    if checkpoint.fault:
+        state.notes.append(OlderCheckpoint(checkpoint.fault, file=PREVIOUS_NAME))
     state.notes += notes
     if state.stopped_by in ("user", "deadline"):
         state.stopped_by = ""

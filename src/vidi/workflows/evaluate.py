@@ -23,6 +23,7 @@ from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.report.pages.run import write_report
 from vidi.report.words.accuracy import accuracy_line
+from vidi.report.words.classes import describe_match
 from vidi.workflows.evaluating.answers import answer_images, parts_to_score
 from vidi.workflows.evaluating.folder import as_plain, open_folder
 from vidi.workflows.evaluating.learnt import find_learnt
@@ -92,7 +93,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
         predictor, dataset, request, scored=scored, match=match, learnt=learnt.holds, account=account, events=events
     )
     figures = evaluate_parts(answers, seed=request.seed)
-    for sentence in match.remarks(Counter(answers.truths) if answers.several is None else Counter()):
+    for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
     folder = open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")

@@ -9,6 +9,7 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.report.words.accuracy import accuracy_line
+from vidi.report.words.training import describe_note
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import forget_members
@@ -152,7 +153,7 @@ def _run(job: RunPlan, context: Context) -> Run:
         finished=True,
         stopped_by=trained.stopped_by,
         test=tested.test,
-        notes=trained.notes,
+        notes=tuple(map(describe_note, trained.notes)),
         refused=refused,
         seconds=times_of(context),
     )
@@ -164,7 +165,7 @@ def _unfinished(context: Context, prepared: Prepared, trained: TrainedNetwork) -
         finished=False,
         stopped_by="user",
         test=None,
-        notes=trained.notes,
+        notes=tuple(map(describe_note, trained.notes)),
         refused=len(prepared.check.account.refused),
         seconds=times_of(context),
     )

@@ -3,6 +3,7 @@
 from vidi.errors import UsageError
 from vidi.training.engine.engine import Engine, choose_channels_last, choose_device, choose_precision
 from vidi.training.engine.rates import Precision
+from vidi.training.loop.notes import Moved, Note
 from vidi.training.recipe import MEASURED, Recipe
 
 
@@ -34,22 +35,20 @@ def precision_of(recipe: Recipe) -> Precision:
     return "bfloat16" if recipe.precision == "bfloat16" else "float32"
 
 
-def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[str]]:
+def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[Recipe, list[Note]]:
     """The recipe of a run begun elsewhere, for what this computer has, and what a user must know about it.
 
     Args:
         recipe: as it was settled elsewhere.
         precision: in which this computer is fastest; measured when left out.
     """
-    notes = []
+    notes: list[Note] = []
     try:
         choose_device(recipe.device)
     except UsageError:
-        notes.append(
-            f"this computer has no {recipe.device}: went on on the processor, so the weights' bits will differ"
-        )
+        notes.append(Moved("device", before=recipe.device))
         recipe = recipe.changed({"device": "cpu"}, source="resumed where there is no GPU")
     if recipe.precision == "bfloat16" and (precision or choose_precision(choose_device(recipe.device))[0]) == "float32":
+        notes.append(Moved("precision", before=recipe.precision))
         recipe = recipe.changed({"precision": "float32"}, source="resumed where bfloat16 is slow")
-        notes.append("this processor is slow in bfloat16: went on in float32, so the weights' bits will differ")
     return recipe, notes

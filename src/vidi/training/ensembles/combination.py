@@ -1,10 +1,11 @@
-"""What is known of several trainings that became one network."""
+"""What is known of several trainings that became one network; `report/words/ensembles.py` has the sentences."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from vidi.metrics.paired import PairedComparison
 from vidi.networks.layers import Classifier
+from vidi.training.ensembles.decision import CombinationTrial, Decision
 
 Way = Literal["probabilities", "weights", "heads", "single"]
 Difference = Literal["seeds", "folds"]
@@ -25,16 +26,6 @@ class EnsembleMember:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CombinationTrial:
-    """One way to make one network of them, as the validation images saw it."""
-
-    name: str
-    accuracy: float
-    log_loss: float
-    members: tuple[int, ...]  # their numbers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Combination:
     """Several trainings as one network: how, and what it gains over the best of them."""
 
@@ -45,19 +36,17 @@ class Combination:
     used: tuple[int, ...]  # numbers of those that are in the network, the best first
     trials: tuple[CombinationTrial, ...]
     single: Classifier  # what it is compared with: the best single training
-    single_name: str  # in words
+    single_number: int | None  # of that training; None = the head fitted on all images
     gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured
-    sentence: str  # how the way was chosen
+    decision: Decision  # why the way was chosen
 
     def as_json(self) -> dict[str, object]:
-        """Plain values for metrics.json."""
+        """Plain values for metrics.json, which gets the sentences beside them."""
         return {
             "way": self.way,
             "by": self.by,
             "asked": self.asked,
             "used": list(self.used),
-            "compared_with": self.single_name,
-            "sentence": self.sentence,
             "members": [_rounded(asdict(member)) for member in self.members],
             "trials": [_rounded(asdict(trial)) for trial in self.trials],
             "validation": None if self.gain is None else self.gain.gain_as_json(),

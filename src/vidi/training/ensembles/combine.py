@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
-from vidi.numbers import percent
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import CombinationTrial, Way
+from vidi.training.ensembles.combination import Way
+from vidi.training.ensembles.decision import CombinationTrial, Decision
 from vidi.training.ensembles.soup import average_weights, greedy_soup
 from vidi.training.loop.objective import answer
 from vidi.training.train import TrainedNetwork
@@ -22,6 +23,7 @@ from vidi.training.train import TrainedNetwork
 PROBABILITIES: Way = "probabilities"
 WEIGHTS: Way = "weights"
 SINGLE: Way = "single"
+Unjudged = Literal["no-validation", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Choice:
     best: int  # position of the best single one
     trials: tuple[CombinationTrial, ...]  # first the single ones, in the given order
     gain: PairedComparison | None
-    sentence: str
+    decision: Decision
 
 
 def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *, groups: Counts | None) -> Choice:
@@ -52,9 +54,7 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
         groups: (validation images,) int; images of one group count as one observation. None: each its own.
     """
     if not len(data.validation_rows):
-        return average_all(
-            trained, why="there is no validation image to try averaged weights on", outputs=data.truth.outputs
-        )
+        return average_all(trained, why="no-validation", outputs=data.truth.outputs)
     judge = _Judge(data, trained[0])
     single = [
         judge.try_network(f"training {number} alone", one.network, (number,)) for number, one in _numbered(trained)
@@ -80,11 +80,18 @@ def choose_combination(trained: Sequence[TrainedNetwork], data: TrainingData, *,
         best=order[0],
         trials=tuple(one.trial for one in tried),
         gain=compare_paired(best.right, chosen.right, groups=groups),
-        sentence=_sentence(chosen, others=(averaged, soup, best), count=judge.count),
+        decision=Decision(
+            by="validation",
+            count=len(trained),
+            averaged=outputs.averaged,
+            kept=chosen.trial,
+            others=tuple(one.trial for one in (averaged, soup, best) if one is not chosen),
+            image_count=judge.count,
+        ),
     )
 
 
-def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs = SOFTMAX) -> Choice:
+def average_all(trained: Sequence[TrainedNetwork], *, why: Unjudged, outputs: Outputs = SOFTMAX) -> Choice:
     """All of them with their probabilities averaged, which holds up in any case, without asking the validation images.
 
     Args:
@@ -100,7 +107,7 @@ def average_all(trained: Sequence[TrainedNetwork], *, why: str, outputs: Outputs
         best=0,
         trials=(),
         gain=None,
-        sentence=f"averaged {ensemble.outputs.averaged} of {len(trained)} networks: {why}",
+        decision=Decision(by=why, count=len(trained), averaged=outputs.averaged),
     )
 
 
@@ -177,9 +184,3 @@ def _soups(judge: _Judge, networks: Sequence[Classifier], numbers: tuple[int, ..
 
 def _numbered(trained: Sequence[TrainedNetwork]) -> list[tuple[int, TrainedNetwork]]:
     return list(enumerate(trained, start=1))
-
-
-def _sentence(chosen: _Tried, *, others: Sequence[_Tried], count: int) -> str:
-    shown = [f"{one.trial.name} {percent(one.trial.accuracy, digits=1)}" for one in others if one is not chosen]
-    kept = f"kept {chosen.trial.name}, {percent(chosen.trial.accuracy, digits=1)} of {count:,} validation images right"
-    return f"{kept}; {', '.join(shown)}"

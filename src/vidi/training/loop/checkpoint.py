@@ -29,7 +29,7 @@ class Checkpoint:
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]  # plain JSON
-    note: str = ""  # why an older one was taken, in a sentence
+    fault: str = ""  # why the one after it cannot be used: an error's cause
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], *, values: Mapping[str, object]) -> None:
@@ -100,7 +100,7 @@ _START_ANEW = "Start the training anew, or put back a copy of the run's folder."
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """The last whole checkpoint of a run; a damaged one falls back to the one before it and says so in `note`.
+    """The last whole checkpoint of a run; a damaged one falls back to the one before it, with its `fault`.
 
     Raises:
         ModelError: there is no checkpoint that can be trusted.
@@ -116,8 +116,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         except ModelError as error:
             failures.append(error.cause)
         else:
-            note = f"{failures[0]}; went on from the one before it, {PREVIOUS_NAME}" if failures else ""
-            return Checkpoint(checkpoint.tensors, checkpoint.values, note)
+            return Checkpoint(checkpoint.tensors, checkpoint.values, failures[0] if failures else "")
     raise ModelError("; ".join(failures), _START_ANEW)
 
 

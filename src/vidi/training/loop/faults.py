@@ -8,6 +8,7 @@ from torch import Tensor
 from vidi.errors import GateError, ResourceError
 from vidi.machine import give_memory_back
 from vidi.training.loop.checkpoint import Checkpoint
+from vidi.training.loop.notes import MemoryShort, SteppedBack
 from vidi.training.loop.state import State, restore_state
 
 SKIPS_BEFORE_ROLLBACK = 10
@@ -34,9 +35,7 @@ def split_further(state: State, error: BaseException, *, batch: int) -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     largest = -(-batch // state.counters.parts)
-    state.notes.append(
-        f"memory ran short: batches of {batch} now go through in {state.counters.parts} parts of at most {largest}"
-    )
+    state.notes.append(MemoryShort(batch=batch, parts=state.counters.parts, largest=largest))
 
 
 def restore_buffers(state: State, saved: list[Tensor]) -> None:
@@ -73,7 +72,4 @@ def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> 
         )
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     state.counters.rollbacks, state.counters.skipped, state.counters.skipped_in_a_row = rollbacks, skipped, 0
-    state.notes.append(
-        f"{SKIPS_BEFORE_ROLLBACK} steps in a row gave no finite loss: back from step {step} to {state.counters.step}, "
-        f"at half the learning rate"
-    )
+    state.notes.append(SteppedBack(failed=SKIPS_BEFORE_ROLLBACK, step=step, checkpoint=state.counters.step))

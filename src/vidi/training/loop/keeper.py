@@ -77,5 +77,4 @@ def progress_of(state: State, per_epoch: int) -> Progress:
         images_per_second=rate,
         seconds_left=(state.plan.steps - counters.step) * step_seconds,
         limited_by=limited_by(state) if fresh else last.limited_by if last else "arithmetic",
-        note=state.notes[-1] if state.notes else "",
     )

@@ -24,7 +24,6 @@ class Progress:
     images_per_second: float
     seconds_left: float  # until training ends as planned
     limited_by: str  # "arithmetic" or "preparing images"
-    note: str = ""  # something out of the ordinary, in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from vidi.training.engine.engine import ON_PROCESSOR, Engine
 from vidi.training.engine.rates import TYPES
 from vidi.training.engine.settle import precision_of
 from vidi.training.loop.muon import Muon, turning_weights
+from vidi.training.loop.notes import Note, note_as_json, note_from_json
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.schedule import Plan
 from vidi.training.recipe import Recipe
@@ -74,7 +75,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     history: list[EpochRow] = field(default_factory=list)
     best: Weights = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # what was out of the ordinary, in sentences
+    notes: list[Note] = field(default_factory=list)  # what was out of the ordinary
     stopped_by: str = ""  # "" while it runs; then plan, patience, deadline or user
 
     def judged(self) -> Classifier:
@@ -200,7 +201,7 @@ def state_as_json(state: State) -> dict[str, object]:
         "plan": asdict(state.plan),
         "counters": asdict(state.counters),
         "history": [asdict(row) for row in state.history],
-        "notes": list(state.notes),
+        "notes": [note_as_json(note) for note in state.notes],
         "stopped_by": state.stopped_by,
     }
 
@@ -224,7 +225,7 @@ def restore_state(state: State, tensors: Mapping[str, Tensor], *, values: Mappin
     state.plan = Plan(**values["plan"])
     state.counters = Counters(**values["counters"])
     state.history = [EpochRow(**row) for row in values["history"]]
-    state.notes, state.stopped_by = list(values["notes"]), values["stopped_by"]
+    state.notes, state.stopped_by = [note_from_json(note) for note in values["notes"]], values["stopped_by"]
 
 
 @torch.no_grad()

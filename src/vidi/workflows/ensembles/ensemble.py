@@ -15,9 +15,17 @@ from vidi.groups import deal_learnable_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
+from vidi.report.words.ensembles import (
+    MEMBERS_DELETED,
+    describe_decision,
+    describe_gain,
+    only_some_ended,
+    training_of_several,
+)
 from vidi.training.data import TrainingData
 from vidi.training.ensembles.combination import Combination, Difference, EnsembleMember
 from vidi.training.ensembles.combine import Choice, average_all, choose_combination
+from vidi.training.loop.notes import CutEnsemble, NoEnsemble
 from vidi.training.loop.objective import answer
 from vidi.training.loop.progress import write_results
 from vidi.training.recipe import Recipe
@@ -86,10 +94,7 @@ def noting_no_ensemble(head: TrainedNetwork, plan: EnsemblePlan | None) -> Train
     """A head on features that was kept, with a note where an ensemble was asked for and there is none."""
     if plan is None or head.combination is not None:
         return head
-    note = (
-        f"no ensemble: the head was kept, which is the same with every seed; --ensemble-by folds averages {plan.count}"
-    )
-    return replace(head, notes=(*head.notes, note))
+    return replace(head, notes=(*head.notes, NoEnsemble(asked=plan.count)))
 
 
 def has_begun(folder: Path) -> bool:
@@ -133,7 +138,15 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
             continue
         if context.should_stop() or (context.finish and (ended or has_begun(folder))):
             break
-        events.say(f"training {task.number} of {plan.count}: {_what_differs(task, plan)}")
+        events.say(
+            training_of_several(
+                task.number,
+                plan.count,
+                seed=task.recipe.seed,
+                images=len(task.data.train_rows),
+                held_out=len(task.held_out),
+            )
+        )
         one = _train_member(context, task, prepared, ended, plan=plan)
         if one.stopped_by == "user":
             break
@@ -141,9 +154,9 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
         ended.append(one)
     if not ended:
         cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
-        return replace(cut, stopped_by="user", notes=(*cut.notes, f"the first of {plan.count} trainings, cut off"))
+        return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(plan.count, ended=False)))
     if len(ended) < plan.count:
-        events.say(f"{len(ended)} of {plan.count} trainings have ended; only these are in the model")
+        events.say(only_some_ended(len(ended), plan.count))
     stopped = context.should_stop() and not context.finish
     trained = _combined(context, prepared, plan, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
@@ -157,9 +170,7 @@ def forget_members(context: Context) -> None:
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
     if places:
-        context.events.say(
-            "the members' own folders are deleted: model.onnx holds the network, metrics.json what each reached"
-        )
+        context.events.say(MEMBERS_DELETED)
 
 
 def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> list[_Task]:
@@ -186,13 +197,6 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
             )
         )
     return tasks
-
-
-def _what_differs(task: _Task, plan: EnsemblePlan) -> str:
-    seed = f"seed {task.recipe.seed}"
-    if plan.by == "seeds":
-        return seed
-    return f"{seed}, {len(task.data.train_rows):,} images, {len(task.held_out):,} held out"
 
 
 def _until(context: Context, task: _Task, prepared: Prepared, plan: EnsemblePlan) -> Deadline | None:
@@ -244,15 +248,15 @@ def _combined(
     data = as_training_data(prepared)
     notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
     if len(ended) == 1:
-        return replace(ended[0], notes=(*notes, f"one of {plan.count} trainings, for the others were not done"))
+        return replace(ended[0], notes=(*notes, CutEnsemble(plan.count, ended=True)))
     if in_haste:
-        choice = average_all(ended, why="interrupted before other ways were tried", outputs=data.truth.outputs)
+        choice = average_all(ended, why="interrupted", outputs=data.truth.outputs)
     else:
         choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
-    context.events.say(f"ensemble: {choice.sentence}")
+    context.events.say(f"ensemble: {describe_decision(choice.decision)}")
     combination = _describe(choice, plan, tasks, ended)
     if choice.gain is not None and choice.way != "single":
-        context.events.say(f"gain over {combination.single_name}, validation images: {choice.gain.sentence}")
+        context.events.say(describe_gain(choice.gain, number=combination.single_number, part="validation"))
     return replace(
         ended[choice.best],
         network=choice.network,
@@ -290,9 +294,9 @@ def _describe(
         used=tuple(index + 1 for index in choice.used),
         trials=choice.trials[len(ended) :],
         single=single,
-        single_name=f"the best single training (number {choice.best + 1})",
+        single_number=choice.best + 1,
         gain=choice.gain,
-        sentence=choice.sentence,
+        decision=choice.decision,
     )
 
 

@@ -16,6 +16,7 @@ from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.ensembles import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.training.ensembles.combination import Combination
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import Events
@@ -53,15 +54,20 @@ def measure_gain(
         pixels: (images, height, width, 3) uint8, framed; some are used to take the time.
         events: told the outcome.
     """
+    document = {
+        **combination.as_json(),
+        "compared_with": compared_with(combination.single_number),
+        "sentence": describe_decision(combination.decision),
+    }
     if combination.way == "single":  # nothing to compare
-        return {**combination.as_json(), "test": None, "milliseconds": None}
+        return {**document, "test": None, "milliseconds": None}
     gain = gain_on_test(before_calibration(answers, ensemble.metadata.calibration), single_answers)
     time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
     if gain is not None:
-        events.say(f"gain over {combination.single_name}, test images: {gain.sentence}")
-    events.say(f"cost: {time_ensemble:.2g} ms for one image on this computer, a single network {time_single:.2g} ms")
+        events.say(describe_gain(gain, number=combination.single_number, part="test"))
+    events.say(describe_cost(ensemble=time_ensemble, single=time_single))
     return {
-        **combination.as_json(),
+        **document,
         "test": None if gain is None else gain.gain_as_json(),
         "milliseconds": {"ensemble": round(time_ensemble, 4), "single": round(time_single, 4)},
     }

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from vidi.groups import deal_learnable_folds
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
+from vidi.report.words.ensembles import describe_decision
 from vidi.training.ensembles.combination import Combination, EnsembleMember
+from vidi.training.ensembles.decision import Decision
 from vidi.training.heads.linear import LinearHead
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import EnsemblePlan
@@ -41,7 +43,7 @@ def average_heads(
     mean = LinearHead(np.mean([one.weight for one in heads], axis=0), np.mean([one.bias for one in heads], axis=0))
     set_head(network, torch.from_numpy(mean.weight), torch.from_numpy(mean.bias))
     combination = _describe(plan, fold_of, single, seed=trained.recipe.seed)
-    context.events.say(f"ensemble: {combination.sentence}")
+    context.events.say(f"ensemble: {describe_decision(combination.decision)}")
     return replace(trained, network=network, combination=combination)
 
 
@@ -68,7 +70,7 @@ def _describe(plan: EnsemblePlan, fold_of: NDArray[np.int64], single: Classifier
         used=tuple(numbers),
         trials=(),
         single=single,
-        single_name="the head fitted on all images",
+        single_number=None,
         gain=None,
-        sentence=f"the mean of {plan.count} linear heads, each fitted without one fold, is a linear head: one network",
+        decision=Decision(by="linear", count=plan.count),
     )

@@ -11,6 +11,7 @@ from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.model_card import write_model_card
 from vidi.report.pages.run import write_report
+from vidi.report.words.training import describe_note
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.explaining.neighbours import write_neighbours
 from vidi.workflows.interaction.request import decode_options
@@ -98,5 +99,5 @@ def describe_training(trained: TrainedNetwork) -> Mapping[str, object]:
         "best_epoch": trained.best_epoch,
         "stopped_by": trained.stopped_by,
         "seconds": round(sum(row.seconds for row in trained.history), 1),
-        "notes": list(trained.notes),
+        "notes": list(map(describe_note, trained.notes)),
     }
