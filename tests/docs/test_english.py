@@ -1,14 +1,23 @@
-"""The pages read easily: short sentences, and the field's own words."""
+"""The pages, the help and the docstrings read easily: short sentences, and the field's own words."""
 
+import ast
+import functools
 import re
 import statistics
+from collections.abc import Iterator
+
+from tools.build_reference import pages
 
 from tests.docs.pages import ROOT
+from vidi.cli.app import VERBS, made_command
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")})
 LONGEST, USUAL = 35, 16  # words of a sentence; style guides of technical English ask for about the same
 NOT_PROSE = re.compile(r"```.*?```|^[|#][^\n]*$|<!--.*?-->", re.S | re.M)
 UNUSUAL = re.compile(r"\b(rightly|said aloud|learnt|so many of|dealt|wished|put away|counts? for nothing)\b")
+IN_CODE = re.compile(
+    UNUSUAL.pattern + r"|\b(told|anew|as ever|aloud|by lot|so (many|much|often)|wish(es)?|what came of it)\b", re.I
+)
 
 
 def sentences(text: str) -> list[str]:
@@ -33,3 +42,47 @@ def test_the_pages_use_the_fields_words():
     found = [(name, match[0]) for name, text in texts.items() for match in UNUSUAL.finditer(text)]
 
     assert found == []
+
+
+def help_texts() -> Iterator[tuple[str, str]]:
+    """Verb and option → what `--help` says."""
+    for verb, (_, line) in VERBS.items():
+        command = made_command(verb)
+        yield verb, line
+        yield verb, str(command.help)
+        yield from ((f"{verb} {option.name}", str(option.help)) for option in command.params if option.name != "help")
+
+
+@functools.cache
+def first_lines() -> tuple[tuple[str, str], ...]:
+    """Definition → the first paragraph of its docstring."""
+    modules = [(path, ast.parse(path.read_text("utf-8"))) for path in sorted(ROOT.glob("src/vidi/**/*.py"))]
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = [(path, node) for path, tree in modules for node in ast.walk(tree) if isinstance(node, documented)]
+    return tuple(
+        (f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text.split("\n\n")[0])
+        for path, node in nodes
+        if (text := ast.get_docstring(node))
+    )
+
+
+def test_help_and_docstrings_have_short_sentences():
+    lines = [*help_texts(), *first_lines()]
+    long = [name for name, text in lines for one in sentences(text) if len(one.split()) > LONGEST]
+
+    assert long == []
+    assert statistics.median(len(one.split()) for _, text in help_texts() for one in sentences(text)) <= USUAL
+
+
+def test_help_docstrings_and_reference_use_the_fields_words():
+    reference = ((name, line) for name, page in pages().items() for line in page.splitlines())
+    texts = {*help_texts(), *first_lines(), *reference}
+    plain = ((name, re.sub(r"`[^`]*`", "", text)) for name, text in texts)
+
+    assert sorted((name, match[0]) for name, text in plain for match in IN_CODE.finditer(text)) == []
+
+
+def test_the_help_of_an_option_is_one_sentence():
+    options = [(name, text) for name, text in help_texts() if " " in name]
+
+    assert [name for name, text in options if not text.endswith(".") or ". " in text or len(text) > 120] == []

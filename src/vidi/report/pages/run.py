@@ -150,7 +150,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
 
 
 def _first_values(metrics: Mapping[str, Any]) -> dict[str, object]:
-    """What the template says first, and where the test differs from what was learnt."""
+    """Values of the first lines, and whether test and training images differ."""
     return {
         "headline": first_line(metrics),
         "reservations": reservations(metrics),
