@@ -48,7 +48,7 @@ def draw_differences(rows: Sequence[Difference], *, name: str = "differences") -
         axes.set_ylim(len(shown) - 0.5, -0.6)
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{100 * value:+.3g}" if value else "0")
-        axes.set_xlabel("points that B has more right than A")
+        axes.set_xlabel("accuracy of B minus accuracy of A, points")
 
     better, worse = (sum(row.is_shown and (row.value > 0) is up for row in rows[1:]) for up in (True, False))
     some = "" if len(rows) <= MOST_ROWS else f" The first {MOST_ROWS} lines are drawn."

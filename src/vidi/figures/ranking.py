@@ -37,7 +37,7 @@ def draw_roc(
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         _draw_curves(axes, curves, named, points, corner="lower right")
         axes.set_xlabel("false alarms")
-        axes.set_ylabel("found")
+        axes.set_ylabel("recall")
 
     return draw_svg(
         draw,
@@ -45,7 +45,7 @@ def draw_roc(
         title="ROC curves",
         description=f"For {len(curves)} classes: the share of the class's images that is found, against the share of "
         "other images that is called so by mistake, at every threshold. Nearer to the upper left corner is better."
-        + _spoken(points, "called so by mistake", "found"),
+        + _spoken(points, "false alarms", "recall"),
         size=(3.9, 4.5),
         texts=_texts(named),
     )
@@ -69,15 +69,15 @@ def draw_precision_recall(
 
     def draw(axes: "Axes") -> None:
         _draw_curves(axes, curves, named, points, corner="lower left")
-        axes.set_xlabel("recall: found of the class")
-        axes.set_ylabel("precision: right of those called so")
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
 
     return draw_svg(
         draw,
         name=name,
         title="Precision-recall curves",
-        description=f"For {len(curves)} classes: how precise the answers are when a given share of the class is to be "
-        "found. Nearer to the upper right corner is better." + _spoken(points, "found", "right of those called so"),
+        description=f"For {len(curves)} classes: precision at every recall. Closer to the upper right is better."
+        + _spoken(points, "recall", "precision"),
         size=(3.9, 4.5),
         texts=_texts(named),
     )
@@ -95,8 +95,8 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
     def draw(axes: "Axes") -> None:
         _draw_curves(axes, curves, tuple(curves), NO_POINTS, corner="upper right")
         axes.set_title(TITLE)
-        axes.set_xlabel("recall: true boxes that are found")
-        axes.set_ylabel("precision: boxes that hit one")
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
 
     return draw_svg(
         draw,

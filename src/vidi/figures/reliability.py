@@ -40,7 +40,7 @@ def draw_reliability(bins: Sequence[Reliability], *, name: str = "reliability") 
             [one.perfect_high for one in bins],
             color=BAND,
             linewidth=0,
-            label="perfect model, 95 %",
+            label="perfectly calibrated, 95 %",
         )
         axes.plot([start, 1], [start, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
         axes.plot(confidence, [one.accuracy for one in bins], color=FIRST, marker="o", markersize=5, label="this model")
@@ -48,14 +48,14 @@ def draw_reliability(bins: Sequence[Reliability], *, name: str = "reliability") 
         axes.set_ylim(start, 1.02)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
-        axes.set_xlabel("stated confidence")
-        axes.set_ylabel("share that was right")
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("accuracy")
         axes.legend(loc="lower right")
 
     return draw_svg(
         draw,
         name=name,
-        title="Reliability: stated confidence and the share that was right",
+        title="Reliability: confidence and accuracy",
         description=f"{len(bins)} groups of images by confidence; {outside} of them lie outside the band in which a "
         "perfectly calibrated model would lie in 95 of 100 cases.",
         size=(3.9, 4.5),

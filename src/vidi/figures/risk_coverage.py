@@ -29,7 +29,7 @@ def draw_risk_coverage(
     """
 
     def draw(axes: "Axes") -> None:
-        axes.axhline(max_error, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="promised")
+        axes.axhline(max_error, color=SOFT, linewidth=1, linestyle=(0, (4, 3)), label="guaranteed")
         axes.plot(answered, risk, color=FIRST, label="this model")
         if sure is not None:
             axes.plot(*sure, color=SECOND, linestyle="none", marker="o", markersize=7, label="sure answers")
@@ -37,8 +37,8 @@ def draw_risk_coverage(
         axes.set_ylim(0, max(1.15 * max(risk), 1.6 * max_error))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
-        axes.set_xlabel("images answered, the surest first")
-        axes.set_ylabel("wrong among these")
+        axes.set_xlabel("images answered, most confident first")
+        axes.set_ylabel("error rate")
         axes.legend(loc="upper left")
 
     marked = (
@@ -49,7 +49,7 @@ def draw_risk_coverage(
     return draw_svg(
         draw,
         name=name,
-        title="Errors among the answers, by how many are given",
+        title="Error rate by share of answered images",
         description=f"Answering all images, {percent(risk[-1], digits=1)} are wrong; {marked}.",
         size=(3.9, 4.5),
     )

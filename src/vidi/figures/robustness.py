@@ -53,7 +53,7 @@ def draw_robustness(steps: Sequence[Step], *, clean: int, axis: str, lowest: flo
         draw,
         name=name,
         title=f"Accuracy by {title.lower()}",
-        description=f"As they are {percent(steps[clean].value)} of the images are named rightly; at worst "
+        description=f"As they are {percent(steps[clean].value)} of the images are classified correctly; at worst "
         f"{percent(worst.value)}, at {worst.label}.",
         size=(2.5, 3.5),
     )

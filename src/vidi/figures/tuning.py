@@ -42,7 +42,7 @@ def draw_search_history(
         draw,
         name=name,
         title="validation accuracy by trial",
-        description=f"{len(numbers)} trials that came to their end, and the best so far.{end}",
+        description=f"{len(numbers)} completed trials, and the best so far.{end}",
     )
 
 
@@ -71,7 +71,7 @@ def draw_importances(
         axes.set_yticks(rows, list(names))
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("share of the spread explained")
+        axes.set_xlabel("share of the variation explained")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
         axes.set_xlim(0, max(0.05, *highs) * 1.04)
 
@@ -79,7 +79,7 @@ def draw_importances(
     return draw_svg(
         draw,
         name=name,
-        title="importance of each dial",
-        description=f"{len(names)} dials with the range over resampled trials.{first}",
+        title="importance of each setting",
+        description=f"{len(names)} settings with the range over resampled trials.{first}",
         size=(0.9 + 0.3 * len(names), 4.5),
     )

@@ -80,6 +80,15 @@ def rounded(count: int) -> str:
     return f"{count:,}"
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter.
+
+    >>> sentence("2 images are blurred"), sentence("the corners differ")
+    ('2 images are blurred', 'The corners differ')
+    """
+    return text[:1].upper() + text[1:]
+
+
 def in_its_folder(path: str) -> str:
     """A file's name with its folder, which often is its class.
 
@@ -105,6 +114,12 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        visible=visible, percent=percent, number=number, count=count, rounded=rounded, in_its_folder=in_its_folder
+        visible=visible,
+        percent=percent,
+        number=number,
+        count=count,
+        rounded=rounded,
+        sentence=sentence,
+        in_its_folder=in_its_folder,
     )
     return environment
