@@ -1,1 +1,1 @@
-"""From answers and truth to figures."""
+"""From answers and true classes to figures."""

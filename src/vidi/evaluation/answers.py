@@ -1,4 +1,4 @@
-"""A model's answers about test images, beside the truth: scored, and kept as predictions.csv."""
+"""A model's answers about test images with the true classes, stored as predictions.csv."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ MOST_CLASSES_IN_TABLE = 200  # above, only the two probabilities above are writt
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SeveralCalled:
-    """What images show and what a model calls them, where either may be several classes."""
+    """True and predicted classes of images with several classes."""
 
     shown: Mask  # (images, classes)
     called: Mask  # (images, classes)
@@ -52,7 +52,7 @@ class SeveralCalled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a model file said about each test image; all of one length, in one order."""
+    """A model's answers about test images; all fields in one order."""
 
     classes: tuple[str, ...]  # the model's, in the order of the columns of `probabilities`
     paths: tuple[str, ...]  # as the system names them
@@ -88,7 +88,7 @@ class Answers:
         digests: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
     ) -> Self:
-        """Answers with what is not given filled in: part `test`, no digest, each image a group of its own."""
+        """Make answers with defaults: part `test`, no digest, each image its own group."""
         nothing = ("",) * len(paths)
         return cls(
             classes=tuple(classes),

@@ -1,4 +1,4 @@
-"""Two models on the same images: which is better, overall and for each class, and what it would take to tell."""
+"""Two models on the same images: which is better overall and for each class, and how many images would show it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Judged:
 
     @property
     def more_images(self) -> int | None:
-        """About how many more images would show a difference of the size that was seen; None where none is open."""
+        """Estimate how many more images would show the observed difference; None if it is already clear."""
         needed = images_needed(self.counts, chance=self.chance)
         if self.verdict != "not shown" or needed is None:
             return None
@@ -55,7 +55,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanDifference:
-    """A figure of both models, and how far they are apart."""
+    """Difference of a figure between both models."""
 
     first: float
     second: float
@@ -72,7 +72,7 @@ class MeanDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that the same images say of two models."""
+    """All figures of a comparison."""
 
     overall: Judged
     per_class: Mapping[str, Judged]  # those with images, by name
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def images_for_a_point(self) -> int | None:
-        """About how many images would show a difference of one point, were they to disagree as often as here.
+        """Estimate how many images would show a difference of one point at this rate of disagreement.
 
         None where they never disagree.
         """
@@ -108,7 +108,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedAnswers:
-    """What two models said of the same images; all of one length, in one order."""
+    """Answers of two models about the same images; all fields in one order."""
 
     classes: tuple[str, ...]  # that both know
     labels: Labels  # (images,) int; index into `classes`
@@ -122,7 +122,7 @@ class PairedAnswers:
 
 
 def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
-    """Compare two models; there must be images.
+    """Compare two models on at least one image.
 
     A winner is named by exact sign tests alone (McNemar's), so that of many comparisons of equals at most five in a
     hundred name one, overall or in any class: see `judge`.
@@ -152,7 +152,7 @@ def compare_answers(answers: PairedAnswers, *, seed: int = 0) -> Comparison:
 
 
 def judge(counts: Sequence[PairedComparison]) -> list[Judged]:
-    """The verdicts on all images, and on each class.
+    """Judge the difference on all images and on each class.
 
     Args:
         counts: of all images first, then of each class.

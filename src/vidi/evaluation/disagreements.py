@@ -1,4 +1,4 @@
-"""The images on which two models name different classes: the ones that tell them apart."""
+"""The images for which two models predict different classes."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ COLUMNS = ("path", "digest", "label", "right", "a", "a_probability", "b", "b_pro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """One image that the two models call by different names."""
+    """One image for which the two models predict different classes."""
 
     kind: Kind
     path: str  # as the store names it
@@ -47,7 +47,7 @@ class Disagreement:
 
 
 def find_disagreements(first: Answers, second: Answers, labels: Sequence[str]) -> list[Disagreement]:
-    """Where one of two models is right and the other is not, or both are wrong in different ways; the loudest first.
+    """Find the images on which the models disagree, most confident errors first.
 
     Args:
         first: what A said.

@@ -1,4 +1,4 @@
-"""metrics.json: everything that was measured about a model, as one document."""
+"""metrics.json: all figures of a model in one document."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
 
 
 def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> dict[str, object] | None:
-    """Images of classes that the model lacks, which should be answered `unknown`; None where there are none.
+    """Describe the images of unknown classes, which should be answered `unknown`; None without any.
 
     `confidence_area` is the chance that a known image gets a higher top probability than a foreign one, and
     `novelty_area` that a foreign one is stranger than a known one: 0.5 means that it tells nothing.

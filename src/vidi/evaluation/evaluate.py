@@ -120,7 +120,7 @@ def _figures_of_classes(
 
 
 def measure_calibration(probabilities: Floats, labels: Labels, *, random: np.random.Generator) -> CalibrationFigures:
-    """How honest the top probability is, and what a perfectly honest model would show.
+    """Measure the calibration of the top probability, and that of a perfectly calibrated model.
 
     Args:
         probabilities: (batch, classes) float; rows sum to 1.
@@ -161,7 +161,7 @@ def _curves(probabilities: Floats, labels: Labels, classes: Sequence[str]) -> tu
 
 
 def class_curves(name: str, scores: Floats, is_class: NDArray[np.bool_]) -> Curves | None:
-    """One class's ROC and precision-recall curve, thinned; None unless there are images of both kinds.
+    """Compute one class's thinned ROC and precision-recall curves; None unless there are images of both kinds.
 
     Args:
         name: of the class.

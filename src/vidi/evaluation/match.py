@@ -1,4 +1,4 @@
-"""The classes of a model and those of a data set, brought together by name."""
+"""The classes of a model matched to those of a data set by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

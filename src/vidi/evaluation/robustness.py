@@ -1,4 +1,4 @@
-"""How right a model stays when its test images get worse: blurred, noisy, darker, turned …"""
+"""Robustness: the accuracy of a model on worse images, such as blurred, noisy, dark or rotated ones."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ def measure_robustness(
     until: Deadline | None = None,
     workers: int | None = None,
 ) -> Robustness | NotMeasured:
-    """Answer about test images as they are and in 45 worse versions, made before framing.
+    """Classify test images unchanged and in 45 worse versions, made before framing.
 
     Args:
         predictor: the model.

@@ -40,7 +40,7 @@ def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def traits_of(answer: Answer, image: LabelledImage, *, class_names: Sequence[str]) -> Traits:
-    """What is known of one answered image.
+    """Return the traits of one image.
 
     Args:
         answer: of `Predictor.predict_files` with `measure_traits`.

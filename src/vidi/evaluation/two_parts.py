@@ -43,7 +43,7 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """How much of one class is answered correctly in each part."""
+    """Recall of one class in each part."""
 
     name: str
     held_out: float
@@ -64,7 +64,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedParts:
-    """What the two parts say of each other, and of the guarantees."""
+    """Comparison of the two parts, and of the guarantees."""
 
     everything: Shares  # of all images
     p_value: float  # how often chance alone leaves the test so few correct answers, class by class
@@ -103,7 +103,7 @@ class ComparedParts:
 def compare_parts(
     held_out: Side, test: Side, names: Sequence[str], *, looks: Looks | None, held: Sequence[HeldGuarantee], seed: int
 ) -> ComparedParts | None:
-    """Hold the test part to what was held out from training; None where one of them is empty.
+    """Compare the test part with held-out training images; None if one of them is empty.
 
     Where both are of one source and every guarantee is kept, `differs` or `refuted` says so in at most 1 of 100 cases.
 

@@ -1,4 +1,4 @@
-"""How often a test set was looked at: each look makes its number a little less believable."""
+"""How often a test set was used: each use makes its figures a little less reliable."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> i
 
 
 def count_uses(folder: Path, *, images: str) -> int:
-    """How often a set of test images was used in this run folder; a line that was cut short is passed over."""
+    """Count the uses of a set of test images in this run folder; an incomplete line is skipped."""
     try:
         lines = (folder / FILE).read_text("utf-8").splitlines()
     except FileNotFoundError:

@@ -116,7 +116,7 @@ def confidence(probabilities: Floats, limits: VerdictLimits, *, called: NDArray[
 
 
 def find_all_candidates(probabilities: Floats, limit: float, called: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(batch, classes) bool: candidates where an image may show several classes; what it is called always is one.
+    """Find the candidates of several labels, (batch, classes) bool; a predicted class is always one.
 
     Args:
         probabilities: (batch, classes) float.
@@ -166,7 +166,7 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
 
 
 def call_classes(probabilities: Floats, points: OperatingPoints, classes: Sequence[str]) -> NDArray[np.bool_]:
-    """Which classes images are called at a model's operating points.
+    """Decide the classes of images at a model's operating points.
 
     With costs, the class that is cheapest to answer. With one positive class, that class where it reaches its
     threshold, else the most probable other one. Else every class that reaches its own, which may be none.

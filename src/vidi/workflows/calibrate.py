@@ -1,4 +1,4 @@
-"""`vidi calibrate`: other promises, or other calibration images, for a finished model; its weights stay as they are."""
+"""`vidi calibrate`: new guarantees or calibration images for a finished model; its weights stay the same."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Recalibrated:
 
 
 def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
-    """Write a model file with the same weights, calibrated on given images, with the limits that keep a promise.
+    """Write a model file with the same weights, calibrated on given images, with limits for the guarantees.
 
     Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
     all images but those that it was trained on by the list in the file. The test figures are left out of the new file:

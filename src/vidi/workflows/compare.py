@@ -1,4 +1,4 @@
-"""Two model files on the same images: which is better, for which classes, and on which images they disagree."""
+"""`vidi compare`: two model files on the same images, compared overall, by class and image by image."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
-    """Score two model files on the same images, and say whether the second is better.
+    """Score two model files on the same images, and test whether the second is better.
 
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
     run folder, or by the model file).

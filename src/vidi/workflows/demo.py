@@ -1,4 +1,4 @@
-"""The demos: the whole job on data that comes with the installation, and a look at what its test cannot show."""
+"""The demos: a whole run on installed data, and a look at what its test cannot show."""
 
 import json
 import shutil
@@ -116,7 +116,7 @@ class _WithoutFindings:
 
 
 def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
-    """Run one demo and give its findings line by line.
+    """Run one demo, and give its results line by line.
 
     Args:
         name: of `DEMOS`.

@@ -1,4 +1,4 @@
-"""What this computer has, which limits apply, and what is missing: the first thing to send with a question."""
+"""`vidi doctor`: what this computer offers, which limits apply and what is missing."""
 
 import platform
 from dataclasses import fields
@@ -41,7 +41,7 @@ EXTRAS = {
 
 
 def describe_machine() -> dict[str, dict[str, object]]:
-    """Sections of name and value, for the terminal and for JSON."""
+    """Return sections of names and values, for the terminal and for JSON."""
     limits = Limits()
     return {
         "machine": {

@@ -1,4 +1,4 @@
-"""The story of `vidi explain`: images found, each answered and explained, a page for each, lines or one document.
+"""`vidi explain`: each image is classified and explained on a page of its own, with lines or one document.
 
 `explaining/image.py` explains one image: what speaks for the answer, what happens when parts are covered, and which
 training images look like it.
@@ -33,7 +33,7 @@ def explain_images(
     as_json: bool = False,
     watch: Callable[[Iterator[Explained], int], Iterator[Explained]] = lambda explained, _: explained,
 ) -> Account:
-    """The story of `vidi explain`: a page for every image; a first Ctrl-C ends it in good order.
+    """Write a page for every image; a first Ctrl-C ends it in good order.
 
     Args:
         predictor: the loaded model.
@@ -76,7 +76,7 @@ def explain_inputs(
     wanted: ExplanationParts = EVERYTHING,
     options: DecodeOptions = DEFAULT,
 ) -> Iterator[Explained]:
-    """Explain every image that was found, one answer for each path, in order.
+    """Explain every image that was found; one result per path, in order.
 
     Args:
         predictor: the loaded model.

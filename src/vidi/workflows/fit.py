@@ -1,4 +1,4 @@
-"""From images in a caller's hands to a model file in memory: what `ImageClassifier.fit` does."""
+"""Training for `ImageClassifier.fit`: from images in memory to a model file in memory."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ LEAST_HELD_OUT = 20  # images in a held-out part: of fewer neither an epoch nor 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRequest:
-    """How to train on images that are given one by one."""
+    """How to train on images in memory."""
 
     classes: tuple[str, ...]
     network: str = "compact"
@@ -63,7 +63,7 @@ class FitRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedModel:
-    """What training on given images leaves behind."""
+    """Result of a training on images in memory."""
 
     predictor: Predictor  # the model file, loaded; its bytes are `predictor.model.data`
     history: tuple[EpochRow, ...]
@@ -90,7 +90,7 @@ def fit_images(
     groups: Sequence[str] | None = None,
     events: Events = SILENCE,
 ) -> FittedModel:
-    """Train on given images and make a model file of the network; the file has passed the parity gate.
+    """Train on images in memory, and make a model file that passes the parity gate.
 
     From 20 images on in each held-out part, the best epoch is chosen on the one and the temperature fitted on the
     other; of fewer images everything is used for training, the last epoch is kept, and probabilities stay uncalibrated.

@@ -1,4 +1,4 @@
-"""The story of `vidi inspect`: what a model file says about itself, and whether this computer answers as it should."""
+"""`vidi inspect`: the contents of a model file, and a test whether this computer gives its answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MOST_CLASSES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """How this computer's answers compare with those that stand in the file."""
+    """This computer's answers compared with those in the file."""
 
     vector_count: int
     largest_difference: float  # of a probability
@@ -34,11 +34,11 @@ class SelfTest:
 
     @property
     def passed(self) -> bool:
-        """Whether every answer is the one in the file."""
+        """Whether all answers equal those in the file."""
         return self.largest_difference <= self.tolerance
 
     def sentence(self) -> str:
-        """The outcome for people."""
+        """Return the result in one sentence."""
         outcome = "passed" if self.passed else "failed"
         return (
             f"self-test {outcome}: {self.vector_count} golden vectors, largest difference of a probability "
@@ -61,7 +61,7 @@ def self_test(model: ModelFile) -> SelfTest:
 
 
 def inspect_model(path: Path) -> tuple[ModelFile, dict[str, Json]]:
-    """A model file and everything that is in it, as plain values.
+    """Read a model file, and describe it in plain values.
 
     Raises:
         ModelError: it is not a model file, or its trained tensors are not those that its metadata names.
@@ -95,7 +95,7 @@ def _value(name: str, shape: tuple[int | str, ...]) -> Json:
 
 
 def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
-    """What is in a model file, in lines for people."""
+    """Describe a model file in lines for a terminal."""
     metadata = model.metadata
     height, width = metadata.framing.size
     classes = [escape_path(name) for name in metadata.classes[:MOST_CLASSES_SHOWN]]

@@ -1,4 +1,4 @@
-"""The story of `vidi locate`, and what it leaves: images with their boxes drawn, a page about all, a COCO file."""
+"""`vidi locate`: boxes in images, and the drawings, page and COCO file that it writes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocateOutputs(LocatedFiles):
-    """What a search is to leave behind, beside lines or a document on a stream."""
+    """Which files a search writes besides its lines or document."""
 
     as_json: bool = False  # one document on the stream; else lines for people
 
@@ -36,7 +36,7 @@ def search_images(
     watch: Callable[[Iterator[LocatedImage], int], Iterator[LocatedImage]] = lambda found, _: found,
     events: Events = SILENCE,
 ) -> Account:
-    """The story of `vidi locate`: each image is searched and printed in turn; a first Ctrl-C ends it in good order.
+    """Search and print each image in turn; a first Ctrl-C ends it in good order.
 
     Args:
         predictor: the loaded model.

@@ -1,4 +1,4 @@
-"""The story of `vidi predict`: inputs found, answers as they come, every path in the account, copies by class."""
+"""`vidi predict`: find the inputs, classify them, count every path, and copy images by class."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ def predict_inputs(
     workers: int | None = None,
     sort_into: Path | None = None,
 ) -> Iterator[Answer]:
-    """Classify all that was found: one answer for each image or refused path, in the order of the inputs.
+    """Classify all inputs: one answer per image or refused path, in their order.
 
     Args:
         predictor: the loaded model.
@@ -66,7 +66,7 @@ def predict_inputs(
 
 
 def copy_by_class(answer: Answer, store: ImageStore, folder: Path) -> Path:
-    """Copy one image to FOLDER/CLASS/NAME, or NAME-2, NAME-3 … where that name holds something else.
+    """Copy one image to FOLDER/CLASS/NAME, or to NAME-2, NAME-3 … if that name is taken.
 
     Returns:
         Where the image lies now; an equal copy that was there already counts.
@@ -101,7 +101,7 @@ def _sorted_as(prediction: Prediction) -> str:
 
 
 def folder_name(label: str) -> str:
-    """A class's name as the name of one folder, on any system; `unescape_path` reads it back.
+    """Return a class's name as a folder name for any system; `unescape_path` reverses it.
 
     >>> folder_name("cat"), folder_name("../dog"), folder_name("a/b")
     ('cat', '%2E%2E%2Fdog', 'a%2Fb')

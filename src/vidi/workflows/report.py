@@ -1,4 +1,4 @@
-"""A run's report made again from its folder: after a new version of vidi, or without pictures."""
+"""`vidi report`: a run's report written again from its folder."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The runs on this disk: what they were trained on, how good they are, how much room they take."""
+"""`vidi runs`: the runs on this disk, with their data, accuracy and size."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ STATES = {
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """One run folder at a glance."""
+    """Summary of one run folder."""
 
     name: str
     data: str
@@ -58,7 +58,7 @@ class ListedRun:
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
-    """The run folders in a folder, by name.
+    """List the run folders in a folder, by name.
 
     Raises:
         UsageError: the folder is not there.
@@ -112,7 +112,7 @@ def delete_run(folder: Path, name: str) -> int:
 
 
 def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
-    """The runs as rows for people, after a row of heads."""
+    """Return the runs as table rows, headings first."""
     rows: list[tuple[str, ...]] = [("run", "accuracy (95 %)", "tested on", "size", "date", "data")]
     for run in runs:
         accuracy = run.accuracy or {}

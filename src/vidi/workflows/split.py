@@ -1,4 +1,4 @@
-"""`vidi split`: which image goes to which part, written down before anything is trained."""
+"""`vidi split`: decide which image goes to which part, before any training."""
 
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ from vidi.workflows.requests.check import SplitRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitMade:
-    """The split and the check that it rests on."""
+    """The split, and the check behind it."""
 
     split: Split
     check: CheckResult
@@ -36,7 +36,7 @@ class SplitMade:
         }
 
     def remarks(self) -> list[str]:
-        """What the user should know beside the counts."""
+        """Return remarks on the split."""
         untested = ", ".join(map(escape_path, self.split.untested_classes))
         return [
             *(f"leak: {describe_leak(leak.crossing)}" for leak in self.split.leaks),

@@ -1,4 +1,4 @@
-"""The search for a better recipe: read → split → trials → the best and the default once more → a plain finding."""
+"""The search for a better recipe: read → split → trials → the best and the default again → result."""
 
 import secrets
 import shutil
@@ -49,7 +49,7 @@ WORKSHOP = "trial"  # in the folder of the search, while something is trained
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """What a search left behind."""
+    """Result of a search."""
 
     folder: Path
     is_finished: bool  # False: the user stopped it; `resume_tuning` goes on
@@ -59,7 +59,7 @@ class Tuned:
 
 
 def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Tuned:
-    """Search for a better recipe, and say plainly whether one was found.
+    """Search for a better recipe, and report whether one was found.
 
     Args:
         request: what the user asked for.
@@ -111,7 +111,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
 
 
 def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:
-    """Go on with a search that was interrupted, for what is left of its time.
+    """Continue an interrupted search for the rest of its time.
 
     Args:
         run: its folder.

@@ -63,7 +63,7 @@ class OperatingFigures:
 
 
 def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0) -> OperatingFigures:
-    """Hold a model's decisions to its target.
+    """Test a model's decisions against its target.
 
     Args:
         answers: about test images of classes that the model knows.

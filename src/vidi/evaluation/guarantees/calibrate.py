@@ -60,7 +60,7 @@ def calibrate_answers(
     positive: str | None = None,
     others: Callable[[], tuple[Floats, Truth]] | None = None,
 ) -> CalibratedAnswers:
-    """The step, the limits and the thresholds that these answers support.
+    """Find the calibration step, the limits and the thresholds that these answers support.
 
     Args:
         answers: about images that the model was not trained on.

@@ -1,4 +1,4 @@
-"""What may be promised of answers that name several classes: that all of one is right, and that none is missing."""
+"""The guarantees for answers with several classes: all correct, and none missing."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def find_label_limits(
     basis: Basis = "calibration",
     novelty: Floats | None = None,
 ) -> VerdictLimits:
-    """The limits that keep a promise about whole answers, as far as these images can show it.
+    """Find the limits that guarantee whole answers, as far as these images can show it.
 
     An answer is right where it is right about every class. It is the surer, the likelier that is by its probabilities,
     the classes taken as independent. The candidates of an image hold all that it shows as often as was promised.

@@ -26,7 +26,7 @@ def find_limits(
     ranking: Ranking = "probability",
     novelty: Floats | None = None,
 ) -> VerdictLimits:
-    """The limits that keep a promise, as far as these images can show it.
+    """Find the limits that meet the guarantees, as far as these images can show it.
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.
@@ -62,7 +62,7 @@ def limits_from(
     ranking: Ranking,
     novelty: Floats | None,
 ) -> VerdictLimits:
-    """The limits from how sure each answer is and whether it is right, whatever an answer is.
+    """Find the limits from the confidence and the correctness of each answer.
 
     Args:
         scores: (batch,) float; higher is surer.
@@ -95,7 +95,7 @@ def limits_from(
 
 
 def limit_of_novelty(novelty: Floats | None, sizes: Counts, basis: Basis) -> tuple[float | None, float | None]:
-    """Where known images end, and the share of them beyond: a hundredth, or, of few images, a fiftieth.
+    """Find the limit of novelty, and the share of known images beyond it: 1 %, or 2 % of few images.
 
     Args:
         novelty: (images,) of images that were not used for training; None where the model cannot tell.
@@ -113,7 +113,7 @@ def limit_of_novelty(novelty: Floats | None, sizes: Counts, basis: Basis) -> tup
 
 
 def choose_ranking(probabilities: Floats, labels: Labels) -> Ranking:
-    """What orders answers best by how sure they are; the top probability, unless another is clearly better.
+    """Choose the score that ranks answers best; the top probability unless another is clearly better.
 
     Args:
         probabilities: (batch, classes) float, calibrated; of other images than the limits rest on.

@@ -1,4 +1,4 @@
-"""Operating points, chosen on images that the model has not learned from."""
+"""Operating points, chosen on images that the model was not trained on."""
 
 from collections.abc import Sequence
 from functools import partial, reduce
@@ -32,7 +32,7 @@ def find_points(
     basis: Basis = "calibration",
     shipped: Floats | None = None,
 ) -> OperatingPoints:
-    """The thresholds, or the costs, that keep a target as far as these images can show it.
+    """Find the thresholds or costs that meet a target, as far as these images can show it.
 
     Args:
         probabilities: (batch, classes) float, calibrated by a step that was fitted without the image.

@@ -27,7 +27,7 @@ Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "cos
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldGuarantee:
-    """One guarantee, and what the test images say of it."""
+    """One guarantee with its test result."""
 
     kind: Kind
     name: str  # of the class; empty where it is about all
@@ -50,7 +50,7 @@ class HeldGuarantee:
 def hold_to_guarantees(
     answers: Answers, limits: VerdictLimits | None, points: OperatingPoints | None
 ) -> list[HeldGuarantee]:
-    """Hold a model's answers to everything that it guarantees.
+    """Test a model's answers against all its guarantees.
 
     Images of one group count as many as are independent (Kish's effective number).
 
@@ -122,7 +122,7 @@ def _failures(kind: Kind, name: str, failed: Mask, among: Mask, groups: Counts, 
 
 
 def choose_refuted(tested: Sequence[HeldGuarantee], *, chance: float) -> tuple[HeldGuarantee, ...]:
-    """The guarantees that the test refutes; where all are kept, it names one in at most this share of the cases.
+    """Choose the guarantees that the test refutes, with at most this rate of false refutations.
 
     Args:
         tested: of `hold_to_guarantees`.

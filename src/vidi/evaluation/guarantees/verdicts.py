@@ -1,4 +1,4 @@
-"""Whether a model's promises hold on test images: how often sure answers are wrong, and candidates hold the truth."""
+"""Whether a model's guarantees hold on test images."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class VerdictFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldToLimits:
-    """What the limits make of each answer."""
+    """Each answer judged by the limits."""
 
     scores: Floats  # (images,), what orders answers by how sure they are
     is_unknown: Mask  # (images,)
@@ -68,7 +68,7 @@ class HeldToLimits:
 
 
 def hold_to_limits(answers: Answers, limits: VerdictLimits) -> HeldToLimits:
-    """Which answers are unknown, sure and covered.
+    """Judge which answers are unknown, sure and covered.
 
     Args:
         answers: about images of classes that the model knows.
@@ -89,7 +89,7 @@ def hold_to_limits(answers: Answers, limits: VerdictLimits) -> HeldToLimits:
 
 
 def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0) -> VerdictFigures:
-    """Hold a model's answers to its limits.
+    """Test a model's answers against its limits.
 
     Args:
         answers: about test images of classes that the model knows.

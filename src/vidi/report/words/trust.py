@@ -29,7 +29,7 @@ class Trust:
 
     @property
     def anything(self) -> bool:
-        """Whether there is a section at all."""
+        """Whether the section has content."""
         return self.shortcuts is not None or self.robustness is not None or bool(self.slices)
 
 

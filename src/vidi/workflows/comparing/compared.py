@@ -54,5 +54,5 @@ class Compared:
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:
-    """The document of a comparison; raises as `read_document`."""
+    """Read the document of a comparison; raises like `read_document`."""
     return read_document(folder, COMPARISON, made_by="a comparison by `vidi compare`")

@@ -1,4 +1,4 @@
-"""The two models of a comparison: their classes matched to the data's, and the images that both are asked about."""
+"""The two models of a comparison, their classes matched to the data's, and the images for both."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ComparedModel:
-    """One of the two."""
+    """One of the two models."""
 
     letter: str
     path: Path
@@ -46,7 +46,7 @@ class ComparedModel:
 
 
 def are_several(predictors: Sequence[Predictor], request: CompareRequest) -> bool:
-    """Whether both models say of images that they show several classes.
+    """Whether both models predict several classes per image.
 
     Raises:
         UsageError: one does, and the other names one class each.
@@ -63,7 +63,7 @@ def are_several(predictors: Sequence[Predictor], request: CompareRequest) -> boo
 
 
 def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[ComparedModel]:
-    """Both models with their classes matched to the data's; a rename holds for the models that have its target.
+    """Match the classes of both models to the data's; a rename applies to the models that have its target.
 
     Raises:
         UsageError: a rename names what nobody has.
@@ -88,14 +88,14 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
 
 
 def shared_classes(dataset: Dataset, models: Sequence[ComparedModel]) -> list[int]:
-    """The classes of the data that both know."""
+    """Return the classes of the data that both models know."""
     return [row for row in range(len(dataset.classes)) if all(model.knows(row) for model in models)]
 
 
 def choose_images(
     dataset: Dataset, models: Sequence[ComparedModel], request: CompareRequest, account: Account
 ) -> dict[int, str]:
-    """The images that both models are asked about, all as one part; those of other classes are set aside."""
+    """Choose the images for both models, all as one part; images of other classes are set aside."""
     parts, shared = parts_to_score(dataset, request.data.parts), shared_classes(dataset, models)
     if dataset.multi_label:  # an image without any of the classes tells something, too
         return dict.fromkeys((row for row, part in parts.items() if part == TEST or TEST not in parts.values()), TEST)
@@ -107,7 +107,7 @@ def choose_images(
 
 
 def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Account) -> list[str]:
-    """What must be known about the two before their figures."""
+    """Remark on the two models what readers need before the figures."""
     remarks, (a, b), shared = [], models, shared_classes(dataset, models)
     if a.predictor.model.model_id == b.predictor.model.model_id:
         remarks.append("A and B are the same model file")

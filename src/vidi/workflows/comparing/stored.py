@@ -1,4 +1,4 @@
-"""Two evaluations of the same images compared without asking a model again: from the answers that each has kept."""
+"""Two stored evaluations of the same images, compared without running a model."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from vidi.workflows.requests.data import DataRequest
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """One of the two."""
+    """One of the two evaluations."""
 
     letter: str
     files: RunFiles
@@ -59,7 +59,7 @@ class _Stored:
 
 
 def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compared:
-    """Compare two evaluations of the same images; classes that not both models know are set aside.
+    """Compare two evaluations of the same images; classes that only one model knows are set aside.
 
     Raises:
         UsageError: a folder holds no evaluation, or the output folder is wrong.
@@ -185,7 +185,7 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
 
 
 def _remarks(both: Sequence[_Stored], account: Account) -> list[str]:
-    """What must be known about the two before their figures."""
+    """Remark on the two models what readers need before the figures."""
     remarks = []
     if len({one.files.metrics["model"]["id"] for one in both}) == 1:
         remarks.append("A and B are answers of the same model file")

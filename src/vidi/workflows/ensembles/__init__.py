@@ -1,1 +1,1 @@
-"""Several trainings of one run, and the one network that they become."""
+"""Several trainings of one run, combined into one network."""

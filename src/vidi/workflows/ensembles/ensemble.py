@@ -1,4 +1,4 @@
-"""The step of a run that trains several times, `--ensemble K`: members in folders of their own, then one network."""
+"""The step of a run for `--ensemble K`: each member in its own folder, then one network."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ ENDED = "ended.json"  # in a member's folder, once its training has ended
 
 @dataclass(frozen=True, slots=True)
 class EnsemblePlan:
-    """How many trainings, and what they differ in."""
+    """Number of trainings, and how they differ."""
 
     count: int
     by: Difference
@@ -50,7 +50,7 @@ class EnsemblePlan:
 
 
 def plan_ensemble(count: int | None, by: str | None) -> EnsemblePlan | None:
-    """What the user asked for; None where that is one training.
+    """Return the requested ensemble; None for one training.
 
     Args:
         count: trainings.
@@ -98,7 +98,7 @@ def noting_no_ensemble(head: TrainedNetwork, plan: EnsemblePlan | None) -> Train
 
 
 def has_begun(folder: Path) -> bool:
-    """Whether a training of this run left a checkpoint, be it of one network or of an ensemble's member."""
+    """Whether this run has a checkpoint, of its network or of an ensemble's member."""
     return (folder / CHECKPOINT).exists() or any(folder.glob(f"member-*/{CHECKPOINT}"))
 
 
@@ -114,14 +114,14 @@ class _Task:
 
 
 def learn_by_plan(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan | None) -> TrainedNetwork:
-    """One training, or as many as the plan says; arguments as of `learn_ensemble`."""
+    """Train once, or as often as the plan requires; arguments as for `learn_ensemble`."""
     if plan is None:
         return learn(context, prepared, recipe)
     return learn_ensemble(context, prepared, recipe, plan)
 
 
 def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> TrainedNetwork:
-    """Train the members that are not trained yet, each in `member-1`, `member-2` … of the run's folder; combine them.
+    """Train the missing members in `member-1`, `member-2` … of the run's folder, and combine all.
 
     Interrupted, it gives what the members so far are together; one that was cut off itself is left out, unless there
     is no other. Where the run is to be finished, none is trained any more.
@@ -165,7 +165,7 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
 
 
 def forget_members(context: Context) -> None:
-    """Delete the members' folders of a finished run: its model file holds what is left of them."""
+    """Delete the members' folders of a finished run."""
     places = sorted(context.folder.glob("member-*"))
     for place in places:
         shutil.rmtree(place, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What an ensemble gains over its best single training, and what it costs: both measured on the model files."""
+"""Gain and cost of an ensemble over its best single training, measured on the model files."""
 
 import statistics
 import time
@@ -27,7 +27,7 @@ IMAGES_TIMED = 24
 
 
 def single_predictor(prepared: Prepared, trained: TrainedNetwork, combination: Combination) -> Predictor:
-    """The model file of the best single training, in memory alone."""
+    """Make the model file of the best single training, in memory."""
     alone = replace(trained, network=combination.single, combination=None)
     metadata = describe_model(prepared, alone, run="single", unfinished="made to compare an ensemble with")
     return Predictor.from_bytes(model_bytes(to_onnx(alone.network, alone.recipe.image_size), metadata))
@@ -43,7 +43,7 @@ def measure_gain(
     pixels: NDArray[np.uint8],
     events: Events,
 ) -> dict[str, object]:
-    """The section `ensemble` of metrics.json.
+    """Return the section `ensemble` of metrics.json.
 
     Args:
         combination: how the ensemble came about.
@@ -74,7 +74,7 @@ def measure_gain(
 
 
 def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:
-    """How much more often the first is right about the test images; None where there are none.
+    """Gain in accuracy of the first on the test images; None without test images.
 
     An image that only one of the two could read counts for neither.
     """
@@ -108,7 +108,7 @@ def before_calibration(answers: Answers, step: Calibration | None) -> Answers:
 
 
 def milliseconds_per_image(predictors: tuple[Predictor, ...], pixels: NDArray[np.uint8]) -> list[float]:
-    """The median time of an image by itself, framed already, for each model file; they take turns.
+    """Median time of one framed image for each model file, measured in turns.
 
     Args:
         predictors: the model files.

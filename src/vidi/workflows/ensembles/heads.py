@@ -24,7 +24,7 @@ from vidi.workflows.run.prepare import Prepared
 def average_heads(
     context: Context, prepared: Prepared, trained: TrainedNetwork, head: Head, *, plan: EnsemblePlan
 ) -> TrainedNetwork:
-    """The network with the mean of as many heads as the plan says, which is a linear head again and costs no more.
+    """Average the planned number of heads into one linear head of the same cost.
 
     Its gain can be measured on the test images only: of all others most of the heads have seen each.
 

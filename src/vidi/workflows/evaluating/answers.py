@@ -35,7 +35,7 @@ SAID_EVERY = 500  # images
 
 
 def parts_to_score(dataset: Dataset, parts: Mapping[str, str]) -> dict[int, str]:
-    """Which images are scored, and as what: image index → `test` or `extra`.
+    """Choose the images to score: image index → `test` or `extra`.
 
     Of a data set with parts its test and extra parts; without them all that is not `train`; without parts all.
 
@@ -60,7 +60,7 @@ def answer_images(
     account: Account,
     events: Events,
 ) -> Answers:
-    """The model's answers about every image that may be scored; the account is completed.
+    """Predict every image that may be scored, and complete the account.
 
     Args:
         predictor: the model.

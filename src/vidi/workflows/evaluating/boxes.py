@@ -1,4 +1,4 @@
-"""`vidi evaluate --boxes`: how well a model's boxes lie on true ones, in figures and as curves."""
+"""`vidi evaluate --boxes`: a model's boxes against true ones, as figures and curves."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ USUAL = BoxSearch()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassBoxes:
-    """How well the boxes of one class lie."""
+    """Figures of the boxes of one class."""
 
     name: str
     true_boxes: int
@@ -97,7 +97,7 @@ def score_boxes(
     search: BoxSearch = USUAL,
     events: Events = SILENCE,
 ) -> ScoredBoxes:
-    """Search every image of a data set with boxes, and count hits as COCO does; figures and curves in one folder.
+    """Search every image of a data set with boxes, and write COCO's figures and curves into a folder.
 
     Args:
         request: the model, the data with its boxes, how classes are renamed, and where to write.

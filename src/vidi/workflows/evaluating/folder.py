@@ -1,4 +1,4 @@
-"""The folder that an evaluation writes, and what it was asked for."""
+"""The folder and the request of an evaluation."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ def open_folder(request: EvaluateRequest, dataset: Dataset) -> Path:
 
 
 def as_plain(request: EvaluateRequest) -> dict[str, Any]:
-    """What an evaluation was asked for, so that its report can be made again."""
+    """Return an evaluation's request as plain values, for a new report."""
     return {
         "schema": 1,
         "model": escape_path(request.model),

@@ -1,4 +1,4 @@
-"""Which images a model was trained on: asked of its run folder, and of the model file itself."""
+"""Which images a model was trained on, from its run folder and its model file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class LearntFrom:
         return digest in self.assigned or any(holds(digest) for holds in self.filters)
 
     def as_json(self, digests: Sequence[str], account: Account) -> dict[str, object]:
-        """The section `learnt_from` of metrics.json: whether the images scored are unseen, and how many were not.
+        """Return the section `learnt_from` of metrics.json: whether all scored images are held out, and the count.
 
         Args:
             digests: of the images scored.
@@ -40,7 +40,7 @@ class LearntFrom:
 
 
 def find_learnt(predictor: Predictor) -> LearntFrom:
-    """What the run folder around a model file and the file itself say about the images behind it.
+    """Find a model's training images, from its run folder and its model file.
 
     Raises:
         DataError: splits.csv is damaged.

@@ -1,4 +1,4 @@
-"""The test part of a run held to what was held out from training: embeddings, answers, and what they say."""
+"""The test part of a run compared with its held-out training images."""
 
 import time
 
@@ -31,7 +31,7 @@ def parts_figures(parts: ComparedParts | None) -> dict[str, object]:
 
 
 def refuted_by(parts: ComparedParts | None) -> Refuted | None:
-    """The guarantees that the model file marks as refuted; None where there are none."""
+    """Return the guarantees to mark as refuted in the model file; None without any."""
     return None if parts is None else as_refuted(parts.refuted)
 
 

@@ -1,4 +1,4 @@
-"""A framed image asked about with parts of it covered."""
+"""Predictions for a framed image with parts of it covered."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]  # done, in all
 
 
 def answers_of(predictor: Predictor) -> Predict:
-    """The model as a function from framed images to probabilities, with all cores at work."""
+    """Return the model as a function from framed images to probabilities, on all cores."""
     size = batch_size(predictor.metadata.framing)
 
     def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -43,11 +43,11 @@ class Cover:
     place: tuple[int, int, int, int]  # of the image in the frame
 
     def parts(self, on_progress: Progress | None) -> Occlusion:
-        """The answers with one part after another covered."""
+        """Predict with each part covered in turn."""
         return occlude(self.predict, self.framed, fill=self.fill, place=self.place, on_progress=on_progress)
 
     def deletion(self, values: Map | None, *, class_index: int) -> Deletion | None:
-        """What becomes of the answer when the image vanishes by a map, and by maps that know nothing."""
+        """Predict while the image is covered in the order of its map, and of random maps."""
         if values is None:
             return None
         size = (self.framed.shape[0], self.framed.shape[1])

@@ -1,4 +1,4 @@
-"""One image answered, and why: maps for the classes that matter, neighbours, layers."""
+"""One image classified and explained: maps of the classes that matter, neighbours, layers."""
 
 from dataclasses import dataclass
 
@@ -50,19 +50,19 @@ class Explained:
 
     @property
     def explanation(self) -> Explanation | None:
-        """The explanation; None where the file could not be used."""
+        """Explanation; None if the file could not be used."""
         return None if isinstance(self.outcome, ImageError) else self.outcome
 
     @property
     def error(self) -> ImageError | None:
-        """Why the file could not be used; None where it was explained."""
+        """Reason why the file could not be used; None if it was explained."""
         return self.outcome if isinstance(self.outcome, ImageError) else None
 
 
 def explain_path(
     predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts, options: DecodeOptions
 ) -> Explained:
-    """Read as `predict` reads it, so that the answer is the same; and once more, for people to look at."""
+    """Explain one file, read as `predict` reads it, so that the answer is the same."""
     framing = predictor.metadata.framing
     (framed,) = read_images(store, [path], framing=framing, options=options, isolated=False)
     (whole,) = read_images(store, [path], options=options, isolated=False)
@@ -76,7 +76,7 @@ def explain_path(
 
 
 def explain_file(predictor: Predictor, path: str, *, wanted: ExplanationParts = EVERYTHING) -> Explanation:
-    """Explain the answer about one image file.
+    """Explain the prediction for one image file.
 
     Args:
         predictor: the loaded model.
@@ -95,7 +95,7 @@ def explain_file(predictor: Predictor, path: str, *, wanted: ExplanationParts = 
 def explain_image(
     predictor: Predictor, image: NDArray[np.uint8], *, path: str = "image", wanted: ExplanationParts = EVERYTHING
 ) -> Explanation:
-    """Explain the answer about an image that is in memory.
+    """Explain the prediction for an image in memory.
 
     Args:
         predictor: the loaded model.
@@ -121,7 +121,7 @@ def explain_framed(
     path: str,
     wanted: ExplanationParts,
 ) -> Explanation:
-    """The answer about one image with all that explains it.
+    """Explain the prediction for one framed image.
 
     Args:
         predictor: the loaded model.

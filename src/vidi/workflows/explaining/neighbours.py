@@ -1,4 +1,4 @@
-"""The folder `neighbours/` of a run: which training images look like a given one, with small pictures of them.
+"""The folder `neighbours/` of a run: an index of similar training images, with small pictures.
 
 `index.json` names the images and the weights that saw them, `embeddings.npy` holds one row for each, of length 1,
 `thumbnails.zip` one JPEG for each (not with `--no-images`). Never part of the model file: that is passed on, and images
@@ -97,7 +97,7 @@ def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDA
 
 
 def read_neighbours(model: ModelFile) -> KnownImages | None:
-    """What the run folder of a model file keeps of its training images; None where only the file is at hand.
+    """Read the index of training images in a model's run folder; None without the folder.
 
     Raises:
         DataError: the folder is damaged, or belongs to another model.
@@ -146,7 +146,7 @@ def _damaged(place: Path, what: str) -> DataError:
 
 
 def find_neighbours(known: KnownImages, embedding: NDArray[np.float32], *, count: int = COUNT) -> tuple[Neighbour, ...]:
-    """The training images that look most like one to the network.
+    """Find the training images that are most similar for the network.
 
     Args:
         known: what the run folder keeps.

@@ -1,4 +1,4 @@
-"""The story of `vidi explain --network`: a network layer by layer, untrained or trained."""
+"""`vidi explain --network`: a network layer by layer, untrained or trained."""
 
 import textwrap
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def describe_architecture(
 
 
 def describe_model_network(model: ModelFile, *, with_images: bool = True) -> ShownNetwork:
-    """The network of a model file, with the filters that it has learned."""
+    """Describe the network of a model file, with its trained filters."""
     return show_model(model, describe_layers(model, None), with_filters=with_images)
 
 
@@ -78,7 +78,7 @@ def write_network(network: ShownNetwork, *, name: str, folder: Path | None) -> P
 
 
 def network_table(network: ShownNetwork, *, name: str) -> str:
-    """The network in lines for people."""
+    """Return the network as lines for a terminal."""
     height, width = network.image_size
     rows = [("", "image", f"{height} × {width} pixels, 3 colours", "", "")]
     notes = [""]
@@ -116,7 +116,7 @@ def _aligned(rows: Sequence[tuple[str, ...]], notes: Sequence[str]) -> str:
 
 
 def network_document(network: ShownNetwork, *, name: str, page: Path) -> dict[str, Json]:
-    """The JSON document about a network."""
+    """Return the JSON document about a network."""
     return {
         "schema": SCHEMA_VERSION,
         "network": name,

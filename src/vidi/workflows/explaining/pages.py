@@ -1,4 +1,4 @@
-"""What `vidi explain` writes: a page for each image, a line for people, a document for programs."""
+"""The output of `vidi explain`: a page for each image, a line for a terminal, a document for programs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def write_pages(
 
 
 def explanation_line(written: WrittenPage) -> str:
-    """A line for people: what `vidi predict` says of the image, and its page."""
+    """Return the line for a terminal: the prediction and the page."""
     import io
 
     stream = io.StringIO()
@@ -75,7 +75,7 @@ def explanation_line(written: WrittenPage) -> str:
 
 
 def explanations_document(pages: Sequence[WrittenPage], model: ModelFile, account: Account) -> dict[str, object]:
-    """The JSON document: `predict`'s for each image, with its maps."""
+    """Return the JSON document: as `vidi predict`'s, with maps."""
     return {
         "schema": SCHEMA_VERSION,
         "model": model_as_json(model),

@@ -1,1 +1,1 @@
-"""Between the user and a verb: data that is read, progress, stopping, the run folder and written answers."""
+"""Between the user and a verb: reading data, progress, stopping, the run folder, writing answers."""

@@ -1,4 +1,4 @@
-"""What a workflow tells while it works; who listens decides how it looks."""
+"""Progress and messages of a workflow; the listener decides how they look."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 class Events(Protocol):
-    """Someone who listens: the terminal, a notebook, a test."""
+    """A listener: the terminal, a notebook, a test."""
 
     def say(self, sentence: str) -> None:
         """One line worth keeping."""

@@ -1,4 +1,4 @@
-"""Images that a Python caller gives, framed one way, and what a model answers about them."""
+"""Images that a Python caller holds, framed for a model, and its probabilities for them."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -23,7 +23,7 @@ HELD = 64  # Pillow images that are turned into arrays at once
 
 
 def look_at_given(images: Sequence[Given]) -> list[tuple[int, int]]:
-    """(height, width) of the images, upright, from headers and shapes; of unreadable files nothing."""
+    """Return (height, width) of the upright images from headers and shapes, without unreadable files."""
     store, sizes = GivenFilesStore(), []
     for image in images:
         if isinstance(image, str):
@@ -39,7 +39,7 @@ def look_at_given(images: Sequence[Given]) -> list[tuple[int, int]]:
 
 
 def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[Array | Entry]:
-    """Every image framed, in order; in place of one that cannot be used, the entry that says why.
+    """Frame every image, in order; an image that cannot be used becomes an entry with the reason.
 
     Files are read side by side. An image in memory is named by its number.
     """
@@ -63,7 +63,7 @@ def frame_given(images: Sequence[Given], framing: Framing) -> Iterator[Array | E
 
 
 def answer_given(predictor: Predictor, images: Sequence[Given]) -> NDArray[np.float32]:
-    """The model file's probabilities (images, classes) for images of any kind and size, in order.
+    """Predict probabilities (images, classes) for images of any kind and size, in order.
 
     Raises:
         DataError: one of them cannot be used; a row must not be left out, and a substitute would be a lie.

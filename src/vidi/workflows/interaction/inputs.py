@@ -1,4 +1,4 @@
-"""What the user named to be read: whether there was an image, and how a command ends that read them."""
+"""The inputs of a command: whether there is an image, and how the command ends."""
 
 import os
 import sys
@@ -19,20 +19,20 @@ INTERRUPTED = 130
 
 
 def interruption(account: Account) -> str:
-    """What to say where Ctrl-C came before the end; empty where it did not."""
+    """Return the message after Ctrl-C; empty without one."""
     count = sum((entry.code, entry.sentence) == NOT_REACHED for entry in account.set_aside)
     return f"interrupted: {count:,} images were not reached; what was done before is written" if count else ""
 
 
 def exit_code(account: Account) -> int:
-    """What the command ends with: 0 where all was used, 6 where some inputs were bad, 3 where all were."""
+    """Return the exit code: 0 if all inputs were used, 6 if some were bad, 3 if all were."""
     if not account.refused:
         return DONE
     return SOME_BAD if account.used else ALL_BAD
 
 
 def name_inputs(inputs: Sequence[str], files_from: str | None) -> list[str]:
-    """What the user named, on the command line or in a list.
+    """Return the inputs from the command line or from a list.
 
     Args:
         inputs: files, folders, patterns, archives.
@@ -48,7 +48,7 @@ def name_inputs(inputs: Sequence[str], files_from: str | None) -> list[str]:
 
 
 def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
-    """The paths of a list, one a line; or separated by NUL signs, as `find -print0` writes them.
+    """Read a list of paths, one per line or separated by NUL characters as from `find -print0`.
 
     Args:
         path: of the list; `-` is standard input.
@@ -69,7 +69,7 @@ def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
 
 
 def no_images(found: Sequence[FoundInputs]) -> DataError:
-    """What to say where there is nothing to classify."""
+    """Return the error for inputs without an image."""
     ignored = sum(len(group.account.ignored) for group in found)
     return DataError(
         f"no image was found; {ignored:,} other files were ignored" if ignored else "no image was found",

@@ -1,4 +1,4 @@
-"""What a workflow tells, in Python's own log: `logging.basicConfig(level="INFO")` shows it."""
+"""Progress and messages in Python's log: `logging.basicConfig(level="INFO")` shows them."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ LOG = logging.getLogger("vidi")
 
 
 class LoggedEvents:
-    """Tells the log `vidi`: sentences, and a line for each epoch."""
+    """Writes to the log `vidi`: messages, and a line for each epoch."""
 
     def __init__(self) -> None:
         self._epoch = 0

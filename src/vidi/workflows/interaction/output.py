@@ -1,4 +1,4 @@
-"""Answers as people and programs read them: a table, one JSON document, JSON lines, CSV. Rows are written as they come.
+"""Answers as a table, a JSON document, JSON lines or CSV, written as they come.
 
 Paths are text that is safe on a terminal and can be read back exactly (`vidi.files.escape_path`).
 """
@@ -33,7 +33,7 @@ def write_table(
     top: int = 1,
     paint: Callable[[str], str] = str,
 ) -> None:
-    """Lines for people: path, class, probability, further classes, verdict, candidates, decision, remarks.
+    """Write lines: path, class, probability, further classes, verdict, candidates, decision, remarks.
 
     Args:
         answers: in any number.
@@ -73,7 +73,7 @@ def _verdict(prediction: Prediction, paint: Callable[[str], str]) -> str:
 
 
 def text_width(text: str) -> int:
-    """Columns on a terminal: East Asian wide signs take two, combining marks none.
+    """Count columns on a terminal: wide East Asian characters take two, combining marks none.
 
     >>> text_width("猫.jpg")
     6
@@ -90,7 +90,7 @@ def _padded(text: str, width: int) -> str:
 def write_json(
     answers: Iterable[Answer], stream: TextIO, *, model: ModelFile, account: Account, top: int | None = None
 ) -> None:
-    """One JSON document: schema, model, predictions, account.
+    """Write one JSON document: schema, model, predictions, account.
 
     Args:
         answers: written as they come, so that memory stays bounded.
@@ -110,7 +110,7 @@ def write_json(
 def write_json_lines(
     answers: Iterable[Answer], stream: TextIO, *, model: ModelFile, account: Account, top: int | None = None
 ) -> None:
-    """The objects of `write_json`, one a line, as they come; the account is the last line."""
+    """Write the objects of `write_json`, one per line, as they come; the account is the last line."""
     for answer in answers:
         stream.write(json.dumps(answer_as_json(answer, top=top), allow_nan=False) + "\n")
         stream.flush()
@@ -119,7 +119,7 @@ def write_json_lines(
 
 
 def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[str], top: int | None = None) -> None:
-    """A table for programs: path, label, probability, verdict, candidates, decision, error, notes, and each class.
+    """Write CSV: path, label, probability, verdict, candidates, decision, error, notes, and each class.
 
     Args:
         answers: written as they come.
@@ -187,7 +187,7 @@ def model_as_json(model: ModelFile) -> dict[str, Json]:
 
 
 def warning_about(model: ModelFile) -> str | None:
-    """What to say on standard error before the answers of an unfinished model, or of one whose guarantees are refuted.
+    """Return the warning for an unfinished model, or for one with refuted guarantees.
 
     Returns:
         None where nothing stands against it.
@@ -211,7 +211,7 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What stands around the answers."""
+    """What the writers need besides the answers."""
 
     model: ModelFile
     classes: Sequence[str]

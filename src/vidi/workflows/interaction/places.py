@@ -1,4 +1,4 @@
-"""Where files for people are put: beside what is read from, with names of their own, replacing only vidi's files."""
+"""Output folders: apart from the input, with distinct names, replacing only vidi's own files."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ BESIDE = {"--sort-into": "sorted", "--output": "boxes"}  # what a folder beside 
 
 
 def check_folder_apart(folder: Path, inputs: Sequence[str], *, flag: str) -> None:
-    """Refuse to write images into what is read from: the next run would take them for images of its own.
+    """Refuse to write images into the input folder, where the next run would read them.
 
     Args:
         folder: where images will be written.
@@ -38,7 +38,7 @@ HEAD_BYTES = 4_096  # in which the mark stands
 
 
 def require_own(page: Path, *, mark: bytes = MARK) -> None:
-    """Refuse to replace what vidi has not written itself.
+    """Refuse to replace files that vidi did not write.
 
     Args:
         page: what is to be written.

@@ -1,4 +1,4 @@
-"""What the user said about the data, and the reading of it; no torch, so that using a model needs none."""
+"""Reading the requested data, without torch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
 
 
 def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
-    """The data set that the request names; one class is enough.
+    """Read the requested data set; one class is enough.
 
     Args:
         request: what the user said.
@@ -46,7 +46,7 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
 
 
 def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
-    """The data set that the request names, asked the question of a model that exists.
+    """Read the requested data set with the classes of a finished model.
 
     `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.
     For a model whose images may show several classes, those of the data may, too.
@@ -65,7 +65,7 @@ def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
 
 
 def read_requested(request: DataRequest) -> Dataset:
-    """The data set that the request names, if it can be used for training.
+    """Read the requested data set, if it can be used for training.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -77,7 +77,7 @@ def read_requested(request: DataRequest) -> Dataset:
 
 
 def find_backgrounds(request: DataRequest) -> FoundInputs:
-    """The photographs that show none of the classes; of very many evenly spaced ones.
+    """Find the photographs that show none of the classes; of very many, evenly spaced ones.
 
     Raises:
         UsageError: there is no such folder, or no image in it.
@@ -94,7 +94,7 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
 
 
 def open_store(data: DataRequest, events: Events) -> ImageStore | None:
-    """Where the images are, if they still are; else it is said that they cannot be shown."""
+    """Open the images if they still exist; otherwise report that they cannot be shown."""
     try:
         return read_source(data).store
     except VidiError as error:
@@ -103,12 +103,12 @@ def open_store(data: DataRequest, events: Events) -> ImageStore | None:
 
 
 def decode_options(request: DataRequest) -> DecodeOptions:
-    """The decoding rules that the request asks for."""
+    """Return the requested decoding rules."""
     return DecodeOptions(keep_truncated=request.keep_truncated)
 
 
 def split_file_of(request: DataRequest) -> Path | None:
-    """The splits.csv that the request follows; None where it names none.
+    """Return the requested splits.csv; None without one.
 
     Raises:
         UsageError: it is not there.

@@ -1,4 +1,4 @@
-"""Where a run is written: a folder of its own, reserved at once, never inside the data."""
+"""The folder of a run: its own, locked at once, never inside the data."""
 
 import contextlib
 import errno
@@ -85,7 +85,7 @@ def open_run_folder(
 
 
 def discard_folder(folder: Path) -> None:
-    """Delete a folder that nothing was done in; its lock is held by this process."""
+    """Delete an unused folder that this process holds."""
     empty_folder(folder)
     with contextlib.suppress(OSError):  # where locks cannot be deleted while they are held, an empty folder stays
         for lock in LOCK_FILES:
@@ -94,7 +94,7 @@ def discard_folder(folder: Path) -> None:
 
 
 def safe_name(text: str) -> str:
-    """A name that every file system takes.
+    """Return a name that works on every file system.
 
     >>> safe_name("my cats & dogs/")
     'my-cats-dogs'
@@ -104,7 +104,7 @@ def safe_name(text: str) -> str:
 
 
 def find_run(path: Path) -> Path:
-    """The run folder that a user named.
+    """Find the run folder that the user named.
 
     Raises:
         UsageError: it is not one.
@@ -116,12 +116,12 @@ def find_run(path: Path) -> Path:
 
 
 def write_request(folder: Path, values: Mapping[str, Any]) -> None:
-    """Keep what the run was asked for."""
+    """Write the request of a run."""
     write_whole(folder / REQUEST, json.dumps({"schema": 1, **values}, indent=1, default=str) + "\n")
 
 
 def read_request(folder: Path) -> dict[str, Any]:
-    """What `write_request` kept.
+    """Read the request that `write_request` wrote.
 
     Raises:
         UsageError: the folder is no run of `vidi train`.
@@ -154,7 +154,7 @@ def understood(path: Path) -> Iterator[None]:
 
 
 def refuse_finished(folder: Path) -> None:
-    """Say so where there is nothing left to do.
+    """Refuse a run that is already finished.
 
     Raises:
         UsageError: the run's model is finished.

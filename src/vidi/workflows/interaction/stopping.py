@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives: the first asks for an orderly end, the second ends at once."""
+"""Ctrl-C and other signals: the first asks for an orderly end, the second ends at once."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ SIGNALS = [
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """A question to ask between steps: has the user asked for an end? A second signal raises KeyboardInterrupt.
+    """Return a function that tells whether the user asked to stop; a second signal raises KeyboardInterrupt.
 
     Only the main thread may listen to signals; elsewhere the answer is always no.
     """
@@ -54,7 +54,7 @@ Item = TypeVar("Item", bound=Reached)
 def until_stopped(
     items: Iterable[Item], should_stop: Callable[[], bool], *, paths: Sequence[str], account: Account
 ) -> Iterator[Item]:
-    """What is found about path after path, until the user asks for an end; the others are set aside by name.
+    """Pass on the results of each path until the user asks to stop; the other paths are set aside.
 
     Args:
         items: in the order of the paths.

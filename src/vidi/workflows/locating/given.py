@@ -16,7 +16,7 @@ from vidi.workflows.locating.search import Find, LocatedImage, search_image
 
 
 def locate_given(find: Find, images: Sequence[Given]) -> Iterator[LocatedImage]:
-    """Boxes for every image, in order; one that cannot be used comes with its reason, and the rest are done.
+    """Find boxes in every image, in order; an image that cannot be used comes with its reason.
 
     Args:
         find: of `vidi.workflows.locating.search.finder`.

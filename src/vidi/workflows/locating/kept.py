@@ -1,4 +1,4 @@
-"""What a search for boxes leaves behind: images with their boxes drawn, a page about all, a COCO file."""
+"""The files of a search for boxes: drawings, a page of all images, a COCO file."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ def plan_folder(folder: Path, found: Sequence[FoundInputs], inputs: Sequence[str
 
 
 def write_annotated(one: LocatedImage, path: Path) -> None:
-    """Write an image with its boxes drawn on it, as a JPEG; nothing where it could not be used.
+    """Write an image with its boxes as a JPEG; nothing if it could not be used.
 
     Raises:
         ResourceError: it cannot be written.
@@ -89,7 +89,7 @@ def keep_located(
 
 
 def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
-    """How images are searched, as the page says it."""
+    """Describe the search for the page."""
     classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
     return Looked(classes=classes, by=request.by, least=request.least, not_reached=not_reached)
 
@@ -103,7 +103,7 @@ def write_found(
     coco: Path | None,
     events: Events = SILENCE,
 ) -> None:
-    """Write the page about all images and the COCO file, and say where.
+    """Write the page of all images and the COCO file, and report their paths.
 
     Args:
         kept: of `keep_located`.

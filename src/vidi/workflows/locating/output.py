@@ -1,4 +1,4 @@
-"""Boxes as people and programs read them: lines, one JSON document, a COCO file."""
+"""Boxes as lines, as one JSON document and as a COCO file."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from vidi.workflows.locating.search import LocatedImage
 
 
 def write_lines(found: Iterable[LocatedImage], stream: TextIO) -> None:
-    """For each image how many boxes it has, and each of them on a line of its own."""
+    """Write the number of boxes of each image, and each box on its own line."""
     for one in found:
         if one.error is not None:
             stream.write(f"{escape_path(one.path)}  refused: {one.error.code}. {escape_path(one.error.sentence)}\n")

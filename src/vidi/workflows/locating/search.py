@@ -1,4 +1,4 @@
-"""`vidi locate`: where in each image is what the model recognises; boxes as JSON, as COCO results, and drawn."""
+"""The search for boxes in each image."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -102,7 +102,7 @@ def is_nothing(name: str) -> bool:
 
 
 def hint_of_nothing(names: Sequence[str], wanted: Sequence[str] | None) -> str:
-    """What to know about the boxes of a model that has no class for nothing; empty where it has one.
+    """Return the hint for a model without a class for nothing; empty if it has one.
 
     Args:
         names: the model's classes.
@@ -120,7 +120,7 @@ def hint_of_nothing(names: Sequence[str], wanted: Sequence[str] | None) -> str:
 
 
 def class_of_nothing(classes: Sequence[str]) -> int:
-    """The index of the class that means that nothing is there.
+    """Return the index of the class that means that nothing is there.
 
     Raises:
         UsageError: there is none, or several.
@@ -135,7 +135,7 @@ def class_of_nothing(classes: Sequence[str]) -> int:
 
 
 def finder(predictor: Predictor, request: LocateRequest) -> Find:
-    """What finds boxes in one image, as the request says.
+    """Return the function that finds boxes in one image.
 
     Raises:
         UsageError: a class or a size is wrong.
@@ -175,7 +175,7 @@ def locate_inputs(
     options: DecodeOptions = DEFAULT,
     keep_images: bool = False,
 ) -> Iterator[LocatedImage]:
-    """Boxes for every image that was found, in the order of the inputs; a bad one is listed and the rest done.
+    """Find boxes in every image, in the order of the inputs; a bad image is listed, the others are searched.
 
     Args:
         find: of `finder`.

@@ -1,4 +1,4 @@
-"""What a search has written down of itself, read again; no torch."""
+"""The stored document of a search, read without torch."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ PAGE = "tune.html"
 
 
 def read_tuning(folder: Path) -> dict[str, Any]:
-    """The document of a search; raises as `read_document`."""
+    """Read the document of a search; raises like `read_document`."""
     return read_document(folder, TUNING, made_by="a search by `vidi tune`")
 
 

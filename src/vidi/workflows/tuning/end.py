@@ -27,7 +27,7 @@ KEEP = "no gain could be shown; keep the default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFinding:
-    """What the search has shown."""
+    """Result of the search."""
 
     is_better: bool
     sentence: str

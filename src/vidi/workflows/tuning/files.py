@@ -1,4 +1,4 @@
-"""What a search leaves in its folder: tune.json, trials.csv, recipe.toml, tune.html."""
+"""The files of a search: tune.json, trials.csv, recipe.toml, tune.html."""
 
 import csv
 import io
