@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vidi.report.words.training import describe_note
+from vidi.report.words.progress.training import describe_note
 from vidi.training.loop.notes import (
     CutEnsemble,
     MemoryShort,
@@ -40,7 +40,8 @@ NOTES: list[tuple[Note, str]] = [
     ),
     (
         NoEnsemble(asked=3),
-        "no ensemble: the head was kept, and it is the same with every seed. Use --ensemble-by folds to average 3 heads",
+        "no ensemble: the head was kept, and it is the same with every seed. "
+        "Use --ensemble-by folds to average 3 heads",
     ),
     (CutEnsemble(3, ended=False), "interrupted: the model holds 1 of 3 trainings, cut off"),
     (Said("as an earlier version said it"), "as an earlier version said it"),

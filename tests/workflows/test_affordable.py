@@ -25,7 +25,7 @@ def test_without_time_for_trials_the_first_that_fits_is_taken_and_the_reason_sai
     tried, sentence = affordable(CANDIDATES, image_count=1_000, seconds_left=40)
 
     assert tried == (Candidate("lite0", (320, 224)),)
-    assert "1,000 images would take 10 s through lite0 at 320x224, and 40 s are left" in sentence
+    assert "1,000 images take about 10 s with lite0 at 320x224, and 40 s are left" in sentence
 
 
 def test_where_the_usual_network_takes_too_long_the_slower_one_is_not_measured(monkeypatch):
@@ -48,7 +48,7 @@ def test_with_less_time_the_images_are_made_smaller_still_and_keep_their_shape(s
     tried, sentence = affordable(CANDIDATES, image_count=1_000, seconds_left=seconds)
 
     assert tried == (Candidate("lite0", size),)
-    assert f"only lite0 at {size[0]}x{size[1]} is tried" in sentence
+    assert f"Trying only lite0 at {size[0]}x{size[1]}." in sentence
 
 
 def test_of_few_images_nothing_is_measured_for_that_takes_as_long_as_their_features(monkeypatch):

@@ -40,7 +40,9 @@ def test_unreadable_photographs_are_named_and_the_others_serve(tmp_path: Path):
     left_out = check_backgrounds(photographs(tmp_path / "street", good=3, bad=1), events=told)
 
     assert left_out == 1
-    assert told.said == [f"--background {tmp_path}/street: 1 of 4 is left out: {tmp_path}/street/cut-0.jpg (truncated)"]
+    assert told.said == [
+        f"--background {tmp_path}/street: 1 of 4 photographs skipped: {tmp_path}/street/cut-0.jpg (truncated)"
+    ]
 
 
 def test_a_folder_with_too_few_readable_photographs_is_refused_by_name(tmp_path: Path):

@@ -7,12 +7,12 @@ from vidi.evaluation.answers import Answers
 from vidi.evaluation.robustness import NotMeasured, can_be_enough
 from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
+from vidi.report.words.progress.run import OPTIONAL
 from vidi.report.words.times import time_rows
 from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
-    OPTIONAL,
     ROOMY_SECONDS,
     SHORT_SECONDS,
     TABLE,
@@ -101,7 +101,7 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     found = measure_trust(None, answers, None, options=DecodeOptions(), seed=0, until=until, events=told)
 
     assert found["robustness"] == NotMeasured("time").as_json()
-    assert told.said == ["robustness: left out, no time was left; `vidi evaluate` measures it"]
+    assert told.said == ["robustness: skipped, no time left; `vidi evaluate` measures it"]
 
 
 def test_robustness_that_cannot_end_in_time_is_not_gone_on_with():

@@ -163,7 +163,7 @@ def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(model
 
     compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=told)
 
-    assert "A does not lie in its run folder: images that it learnt from cannot be told from others" in told.sentences
+    assert "A is not in its run folder: vidi cannot tell which images it was trained on" in told.sentences
 
 
 def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_path):
@@ -189,8 +189,8 @@ def test_models_with_other_classes_are_compared_on_those_that_both_know(models, 
 
     assert found.account.used == 6
     assert [entry.code for entry in found.account.set_aside] == ["class-not-shared"] * 2
-    assert "set aside, since not both models know the class: middle (2)" in told.sentences
-    assert "B alone knows middle: where it says so here, it counts as wrong" in told.sentences
+    assert "2 images skipped: at least one model does not know their class (middle 2)" in told.sentences
+    assert "only B knows middle: predicting it counts as wrong here" in told.sentences
     assert set(found.comparison.per_class) == {"dark", "light"}
 
 

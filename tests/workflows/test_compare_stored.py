@@ -86,5 +86,5 @@ def test_classes_that_one_does_not_know_are_set_aside(work: Path, tmp_path: Path
     found = compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"), events=told)
 
     assert (found.account.used, len(found.account.set_aside)) == (4, 20)
-    assert "set aside, since not both models know their class: 20 images" in told.sentences
+    assert "20 images skipped: at least one model does not know their class" in told.sentences
     assert json.loads((found.folder / "compare.json").read_text("utf-8"))["accuracy"]["images"] == 4

@@ -123,7 +123,7 @@ def test_the_share_called_unknown_is_said_with_its_interval():
 
     (said,) = describe_counter_examples(answers, limits)
 
-    assert said.startswith("counter-examples: 50 % of 2 that were kept for the test are called unknown")
+    assert said.startswith("counter-examples: 50 % of 2 in the test are called unknown")
     assert describe_counter_examples(answers.only(np.array([False, False, True])), limits) == ()
 
 

@@ -122,7 +122,7 @@ def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], d
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
     again = train(request(data, tmp_path / "again", ensemble=None, weights=str(whole[0]), changes=slow), events=told)
 
-    assert any("begins from the best of the 2 networks" in sentence for sentence in told.sentences)
+    assert any("starts from the best of the 2 networks" in sentence for sentence in told.sentences)
     assert networks_in(read_model(again.folder)) == 1
 
 
@@ -177,7 +177,7 @@ def test_by_folds_each_training_image_is_held_out_once_and_serves_calibration(da
     assert sum(held_out) == parts["train"]
     assert min(held_out) > 0
     assert read_model(run.folder).metadata.calibration.image_count == parts["train"] + parts["validation"]
-    assert not any("more trainings, each without a part" in sentence for sentence in told.sentences)
+    assert not any("more trainings, each with a part" in sentence for sentence in told.sentences)
 
 
 def test_the_time_is_shared_among_the_trainings():

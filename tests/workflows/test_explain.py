@@ -314,7 +314,7 @@ def test_neighbours_of_other_weights_are_refused(tmp_path: Path):
     with pytest.raises(DataError, match="is of another model than"):
         read_neighbours(model)
     assert neighbours_of(model, events=events) is None
-    assert [sentence.partition(":")[0] for sentence in events.said] == ["the nearest training images are left out"]
+    assert [sentence.partition(":")[0] for sentence in events.said] == ["nearest training images are not shown"]
 
 
 @pytest.mark.parametrize("damage", ["index", "embeddings", "rows", "thumbnails"])

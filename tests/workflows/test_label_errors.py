@@ -232,7 +232,7 @@ def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(s
 
     out = [row for row in listed(folder) if row["left_out"] == "yes"]
     assert out
-    assert any("looking at the images through the network lite0" in sentence for sentence in told.sentences)
+    assert any("computing features with lite0" in sentence for sentence in told.sentences)
     assert f"learnt without the {len(out)} in the train part" in " ".join(told.sentences)
     assert read_model(folder).metadata.network == "compact"
 

@@ -48,7 +48,7 @@ def test_photographs_begin_from_learnt_features_and_many_small_images_from_scrat
 def test_a_count_from_before_the_split_is_called_an_estimate():
     few = replace(PHOTOGRAPHS, image_count=53)
 
-    assert "about 53 images to learn from" in plan(few).reason
+    assert "about 53 training images" in plan(few).reason
     assert "about 53 images" in recipe_for(few, network="compact").sources["epochs"]
 
 
@@ -71,14 +71,14 @@ def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
     assert plan(PHOTOGRAPHS, changes={"freeze": True}).minutes is None
     assert plan(PHOTOGRAPHS, changes={"freeze": True}, minutes=0.5).minutes == 0.5
     assert plan(PHOTOGRAPHS, changes={"epochs": 5}).minutes is None
-    assert "epochs was set" in plan(PHOTOGRAPHS, changes={"epochs": 5}).sentence
+    assert "epochs is set" in plan(PHOTOGRAPHS, changes={"epochs": 5}).sentence
 
 
 def test_without_the_packages_a_run_begins_from_scratch_and_says_so(monkeypatch):
     monkeypatch.setattr(ladder, "is_installed", lambda _: False)
 
     assert rungs(PHOTOGRAPHS) == ("scratch",)
-    assert "no package with learnt weights" in plan(PHOTOGRAPHS).sentence
+    assert "no pretrained weights are installed" in plan(PHOTOGRAPHS).sentence
 
 
 class Told(Silence):
@@ -164,7 +164,7 @@ def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Pa
 
     run = train(asked, events=told)
 
-    assert any("fine-tune: left out, for an epoch takes about" in sentence for sentence in told.sentences)
+    assert any("fine-tune: skipped because an epoch takes about" in sentence for sentence in told.sentences)
     assert run.finished
 
 
@@ -175,7 +175,7 @@ def test_with_next_to_no_time_nobody_measures_what_an_epoch_takes(data: Path, tm
     asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
 
     assert train(asked, events=told).finished
-    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: left out, for "))
+    (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: skipped because "))
     assert sentence.endswith(" s are left for it")
 
 

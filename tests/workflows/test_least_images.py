@@ -69,7 +69,7 @@ def test_with_one_image_left_of_a_class_no_label_is_accused_and_no_curve_drawn(t
 
     run = train(TrainRequest(data=DataRequest(source=str(data)), output=tmp_path / "run", **HEAD), events=events)
 
-    assert any("not examined" in sentence for sentence in events.sentences)
+    assert any("skipped the label-error" in sentence for sentence in events.sentences)
     assert not (run.folder / LABEL_ERRORS).exists()
     assert "learning_curve" not in json.loads((run.folder / "metrics.json").read_text("utf-8"))
 

@@ -138,7 +138,7 @@ def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tm
 
     run = train(TrainRequest(data=asked.data, output=asked.output, pretrained="auto", changes=changes), events=told)
 
-    tried = [sentence for sentence in told.sentences if sentence.startswith("tried on")]
+    tried = [sentence for sentence in told.sentences if sentence.startswith("compared on")]
     assert len(tried) == 2
     assert "lite0 at 64x64" in tried[0]
     assert "lite0 at 32x32" in tried[0]

@@ -21,6 +21,7 @@ from tests.threads import one_thread
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
+from vidi.report.words.progress.tuning import KEEP
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import SearchProgress
 from vidi.training.recipe import Recipe
@@ -36,7 +37,6 @@ from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
 from vidi.workflows.tuning import trials as tune_trials
-from vidi.workflows.tuning.end import KEEP
 from vidi.workflows.tuning.plan import trial_seconds
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
@@ -202,7 +202,7 @@ def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(
 
     monkeypatch.setattr(tune_trials, "run_trial", better_each_time)
 
-    cut = tune(request(data, tmp_path / "run", trials=3), events=StopsIn("the best recipe once more"))
+    cut = tune(request(data, tmp_path / "run", trials=3), events=StopsIn("the best recipe again"))
     assert not cut.is_finished
     kept = states(cut.folder)
 
@@ -236,7 +236,7 @@ def test_a_kill_loses_at_most_the_trial_in_progress(data: Path, tmp_path: Path):
     done = resume_tuning(tmp_path / "run", finish=True)
 
     assert states(done.folder) == ["interrupted"]
-    assert done.document["finding"]["detail"] == "No trial came to its end."
+    assert done.document["finding"]["detail"] == "No trial finished."
     assert not (tmp_path / "run" / "trial").exists()
 
 

@@ -9,7 +9,8 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.report.words.accuracy import accuracy_line
-from vidi.report.words.training import describe_note
+from vidi.report.words.progress.run import writing_to
+from vidi.report.words.progress.training import describe_note
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import forget_members
@@ -96,7 +97,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     )
     with FolderLock(folder):
         write_request(folder, request.as_dict())
-        events.say(f"writing to {escape_path(folder)}")
+        events.say(writing_to(folder))
         cache = open_cache(request.data)
         return _run(job, Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache))
 

@@ -16,6 +16,8 @@ from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
+from vidi.report.words.progress.run import writing_to
+from vidi.report.words.progress.tuning import search_line
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
@@ -98,7 +100,7 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
         }
         files = TuneFiles(folder=folder, document=document)
         files.write()
-        events.say(f"writing to {escape_path(folder)}")
+        events.say(writing_to(folder))
         budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
         job = _SearchPlan(request=request, found=found, recipe=recipe, files=files, context=context)
@@ -270,9 +272,7 @@ def _about(job: _SearchPlan, prepared: Prepared, rows: SearchRows, planned: Plan
 
 
 def _plan_sentence(settings: Settings, rows: SearchRows) -> str:
-    names = ", ".join(dial.name for dial in settings.dials)
-    held = f"{len(rows.held_out):,} images are held out for the comparison at the end"
-    return f"searching {names}; at most {settings.trial_seconds:g} s for each training; {held}"
+    return search_line([dial.name for dial in settings.dials], settings.trial_seconds, len(rows.held_out))
 
 
 def _keep(job: _SearchPlan, search: Search) -> None:

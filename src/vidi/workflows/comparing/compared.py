@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vidi.errors import GateError
 from vidi.evaluation.comparison import Comparison
 from vidi.images.account import Account
+from vidi.report.words.progress.asking import NOT_BOTH
 from vidi.workflows.interaction.run_folder import (
     COMPARISON,
     read_document,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = "compare.html"
 TABLE = "disagreements.csv"
-NOT_SHARED = ("class-not-shared", "Not both models know its class.")
+NOT_SHARED = ("class-not-shared", NOT_BOTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from vidi.data.dataset import Dataset
 from vidi.errors import DataError, UsageError
 from vidi.evaluation.answers import TEST
-from vidi.evaluation.match import ClassMatch, listed, match_classes
+from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
 from vidi.workflows.comparing.compared import NOT_SHARED
 from vidi.workflows.evaluating.answers import parts_to_score
 from vidi.workflows.evaluating.learnt import LearntFrom, find_learnt
@@ -110,27 +111,16 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     """Remark on the two models what readers need before the figures."""
     remarks, (a, b), shared = [], models, shared_classes(dataset, models)
     if a.predictor.model.model_id == b.predictor.model.model_id:
-        remarks.append("A and B are the same model file")
+        remarks.append(SAME_MODEL)
     for model, other in ((a, b), (b, a)):
         in_data = {model.match.names[row] for row in shared}
         alone = [
             name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
         ]
         if alone:
-            counts = (
-                "what it says of that counts for nothing"
-                if dataset.multi_label
-                else ("where it says so here, it counts as wrong")
-            )
-            remarks.append(f"{model.letter} alone knows {listed(alone)}: {counts}")
+            remarks.append(known_to_one(model.letter, alone, several=dataset.multi_label))
     labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
     left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
     if left:
-        shown = listed([f"{name} ({count:,})" for name, count in left.items()])
-        remarks.append(f"set aside, since not both models know the class: {shown}")
-    remarks += [
-        f"{model.letter} does not lie in its run folder: images that it learnt from cannot be told from others"
-        for model in models
-        if not model.knows_what_it_learnt
-    ]
-    return remarks
+        remarks.append(skipped_classes(left))
+    return remarks + [training_unknown(model.letter) for model in models if not model.knows_what_it_learnt]

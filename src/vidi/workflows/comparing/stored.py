@@ -19,6 +19,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
 from vidi.report.words.compare import headline
+from vidi.report.words.progress.asking import SAME_MODEL_STORED, skipped_images
 from vidi.workflows.comparing.compared import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, open_store
@@ -188,9 +189,9 @@ def _remarks(both: Sequence[_Stored], account: Account) -> list[str]:
     """Remark on the two models what readers need before the figures."""
     remarks = []
     if len({one.files.metrics["model"]["id"] for one in both}) == 1:
-        remarks.append("A and B are answers of the same model file")
+        remarks.append(SAME_MODEL_STORED)
     if account.set_aside:
-        remarks.append(f"set aside, since not both models know their class: {len(account.set_aside):,} images")
+        remarks.append(skipped_images(len(account.set_aside)))
     return remarks
 
 

@@ -15,7 +15,7 @@ from vidi.groups import deal_learnable_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
 from vidi.networks.ensemble import Network
-from vidi.report.words.ensembles import (
+from vidi.report.words.progress.ensembles import (
     MEMBERS_DELETED,
     describe_decision,
     describe_gain,

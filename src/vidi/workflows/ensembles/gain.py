@@ -16,7 +16,7 @@ from vidi.model_file.metadata import Calibration
 from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.ensembles import compared_with, describe_cost, describe_decision, describe_gain
+from vidi.report.words.progress.ensembles import compared_with, describe_cost, describe_decision, describe_gain
 from vidi.training.ensembles.combination import Combination
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import Events

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.groups import deal_learnable_folds
 from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
-from vidi.report.words.ensembles import describe_decision
+from vidi.report.words.progress.ensembles import describe_decision
 from vidi.training.ensembles.combination import Combination, EnsembleMember
 from vidi.training.ensembles.decision import Decision
 from vidi.training.heads.linear import LinearHead

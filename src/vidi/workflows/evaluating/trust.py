@@ -10,6 +10,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.progress.run import ROBUSTNESS_SKIPPED
 from vidi.workflows.interaction.events import SILENCE, Events
 
 
@@ -54,5 +55,5 @@ def measure_trust(
             until=until,
         )
     if found == NotMeasured("time"):
-        events.say("robustness: left out, no time was left; `vidi evaluate` measures it")
+        events.say(ROBUSTNESS_SKIPPED)
     return {"slices": slices, "robustness": found.as_json()}

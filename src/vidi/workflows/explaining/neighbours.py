@@ -24,6 +24,7 @@ from vidi.images.framing import Framing, Size, fitted_size, place_in_frame, resi
 from vidi.model_file.read import ModelFile
 from vidi.report.explanation import Neighbour
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail
+from vidi.report.words.progress.asking import no_neighbours
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import NEIGHBOURS
 
@@ -135,7 +136,7 @@ def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages 
     try:
         return read_neighbours(model)
     except DataError as error:
-        events.say(f"the nearest training images are left out: {error.cause}")
+        events.say(no_neighbours(error.cause))
         return None
 
 

@@ -11,6 +11,7 @@ from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
+from vidi.report.words.progress.asking import no_pictures
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
@@ -98,7 +99,7 @@ def open_store(data: DataRequest, events: Events) -> ImageStore | None:
     try:
         return read_source(data).store
     except VidiError as error:
-        events.say(f"the images cannot be shown: {error.cause}")
+        events.say(no_pictures(error.cause))
         return None
 
 

@@ -16,6 +16,7 @@ from vidi.report.pages.render import require_templates
 from vidi.report.pictures.annotate import draw_boxes
 from vidi.report.pictures.boxed import make_picture
 from vidi.report.pictures.thumbnails import MOST_BYTES
+from vidi.report.words.progress.asking import page_at, written
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
 from vidi.workflows.locating.output import coco_document
@@ -118,7 +119,7 @@ def write_found(
     """
     if coco is not None:
         write_whole(coco, json.dumps(coco_document(kept, model.metadata.classes)) + "\n")
-        events.say(f"written: {escape_path(coco)}")
+        events.say(written(escape_path(coco)))
     if output is not None:
         images = [
             BoxedImage(
@@ -131,4 +132,4 @@ def write_found(
             for one in kept
         ]
         write_boxes_page(output / PAGE, images, looked, model)
-        events.say(f"page: {escape_path(output / PAGE)}")
+        events.say(page_at(escape_path(output / PAGE)))

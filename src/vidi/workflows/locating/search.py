@@ -21,6 +21,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.progress.asking import NO_CLASS_FOR_NOTHING
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.locate import LocateRequest
 
@@ -113,10 +114,7 @@ def hint_of_nothing(names: Sequence[str], wanted: Sequence[str] | None) -> str:
     """
     if wanted is not None or any(map(is_nothing, names)):
         return ""
-    return (
-        "hint: the model has no class for nothing, so it takes every window for one of its classes and many boxes are "
-        "wrong. Train it with a class `background`, or look for one class (--class NAME) or surer boxes (--least 0.95)"
-    )
+    return NO_CLASS_FOR_NOTHING
 
 
 def class_of_nothing(classes: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.framing import Framing
 from vidi.images.pool import read_images
+from vidi.report.words.progress.run import backgrounds_skipped
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import LEAST_BACKGROUNDS, decode_options, find_backgrounds
 from vidi.workflows.requests.data import DataRequest
@@ -47,8 +48,7 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
             "the more, the fewer false boxes.",
         )
     if bad:
-        verb = "is" if len(bad) == 1 else "are"
-        events.say(f"--background {folder}: {len(bad):,} of {good + len(bad):,} {verb} left out: {_named(bad)}")
+        events.say(backgrounds_skipped(folder, good + len(bad), _named(bad), len(bad)))
     return len(bad)
 
 

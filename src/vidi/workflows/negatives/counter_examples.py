@@ -15,8 +15,8 @@ from vidi.files import digest_of
 from vidi.groups import number_groups
 from vidi.images.pool import read_images
 from vidi.model_file.limits import VerdictLimits
-from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.progress.run import counter_examples_tested
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.run.prepare import Prepared
 
@@ -90,10 +90,7 @@ def describe_counter_examples(answers: Answers, limits: VerdictLimits) -> tuple[
     share = unknown_share(tested, limits)
     if share.value is None or share.interval is None:
         return ()
-    return (
-        f"counter-examples: {percent(share.value)} of {share.image_count:,} that were kept for the test are called "
-        f"unknown (95 % interval {percent(share.interval.low)} to {percent(share.interval.high)})",
-    )
+    return (counter_examples_tested(share.value, share.interval, share.image_count),)
 
 
 def _kind(path: str) -> str:

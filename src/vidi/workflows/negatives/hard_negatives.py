@@ -20,6 +20,7 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.backbone import set_head
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.progress.run import background_result, background_round
 from vidi.training.data import class_weights
 from vidi.training.heads.features import embed_images
 from vidi.training.heads.linear import LinearHead, fit_one_head
@@ -95,16 +96,13 @@ def learn_background(context: Context, prepared: Prepared, trained: TrainedNetwo
         predictor = _as_predictor(folder, prepared, candidate)
         fired = _firing(predictor, searched, wanted)
         rounds.append(Round(windows=len(learnt), false_alarms=_false_alarms(predictor, aside, fired, wanted)))
-        events.say(f"backgrounds, round {len(rounds) - 1}: {rounds[-1].false_alarms:.2f} false boxes a photograph")
+        events.say(background_round(len(rounds) - 1, rounds[-1].false_alarms))
         is_better = rounds[-1].false_alarms <= min(one.false_alarms for one in rounds[:-1])
         best, in_vain = (candidate, 0) if is_better else (best, in_vain + 1)
     write_whole(folder / MINED, json.dumps({"rounds": [asdict(one) for one in rounds]}, indent=1) + "\n")
     kept = min(reversed(rounds), key=lambda one: one.false_alarms)
-    where = f"{len(aside):,} kept aside" if aside else "the same photographs"
-    events.say(
-        f"backgrounds: {kept.windows:,} windows of {len(searched):,} photographs learnt; on {where} "
-        f"{rounds[0].false_alarms:.2f} false boxes each before, {kept.false_alarms:.2f} after"
-    )
+    false_boxes = (rounds[0].false_alarms, kept.false_alarms)
+    events.say(background_result(*false_boxes, held_out=len(aside), windows=kept.windows, photographs=len(searched)))
     return best
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
+from vidi.report.words.progress.pretrained import only_some_affordable
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
@@ -48,10 +49,8 @@ def affordable(
         fitting = fitting[:1]
     if len(fitting) == len(candidates):
         return tuple(candidates), ""
-    shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]}" for one in fitting)
-    return tuple(fitting), (
-        f"{image_count:,} images would take {cost(first):.0f} s through {first.name} at "
-        f"{first.size[0]}x{first.size[1]}, and {max(seconds_left, 0):.0f} s are left: only {shown} is tried"
+    return tuple(fitting), only_some_affordable(
+        fitting, usual=first, images=image_count, seconds=cost(first), seconds_left=seconds_left
     )
 
 

@@ -15,7 +15,7 @@ from vidi.networks.layers import Classifier
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
-from vidi.numbers import percent
+from vidi.report.words.progress.pretrained import CHANCE, chosen_network, compared_networks, usual_stays
 from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
@@ -146,8 +146,7 @@ class _Trials:
         self._say(losses, len(rows))
         best = min(losses, key=lambda candidate: losses[candidate])
         chosen = best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
-        reason = f"the difference is below {percent(1 - CLEARLY)}, so the usual choice stays"
-        self.sentences += why_not_least(chosen, losses, reason)
+        self.sentences += why_not_least(chosen, losses, usual_stays(1 - CLEARLY))
         return chosen
 
     @property
@@ -166,12 +165,11 @@ class _Trials:
         self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
         chosen = last_unless_beaten(losses)
         means = {candidate: float(each.mean()) for candidate, each in losses.items()}
-        self.sentences += why_not_least(chosen, means, "the difference may be chance, so the larger network stays")
+        self.sentences += why_not_least(chosen, means, CHANCE)
         return chosen
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
-        shown = ", ".join(f"{one.name} at {one.size[0]}x{one.size[1]} {loss:.3f}" for one, loss in losses.items())
-        self.sentences.append(f"tried on {image_count} images (log loss, lower is better): {shown}")
+        self.sentences.append(compared_networks(list(losses.items()), image_count))
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
@@ -223,13 +221,13 @@ def why_not_least(chosen: Candidate, losses: Mapping[Candidate, float], reason: 
 
     >>> small, large = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
     >>> why_not_least(large, {small: 0.10, large: 0.11}, "the difference may be chance")
-    ['chosen: lite2 at 128x128, for the difference may be chance']
+    ['chosen: lite2 at 128x128; the difference may be chance']
     >>> why_not_least(small, {small: 0.10, large: 0.11}, "the difference may be chance")
     []
     """
     if losses[chosen] <= min(losses.values()):
         return []
-    return [f"chosen: {chosen.name} at {chosen.size[0]}x{chosen.size[1]}, for {reason}"]
+    return [chosen_network(chosen, reason)]
 
 
 def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:

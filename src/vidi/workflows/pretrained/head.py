@@ -12,7 +12,8 @@ from torch import Tensor
 from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_learnable_folds
 from vidi.networks.pretrained.backbone import set_head
-from vidi.numbers import percent
+from vidi.report.words.progress.pretrained import class_weights_line, head_line
+from vidi.report.words.progress.run import skipping
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
@@ -31,7 +32,6 @@ from vidi.workflows.pretrained.backbones import (
 )
 from vidi.workflows.pretrained.fitted import Head
 from vidi.workflows.requests.train import Diagnostics
-from vidi.workflows.run.budget import skipping
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Begin, Prepared, reframe
@@ -112,15 +112,10 @@ def _choose_head(
     if len(prepared.left_out):
         chosen, recipe = choose(data=as_training_data(prepared))
     if recipe.class_weights != "none":
-        events.say(f"class weights: {recipe.class_weights}; {recipe.sources['class_weights']}")
-    events.say(f"head: {chosen.best.kind} on the features of {features.weights}, {_judged(chosen)}")
+        events.say(class_weights_line(recipe.class_weights, recipe.sources["class_weights"]))
+    held_out = len(chosen.held_out)
+    events.say(head_line(chosen.best.kind, features.weights, accuracy=chosen.best.accuracy, held_out=held_out))
     return prepared, chosen, recipe
-
-
-def _judged(chosen: ChosenHead) -> str:
-    if not len(chosen.held_out):
-        return "not compared with others: too few classes have two images to learn from"
-    return f"{percent(chosen.best.accuracy, digits=1)} right on {len(chosen.held_out):,} images held out"
 
 
 def _beginning(head: Head, backbone: ChosenBackbone) -> Begin:

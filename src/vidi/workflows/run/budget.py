@@ -2,13 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from vidi import machine
 from vidi.groups import FOLDS
 from vidi.machine import Deadline
+from vidi.report.words.progress.run import OPTIONAL, skipping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +53,6 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
     }
 )
 MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
-OPTIONAL: Mapping[str, str] = MappingProxyType(  # the first is left out last; what the user reads about it
-    {
-        "every head": "most kinds of head",
-        "studies": "the label-error and learning-curve checks",
-        "comparing backbones": "the comparison of pretrained networks",
-        "robustness": "the accuracy on images made worse",
-    }
-)
 SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what does not fit
 SHORT_FOLDS = 2  # trainings for calibration then
 ROOMY_SECONDS, SECONDS_FOR_WORSE = 240.0, 10.0  # a budget in which so much is kept for images made worse
@@ -164,12 +157,6 @@ class Budget:
 
 
 UNLIMITED = Budget()
-
-
-def skipping(stages: Collection[str]) -> str:
-    """What is left out for want of time, for people; empty where that is nothing."""
-    names = [shown for name, shown in OPTIONAL.items() if name in stages]
-    return f"Short on time: skipping {', '.join(names)}. Raise --minutes to include this." if names else ""
 
 
 def after_training() -> float:

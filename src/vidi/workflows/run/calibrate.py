@@ -26,6 +26,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.guarantees import describe_calibration
+from vidi.report.words.progress.run import calibrated_on, counter_examples_used, trainings_for_calibration
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, train_network
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
@@ -106,7 +107,7 @@ def calibrate_model(
         others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
     )
     how, *further = describe_calibration(done)
-    for sentence in (f"calibration on {len(rows):,} images: {how}", *further):
+    for sentence in (calibrated_on(len(rows), how), *further):
         events.say(sentence)
     kept = OutOfFoldAnswers(rows=rows, probabilities=held_out.probabilities)
     return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points, held_out=kept)
@@ -169,8 +170,7 @@ def _strangers(prepared: Prepared, *, events: Events) -> _Strangers:
     pixels, kinds = frame_counter_examples(prepared, dealt.to_learn)
     if prepared.dataset.counter_examples:
         unusable = dealt.unusable + len(dealt.to_learn) - len(pixels)
-        rest = f"; {unusable:,} unreadable or copies" if unusable else ""
-        events.say(f"counter-examples: {len(pixels):,} teach what is unknown, {len(dealt.to_test):,} test it{rest}")
+        events.say(counter_examples_used(len(pixels), len(dealt.to_test), unusable))
     return _Strangers(pixels=pixels, kinds=kinds)
 
 
@@ -332,7 +332,7 @@ def _out_of_fold(
     fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], folds=folds_wanted, seed=seed)
     folds = np.unique(fold_of[fold_of >= 0]).tolist()
     if folds:
-        context.events.say(f"calibration: {len(folds)} more trainings, each without a part of {len(rows):,} images")
+        context.events.say(trainings_for_calibration(len(folds), len(rows)))
     probabilities, distances = np.zeros((len(rows), arrays.class_count), np.float32), np.zeros((2, len(rows)))
     for number, fold in enumerate(folds):
         held_out = fold_of == fold

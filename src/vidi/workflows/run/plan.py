@@ -116,7 +116,7 @@ def _affordable_candidates(
     count, left = learnt_and_chosen(found), budget.deadline.seconds_left()
     candidates, reason = affordable(candidates, image_count=count, seconds_left=left)
     if reason:
-        events.say(f"time: {reason}")
+        events.say(reason)
     return candidates
 
 

@@ -11,7 +11,7 @@ from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.model_card import write_model_card
 from vidi.report.pages.run import write_report
-from vidi.report.words.training import describe_note
+from vidi.report.words.progress.training import describe_note
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.explaining.neighbours import write_neighbours
 from vidi.workflows.interaction.request import decode_options

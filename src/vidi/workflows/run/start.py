@@ -16,6 +16,7 @@ from vidi.model_file.members import member_count
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
+from vidi.report.words.progress.run import best_of_several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def read_start(path: Path) -> Start:
         changes={**options, **size},
         data_digest=str((model.metadata.data or {}).get("digest", "")),
         learnt_from=model.metadata.learnt_from,
-        note="" if count == 1 else f"begins from the best of the {count} networks in {escape_path(path)}",
+        note="" if count == 1 else best_of_several(count, path),
     )
 
 

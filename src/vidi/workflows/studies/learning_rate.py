@@ -10,6 +10,7 @@ from vidi.figures.rate_range import draw_rate_range
 from vidi.files import escape_path
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
+from vidi.report.words.progress.pretrained import falling_rate, no_falling_rate
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal
@@ -33,11 +34,8 @@ class FoundRate:
     def sentence(self) -> str:
         """The finding in words."""
         if self.rates.suggested is None:
-            return f"the loss fell at no learning rate: {self.network} learns nothing from these images so quickly"
-        return (
-            f"the loss of {self.network} falls fastest at a learning rate of {self.rates.suggested:g} "
-            f"(usual here: {self.usual:g}); try: --lr {self.rates.suggested:g}"
-        )
+            return no_falling_rate(self.network)
+        return falling_rate(self.network, self.rates.suggested, self.usual)
 
 
 def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILENCE) -> FoundRate:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import VidiError
 from vidi.machine import Deadline
-from vidi.numbers import percent
+from vidi.report.words.progress import tuning as words
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import (
@@ -21,8 +21,6 @@ from vidi.training.tuning.comparison import (
 )
 from vidi.workflows.tuning.framed_rows import FramedRows
 from vidi.workflows.tuning.trials import Search, best_row, recipe_of
-
-KEEP = "no gain could be shown; keep the default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +55,27 @@ def compare(search: Search, held_out: FramedRows, groups: NDArray[np.int64]) -> 
     """
     best = best_row(studies.trial_rows(search.study))
     if best is None:
-        return SearchFinding(is_better=False, sentence=KEEP, detail="No trial came to its end.")
+        return SearchFinding(is_better=False, sentence=words.KEEP, detail=words.NO_TRIAL_FINISHED)
     if studies.is_default(best.values, search.settings.dials):
-        return SearchFinding(
-            is_better=False, sentence=KEEP, detail="No trial was better than the default on the validation images."
-        )
+        return SearchFinding(is_better=False, sentence=words.KEEP, detail=words.NONE_BETTER)
     turned = recipe_of(search.recipe, search.settings.dials, best.values, source=f"tune: trial {best.number}")
     answers = []
     for name, recipe in (("default", search.recipe), ("best", turned)):
         try:
-            answered = _answer(search, recipe, held_out, doing=f"the {name} recipe once more")
+            answered = _answer(search, recipe, held_out, doing=words.again(name))
         except VidiError as error:
-            detail = f"Trained once more, the {name} recipe failed: {error.cause}."
-            return SearchFinding(is_better=False, sentence=KEEP, detail=detail)
+            detail = words.failed_again(name, error.cause)
+            return SearchFinding(is_better=False, sentence=words.KEEP, detail=detail)
         if answered is None:
             return None
         answers.append(answered)
     finding = _finding(answers[0].is_right, answers[1].is_right, groups, trial=best.number)
-    epochs = " and ".join(f"{answered.epochs:,}" for answered in answers)
-    seconds = f"Each had at most {search.settings.trial_seconds:g} s of training, enough for {epochs} epochs."
+    seconds = words.trained_for(search.settings.trial_seconds, [answered.epochs for answered in answers])
     return replace(finding, detail=f"{finding.detail} {seconds}")
 
 
 def _answer(search: Search, recipe: Recipe, held_out: FramedRows, *, doing: str) -> HeldOutAnswers | None:
-    search.context.events.say(f"training {doing}, with a new seed")
+    search.context.events.say(words.training_again(doing))
     size = recipe.image_size
     return answer_held_out(
         search.images.arrays(size, search.context.events.reading),
@@ -101,22 +96,23 @@ def _finding(
 ) -> SearchFinding:
     compared = compare_recipes(default, best, groups=groups)
     if compared is None:
-        return SearchFinding(is_better=False, sentence=KEEP, detail="There is no image to compare them on.")
+        return SearchFinding(is_better=False, sentence=words.KEEP, detail=words.NOTHING_TO_COMPARE_ON)
     figures = comparison_as_json(compared)
     is_better = compared.verdict == "better"
     points, low, high = (100 * value for value in (compared.difference, compared.interval.low, compared.interval.high))
-    default_right, best_right = (percent(one, digits=1) for one in (compared.first_accuracy, compared.second_accuracy))
-    right = f"{default_right} by default, {best_right} with trial {trial}"
-    detail = (
-        f"{compared.image_count:,} images that no trial was judged on: {right}. The new recipe alone has "
-        f"{compared.only_second:,} of them right, the default alone {compared.only_first:,}."
+    detail = words.compared_on(
+        compared.image_count,
+        default=compared.first_accuracy,
+        best=compared.second_accuracy,
+        trial=trial,
+        only_best=compared.only_second,
+        only_default=compared.only_first,
     )
     if is_better:
-        sentence = f"better by {points:.1f} points (95 % interval {low:.1f} to {high:.1f})"
+        sentence = words.better_by(points, low, high)
         return SearchFinding(is_better=True, sentence=sentence, detail=detail, comparison=figures)
-    signed = [f"{value:+.1f}".replace("-", "−").replace("+0.0", "0.0") for value in (points, low, high)]
-    detail += f" The difference of {signed[0]} points has the 95 % interval {signed[1]} to {signed[2]}."
+    detail += f" {words.difference_line(points, low, high)}"
     if compared.difference > 0 and figures["images_needed"]:
         needed = float(f"{figures['images_needed']:.2g}")
-        detail += f" About {needed:,.0f} images would show a gain of that size."
-    return SearchFinding(is_better=False, sentence=KEEP, detail=detail, comparison=figures)
+        detail += f" {words.images_for_gain(needed)}"
+    return SearchFinding(is_better=False, sentence=words.KEEP, detail=detail, comparison=figures)

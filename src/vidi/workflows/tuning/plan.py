@@ -10,6 +10,7 @@ import numpy as np
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import digest_of
 from vidi.machine import Deadline
+from vidi.report.words.progress.tuning import short_trainings, sizes_not_searched
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Room, choose_dials
@@ -133,10 +134,7 @@ def _remark(seconds: float, epoch: float | None) -> list[str]:
     if epoch is None or seconds >= EPOCHS_NEEDED * epoch:
         return []
     minutes = (EPOCHS_WANTED * epoch * (TRIALS_AIMED + 2) + TABLE["search page"].seconds) / 60
-    return [
-        f"each training is short: {seconds:g} s are about {seconds / epoch:.2g} epochs of the default recipe, and "
-        f"what is found holds for such trainings only; --minutes {minutes:.0f} would give each {EPOCHS_WANTED:g}"
-    ]
+    return [short_trainings(seconds, seconds / epoch, minutes=minutes, wanted=EPOCHS_WANTED)]
 
 
 def _fitting(dials: tuple[Dial, ...], images: TrialImages) -> tuple[Dial, ...]:
@@ -155,7 +153,7 @@ def _affordable(
     if seconds <= TABLE["other sizes"].share * until.seconds_left():
         return dials, []
     kept = tuple(dial for dial in dials if dial is not size)
-    return kept, [f"image sizes are not searched: decoding the images for each would take {seconds:.0f} s in all"]
+    return kept, [sizes_not_searched(seconds)]
 
 
 def _digest(images: TrialImages) -> str:

