@@ -18,6 +18,7 @@ import pytest
 from tests.data.measured import cost_of_reading
 from tests.data.on_disk import IMAGE, put, shown
 
+from vidi.data.archives.open import open_archive
 from vidi.data.read import read_dataset
 from vidi.errors import DataError, ImageError, ResourceError
 
@@ -393,3 +394,17 @@ def test_a_packed_archive_is_unpacked_where_the_user_wants_the_cache(tmp_path: P
     read_dataset(packed, cache_dir=tmp_path / "mine")
 
     assert [path.suffix for path in (tmp_path / "mine" / "archives").iterdir()] == [".tar"]
+
+
+def test_a_packed_archive_is_read_also_where_the_cache_refuses(tmp_path: Path):
+    archive, refusing = tmp_path / "photos.tar.gz", tmp_path / "a-file"
+    with tarfile.open(archive, "w:gz") as writing:
+        member = tarfile.TarInfo("cat/1.txt")
+        member.size = 3
+        writing.addfile(member, io.BytesIO(b"abc"))
+    refusing.write_text("no folder")
+
+    store = open_archive(archive, cache_dir=refusing)
+
+    assert store.read("cat/1.txt") == b"abc"
+    assert refusing.read_text() == "no folder"

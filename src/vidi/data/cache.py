@@ -1,6 +1,7 @@
 """Decoded pixels and features on disk: made once, memory-mapped, checked before they are trusted, bounded in size."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -51,6 +52,27 @@ def cache_folder(chosen: Path | None = None) -> Path:
         return Path(named)
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "vidi"
+
+
+@functools.cache
+def _spare_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for one process, deleted at its end."""
+    return tempfile.TemporaryDirectory(prefix="vidi-", ignore_cleanup_errors=True)
+
+
+def kept_or_spare(make: Callable[[Path], Path], folder: Path) -> Path:
+    """What `make` writes in the cache's folder; where that is full or refuses, in a folder for this process alone.
+
+    Args:
+        make: writes into a folder that it is given, and returns what it wrote.
+        folder: the cache's.
+    """
+    try:
+        return make(folder)
+    except ResourceError as error:
+        if not isinstance(error.__cause__, OSError):  # too large, wherever it lies
+            raise
+        return make(Path(_spare_folder().name))
 
 
 def pixels_key(digests: Sequence[str | None], framing: Framing, *, decoding: str = "") -> str:

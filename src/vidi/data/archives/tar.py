@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from vidi.data.archives.judge import FREE_BYTES, MOST_BYTES, MOST_RATIO, check_names, leads_outside, refused, too_much
 from vidi.data.archives.store import ArchiveMember
-from vidi.data.cache import cache_folder
+from vidi.data.cache import cache_folder, kept_or_spare
 from vidi.files import digest_of_file, written_whole
 
 _PIECE = 1 << 20  # bytes
@@ -95,13 +95,19 @@ def _plain_tar(path: Path, cache: Path) -> Path:
         opener = _PACKED.get(start)
         if opener is None:
             return path
-        plain = cache / "archives" / f"{digest_of_file(path)}.tar"
+        name = f"{digest_of_file(path)}.tar"
     except OSError as error:
         raise refused(path, None, f"cannot be read: {error.strerror or error}", "Look at its rights.") from error
-    if not plain.exists():
-        with written_whole(plain) as temporary:
-            _unpack(path, opener, temporary)
-    return plain
+    unpack = opener
+
+    def make(folder: Path) -> Path:
+        plain = folder / "archives" / name
+        if not plain.exists():
+            with written_whole(plain) as temporary:
+                _unpack(path, unpack, temporary)
+        return plain
+
+    return kept_or_spare(make, cache)
 
 
 def _unpack(path: Path, opener: Opener, target: Path) -> None:

@@ -6,13 +6,14 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vidi.data.cache import cache_folder
+from vidi.data.cache import cache_folder, kept_or_spare
 from vidi.data.readers.open_source import open_source
 from vidi.data.readers.source import Source
 from vidi.errors import DataError, MissingPackageError
@@ -97,7 +98,9 @@ def open_named_set(name: str, *, data_dir: Path | None = None, cache_dir: Path |
     """
     known = NAMED_SETS[name]
     if known.load is not None:
-        return replace(open_source(_written_out(name, known, cache_folder(cache_dir))), given=name)
+        return replace(
+            open_source(kept_or_spare(partial(_written_out, name, known), cache_folder(cache_dir))), given=name
+        )
     places = [folder / name for folder in (data_dir, data_folder()) if folder is not None]
     for place in places:
         if place.is_dir():
