@@ -79,7 +79,7 @@ def suppress(
         boxes: (boxes, 4).
         scores: (boxes,) float; of equal ones the first is better.
         overlap: IoU from which on the lower one goes.
-        most: no more than so many are kept; None keeps all.
+        most: maximum number of boxes to keep; None keeps all.
 
     >>> boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
     >>> suppress(boxes, np.array([0.8, 0.9, 0.7])).tolist()
@@ -105,7 +105,7 @@ def suppress_softly(
         boxes: (boxes, 4).
         scores: (boxes,) float, 0 to 1.
         width: of the Gaussian; the score becomes `score * exp(-IoU² / width)`.
-        most: no more than so many are kept; None keeps all.
+        most: maximum number of boxes to keep; None keeps all.
 
     Returns:
         The rows, best first, and their scores.

@@ -38,7 +38,7 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), co
     Args:
         rows: cells of plain text.
         right: columns whose cells stand at the right, as numbers do.
-        console: where to draw; standard output when left out.
+        console: where to draw; standard output by default.
     """
     if console is None and not draws(sys.stdout):
         typer.echo("\n".join(aligned(rows, right=right)))

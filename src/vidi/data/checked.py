@@ -125,7 +125,7 @@ class Finding:
     """One finding about the data; `report/words/findings.py` has its sentence."""
 
     kind: str  # for example `exact-copies`
-    severity: Severity
+    severity: Severity  # `problem`, `warning` or `note`
     paths: tuple[tuple[str, ...], ...] = ()  # groups of images that show it, clearest first
     facts: Facts | None = None  # numbers for the sentence
     remark: str = ""  # code of the decoder, or sentence of the reader
@@ -183,7 +183,7 @@ class CheckResult:
 
     records: tuple[ImageRecord, ...]  # one for each image
     near_copies: tuple[NearCopy, ...]  # pairs of images that show the same picture
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # most severe first
     account: Account  # which files were used, set aside, refused or ignored
     conflicting: frozenset[int] = frozenset()  # indexes of images with two different labels
     shortcuts: Shortcuts | None = None  # None if two classes have too few images

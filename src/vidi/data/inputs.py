@@ -64,7 +64,7 @@ def find_paths(
     Args:
         inputs: files, folders, archives, patterns such as `photos/*.jpg`, or `-` for one image on standard input.
         follow_links: also follow links that leave a folder.
-        stdin: what `-` reads from; this process's own standard input when left out.
+        stdin: what `-` reads from; this process's own standard input by default.
 
     Returns:
         One group for each folder or archive and for each run of single files.

@@ -106,20 +106,20 @@ class Evaluation:
     """All figures that were measured on one set of test images."""
 
     classes: tuple[str, ...]  # in the order of all tables
-    image_count: int
+    image_count: int  # number of test images
     group_count: int  # independent units; equal to `image_count` if there are no groups
     interval_method: str  # `wilson` for independent images, else `group-bootstrap`
-    accuracy: Estimate
+    accuracy: Estimate  # share of images that are classified correctly
     balanced_accuracy: Estimate  # mean recall of the classes with test images
-    macro_precision: Estimate
-    macro_f1: Estimate
+    macro_precision: Estimate  # mean precision of these classes
+    macro_f1: Estimate  # mean F1 of these classes
     top_k: Mapping[int, Estimate]  # share of images whose class is among the k most probable
-    log_loss: Estimate
-    brier_loss: Estimate
+    log_loss: Estimate  # mean of -log(probability of the true class)
+    brier_loss: Estimate  # mean squared distance of the probabilities from the truth, 0 to 2
     roc_area: float | None  # mean over the tested classes
     average_precision: float | None  # mean over the tested classes
     most_common_share: float | None  # accuracy of always predicting the most common class
-    calibration: CalibrationFigures
+    calibration: CalibrationFigures  # error of the probabilities, and its bins
     per_class: tuple[ClassFigures, ...]  # in the order of `classes`
     confusion: Counts | None  # rows are true classes; None above 200 classes
     confused_pairs: tuple[ConfusedPair, ...]  # most frequent first

@@ -63,9 +63,9 @@ def occlude(
         predict: gives probabilities for a batch of images of this size.
         image: (height, width, 3) uint8.
         fill: (3,) or (height, width, 3) uint8; what stands in the covered part.
-        place: (top, left, height, width) of what is worth covering; the whole image where left out.
-        patch: (height, width) of the covered part; of a fifth of the image's sides where left out.
-        stride: pixels between two patches; half a patch where left out.
+        place: (top, left, height, width) of what is worth covering; the whole image by default.
+        patch: (height, width) of the covered part; of a fifth of the image's sides by default.
+        stride: pixels between two patches; half a patch by default.
         on_progress: called with (answers so far, answers in all).
 
     Raises:

@@ -46,7 +46,7 @@ def read_images(
         measure: a module's function of a file's bytes and its upright image, run in the worker before framing; its
             array comes as `measured`. With a measure and no framing, no image comes back.
         options: limits and rules of decoding.
-        workers: processes or threads; as many as this process has cores when left out.
+        workers: processes or threads; one per core by default.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
             once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
 

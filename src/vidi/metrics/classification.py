@@ -53,7 +53,7 @@ def count_classes(predicted: Labels, labels: Labels, *, class_count: int, weight
         predicted: (batch,) int class index.
         labels: (batch,) int class index.
         class_count: how many classes there are.
-        weights: (batch,) how often each image counts; once, where left out.
+        weights: (batch,) how often each image counts; once by default.
     """
     check_same_length(predicted, labels)
     weight = np.ones(len(labels)) if weights is None else weights

@@ -16,7 +16,7 @@ MOST_RIVALS = 9  # classes that an image could be taken for by mistake: of many,
 
 
 def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
-    """The images whose label is likely wrong, the least believable label first.
+    """Find the images whose label is likely wrong, least likely label first.
 
     Confident learning estimates how many labels are wrong, and proposes as many images. Where classes look alike it
     counts honest doubt among them, so of its proposals those are kept whose label the model believes hardly more than

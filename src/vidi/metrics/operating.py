@@ -35,7 +35,7 @@ def threshold_for_recall(
         is_positive: (batch,) bool; which images show the class.
         recall: 0 to 1, the share of them that is to be found.
         level: how often the promise holds, over all sets of images that could have been drawn.
-        groups: (batch,) int; images of one group are not independent. Each its own, where left out.
+        groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
         Where there are too few images for a promise, the threshold that keeps the target on these images.
@@ -68,7 +68,7 @@ def threshold_for_false_alarms(
         is_positive: (batch,) bool; which images show the class.
         share: 0 to 1, of the images that do not show it.
         level: how often the promise holds.
-        groups: (batch,) int; images of one group are not independent. Each its own, where left out.
+        groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
         Where there are too few images for a promise, the threshold that keeps the target on these images.
@@ -101,7 +101,7 @@ def threshold_for_precision(
         is_positive: (batch,) bool; which images show the class.
         precision: 0 to 1.
         level: how often the promise holds.
-        groups: (batch,) int; images of one group are not independent. Each its own, where left out.
+        groups: (batch,) int; images of one group are not independent. Each its own by default.
 
     Returns:
         Where nothing can be promised, the lowest threshold that keeps the target on these images, without a bound.

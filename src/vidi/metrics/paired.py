@@ -87,7 +87,7 @@ def compare_paired(
         first_is_right: (images,) bool.
         second_is_right: (images,) bool, in the same order.
         groups: (images,) int; images of one group stand or fall together. None: each is its own.
-        random: where the bootstrap's draws come from; seed 0 where left out.
+        random: where the bootstrap's draws come from; seed 0 by default.
         level: of the interval and of the verdict.
 
     Raises:
@@ -205,7 +205,7 @@ def images_needed(comparison: PairedComparison, *, chance: float | None = None) 
 
     Args:
         comparison: what was seen.
-        chance: how often a winner may be named where neither is better; as for its verdict where left out.
+        chance: how often a winner may be named where neither is better; as for its verdict by default.
     """
     units, images = comparison.group_count, comparison.image_count
     gap = (comparison.groups_won - comparison.groups_lost) / units

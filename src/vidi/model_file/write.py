@@ -105,7 +105,7 @@ def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMeta
     Args:
         path: the file, rewritten whole or not at all.
         calibration: what stands between logits and softmax from now on.
-        metadata: what else the file says about itself from now on; its own words where left out.
+        metadata: what else the file says about itself from now on; its own words by default.
     """
     return set_metadata(path, replace(metadata or read_model(path).metadata, calibration=calibration))
 

@@ -78,7 +78,7 @@ def predict_stream(
         store: where the bytes come from.
         paths: names within the store.
         options: limits and rules of decoding.
-        workers: threads; as many as this process has cores when left out.
+        workers: threads; one per core by default.
         measure: of each file's bytes and its image before framing; images are decoded as they are without it.
     """
     job = DecodeJob(store=store, framing=framing, options=options, measure=measure, least_side=0)

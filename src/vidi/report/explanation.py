@@ -40,7 +40,7 @@ class Explanation:
 
     path: str  # as it was given
     image: NDArray[np.uint8] = field(repr=False)  # (height, width, 3), upright; a large image is reduced
-    prediction: Prediction
+    prediction: Prediction  # as `vidi predict` gives it
     evidence: Mapping[str, Map] = field(
         repr=False
     )  # above 0 supports the class; empty if the network gives no evidence map

@@ -37,12 +37,12 @@ STARTS = {"Conv", "Gemm", "MatMul", "SpaceToDepth", "GlobalAveragePool", "Reduce
 class Layer:
     """One layer of a network."""
 
-    kind: Kind
+    kind: Kind  # for example `convolution`
     name: str  # for example `Convolution 3×3`
     steps: tuple[str, ...]  # operations on its output, in words
     operators: tuple[str, ...]  # ONNX operators of these steps
     shape: tuple[int, ...]  # of the output for one image: (channels, rows, columns) or (numbers,)
-    parameter_count: int
+    parameter_count: int  # number of weights
     arithmetic: str  # how the count is computed; empty for a layer without weights
     multiply_adds: int  # for one image
     output: str = field(repr=False)  # name of the output in the graph

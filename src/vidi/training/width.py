@@ -32,7 +32,7 @@ def fit_width(
         recipe: its device and precision are settled.
         data: what it is to learn from.
         seconds_left: for the training.
-        measure: gives seconds for each image of a training step; some real steps when left out.
+        measure: gives seconds for each image of a training step; some real steps by default.
 
     Returns:
         (recipe, seconds for a training step by its images). Where the width is not ours to choose (another network,

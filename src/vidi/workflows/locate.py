@@ -47,7 +47,7 @@ def search_images(
         follow_links: also follow links that leave a folder.
         options: limits and rules of decoding.
         watch: sees each image pass, and receives their number.
-        events: told what was written.
+        events: receives progress and messages.
 
     Returns:
         What became of every path; `set_aside` holds those that were not reached.

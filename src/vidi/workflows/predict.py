@@ -35,7 +35,7 @@ def predict_inputs(
         found: what `vidi.data.inputs.find_paths` found.
         account: is filled while the answers are taken; complete when they are used up.
         options: limits and rules of decoding.
-        workers: threads; as many as this process has cores when left out.
+        workers: threads; one per core by default.
         sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
 
     Raises:

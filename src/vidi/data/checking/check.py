@@ -43,7 +43,7 @@ def check_dataset(
         cache: where the framed pixels are kept, one row for each of `dataset.images`, so that training need not
             decode again (`pixels_key` names them), with what this check has told: while no file changes, the next
             check with this framing decodes none.
-        workers: decoding processes; one for each core when left out.
+        workers: decoding processes; one per core by default.
         on_progress: called with (images done, images in all).
 
     Returns:

@@ -53,7 +53,7 @@ class OperatingTarget:
         Args:
             recall: at least this share of the class is found.
             precision: at least this share of what is called the class is it.
-            false_alarms_per: of so many images that do not show the class, at most one is called it.
+            false_alarms_per: at most one false alarm per this many images of other classes.
             costs: true class → answer → what it costs.
 
         Raises:

@@ -84,7 +84,7 @@ def seconds_per_image(
         image_size: (height, width), pixels.
         batch: images of a step; fewer are tried where memory is short.
         precision: of the step.
-        step_seconds: times a step; a few real ones when left out.
+        step_seconds: times a step; a few real ones by default.
     """
     step_seconds = step_seconds or _step_seconds
     sample = max(1, min(batch, 64))

@@ -40,7 +40,7 @@ def moved_here(recipe: Recipe, *, precision: Precision | None = None) -> tuple[R
 
     Args:
         recipe: as it was settled elsewhere.
-        precision: in which this computer is fastest; measured when left out.
+        precision: in which this computer is fastest; measured by default.
     """
     notes: list[Note] = []
     try:

@@ -89,7 +89,7 @@ def measure_steps(
         steps: that are timed, after three that are not.
         class_count: classes of the drawn labels.
         state: a network that is not in the registry, with its optimizer; None for the recipe's own.
-        product_rate: the processor's fastest rate, measured between steps; that of a matrix product when left out.
+        product_rate: the processor's fastest rate, measured between steps; that of a matrix product by default.
     """
     tune_allocator()
     limit_threads()

@@ -48,9 +48,9 @@ def choose_feature_engine(
         images: (batch, height, width, 3) uint8, some of those that features are wanted of.
         normalisation: what the network wants to see.
         image_count: images whose features are wanted, about.
-        precision: in which the processor is fastest; measured when left out.
-        has_openvino: whether it is installed; looked up when left out.
-        rate: gives images per second of an engine; measured on the images when left out.
+        precision: in which the processor is fastest; measured by default.
+        has_openvino: whether it is installed; looked up by default.
+        rate: gives images per second of an engine; measured on the images by default.
 
     Returns:
         A name in `ENGINES`, and what says so in words.

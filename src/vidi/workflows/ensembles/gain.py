@@ -52,7 +52,7 @@ def measure_gain(
         ensemble: the model file.
         single: that of the single training.
         pixels: (images, height, width, 3) uint8, framed; some are used to take the time.
-        events: told the outcome.
+        events: receives progress and messages.
     """
     document = {
         **combination.as_json(),

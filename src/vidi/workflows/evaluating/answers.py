@@ -70,7 +70,7 @@ def answer_images(
         match: which of the model's classes each of the data's is.
         learnt: whether the file with a digest is to be set aside.
         account: gets what is refused and set aside, and how many are used.
-        events: told how far it is.
+        events: receives progress and messages.
 
     Raises:
         DataError: no image is left to score.

@@ -103,7 +103,7 @@ def score_boxes(
         request: the model, the data with its boxes, how classes are renamed, and where to write.
         by: windows or evidence.
         search: how things are looked for.
-        events: told how far it is.
+        events: receives progress and messages.
 
     Raises:
         DataError: the data has no box of a class that the model knows.

@@ -37,7 +37,7 @@ def measure_trust(
         until: when it must end; None: there is time.
         workers: decoding threads.
         wanted: False leaves robustness out.
-        events: told where that is left out for want of time.
+        events: receives progress and messages.
     """
     known = answers.only((np.array(answers.parts) == TEST) & answers.truth.is_known)
     slices = [one.as_json() for one in evaluate_slices(known, seed=seed)]

@@ -52,7 +52,7 @@ def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
 
     Args:
         path: of the list; `-` is standard input.
-        stdin: what `-` reads from; this process's own standard input when left out.
+        stdin: what `-` reads from; this process's own standard input by default.
 
     Raises:
         UsageError: it cannot be read.

@@ -97,7 +97,7 @@ def write_json(
         stream: where the document goes.
         model: the file that answered.
         account: complete when `answers` are used up, and so written last.
-        top: probabilities of so many classes for each image, falling; of all, in the model's order, where left out.
+        top: number of most probable classes per image; all classes in the model's order by default.
     """
     stream.write(f'{{"schema": {SCHEMA_VERSION}, "model": {json.dumps(model_as_json(model))}, "predictions": [')
     separator = "\n"
@@ -125,7 +125,7 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
         answers: written as they come.
         stream: where the rows go.
         classes: the model's, in its order.
-        top: instead of a column for each class, `label_1, probability_1, label_2 …` up to so many.
+        top: number of columns `label_1, probability_1, label_2 …` instead of one for each class.
     """
     writer = csv.writer(stream, lineterminator="\n")
     ranks = range(1, min(top, len(classes)) + 1) if top is not None else ()

@@ -25,7 +25,7 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
 
     Args:
         request: what the user said.
-        rest: what the images are called that do not show `request.positive`; `not NAME` where left out.
+        rest: name of the class of all images without `request.positive`; `not NAME` by default.
 
     Raises:
         UsageError: the source or a class is not there.

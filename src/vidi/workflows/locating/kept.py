@@ -112,7 +112,7 @@ def write_found(
         model: the file that answered.
         output: the folder of the page; None: no page.
         coco: the COCO file; None: none.
-        events: told what was written.
+        events: receives progress and messages.
 
     Raises:
         ResourceError: one of them cannot be written.

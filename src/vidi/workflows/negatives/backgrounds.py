@@ -22,7 +22,7 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
     Args:
         request: names the folder, and how images are decoded.
         workers: decoding processes.
-        events: told which photographs are left out, and how far the reading is.
+        events: receives progress and messages.
 
     Returns:
         How many photographs are left out.

@@ -1,4 +1,4 @@
-"""Which backbones there is time for: decided by their measured speed, before the first image is decoded."""
+"""Which backbones fit the time limit, by their measured speed."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 def affordable(
     candidates: Sequence[Candidate], *, image_count: int, seconds_left: float
 ) -> tuple[tuple[Candidate, ...], str]:
-    """The candidates whose features can be computed in the time that is left, and why some are not among them.
+    """Return the candidates that fit the remaining time, and why the others do not.
 
     Args:
         candidates: the usual one first; the others' networks are larger.

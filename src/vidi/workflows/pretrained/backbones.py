@@ -1,4 +1,4 @@
-"""Which pretrained network, and at which size: tried on a sample of the images to learn from, and the best one kept."""
+"""The choice of the pretrained network and its size, on a sample of the training images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A backbone to be tried."""
+    """Backbone to try."""
 
     name: str  # as `read_pretrained` knows it
     size: tuple[int, int]  # (height, width), pixels
@@ -48,7 +48,7 @@ class Candidate:
 def candidates_for(
     source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None
 ) -> tuple[Candidate, ...]:
-    """What `--pretrained SOURCE` leaves to be tried, the usual one first.
+    """List the backbones that `--pretrained SOURCE` allows, the usual one first.
 
     Args:
         source: `auto`, or what `read_pretrained` knows.
@@ -64,7 +64,7 @@ def candidates_for(
 def backbone_recipe(
     candidate: Candidate, traits: DataTraits, *, changes: Mapping[str, object], events: Events = SILENCE
 ) -> Recipe:
-    """The recipe for a candidate; what the user asked for in `changes` stands above every rule.
+    """Return the recipe for a candidate; the user's `changes` override every rule.
 
     Its weights are fetched here where they lie on the hub and are not kept yet.
     """
@@ -89,7 +89,7 @@ class ChosenBackbone:
 def choose_backbone(
     context: Context, prepared: Prepared, recipe: Recipe, candidates: Sequence[Candidate]
 ) -> ChosenBackbone:
-    """The candidate whose features tell the classes apart best, in cross-validation on a sample.
+    """Choose the candidate whose features classify best, in cross-validation on a sample.
 
     The sizes are compared first, on a small sample and by the first candidate's weights; then the weights, on a
     larger one.
@@ -217,7 +217,7 @@ def stage_of(name: str) -> str:
 
 
 def why_not_least(chosen: Candidate, losses: Mapping[Candidate, float], reason: str) -> list[str]:
-    """Why a candidate was chosen that has not the least log loss; nothing where it has.
+    """Explain why a candidate with a higher log loss was chosen; empty if it has the lowest.
 
     >>> small, large = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
     >>> why_not_least(large, {small: 0.10, large: 0.11}, "the difference may be chance")

@@ -1,4 +1,4 @@
-"""What a head is fitted from, so that it can be fitted again: on fewer images, or with more."""
+"""Everything to fit a head again, on fewer or more images."""
 
 from dataclasses import dataclass
 
@@ -24,5 +24,5 @@ class Head:
     weighting: str  # of the classes
 
     def fitted_on(self, known: NDArray[np.bool_]) -> LinearHead:
-        """A head of the same kind that knows some of the images alone, (rows,) bool."""
+        """Fit a head of the same kind on some of the images, (rows,) bool."""
         return fit_again(self.features[known], self.rows[known], self.data, self.best, weighting=self.weighting)

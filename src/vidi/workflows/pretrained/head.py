@@ -49,7 +49,7 @@ def learn_by_features(
     diagnostics: Diagnostics,
     ensemble: EnsemblePlan | None = None,
 ) -> tuple[Prepared, TrainedNetwork]:
-    """A finished network of the first rung, and the data framed as it wants them.
+    """Train the network of the first rung, and return it with its framed data.
 
     Args:
         context: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and

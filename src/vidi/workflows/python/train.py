@@ -54,7 +54,7 @@ def train(
 
     Args:
         data: folder, archive, table, annotation file or known data set; a `vidi.DataRequest` takes more options.
-        output: the run folder; `runs/NAME` when left out.
+        output: path to the run folder (default runs/NAME).
         overwrite: replace earlier results at the output path.
         minutes: time limit in minutes, from reading to the report.
         ensemble: train K networks and combine them into one model.

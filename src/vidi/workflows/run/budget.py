@@ -1,4 +1,4 @@
-"""A run's minutes: what each stage needs and may take in one table, what there is time for, and where it went."""
+"""The time budget of a run: one table of stages, what fits, and where the time went."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ from vidi.report.words.progress.run import OPTIONAL, skipping
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetStage:
-    """What a stage needs on an idle computer of two cores, and the share of the time that it may take."""
+    """Time that a stage needs on an idle computer of two cores, and the share that it may take."""
 
     seconds: float = 0.0  # whatever the images
     per_image: float = 0.0  # and more for each image
@@ -63,7 +63,7 @@ COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than t
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The time of a run, and what was planned to be left out of it.
+    """Time of a run, and what the plan leaves out.
 
     What was measured on an idle computer takes longer beside other work: `free_share` says how much of it is free.
     """
@@ -73,13 +73,13 @@ class Budget:
     free_share: Callable[[], float] = machine.free_share
 
     def idle_seconds_left(self) -> float:
-        """What is left, in seconds of an idle computer."""
+        """Remaining time, in seconds of an idle computer."""
         if self.deadline is None:
             return float("inf")
         return self.deadline.seconds_left() * self.free_share()
 
     def planned(self, *, images: int, head: bool) -> "Budget":
-        """The same with what a short budget leaves out, from the first image on.
+        """Return the budget with what it leaves out from the first image on.
 
         Args:
             images: to learn from.
@@ -98,22 +98,22 @@ class Budget:
 
     @property
     def sentence(self) -> str:
-        """What the plan leaves out, for people; empty where that is nothing."""
+        """Return what the plan leaves out in one sentence; empty for nothing."""
         return skipping(self.left_out)
 
     def allows(self, stage: str, images: int = 0) -> bool:
-        """Whether there is time for a stage that can be left out, and for all that must follow it."""
+        """Whether there is time for an optional stage and for all that must follow it."""
         if self.deadline is None or stage in self.left_out:
             return self.deadline is None
         return self.idle_seconds_left() >= TABLE[stage].needs(images) + after_training()
 
     def fold_count(self) -> int:
-        """How many trainings answer for calibration, where no part is kept for it."""
+        """Number of trainings for calibration if there is no calibration part."""
         is_short = self.deadline is not None and self.deadline.seconds < SHORT_SECONDS
         return SHORT_FOLDS if is_short else FOLDS
 
     def training_until(self, *, fold_work: float) -> Deadline | None:
-        """When the main training must end, so that the folds, the test and the report have their time.
+        """When the main training must end, to leave time for folds, test and report.
 
         Args:
             fold_work: how many main trainings the folds for calibration cost, all together; 0 where there are none.
@@ -129,7 +129,7 @@ class Budget:
         return Deadline.after(max(1.0, left / (1 + fold_work)))
 
     def member_until(self, *, members: int, count: int, fold_work: float) -> Deadline | None:
-        """When the next training of an ensemble must end, so that the others and what follows have their time.
+        """When the next training of an ensemble must end, to leave time for the rest.
 
         Args:
             members: trainings that are still to be done, this one among them.
@@ -150,7 +150,7 @@ class Budget:
         return Deadline.after(max(1.0, left / folds - TABLE["fold"].seconds))
 
     def report_from(self) -> Deadline | None:
-        """When the report must begin at the latest."""
+        """Latest time for the report to begin."""
         if self.deadline is None:
             return None
         return self.deadline.earlier(TABLE["report"].seconds / self.free_share())
@@ -160,12 +160,12 @@ UNLIMITED = Budget()
 
 
 def after_training() -> float:
-    """Seconds that a run needs on an idle computer when its network is trained."""
+    """Return the seconds that a run needs after training, on an idle computer."""
     return sum(TABLE[name].seconds for name in MUST_FOLLOW)
 
 
 def seconds_for_member(left: float, *, members: int, count: int, fold_work: float) -> float:
-    """How long the next training of an ensemble may take; arguments as of `Budget.member_until`.
+    """Return the time for the next training of an ensemble; arguments as for `Budget.member_until`.
 
     >>> [round(seconds_for_member(100, members=2, count=2, fold_work=extra)) for extra in (0, 4.5)]
     [40, 14]
@@ -183,7 +183,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def on(self, stage: str) -> Iterator[None]:
-        """Count what happens inside the block for this stage."""
+        """Count the time inside the block for this stage."""
         before = self.turn_to(stage)
         try:
             yield
@@ -191,7 +191,7 @@ class Stopwatch:
             self.turn_to(before)
 
     def turn_to(self, stage: str) -> str:
-        """Count what happens from now on for this stage, and give the one that was counted so far."""
+        """Count the time from now on for this stage, and return the previous stage."""
         before, now = self._stage, self._clock()
         self._seconds[before] = self._seconds.get(before, 0.0) + now - self._since
         self._stage, self._since = stage, now

@@ -49,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibrated:
-    """What a model file states beside its weights, and what it knows."""
+    """Calibration and novelty score for a model file."""
 
     step: Calibration
     limits: VerdictLimits
@@ -67,7 +67,7 @@ def calibrate_model(
     promise: Promise,
     target: OperatingTarget | None = None,
 ) -> Calibrated | None:
-    """The calibration of a run's model, from its calibration part or, below 1,000 images, from out-of-fold answers.
+    """Calibrate a run's model on its calibration part or, below 1,000 images, on out-of-fold answers.
 
     Args:
         context: of the run.
@@ -252,7 +252,7 @@ def embed_known(
     *,
     head: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> Known:
-    """The embeddings of images that a model was trained on, and its novelty score.
+    """Compute the embeddings of a model's training images, and its novelty score.
 
     Args:
         predictor: of the model.
@@ -303,13 +303,13 @@ def _cross_fitted(
 def run_pixels(
     predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64], outputs: Sequence[str]
 ) -> dict[str, NDArray[np.float32]]:
-    """What the model's graph gives for images that are framed already, by the output's name."""
+    """Run the model's graph on framed images; the outputs by name."""
     batches = [predictor.run(np.ascontiguousarray(pixels[some]), outputs) for some in in_batches(rows)]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in outputs}
 
 
 def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The model's probabilities (rows, classes) for images that are framed already."""
+    """Predict probabilities (rows, classes) for framed images."""
     return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
 
 

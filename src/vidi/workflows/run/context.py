@@ -1,4 +1,4 @@
-"""What the steps of a run share beside the data."""
+"""What the steps of a run share besides the data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ def never() -> bool:
 
 
 def open_cache(request: DataRequest | None = None) -> PixelCache:
-    """The cache of decoded pixels: where the user wants it, else at its usual place."""
+    """Open the cache of decoded pixels, in the user's folder or the usual one."""
     chosen = None if request is None or request.cache_dir is None else Path(request.cache_dir)
     return PixelCache(cache_folder(chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where a run writes, how long it has, who may stop it and who listens: handed from step to step as one value."""
+    """Output folder, time, stop signal and listener of a run, as one value for all steps."""
 
     folder: Path  # the run's own
     budget: Budget = UNLIMITED  # for everything

@@ -1,4 +1,4 @@
-"""What a model file says about the run that made it."""
+"""The metadata of a model file about its run."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ def describe_model(
     unfinished: str | None = None,
     test: Mapping[str, Json] | None = None,
 ) -> ModelMetadata:
-    """The metadata of a run's model file.
+    """Return the metadata of a run's model file.
 
     Args:
         prepared: the data, its framing and its split.
@@ -57,7 +57,7 @@ def describe_model(
 
 
 def describe_data(prepared: Prepared) -> dict[str, Json]:
-    """A fingerprint of the data: digests and counts, never a file's name."""
+    """Return a fingerprint of the data: digests and counts, no file names."""
     used = [
         (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
     ]
@@ -85,7 +85,7 @@ def files_learnt_from(prepared: Prepared) -> tuple[DigestFilter, ...] | None:
 
 
 def class_counts(prepared: Prepared) -> dict[str, int]:
-    """Each class with how many used images show it; refused ones and those set aside are not counted."""
+    """Count the used images of each class, without refused ones and those set aside."""
     return prepared.dataset.class_sizes([bool(part) for part in prepared.split.parts])
 
 

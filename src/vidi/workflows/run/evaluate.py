@@ -1,4 +1,4 @@
-"""The test of a run's model: calibrated, and asked about the test images through the path that every answer takes."""
+"""The calibration and test of a run's model, on the same path as every prediction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ MOST_LOST = 0.01  # of the images may vanish or change while it trains
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
-    """A finished model, in memory still, and what its test showed."""
+    """Finished model in memory, with its test figures."""
 
     model: ModelFile  # calibrated, with the figures of its test
     answers: Answers  # about the parts test and extra, and counter-examples
@@ -53,7 +53,7 @@ class Tested:
 def evaluate_model(
     context: Context, prepared: Prepared, trained: TrainedNetwork, calibrated: Calibrated, *, with_images: bool = True
 ) -> Tested:
-    """Calibrate the model file, and test it; the run's folder still holds the unfinished one, should it end here.
+    """Calibrate and test the model file; the run folder still holds the unfinished one.
 
     Args:
         context: of the run.
@@ -146,7 +146,7 @@ def _ensemble_gain(
 
 
 def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:
-    """The model file's answers about the images of the parts `test` and `extra`, read from their files again.
+    """Predict the images of the parts `test` and `extra`, read again from their files.
 
     Returns:
         The answers, and the files that are gone, unreadable or changed since they were checked.
@@ -210,7 +210,7 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
 
 
 def short_figures(test: Evaluation) -> dict[str, Any]:
-    """The test figures that travel in the model file."""
+    """Return the test figures for the model file."""
     document = test.as_json()
     names = ["images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss"]
     per_class: Any = document["per_class"]

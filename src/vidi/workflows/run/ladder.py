@@ -43,7 +43,7 @@ Rung = Literal["head", "fine-tune", "scratch"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """What a run tries, one after the other, and why."""
+    """The steps that a run tries, and why."""
 
     rungs: tuple[Rung, ...]
     minutes: float | None  # for everything; None = as long as the recipe says
@@ -64,11 +64,11 @@ def plan_ladder(
     minutes: float | None,
     trainings: int = 1,
 ) -> Ladder:
-    """Which rungs a run climbs.
+    """Choose the rungs of a run.
 
     Args:
         traits: of the images to learn from.
-        pretrained: what `--pretrained` says; None where it is left out.
+        pretrained: what `--pretrained` says; None without it.
         is_set: the user named the network, or a model to begin from.
         changes: what the user set of the recipe.
         minutes: what the user allows.
@@ -121,7 +121,7 @@ def climb(
     changes: Mapping[str, object],
     ensemble: EnsemblePlan | None = None,
 ) -> tuple[Prepared, TrainedNetwork]:
-    """Try the rung above the head, and give the better of the two with the data framed as it wants them.
+    """Try the rung above the head, and return the better of the two with its framed data.
 
     Args:
         context: of the run; where it is to be finished, nothing is trained that has not begun.

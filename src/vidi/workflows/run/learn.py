@@ -1,4 +1,4 @@
-"""The step of a run that trains: what is kept before it, and the choice between beginning and going on."""
+"""The training step of a run: what is stored before it, and whether it starts or continues."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ PIXELS_FOR_NOVELTY, LEAST_FOR_NOVELTY, MOST_FOR_NOVELTY = 3_000_000, 600, 3_000
 
 
 def keep_preparation(context: Context, prepared: Prepared, recipe: Recipe) -> None:
-    """Write down, and say, what was found and decided before training begins."""
+    """Store and report what was found and decided before training."""
     write_whole(context.folder / CHECK, json.dumps(check_document(prepared.check), indent=1) + "\n")
     write_assignments(context.folder / SPLITS, prepared.split.assignments)
     write_whole(context.folder / RECIPE, recipe.as_toml())
@@ -35,7 +35,7 @@ def keep_preparation(context: Context, prepared: Prepared, recipe: Recipe) -> No
 
 
 def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
-    """What a user should know before the long part begins."""
+    """Describe the data and the plan before training begins."""
     counts, mode, size = class_counts(prepared), prepared.framing.mode, prepared.framing.size
     network = network_line(
         recipe.network, size, framing=mode, epochs=recipe.epochs, images=len(prepared.split.rows("train"))
@@ -55,7 +55,7 @@ def describe_preparation(prepared: Prepared, recipe: Recipe) -> list[str]:
 
 
 def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwork:
-    """Train, or go on from the folder's checkpoint, or (to finish) take what the checkpoint holds."""
+    """Train, continue from the folder's checkpoint or, to finish, use the checkpoint."""
     arrays, folder = as_training_data(prepared), context.folder
     if context.finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, arrays, recipe=recipe)
@@ -75,7 +75,7 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
 
 
 def as_training_data(prepared: Prepared) -> TrainingData:
-    """The arrays that the trainer sees: images that the check let through, and nothing of the test part."""
+    """Return the arrays for training: usable images, without the test part."""
     return TrainingData(
         images=prepared.pixels,
         truth=prepared.truth,
@@ -89,7 +89,7 @@ def as_training_data(prepared: Prepared) -> TrainingData:
 
 
 def images_for_novelty(prepared: Prepared) -> int:
-    """How many training images the novelty score is made from, at most."""
+    """Maximum number of training images for the novelty score."""
     return most_for_novelty(prepared.framing.size, len(prepared.split.rows("train")))
 
 
@@ -120,17 +120,17 @@ def _known_of(prepared: Prepared, row: int) -> str:
 
 
 def needs_folds(prepared: Prepared) -> bool:
-    """Whether calibration must come from out-of-fold predictions: there is no part for it."""
+    """Whether calibration needs out-of-fold predictions, because there is no part for it."""
     return len(prepared.split.rows("calibration")) == 0
 
 
 def training_until(context: Context, prepared: Prepared) -> Deadline | None:
-    """When the main training must end, so that the fold trainings, the test and the report have their time."""
+    """When the main training must end, to leave time for the fold trainings, test and report."""
     return context.budget.training_until(fold_work=fold_work(context, prepared))
 
 
 def fold_work(context: Context, prepared: Prepared) -> float:
-    """How many main trainings the fold trainings for calibration cost, all together; 0 where there are none."""
+    """Cost of all fold trainings for calibration, in main trainings; 0 without any."""
     if not needs_folds(prepared):
         return 0.0
     trained, chosen = len(prepared.split.rows("train")), len(prepared.split.rows("validation"))

@@ -1,4 +1,4 @@
-"""What is known of a run before its first image is decoded: the data, the recipe, the plan and the time."""
+"""The plan of a run before its first image is decoded: data, recipe, steps and time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ LEARNT_AND_CHOSEN = 8 / 7  # images of the train and validation parts, where vid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What is known before the first image is decoded."""
+    """Plan of a run before the first image is decoded."""
 
     request: TrainRequest
     found: Found
@@ -48,7 +48,7 @@ class RunPlan:
 def read_and_plan(
     request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None
 ) -> RunPlan:
-    """Find the images, and choose the recipe unless it is given; the time runs from `begun`, or from now on."""
+    """Find the images, and choose the recipe unless it is given; the time counts from `begun` or now."""
     begun = begun or Deadline.after(0.0)
     request = _for_windows(request)
     if request.data.multi_label:
@@ -75,12 +75,12 @@ def read_and_plan(
 
 
 def learnt_and_chosen(found: Found) -> int:
-    """About how many images the train and validation parts will have."""
+    """Estimate the number of images in the train and validation parts."""
     return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
 def require_possible(job: RunPlan) -> None:
-    """Make sure of what can be known before anything is written.
+    """Refuse impossible requests before anything is written.
 
     Raises:
         UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
@@ -149,7 +149,7 @@ def _for_windows(request: TrainRequest) -> TrainRequest:
 def choose_recipe(
     request: TrainRequest, traits: DataTraits, candidates: Sequence[Candidate] = (), *, events: Events = SILENCE
 ) -> Recipe:
-    """The recipe for this data, with what the user set standing above every rule, and the weights to begin from."""
+    """Choose the recipe for this data and the weights to start from; the user's values override every rule."""
     if candidates:
         return backbone_recipe(candidates[0], traits, changes=request.changes, events=events)
     if request.recipe is not None:
@@ -216,7 +216,7 @@ def _refuse_two_places(request: TrainRequest) -> None:
 
 
 def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidate, ...]:
-    """The pretrained networks that the request leaves to be tried."""
+    """List the pretrained networks that the request allows."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
     return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)

@@ -1,4 +1,4 @@
-"""From images that were found to arrays that training may see: check, split, and the same at another size."""
+"""From images to arrays for training: check, split, and framing to another size."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ Begin = Callable[[NDArray[np.int64]], Mapping[str, Tensor]]  # rows to learn a h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedImages:
-    """The images that were found, decoded once: what the check says of them, and their pixels."""
+    """Images decoded once: the result of the check, and their pixels."""
 
     found: Found
     check: CheckResult
@@ -61,14 +61,14 @@ class Prepared:
 
     @property
     def request(self) -> DataRequest:
-        """What the user said about them."""
+        """The user's options for the data."""
         return self.found.request
 
 
 def check_images(
     found: Found, context: Context, *, image_size: tuple[int, int], workers: int | None = None
 ) -> CheckedImages:
-    """Decode every image once, look for what is wrong with them, and keep the framed pixels.
+    """Decode and check every image once, and keep the framed pixels.
 
     Args:
         found: what `find_images` gave; the sizes decide how images are framed.
@@ -97,7 +97,7 @@ def check_images(
 
 
 def split_images(checked: CheckedImages, context: Context) -> Prepared:
-    """Put every usable image into a part: train, validation, calibration or test.
+    """Assign every usable image to a part: train, validation, calibration or test.
 
     Args:
         checked: of `check_images`.
@@ -122,7 +122,7 @@ def split_images(checked: CheckedImages, context: Context) -> Prepared:
 
 
 def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -> Prepared:
-    """The same data framed to another size; every image is decoded once more, unless the cache has it.
+    """Frame the same data to another size; images outside the cache are decoded again.
 
     Args:
         prepared: of `split_images`.

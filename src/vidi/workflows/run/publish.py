@@ -23,7 +23,7 @@ UNFINISHED = "training was interrupted: not calibrated, not tested"
 
 
 def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNetwork) -> Predictor:
-    """Turn the network into a model file that agrees with torch, write it marked unfinished, and give it loaded.
+    """Write the network as a model file that agrees with torch, marked unfinished, and load it.
 
     Raises:
         GateError: it does not agree; nothing is written.
@@ -39,7 +39,7 @@ def publish_unfinished(context: Context, prepared: Prepared, trained: TrainedNet
 
 
 def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArray[np.uint8]) -> float:
-    """The largest difference of any probability between the torch network and the model file, before calibration.
+    """Return the largest difference in probability between torch and the model file; refuse a large one.
 
     Args:
         trained: the network in torch.

@@ -1,4 +1,4 @@
-"""The images that the user named, and what is known of them before the first one is decoded at full size."""
+"""The user's images, and what is known before decoding them at full size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A data set that was found, with what its headers and a small sample say."""
+    """Data set with facts from its headers and a small sample."""
 
     request: DataRequest
     dataset: Dataset
@@ -33,7 +33,7 @@ class Found:
 
 
 def find_images(request: DataRequest) -> Found:
-    """The images that a request names.
+    """Find the requested images.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -45,7 +45,7 @@ def find_images(request: DataRequest) -> Found:
 
 
 def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
-    """(height, width) of the images, upright, from their headers; of many images, of evenly spaced ones."""
+    """Read (height, width) of the upright images from their headers; of many images, an even sample."""
     step = max(1, len(dataset.images) // SIZES_LOOKED_AT)
     sizes = []
     for image in dataset.images[::step]:
@@ -57,7 +57,7 @@ def look_at_sizes(dataset: Dataset) -> list[tuple[int, int]]:
 
 
 def traits_of(dataset: Dataset, sizes: Sequence[tuple[int, int]]) -> DataTraits:
-    """What the choice of a recipe looks at: counts, the usual size, and what a sample of the images looks like."""
+    """Return the facts for choosing a recipe: counts, the usual size and a sample's traits."""
     sample = dataset.images[:: max(1, len(dataset.images) // PIXELS_LOOKED_AT)]
     seen = read_images(dataset.store, [image.path for image in sample], framing=LOOKED_AT, isolated=False)
     read = [
@@ -84,7 +84,7 @@ def traits_from(
     image_count: int,
     class_count: int,
 ) -> DataTraits:
-    """What the choice of a recipe looks at, from a sample of the images.
+    """Return the facts for choosing a recipe from a sample of the images.
 
     Args:
         sample: framed small, (16, 16, 3) uint8 each; perhaps none.

@@ -1,4 +1,4 @@
-"""A recipe that the user gives as a file: `--recipe FILE`."""
+"""The recipe that the user gives as a file: `--recipe FILE`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ WORDS = {int: "a whole number", float: "a number", str: "text", list: "a list", 
 
 
 def read_recipe_file(path: Path) -> Recipe:
-    """The recipe of a file, or of the run folder that is named; its sources say that it came from there.
+    """Read the recipe of a file or a run folder; its sources name the file.
 
     What an earlier run had measured of its processor is left to be measured here.
 
@@ -55,7 +55,7 @@ def require_fitting(recipe: Recipe, path: Path, *, class_count: int) -> None:
 
 
 def shaped_by(recipe: Recipe, changes: Mapping[str, object], *, network: str) -> Recipe:
-    """The recipe with the network that given weights fit: the shape is theirs, all else the recipe's.
+    """Return the recipe with the network shape of the given weights.
 
     Raises:
         UsageError: the weights are of another network.

@@ -1,4 +1,4 @@
-"""Everything that a run leaves in its folder once its model is tested: the model file, figures, card and report."""
+"""The files of a tested model in its run folder: model file, figures, model card and report."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def report_run(
     tested: Tested,
     with_images: bool,
 ) -> None:
-    """Write what the test showed, then the finished model in place of the unfinished one, then the pages about it.
+    """Write the test figures, then the finished model, then its pages.
 
     Args:
         context: of the run.
@@ -93,7 +93,7 @@ def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
 
 
 def describe_training(trained: TrainedNetwork) -> Mapping[str, object]:
-    """How the network came about, for metrics.json."""
+    """Describe the training of the network, for metrics.json."""
     return {
         "epochs": len(trained.history),
         "best_epoch": trained.best_epoch,

@@ -1,4 +1,4 @@
-"""The rungs of a run's ladder, one after the other: a head on pretrained features, then what may be better."""
+"""The rungs of a run's ladder in order: a head on pretrained features, then the next candidates."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:
 
 
 def learn_head(context: Context, job: RunPlan, prepared: Prepared) -> tuple[Prepared, TrainedNetwork | None]:
-    """A head on pretrained features, with the data as it wants them; None where the network begins from nothing.
+    """Train a head on pretrained features, with its framed data; None for a network from scratch.
 
     Ctrl-C ends it at once: only features are lost, and resuming computes them again.
     """
@@ -44,7 +44,7 @@ def learn_head(context: Context, job: RunPlan, prepared: Prepared) -> tuple[Prep
 def learn_above(
     context: Context, job: RunPlan, prepared: Prepared, head: TrainedNetwork | None
 ) -> tuple[Prepared, TrainedNetwork]:
-    """The best network of the run, with the data as it wants them: the head's, or what was trained after it."""
+    """Return the best network of the run, with its framed data."""
     context.watch.turn_to("training")
     if head is None:
         return prepared, learn_by_plan(context, prepared, job.recipe, job.ensemble)

@@ -21,7 +21,7 @@ from vidi.report.words.progress.run import best_of_several
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Where a run begins."""
+    """Start of a run."""
 
     weights: Mapping[str, NDArray[np.float32]]
     network: str
@@ -32,7 +32,7 @@ class Start:
 
 
 def read_start(path: Path) -> Start:
-    """The weights of a run or model file, and the network that they fit.
+    """Read the weights of a run or model file, and their network.
 
     Raises:
         ModelError: it is no model file of vidi, or does not say how it was made.

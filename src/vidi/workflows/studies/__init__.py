@@ -1,1 +1,1 @@
-"""What a run finds out about its images beside the network: label errors, learning curves, rates, previews."""
+"""Studies of a run's images: label errors, learning curves, learning rates, previews."""

@@ -1,4 +1,4 @@
-"""What features tell about the images beside the network that they make."""
+"""Studies on the features of the images: label errors and the gain from more images."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,7 +51,7 @@ class Features:
 def study_features(
     context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
 ) -> Prepared:
-    """Say what more images would bring, and list likely label errors among the images that were held out.
+    """Estimate the gain from more images, and list likely label errors among held-out images.
 
     Where the user asked for errors, all images are held out once.
 
@@ -90,7 +90,7 @@ def _study(
 
 
 def study_beforehand(context: Context, prepared: Prepared, *, diagnostics: Diagnostics) -> Prepared:
-    """The same for a network that begins from nothing, by the features of a pretrained one.
+    """Do the same for a network from scratch, with the features of a pretrained one.
 
     Args:
         context: of the run.

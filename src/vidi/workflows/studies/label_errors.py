@@ -1,4 +1,4 @@
-"""What a run's own answers tell about its images: labels that are likely wrong."""
+"""Likely label errors, from a run's own predictions."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ def study_labels(
     *,
     drop_suspects: bool,
 ) -> Prepared:
-    """List the likely label errors in the run's label_errors.csv, and leave those of the train part out if so asked.
+    """List likely label errors in label_errors.csv, and drop those of the train part on request.
 
     A list that is there already stays: a resumed run leaves out what it left out before.
 
@@ -100,7 +100,7 @@ def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
 def find_suspects(
     prepared: Prepared, rows: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> tuple[Suspect, ...]:
-    """The images whose label is likely wrong, the least believable label first.
+    """Find the images whose label is likely wrong, least likely label first.
 
     Args:
         prepared: the data.
@@ -148,12 +148,12 @@ def _suspect_targets(
 
 
 def keep_study(folder: Path, found: Mapping[str, object]) -> None:
-    """Add what was found to the run's study.json."""
+    """Add results to the run's study.json."""
     write_whole(folder / STUDY, json.dumps({**read_study(folder), **found}, indent=1) + "\n")
 
 
 def read_study(folder: Path) -> dict[str, Any]:
-    """What `keep_study` kept; empty where nothing was.
+    """Read the results that `keep_study` stored; empty without any.
 
     Raises:
         DataError: the file is damaged.

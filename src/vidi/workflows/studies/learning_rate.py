@@ -1,4 +1,4 @@
-"""`--find-lr`: which learning rate suits this network and these images, with the picture to judge by."""
+"""`--find-lr`: find a learning rate for this network and these images, with a drawing."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from vidi.workflows.run.read import find_images
 
 @dataclass(frozen=True, slots=True)
 class FoundRate:
-    """What the range test found, and what it was for."""
+    """Result of the range test."""
 
     rates: RateRange
     network: str
@@ -32,7 +32,7 @@ class FoundRate:
 
     @property
     def sentence(self) -> str:
-        """The finding in words."""
+        """Return the result in words."""
         if self.rates.suggested is None:
             return no_falling_rate(self.network)
         return falling_rate(self.network, self.rates.suggested, self.usual)
@@ -44,7 +44,7 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     Args:
         request: as for `train`; nothing is trained to the end.
         path: of an SVG.
-        events: told of progress.
+        events: receives progress and messages.
 
     Raises:
         UsageError, DataError, ResourceError: as `train`.
