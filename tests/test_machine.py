@@ -34,13 +34,12 @@ def test_the_share_of_the_processor_is_a_share():
     assert 0.1 <= free_share(0.02) <= 1
 
 
-def test_beside_other_work_the_share_is_what_was_got(monkeypatch):
+def test_beside_other_work_the_share_is_what_was_got():
     clock = iter(range(1_000))  # each look at the clock is a second later; a thread gets a quarter of each
-    monkeypatch.setattr("vidi.machine.core_count", lambda: 1)
-    monkeypatch.setattr("vidi.machine.time.monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr("vidi.machine.time.thread_time", lambda: 0.25 * next(clock))
 
-    assert free_share(20) == pytest.approx(0.25, abs=0.05)
+    share = free_share(20, cores=1, now=lambda: float(next(clock)), worked=lambda: 0.25 * next(clock))
+
+    assert share == pytest.approx(0.25, abs=0.05)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the allocator's settings are glibc's")

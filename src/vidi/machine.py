@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,13 @@ def wait_without_spinning() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", SHORT_WAIT)
 
 
-def free_share(seconds: float = 0.1) -> float:
+def free_share(
+    seconds: float = 0.1,
+    *,
+    cores: int | None = None,
+    now: Callable[[], float] = time.monotonic,
+    worked: Callable[[], float] = time.thread_time,
+) -> float:
     """The share of its cores' time that this process gets at present: 1 on an idle machine, less beside other work.
 
     Every core is kept busy for a moment, and what was got of it is counted. What was measured on an idle machine takes
@@ -110,20 +116,23 @@ def free_share(seconds: float = 0.1) -> float:
 
     Args:
         seconds: how long to look.
+        cores: that are kept busy; all that this process may use when left out.
+        now: the clock, in seconds.
+        worked: seconds that the calling thread got of a core.
     """
-    cores, block = core_count(), bytes(1 << 20)
-    until = time.monotonic() + seconds
+    cores, block = cores or core_count(), bytes(1 << 20)
+    until = now() + seconds
 
     def work(_: int) -> float:
-        began = time.thread_time()
-        while time.monotonic() < until:
+        began = worked()
+        while now() < until:
             hashlib.sha256(block)  # lets the other threads run
-        return time.thread_time() - began
+        return worked() - began
 
-    began = time.monotonic()
+    began = now()
     with ThreadPoolExecutor(cores, thread_name_prefix="vidi-look") as executor:
         got = sum(executor.map(work, range(cores)))
-    return min(1.0, max(LEAST_SHARE, got / (cores * (time.monotonic() - began))))
+    return min(1.0, max(LEAST_SHARE, got / (cores * (now() - began))))
 
 
 @contextlib.contextmanager

@@ -76,15 +76,12 @@ def test_simple_shapes_on_a_plain_ground_do_not_collapse_into_one_group():
     assert largest_share(images) < 0.02
 
 
-def test_the_search_in_cells_finds_what_the_search_among_all_finds(monkeypatch):
+def test_the_search_in_cells_finds_what_the_search_among_all_finds():
     images = [scene(seed, size=(60, 60)) for seed in range(300)]
     images += [image[:, ::-1] for image in images[:30]] + [image[3:, 3:] for image in images[30:60]]
     grey = unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])).grey
-    everywhere = find_candidates(grey)
 
-    monkeypatch.setattr("vidi.data.copies.candidates._SMALL", 10)
-    monkeypatch.setattr("vidi.data.copies.candidates.CELL_IMAGES", 20)
-    in_cells = find_candidates(grey)
+    everywhere, in_cells = find_candidates(grey), find_candidates(grey, all_pairs=10, cell_images=20)
 
     planted = {(seed, 300 + seed) for seed in range(60)}
 

@@ -7,8 +7,7 @@ import pytest
 from sklearn.covariance import EmpiricalCovariance
 
 from vidi.errors import ShapeError
-from vidi.metrics import novelty as module
-from vidi.metrics.novelty import balancing_offset, components_for_folds, fit_novelty, novelty_limit
+from vidi.metrics.novelty import balancing_offset, components_for_folds, directions, fit_novelty, novelty_limit
 from vidi.metrics.ranking import area_under_roc
 
 
@@ -21,10 +20,9 @@ def clusters(count: int = 300, *, features: int = 12, seed: int = 0):
     return centres[labels] + random.normal(size=(count, features)) @ mixing, labels
 
 
-def test_it_is_the_distance_of_mahalanobis_to_the_nearest_class(monkeypatch):
-    monkeypatch.setattr(module, "SHRINKAGE", 0.0)
+def test_it_is_the_distance_of_mahalanobis_to_the_nearest_class():
     embeddings, labels = clusters()
-    score = fit_novelty(embeddings, labels)
+    score = fit_novelty(embeddings, labels, shrinkage=0.0)
     values = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     means = np.stack([values[labels == label].mean(axis=0) for label in range(3)])
     covariance = EmpiricalCovariance(assume_centered=True).fit(values - means[labels])
@@ -68,12 +66,11 @@ def test_of_few_images_as_many_known_ones_are_unknown_as_the_folds_say():
     assert beyond[None] > 3 * beyond[60]
 
 
-def test_what_differs_where_the_training_images_do_not_is_strange(monkeypatch):
-    monkeypatch.setattr(module, "MOST_COMPONENTS", 4)
+def test_what_differs_where_the_training_images_do_not_is_strange():
     random = np.random.default_rng(0)
     usual, unusual = (np.r_[np.full(4, 1.0), np.full(196, spread)] for spread in (0.02, 0.5))
     known, more, strange = (random.normal(size=(200, 200)) * spread + 2 for spread in (usual, usual, unusual))
-    score = fit_novelty(known, np.arange(200) % 3)
+    score = fit_novelty(known, np.arange(200) % 3, components=4)
     is_strange = np.arange(400) >= 200
 
     told, within = (np.concatenate([one.of(more), one.of(strange)]) for one in (score, replace(score, weight=0.0)))
@@ -82,12 +79,11 @@ def test_what_differs_where_the_training_images_do_not_is_strange(monkeypatch):
     assert (area_under_roc(told, is_strange) or 0) > 0.99
 
 
-def test_what_lies_outside_the_components_is_added_with_one_weight(monkeypatch):
+def test_what_lies_outside_the_components_is_added_with_one_weight():
     embeddings, labels = clusters()
     whole = fit_novelty(embeddings, labels)
-    monkeypatch.setattr(module, "MOST_COMPONENTS", 5)
-    score = fit_novelty(embeddings, labels)
-    centred = module.directions(embeddings) - score.mean
+    score = fit_novelty(embeddings, labels, components=5)
+    centred = directions(embeddings) - score.mean
     inside = np.linalg.lstsq(score.projection, centred.T, rcond=None)[0].T @ score.projection.T
 
     without = replace(score, weight=0.0).of(embeddings)

@@ -143,13 +143,12 @@ def test_a_matrix_is_what_the_metadata_says_and_can_be_taken_back(tmp_path: Path
     [(128, False, False), (2, False, False), (2, True, False), (128, False, True), (2, True, True)],
 )
 def test_novelty_in_the_graph_is_what_numpy_computes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, components: int, with_counter_examples: bool, with_head: bool
+    tmp_path: Path, components: int, with_counter_examples: bool, with_head: bool
 ):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (9, 16, 16, 3), dtype=np.uint8)
-    monkeypatch.setattr("vidi.metrics.novelty.MOST_COMPONENTS", components)
     head = (random.normal(size=(3, 4)), random.normal(size=3)) if with_head else None
-    score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3, head=head)
+    score = fit_novelty(random.normal(size=(60, 4)), np.arange(60) % 3, components=components, head=head)
     if with_counter_examples:
         score = replace(score.knowing(random.normal(size=(6, 4)), np.arange(6) % 2), offset=3.0)
     plain = tiny_model(tmp_path / "plain.onnx")

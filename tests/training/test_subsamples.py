@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from vidi.training.heads import subsamples
-from vidi.training.heads.linear import multinomial
 from vidi.training.heads.reduction import reduce_features
-from vidi.training.heads.subsamples import errors_by_size
+from vidi.training.heads.subsamples import draw_parts, errors_by_size
 
 
 def clouds(count: int, *, apart: float = 0.6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -30,53 +28,38 @@ def test_errors_fall_with_the_number_of_images():
     assert measured.wrong.shape == (900, 5)
 
 
-def test_groups_are_drawn_whole_and_a_smaller_part_lies_in_the_larger(monkeypatch):
-    values, labels = clouds(360)
+def test_groups_are_drawn_whole_and_a_smaller_part_lies_in_the_larger():
+    labels = np.arange(360) % 3
     groups = np.arange(360) // 12 * 3 + labels  # four images each, of one class
-    seen: dict[int, list[set[int]]] = {}
 
-    def spy(features, given, weights, class_count, strengths):
-        seen.setdefault(int(strengths[0] * 1000), []).append(set(features[:, 0].tolist()))
-        return multinomial(features, given, weights, class_count, strengths)
+    parts = list(draw_parts(labels, groups, fold_of=groups % 5, shares=(0.25, 0.5, 1.0), most=360, seed=0))
 
-    monkeypatch.setattr(subsamples, "multinomial", spy)
-    monkeypatch.setattr(subsamples, "LEAST_GROUPS", 2.0)
-
-    measure(values, labels, groups=groups, fold_of=groups % 5)
-
-    place = {value: row for row, value in enumerate(values[:, 0].tolist())}
-    sizes = [seen[key] for key in sorted(seen)]
-    for part in (part for parts in sizes for part in parts):
-        rows = sorted(place[value] for value in part)
-        assert len(rows) == 4 * len(np.unique(groups[rows]))
-    for smaller, larger in zip(sizes[0], sizes[1], strict=True):
-        assert smaller < larger
+    assert len(parts) == 5 * (2 + 2 + 1)
+    for part in parts:
+        assert len(part.rows) == 4 * len(np.unique(groups[part.rows]))
+    rows = {(part.fold, part.size, part.draw): set(part.rows.tolist()) for part in parts}
+    assert all(rows[fold, 0, draw] < rows[fold, 1, draw] < rows[fold, 2, 0] for fold in range(5) for draw in range(2))
 
 
-def test_an_image_is_never_learnt_from_where_it_is_held_out(monkeypatch):
+def test_an_image_is_never_learnt_from_where_it_is_held_out():
     values, labels = clouds(300)
     fold_of = np.where(np.arange(300) < 60, 0, -1)
 
-    def spy(features, given, weights, class_count, strengths):
-        assert not set(features[:, 0].tolist()) & set(values[:60, 0].tolist())
-        return multinomial(features, given, weights, class_count, strengths)
-
-    monkeypatch.setattr(subsamples, "multinomial", spy)
-
+    parts = draw_parts(labels, np.arange(300), fold_of=fold_of, shares=(0.5, 1.0), most=300, seed=0)
     measured = measure(values, labels, fold_of=fold_of)
 
+    assert all(part.rows.min() >= 60 for part in parts)
     assert measured.held_out.tolist() == list(range(60))
     assert measured.wrong.shape[0] == 60
 
 
-def test_of_very_many_images_some_are_looked_at(monkeypatch):
-    monkeypatch.setattr(subsamples, "MOST_WORK", 0)
-    monkeypatch.setattr(subsamples, "LEAST_IMAGES", 300)
+def test_of_very_many_images_some_are_looked_at():
+    labels, fold_of = np.arange(1200) % 3, np.arange(1200) // 3 % 5
 
-    measured = measure(*clouds(1200))
+    parts = list(draw_parts(labels, np.arange(1200), fold_of=fold_of, shares=(1.0,), most=300, seed=0))
 
-    assert measured.counts[-1] == pytest.approx(240, rel=0.15)
-    assert len(measured.held_out) == 1200
+    assert [len(part.rows) for part in parts] == [pytest.approx(240, rel=0.15)] * 5
+    assert len(set(np.concatenate([part.rows for part in parts]).tolist())) == 300
 
 
 def test_too_few_images_make_no_curve():

@@ -19,8 +19,8 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import ladder
-from vidi.workflows.run.budget import TABLE, BudgetStage
-from vidi.workflows.run.ladder import plan_ladder
+from vidi.workflows.run.budget import TABLE
+from vidi.workflows.run.ladder import plan_ladder, why_too_short
 from vidi.workflows.train import resume, train
 
 PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400), is_grey=False)
@@ -74,11 +74,9 @@ def test_a_budget_is_chosen_and_said_aloud_where_none_is_given():
     assert "epochs is set" in plan(PHOTOGRAPHS, changes={"epochs": 5}).sentence
 
 
-def test_without_the_packages_a_run_begins_from_scratch_and_says_so(monkeypatch):
-    monkeypatch.setattr(ladder, "is_installed", lambda _: False)
-
-    assert rungs(PHOTOGRAPHS) == ("scratch",)
-    assert "no pretrained weights are installed" in plan(PHOTOGRAPHS).sentence
+def test_without_the_packages_a_run_begins_from_scratch_and_says_so():
+    assert rungs(PHOTOGRAPHS, has_weights=False) == ("scratch",)
+    assert "no pretrained weights are installed" in plan(PHOTOGRAPHS, has_weights=False).sentence
 
 
 class Told(Silence):
@@ -155,28 +153,29 @@ def test_fine_tuning_goes_on_from_the_head_and_is_compared_on_images_that_neithe
     assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: the head was there already
 
 
+def test_where_two_epochs_do_not_fit_the_rung_is_left_out_and_the_reason_said():
+    fits = TABLE["training"].seconds + 2.2 * 100  # two epochs of a hundred images at a second each, with validation
+
+    assert why_too_short(lambda: fits, image_count=100, measure=lambda: 1.0) == ""
+    assert "an epoch takes about 1100 s here" in why_too_short(lambda: fits, image_count=100, measure=lambda: 10.0)
+
+
+def test_with_next_to_no_time_nobody_measures_what_an_epoch_takes():
+    left = TABLE["training"].seconds - 1
+
+    reason = why_too_short(lambda: left, image_count=100, measure=lambda: pytest.fail("measured"))
+
+    assert reason == f"only {left:.0f} s are left"
+
+
 @pytest.mark.slow("trains, although only for seconds")
-def test_no_time_for_it_leaves_the_rung_out_and_says_so(data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(ladder, "TABLE", {**TABLE, "training": BudgetStage()})
-    monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: 10.0)
-    told, asked = Told(), request(data, tmp_path / "run")
-    asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
-
-    run = train(asked, events=told)
-
-    assert any("fine-tune: skipped because an epoch takes about" in sentence for sentence in told.sentences)
-    assert run.finished
-
-
-@pytest.mark.slow("trains, although only for seconds")
-def test_with_next_to_no_time_nobody_measures_what_an_epoch_takes(data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(ladder, "seconds_per_image", lambda *_, **__: pytest.fail("measured"))
+def test_without_time_for_the_rung_the_run_ends_with_the_head_and_says_so(data: Path, tmp_path: Path):
     told, asked = Told(), request(data, tmp_path / "run")
     asked = replace(asked, minutes=0.02, changes={name: v for name, v in asked.changes.items() if name != "epochs"})
 
     assert train(asked, events=told).finished
     (sentence,) = (one for one in told.sentences if one.startswith("fine-tune: skipped because "))
-    assert sentence.endswith(" s are left for it")
+    assert sentence.endswith(" s are left")
 
 
 @pytest.mark.slow("trains, although only for seconds")

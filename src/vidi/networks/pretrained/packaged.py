@@ -1,7 +1,7 @@
 """Weights that lie in an installed package: transfer learning with no download."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,8 +53,12 @@ def is_installed(name: str) -> bool:
     return find_spec(PACKAGES[name].module) is not None
 
 
-def packaged_weights(name: str) -> PretrainedWeights:
+def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = None) -> PretrainedWeights:
     """The weights of that name, from the cache or, the first time, from their package.
+
+    Args:
+        name: in `PACKAGES` or `OF_WINDOWS`.
+        locate: finds a package's file; among the installed packages when left out.
 
     Raises:
         MissingPackageError: the package is not installed.
@@ -71,14 +75,19 @@ def packaged_weights(name: str) -> PretrainedWeights:
         normalisation="symmetric",
         license=package.license,
         digest=package.digest,
-        tensors=recognise(_read_restricted(_locate(package), package), source=package.file).tensors,
+        tensors=recognise(_read_restricted((locate or locate_file)(package), package), source=package.file).tensors,
     )
     with contextlib.suppress(ResourceError):  # the cache refuses: the package is read again the next time
         keep_weights(kept, weights)
     return weights
 
 
-def _locate(package: Package) -> Path:
+def locate_file(package: Package) -> Path:
+    """The file of a package that is installed.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
     found = find_spec(package.module)
     if found is None or not found.submodule_search_locations:
         raise MissingPackageError(

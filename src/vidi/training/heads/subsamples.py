@@ -1,5 +1,6 @@
 """Heads that learn from parts of the images: what a learning curve is made from."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,24 +57,63 @@ def errors_by_size(
     shares = _shares(labels, groups)
     if len(shares) < LEAST_SHARES:
         return None
-    looked_at = draw_images(groups, images=max(LEAST_IMAGES, MOST_WORK // class_count), seed=[seed, 0x50])
+    most = max(LEAST_IMAGES, MOST_WORK // class_count)
     wrong, seen = np.zeros((len(labels), len(shares))), np.zeros(len(shares))
-    folds = np.unique(fold_of[fold_of >= 0]).tolist()
+    fold_count = len(np.unique(fold_of[fold_of >= 0]))
     with threadpool_limits(1):
-        for fold in folds:
-            learnt, unseen = np.flatnonzero((fold_of != fold) & looked_at), fold_of == fold
-            for size, share in enumerate(shares):
-                draws = 1 if share == 1 else DRAWS
-                for draw in range(draws):
-                    random = np.random.default_rng([seed, fold, draw, 0x5B])
-                    part = learnt[draw_share(labels[learnt], groups[learnt], share=share, random=random)]
-                    (head,) = multinomial(
-                        features[part], labels[part], np.ones(len(part)), class_count, [strength * share**0.5]
-                    )
-                    wrong[unseen, size] += (head.logits(features[unseen]).argmax(axis=1) != labels[unseen]) / draws
-                    seen[size] += len(part) / draws / len(folds)
+        for drawn in draw_parts(labels, groups, fold_of=fold_of, shares=shares, most=most, seed=seed):
+            part, unseen, size, share = drawn.rows, fold_of == drawn.fold, drawn.size, shares[drawn.size]
+            (head,) = multinomial(
+                features[part], labels[part], np.ones(len(part)), class_count, [strength * share**0.5]
+            )
+            wrong[unseen, size] += (head.logits(features[unseen]).argmax(axis=1) != labels[unseen]) / _draws(share)
+            seen[size] += len(part) / _draws(share) / fold_count
     held_out = np.flatnonzero(fold_of >= 0)
     return ErrorsBySize(counts=seen, wrong=wrong[held_out], held_out=held_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnPart:
+    """Images that one head learns from."""
+
+    fold: int  # that is held out
+    size: int  # index of the share
+    draw: int  # of this share, from 0
+    rows: NDArray[np.int64]
+
+
+def draw_parts(
+    labels: Labels,
+    groups: NDArray[np.int64],
+    *,
+    fold_of: NDArray[np.int64],
+    shares: Sequence[float],
+    most: int,
+    seed: int,
+) -> Iterator[DrawnPart]:
+    """Parts of the images to learn from, fold by fold; those of one draw lie within one another, groups are whole.
+
+    Args:
+        labels: (images,).
+        groups: (images,) int64.
+        fold_of: (images,) the fold in which each image is held out; -1 = in none.
+        shares: of the images outside the fold, ascending.
+        most: images; of more, only so many are drawn from.
+        seed: decides who is drawn.
+    """
+    looked_at = draw_images(groups, images=most, seed=[seed, 0x50])
+    for fold in np.unique(fold_of[fold_of >= 0]).tolist():
+        learnt = np.flatnonzero((fold_of != fold) & looked_at)
+        for size, share in enumerate(shares):
+            for draw in range(_draws(share)):
+                random = np.random.default_rng([seed, fold, draw, 0x5B])
+                rows = learnt[draw_share(labels[learnt], groups[learnt], share=share, random=random)]
+                yield DrawnPart(fold=fold, size=size, draw=draw, rows=rows)
+
+
+def _draws(share: float) -> int:
+    """How often a share is drawn in each fold: the whole is always the same."""
+    return 1 if share == 1 else DRAWS
 
 
 def _shares(labels: Labels, groups: NDArray[np.int64]) -> list[float]:

@@ -1,6 +1,7 @@
 """Which backbones fit the time limit, by their measured speed."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -17,8 +18,15 @@ MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is me
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
+class Measure(Protocol):
+    """Gives seconds for the features of one image."""
+
+    def __call__(self, name: str, size: tuple[int, int], *, image_count: int) -> float:
+        """Seconds for one image of this size, by the weights of this name, where so many images are to come."""
+
+
 def affordable(
-    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float
+    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float, measure: Measure | None = None
 ) -> tuple[tuple[Candidate, ...], str]:
     """Return the candidates that fit the remaining time, and why the others do not.
 
@@ -26,6 +34,7 @@ def affordable(
         candidates: the usual one first; the others' networks are larger.
         image_count: images whose features are wanted.
         seconds_left: until the whole run must have ended.
+        measure: gives seconds for the features of one image; measured here when left out.
 
     Returns:
         Some of the candidates, or the first one at a smaller size; and a sentence, empty where nothing was left out.
@@ -33,14 +42,15 @@ def affordable(
     if seconds_left > COMFORTABLE * image_count or image_count <= SOON_DONE:
         return tuple(candidates), ""
     first, most = candidates[0], TABLE["features"].share * seconds_left
-    seconds = {first.name: _seconds_per_image(first.name, first.size, image_count=image_count)}
+    measure = measure or _seconds_per_image
+    seconds = {first.name: measure(first.name, first.size, image_count=image_count)}
 
     def cost(one: Candidate, images: int = image_count) -> float:
         return images * seconds[one.name] * _area(one) / _area(first)
 
     if cost(first) <= most:  # else the others, whose networks are larger, are not worth a look
         for name in {one.name for one in candidates} - {first.name}:
-            seconds[name] = _seconds_per_image(name, first.size, image_count=image_count)
+            seconds[name] = measure(name, first.size, image_count=image_count)
     fitting = [one for one in candidates if one.name in seconds and cost(one) <= most]
     if not fitting:
         fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]

@@ -1,6 +1,6 @@
 """The ladder of a run: a head on pretrained features, then fine-tuning or training from scratch; the best is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -63,6 +63,7 @@ def plan_ladder(
     changes: Mapping[str, object],
     minutes: float | None,
     trainings: int = 1,
+    has_weights: bool | None = None,
 ) -> Ladder:
     """Choose the rungs of a run.
 
@@ -73,8 +74,10 @@ def plan_ladder(
         changes: what the user set of the recipe.
         minutes: what the user allows.
         trainings: of an ensemble; each gets the time of one, where the user does not say how long it may take.
+        has_weights: whether a package with pretrained weights is installed; looked up when left out.
     """
-    rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes)
+    has_weights = any(map(is_installed, PACKAGES)) if has_weights is None else has_weights
+    rungs, reason = _rungs(traits, pretrained, is_set=is_set, changes=changes, has_weights=has_weights)
     # Who says how many epochs, or names the network, has said how long it may take.
     is_open = not is_set and pretrained != "none" and not set(changes) - NEUTRAL
     time = minutes or (trainings * _minutes(traits) if is_open else None)
@@ -82,7 +85,7 @@ def plan_ladder(
 
 
 def _rungs(
-    traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object]
+    traits: DataTraits, pretrained: str | None, *, is_set: bool, changes: Mapping[str, object], has_weights: bool
 ) -> tuple[tuple[Rung, ...], str]:
     side = (traits.usual_size[0] * traits.usual_size[1]) ** 0.5
     is_small = side <= SMALL_SIDE
@@ -94,7 +97,7 @@ def _rungs(
         scratch = ""
     elif pretrained is None and beside:
         scratch = words.scratch_by_options(beside)
-    elif pretrained is None and not any(map(is_installed, PACKAGES)):
+    elif pretrained is None and not has_weights:
         scratch = words.NOT_INSTALLED
     elif pretrained is None and is_small and traits.image_count >= MANY_SMALL:
         scratch = words.scratch_of_many_small(traits.image_count, side)
@@ -185,15 +188,32 @@ def _no_time(context: Context, prepared: Prepared, recipe: Recipe, *, trainings:
     until = training_until(context, prepared)
     if until is None:
         return ""
-    left = until.seconds_left() / trainings
+
+    def measure() -> float:
+        network = new_state(recipe, class_count=2, plan=Plan(1)).network
+        precision = choose_precision()[0]
+        return seconds_per_image(network, recipe.image_size, batch=recipe.batch, precision=precision)
+
+    count = len(prepared.split.rows("train"))
+    return why_too_short(lambda: until.seconds_left() / trainings, image_count=count, measure=measure)
+
+
+def why_too_short(seconds_left: Callable[[], float], *, image_count: int, measure: Callable[[], float]) -> str:
+    """Why the time is too short for a training, in words; empty where it is long enough.
+
+    Args:
+        seconds_left: for this training, at the moment of asking.
+        image_count: images to learn from.
+        measure: gives seconds for each image of a training step.
+
+    >>> why_too_short(lambda: 60.0, image_count=100, measure=lambda: 1.0)
+    'an epoch takes about 110 s here and 60 s are left'
+    """
+    left = seconds_left()
     if left < TABLE["training"].seconds:  # the measuring alone would take as long
         return words.seconds_left(left)
-    count, size = len(prepared.split.rows("train")), recipe.image_size
-    trial = new_state(recipe, class_count=2, plan=Plan(1)).network
-    seconds = (
-        VALIDATION_SHARE * count * seconds_per_image(trial, size, batch=recipe.batch, precision=choose_precision()[0])
-    )
-    left = until.seconds_left() / trainings
+    seconds = VALIDATION_SHARE * image_count * measure()
+    left = seconds_left()
     if left >= LEAST_EPOCHS * seconds:
         return ""
     return words.epoch_too_long(seconds, left)

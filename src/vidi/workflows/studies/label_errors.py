@@ -80,7 +80,8 @@ def study_labels(
                 raise
             context.events.say(f"{error.cause}: {error.remedy}")
             return prepared
-        left_out = _droppable(prepared, suspects) if drop_suspects else np.zeros(0, np.int64)
+        rows_of = [suspect.row for suspect in suspects] if drop_suspects else []
+        left_out = choose_dropped(rows_of, prepared.truth.strata, train=prepared.split.rows("train"))
         counts = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
         keep_study(folder, {"label_errors": counts})
         write_whole(folder / LABEL_ERRORS, _as_csv(prepared, suspects, left_out))
@@ -167,17 +168,25 @@ def read_study(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _droppable(prepared: Prepared, suspects: Sequence[Suspect]) -> NDArray[np.int64]:
-    """Suspects of the train part, but never more than half of a class."""
-    train = prepared.split.rows("train")
-    members = np.bincount(prepared.truth.strata[train], minlength=len(prepared.dataset.classes))
-    room = np.floor(MOST_LEFT_OUT * members).astype(np.int64)
+def choose_dropped(
+    suspects: Sequence[int], strata: NDArray[np.int64], *, train: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Suspects of the train part, ascending, but never more than half of a class.
+
+    Args:
+        suspects: rows of images, the least believable label first.
+        strata: (images,) the class of each, as `Truth.strata` has it.
+        train: rows of the train part.
+
+    >>> choose_dropped([4, 0, 1, 2], np.array([0, 0, 0, 1, 1]), train=np.arange(5))
+    array([0, 4])
+    """
+    room = np.floor(MOST_LEFT_OUT * np.bincount(strata[train], minlength=int(strata.max()) + 1)).astype(np.int64)
     in_train, chosen = set(train.tolist()), []
-    for suspect in suspects:
-        label = prepared.truth.strata[suspect.row]
-        if suspect.row in in_train and room[label] > 0:
-            room[label] -= 1
-            chosen.append(suspect.row)
+    for row in suspects:
+        if row in in_train and room[strata[row]] > 0:
+            room[strata[row]] -= 1
+            chosen.append(row)
     return np.array(sorted(chosen), np.int64)
 
 
