@@ -45,7 +45,7 @@ class CacheEntry:
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """Where caches live: what the user chose, else `VIDI_CACHE`, else the system's place for caches."""
+    """Return the cache's folder: the user's choice, else `VIDI_CACHE`, else the system's place for caches."""
     if chosen is not None:
         return chosen
     if named := os.environ.get("VIDI_CACHE"):
@@ -61,11 +61,10 @@ def _spare_folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def kept_or_spare(make: Callable[[Path], Path], folder: Path) -> Path:
-    """What `make` writes in the cache's folder; where that is full or refuses, in a folder for this process alone.
+    """Return what `make` writes into the cache's folder or, if it refuses, into one for this process alone.
 
     Args:
-        make: writes into a folder that it is given, and returns what it wrote.
-        folder: the cache's.
+        make: writes into the folder that it is given, and returns what it wrote.
     """
     try:
         return make(folder)
