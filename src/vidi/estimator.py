@@ -39,7 +39,7 @@ MOST_HELD_OUT = 0.25  # twice that is kept from training
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Image classifier for scikit-learn: it works with pipelines, cross-validation and searches.
+    """Image classifier for scikit-learn: it works with `clone`, cross-validation and searches.
 
     `X` is a list of paths, Pillow images or uint8 arrays of any sizes, or one uint8 array of all images. An array is
     (height, width, 3) or (height, width). Predictions always come from the finished model file, which `save` writes.

@@ -40,7 +40,7 @@ class Predictor:
         """Open a model file, or the one in a run folder.
 
         Raises:
-            ModelError: it is not there, damaged, changed, hostile, or not written by vidi.
+            ModelError: the file is missing, damaged, changed, hostile, or not written by vidi.
         """
         model = read_model(Path(path))
         return cls(open_session(model), model)
@@ -50,7 +50,7 @@ class Predictor:
         """Open the bytes of a model file.
 
         Raises:
-            ModelError: damaged, changed, hostile, or not written by vidi.
+            ModelError: the file is damaged, changed, hostile, or not written by vidi.
         """
         model = read_model_bytes(data)
         return cls(open_session(model), model)

@@ -22,7 +22,7 @@ class Measure(Protocol):
     """Gives seconds for the features of one image."""
 
     def __call__(self, name: str, size: tuple[int, int], *, image_count: int) -> float:
-        """Seconds for one image of this size, by the weights of this name, where so many images are to come."""
+        """Return the seconds for one image of this size with these weights, given how many images follow."""
 
 
 def affordable(

@@ -40,9 +40,9 @@ def compare(
         images: False leaves all pictures out of the written files.
 
     Raises:
-        ModelError: no model file, or not one to trust.
-        DataError: no class that both know, or no image left to score; without data: not about the same images.
-        UsageError, ResourceError: as their names say.
+        ModelError: there is no model file, or it cannot be trusted.
+        DataError: there is no common class, or no image left to score; without `data`, the images differ.
+        UsageError, ResourceError: a wrong option; disk, memory or time ran out.
     """
     given = dict(locals())
     from vidi.workflows import compare as story

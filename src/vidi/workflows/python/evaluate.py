@@ -40,9 +40,9 @@ def evaluate(
         images: False leaves all pictures out of the written files.
 
     Raises:
-        ModelError: no model file, or not one to trust.
-        DataError: no class in common, or no image left to score.
-        UsageError, ResourceError: as their names say.
+        ModelError: there is no model file, or it cannot be trusted.
+        DataError: there is no common class, or no image left to score.
+        UsageError, ResourceError: a wrong option; disk, memory or time ran out.
     """
     given = dict(locals())
     from vidi.workflows import evaluate as story

@@ -33,7 +33,7 @@ def explain(
         layers: show what each layer of the network sees (default).
 
     Raises:
-        ModelError: no model file, or not one to trust.
+        ModelError: there is no model file, or it cannot be trusted.
         ImageError: the image cannot be used.
         ShapeError: the array is not an image.
     """

@@ -12,7 +12,7 @@ def load(model: "str | os.PathLike[str]") -> "Predictor":
     """Open a model file, or the one in a run folder.
 
     Raises:
-        ModelError: it is not there, damaged, changed, hostile, or not written by vidi.
+        ModelError: the file is missing, damaged, changed, hostile, or not written by vidi.
     """
     from vidi.prediction.predictor import Predictor
 

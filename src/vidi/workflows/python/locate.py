@@ -46,13 +46,13 @@ def locate(
         fills: share (height, width) of a training image that the object fills; boxes shrink by it.
 
     Returns:
-        For each image, in order, its `boxes`, the likeliest first: each has a `label`, a `score` and a `box` x_min,
-        y_min, x_max, y_max in pixels of the upright image. One that cannot be used has no boxes, and an `error`.
+        One result per image, in order, with its `boxes`, most probable first. A box has a `label`, a `score` and a
+        `box` (x_min, y_min, x_max, y_max) in pixels of the upright image. An image that cannot be used has an `error`.
 
     Raises:
-        ModelError: no model file, or not one to trust; or evidence was asked for of a model that gives none.
-        ShapeError: `images` holds something else than images.
-        UsageError: a class that the model does not have, or a number that makes no sense.
+        ModelError: there is no model file, it cannot be trusted, or it gives no evidence for `by="evidence"`.
+        ShapeError: `images` holds something other than images.
+        UsageError: the model does not have the class, or a number is out of range.
     """
     given = dict(locals())
     from vidi.images.given import list_images

@@ -90,7 +90,7 @@ def train(
         images: False leaves all pictures out of the written files, and keeps no cache.
 
     Raises:
-        VidiError: UsageError, DataError, ModelError, ResourceError or GateError, as their names say.
+        VidiError: a UsageError, DataError, ModelError, ResourceError or GateError.
     """
     given = dict(locals())
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
