@@ -62,11 +62,11 @@ def main() -> None:
     sys.exit(0 if report([json.loads(path.read_text()) for path in paths]) else 7)
 
 
-def is_complete(path: Path) -> bool:
+def is_complete(path: Path, *, rivals: Path = RIVALS_PYTHON) -> bool:
     """Whether a round was measured, with the rivals where they can be."""
     if not path.exists():
         return False
-    return not RIVALS_PYTHON.exists() or "torch" in json.loads(path.read_text())
+    return not rivals.exists() or "torch" in json.loads(path.read_text())
 
 
 def measure_round(steps: int) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def train_cifar(steps: str) -> dict[str, Any]:
 CHILDREN: Mapping[str, Callable[..., dict[str, Any]]] = {"textbook": train_textbook, "cifar": train_cifar}
 
 
-def report(rounds: Sequence[Mapping[str, Any]]) -> bool:
+def report(rounds: Sequence[Mapping[str, Any]], *, rivals: Path = RIVALS_PYTHON) -> bool:
     """Print the table and whether each bar is met; true when all are, and all were measured."""
     precision = rounds[0]["vidi"]["precision"]
     print(f"{rounds[0]['processor']}; vidi in {precision} ({rounds[0]['vidi']['chosen']}); n = {len(rounds)} rounds")
@@ -224,7 +224,7 @@ def report(rounds: Sequence[Mapping[str, Any]]) -> bool:
         versions |= those[0][name]["versions"]
     verdicts += [judge_faults(rounds), judge_share(rounds)]
     print(", ".join(f"{name} {number}" for name, number in versions.items()))
-    if not RIVALS_PYTHON.exists():
+    if not rivals.exists():
         print("The rivals were not measured: make their environment with benchmarks/set_up, and run this again.")
     return all(verdicts)
 

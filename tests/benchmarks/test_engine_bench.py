@@ -53,22 +53,19 @@ def test_one_bar_missed_is_failure_and_said(capsys, worse, line):
     assert said.startswith(line)
 
 
-def test_without_the_rivals_what_can_be_measured_is_shown_and_how_to_get_them(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(engine, "RIVALS_PYTHON", tmp_path / "none")
+def test_without_the_rivals_what_can_be_measured_is_shown_and_how_to_get_them(capsys, tmp_path):
     alone = {name: value for name, value in measured_round().items() if name not in engine.LEAST}
 
-    assert not engine.report([alone])
+    assert not engine.report([alone], rivals=tmp_path / "none")
 
     printed = capsys.readouterr().out
     assert "| vidi | 100.0 |" in printed
     assert "benchmarks/set_up" in printed
 
 
-def test_a_round_without_the_rivals_is_measured_again_once_they_are_there(monkeypatch, tmp_path):
+def test_a_round_without_the_rivals_is_measured_again_once_they_are_there(tmp_path):
     path = tmp_path / "round.json"
     path.write_text(json.dumps({"vidi": {}}))
-    monkeypatch.setattr(engine, "RIVALS_PYTHON", tmp_path / "none")
-    assert engine.is_complete(path)
 
-    monkeypatch.setattr(engine, "RIVALS_PYTHON", path)
-    assert not engine.is_complete(path)
+    assert engine.is_complete(path, rivals=tmp_path / "none")
+    assert not engine.is_complete(path, rivals=path)

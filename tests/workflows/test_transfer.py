@@ -131,8 +131,7 @@ def test_a_damaged_feature_cache_is_computed_anew(
     assert read_model(again.folder).metadata.weights_digest == whole.weights
 
 
-def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(backbones, "backbone_sizes", lambda _: ((64, 64), (32, 32)))
+def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tmp_path: Path):
     told, asked = Told(), request(data, tmp_path / "run", pretrained="auto")
     changes = {"features": "onnxruntime", "freeze": True}
 
@@ -140,8 +139,8 @@ def test_weights_and_sizes_are_tried_and_the_reasons_written_down(data: Path, tm
 
     tried = [sentence for sentence in told.sentences if sentence.startswith("compared on")]
     assert len(tried) == 2
-    assert "lite0 at 64x64" in tried[0]
-    assert "lite0 at 32x32" in tried[0]
+    assert "lite0 at 128x128" in tried[0]
+    assert "lite0 at 96x96" in tried[0]
     assert "lite2 at" in tried[1]
     recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
     assert tried[0] in recipe.sources["image_size"]
@@ -211,7 +210,6 @@ def test_without_images_neither_pixels_of_any_size_nor_features_stay_in_the_cach
     data: Path, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(backbones, "backbone_sizes", lambda _: ((64, 64), (32, 32)))
     monkeypatch.setattr(backbones, "CLEARLY", 10.0)  # the second size is taken, so that all is decoded twice
     asked = request(data, tmp_path / "run")
 

@@ -21,6 +21,7 @@ from tests.threads import one_thread
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import DataError, GateError, MissingPackageError, ResourceError, UsageError
+from vidi.machine import Deadline
 from vidi.report.words.progress.tuning import KEEP
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import SearchProgress
@@ -36,7 +37,6 @@ from vidi.workflows.runs import list_runs, run_rows
 from vidi.workflows.train import TrainRequest, train
 from vidi.workflows.tune import resume_tuning, tune
 from vidi.workflows.tuning import plan as tune_plan
-from vidi.workflows.tuning import trials as tune_trials
 from vidi.workflows.tuning.plan import trial_seconds
 
 SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentation.flip": "none", "batch": 16}
@@ -120,17 +120,14 @@ def test_a_real_gain_is_shown_and_the_recipe_says_which_trial_it_is_from(
     assert recipe.sources["epochs"] == "you"
 
 
-def test_trials_see_train_and_validation_images_and_no_others(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_path: Path):
     seen: list[TrainingData] = []
 
     def spy(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
         seen.append(arrays)
         return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
 
-    monkeypatch.setattr(tune_trials, "run_trial", spy)
-    tuned = tune(request(data, tmp_path / "run", trials=6))
+    tuned = tune(request(data, tmp_path / "run", trials=6), try_recipe=spy)
 
     parts = {row["path"]: row["part"] for row in rows_of(tuned.folder / "splits.csv")}
     pixels = {path: np.asarray(Image.open(data / path)).tobytes() for path in parts}
@@ -192,17 +189,14 @@ def test_ctrl_c_ends_with_what_is_there_and_resume_goes_on(data: Path, tmp_path:
 
 
 @pytest.mark.fault
-def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_ctrl_c_in_the_comparison_loses_no_trial_and_finish_compares(data: Path, tmp_path: Path):
     values = iter([0.5, 0.6, 0.7])
 
     def better_each_time(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
         return Outcome(accuracy=0.5, loss=0.7, value=next(values), epochs=1, stopped_by="plan")
 
-    monkeypatch.setattr(tune_trials, "run_trial", better_each_time)
-
-    cut = tune(request(data, tmp_path / "run", trials=3), events=StopsIn("the best recipe again"))
+    events = StopsIn("the best recipe again")
+    cut = tune(request(data, tmp_path / "run", trials=3), events=events, try_recipe=better_each_time)
     assert not cut.is_finished
     kept = states(cut.folder)
 
@@ -240,9 +234,7 @@ def test_a_kill_loses_at_most_the_trial_in_progress(data: Path, tmp_path: Path):
     assert not (tmp_path / "run" / "trial").exists()
 
 
-def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_path: Path):
     number = iter(range(100))
 
     def sometimes(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
@@ -253,40 +245,50 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(
             raise GateError("training does not converge", "Train slower.")
         return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
 
-    monkeypatch.setattr(tune_trials, "run_trial", sometimes)
-
-    tuned = tune(request(data, tmp_path / "run", trials=4))
+    tuned = tune(request(data, tmp_path / "run", trials=4), try_recipe=sometimes)
 
     rows = tuned.document["trials"]
     assert [row["state"] for row in rows] == ["done", "failed", "failed", "done"]
     assert [row["cause"] for row in rows[1:3]] == ["it needs more memory than there is", "training does not converge"]
 
 
-def test_where_every_trial_fails_the_search_ends_with_the_reason(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_where_every_trial_fails_the_search_ends_with_the_reason(data: Path, tmp_path: Path):
     def never(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
         raise ResourceError("the disk is full", "Make room.")
 
-    monkeypatch.setattr(tune_trials, "run_trial", never)
-
     with pytest.raises(GateError, match="first 10 trials all failed, the last one so: the disk is full"):
-        tune(request(data, tmp_path / "run", trials=30))
+        tune(request(data, tmp_path / "run", trials=30), try_recipe=never)
 
     assert states(tmp_path / "run") == ["failed"] * 10
 
 
-def test_no_trial_begins_without_the_time_that_every_trial_gets(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    left = iter([100.0, 100.0, 100.0, 1.0, 1.0])
-    monkeypatch.setattr(tune_trials, "run_trial", quick)
-    wanted = request(data, tmp_path / "run", trials=50)
-    monkeypatch.setattr(tune_trials, "_seconds_left", lambda _search: next(left))
+def test_no_trial_begins_without_the_time_that_every_trial_gets(data: Path, tmp_path: Path):
+    wanted = replace(request(data, tmp_path / "run", trials=50), trial_minutes=50 / 60)
+    left = [10_000.0, 500.0, 400.0, 40.0]
 
-    tuned = tune(replace(wanted, trial_minutes=50 / 60))
+    def slow(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+        left.pop(0)
+        return quick(arrays, recipe)
+
+    tuned = tune(wanted, begun=Clock(left), try_recipe=slow)
 
     assert states(tuned.folder) == ["done"] * 3
+
+
+class Clock(Deadline):
+    """A deadline with as many seconds left as the first number says; every deadline made of it is the same."""
+
+    def __init__(self, left: list[float]) -> None:
+        super().__init__(0.0, left[0])
+        object.__setattr__(self, "left", left)  # a deadline never changes; what is left does
+
+    def seconds_left(self) -> float:
+        return self.left[0]
+
+    def earlier(self, seconds: float) -> Deadline:
+        return self
+
+    later = earlier
 
 
 def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
@@ -319,7 +321,6 @@ def test_without_images_no_pixel_is_left_in_the_cache(data: Path, tmp_path: Path
 
 @pytest.mark.fault
 def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tune_trials, "run_trial", quick)
     append, calls = JournalFileBackend.append_logs, iter(range(1000))
 
     def full(self: JournalFileBackend, logs: list[dict[str, object]]) -> None:
@@ -329,7 +330,7 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", full)
     with pytest.raises(ResourceError, match="the study could not be written or read: No space left on device"):
-        tune(request(data, tmp_path / "run", trials=50))
+        tune(request(data, tmp_path / "run", trials=50), try_recipe=quick)
     monkeypatch.setattr(JournalFileBackend, "append_logs", append)
 
     done = resume_tuning(tmp_path / "run", finish=True)

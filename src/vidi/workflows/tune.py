@@ -22,6 +22,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import Settings
+from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
 from vidi.workflows.interaction.run_folder import discard_folder, open_run_folder
@@ -41,7 +42,7 @@ from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import framed_rows
 from vidi.workflows.tuning.held_out import SearchRows, choose_rows
 from vidi.workflows.tuning.plan import Planned, plan_search
-from vidi.workflows.tuning.trials import Search, TrialImages, best_row, recipe_of, run_trials
+from vidi.workflows.tuning.trials import Search, TrialImages, TryRecipe, best_row, recipe_of, run_trials
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -60,13 +61,20 @@ class Tuned:
     refused: int = 0  # images that could not be used
 
 
-def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Tuned:
+def tune(
+    request: TuneRequest,
+    *,
+    events: Events = SILENCE,
+    begun: Deadline | None = None,
+    try_recipe: TryRecipe = run_trial,
+) -> Tuned:
     """Search for a better recipe, and report whether one was found.
 
     Args:
         request: what the user asked for.
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
+        try_recipe: trains a recipe and judges it.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
@@ -103,7 +111,9 @@ def tune(request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | No
         events.say(writing_to(folder))
         budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
-        job = _SearchPlan(request=request, found=found, recipe=recipe, files=files, context=context)
+        job = _SearchPlan(
+            request=request, found=found, recipe=recipe, files=files, context=context, try_recipe=try_recipe
+        )
         try:
             return _run(job)
         except VidiError:
@@ -164,6 +174,7 @@ class _SearchPlan:
     files: TuneFiles
     context: Context
     used_before: float = 0.0  # seconds, by the sessions before this one
+    try_recipe: TryRecipe = run_trial
 
     def seconds_used(self) -> float:
         until = self.context.budget.deadline
@@ -225,6 +236,7 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         until=until.earlier(2 * planned.settings.trial_seconds + TABLE["search page"].seconds),
         most_trials=0 if context.finish else job.request.trials,
         context=context,
+        try_recipe=job.try_recipe,
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
 from vidi.training.tuning.study import Settings, TrialRow
-from vidi.training.tuning.trial import run_trial
+from vidi.training.tuning.trial import Outcome, run_trial
 from vidi.workflows.run.context import Context
 from vidi.workflows.tuning.framed_rows import FramedRows
 
@@ -55,6 +55,23 @@ class TrialImages:
         )
 
 
+class TryRecipe(Protocol):
+    """Trains a recipe and judges it on the validation images; see `run_trial`."""
+
+    def __call__(
+        self,
+        arrays: TrainingData,
+        recipe: Recipe,
+        *,
+        folder: Path,
+        deadline: Deadline,
+        is_hopeless: Callable[[int, float], bool],
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+    ) -> Outcome:
+        """How good the recipe was; nothing is left in the folder."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """What the trials of one process share."""
@@ -68,6 +85,7 @@ class Search:
     until: Deadline  # no trial may end later
     most_trials: int | None  # of the study
     context: Context  # its deadline is for the whole work
+    try_recipe: "TryRecipe" = run_trial  # one training, and how good it was
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
         """Who listens to one training."""
@@ -93,7 +111,7 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
     Raises:
         GateError: the first ten trials all failed.
     """
-    while not search.context.should_stop() and _has_room(search):
+    while not search.context.should_stop() and has_room(search):
         _try_one(search)
         rows = studies.trial_rows(search.study)
         after_each(rows)
@@ -116,17 +134,13 @@ def recipe_of(recipe: Recipe, dials: tuple[Dial, ...], values: Mapping[str, Valu
     return recipe.changed(changes_of(recipe, dials, values), source=source)
 
 
-def _has_room(search: Search) -> bool:
+def has_room(search: Search) -> bool:
     """Whether one more trial has the time that every trial gets."""
     rows = studies.trial_rows(search.study)
     counted = [row for row in rows if row.state != "interrupted"]
     if search.most_trials is not None and len(counted) >= search.most_trials:
         return False
-    return _seconds_left(search) >= search.settings.trial_seconds
-
-
-def _seconds_left(search: Search) -> float:
-    return search.until.seconds_left()
+    return search.until.seconds_left() >= search.settings.trial_seconds
 
 
 def _try_one(search: Search) -> None:
@@ -160,7 +174,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
         return bool(hopeless)
 
     began = time.monotonic()
-    outcome = run_trial(
+    outcome = search.try_recipe(
         arrays,
         recipe,
         folder=search.workshop,
