@@ -52,8 +52,11 @@ def evaluate_predictions(
         labels,
         class_count=len(classes),
         groups=numbers,
-        share_values=np.stack([ranks < k for k in (1, *within)], axis=1),
-        mean_values=np.stack([log_losses(probabilities, labels), brier_losses(probabilities, labels)], axis=1),
+        share_values={"accuracy": ranks < 1, **{_top(k): ranks < k for k in within}},
+        mean_values={
+            "log_loss": log_losses(probabilities, labels),
+            "brier_loss": brier_losses(probabilities, labels),
+        },
         random=np.random.default_rng([seed, 1]),
     )
     per_class = _figures_of_classes(probabilities, labels, classes, scores=scores, groups=numbers)
@@ -63,13 +66,13 @@ def evaluate_predictions(
         image_count=len(labels),
         group_count=group_count,
         interval_method="wilson" if group_count == len(labels) else "group-bootstrap",
-        accuracy=scores.shares[0],
+        accuracy=scores.shares["accuracy"],
         balanced_accuracy=scores.balanced_accuracy,
         macro_precision=scores.macro_precision,
         macro_f1=scores.macro_f1,
-        top_k=dict(zip(within, scores.shares[1:], strict=True)),
-        log_loss=scores.means[0],
-        brier_loss=scores.means[1],
+        top_k={k: scores.shares[_top(k)] for k in within},
+        log_loss=scores.means["log_loss"],
+        brier_loss=scores.means["brier_loss"],
         roc_area=mean_of_known([figures.roc_area.value for figures in per_class]),
         average_precision=mean_of_known([figures.average_precision.value for figures in per_class]),
         most_common_share=float(np.bincount(labels).max() / len(labels)) if len(labels) else None,
@@ -79,6 +82,11 @@ def evaluate_predictions(
         confused_pairs=_confused_pairs(predicted, labels, classes),
         curves=_curves(probabilities, labels, classes),
     )
+
+
+def _top(k: int) -> str:
+    """The name of a top-k accuracy among the shares."""
+    return f"top_{k}"
 
 
 def _check_classes(probabilities: Floats, classes: Sequence[str]) -> None:

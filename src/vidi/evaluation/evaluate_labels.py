@@ -1,6 +1,7 @@
 """The figures of a model whose images may show several classes: each class by itself, and all of them at once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,13 +64,13 @@ def evaluate_labels(
         group_count=group_count,
         interval_method="wilson" if group_count == len(targets) else "group-bootstrap",
         accuracy=estimate_share((called == targets).all(axis=1), everyone, numbers, seed=seed),
-        balanced_accuracy=means[0],
-        macro_precision=means[1],
-        macro_f1=means[2],
+        balanced_accuracy=means.recall,
+        macro_precision=means.precision,
+        macro_f1=means.f1,
         top_k={},
-        log_loss=means[3],
-        brier_loss=means[4],
-        hamming_loss=means[5],
+        log_loss=means.log_loss,
+        brier_loss=means.brier_loss,
+        hamming_loss=means.hamming_loss,
         roc_area=mean_of_known([figures.roc_area.value for figures in per_class]),
         average_precision=mean_of_known([figures.average_precision.value for figures in per_class]),
         most_common_share=_most_common_share(targets),
@@ -101,6 +102,18 @@ def _figures_of(name: str, scores: Floats, shown: Mask, called: Mask, groups: Co
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What is averaged over classes or images, in the order of the row that is resampled."""
+
+    recall: Estimate
+    precision: Estimate
+    f1: Estimate
+    log_loss: Estimate
+    brier_loss: Estimate
+    hamming_loss: Estimate
+
+
 def _means(
     probabilities: Floats,
     targets: Mask,
@@ -109,8 +122,7 @@ def _means(
     per_class: Sequence[ClassFigures],
     *,
     seed: int,
-) -> tuple[Estimate, Estimate, Estimate, Estimate, Estimate, Estimate]:
-    """Mean recall, precision and F1 of the classes, log loss, Brier score and Hamming loss, each with its interval."""
+) -> _Means:
     losses = binary_log_losses(probabilities, targets)
     squares = ((probabilities - targets) ** 2).mean(axis=1)
     differences = (called != targets).mean(axis=1)
@@ -146,11 +158,12 @@ def _means(
         wilson_interval(measured[5] * len(np.unique(groups)), len(np.unique(groups))) if len(targets) else None,
     ]
     drawn = [other if one is None else one.around(other) for one, other in zip(closed, drawn, strict=True)]
-    first, second, third, fourth, fifth, sixth = (
-        Estimate(None if np.isnan(value) else float(value), interval, len(targets))
-        for value, interval in zip(measured.tolist(), drawn, strict=True)
+    return _Means(
+        *(
+            Estimate(None if np.isnan(value) else float(value), interval, len(targets))
+            for value, interval in zip(measured.tolist(), drawn, strict=True)
+        )
     )
-    return first, second, third, fourth, fifth, sixth
 
 
 def _share(hits: Floats, among: Floats) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The figures that come from counting images and averaging over them, each with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,8 +24,8 @@ class Scores:
     balanced_accuracy: Estimate
     macro_precision: Estimate
     macro_f1: Estimate
-    shares: tuple[Estimate, ...]  # one for each column of `share_values`
-    means: tuple[Estimate, ...]  # one for each column of `mean_values`
+    shares: Mapping[str, Estimate]  # by the names of `share_values`
+    means: Mapping[str, Estimate]  # by the names of `mean_values`
     recalls: tuple[Estimate, ...]
     precisions: tuple[Estimate, ...]
     f1s: tuple[Estimate, ...]
@@ -81,8 +81,8 @@ def score_images(
     *,
     class_count: int,
     groups: Counts,
-    share_values: NDArray[np.bool_],
-    mean_values: Floats,
+    share_values: Mapping[str, NDArray[np.bool_]],
+    mean_values: Mapping[str, Floats],
     random: np.random.Generator,
 ) -> Scores:
     """Count and average, with intervals.
@@ -96,11 +96,12 @@ def score_images(
         labels: (batch,) int class index.
         class_count: how many classes there are.
         groups: (batch,) int; images of one group are drawn together.
-        share_values: (batch, shares) bool; the share of True is estimated, as for accuracy.
-        mean_values: (batch, means) float; the mean is estimated, as for log loss.
+        share_values: by name, (batch,) bool; the share of True is estimated, as for accuracy.
+        mean_values: by name, (batch,) float; the mean is estimated, as for log loss.
         random: for the resampling.
     """
-    values = np.concatenate([share_values, mean_values], axis=1).astype(np.float64)
+    values = np.stack([*share_values.values(), *mean_values.values()], axis=1).astype(np.float64)
+    share_count, mean_count = len(share_values), len(mean_values)
 
     def figures(weights: Floats) -> Floats:
         counts = count_classes(predicted, labels, class_count=class_count, weights=weights)
@@ -109,10 +110,11 @@ def score_images(
 
     counts = count_classes(predicted, labels, class_count=class_count)
     units = _count_units(predicted, labels, groups, class_count=class_count)
-    closed = _closed_forms(counts, share_values.sum(axis=0), mean_values.shape[1], units=units)
+    hits = np.array([column.sum() for column in share_values.values()], np.int64)
+    closed = _closed_forms(counts, hits, mean_count, units=units)
     resampled = bootstrap_intervals(figures, groups, random=random) or [None] * len(closed)
     if units.is_grouped:
-        enough = units.per_figure(counts, share_count=share_values.shape[1], mean_count=mean_values.shape[1])
+        enough = units.per_figure(counts, share_count=share_count, mean_count=mean_count)
         intervals = [
             other if other is not None and (one is None or (groups_behind and other.low < other.high)) else one
             for one, other, groups_behind in zip(closed, resampled, enough, strict=True)
@@ -130,7 +132,7 @@ def score_images(
         Estimate(None if np.isnan(value) else float(value), interval, n)
         for value, interval, n in zip(figures(np.ones(len(labels))), intervals, image_counts, strict=True)
     ]
-    return _name(estimates, share_count=share_values.shape[1], mean_count=mean_values.shape[1], class_count=class_count)
+    return _name(estimates, shares=list(share_values), means=list(mean_values), class_count=class_count)
 
 
 def _row_of_figures(counts: ClassCounts, means: Floats) -> Floats:
@@ -218,14 +220,14 @@ def _closed_forms(
     ]
 
 
-def _name(estimates: list[Estimate], *, share_count: int, mean_count: int, class_count: int) -> Scores:
+def _name(estimates: list[Estimate], *, shares: list[str], means: list[str], class_count: int) -> Scores:
     rest = iter(estimates)
     return Scores(
         balanced_accuracy=next(rest),
         macro_precision=next(rest),
         macro_f1=next(rest),
-        shares=tuple(islice(rest, share_count)),
-        means=tuple(islice(rest, mean_count)),
+        shares={name: next(rest) for name in shares},
+        means={name: next(rest) for name in means},
         recalls=tuple(islice(rest, class_count)),
         precisions=tuple(islice(rest, class_count)),
         f1s=tuple(islice(rest, class_count)),
