@@ -10,7 +10,7 @@ import pytest
 from tests.metrics.answers import made_answers
 from vidi.errors import ShapeError
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, verdict_figures, write_metrics
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, verdict_figures, write_metrics
 from vidi.files import unescape_path
 from vidi.images.framing import Framing
 from vidi.model_file.limits import VerdictLimits
@@ -60,7 +60,7 @@ def test_images_of_foreign_classes_are_left_out_of_accuracy_and_counted():
     truths = ("eel",) * 10 + answers.truths[10:]
 
     figures = evaluate_parts(answers_of(truths=truths))
-    document = metrics_document(answers_of(truths=truths), figures, about={})
+    document = scored_metrics(answers_of(truths=truths), figures).as_json()
 
     assert figures["test"].image_count == 70
     assert document["foreign"]["images"] == 10
@@ -71,7 +71,7 @@ def test_images_of_foreign_classes_are_left_out_of_accuracy_and_counted():
 def test_data_without_a_common_image_has_null_figures(tmp_path):
     answers = answers_of(truths=("eel",) * 80)
 
-    write_metrics(tmp_path / "metrics.json", metrics_document(answers, evaluate_parts(answers), about={}))
+    write_metrics(tmp_path / "metrics.json", scored_metrics(answers, evaluate_parts(answers)))
 
     document = json.loads((tmp_path / "metrics.json").read_text())
     assert document["test"]["accuracy"]["value"] is None
@@ -80,7 +80,7 @@ def test_data_without_a_common_image_has_null_figures(tmp_path):
 
 def test_a_nan_never_reaches_the_file(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_metrics(tmp_path / "metrics.json", {"accuracy": float("nan")})
+        write_metrics(tmp_path / "metrics.json", Metrics(seconds={"training": float("nan")}))
 
 
 def test_names_are_read_back_from_the_table_exactly(tmp_path):
@@ -129,8 +129,8 @@ def test_promises_are_held_to_each_part_by_itself():
 
     figures = verdict_figures(answers, LIMITS, seed=0)
 
-    assert {part: one["sure_share"]["n"] for part, one in figures.items()} == {"test": 50, "extra": 30}
-    assert figures["test"]["sure_error"]["n"] == round(50 * figures["test"]["sure_share"]["value"])
+    assert {part: one.sure_share.image_count for part, one in figures.items()} == {"test": 50, "extra": 30}
+    assert figures["test"].sure_error.image_count == round(50 * figures["test"].sure_share.value)
     assert verdict_figures(answers, None, seed=0) is None
 
 

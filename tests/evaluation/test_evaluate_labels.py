@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_names, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document
+from vidi.evaluation.document import evaluate_parts, scored_metrics
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
 from vidi.evaluation.guarantees.operating import find_points
@@ -102,7 +102,7 @@ def test_what_is_scored_is_what_is_shipped(tmp_path):
     )
 
     figures = evaluate_parts(answers)["test"]
-    document = metrics_document(answers, {"test": figures}, about={})
+    document = scored_metrics(answers, {"test": figures}).as_json()
     write_predictions(tmp_path / "p.csv", answers, metadata)
 
     exact = [

@@ -45,7 +45,7 @@ def test_a_promise_is_kept_on_other_images():
     assert 0.88 < figures.coverage.value < 0.93
     assert figures.coverage_by_chance.low < figures.coverage.value < figures.coverage_by_chance.high
     assert 1 < figures.mean_candidates < 3
-    assert figures.risk_area == pytest.approx(np.mean(figures.risk), abs=0.02)
+    assert figures.risk_coverage.area == pytest.approx(np.mean(figures.risk_coverage.risk), abs=0.02)
 
 
 def test_what_evaluation_counts_is_what_an_answer_says():

@@ -7,6 +7,7 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.evaluation import robustness as subject
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
+from vidi.evaluation.sections.plain import by_fields
 from vidi.evaluation.shares import estimate_shares
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
@@ -68,7 +69,7 @@ def test_every_curve_is_what_a_plain_loop_gives(predictor):
 
 
 def test_how_many_threads_work_does_not_matter(predictor):
-    one, two = (measured(predictor, 31, workers=workers)[0].as_json() for workers in (1, 3))
+    one, two = (by_fields(measured(predictor, 31, workers=workers)[0]) for workers in (1, 3))
 
     assert one == two
 
@@ -76,7 +77,7 @@ def test_how_many_threads_work_does_not_matter(predictor):
 def test_too_few_images_or_too_little_time_is_said(predictor):
     assert measured(predictor, 29)[0] == NotMeasured("few")
     assert measured(predictor, 31, until=Deadline.after(0))[0] == NotMeasured("time")
-    assert NotMeasured("time").as_json() == {"left_out": "time"}
+    assert by_fields(NotMeasured("time")) == {"left_out": "time"}
 
 
 class Ending:

@@ -86,7 +86,7 @@ def test_a_harder_test_part_is_said_to_be_lower_and_refutes_the_guarantees():
 
     assert found.differs
     assert found.everything.is_lower
-    assert found.everything.test < found.everything.held_out - 0.2
+    assert found.everything.test.value < found.everything.held_out.value - 0.2
     assert any(one.is_lower for one in found.classes)
     assert not found.is_apart
     refuted = as_refuted(found.refuted)
@@ -102,9 +102,9 @@ def test_a_test_part_that_looks_different_is_told_apart_with_its_loudest_images(
     assert not found.everything.is_lower
     assert found.refuted == ()
     assert len(found.loudest) == 12
-    document = found.as_json()
-    assert document["features"]["area"] > 0.9 > document["features"]["by_chance"]
-    assert document["differs"] is True
+    figures = found.figures()
+    assert figures.features.area > 0.9 > figures.features.by_chance
+    assert figures.differs
 
 
 def test_nothing_is_compared_without_held_out_images():

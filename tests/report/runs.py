@@ -8,9 +8,10 @@ import numpy as np
 from tests.draw import draw, encoded
 from vidi.data.checking.surface import WORDS
 from vidi.evaluation.answers import Answers, write_predictions
-from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.robustness import Curve, Robustness
+from vidi.evaluation.sections.plain import by_fields
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
 from vidi.images.spoiling import SPOILINGS
@@ -66,14 +67,14 @@ def make_run(
         "data": {"source": "shapes", "reader": "class-folders", "parts": {"train": 70, "test": images}},
         "account": {"found": 100, "used": 100, "set_aside": [], "refused": [], "ignored": {}},
         "test_uses": 1,
-        **promise_figures(answers, promising(classes), seed=0),
         "label_errors": {"images": 70, "listed": 2, "left_out": 1},
         "learning_curve": learning_curve(classes),
         "slices": slices(),
         "robustness": robustness(),
     }
     write_predictions(folder / "predictions.csv", answers, promising(classes))
-    write_metrics(folder / "metrics.json", metrics_document(answers, evaluate_parts(answers), about=about))
+    scored = scored_metrics(answers, evaluate_parts(answers), promising(classes))
+    write_metrics(folder / "metrics.json", Metrics.from_json({**scored.as_json(), **about}))
     (folder / "results.csv").write_text(HISTORY)
     (folder / "label_errors.csv").write_text(label_errors(named[-2:], classes), "utf-8")
     (folder / "recipe.toml").write_text('epochs = 2\nnetwork = "compact"\n[sources]\nepochs = "user"\n')
@@ -162,21 +163,22 @@ def slices() -> list[dict[str, object]]:
 def robustness(*, lost: float = 0.3) -> dict[str, object]:
     """A model that loses under blur, and hardly under anything else."""
 
-    return Robustness(
+    found = Robustness(
         image_count=100,
         of_count=200,
         clean=Estimate(0.9, Interval(0.85, 0.95), 100),
         curves=tuple(
-            Curve(
+            Curve.of(
                 name,
-                tuple(
+                [
                     Estimate(value, Interval(value - 0.05, value + 0.05), 100)
                     for value in (0.9 - (lost if name == "blur" else 0.01) * step / 3 for step in range(1, 6))
-                ),
+                ],
             )
             for name in SPOILINGS
         ),
-    ).as_json()
+    )
+    return by_fields(found)
 
 
 def shortcuts(classes: tuple[str, ...], *, accuracy: float = 0.4) -> dict[str, object]:

@@ -209,6 +209,14 @@ def test_damaged_file_is_named(tmp_path, name):
         write_report(folder)
 
 
+def test_a_damaged_section_of_the_metrics_is_named(tmp_path):
+    folder = make_run(tmp_path)
+    (folder / "metrics.json").write_text('{"test": {"images": 3}}')
+
+    with pytest.raises(DataError, match=r"metrics\.json cannot be read: KeyError"):
+        write_report(folder)
+
+
 def test_empty_test_part_gives_a_page_without_figures(tmp_path):
     folder = make_run(tmp_path, images=0)
 

@@ -1,9 +1,16 @@
 """What the page says in words, checked against the figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from vidi.evaluation.evaluate import evaluate_predictions
+from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.guarantees.at_points import OperatingFigures, PointFigures
+from vidi.evaluation.guarantees.verdicts import RiskCoverage, VerdictFigures
+from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.metrics.intervals import Interval
 from vidi.report.pages.render import NO_BREAK_SPACE, percent
 from vidi.report.words.sentences import (
     expectation,
@@ -19,10 +26,10 @@ from vidi.report.words.sentences import (
 
 
 def scored(labels, predicted, *, confidence=0.8, classes=("cat", "dog")):
-    """The JSON of answers given with one confidence."""
+    """The figures of answers given with one confidence."""
     rest = (1 - confidence) / (len(classes) - 1)
     probabilities = np.eye(len(classes))[list(predicted)] * (confidence - rest) + rest
-    return evaluate_predictions(probabilities, np.array(labels, dtype=np.int64), classes).as_json()
+    return evaluate_predictions(probabilities, np.array(labels, dtype=np.int64), classes)
 
 
 def said(sentence):
@@ -93,8 +100,18 @@ def test_few_test_images_leave_the_confidence_unjudged():
 
 def gained(value, low, high, **classes):
     """What a learning curve says of twice the images, for all and for each class."""
-    per_class = [{"class": name, "value": of, "low": of / 2, "high": 2 * of} for name, of in classes.items()]
-    return {"gain": {"value": value, "low": low, "high": high}, "per_class": per_class}
+    return LearningFigures(
+        features_of="lite0",
+        held_out=70,
+        images=70,
+        counts=(14, 28, 56),
+        errors=(0.4, 0.3, 0.25),
+        gain=ExpectedGain(error=0.2, value=value, low=low, high=high),
+        per_class=tuple(
+            GainOfClass(name=name, error=0.2, value=of, low=of / 2, high=2 * of) for name, of in classes.items()
+        ),
+        reach=(),
+    )
 
 
 def test_more_images_are_worth_it_with_their_range_and_the_class_that_gains_most():
@@ -127,48 +144,76 @@ def test_what_was_not_measured_is_not_spoken_of():
     ],
 )
 def test_labels_that_may_be_wrong_are_counted(listed, left_out, end):
-    found = {"images": 200, "listed": listed, "left_out": left_out}
+    found = LabelErrors(images=200, listed=listed, left_out=left_out)
 
     assert said(suspicion(found)) == f"Of 200 images used for training and validation, {end}"
+
+
+def verdicts(*, sure_share: Estimate, sure_error: Estimate) -> VerdictFigures:
+    """What became of a promise of at most 5 % wrong sure answers."""
+    return VerdictFigures(
+        max_error=0.05,
+        stated_coverage=0.95,
+        basis="calibration",
+        ranking="top",
+        unknown_share=Estimate(0.0, None, 125),
+        sure_share=sure_share,
+        sure_error=sure_error,
+        coverage=Estimate(0.95, None, 125),
+        coverage_by_chance=None,
+        mean_candidates=1.2,
+        risk_coverage=RiskCoverage(answered=(), risk=(), area=None),
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "end"),
     [
         (
-            {"value": 0.02, "low": 0.005, "high": 0.06, "n": 100},
+            Estimate(0.02, Interval(0.005, 0.06), 100),
             "2 of these 100 were wrong (2.0 %; guaranteed: at most 5.0 %). Check the others.",
         ),
         (
-            {"value": 0.2, "low": 0.13, "high": 0.29, "n": 100},
+            Estimate(0.2, Interval(0.13, 0.29), 100),
             "20 of these 100 were wrong (20.0 %; more than guaranteed). Check the others.",
         ),
     ],
 )
 def test_how_many_answers_are_sure(error, end):
-    found = {"max_error": 0.05, "sure_share": {"value": 0.8, "low": 0.7, "high": 0.9, "n": 125}, "sure_error": error}
+    found = verdicts(sure_share=Estimate(0.8, Interval(0.7, 0.9), 125), sure_error=error)
 
     assert said(sureness(found)) == f"It calls 80 % of its answers sure; {end}"
 
 
 def test_where_no_answer_is_sure_it_says_why():
-    found = {
-        "max_error": 0.05,
-        "sure_share": {"value": 0.0, "low": 0.0, "high": 0.1, "n": 40},
-        "sure_error": {"value": None, "low": None, "high": None, "n": 0},
-    }
+    found = verdicts(sure_share=Estimate(0.0, Interval(0.0, 0.1), 40), sure_error=Estimate(None, None, 0))
 
     assert said(sureness(found)).startswith(
         "It calls none of its answers on 40 images sure. There were too few calibration images"
     )
 
 
-def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> dict[str, object]:
+def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> OperatingFigures:
     """One class's figures at a target recall of 99 %."""
-    found = {"value": 0.98, "low": 0.93, "high": 0.99, "n": 50}
-    alarms = {"value": 0.05, "low": 0.01, "high": 0.1, "n": 100}
-    one = {"class": "ant", "threshold": threshold, "recall": found, "false_alarm_rate": alarms, "broken": broken}
-    return {"measure": "recall", "share": 0.99, "per_class": [one]}
+    one = PointFigures(
+        name="ant",
+        threshold=threshold,
+        is_promised=True,
+        recall=Estimate(0.98, Interval(0.93, 0.99), 50),
+        precision=Estimate(None, None, 0),
+        false_alarms=Estimate(0.05, Interval(0.01, 0.1), 100),
+        is_broken=broken,
+    )
+    return OperatingFigures(
+        measure="recall",
+        share=0.99,
+        positive=None,
+        basis="calibration",
+        calibration_images=150,
+        per_class=(one,),
+        mean_cost=None,
+        mean_cost_of_labels=None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +231,7 @@ def test_a_target_that_no_threshold_meets_is_said():
 
 
 def test_of_several_classes_those_are_named_that_miss_the_target():
-    many = at_point(broken=True)
-    many["per_class"] = [*many["per_class"], {**many["per_class"][0], "class": "bee", "broken": False}]
+    (ant,) = at_point(broken=True).per_class
+    many = replace(at_point(broken=True), per_class=(ant, replace(ant, name="bee", is_broken=False)))
 
     assert said(operating(many)).endswith("The test images miss it for “ant”.")

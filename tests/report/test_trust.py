@@ -1,10 +1,15 @@
 """What the page says of shortcuts, of parts of the images and of worse images."""
 
+import numpy as np
 import pytest
 
 from tests.draw import draw
 from tests.report.pages import Page
 from tests.report.runs import KINDS, DrawnStore, add_model, make_run, robustness, shortcuts, slices
+from vidi.evaluation.evaluate import evaluate_predictions
+from vidi.evaluation.robustness import NotMeasured, Robustness
+from vidi.evaluation.sections.plain import from_plain
+from vidi.evaluation.slices import Slice
 from vidi.images.framing import Framing
 from vidi.report.pages.render import NO_BREAK_SPACE
 from vidi.report.pages.run import write_report
@@ -17,7 +22,7 @@ def plain(text):
 
 
 def test_the_sentence_names_what_costs_most_and_what_costs_hardly_anything():
-    said = plain(explain_robustness(robustness()))
+    said = plain(explain_robustness(from_plain(Robustness, robustness())))
 
     assert said.startswith(
         "It loses most under blur: from 90 % to 60 % at strength 3 of 5 (2 % of the shorter side). "
@@ -26,26 +31,29 @@ def test_the_sentence_names_what_costs_most_and_what_costs_hardly_anything():
 
 
 def test_a_model_that_loses_nowhere_is_said_to_hold():
-    assert "It is robust" in explain_robustness(robustness(lost=0.01))
+    assert "It is robust" in explain_robustness(from_plain(Robustness, robustness(lost=0.01)))
 
 
 @pytest.mark.parametrize(("reason", "said"), [("few", "Too few"), ("time", "No time"), ("off", "not measured")])
 def test_what_was_not_measured_is_said_with_its_reason(reason, said):
-    assert said in explain_robustness({"left_out": reason})
-    assert draw_panels({"left_out": reason}, {}) == ()
+    assert said in explain_robustness(NotMeasured(reason))
+    assert draw_panels(NotMeasured(reason), {}) == ()
 
 
 def test_the_worst_part_is_named_with_both_rates():
-    assert plain(explain_slices(slices())) == (
+    found = [from_plain(Slice, one) for one in slices()]
+
+    assert plain(explain_slices(found)) == (
         "2 parts of the test images were compared. Accuracy is lower where brightness is “up to 80”: 50 % against "
         "80 % elsewhere."
     )
-    assert "None is clearly worse" in explain_slices(slices()[1:])
+    assert "None is clearly worse" in explain_slices(found[1:])
     assert explain_slices([]) == ""
 
 
 def test_plain_numbers_stand_beside_the_model():
-    test = {"balanced_accuracy": {"value": 0.9}}
+    right = np.eye(2)[[0] * 10 + [1] * 10]
+    test = evaluate_predictions(right, np.array([0] * 9 + [1] * 10 + [0]), ("cat", "dog"))
 
     weak, strong = (plain(explain_shortcuts(shortcuts(KINDS, accuracy=value), test)) for value in (0.4, 0.85))
 

@@ -2,6 +2,7 @@
 
 from tests.report.runs import DrawnStore, add_model, make_run
 from tests.report.two_parts import differing_run, refuted, two_parts
+from vidi.evaluation.document import Metrics
 from vidi.report.pages.model_card import write_model_card
 from vidi.report.pages.render import NO_BREAK_SPACE
 from vidi.report.pages.run import write_report
@@ -18,11 +19,11 @@ def plain(text):
 
 
 def test_the_first_line_says_by_how_much_the_parts_differ():
-    assert plain(first_line({"two_parts": two_parts()})) == FIRST
+    assert plain(first_line(Metrics.from_json({"two_parts": two_parts()}))) == FIRST
 
 
 def test_reservations_name_refuted_guarantees_classes_features_and_what_to_do():
-    said = list(map(plain, reservations({"two_parts": two_parts(), "refuted": refuted()})))
+    said = list(map(plain, reservations(Metrics.from_json({"two_parts": two_parts(), "refuted": refuted()}))))
 
     assert said[:3] == [
         "Refuted by the test: at most 5 % of sure answers are wrong. Measured: 35.0 % (of 120 sure answers to test "
@@ -38,10 +39,10 @@ def test_reservations_name_refuted_guarantees_classes_features_and_what_to_do():
 
 
 def test_where_the_parts_do_not_differ_nothing_of_it_is_said():
-    quiet = {**two_parts(), "differs": False}
+    quiet = Metrics.from_json({"two_parts": {**two_parts(), "differs": False}})
 
-    assert reservations({"two_parts": quiet, "refuted": []}) == ()
-    assert first_line({"two_parts": quiet, "test": None}) == first_line({"test": None})
+    assert reservations(quiet) == ()
+    assert first_line(quiet) == first_line(Metrics())
 
 
 def test_the_report_says_it_first_shows_the_loudest_images_and_withholds_the_advice_of_more(tmp_path):

@@ -100,7 +100,7 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
 
     found = measure_trust(None, answers, None, options=DecodeOptions(), seed=0, until=until, events=told)
 
-    assert found["robustness"] == NotMeasured("time").as_json()
+    assert found.robustness == NotMeasured("time")
     assert told.said == ["robustness: skipped, no time left; `vidi evaluate` measures it"]
 
 

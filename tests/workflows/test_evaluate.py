@@ -13,6 +13,7 @@ from tests.report.runs import KINDS, add_model
 from vidi.data.dataset import Dataset, LabelledImage
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import DataError, UsageError
+from vidi.evaluation.document import Metrics
 from vidi.evaluation.uses import FILE, digest_of_images
 from vidi.files import digest_of_file
 from vidi.model_file.learnt_from import DigestFilter
@@ -155,7 +156,7 @@ def test_where_a_model_may_have_learnt_from_the_images_the_first_line_says_so(mo
 
     metrics = metrics_of(evaluated)
     assert metrics["learnt_from"] == {"unseen": False, "set_aside": 0}
-    assert first_line(metrics).endswith("It may have learned from some of these images.")
+    assert first_line(Metrics.from_json(metrics)).endswith("It may have learned from some of these images.")
     page = (evaluated.folder / "report.html").read_text("utf-8")
     assert "of 9 images correctly" in page
     assert "held-out images correctly" not in page

@@ -2,17 +2,35 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from vidi.evaluation.answers import EXTRA, TEST, Answers
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluate_labels import evaluate_labels
-from vidi.evaluation.evaluation import Evaluation, rounded
-from vidi.evaluation.guarantees.at_points import evaluate_points
-from vidi.evaluation.guarantees.verdicts import evaluate_verdicts, unknown_share
+from vidi.evaluation.evaluation import Estimate, Evaluation
+from vidi.evaluation.guarantees.at_points import OperatingFigures, evaluate_points
+from vidi.evaluation.guarantees.refuted import RefutedGuarantee
+from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, unknown_share
+from vidi.evaluation.robustness import NotMeasured, Robustness
+from vidi.evaluation.sections.ensemble import EnsembleFigures
+from vidi.evaluation.sections.origin import (
+    AccountFacts,
+    DataFacts,
+    LearntFacts,
+    ModelName,
+    SplitFacts,
+    TrainingFacts,
+)
+from vidi.evaluation.sections.parts import PartsFigures
+from vidi.evaluation.sections.plain import ROUND, by_fields, from_plain
+from vidi.evaluation.sections.studies import LabelErrors, LearningFigures
+from vidi.evaluation.slices import Slice
 from vidi.files import write_whole
+from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.ranking import area_under_roc
 from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.model_file.limits import VerdictLimits
@@ -21,6 +39,86 @@ from vidi.model_file.operating_points import OperatingPoints
 
 SCHEMA = 1
 WITHOUT_COPIES = "without_near_copies"
+NULL = frozenset({"verdicts", "operating_points", "foreign"})  # sections that are null where there is none
+NULL_IN_A_RUN = frozenset({"calibration", "two_parts", "ensemble"})  # an evaluation leaves them out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignFigures:
+    """What was said of images of classes that the model lacks, which should be answered `unknown`."""
+
+    images: int
+    classes: Mapping[str, int]  # images of each
+    should_be: str = "unknown"
+    mean_confidence: float = field(metadata=ROUND)
+    # The chance that a known image gets a higher top probability than a foreign one; 0.5 means that it tells nothing.
+    confidence_area: float | None = field(metadata=ROUND)
+    novelty_area: float | None = field(metadata=ROUND)  # the same: that a foreign one is stranger than a known one
+    called_unknown: Estimate | None  # the share of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Everything that metrics.json says of a run or an evaluation; None where nobody looked."""
+
+    schema: int = SCHEMA
+    classes: tuple[str, ...] = ()  # of the model
+    task: str = SOFTMAX.task
+    model: ModelName | None = None
+    data: DataFacts | None = None
+    split: SplitFacts | None = None
+    training: TrainingFacts | None = None  # None of an evaluation
+    absent_classes: tuple[str, ...] | None = None  # of the model, without images; None of a run
+    foreign_classes: tuple[str, ...] | None = None  # of the images, which the model lacks; None of a run
+    calibration: Mapping[str, Any] | None = None  # the figures of the step, as the model file states them
+    verdicts: Mapping[str, VerdictFigures] | None = None  # by part
+    operating_points: Mapping[str, OperatingFigures] | None = None  # by part
+    two_parts: PartsFigures | None = None
+    ensemble: EnsembleFigures | None = None
+    account: AccountFacts | None = None
+    learnt_from: LearntFacts | None = None
+    refuted: tuple[RefutedGuarantee, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    robustness: Robustness | NotMeasured | None = None
+    label_errors: LabelErrors | None = None
+    learning_curve: LearningFigures | None = None
+    test_uses: int | None = None  # how often these test images were used, this time included
+    seconds: Mapping[str, float] | None = None  # by stage
+    test: Evaluation | None = None
+    test_without_near_copies: Evaluation | None = None
+    extra: Evaluation | None = None
+    extra_without_near_copies: Evaluation | None = None
+    foreign: ForeignFigures | None = None
+
+    @property
+    def is_evaluation(self) -> bool:
+        """Whether it is about other images than the run's own, by `vidi evaluate`."""
+        return self.foreign_classes is not None
+
+    @property
+    def test_verdicts(self) -> VerdictFigures | None:
+        """The verdicts on the test images."""
+        return (self.verdicts or {}).get(TEST)
+
+    @property
+    def test_points(self) -> OperatingFigures | None:
+        """The operating points on the test images."""
+        return (self.operating_points or {}).get(TEST)
+
+    def as_json(self) -> dict[str, object]:
+        """The content of metrics.json."""
+        entries, nulls = by_fields(self), NULL if self.training is None else NULL | NULL_IN_A_RUN
+        names = [one.name for one in fields(self) if one.name in entries or one.name in nulls]
+        return {name: entries.get(name) for name in names}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote, or an older vidi; sections that it does not know are passed over.
+
+        Raises:
+            TypeError, ValueError, KeyError, AttributeError: a section is damaged.
+        """
+        return from_plain(cls, entries)
 
 
 def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
@@ -45,11 +143,8 @@ def evaluate_parts(answers: Answers, *, seed: int = 0) -> dict[str, Evaluation]:
     return figures
 
 
-def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> dict[str, object] | None:
-    """Describe the images of unknown classes, which should be answered `unknown`; None without any.
-
-    `confidence_area` is the chance that a known image gets a higher top probability than a foreign one, and
-    `novelty_area` that a foreign one is stranger than a known one: 0.5 means that it tells nothing.
+def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> ForeignFigures | None:
+    """Describe the images of unknown classes; None without any.
 
     Args:
         answers: of a model.
@@ -60,84 +155,69 @@ def describe_foreign(answers: Answers, limits: VerdictLimits | None = None) -> d
         return None
     confidence = answers.probabilities.max(axis=1)
     names, counts = np.unique(np.array(answers.truths)[foreign], return_counts=True)
-    return {
-        "images": int(foreign.sum()),
-        "classes": {str(name): int(count) for name, count in zip(names, counts, strict=True)},
-        "should_be": "unknown",
-        "mean_confidence": rounded(float(confidence[foreign].mean())),
-        "confidence_area": rounded(area_under_roc(confidence, ~foreign)),
-        "novelty_area": None if answers.novelty is None else rounded(area_under_roc(answers.novelty, foreign)),
-        "called_unknown": None if limits is None else unknown_share(answers.only(foreign), limits).as_json(),
-    }
+    return ForeignFigures(
+        images=int(foreign.sum()),
+        classes={str(name): int(count) for name, count in zip(names, counts, strict=True)},
+        mean_confidence=float(confidence[foreign].mean()),
+        confidence_area=area_under_roc(confidence, ~foreign),
+        novelty_area=None if answers.novelty is None else area_under_roc(answers.novelty, foreign),
+        called_unknown=None if limits is None else unknown_share(answers.only(foreign), limits),
+    )
 
 
-def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int) -> dict[str, object] | None:
-    """Figures of the guarantees on each part of the test images, for metrics.json; None without limits."""
+def verdict_figures(answers: Answers, limits: VerdictLimits | None, *, seed: int) -> dict[str, VerdictFigures] | None:
+    """Figures of the guarantees on each part of the test images; None without limits."""
     if limits is None:
         return None
     parts, known = np.array(answers.parts), answers.truth.is_known
     return {
-        part: evaluate_verdicts(answers.only((parts == part) & known), limits, seed=seed).as_json()
+        part: evaluate_verdicts(answers.only((parts == part) & known), limits, seed=seed)
         for part in (TEST, EXTRA)
         if ((parts == part) & known).any()
     }
 
 
-def promise_figures(answers: Answers, metadata: ModelMetadata, *, seed: int) -> dict[str, object]:
-    """The sections `verdicts` and `operating_points` of metrics.json; null where the model states none.
-
-    Args:
-        answers: what was scored.
-        metadata: of the model, with its limits and operating points.
-        seed: for the resampling of groups.
-    """
-    return {
-        "verdicts": verdict_figures(answers, metadata.verdict, seed=seed),
-        "operating_points": point_figures(answers, metadata.operating_points, seed=seed),
-    }
-
-
-def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int) -> dict[str, object] | None:
-    """Figures of the operating points on each part of the test images, for metrics.json; None without them."""
+def point_figures(answers: Answers, points: OperatingPoints | None, *, seed: int) -> dict[str, OperatingFigures] | None:
+    """Figures of the operating points on each part of the test images; None without them."""
     if points is None:
         return None
     parts, known = np.array(answers.parts), answers.truth.is_known
     return {
-        part: evaluate_points(answers.only((parts == part) & known), points, seed=seed).as_json()
+        part: evaluate_points(answers.only((parts == part) & known), points, seed=seed)
         for part in (TEST, EXTRA)
         if ((parts == part) & known).any()
     }
 
 
-def metrics_document(
-    answers: Answers,
-    figures: Mapping[str, Evaluation],
-    *,
-    about: Mapping[str, object],
-    limits: VerdictLimits | None = None,
-) -> dict[str, object]:
-    """The content of metrics.json.
+def scored_metrics(
+    answers: Answers, figures: Mapping[str, Evaluation], metadata: ModelMetadata | None = None, *, seed: int = 0
+) -> Metrics:
+    """What answers alone say; whoever knows more replaces further sections.
 
     Args:
         answers: what was scored.
         figures: from `evaluate_parts`.
-        about: further sections that the report shows: `model`, `data`, `calibration`, `verdicts`, `account`,
-            `test_uses`.
-        limits: of the model.
+        metadata: of the model, with its limits and operating points; None: it states none.
+        seed: for the resampling of groups.
     """
-    return {
-        "schema": SCHEMA,
-        "classes": list(answers.classes),
-        "task": answers.truth.outputs.task,
-        **about,
-        **{part: evaluation.as_json() for part, evaluation in figures.items()},
-        "foreign": describe_foreign(answers, limits),
-    }
+    limits = None if metadata is None else metadata.verdict
+    points = None if metadata is None else metadata.operating_points
+    return Metrics(
+        classes=tuple(answers.classes),
+        task=answers.truth.outputs.task,
+        test=figures.get(TEST),
+        test_without_near_copies=figures.get(f"{TEST}_{WITHOUT_COPIES}"),
+        extra=figures.get(EXTRA),
+        extra_without_near_copies=figures.get(f"{EXTRA}_{WITHOUT_COPIES}"),
+        verdicts=verdict_figures(answers, limits, seed=seed),
+        operating_points=point_figures(answers, points, seed=seed),
+        foreign=describe_foreign(answers, limits),
+    )
 
 
-def write_metrics(path: Path, document: Mapping[str, object]) -> None:
+def write_metrics(path: Path, metrics: Metrics) -> None:
     """Write metrics.json whole. No data is null; a NaN is a bug and raises ValueError."""
-    write_whole(path, json.dumps(document, allow_nan=False, ensure_ascii=True, indent=1) + "\n")
+    write_whole(path, json.dumps(metrics.as_json(), allow_nan=False, ensure_ascii=True, indent=1) + "\n")
 
 
 def _evaluate(answers: Answers, *, seed: int) -> Evaluation:

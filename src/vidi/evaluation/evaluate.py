@@ -14,6 +14,7 @@ from vidi.metrics.classification import brier_losses, count_confusion, log_losse
 from vidi.metrics.intervals import area_interval, wilson_interval
 from vidi.metrics.ranking import area_under_roc, average_precision, precision_recall_curve, roc_curve, thinned
 
+LOSSES = {"log_loss": log_losses, "brier_loss": brier_losses}  # of each image; their means are estimated
 MOST_CLASSES_IN_MATRIX = 200  # above, only the most frequent pairs of the confusion matrix are kept
 MOST_PAIRS = 50
 LEAST_IN_BIN = 10  # images of a reliability bin; of fewer the observed share says little
@@ -53,10 +54,7 @@ def evaluate_predictions(
         class_count=len(classes),
         groups=numbers,
         share_values={"accuracy": ranks < 1, **{_top(k): ranks < k for k in within}},
-        mean_values={
-            "log_loss": log_losses(probabilities, labels),
-            "brier_loss": brier_losses(probabilities, labels),
-        },
+        mean_values={name: measure(probabilities, labels) for name, measure in LOSSES.items()},
         random=np.random.default_rng([seed, 1]),
     )
     per_class = _figures_of_classes(probabilities, labels, classes, scores=scores, groups=numbers)

@@ -145,18 +145,7 @@ def _means(
     if len(targets):
         drawn = bootstrap_intervals(figures, groups, random=np.random.default_rng([seed, 1])) or drawn
     # Where there is no error, resampling shows no spread: the closed forms see what could have been.
-    closed = [
-        *(
-            mean_interval([one.value for one in each], [one.interval for one in each])
-            for each in (
-                [one.recall for one in per_class],
-                [one.precision for one in per_class if one.image_count],
-                [one.f1 for one in per_class],
-            )
-        ),
-        *([None] * 2),
-        wilson_interval(measured[5] * len(np.unique(groups)), len(np.unique(groups))) if len(targets) else None,
-    ]
+    closed = _closed_forms(per_class, float(measured[-1]), unit_count=len(np.unique(groups)))
     drawn = [other if one is None else one.around(other) for one, other in zip(closed, drawn, strict=True)]
     return _Means(
         *(
@@ -164,6 +153,17 @@ def _means(
             for value, interval in zip(measured.tolist(), drawn, strict=True)
         )
     )
+
+
+def _closed_forms(per_class: Sequence[ClassFigures], hamming_loss: float, *, unit_count: int) -> list[Interval | None]:
+    """The intervals that need no resampling, in the order of the row; None where there is none."""
+    columns = (
+        [one.recall for one in per_class],
+        [one.precision for one in per_class if one.image_count],
+        [one.f1 for one in per_class],
+    )
+    macro = [mean_interval([one.value for one in each], [one.interval for one in each]) for each in columns]
+    return [*macro, None, None, wilson_interval(hamming_loss * unit_count, unit_count) if unit_count else None]
 
 
 def _share(hits: Floats, among: Floats) -> NDArray[np.float64]:

@@ -1,13 +1,13 @@
 """The figures of an evaluation, each with its interval and n, also as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Self
 
+from vidi.evaluation.sections.plain import by_fields, from_plain, key, rounded
 from vidi.metrics.arrays import Counts
 from vidi.metrics.calibration import PerfectBand, ReliabilityBin
-from vidi.metrics.intervals import Interval
-
-DIGITS = 6  # decimals in JSON: finer than any interval, and the file stays readable
+from vidi.metrics.intervals import LEVEL, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,40 +18,45 @@ class Estimate:
     interval: Interval | None  # at the 95 % level
     image_count: int
 
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval; None where there is none."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the interval; None where there is none."""
+        return None if self.interval is None else self.interval.high
+
     def as_json(self) -> dict[str, float | int | None]:
         """`value`, `low`, `high` and `n`; null where there is no data."""
         return {
             "value": rounded(self.value),
-            "low": None if self.interval is None else rounded(self.interval.low),
-            "high": None if self.interval is None else rounded(self.interval.high),
+            "low": rounded(self.low),
+            "high": rounded(self.high),
             "n": self.image_count,
         }
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(
+            value=entries["value"], interval=_interval(entries["low"], entries["high"]), image_count=entries["n"]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
     """Figures of one class."""
 
-    name: str
-    image_count: int  # images of the class; 0: not tested, every figure is None
-    call_count: int  # images that were predicted as this class
+    name: str = field(metadata=key("class"))
+    image_count: int = field(metadata=key("images"))  # of the class; 0: not tested, every figure is None
+    call_count: int = field(metadata=key("calls"))  # images that were predicted as this class
     precision: Estimate
     recall: Estimate
     f1: Estimate
     roc_area: Estimate  # of its probability against all other classes
     average_precision: Estimate
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "class": self.name,
-            "images": self.image_count,
-            "calls": self.call_count,
-            "precision": self.precision.as_json(),
-            "recall": self.recall.as_json(),
-            "f1": self.f1.as_json(),
-            "roc_area": self.roc_area.as_json(),
-            "average_precision": self.average_precision.as_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +67,37 @@ class CalibrationFigures:
     bins: tuple[ReliabilityBin, ...]
     band: PerfectBand | None  # what a perfectly calibrated model would show by chance
 
+    @property
+    def points(self) -> list[tuple[ReliabilityBin, Interval | None]]:
+        """Each bin with what a perfectly calibrated model would show in it."""
+        band = [None] * len(self.bins) if self.band is None else self.band.accuracies
+        return list(zip(self.bins, band, strict=True))
+
     def as_json(self) -> dict[str, object]:
-        band = self.band
         return {
             "error": rounded(self.error),
-            "perfect_low": None if band is None else rounded(band.calibration_error.low),
-            "perfect_high": None if band is None else rounded(band.calibration_error.high),
+            **_band_as_json(None if self.band is None else self.band.calibration_error),
             "bins": [
                 {
                     "confidence": rounded(one.confidence),
                     "accuracy": rounded(one.accuracy),
                     "n": one.image_count,
-                    "perfect_low": None if band is None else rounded(band.accuracies[number].low),
-                    "perfect_high": None if band is None else rounded(band.accuracies[number].high),
+                    **_band_as_json(perfect),
                 }
-                for number, one in enumerate(self.bins)
+                for one, perfect in self.points
             ],
         }
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        overall, *perfect = (_interval(one["perfect_low"], one["perfect_high"]) for one in (entries, *entries["bins"]))
+        known = tuple(one for one in perfect if one is not None)
+        return cls(
+            error=entries["error"],
+            bins=tuple(ReliabilityBin(one["confidence"], one["accuracy"], one["n"]) for one in entries["bins"]),
+            band=None if overall is None else PerfectBand(overall, known),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +106,14 @@ class ConfusedPair:
 
     true: str
     predicted: str
-    image_count: int
+    image_count: int = field(metadata=key("n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
     """One class's curves, thinned for drawing."""
 
-    name: str
+    name: str = field(metadata=key("class"))
     false_positive_rate: tuple[float, ...]
     true_positive_rate: tuple[float, ...]
     recall: tuple[float, ...]
@@ -106,67 +125,53 @@ class Evaluation:
     """All figures that were measured on one set of test images."""
 
     classes: tuple[str, ...]  # in the order of all tables
-    image_count: int  # number of test images
-    group_count: int  # independent units; equal to `image_count` if there are no groups
+    image_count: int = field(metadata=key("images"))  # number of test images
+    group_count: int = field(metadata=key("groups"))  # independent units; `image_count` if there are no groups
     interval_method: str  # `wilson` for independent images, else `group-bootstrap`
     accuracy: Estimate  # share of images that are classified correctly
     balanced_accuracy: Estimate  # mean recall of the classes with test images
     macro_precision: Estimate  # mean precision of these classes
     macro_f1: Estimate  # mean F1 of these classes
+    hamming_loss: Estimate | None = None  # share of wrong image-class pairs; None for one label each
     top_k: Mapping[int, Estimate]  # share of images whose class is among the k most probable
     log_loss: Estimate  # mean of -log(probability of the true class)
     brier_loss: Estimate  # mean squared distance of the probabilities from the truth, 0 to 2
-    roc_area: float | None  # mean over the tested classes
-    average_precision: float | None  # mean over the tested classes
+    roc_area: float | None = field(metadata=key("macro_roc_area"))  # mean over the tested classes
+    average_precision: float | None = field(metadata=key("macro_average_precision"))  # mean over the tested classes
     most_common_share: float | None  # accuracy of always predicting the most common class
     calibration: CalibrationFigures  # error of the probabilities, and its bins
     per_class: tuple[ClassFigures, ...]  # in the order of `classes`
     confusion: Counts | None  # rows are true classes; None above 200 classes
     confused_pairs: tuple[ConfusedPair, ...]  # most frequent first
     curves: tuple[Curves, ...]  # ROC and precision-recall of each class
-    hamming_loss: Estimate | None = None  # share of wrong image-class pairs; None for one label each
 
     def as_json(self) -> dict[str, object]:
         """Return the figures as in metrics.json; missing data is null, never NaN."""
-        several = {} if self.hamming_loss is None else {"hamming_loss": self.hamming_loss.as_json()}
+        entries = by_fields(self, is_rounded=True)
+        del entries["classes"]
+        method = entries.pop("interval_method")
+        confusion = None if self.confusion is None else self.confusion.tolist()
         return {
             "images": self.image_count,
             "groups": self.group_count,
-            "interval": {"level": 0.95, "method": self.interval_method},
-            "accuracy": self.accuracy.as_json(),
-            "balanced_accuracy": self.balanced_accuracy.as_json(),
-            "macro_precision": self.macro_precision.as_json(),
-            "macro_f1": self.macro_f1.as_json(),
-            **several,
-            "top_k": {str(k): estimate.as_json() for k, estimate in self.top_k.items()},
-            "log_loss": self.log_loss.as_json(),
-            "brier_loss": self.brier_loss.as_json(),
-            "macro_roc_area": rounded(self.roc_area),
-            "macro_average_precision": rounded(self.average_precision),
-            "most_common_share": rounded(self.most_common_share),
-            "calibration": self.calibration.as_json(),
-            "per_class": [figures.as_json() for figures in self.per_class],
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
-            "confused_pairs": [
-                {"true": pair.true, "predicted": pair.predicted, "n": pair.image_count} for pair in self.confused_pairs
-            ],
-            "curves": [
-                {
-                    "class": curves.name,
-                    "false_positive_rate": list(curves.false_positive_rate),
-                    "true_positive_rate": list(curves.true_positive_rate),
-                    "recall": list(curves.recall),
-                    "precision": list(curves.precision),
-                }
-                for curves in self.curves
-            ],
+            "interval": {"level": LEVEL, "method": method},
+            **entries,
+            "confusion": confusion,
         }
 
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote: every figure, to six decimals."""
+        classes = [one["class"] for one in entries["per_class"]]
+        return from_plain(cls, {**entries, "classes": classes, "interval_method": entries["interval"]["method"]})
 
-def rounded(value: float | None) -> float | None:
-    """A number as JSON takes it.
 
-    >>> rounded(2 / 3)
-    0.666667
-    """
-    return None if value is None else round(float(value), DIGITS)
+def _interval(low: float | None, high: float | None) -> Interval | None:
+    return None if low is None or high is None else Interval(low, high)
+
+
+def _band_as_json(perfect: Interval | None) -> dict[str, float | None]:
+    return {
+        "perfect_low": None if perfect is None else rounded(perfect.low),
+        "perfect_high": None if perfect is None else rounded(perfect.high),
+    }

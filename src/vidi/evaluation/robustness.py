@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.sections.plain import key
 from vidi.evaluation.shares import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.limits import DecodeOptions
@@ -37,46 +39,35 @@ class Curve:
     """The accuracy under one kind of change."""
 
     name: str  # in `vidi.images.spoiling.SPOILINGS`
-    accuracies: tuple[Estimate, ...]  # at each of its strengths, the weakest first
+    noun: str  # what it is called in a sentence
+    unit: str  # of its strengths
+    strengths: tuple[float, ...]  # the weakest first
+    accuracies: tuple[Estimate, ...] = field(metadata=key("accuracy"))  # at each strength
+
+    @classmethod
+    def of(cls, name: str, accuracies: Sequence[Estimate]) -> Self:
+        """The curve of one kind of change, with what is known of it."""
+        change = SPOILINGS[name]
+        return cls(name, change.noun, change.unit, tuple(change.strengths), tuple(accuracies))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
     """The accuracy on the same images, as they are and made worse step by step."""
 
-    image_count: int
-    of_count: int  # test images that these were drawn from
+    image_count: int = field(metadata=key("images"))
+    of_count: int = field(metadata=key("of"))  # test images that these were drawn from
     clean: Estimate
     curves: tuple[Curve, ...]
-
-    def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json."""
-        return {
-            "images": self.image_count,
-            "of": self.of_count,
-            "clean": self.clean.as_json(),
-            "curves": [
-                {
-                    "name": curve.name,
-                    "noun": SPOILINGS[curve.name].noun,
-                    "unit": SPOILINGS[curve.name].unit,
-                    "strengths": list(SPOILINGS[curve.name].strengths),
-                    "accuracy": [estimate.as_json() for estimate in curve.accuracies],
-                }
-                for curve in self.curves
-            ],
-        }
 
 
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
     """Why there are no curves."""
 
-    reason: str  # `few`: under 30 test images; `time`: it did not fit into the minutes given; `off`: not wanted
-
-    def as_json(self) -> dict[str, object]:
-        """The same as it stands in metrics.json."""
-        return {"left_out": self.reason}
+    reason: str = field(
+        metadata=key("left_out")
+    )  # `few`: under 30 test images; `time`: it did not fit into the minutes given; `off`: not wanted
 
 
 def measure_robustness(
@@ -137,7 +128,7 @@ def measure_robustness(
         of_count=len(paths),
         clean=clean,
         curves=tuple(
-            Curve(name, tuple(others[STEPS * number : STEPS * (number + 1)])) for number, name in enumerate(SPOILINGS)
+            Curve.of(name, others[STEPS * number : STEPS * (number + 1)]) for number, name in enumerate(SPOILINGS)
         ),
     )
 

@@ -1,15 +1,16 @@
 """The accuracy on parts of the test images: the small ones, the dark ones, those of one camera, source or column."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.readers.further_columns import is_number
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.evaluation import Estimate, rounded
+from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import number_groups
+from vidi.evaluation.sections.plain import ROUND, key
 from vidi.evaluation.shares import estimate_shares
 from vidi.evaluation.traits import Traits
 from vidi.metrics.slices import adjust_for_looks, worse_by_chance
@@ -30,19 +31,8 @@ class Slice:
     name: str  # which part
     accuracy: Estimate
     others: Estimate  # the accuracy on all other test images
-    chance: float  # that it fares so much worse by chance, with all slices counted that were looked at
-    is_worse: bool
-
-    def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json."""
-        return {
-            "by": self.by,
-            "name": self.name,
-            "accuracy": self.accuracy.as_json(),
-            "others": self.others.as_json(),
-            "chance": rounded(self.chance),
-            "worse": self.is_worse,
-        }
+    chance: float = field(metadata=ROUND)  # that it fares so much worse by chance, with all slices counted
+    is_worse: bool = field(metadata=key("worse"))
 
 
 def evaluate_slices(answers: Answers, *, seed: int = 0) -> tuple[Slice, ...]:

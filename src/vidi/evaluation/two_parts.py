@@ -1,12 +1,12 @@
 """Whether test and training images come from the same source: held-out figures beside the test's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vidi.evaluation.evaluation import rounded
 from vidi.evaluation.guarantees.refuted import HeldGuarantee, choose_refuted
+from vidi.evaluation.sections.parts import FeaturesApart, PartsFigures, ShareOf, SharesOfClass
 from vidi.files import escape_path
 from vidi.groups import number_groups
 from vidi.metrics.arrays import Counts, Floats
@@ -42,33 +42,12 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shares:
-    """Recall of one class in each part."""
-
-    name: str
-    held_out: float
-    held_out_count: int
-    test: float
-    test_count: int
-    is_lower: bool  # in the test part, beyond chance
-
-    def as_json(self) -> dict[str, object]:
-        """The entry of metrics.json."""
-        return {
-            "class": self.name,
-            "held_out": {"value": rounded(self.held_out), "n": self.held_out_count},
-            "test": {"value": rounded(self.test), "n": self.test_count},
-            "lower": self.is_lower,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedParts:
     """Comparison of the two parts, and of the guarantees."""
 
-    everything: Shares  # of all images
+    everything: SharesOfClass  # of all images
     p_value: float  # how often chance alone leaves the test so few correct answers, class by class
-    classes: tuple[Shares, ...]  # those in both parts, the greatest loss first
+    classes: tuple[SharesOfClass, ...]  # those in both parts, the greatest loss first
     apart: Apartness | None  # None: too few images, or no features that were trained on other images
     is_apart: bool  # beyond chance, and clearly
     loudest: tuple[str, ...]  # paths of the test images that look least like the training images
@@ -79,25 +58,25 @@ class ComparedParts:
         """Whether the test part comes from elsewhere, or is harder, beyond chance."""
         return self.everything.is_lower or self.is_apart
 
-    def as_json(self) -> dict[str, object]:
+    def figures(self) -> PartsFigures:
         """The section `two_parts` of metrics.json."""
         apart = self.apart
-        return {
-            "differs": self.differs,
-            "accuracy": {**self.everything.as_json(), "p_value": rounded(self.p_value)},
-            "classes": [one.as_json() for one in self.classes],
-            "features": None
+        return PartsFigures(
+            differs=self.differs,
+            accuracy=replace(self.everything, p_value=self.p_value),
+            classes=self.classes,
+            features=None
             if apart is None
-            else {
-                "area": rounded(apart.area),
-                "by_chance": rounded(apart.by_chance),
-                "p_value": rounded(apart.p_value),
-                "held_out": apart.first_count,
-                "test": apart.second_count,
-                "apart": self.is_apart,
-            },
-            "loudest": [escape_path(path) for path in self.loudest],
-        }
+            else FeaturesApart(
+                area=apart.area,
+                by_chance=apart.by_chance,
+                p_value=apart.p_value,
+                held_out=apart.first_count,
+                test=apart.second_count,
+                is_apart=self.is_apart,
+            ),
+            loudest=tuple(escape_path(path) for path in self.loudest),
+        )
 
 
 def compare_parts(
@@ -151,15 +130,11 @@ def _loudest(looks: Looks, apart: Apartness) -> tuple[str, ...]:
     return tuple(looks.paths[row] for row in order[:MOST_LOUD].tolist())
 
 
-def _shares(name: str, is_correct: Mask, is_test: Mask, *, is_lower: bool) -> Shares:
-    return Shares(
-        name=name,
-        held_out=float(is_correct[~is_test].mean()),
-        held_out_count=int((~is_test).sum()),
-        test=float(is_correct[is_test].mean()),
-        test_count=int(is_test.sum()),
-        is_lower=is_lower,
+def _shares(name: str, is_correct: Mask, is_test: Mask, *, is_lower: bool) -> SharesOfClass:
+    held_out, test = (
+        ShareOf(value=float(is_correct[part].mean()), image_count=int(part.sum())) for part in (~is_test, is_test)
     )
+    return SharesOfClass(name=name, held_out=held_out, test=test, is_lower=is_lower)
 
 
 def _by_class(
@@ -171,7 +146,7 @@ def _by_class(
     *,
     wanted: bool,
     random: np.random.Generator,
-) -> tuple[Shares, ...]:
+) -> tuple[SharesOfClass, ...]:
     """Each class by itself; which are lower is asked only where all together are."""
     both = [one for one in np.unique(strata).tolist() if len(np.unique(is_test[strata == one])) == 2]
     chances = [1.0] * len(both)
@@ -186,4 +161,4 @@ def _by_class(
         _shares(names[one], is_correct[strata == one], is_test[strata == one], is_lower=is_lower)
         for one, is_lower in zip(both, shown, strict=True)
     ]
-    return tuple(sorted(found, key=lambda one: one.test - one.held_out))
+    return tuple(sorted(found, key=lambda one: one.test.value - one.held_out.value))

@@ -141,7 +141,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     if not run.finished or run.test is None:
         yield f"interrupted; go on with: vidi train --resume {folder}"
         return
-    yield f"\n{headline(run.test.as_json())}"
+    yield f"\n{headline(run.test)}"
     yield from _doubts(run.folder)
     yield "\nNow images from elsewhere, chosen before any model saw them:\n"
     yield from _ask(run.folder, demo)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,11 @@ from vidi.evaluation.answers import (
     Answers,
     write_predictions,
 )
-from vidi.evaluation.document import evaluate_parts, metrics_document, promise_figures, write_metrics
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch, match_classes
+from vidi.evaluation.sections.origin import AccountFacts, DataFacts, ModelName
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
@@ -27,7 +28,7 @@ from vidi.report.words.classes import describe_match
 from vidi.workflows.evaluating.answers import answer_images, parts_to_score
 from vidi.workflows.evaluating.folder import as_plain, open_folder
 from vidi.workflows.evaluating.learnt import find_learnt
-from vidi.workflows.evaluating.trust import measure_trust
+from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import (
@@ -98,17 +99,18 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     folder = open_folder(request, dataset)
     write_whole(folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
-    about = {
-        **_about(predictor, dataset, match),
-        **promise_figures(answers, predictor.metadata, seed=request.seed),
-        "account": account.as_json(),
-        "learnt_from": learnt.as_json(answers.digests, account),
-        "refuted": [one.as_json() for one in refuted_on(answers, predictor.metadata)],
-        "test_uses": uses,
-        **_measure_trust(request, predictor, answers, dataset, events=events),
-    }
+    trust = _measure_trust(request, predictor, answers, dataset, events=events)
+    metrics = replace(
+        _with_names(scored_metrics(answers, figures, predictor.metadata, seed=request.seed), predictor, dataset, match),
+        account=AccountFacts.of(account),
+        learnt_from=learnt.facts(answers.digests, account),
+        refuted=tuple(one.as_refuted() for one in refuted_on(answers, predictor.metadata)),
+        test_uses=uses,
+        slices=trust.slices,
+        robustness=trust.robustness,
+    )
     write_predictions(folder / PREDICTIONS, answers, predictor.metadata)
-    write_metrics(folder / METRICS, metrics_document(answers, figures, about=about, limits=predictor.metadata.verdict))
+    write_metrics(folder / METRICS, metrics)
     write_report(
         folder,
         model=predictor.model,
@@ -121,7 +123,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
 
 def _measure_trust(
     request: EvaluateRequest, predictor: Predictor, answers: Answers, dataset: Dataset, *, events: Events
-) -> dict[str, object]:
+) -> MeasuredTrust:
     """Where the figures are lower, and what becomes of them when the images get worse."""
     return measure_trust(
         predictor,
@@ -146,14 +148,13 @@ def _count_use(folder: Path, predictor: Predictor, answers: Answers) -> int:
     )
 
 
-def _about(predictor: Predictor, dataset: Dataset, match: ClassMatch) -> dict[str, object]:
-    return {
-        "model": {
-            "id": predictor.model.model_id,
-            "run": predictor.metadata.run,
-            "weights_digest": predictor.metadata.weights_digest,
-        },
-        "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
-        "absent_classes": list(match.absent),
-        "foreign_classes": list(match.foreign),
-    }
+def _with_names(metrics: Metrics, predictor: Predictor, dataset: Dataset, match: ClassMatch) -> Metrics:
+    """The metrics, and which model and which images they are about."""
+    model = predictor.metadata
+    return replace(
+        metrics,
+        model=ModelName(id=predictor.model.model_id, run=model.run, weights_digest=model.weights_digest),
+        data=DataFacts(name=dataset.name, source=escape_path(dataset.source), reader=dataset.reader),
+        absent_classes=tuple(match.absent),
+        foreign_classes=tuple(match.foreign),
+    )

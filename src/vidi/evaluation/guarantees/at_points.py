@@ -1,12 +1,13 @@
 """Whether a model's operating points meet their targets on test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import estimate_share, number_groups
+from vidi.evaluation.sections.plain import key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.intervals import bootstrap_intervals
 from vidi.metrics.operating import Mask
@@ -18,48 +19,28 @@ from vidi.prediction.prediction import call_classes
 class PointFigures:
     """Figures of one class on one set of test images."""
 
-    name: str
+    name: str = field(metadata=key("class"))
     threshold: float | None
-    is_promised: bool
+    is_promised: bool = field(metadata=key("promised"))
     recall: Estimate  # of its images, those that were called so
     precision: Estimate  # of those called so, its images
-    false_alarms: Estimate  # of the other images, those that were called so
-    is_broken: bool | None  # the target lies outside the interval, on the wrong side; None: no such target, or no data
-
-    def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json."""
-        return {
-            "class": self.name,
-            "threshold": self.threshold,
-            "promised": self.is_promised,
-            "recall": self.recall.as_json(),
-            "precision": self.precision.as_json(),
-            "false_alarm_rate": self.false_alarms.as_json(),
-            "broken": self.is_broken,
-        }
+    false_alarms: Estimate = field(metadata=key("false_alarm_rate"))  # of the other images, those that were called so
+    # The target lies outside the interval, on the wrong side; None: no such target, or no data.
+    is_broken: bool | None = field(metadata=key("broken"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingFigures:
     """Figures of the operating points on one set of test images."""
 
-    stated: OperatingPoints
+    measure: str  # of the target: recall, precision, false-alarms, costs or f1
+    share: float | None  # how much of it; None of costs and f1
+    positive: str | None  # the class that the target is about; None: each
+    basis: str  # of the thresholds: calibration, or out-of-fold
+    calibration_images: int
     per_class: tuple[PointFigures, ...]
     mean_cost: Estimate | None  # of an image, by the decisions; None without costs
     mean_cost_of_labels: Estimate | None  # by the most probable class instead
-
-    def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json."""
-        return {
-            "measure": self.stated.measure,
-            "share": self.stated.share,
-            "positive": self.stated.positive,
-            "basis": self.stated.basis,
-            "calibration_images": self.stated.image_count,
-            "per_class": [figures.as_json() for figures in self.per_class],
-            "mean_cost": None if self.mean_cost is None else self.mean_cost.as_json(),
-            "mean_cost_of_labels": None if self.mean_cost_of_labels is None else self.mean_cost_of_labels.as_json(),
-        }
 
 
 def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0) -> OperatingFigures:
@@ -91,7 +72,11 @@ def evaluate_points(answers: Answers, points: OperatingPoints, *, seed: int = 0)
             )
         )
     return OperatingFigures(
-        stated=points,
+        measure=points.measure,
+        share=points.share,
+        positive=points.positive,
+        basis=points.basis,
+        calibration_images=points.image_count,
         per_class=tuple(per_class),
         mean_cost=_mean_cost(called.argmax(axis=1), answers, points, groups, seed=seed),
         mean_cost_of_labels=_mean_cost(answers.predicted, answers, points, groups, seed=seed),

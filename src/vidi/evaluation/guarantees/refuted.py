@@ -1,15 +1,15 @@
 """Whether test images refute what a model guarantees, and which guarantees these are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
-from vidi.evaluation.evaluation import rounded
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
 from vidi.evaluation.scores import number_groups
+from vidi.evaluation.sections.plain import ROUND, key
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_by_chance
 from vidi.metrics.intervals import failures_by_chance
@@ -26,6 +26,17 @@ Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "cos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefutedGuarantee:
+    """One guarantee that does not hold, as metrics.json states it."""
+
+    kind: str
+    name: str | None = field(metadata=key("class"))  # None where it is about all
+    guaranteed: float
+    measured: float = field(metadata=ROUND)
+    image_count: int = field(metadata=key("n"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeldGuarantee:
     """One guarantee with its test result."""
 
@@ -36,15 +47,15 @@ class HeldGuarantee:
     image_count: int  # images that it is about
     p_value: float  # how often chance alone gives so bad a figure where the guarantee is kept
 
-    def as_json(self) -> dict[str, object]:
-        """The entry of metrics.json."""
-        return {
-            "kind": self.kind,
-            "class": self.name or None,
-            "guaranteed": self.guaranteed,
-            "measured": rounded(self.measured),
-            "n": self.image_count,
-        }
+    def as_refuted(self) -> RefutedGuarantee:
+        """The entry of metrics.json, where the test refutes it."""
+        return RefutedGuarantee(
+            kind=self.kind,
+            name=self.name or None,
+            guaranteed=self.guaranteed,
+            measured=self.measured,
+            image_count=self.image_count,
+        )
 
 
 def hold_to_guarantees(

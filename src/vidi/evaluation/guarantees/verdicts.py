@@ -1,13 +1,14 @@
 """Whether a model's guarantees hold on test images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.evaluation import Estimate, rounded
+from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import estimate_share, number_groups
+from vidi.evaluation.sections.plain import ROUND
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import coverage_band
 from vidi.metrics.intervals import Interval
@@ -19,41 +20,31 @@ from vidi.prediction.prediction import confidence, find_all_candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RiskCoverage:
+    """How often answers are wrong if only the most confident ones are given: a curve, thinned."""
+
+    answered: tuple[float, ...]  # share that gets an answer …
+    risk: tuple[float, ...]  # … and the share of these answers that is wrong
+    area: float | None = field(metadata=ROUND)  # the curve's mean risk: lower is better
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFigures:
     """Figures of the guarantees on one set of test images."""
 
-    limits: VerdictLimits
+    max_error: float  # promised: at most so many of the sure answers are wrong
+    stated_coverage: float  # promised: at least so often the truth is a candidate
+    basis: str  # of the promises: calibration, or out-of-fold
+    ranking: str  # what orders answers by how sure they are
     unknown_share: Estimate  # of the images, all of known classes, those that were called unknown
     sure_share: Estimate  # of the images, those with a sure answer
     sure_error: Estimate  # of the sure answers, wrong ones
     coverage: Estimate  # of the images, those whose truth is a candidate
-    coverage_by_chance: Interval | None  # what a kept promise shows; None for an estimate, or where images are grouped
-    mean_candidates: float | None  # how many classes an image has on average
-    answered: tuple[float, ...]  # the risk-coverage curve, thinned: share that gets an answer …
-    risk: tuple[float, ...]  # … and the share of these answers that is wrong
-    risk_area: float | None  # the curve's mean risk: lower is better
-
-    def as_json(self) -> dict[str, object]:
-        """The figures as they stand in metrics.json."""
-        return {
-            "max_error": self.limits.max_error,
-            "stated_coverage": self.limits.coverage,
-            "basis": self.limits.basis,
-            "ranking": self.limits.ranking,
-            "unknown_share": self.unknown_share.as_json(),
-            "sure_share": self.sure_share.as_json(),
-            "sure_error": self.sure_error.as_json(),
-            "coverage": self.coverage.as_json(),
-            "coverage_by_chance": None
-            if self.coverage_by_chance is None
-            else {"low": rounded(self.coverage_by_chance.low), "high": rounded(self.coverage_by_chance.high)},
-            "mean_candidates": rounded(self.mean_candidates),
-            "risk_coverage": {
-                "answered": list(self.answered),
-                "risk": list(self.risk),
-                "area": rounded(self.risk_area),
-            },
-        }
+    coverage_by_chance: Interval | None = field(
+        metadata=ROUND
+    )  # what a kept promise shows; None for an estimate, or where images are grouped
+    mean_candidates: float | None = field(metadata=ROUND)  # how many classes an image has on average
+    risk_coverage: RiskCoverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +95,19 @@ def evaluate_verdicts(answers: Answers, limits: VerdictLimits, *, seed: int = 0)
     answered, risk = ([], []) if curve is None else thinned(curve.coverage, curve.risk)
     everyone = np.ones(len(labels), bool)
     return VerdictFigures(
-        limits=limits,
+        max_error=limits.max_error,
+        stated_coverage=limits.coverage,
+        basis=limits.basis,
+        ranking=limits.ranking,
         unknown_share=estimate_share(is_unknown, everyone, groups, seed=seed),
         sure_share=estimate_share(is_sure, everyone, groups, seed=seed),
         sure_error=estimate_share(is_sure & ~is_right, is_sure, groups, seed=seed),
         coverage=estimate_share(is_covered, everyone, groups, seed=seed),
         coverage_by_chance=_by_chance(limits, groups),
         mean_candidates=float(candidates.sum(axis=1).mean()) if len(labels) else None,
-        answered=tuple(answered),
-        risk=tuple(risk),
-        risk_area=None if curve is None else curve.area,
+        risk_coverage=RiskCoverage(
+            answered=tuple(answered), risk=tuple(risk), area=None if curve is None else curve.area
+        ),
     )
 
 

@@ -1,16 +1,17 @@
 """model_card.md: what a model is for, how good it is and where it fails, as Hugging Face reads it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from vidi.errors import DataError
+from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.files import escape_path, write_whole
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run
+from vidi.report.pages.tables import weakest_first
 from vidi.report.words import sentences
 from vidi.report.words.first import first_line, reservations
 from vidi.report.words.guarantees import describe_step
@@ -45,7 +46,7 @@ def write_model_card(run: Path) -> Path:
 
 def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
     """YAML between two lines of dashes; every text is a JSON string, which YAML reads too."""
-    metadata, test = model.metadata, files.metrics.get("test")
+    metadata, test = model.metadata, files.metrics.test
     yield "---"
     if metadata.license:
         yield f"license: {_quoted(metadata.license)}"
@@ -53,33 +54,33 @@ def _front_matter(files: RunFiles, model: ModelFile) -> Iterator[str]:
     yield "pipeline_tag: image-classification"
     yield "tags: [image-classification, onnx, vidi]"
     yield "metrics: [accuracy, f1]"
-    if test is not None and test["images"]:
+    if test is not None and test.image_count:
         yield "model-index:"
         yield f"- name: {_quoted(metadata.run or files.folder.resolve().name)}"
         yield "  results:"
         yield "  - task: {type: image-classification}"
         yield f"    dataset: {{name: {_quoted(_data_name(files))}, type: image-folder, split: test}}"
         yield "    metrics:"
-        for kind, name, key in (
-            ("accuracy", "Accuracy", "accuracy"),
-            ("balanced_accuracy", "Balanced accuracy", "balanced_accuracy"),
-            ("f1", "Macro F1", "macro_f1"),
+        for kind, name, figure in (
+            ("accuracy", "Accuracy", test.accuracy),
+            ("balanced_accuracy", "Balanced accuracy", test.balanced_accuracy),
+            ("f1", "Macro F1", test.macro_f1),
         ):
             if metadata.multi_label and kind == "balanced_accuracy":
                 continue  # made for one class each
-            yield f"    - {{type: {kind}, name: {_quoted(name)}, value: {test[key]['value']}}}"
+            yield f"    - {{type: {kind}, name: {_quoted(name)}, value: {figure.value}}}"
     yield "---"
 
 
 def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
-    metadata, test = model.metadata, files.metrics.get("test")
+    metadata, test = model.metadata, files.metrics.test
     yield f"# {plain(metadata.run or files.folder.resolve().name)}"
     yield f"\n{plain(first_line(files.metrics))}"
     for sentence in reservations(files.metrics):
         yield f"\n**{plain(sentence)}**"
     if metadata.unfinished:
         yield f"\n**This model is not finished:** {plain(metadata.unfinished)}."
-    if test is not None and test["images"]:
+    if test is not None and test.image_count:
         said = (sentences.expectation(test), sentences.weakness(test), sentences.honesty(test)[1])
         yield " ".join(map(plain, said))
         yield from _class_table(test)
@@ -114,15 +115,15 @@ def _source_of_test(files: RunFiles) -> str:
     )
 
 
-def _class_table(test: Mapping[str, Any]) -> Iterator[str]:
-    rows = sorted(test["per_class"], key=lambda one: (one["f1"]["value"] is None, one["f1"]["value"] or 0.0))
-    yield f"\n## Class by class\nRanges are 95 % intervals; n = {test['images']:,}.\n"
+def _class_table(test: Evaluation) -> Iterator[str]:
+    rows = sorted(test.per_class, key=weakest_first)
+    yield f"\n## Class by class\nRanges are 95 % intervals; n = {test.image_count:,}.\n"
     yield "| class | test images | recall | precision | F1 |"
     yield "| --- | ---: | --- | --- | --- |"
     for row in rows[:MOST_CLASSES]:
         yield (
-            f"| {plain(row['class'])} | {row['images']:,} | {_figure(row['recall'])} | {_figure(row['precision'])} "
-            f"| {_figure(row['f1'])} |"
+            f"| {plain(row.name)} | {row.image_count:,} | {_figure(row.recall)} | {_figure(row.precision)} "
+            f"| {_figure(row.f1)} |"
         )
     if len(rows) > MOST_CLASSES:
         yield f"\nThe {MOST_CLASSES} weakest of {len(rows):,} classes; metrics.json has all."
@@ -152,16 +153,16 @@ def plain(text: object) -> str:
     return "".join(SIGNS.get(sign, sign) for sign in visible(text).replace(NO_BREAK_SPACE, " "))
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
+def _figure(figure: Estimate) -> str:
+    if figure.value is None:
         return "no data"
-    shown = f"{percent(figure['value'])} ({percent(figure['low'])} to {percent(figure['high'])})"
+    shown = f"{percent(figure.value)} ({percent(figure.low)} to {percent(figure.high)})"
     return shown.replace(NO_BREAK_SPACE, " ")
 
 
 def _data_name(files: RunFiles) -> str:
     """The name of the data without the folders that lead to it."""
-    source = str(files.metrics.get("data", {}).get("source", ""))
+    source = "" if files.metrics.data is None else files.metrics.data.source
     return source.rstrip("/").rpartition("/")[2] or "images"
 
 

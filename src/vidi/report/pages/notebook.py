@@ -44,12 +44,12 @@ def folder_as_html(folder: Path) -> str:
         DataError: a file in the folder is damaged.
     """
     metrics = read_run(folder).metrics
-    test, rows = metrics.get("test"), {}
-    if test is not None and test["images"]:
-        accuracy = test["accuracy"]
-        interval = f"95 % interval {percent(accuracy['low'], digits=1)} to {percent(accuracy['high'], digits=1)}"
+    test, rows = metrics.test, {}
+    if test is not None and test.image_count:
+        accuracy = test.accuracy
+        interval = f"95 % interval {percent(accuracy.low, digits=1)} to {percent(accuracy.high, digits=1)}"
         rows = {
-            "accuracy": f"{percent(accuracy['value'], digits=1)}, {interval}, n = {accuracy['n']:,}",
+            "accuracy": f"{percent(accuracy.value, digits=1)}, {interval}, n = {accuracy.image_count:,}",
             "expect": expectation(test),
             "weakest": weakness(test),
             "confidence": honesty(test)[1],
@@ -66,7 +66,7 @@ def draw_folder(folder: Path) -> Drawing:
         MissingPackageError: matplotlib is not installed.
     """
     run = read_run(folder)
-    test = run.metrics.get("test")
+    test = run.metrics.test
     figures = [str(figure) for figure in draw_history(run.history)]
     if test is not None:
         reliability = draw_test_reliability(test)

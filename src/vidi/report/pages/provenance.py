@@ -24,14 +24,15 @@ def provenance(files: RunFiles) -> list[tuple[str, str]]:
             ("What it looks at", f"images brought to {height} × {width} pixels (height × width) by {_framing(model)}"),
         ]
         rows += [(f"Made with {name}", str(value)) for name, value in sorted((metadata.library_versions or {}).items())]
-    uses = metrics.get("test_uses")
+    uses = metrics.test_uses
     if uses is not None:
         times = (
             "once: this time" if uses == 1 else f"{uses:,} times; each look makes the figures a little less believable"
         )
         rows.append(("These test images were used", times))
-    for title, key in (("Digest of the data", "digest"), ("Digest of the test images", "test_digest")):
-        rows.append((title, str(metrics.get("data", {}).get(key, ""))))
+    if metrics.data is not None:
+        rows.append(("Digest of the data", metrics.data.digest or ""))
+        rows.append(("Digest of the test images", metrics.data.test_digest or ""))
     return [(name, value) for name, value in rows if value]
 
 

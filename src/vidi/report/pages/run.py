@@ -1,13 +1,15 @@
 """report.html: everything that is known about a run, on one page for people."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.document import Metrics
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.sections.origin import AccountFacts
+from vidi.evaluation.sections.plain import from_plain
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.limits import DecodeOptions
@@ -85,7 +87,8 @@ def write_report(
     gallery = _choose_gallery(files, findings)
     shown = store if with_images else None
     suspects = [suspect.path for suspect in files.suspects[:MOST_SUSPECTS]]
-    loudest = [unescape_path(path) for path in (differing(files.metrics) or {}).get("loudest", ())]
+    apart = differing(files.metrics)
+    loudest = [] if apart is None else [unescape_path(path) for path in apart.loudest]
     paths = [*gallery.paths(), *suspects, *loudest, *(path for finding in findings for path in finding.paths)]
     thumbnails: dict[str, Thumbnail] = {}
     if shown is not None:
@@ -108,33 +111,34 @@ def write_report(
 
 def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding]) -> dict[str, object]:
     """What the template shows beside pictures."""
-    test = files.metrics.get("test")
-    kept_epoch = files.metrics.get("training", {}).get("best_epoch")
+    metrics = files.metrics
+    test, training = metrics.test, metrics.training
+    kept_epoch = None if training is None else training.best_epoch
     return {
         "name": _name_of(files),
         "model": files.model,
-        "metrics": files.metrics,
+        "metrics": metrics,
         "test": test,
-        "data": files.metrics.get("data"),
-        "ensemble": files.metrics.get("ensemble"),
+        "data": metrics.data,
+        "ensemble": metrics.ensemble,
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
-        "is_evaluation": "foreign_classes" in files.metrics,  # of other data, by `vidi evaluate`
-        "account": files.check.get("account") or files.metrics.get("account"),
-        **_first_values(files.metrics),
+        "is_evaluation": metrics.is_evaluation,
+        "account": _account_of(files),
+        **_first_values(metrics),
         "sentences": _sentences(test),
         "gallery": gallery,
         "findings": findings,
         "suspects": files.suspects[:MOST_SUSPECTS],
         "more_suspects": len(files.suspects[MOST_SUSPECTS:]),
-        "suspicion": sentences.suspicion(files.metrics.get("label_errors")),
+        "suspicion": sentences.suspicion(metrics.label_errors),
         "several": test is not None and sentences.is_multi_label(test),
         "matrix": matrix_rows(test, gallery.cells) if test is not None and has_matrix(test) else None,
         "class_rows": class_rows(test) if test is not None else ([], []),
         "reliability": draw_test_reliability(test) if test is not None else None,
         **_promise_values(files),
-        "more_images": "" if differing(files.metrics) else sentences.more_images(files.metrics.get("learning_curve")),
-        "learning_curve": files.metrics.get("learning_curve"),
-        "images_curve": draw_learning(files.metrics.get("learning_curve")),
+        "more_images": "" if differing(metrics) else sentences.more_images(metrics.learning_curve),
+        "learning_curve": metrics.learning_curve,
+        "images_curve": draw_learning(metrics.learning_curve),
         "rankings": draw_rankings(test) if test is not None else [],
         "curves": draw_history(files.history, kept_epoch=kept_epoch),
         "history": files.history,
@@ -142,29 +146,33 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "kept_epoch": kept_epoch,
         "uses_of_parts": USES_OF_PARTS,
         "recipe": files.recipe,
-        "times": time_rows(files.metrics.get("seconds") or {}),
+        "times": time_rows(metrics.seconds or {}),
         "settings": settings(files.recipe),
         "provenance": provenance(files),
         "path_text": escape_path,
     }
 
 
-def _first_values(metrics: Mapping[str, Any]) -> dict[str, object]:
+def _account_of(files: RunFiles) -> AccountFacts | None:
+    """What became of every file: as the check says, else as the evaluation does."""
+    checked = files.check.get("account")
+    return from_plain(AccountFacts, checked) if checked else files.metrics.account
+
+
+def _first_values(metrics: Metrics) -> dict[str, object]:
     """Values of the first lines, and whether test and training images differ."""
     return {
         "headline": first_line(metrics),
         "reservations": reservations(metrics),
         "two_parts": differing(metrics),
-        "refuted_kinds": {(one["kind"], one["class"]) for one in metrics.get("refuted") or ()},
+        "refuted_kinds": {(one.kind, one.name) for one in metrics.refuted},
         "unescape": unescape_path,
     }
 
 
 def _promise_values(files: RunFiles) -> dict[str, object]:
     """What the template shows of verdicts and operating points."""
-    test = files.metrics.get("test")
-    verdicts = (files.metrics.get("verdicts") or {}).get("test")
-    operating = (files.metrics.get("operating_points") or {}).get("test")
+    test, verdicts, operating = files.metrics.test, files.metrics.test_verdicts, files.metrics.test_points
     points = None if files.model is None else files.model.metadata.operating_points
     calibration = None if files.model is None else files.model.metadata.calibration
     return {
@@ -187,7 +195,7 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
         + len(files.suspects[:MOST_SUSPECTS])
         + MOST_LOUD
     )
-    return choose_images(tested, cells_wanted=has_matrix(files.metrics.get("test")), spent=spent)
+    return choose_images(tested, cells_wanted=has_matrix(files.metrics.test), spent=spent)
 
 
 def _read_example(
@@ -201,8 +209,8 @@ def _read_example(
     return None, None
 
 
-def _sentences(test: Mapping[str, Any] | None) -> dict[str, str]:
-    if test is None or not test["images"]:
+def _sentences(test: Evaluation | None) -> dict[str, str]:
+    if test is None or not test.image_count:
         return {"expectation": "", "weakness": "", "honesty": "", "honesty_word": "no data", "untested": ""}
     word, honesty = sentences.honesty(test)
     return {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import DataError
+from vidi.evaluation.document import Metrics
 from vidi.files import escape_path, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 
@@ -70,7 +71,7 @@ class RunFiles:
     """Everything that the report is made from."""
 
     folder: Path
-    metrics: Mapping[str, Any]  # empty where the run was not evaluated
+    metrics: Metrics  # without any section where the run was not evaluated
     answers: tuple[AnsweredImage, ...]
     history: tuple[Epoch, ...]
     recipe: Mapping[str, Any]
@@ -88,7 +89,7 @@ def read_run(folder: Path) -> RunFiles:
     """
     return RunFiles(
         folder=folder,
-        metrics=_read_json(folder / METRICS),
+        metrics=_read_metrics(folder / METRICS),
         answers=_read_answers(folder / PREDICTIONS),
         history=_read_history(folder / HISTORY),
         recipe=_read_recipe(folder / RECIPE),
@@ -116,6 +117,14 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise _damaged(path, "it holds no JSON object")
     return content
+
+
+def _read_metrics(path: Path) -> Metrics:
+    entries = _read_json(path)
+    try:
+        return Metrics.from_json(entries)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _read_recipe(path: Path) -> Mapping[str, Any]:

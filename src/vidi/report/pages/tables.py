@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vidi.evaluation.evaluation import ClassFigures, Evaluation
 from vidi.report.pages.gallery import Cell
 
 MOST_CLASSES_IN_MATRIX = 20  # above, a matrix cannot be read; the most frequent mistakes are listed
@@ -32,11 +33,10 @@ class Setting:
     source: str
 
 
-def matrix_rows(test: Mapping[str, Any], cells: Mapping[tuple[str, str], Cell]) -> list[list[MatrixCell]]:
+def matrix_rows(test: Evaluation, cells: Mapping[tuple[str, str], Cell]) -> list[list[MatrixCell]]:
     """The confusion matrix: one row for each true class, one cell for each predicted one."""
-    names = [figures["class"] for figures in test["per_class"]]
-    rows = []
-    for true, counts in zip(names, test["confusion"], strict=True):
+    names, rows = [figures.name for figures in test.per_class], []
+    for true, counts in zip(names, [] if test.confusion is None else test.confusion.tolist(), strict=True):
         total = sum(counts)
         rows.append(
             [
@@ -54,13 +54,13 @@ def matrix_rows(test: Mapping[str, Any], cells: Mapping[tuple[str, str], Cell]) 
     return rows
 
 
-def has_matrix(test: Mapping[str, Any] | None) -> bool:
+def has_matrix(test: Evaluation | None) -> bool:
     """Whether the page shows a confusion matrix."""
     return (
         test is not None
-        and test["confusion"] is not None
-        and bool(test["images"])
-        and len(test["per_class"]) <= MOST_CLASSES_IN_MATRIX
+        and test.confusion is not None
+        and bool(test.image_count)
+        and len(test.per_class) <= MOST_CLASSES_IN_MATRIX
     )
 
 
@@ -69,16 +69,21 @@ def anchor_of(names: list[str], true: str, predicted: str) -> str:
     return f"cell-{names.index(true)}-{names.index(predicted)}"
 
 
-def class_rows(test: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+def class_rows(test: Evaluation) -> tuple[list[ClassFigures], list[ClassFigures]]:
     """The per-class figures in two lists: those that stand open, and those that unfold.
 
     Few classes keep the model's order; of many the weakest come first.
     """
-    figures = list(test["per_class"])
+    figures = list(test.per_class)
     if len(figures) <= MOST_CLASS_ROWS:
         return figures, []
-    figures.sort(key=lambda one: (one["f1"]["value"] is None, one["f1"]["value"] or 0.0))
+    figures.sort(key=weakest_first)
     return figures[:MOST_CLASS_ROWS], figures[MOST_CLASS_ROWS:MOST_CLASS_ROWS_AT_ALL]
+
+
+def weakest_first(figures: ClassFigures) -> tuple[bool, float]:
+    """What classes are sorted by: the lowest F1 first, those without test images last."""
+    return figures.f1.value is None, figures.f1.value or 0.0
 
 
 def settings(recipe: Mapping[str, Any]) -> list[Setting]:

@@ -1,10 +1,13 @@
 """The page's figures, drawn from the files of a run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from vidi.evaluation.evaluation import Curves, Evaluation
+from vidi.evaluation.guarantees.at_points import OperatingFigures
+from vidi.evaluation.guarantees.verdicts import VerdictFigures
+from vidi.evaluation.sections.studies import LearningFigures
 from vidi.figures.learning import draw_learning_curve
 from vidi.figures.more_images import draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
@@ -46,54 +49,59 @@ def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> 
     return [_trusted(svg) for svg in figures]
 
 
-def draw_test_reliability(test: Mapping[str, Any]) -> Markup | None:
+def draw_test_reliability(test: Evaluation) -> Markup | None:
     """The reliability diagram; None without test images."""
     bins = [
-        Reliability(one["confidence"], one["accuracy"], one["n"], one["perfect_low"], one["perfect_high"])
-        for one in test["calibration"]["bins"]
+        Reliability(
+            one.confidence,
+            one.accuracy,
+            one.image_count,
+            perfect.low,
+            perfect.high,
+        )
+        for one, perfect in test.calibration.points
+        if perfect is not None
     ]
     return _trusted(draw_reliability(bins)) if bins else None
 
 
-def draw_rankings(test: Mapping[str, Any]) -> list[Markup]:
+def draw_rankings(test: Evaluation) -> list[Markup]:
     """ROC and precision-recall curves; the hardest and the easiest class are named."""
-    if not test["curves"]:
+    if not test.curves:
         return []
-    areas = {figures["class"]: figures["average_precision"]["value"] for figures in test["per_class"]}
-    by_ease = sorted((curve["class"] for curve in test["curves"]), key=lambda name: (areas[name] or 0.0, name))
+    areas = {figures.name: figures.average_precision.value for figures in test.per_class}
+    by_ease = sorted((curve.name for curve in test.curves), key=lambda name: (areas[name] or 0.0, name))
     named = [visible(name) for name in dict.fromkeys((by_ease[0], by_ease[-1]))]
     roc: dict[str, Curve] = {}
     precision_recall: dict[str, Curve] = {}
-    for curve in test["curves"]:
-        roc[visible(curve["class"])] = (curve["false_positive_rate"], curve["true_positive_rate"])
-        precision_recall[visible(curve["class"])] = (curve["recall"], curve["precision"])
+    for curve in test.curves:
+        roc[visible(curve.name)], precision_recall[visible(curve.name)] = _lines(curve)
     return [_trusted(draw_roc(roc, named=named)), _trusted(draw_precision_recall(precision_recall, named=named))]
 
 
-def draw_at_points(test: Mapping[str, Any], operating: Mapping[str, Any] | None) -> list[Markup]:
+def draw_at_points(test: Evaluation, operating: OperatingFigures | None) -> list[Markup]:
     """The same two curves of the classes that have an operating point, with the points marked; nothing without one.
 
     A table of costs over more than two classes has no point on a curve of one class against all others.
     """
-    if operating is None or (operating["measure"] == "costs" and len(test["per_class"]) > 2):
+    if operating is None or (operating.measure == "costs" and len(test.per_class) > 2):
         return []
-    figures = {one["class"]: one for one in operating["per_class"]}
-    curves = [curve for curve in test["curves"] if curve["class"] in figures]
-    if operating["measure"] == "costs":
+    figures = {one.name: one for one in operating.per_class}
+    curves = [curve for curve in test.curves if curve.name in figures]
+    if operating.measure == "costs":
         curves = curves[:1]  # of two classes one curve is the other, read backwards
     if not curves:
         return []
-    by_area = sorted(curves, key=lambda curve: sum(curve["precision"]))
-    named = [visible(name) for name in dict.fromkeys((by_area[0]["class"], by_area[-1]["class"]))]
+    by_area = sorted(curves, key=lambda curve: sum(curve.precision))
+    named = [visible(name) for name in dict.fromkeys((by_area[0].name, by_area[-1].name))]
     roc: dict[str, Curve] = {}
     precision_recall: dict[str, Curve] = {}
     on_roc: dict[str, tuple[float, float]] = {}
     on_precision_recall: dict[str, tuple[float, float]] = {}
     for curve in curves:
-        name, at = visible(curve["class"]), figures[curve["class"]]
-        roc[name] = (curve["false_positive_rate"], curve["true_positive_rate"])
-        precision_recall[name] = (curve["recall"], curve["precision"])
-        alarms, found, right = (at[key]["value"] for key in ("false_alarm_rate", "recall", "precision"))
+        name, at = visible(curve.name), figures[curve.name]
+        roc[name], precision_recall[name] = _lines(curve)
+        alarms, found, right = at.false_alarms.value, at.recall.value, at.precision.value
         if alarms is not None and found is not None:
             on_roc[name] = (alarms, found)
         if right is not None and found is not None:
@@ -104,21 +112,25 @@ def draw_at_points(test: Mapping[str, Any], operating: Mapping[str, Any] | None)
     ]
 
 
-def draw_learning(found: Mapping[str, Any] | None) -> Markup | None:
+def _lines(curve: Curves) -> tuple[Curve, Curve]:
+    """One class's ROC and precision-recall curve."""
+    return (curve.false_positive_rate, curve.true_positive_rate), (curve.recall, curve.precision)
+
+
+def draw_learning(found: LearningFigures | None) -> Markup | None:
     """Errors by the number of images, and on to twice as many; None where it was not measured."""
     if found is None:
         return None
-    return _trusted(draw_more_images(found["counts"], found["errors"], found["reach"], images=found["images"]))
+    return _trusted(draw_more_images(found.counts, found.errors, found.reach, images=found.images))
 
 
-def draw_risk(verdicts: Mapping[str, Any] | None) -> Markup | None:
+def draw_risk(verdicts: VerdictFigures | None) -> Markup | None:
     """Errors among the answers, by how many are given; None without test images or limits."""
-    if verdicts is None or not verdicts["risk_coverage"]["risk"]:
+    if verdicts is None or not verdicts.risk_coverage.risk:
         return None
-    share, error = verdicts["sure_share"]["value"], verdicts["sure_error"]["value"]
-    curve = verdicts["risk_coverage"]
-    sure = None if error is None else (share, error)
-    return _trusted(draw_risk_coverage(curve["answered"], curve["risk"], sure=sure, max_error=verdicts["max_error"]))
+    share, error, curve = verdicts.sure_share.value, verdicts.sure_error.value, verdicts.risk_coverage
+    sure = None if share is None or error is None else (share, error)
+    return _trusted(draw_risk_coverage(curve.answered, curve.risk, sure=sure, max_error=verdicts.max_error))
 
 
 def _trusted(svg: str) -> Markup:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.robustness import Curve, NotMeasured, Robustness
 from vidi.figures.robustness import Step, draw_robustness
 from vidi.images.framing import Framing, reduce_to_frame
 from vidi.images.spoiling import SPOILINGS
+from vidi.metrics.intervals import Interval
 from vidi.report.pages.render import percent
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail, data_uri
 
@@ -53,50 +55,50 @@ class Panel:
     strip: Thumbnail | None
 
 
-def explain_robustness(found: Mapping[str, Any]) -> str:
-    """Under what it loses most, and what costs it hardly anything, in a sentence or two.
-
-    Args:
-        found: the section `robustness` of metrics.json.
-    """
-    if "left_out" in found:
-        return REASONS[found["left_out"]]
-    clean = found["clean"]["value"]
-    by_loss = sorted(found["curves"], key=lambda curve: curve["accuracy"][MIDDLE]["value"])
-    worst, hardly = by_loss[0], [curve for curve in by_loss if clean - curve["accuracy"][MIDDLE]["value"] < HARDLY]
-    low = worst["accuracy"][MIDDLE]["value"]
+def explain_robustness(found: Robustness | NotMeasured) -> str:
+    """Under what it loses most, and what costs it hardly anything, in a sentence or two."""
+    if isinstance(found, NotMeasured):
+        return REASONS[found.reason]
+    clean = found.clean.value or 0.0
+    by_loss = sorted(found.curves, key=_in_the_middle)
+    worst, hardly = by_loss[0], [curve for curve in by_loss if clean - _in_the_middle(curve) < HARDLY]
+    low = _in_the_middle(worst)
     if clean - low < HARDLY:
         return "It is robust: no change of medium strength (3 of 5) costs more than 2 points of accuracy."
     sentence = (
-        f"It loses most under {worst['noun']}: from {percent(clean)} to {percent(low)} at strength 3 of 5 "
-        f"({worst['strengths'][MIDDLE]:g} {worst['unit']})."
+        f"It loses most under {worst.noun}: from {percent(clean)} to {percent(low)} at strength 3 of 5 "
+        f"({worst.strengths[MIDDLE]:g} {worst.unit})."
     )
     if not hardly:
         return f"{sentence} Every change of that strength costs 2 points or more."
-    names = ", ".join(curve["noun"] for curve in hardly)
+    names = ", ".join(curve.noun for curve in hardly)
     return f"{sentence} It loses less than 2 points under {names} of that strength."
 
 
-def draw_panels(found: Mapping[str, Any], strips: Mapping[str, Thumbnail]) -> tuple[Panel, ...]:
+def _in_the_middle(curve: Curve) -> float:
+    return curve.accuracies[MIDDLE].value or 0.0
+
+
+def draw_panels(found: Robustness | NotMeasured, strips: Mapping[str, Thumbnail]) -> tuple[Panel, ...]:
     """The figures, one for each kind of change.
 
     Args:
-        found: the section `robustness` of metrics.json.
+        found: the accuracy, or why there is none.
         strips: of `make_strips`, by title; empty without pictures.
     """
-    if "left_out" in found:
+    if isinstance(found, NotMeasured):
         return ()
-    curves = {curve["name"]: curve for curve in found["curves"]}
-    estimates = [found["clean"], *(one for curve in found["curves"] for one in curve["accuracy"])]
-    lowest = max(0.0, min(one["low"] for one in estimates) - 0.03)
+    curves = {curve.name: curve for curve in found.curves}
+    estimates = [found.clean, *(one for curve in found.curves for one in curve.accuracies)]
+    lowest = max(0.0, min(one.low for one in estimates if one.low is not None) - 0.03)
     panels = []
     for title, left, right in PANELS:
         before = [] if left is None else _steps(curves[left])[::-1]
-        middle = _step(AS_IT_IS.get(right, "as is"), found["clean"])
+        middle = _step(AS_IT_IS.get(right, "as is"), found.clean)
         svg = draw_robustness(
             [*before, middle, *_steps(curves[right])],
             clean=len(before),
-            axis=f"{title.lower() if title != 'JPEG' else title}, {curves[right]['unit']}",
+            axis=f"{title.lower() if title != 'JPEG' else title}, {curves[right].unit}",
             lowest=lowest,
             title=title,
             name=f"robust-{right}",
@@ -105,12 +107,14 @@ def draw_panels(found: Mapping[str, Any], strips: Mapping[str, Thumbnail]) -> tu
     return tuple(panels)
 
 
-def _steps(curve: Mapping[str, Any]) -> list[Step]:
-    return [_step(f"{strength:g}", one) for strength, one in zip(curve["strengths"], curve["accuracy"], strict=True)]
+def _steps(curve: Curve) -> list[Step]:
+    return [_step(f"{strength:g}", one) for strength, one in zip(curve.strengths, curve.accuracies, strict=True)]
 
 
-def _step(label: str, estimate: Mapping[str, Any]) -> Step:
-    return Step(label, estimate["value"], estimate["low"], estimate["high"])
+def _step(label: str, estimate: Estimate) -> Step:
+    value = estimate.value or 0.0
+    interval = estimate.interval or Interval(value, value)
+    return Step(label, value, interval.low, interval.high)
 
 
 def make_strips(image: NDArray[np.uint8], framing: Framing) -> dict[str, Thumbnail]:

@@ -1,10 +1,9 @@
 """The first lines about a model: its accuracy, and what to know before believing that number."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from vidi.evaluation.document import Metrics
 from vidi.report.words.sentences import headline
 from vidi.report.words.two_parts import differing, differing_details, differing_headline, refutations
 
@@ -14,26 +13,26 @@ UNSTATED = (
 )
 
 
-def first_line(metrics: Mapping[str, Any]) -> str:
+def first_line(metrics: Metrics) -> str:
     """The result in one sentence, for the terminal, the report and the model card.
 
     Args:
-        metrics: metrics.json of a run or an evaluation.
+        metrics: of a run or an evaluation.
     """
     parts = differing(metrics)
-    return headline(metrics.get("test"), unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
+    return headline(metrics.test, unseen=is_unseen(metrics)) if parts is None else differing_headline(parts)
 
 
-def is_unseen(metrics: Mapping[str, Any]) -> bool:
+def is_unseen(metrics: Metrics) -> bool:
     """Whether the model surely learned from none of the test images; older evaluations do not say."""
-    return bool((metrics.get("learnt_from") or {}).get("unseen", True))
+    return metrics.learnt_from is None or metrics.learnt_from.unseen
 
 
-def reservations(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+def reservations(metrics: Metrics) -> tuple[str, ...]:
     """What must be known before the first line is believed; empty where nothing stands against it.
 
     Args:
-        metrics: metrics.json of a run or an evaluation.
+        metrics: of a run or an evaluation.
     """
     parts = differing(metrics)
     return (
@@ -49,5 +48,5 @@ def read_first(folder: Path) -> tuple[str, ...]:
     Args:
         folder: of a run or an evaluation, with its metrics.json.
     """
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    metrics = Metrics.from_json(json.loads((folder / "metrics.json").read_text("utf-8")))
     return first_line(metrics), *reservations(metrics)

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.robustness import NotMeasured, Robustness
+from vidi.evaluation.slices import Slice
 from vidi.report.pages.render import percent
 from vidi.report.pages.run_files import RunFiles
 from vidi.report.pictures.robustness import Panel, draw_panels, explain_robustness, make_strips
@@ -21,9 +24,9 @@ class Trust:
     shortcuts: Mapping[str, Any] | None  # of check.json
     shortcut_sentence: str
     shortcut_findings: tuple[str, ...]
-    slices: Sequence[Mapping[str, Any]]  # of metrics.json
+    slices: Sequence[Slice]
     slice_sentence: str
-    robustness: Mapping[str, Any] | None  # of metrics.json
+    robustness: Robustness | NotMeasured | None
     robustness_sentence: str
     panels: tuple[Panel, ...]
 
@@ -40,12 +43,11 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
         files: of the run or the evaluation.
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
-    shortcuts, robustness = files.check.get("shortcuts"), files.metrics.get("robustness")
-    slices = files.metrics.get("slices") or []
+    shortcuts, robustness, slices = files.check.get("shortcuts"), files.metrics.robustness, files.metrics.slices
     strips = {} if example is None or files.model is None else make_strips(example, files.model.metadata.framing)
     return Trust(
         shortcuts=shortcuts,
-        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.get("test")),
+        shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.test),
         shortcut_findings=tuple(
             finding["message"] for finding in files.check.get("findings", ()) if finding["kind"] == "shortcut"
         ),
@@ -57,31 +59,27 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
     )
 
 
-def explain_slices(slices: Sequence[Mapping[str, Any]]) -> str:
-    """The part of the images that fares worst, and whether that is more than chance.
-
-    Args:
-        slices: the section of metrics.json.
-    """
+def explain_slices(slices: Sequence[Slice]) -> str:
+    """The part of the images that fares worst, and whether that is more than chance."""
     if not slices:
         return ""
     looked = f"{len(slices):,} parts of the test images were compared."
-    worse = sorted((one for one in slices if one["worse"]), key=lambda one: one["accuracy"]["value"])
+    worse = sorted((one for one in slices if one.is_worse), key=lambda one: one.accuracy.value or 0.0)
     if not worse:
         return f"{looked} None is clearly worse than the rest: the differences may be chance."
     first = worse[0]
-    rates = f"{percent(first['accuracy']['value'])} against {percent(first['others']['value'])} elsewhere"
-    sentence = f"{looked} Accuracy is lower where {first['by'].partition(',')[0]} is “{first['name']}”: {rates}."
+    rates = f"{percent(first.accuracy.value)} against {percent(first.others.value)} elsewhere"
+    sentence = f"{looked} Accuracy is lower where {first.by.partition(',')[0]} is “{first.name}”: {rates}."
     more = len(worse) - 1
     return sentence if not more else f"{sentence} {more} more of them {'is' if more == 1 else 'are'} clearly worse."
 
 
-def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | None) -> str:
+def explain_shortcuts(shortcuts: Mapping[str, Any], test: Evaluation | None) -> str:
     """What all plain numbers together reach, compared with the model.
 
     Args:
         shortcuts: of check.json.
-        test: the section `test` of metrics.json; None where nothing was tested.
+        test: None where nothing was tested.
     """
     chance = shortcuts["chance"]
     together = next(one for one in shortcuts["families"] if one["family"] == "together")
@@ -91,7 +89,7 @@ def explain_shortcuts(shortcuts: Mapping[str, Any], test: Mapping[str, Any] | No
             f"{percent(together['accuracy'])} (chance: {percent(chance)})."
         )
     reached = f"Together they reach a balanced accuracy of {percent(together['accuracy'])} (chance: {percent(chance)})"
-    model = None if test is None else test["balanced_accuracy"]["value"]
+    model = None if test is None else test.balanced_accuracy.value
     if model is None:
         return f"{reached}."
     way = (together["accuracy"] - chance) / max(model - chance, 1e-9)

@@ -13,9 +13,11 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.scores import number_groups
+from vidi.evaluation.sections.origin import DataFacts, ModelName
 from vidi.files import escape_path, unescape_path, write_whole
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
+from vidi.metrics.outputs import SOFTMAX
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
 from vidi.report.words.compare import headline
@@ -49,7 +51,17 @@ class _Stored:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(self.files.metrics["classes"])
+        return self.files.metrics.classes
+
+    @property
+    def data(self) -> DataFacts:
+        """The images that it is about."""
+        return self.files.metrics.data or DataFacts(source="")
+
+    @property
+    def model(self) -> ModelName:
+        """The model that answered."""
+        return self.files.metrics.model or ModelName(id="", run="")
 
     @property
     def run(self) -> Path | None:
@@ -108,12 +120,12 @@ def _document(
     with_images: bool,
 ) -> dict[str, Any]:
     """What compare.json holds."""
-    data = both[0].files.metrics["data"]
+    data = both[0].data
     document: dict[str, Any] = {
         "schema": 1,
         "task": "classify",
         "models": {one.letter: _about(one) for one in both},
-        "data": {"name": _data_name(both[0]), "source": data.get("source", ""), "reader": data.get("reader", "")},
+        "data": {"name": _data_name(both[0]), "source": data.source, "reader": data.reader or ""},
         **comparison.as_json(),
         "disagreements": {
             "counts": {kind: sum(one.kind == kind for one in disagreements) for kind in KINDS},
@@ -129,7 +141,7 @@ def _document(
 
 
 def _data_name(one: _Stored) -> str:
-    return str(one.files.metrics["data"].get("name") or one.files.folder.resolve().name)
+    return one.data.name or one.files.folder.resolve().name
 
 
 def is_stored(path: Path) -> bool:
@@ -146,14 +158,14 @@ def _read(letter: str, folder: Path) -> _Stored:
             "or two folders that `vidi evaluate` wrote.",
         )
     files = read_run(folder)
-    if files.metrics.get("task", "classify") != "classify":
+    if files.metrics.task != SOFTMAX.task:
         raise UsageError(
             f"{escape_path(folder)} is about images that may show several classes",
             "Name the data: vidi compare A B DATA",
         )
     asked: dict[str, Any] = next(
         (json.loads((folder / name).read_text("utf-8")) for name in (EVALUATION, REQUEST) if (folder / name).exists()),
-        {"data": {"source": str(files.metrics["data"].get("source", ""))}},
+        {"data": {"source": "" if files.metrics.data is None else files.metrics.data.source}},
     )
     is_test = any(row.part == TEST for row in files.answers)
     rows = [row for row in files.answers if row.part == TEST or not is_test]
@@ -188,7 +200,7 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
 def _remarks(both: Sequence[_Stored], account: Account) -> list[str]:
     """Remark on the two models what readers need before the figures."""
     remarks = []
-    if len({one.files.metrics["model"]["id"] for one in both}) == 1:
+    if len({one.model.id for one in both}) == 1:
         remarks.append(SAME_MODEL_STORED)
     if account.set_aside:
         remarks.append(skipped_images(len(account.set_aside)))
@@ -225,12 +237,11 @@ def _paired(a: _Stored, b: _Stored) -> PairedAnswers:
 
 def _about(one: _Stored) -> dict[str, object]:
     """A model as compare.json names it; no image was used once more."""
-    model = one.files.metrics["model"]
     return {
         "path": escape_path(one.files.folder),
-        "id": model["id"],
-        "run": model.get("run", ""),
+        "id": one.model.id,
+        "run": one.model.run,
         "classes": len(one.classes),
         "knows_what_it_learnt": one.run is not None,
-        "test_uses": int(one.files.metrics.get("test_uses") or 1),
+        "test_uses": one.files.metrics.test_uses or 1,
     }

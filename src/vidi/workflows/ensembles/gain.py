@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups
+from vidi.evaluation.sections.ensemble import EnsembleFigures
+from vidi.evaluation.sections.plain import from_plain
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.paired import PairedComparison, compare_paired
@@ -42,7 +44,7 @@ def measure_gain(
     single: Predictor,
     pixels: NDArray[np.uint8],
     events: Events,
-) -> dict[str, object]:
+) -> EnsembleFigures:
     """Return the section `ensemble` of metrics.json.
 
     Args:
@@ -60,17 +62,15 @@ def measure_gain(
         "sentence": describe_decision(combination.decision),
     }
     if combination.way == "single":  # nothing to compare
-        return {**document, "test": None, "milliseconds": None}
+        return from_plain(EnsembleFigures, {**document, "test": None, "milliseconds": None})
     gain = gain_on_test(before_calibration(answers, ensemble.metadata.calibration), single_answers)
     time_single, time_ensemble = milliseconds_per_image((single, ensemble), pixels)
     if gain is not None:
         events.say(describe_gain(gain, number=combination.single_number, part="test"))
     events.say(describe_cost(ensemble=time_ensemble, single=time_single))
-    return {
-        **document,
-        "test": None if gain is None else gain.gain_as_json(),
-        "milliseconds": {"ensemble": round(time_ensemble, 4), "single": round(time_single, 4)},
-    }
+    cost = {"ensemble": round(time_ensemble, 4), "single": round(time_single, 4)}
+    test = None if gain is None else gain.gain_as_json()
+    return from_plain(EnsembleFigures, {**document, "test": test, "milliseconds": cost})
 
 
 def gain_on_test(answers: Answers, other: Answers) -> PairedComparison | None:

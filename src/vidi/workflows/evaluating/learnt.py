@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidi.data.splitting.split_file import read_assignments
+from vidi.evaluation.sections.origin import LearntFacts
 from vidi.evaluation.uses import digest_of_images
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
@@ -26,17 +27,16 @@ class LearntFrom:
         """Whether the model was trained on the file with this digest; wrong for one in a thousand other files."""
         return digest in self.assigned or any(holds(digest) for holds in self.filters)
 
-    def as_json(self, digests: Sequence[str], account: Account) -> dict[str, object]:
+    def facts(self, digests: Sequence[str], account: Account) -> LearntFacts:
         """Return the section `learnt_from` of metrics.json: whether all scored images are held out, and the count.
 
         Args:
             digests: of the images scored.
             account: of all images.
         """
-        return {
-            "unseen": self.is_stated or digest_of_images(digests) == self.test_digest,
-            "set_aside": count_learnt(account),
-        }
+        return LearntFacts(
+            unseen=self.is_stated or digest_of_images(digests) == self.test_digest, set_aside=count_learnt(account)
+        )
 
 
 def find_learnt(predictor: Predictor) -> LearntFrom:

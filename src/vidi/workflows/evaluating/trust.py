@@ -1,17 +1,27 @@
 """Whether a test figure can be trusted: accuracy by slice, and on worse images."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
 from vidi.evaluation.scores import number_groups
-from vidi.evaluation.slices import evaluate_slices
+from vidi.evaluation.slices import Slice, evaluate_slices
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.progress.run import ROBUSTNESS_SKIPPED
 from vidi.workflows.interaction.events import SILENCE, Events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredTrust:
+    """The sections `slices` and `robustness` of metrics.json."""
+
+    slices: tuple[Slice, ...]
+    robustness: Robustness | NotMeasured
 
 
 def measure_trust(
@@ -25,8 +35,8 @@ def measure_trust(
     workers: int | None = None,
     wanted: bool = True,
     events: Events = SILENCE,
-) -> dict[str, object]:
-    """The sections `slices` and `robustness` of metrics.json.
+) -> MeasuredTrust:
+    """Measure slices and robustness.
 
     Args:
         predictor: the model file.
@@ -40,7 +50,6 @@ def measure_trust(
         events: receives progress and messages.
     """
     known = answers.only((np.array(answers.parts) == TEST) & answers.truth.is_known)
-    slices = [one.as_json() for one in evaluate_slices(known, seed=seed)]
     found: Robustness | NotMeasured = NotMeasured("off")
     if wanted:
         found = measure_robustness(
@@ -56,4 +65,4 @@ def measure_trust(
         )
     if found == NotMeasured("time"):
         events.say(ROBUSTNESS_SKIPPED)
-    return {"slices": slices, "robustness": found.as_json()}
+    return MeasuredTrust(slices=evaluate_slices(known, seed=seed), robustness=found)

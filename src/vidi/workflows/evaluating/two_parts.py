@@ -22,14 +22,6 @@ SECONDS_AT_MOST = 20.0
 BATCH = 32
 
 
-def parts_figures(parts: ComparedParts | None) -> dict[str, object]:
-    """The sections `two_parts` and `refuted` of metrics.json."""
-    return {
-        "two_parts": None if parts is None else parts.as_json(),
-        "refuted": [] if parts is None else [one.as_json() for one in parts.refuted],
-    }
-
-
 def refuted_by(parts: ComparedParts | None) -> Refuted | None:
     """Return the guarantees to mark as refuted in the model file; None without any."""
     return None if parts is None else as_refuted(parts.refuted)

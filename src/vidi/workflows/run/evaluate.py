@@ -8,8 +8,9 @@ import numpy as np
 
 from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
-from vidi.evaluation.document import evaluate_parts, promise_figures
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
 from vidi.evaluation.evaluation import Evaluation
+from vidi.evaluation.sections.ensemble import EnsembleFigures
 from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
@@ -24,8 +25,8 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.gain import measure_gain, single_predictor
-from vidi.workflows.evaluating.trust import measure_trust
-from vidi.workflows.evaluating.two_parts import compare_with_held_out, parts_figures, refuted_by
+from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
+from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
@@ -47,7 +48,7 @@ class Tested:
     figures: Mapping[str, Evaluation]  # of each of these parts
     test: Evaluation | None  # None where no image was kept for the test
     account: Account  # without the images that were lost since the check
-    sections: Mapping[str, object]  # of metrics.json: promises kept, slices, robustness, what an ensemble gains
+    metrics: Metrics  # what the test itself says: figures, promises kept, slices, robustness, an ensemble's gain
 
 
 def evaluate_model(
@@ -80,18 +81,22 @@ def evaluate_model(
         prepared, trained, predictor, known, held_out=calibrated.held_out, until=context.budget.report_from()
     )
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
+    gain = _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events)
+    trust = _measure_trust(context, prepared, predictor, known, seed=seed)
     return Tested(
         model=read_model_bytes(bytes_with(predictor.model, finished), context.folder / MODEL),
         answers=answers,
         figures=figures,
         test=test,
         account=prepared.check.account.without(lost),
-        sections={
-            **promise_figures(answers, metadata, seed=seed),
-            **parts_figures(parts),
-            "ensemble": _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events),
-            **_measure_trust(context, prepared, predictor, known, seed=seed),
-        },
+        metrics=replace(
+            scored_metrics(answers, figures, metadata, seed=seed),
+            two_parts=None if parts is None else parts.figures(),
+            refuted=() if parts is None else tuple(one.as_refuted() for one in parts.refuted),
+            ensemble=gain,
+            slices=trust.slices,
+            robustness=trust.robustness,
+        ),
     )
 
 
@@ -107,7 +112,7 @@ def _promising(context: Context, prepared: Prepared, trained: TrainedNetwork, ca
 
 def _measure_trust(
     context: Context, prepared: Prepared, predictor: Predictor, known: Answers, *, seed: int
-) -> dict[str, object]:
+) -> MeasuredTrust:
     """Where the figure is lower, and what becomes of it when the images get worse; as far as there is time."""
     with context.watch.on("robustness"):
         return measure_trust(
@@ -134,7 +139,7 @@ def _with_counter_examples(
 
 def _ensemble_gain(
     prepared: Prepared, trained: TrainedNetwork, answers: Answers, *, predictor: Predictor, events: Events
-) -> dict[str, object] | None:
+) -> EnsembleFigures | None:
     """What an ensemble gains on the test images and costs in time, for metrics.json; None of a single training."""
     if trained.combination is None:
         return None

@@ -1,11 +1,15 @@
 """The files of a tested model in its run folder: model file, figures, model card and report."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.answers import write_predictions
-from vidi.evaluation.document import metrics_document, write_metrics
+from vidi.evaluation.document import Metrics, write_metrics
+from vidi.evaluation.sections.origin import AccountFacts, DataFacts, ModelName, SplitFacts, TrainingFacts
+from vidi.evaluation.sections.plain import from_plain
+from vidi.evaluation.sections.studies import Studied
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
@@ -47,25 +51,22 @@ def report_run(
     folder, model = context.folder, tested.model
     weights = model.metadata.weights_digest
     write_neighbours(folder, prepared, calibrated.known, weights_digest=weights, with_images=with_images)
-    about = {
-        "model": name_model(model, run=folder.name),
-        **_describe_origin(prepared, trained, model),
-        **tested.sections,
-        "account": tested.account.as_json(),
-        **read_study(folder),
-        "test_uses": record_use(
+    metrics = replace(
+        _with_origin(tested.metrics, prepared, trained, model),
+        model=name_model(model, run=folder.name),
+        account=AccountFacts.of(tested.account),
+        test_uses=record_use(
             folder, images=digest_of_images(tested.answers.digests), model_id=model.model_id, date=datetime.now(UTC)
         ),
-    }
+    )
+    metrics = with_studies(metrics, folder)
     write_predictions(folder / PREDICTIONS, tested.answers, model.metadata)
-    about["seconds"] = times_of(context)
-    document = metrics_document(tested.answers, tested.figures, about=about, limits=calibrated.limits)
-    write_metrics(folder / METRICS, document)
+    write_metrics(folder / METRICS, replace(metrics, seconds=times_of(context)))
     write_whole(folder / MODEL, model.data)  # from here on the run is finished
     write_model_card(folder)
     options = decode_options(prepared.request)
     write_report(folder, store=prepared.dataset.store, options=options, with_images=with_images)
-    write_metrics(folder / METRICS, {**document, "seconds": times_of(context)})  # with the report's own
+    write_metrics(folder / METRICS, replace(metrics, seconds=times_of(context)))  # with the report's own
 
 
 def times_of(context: Context) -> dict[str, float]:
@@ -73,31 +74,39 @@ def times_of(context: Context) -> dict[str, float]:
     return {stage: round(seconds, 2) for stage, seconds in context.watch.seconds().items()}
 
 
-def _describe_origin(prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> dict[str, object]:
-    """Where a model's figures come from, for metrics.json: data, split, training and calibration."""
-    return {
-        "data": {"source": escape_path(prepared.dataset.source), **describe_data(prepared)},
-        "split": {
-            "leaks": [describe_leak(leak.crossing) for leak in prepared.split.leaks],
-            "untested_classes": list(prepared.split.untested_classes),
-        },
-        "training": describe_training(trained),
-        "calibration": model.metadata.calibration and dict(model.metadata.calibration.figures),
-    }
+def with_studies(metrics: Metrics, folder: Path) -> Metrics:
+    """The metrics, and what the run found out about its images beside the network."""
+    studied = from_plain(Studied, read_study(folder))
+    return replace(metrics, label_errors=studied.label_errors, learning_curve=studied.learning_curve)
 
 
-def name_model(model: ModelFile, *, run: str) -> dict[str, object]:
+def _with_origin(metrics: Metrics, prepared: Prepared, trained: TrainedNetwork, model: ModelFile) -> Metrics:
+    """The metrics, and where they come from: data, split, training and calibration."""
+    step = model.metadata.calibration
+    return replace(
+        metrics,
+        data=from_plain(DataFacts, {"source": escape_path(prepared.dataset.source), **describe_data(prepared)}),
+        split=SplitFacts(
+            leaks=tuple(describe_leak(leak.crossing) for leak in prepared.split.leaks),
+            untested_classes=tuple(prepared.split.untested_classes),
+        ),
+        training=describe_training(trained),
+        calibration=None if step is None else dict(step.figures),
+    )
+
+
+def name_model(model: ModelFile, *, run: str) -> ModelName:
     """Which model the figures are of, for metrics.json."""
     metadata = model.metadata
-    return {"id": model.model_id, "date": metadata.date, "run": run, "weights_digest": metadata.weights_digest}
+    return ModelName(id=model.model_id, date=metadata.date, run=run, weights_digest=metadata.weights_digest)
 
 
-def describe_training(trained: TrainedNetwork) -> Mapping[str, object]:
+def describe_training(trained: TrainedNetwork) -> TrainingFacts:
     """Describe the training of the network, for metrics.json."""
-    return {
-        "epochs": len(trained.history),
-        "best_epoch": trained.best_epoch,
-        "stopped_by": trained.stopped_by,
-        "seconds": round(sum(row.seconds for row in trained.history), 1),
-        "notes": list(map(describe_note, trained.notes)),
-    }
+    return TrainingFacts(
+        epochs=len(trained.history),
+        best_epoch=trained.best_epoch,
+        stopped_by=trained.stopped_by,
+        seconds=round(sum(row.seconds for row in trained.history), 1),
+        notes=tuple(map(describe_note, trained.notes)),
+    )

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
+from vidi.evaluation.sections.plain import as_plain, from_plain
+from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, Law, LearningFigures
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses
@@ -147,24 +149,24 @@ def _study_learning(
         class_count=len(classes),
         images=len(labels),
     )
-    found = {"features_of": features.weights, "held_out": len(measured.held_out), **_as_json(curve, classes)}
-    keep_study(context.folder, {CURVE: found})
+    found = _figures(curve, classes, features_of=features.weights, held_out=len(measured.held_out))
+    keep_study(context.folder, {CURVE: as_plain(found)})
     context.events.say(more_images(found))
 
 
-def _as_json(curve: LearningCurve, classes: Sequence[str]) -> dict[str, object]:
-    per_class = [
-        {"class": name, **asdict(gain)} for name, gain in zip(classes, curve.per_class, strict=True) if gain is not None
-    ]
-    return {
-        "images": curve.images,
-        "counts": curve.counts,
-        "errors": curve.errors,
-        "law": asdict(curve.law),
-        "gain": asdict(curve.gain),
-        "per_class": per_class,
-        "reach": curve.reach,
-    }
+def _figures(curve: LearningCurve, classes: Sequence[str], *, features_of: str, held_out: int) -> LearningFigures:
+    gains = zip(classes, curve.per_class, strict=True)
+    return LearningFigures(
+        features_of=features_of,
+        held_out=held_out,
+        images=curve.images,
+        counts=curve.counts,
+        errors=curve.errors,
+        law=from_plain(Law, asdict(curve.law)),
+        gain=from_plain(ExpectedGain, asdict(curve.gain)),
+        per_class=tuple(from_plain(GainOfClass, {"class": name, **asdict(one)}) for name, one in gains if one),
+        reach=curve.reach,
+    )
 
 
 def _hold_out_all(
