@@ -114,7 +114,7 @@ def test_split_writes_a_table_that_training_follows(trained: Path):
         (("explain", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
         (("explain", "--network", "cats"), 2, "no network is called 'cats'"),
         (("explain", "model.onnx", "--network", "textbook"), 2, "Ask for one of them"),
-        (("runs",), 2, "runs is no folder"),
+        (("runs",), 2, "runs is not a folder"),
         (("demo", "cats"), 2, "no demo is called 'cats'"),
         (("train", "x", "--imgsz", "big"), 2, "is no size"),
         (("fetch", "cats"), 2, "cats"),

@@ -51,12 +51,12 @@ def test_a_folder_with_too_few_readable_photographs_is_refused_by_name(tmp_path:
     with pytest.raises(DataError) as caught:
         check_backgrounds(request)
 
-    assert "street: 1 of 8 photographs can be used; not " in caught.value.cause
+    assert "street: 1 of 8 photographs can be read; not " in caught.value.cause
     assert caught.value.cause.endswith("cut-4.jpg (truncated) and 2 more")
     assert "at least 2 photographs that show none of the classes" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("name", "said"), [("nowhere", "there is no such folder"), ("empty", "there is no image")])
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "no such folder"), ("empty", "no images found")])
 def test_a_folder_that_holds_nothing_is_wrong_use(tmp_path: Path, name: str, said: str):
     (tmp_path / "empty").mkdir()
 
@@ -69,7 +69,7 @@ def test_all_this_is_said_before_the_images_are_decoded(tmp_path: Path):
     (tmp_path / "photos" / "stripes").rename(tmp_path / "photos" / "background")
     bad = DataRequest(source=str(tmp_path / "photos"), background=photographs(tmp_path / "b", good=0, bad=2).background)
 
-    with pytest.raises(DataError, match="0 of 2 photographs can be used"):
+    with pytest.raises(DataError, match="0 of 2 photographs can be read"):
         read_and_plan(TrainRequest(data=bad), events=SILENCE)
 
 
@@ -85,5 +85,5 @@ def test_all_this_is_said_before_the_images_are_decoded(tmp_path: Path):
 def test_backgrounds_with_another_network_are_refused_at_once(target: dict, flag: str):
     request = TrainRequest(data=DataRequest(source="nowhere", background="nowhere either"), **target)
 
-    with pytest.raises(UsageError, match=f"and {flag} asks for something else"):
+    with pytest.raises(UsageError, match=f"so it excludes {flag}"):
         read_and_plan(request, events=SILENCE)

@@ -209,9 +209,9 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(models, t
     only_light = make_model(tmp_path / "lights", favours="light", classes=("light", "middle"))
     only_dark = make_model(tmp_path / "darks", favours="dark", classes=("dark", "middle"))
 
-    with pytest.raises(DataError, match="none that both know"):
+    with pytest.raises(DataError, match="no class of the data in common"):
         compared((only_dark, only_light), data)
-    with pytest.raises(UsageError, match="'grey', which is no class of either model"):
+    with pytest.raises(UsageError, match="'grey', which is not a class of either model"):
         compared(models, data, renames={"light": "grey"})
     with pytest.raises(UsageError, match="holds a run"):
         compared(models, data, output=models[0], overwrite=True)

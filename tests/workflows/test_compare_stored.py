@@ -56,7 +56,7 @@ def test_answers_about_other_images_are_refused(work: Path, tmp_path: Path):
     fewer = brightness_folders(tmp_path / "fewer", dark=4, light=5)
     vidi.evaluate(work / "model-b", fewer, output=tmp_path / "b", robustness=False)
 
-    with pytest.raises(DataError, match="A answers about 24 images, B about 9, and 9 of them are the same"):
+    with pytest.raises(DataError, match="A was evaluated on 24 images and B on 9, but only 9 are the same"):
         compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"))
     assert not (tmp_path / "comparisons").exists()
 
@@ -74,7 +74,7 @@ def test_an_image_with_another_class_in_each_is_named(work: Path, tmp_path: Path
 
 
 def test_a_model_without_data_is_asked_for_data(work: Path):
-    with pytest.raises(UsageError, match=r"^B, .*model-b, holds no answers to compare, and no DATA was named"):
+    with pytest.raises(UsageError, match=r"^B, .*model-b, holds no predictions to compare, and DATA is missing"):
         compare_stored(StoredRequest(first=work / "a", second=work / "model-b"))
 
 

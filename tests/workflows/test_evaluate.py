@@ -185,7 +185,7 @@ def test_data_of_which_everything_was_learnt_from_is_refused(model, tmp_path):
     rows = [Assignment(digest_of_file(path), path.name, "", "train", "v1") for path in data.rglob("*.png")]
     write_assignments(model / "splits.csv", rows)
 
-    with pytest.raises(DataError, match="the model learnt from 3 of them"):
+    with pytest.raises(DataError, match="no image is left to score: 3 were used in training"):
         scored(model, data)
 
 

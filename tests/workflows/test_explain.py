@@ -311,7 +311,7 @@ def test_neighbours_of_other_weights_are_refused(tmp_path: Path):
     write_index(model, weights_digest="0" * 64)
     events = Listening()
 
-    with pytest.raises(DataError, match="is of another model than"):
+    with pytest.raises(DataError, match="belongs to another model than"):
         read_neighbours(model)
     assert neighbours_of(model, events=events) is None
     assert [sentence.partition(":")[0] for sentence in events.said] == ["nearest training images are not shown"]

@@ -151,9 +151,9 @@ def test_a_second_search_replaces_what_the_first_drew_and_nothing_else(
     search(predictor, [str(images)], tmp_path / "boxes")
     (tmp_path / "boxes" / "empty.jpg").write_bytes(b"somebody's own")
 
-    with pytest.raises(UsageError, match=r"empty\.jpg is there already, and vidi did not write it"):
+    with pytest.raises(UsageError, match=r"empty\.jpg already exists, and vidi did not write it"):
         search(predictor, [str(images)], tmp_path / "boxes")
-    with pytest.raises(UsageError, match=r"lies in .*photos, which is read from"):
+    with pytest.raises(UsageError, match=r"is inside the input folder .*photos"):
         search(predictor, [str(images)], images / "boxes")
 
 

@@ -402,7 +402,7 @@ def test_a_full_disk_leaves_no_half_copy(predictor: Predictor, tmp_path: Path, m
 
 
 def test_copies_do_not_go_into_what_is_read_from(folder: Path):
-    with pytest.raises(UsageError, match="which is read from"):
+    with pytest.raises(UsageError, match="is inside the input folder"):
         check_folder_apart(folder / "sorted", [str(folder)], flag="--sort-into")
 
     check_folder_apart(folder.parent / "sorted", [str(folder)], flag="--sort-into")
@@ -435,6 +435,6 @@ def test_after_an_interruption_the_rest_is_set_aside_and_the_last_line_says_so()
 
     assert [one.path for one in passed] == ["a"]
     assert [entry.path for entry in account.set_aside] == ["b", "c"]
-    assert interruption(account) == "interrupted: 2 images were not reached; what was done before is written"
+    assert interruption(account) == "interrupted: 2 images were not reached; the results so far are written"
     assert set_aside_lines(account) == ["set aside 2: The command was interrupted before it."]
     assert interruption(Account()) == ""

@@ -71,7 +71,7 @@ def test_a_test_part_that_is_gone_stops_the_run_which_can_be_finished_later(data
             shutil.move(path, kept / path.name)
         (data / "places.json").write_text(json.dumps([str(path) for path in images[:3]]))
 
-    with pytest.raises(DataError, match=r"3 of \d+ test images are gone or changed") as caught:
+    with pytest.raises(DataError, match=r"3 of \d+ test images are missing or changed") as caught:
         train(request(data, tmp_path / "run"), events=Meddler(tmp_path / "run", data, meddle))
     assert caught.value.exit_code == 3
 

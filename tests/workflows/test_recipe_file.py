@@ -105,7 +105,7 @@ def test_a_missing_file_and_another_network_are_refused(tmp_path: Path):
         chosen(tmp_path / "nothing.toml")
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         chosen(tmp_path)  # a folder without one
-    with pytest.raises(UsageError, match=r"--network dense was given, and .* is for compact"):
+    with pytest.raises(UsageError, match=r"--network dense contradicts .*, which is for compact"):
         chosen(written(tmp_path, Recipe().as_toml()), network="dense")
 
 

@@ -51,7 +51,7 @@ def test_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: Path)
     with pytest.raises(UsageError, match="exists already") as caught:
         open_run_folder(tmp_path / "letters", name="x", source=None, kind="evaluation")
     assert "--resume" not in caught.value.remedy
-    with pytest.raises(UsageError, match="no run of vidi"):
+    with pytest.raises(UsageError, match="files that vidi did not write"):
         open_run_folder(tmp_path / "letters", name="x", source=None, overwrite=True)
     with pytest.raises((UsageError, ResourceError), match="too long"):
         open_run_folder(tmp_path / ("x" * 300), name="x", source=None)
@@ -113,7 +113,7 @@ def test_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
     ("files", "shown"),
     [
         (["run.json"], "failed"),
-        (["run.json", "checkpoint.safetensors"], "interrupted: --resume goes on"),
+        (["run.json", "checkpoint.safetensors"], "interrupted: continue with --resume"),
         (["run.json", "model.onnx"], "not tested"),
         (["run.json", "metrics.json"], "not tested"),
     ],

@@ -69,5 +69,5 @@ def test_data_without_a_box_of_a_known_class_is_refused(tmp_path):
     folder.mkdir(parents=True)
     (folder / "1.png").write_bytes(encode_png(with_square()))
 
-    with pytest.raises(DataError, match="has no box of background, red"):
+    with pytest.raises(DataError, match="has no boxes for background, red"):
         score_boxes(EvaluateRequest(model=tmp_path / "model.onnx", data=DataRequest(source=str(tmp_path / "data"))))

@@ -150,7 +150,7 @@ def test_a_network_that_cannot_be_built_is_refused_before_anything_is_written(
 def test_a_missing_split_file_is_named_before_anything_is_written(data: Path, tmp_path: Path):
     request = DataRequest(source=str(data), split_file=str(tmp_path / "nope.csv"))
 
-    with pytest.raises(UsageError, match=r"nope\.csv: there is no such file"):
+    with pytest.raises(UsageError, match=r"nope\.csv: no such file"):
         train(TrainRequest(data=request, output=tmp_path / "run"))
 
     assert not (tmp_path / "run").exists()

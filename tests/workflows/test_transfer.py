@@ -176,14 +176,14 @@ def test_grey_training_images_give_a_model_that_sees_no_colour(tmp_path: Path):
 
 @pytest.mark.parametrize("others", [{"network": "compact"}, {"weights": "runs/other"}])
 def test_two_places_for_the_network_to_come_from_are_refused(data: Path, tmp_path: Path, others):
-    with pytest.raises(UsageError, match="both say where the network comes from"):
+    with pytest.raises(UsageError, match="both choose the network"):
         train(request(data, tmp_path / "run", **others))
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("others", [{"network": "compact", "pretrained": None}, {"pretrained": "none"}])
 def test_freezing_a_network_that_is_not_pretrained_is_refused(data: Path, tmp_path: Path, others):
-    with pytest.raises(UsageError, match="--freeze learns only a head"):
+    with pytest.raises(UsageError, match="--freeze trains only a head"):
         train(request(data, tmp_path / "run", **others))
     assert not (tmp_path / "run").exists()
 

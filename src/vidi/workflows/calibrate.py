@@ -96,9 +96,8 @@ def _refuse_for_labels(request: CalibrateRequest) -> None:
     costs = request.target is not None and request.target.costs is not None
     if costs or request.data.positive is not None:
         raise UsageError(
-            "the model says of each class whether an image shows it; --costs and --positive are made for models of "
-            "one class each",
-            "Leave them out; --recall, --precision and --false-alarms-per give every class its threshold.",
+            "the model is multi-label; --costs and --positive need a model that predicts one class per image",
+            "Leave them out. --recall, --precision and --false-alarms-per set a threshold for each class.",
         )
 
 
@@ -111,9 +110,9 @@ def _read(request: CalibrateRequest, metadata: ModelMetadata) -> Dataset:
 
 def _nothing_left(dataset: Dataset, others: int) -> DataError:
     return DataError(
-        f"{escape_path(dataset.source)}: no image is left to calibrate on; the model learnt from {others:,} of "
-        "them, was chosen on them or was tested on them",
-        "Give labelled images that the model has not seen.",
+        f"{escape_path(dataset.source)}: no image is left to calibrate on: {others:,} images were used to train, "
+        "choose or test the model",
+        "Use labelled images that the model has not seen.",
     )
 
 

@@ -94,13 +94,13 @@ def explain_inputs(
         raise no_images(found)
     if count > MOST_PAGES:
         raise UsageError(
-            f"{count:,} images were found, and each gets a page of its own", f"Name at most {MOST_PAGES} of them."
+            f"{count:,} images were found, and each gets its own page", f"Name at most {MOST_PAGES} of them."
         )
     for group in found:
         account.ignored.extend(group.account.ignored)
         account.refused.extend(group.account.refused)
         for entry in group.account.refused:
-            error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
+            error = ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
             yield Explained(path=entry.path, outcome=error)
         for path in group.paths:
             explained = explain_path(predictor, group.store, path, wanted, options)

@@ -111,7 +111,7 @@ def fit_images(
     sizes = look_at_given(images[:: max(1, len(images) // SIZES_LOOKED_AT)])
     known = _as_truth(truth, class_count=len(request.classes))
     if not sizes:
-        raise DataError("none of the images can be read", "List what is wrong with them: `vidi check`.")
+        raise DataError("none of the images can be read", "`vidi check` lists what is wrong with them.")
     recipe = _choose_recipe(images, known.strata, request, sizes, events=events)
     framing = choose_framing(sizes, recipe.image_size)
     kept = _keep(images, known, framing=framing, groups=groups, events=events)
@@ -233,7 +233,7 @@ def _require_two_classes(kept: _Kept, classes: Sequence[str]) -> None:
     if len(shown) < 2:
         found = f"only {classes[shown[0]]!r} has" if len(shown) else "no class has"
         refused = f"; {len(kept.refused):,} images cannot be used" if kept.refused else ""
-        raise DataError(f"{found} usable images{refused}", "Give images of at least two classes.")
+        raise DataError(f"{found} usable images{refused}", "Use images of at least two classes.")
 
 
 def _calibrate(

@@ -56,7 +56,10 @@ def self_test(model: ModelFile) -> SelfTest:
     vectors = model.metadata.golden
     outcome = SelfTest(len(vectors), largest_golden_difference(open_session(model), vectors), TOLERANCE)
     if not outcome.passed:
-        raise GateError(outcome.sentence(), "Do not trust this host's answers; install the pinned onnxruntime.")
+        raise GateError(
+            outcome.sentence(),
+            "Do not use predictions from this computer. Install the onnxruntime version that vidi pins.",
+        )
     return outcome
 
 
@@ -72,7 +75,7 @@ def inspect_model(path: Path) -> tuple[ModelFile, dict[str, Json]]:
         raise ModelError(
             f"{escape_path(model.path)}: the trained tensors have the digest {weights_digest[:12]}…, "
             f"the metadata says {model.metadata.weights_digest[:12]}…",
-            "Someone exchanged weights or metadata; use the file that `vidi train` wrote.",
+            "The weights or the metadata were changed. Use the file that `vidi train` wrote.",
         )
     tensors = [tensor for tensor in model.contents.tensors if not tensor.name.startswith("vidi.")]
     document: dict[str, Json] = {

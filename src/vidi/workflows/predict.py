@@ -45,8 +45,8 @@ def predict_inputs(
     """
     if sort_into is not None and predictor.metadata.multi_label:
         raise UsageError(
-            "this model says several classes of an image, or none: no folder is its own",
-            "Leave `--sort-into` out; `--csv` lists what each image is called.",
+            "this model is multi-label, so an image has no single folder",
+            "Leave out `--sort-into`; `--csv` lists the predicted classes of each image.",
         )
     if not any(group.paths or group.account.refused for group in found):
         raise no_images(found)
@@ -146,5 +146,5 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _refused(entry: Entry) -> Answer:
     """An answer about a path that was refused before any decoding."""
-    error = ImageError(entry.code, entry.sentence, "Leave it out, or mend it and try again.")
+    error = ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
     return Answer(path=entry.path, outcome=error)

@@ -52,13 +52,13 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
         return _rebuild_comparison(folder, with_images=with_images, events=events)
     if (folder / BOXES).exists():
         raise UsageError(
-            f"{escape_path(run)} holds the scores of boxes, which have no report",
-            "Look at its boxes.json and boxes.svg.",
+            f"{escape_path(run)} holds box scores, which have no report",
+            "See boxes.json and boxes.svg in it.",
         )
     if not (folder / METRICS).exists() and not (folder / MODEL).exists():
         raise UsageError(
             f"{escape_path(run)} is neither a run nor an evaluation",
-            "Name a folder in `runs/` or `evaluations/`; `vidi runs` lists the runs that are here.",
+            "Name a folder in `runs/` or `evaluations/`. `vidi runs` lists the runs here.",
         )
     request = _read_request(folder)
     with understood(folder):
@@ -95,7 +95,7 @@ def _read_request(folder: Path) -> dict[str, Any]:
             raise UsageError(f"{escape_path(folder / name)} cannot be read: {error}", "Copy it again.") from error
         return values
     raise UsageError(
-        f"{escape_path(folder)} holds neither {REQUEST} nor {EVALUATION}", "Name a folder that vidi wrote itself."
+        f"{escape_path(folder)} holds neither {REQUEST} nor {EVALUATION}", "Name a folder that vidi wrote."
     )
 
 

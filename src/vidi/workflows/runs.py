@@ -25,7 +25,7 @@ UNREADABLE = "unreadable"
 STATES = {
     "finished": "not tested",
     "running": "running",
-    "interrupted": "interrupted: --resume goes on",
+    "interrupted": "interrupted: continue with --resume",
     "failed": "failed",
 }
 
@@ -65,7 +65,7 @@ def list_runs(folder: Path) -> list[ListedRun]:
     """
     if not folder.is_dir():
         raise UsageError(
-            f"{escape_path(folder)} is no folder", "Go where you trained, or name the folder: vidi runs DIR"
+            f"{escape_path(folder)} is not a folder", "Go to the folder in which you trained, or name it: vidi runs DIR"
         )
     found = (_look_at_any(path) for path in sorted(_entries(folder)))
     return [run for run in found if run is not None]
@@ -76,7 +76,8 @@ def _entries(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError as error:
         raise UsageError(
-            f"{escape_path(folder)} cannot be read: {error.strerror}", "Change its rights, or name another folder."
+            f"{escape_path(folder)} cannot be read: {error.strerror}",
+            "Check the folder's permissions, or name another folder.",
         ) from error
 
 
@@ -98,7 +99,7 @@ def delete_run(folder: Path, name: str) -> int:
     """
     path = folder / name
     if path.parent != folder or name not in {run.name for run in list_runs(folder)}:
-        raise UsageError(f"{escape_path(name)} is no run in {escape_path(folder)}", "`vidi runs` lists them.")
+        raise UsageError(f"{escape_path(name)} is not a run in {escape_path(folder)}", "`vidi runs` lists them.")
     freed = _size_of(path)
     with FolderLock(path):
         empty_folder(path)

@@ -143,7 +143,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         if document["state"] == "finished":
             raise UsageError(
                 f"{escape_path(folder)} is finished",
-                f"Begin a new search, or train: vidi train DATA --recipe {escape_path(folder)}/recipe.toml",
+                f"Start a new search, or train: vidi train DATA --recipe {escape_path(folder)}/recipe.toml",
             )
         request = request_from(document["request"], storage)
         files = TuneFiles(folder=folder, document=document)

@@ -56,9 +56,8 @@ def are_several(predictors: Sequence[Predictor], request: CompareRequest) -> boo
     if several[0] != several[1]:
         one, other = (request.first, request.second) if several[0] else (request.second, request.first)
         raise UsageError(
-            f"{escape_path(one)} may say several classes of an image, and {escape_path(other)} says one: what is right "
-            "for the one is not for the other",
-            "Score each by itself: `vidi evaluate MODEL DATA`.",
+            f"{escape_path(one)} is multi-label and {escape_path(other)} is not: they cannot be compared",
+            "Evaluate each by itself: `vidi evaluate MODEL DATA`.",
         )
     return several[0]
 
@@ -73,7 +72,8 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
     for target in request.renames.values():
         if not any(target in predictor.classes for predictor in predictors):
             raise UsageError(
-                f"--map names {target!r}, which is no class of either model", "`vidi inspect MODEL` lists them."
+                f"--map names {target!r}, which is not a class of either model",
+                "`vidi inspect MODEL` lists the classes.",
             )
     models = []
     for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
@@ -82,8 +82,8 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
         models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
-            f"{dataset.source}: A and B each know a class of the data, but none that both know",
-            "If they call the same class by different names, say so: --map NAME_IN_DATA=NAME_IN_MODEL",
+            f"{dataset.source}: A and B have no class of the data in common",
+            "If a class has different names in data and model, map it: --map NAME_IN_DATA=NAME_IN_MODEL",
         )
     return models
 

@@ -89,7 +89,9 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
         if one.truth_probability is not None and other.truth_probability is not None
     ]
     if not pairs:
-        raise DataError("A and B have no class in common", "Score both with `--map` where they call a class otherwise.")
+        raise DataError(
+            "A and B have no class in common", "Evaluate both again, with `--map` for classes whose names differ."
+        )
     both = replace(a, rows=tuple(one for one, _ in pairs)), replace(b, rows=tuple(other for _, other in pairs))
     used = {row.path for row in both[0].rows}
     account = Account(used=len(pairs))
@@ -153,14 +155,14 @@ def _read(letter: str, folder: Path) -> _Stored:
     """The answers about the test images of a folder, in an order that depends on the images alone."""
     if not is_stored(folder):
         raise UsageError(
-            f"{letter}, {escape_path(folder)}, holds no answers to compare, and no DATA was named",
+            f"{letter}, {escape_path(folder)}, holds no predictions to compare, and DATA is missing",
             "Name labelled images for both models to answer, `vidi compare A B DATA`; "
             "or two folders that `vidi evaluate` wrote.",
         )
     files = read_run(folder)
     if files.metrics.task != SOFTMAX.task:
         raise UsageError(
-            f"{escape_path(folder)} is about images that may show several classes",
+            f"{escape_path(folder)} holds predictions of a multi-label model",
             "Name the data: vidi compare A B DATA",
         )
     asked: dict[str, Any] = next(
@@ -186,14 +188,14 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
     if [_key(row) for row in a.rows] != [_key(row) for row in b.rows]:
         shared = len({_key(row) for row in a.rows} & {_key(row) for row in b.rows})
         raise DataError(
-            f"A answers about {len(a.rows):,} images, B about {len(b.rows):,}, and {shared:,} of them are the same",
-            "Let both answer the same images: `vidi compare MODEL_A MODEL_B DATA`.",
+            f"A was evaluated on {len(a.rows):,} images and B on {len(b.rows):,}, but only {shared:,} are the same",
+            "Compare both on the same images: `vidi compare MODEL_A MODEL_B DATA`.",
         )
     for one, other in zip(a.rows, b.rows, strict=True):
         if one.truth != other.truth:
             raise DataError(
                 f"{escape_path(one.path)} is of class {one.truth!r} in A and {other.truth!r} in B",
-                "Score both with the same labels, and `--map` where a model calls a class otherwise.",
+                "Evaluate both with the same labels, and with `--map` for classes whose names differ.",
             )
 
 

@@ -61,12 +61,12 @@ def plan_ensemble(count: int | None, by: str | None) -> EnsemblePlan | None:
     """
     if count is None:
         if by is not None:
-            raise UsageError(f"--ensemble-by {by} without --ensemble", "Say how many trainings: --ensemble 3")
+            raise UsageError(f"--ensemble-by {by} without --ensemble", "Add the number of trainings: --ensemble 3")
         return None
     if not 2 <= count <= MOST_MEMBERS:
-        raise UsageError(f"--ensemble {count} is not possible", f"Use 2 to {MOST_MEMBERS} trainings.")
+        raise UsageError(f"--ensemble {count} is out of range", f"Use 2 to {MOST_MEMBERS} trainings.")
     if by not in (None, "seeds", "folds"):
-        raise UsageError(f"--ensemble-by {by} is not known", "Use seeds or folds.")
+        raise UsageError(f"--ensemble-by {by} is unknown", "Use seeds or folds.")
     return EnsemblePlan(count, by="folds" if by == "folds" else "seeds", is_chosen=by is not None)
 
 
@@ -84,7 +84,7 @@ def fitting_ensemble(plan: EnsemblePlan | None, *, only_head: bool) -> EnsembleP
         return plan
     if plan.is_chosen:
         raise UsageError(
-            "a head on the features of a pretrained network is the same with every seed",
+            "a head on pretrained features is the same with every seed",
             "Use --ensemble-by folds, or leave it out.",
         )
     return replace(plan, by="folds")

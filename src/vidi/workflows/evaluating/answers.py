@@ -135,7 +135,7 @@ def _as_answers(
 
 def _nothing_left(dataset: Dataset, account: Account) -> DataError:
     return DataError(
-        f"{dataset.source}: no image is left to score; the model learnt from {count_learnt(account):,} of them, "
-        f"and {len(account.refused):,} cannot be used",
-        "Give images that the model has not seen; `vidi check` lists the unusable ones.",
+        f"{dataset.source}: no image is left to score: {count_learnt(account):,} were used in training, "
+        f"and {len(account.refused):,} cannot be read",
+        "Use images that the model has not seen. `vidi check` lists unreadable files.",
     )

@@ -119,8 +119,8 @@ def score_boxes(
     names = [name for name in predictor.classes if name in boxed]
     if not names:
         raise DataError(
-            f"{escape_path(dataset.source)} has no box of {', '.join(map(escape_path, predictor.classes))}",
-            "Give COCO, Pascal VOC or YOLO annotations; `--names 0=person` names numbered classes, `--map` renames.",
+            f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
+            "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` names numbered classes, `--map` renames classes.",
         )
     wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, fills=search.fills, smallest=search.smallest)
     find = finder(predictor, wanted)

@@ -10,7 +10,7 @@ from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.run_folder import SPLITS
 
-LEARNT_FROM = ("learnt-from", "The model learnt from this image, or was chosen on it.")
+LEARNT_FROM = ("learnt-from", "The image was used to train or choose the model.")
 CHOSEN_ON = ("train", "validation", "calibration")
 
 

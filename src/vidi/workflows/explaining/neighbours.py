@@ -121,12 +121,12 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
         raise _damaged(place, f"{type(error).__name__}: {error}") from error
     if document["weights_digest"] != model.metadata.weights_digest:
         raise DataError(
-            f"{escape_path(place)} is of another model than {escape_path(model.path)}",
-            "Name the run folder that the model was trained in, or a model file that stands alone.",
+            f"{escape_path(place)} belongs to another model than {escape_path(model.path)}",
+            "Use the run folder in which the model was trained, or copy the model file out of this folder.",
         )
     features = next(output.shape[1] for output in model.contents.outputs if output.name == "embedding")
     if embeddings.shape != (len(images), features) or embeddings.dtype != np.float16:
-        raise _damaged(place, f"{EMBEDDINGS} does not fit {INDEX}")
+        raise _damaged(place, f"{EMBEDDINGS} does not match {INDEX}")
     thumbnails = place / THUMBNAILS
     return KnownImages(images=images, embeddings=embeddings, thumbnails=thumbnails if thumbnails.is_file() else None)
 
@@ -142,7 +142,7 @@ def neighbours_of(model: ModelFile, *, events: Events = SILENCE) -> KnownImages 
 
 def _damaged(place: Path, what: str) -> DataError:
     return DataError(
-        f"{escape_path(place)} cannot be read: {what}", "Copy the run folder again, or delete this folder in it."
+        f"{escape_path(place)} cannot be read: {what}", "Copy the run folder again, or delete this folder."
     )
 
 

@@ -75,7 +75,7 @@ def answer_given(predictor: Predictor, images: Sequence[Given]) -> NDArray[np.fl
             if isinstance(one, Entry):
                 raise DataError(
                     f"{escape_path(one.path)} cannot be used ({one.code}): {one.sentence}",
-                    "Leave it out, or list all such files with `vidi check`.",
+                    "Leave it out. `vidi check` lists all such files.",
                 )
         good = [one for one in batch if not isinstance(one, Entry)]
         rows[done : done + len(good)] = predictor.run(np.stack(good), ("probabilities",))["probabilities"]

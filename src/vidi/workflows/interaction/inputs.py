@@ -21,7 +21,7 @@ INTERRUPTED = 130
 def interruption(account: Account) -> str:
     """Return the message after Ctrl-C; empty without one."""
     count = sum((entry.code, entry.sentence) == NOT_REACHED for entry in account.set_aside)
-    return f"interrupted: {count:,} images were not reached; what was done before is written" if count else ""
+    return f"interrupted: {count:,} images were not reached; the results so far are written" if count else ""
 
 
 def exit_code(account: Account) -> int:
@@ -62,7 +62,7 @@ def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
     except OSError as error:
         raise UsageError(
             f"--files-from {escape_path(path)}: {error.strerror}",
-            "Name a file with one path a line, or - for standard input.",
+            "Name a file with one path per line, or - for standard input.",
         ) from error
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [os.fsdecode(line) for line in lines if line]

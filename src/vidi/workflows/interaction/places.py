@@ -28,7 +28,7 @@ def check_folder_apart(folder: Path, inputs: Sequence[str], *, flag: str) -> Non
         given = Path(text)
         if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
             raise UsageError(
-                f"{escape_path(folder)} lies in {escape_path(given)}, which is read from",
+                f"{escape_path(folder)} is inside the input folder {escape_path(given)}",
                 f"Name a folder beside it, such as {escape_path(given.resolve().parent / BESIDE[flag])}.",
             )
 
@@ -56,7 +56,7 @@ def require_own(page: Path, *, mark: bytes = MARK) -> None:
         is_own = False
     if not is_own:
         raise UsageError(
-            f"{escape_path(page)} is there already, and vidi did not write it",
+            f"{escape_path(page)} already exists, and vidi did not write it",
             "Nothing was replaced. Choose another folder with --output.",
         )
 

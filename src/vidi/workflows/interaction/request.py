@@ -29,7 +29,7 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
 
     Raises:
         UsageError: the source or a class is not there.
-        DataError: there is no image with a class.
+        DataError: no images found with a class.
     """
     return read_dataset(
         request.source,
@@ -54,7 +54,7 @@ def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
 
     Raises:
         UsageError: the source or a class is not there.
-        DataError: there is no image with a class.
+        DataError: no images found with a class.
     """
     classes = metadata.classes
     if metadata.multi_label:
@@ -81,15 +81,15 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
     """Find the photographs that show none of the classes; of very many, evenly spaced ones.
 
     Raises:
-        UsageError: there is no such folder, or no image in it.
+        UsageError: no such folder, or no image in it.
     """
     name = str(request.background)
     remedy = "Name a folder or archive of photographs that show none of the classes."
     if not Path(name).exists():
-        raise UsageError(f"--background {escape_path(name)}: there is no such folder", remedy)
+        raise UsageError(f"--background {escape_path(name)}: no such folder", remedy)
     found = find_paths([name], request.follow_links)
     if not found or not (found[0].paths or found[0].account.refused):
-        raise UsageError(f"--background {escape_path(name)}: there is no image", remedy)
+        raise UsageError(f"--background {escape_path(name)}: no images found", remedy)
     step = max(1, -(-len(found[0].paths) // MOST_BACKGROUNDS))
     return found[0]._replace(paths=found[0].paths[::step])
 
@@ -119,7 +119,5 @@ def split_file_of(request: DataRequest) -> Path | None:
     path = Path(request.split_file)
     path = path / SPLITS if path.is_dir() else path
     if not path.is_file():
-        raise UsageError(
-            f"--split {request.split_file}: there is no such file", "`vidi split DATA -o FILE` writes one."
-        )
+        raise UsageError(f"--split {request.split_file}: no such file", "Create one: `vidi split DATA -o FILE`")
     return path

@@ -129,7 +129,9 @@ def read_request(folder: Path) -> dict[str, Any]:
     try:
         values = json.loads((folder / REQUEST).read_text("utf-8"))
         if values.pop("schema") != 1:
-            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to resume it.")
+            raise UsageError(
+                f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to resume."
+            )
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise UsageError(
             f"{escape_path(folder)} holds no readable {REQUEST}", "Only a run of `vidi train` can be resumed."
@@ -148,8 +150,8 @@ def understood(path: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(
-            f"{escape_path(path)} does not hold what vidi writes there",
-            "Copy it again from where it was written, or install the version of vidi that wrote it.",
+            f"{escape_path(path)} is not as vidi writes it",
+            "Copy it again from its origin, or install the version of vidi that wrote it.",
         ) from error
 
 
@@ -163,7 +165,7 @@ def refuse_finished(folder: Path) -> None:
     if model.exists() and read_model(model).metadata.unfinished is None:
         raise UsageError(
             f"{escape_path(folder)} is finished",
-            f"Train on from its weights with: vidi train DATA --from {escape_path(folder)}",
+            f"Start a new run from its weights: vidi train DATA --from {escape_path(folder)}",
         )
 
 
@@ -174,7 +176,7 @@ def _refuse_inside(wanted: Path, source: Path | None) -> None:
     if place == root or root in place.parents:
         beside = root.parent / f"{root.name}-runs" / "run"
         raise UsageError(
-            f"the run would be written to {escape_path(place)}, inside the data folder {escape_path(root)}",
+            f"the output {escape_path(place)} is inside the data folder {escape_path(root)}",
             f"Write it beside the data: --output {escape_path(beside)}",
         )
 
@@ -202,17 +204,18 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
     if theirs:
         raise UsageError(
             f"{escape_path(output)} holds {NAMES[WRITERS[theirs[0]][0]]} ({theirs[0]})",
-            "Choose another --output; nothing was deleted.",
+            "Choose another --output. Nothing was deleted.",
         )
     if not overwrite:
-        resumable = ", or go on with it where it was interrupted: --resume" if kind in ("run", "tuning") else ""
-        raise UsageError(
-            f"{escape_path(output)} exists already",
-            f"Choose another --output, replace it with --overwrite{resumable}.",
-        )
+        choices = "Choose another --output, or replace it with --overwrite."
+        if kind in ("run", "tuning"):
+            choices = (
+                "Choose another --output, replace it with --overwrite, or continue an interrupted run with --resume."
+            )
+        raise UsageError(f"{escape_path(output)} exists already", choices)
     if not present:
         raise UsageError(
-            f"{escape_path(output)} holds {len(entries)} files that are no run of vidi",
+            f"{escape_path(output)} holds {len(entries)} files that vidi did not write",
             "Nothing was deleted. Choose another --output.",
         )
 
@@ -250,11 +253,11 @@ def _delete(entry: Path) -> None:
 
 def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
     if isinstance(error, NotADirectoryError | FileExistsError):
-        return UsageError(f"{escape_path(output)} lies under a file", "Name a folder with --output.")
+        return UsageError(f"{escape_path(output)} is inside a file", "Name a folder with --output.")
     if isinstance(error, PermissionError):
         return ResourceError(
-            f"{escape_path(output)} cannot be made: {error.strerror}",
-            f"Choose a place that you may write to, such as --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
+            f"{escape_path(output)} cannot be created: {error.strerror}",
+            f"Choose a folder in which you may write, such as --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
         )
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the path {escape_path(output)[:80]}… is too long", "Choose a shorter --output.")
@@ -275,7 +278,9 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
     try:
         document = json.loads((folder / name).read_text("utf-8"))
         if document["schema"] != 1:
-            raise UsageError(f"{escape_path(folder)} was written by a newer vidi", "Install that version to read it.")
+            raise UsageError(
+                f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{escape_path(folder)} holds no readable {name}", f"Name the folder of {made_by}.") from error
     return dict(document)

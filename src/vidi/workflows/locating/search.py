@@ -89,7 +89,7 @@ def choose_classes(names: Sequence[str], wanted: Sequence[str] | None) -> tuple[
         return tuple(names.index(name) for name in wanted)
     chosen = tuple(index for index, name in enumerate(names) if not is_nothing(name))
     if not chosen:
-        raise UsageError("every class of the model means that nothing is there", "Say what to look for: --class NAME.")
+        raise UsageError("every class of the model stands for “nothing”", "Name a class to look for: --class NAME")
     return chosen
 
 
@@ -126,7 +126,7 @@ def class_of_nothing(classes: Sequence[str]) -> int:
     found = [index for index, name in enumerate(classes) if is_nothing(name)]
     if len(found) != 1:
         raise UsageError(
-            f"--background needs one class that means that nothing is there; the classes are {', '.join(classes)}",
+            f"--background needs one class that stands for “nothing”; the classes are {', '.join(classes)}",
             "Add a folder called `background` with a few such images, or make two classes with --positive NAME.",
         )
     return found[0]
@@ -158,7 +158,7 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
 def _refuse_impossible(request: LocateRequest) -> None:
     for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
         if not 0 < value <= 1:
-            raise UsageError(f"{flag} {value} is no share", "Use a number above 0, at most 1.")
+            raise UsageError(f"{flag} {value} is out of range", "Use a number above 0, at most 1.")
     if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
         raise UsageError(
             f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."

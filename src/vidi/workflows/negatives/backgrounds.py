@@ -43,9 +43,9 @@ def check_backgrounds(request: DataRequest, *, workers: int | None = None, event
     if good < LEAST_BACKGROUNDS:
         named = f"; not {_named(bad)}" if bad else ""
         raise DataError(
-            f"--background {folder}: {good} of {good + len(bad):,} photographs can be used{named}",
-            f"Name a folder of at least {LEAST_BACKGROUNDS} photographs that show none of the classes; "
-            "the more, the fewer false boxes.",
+            f"--background {folder}: {good} of {good + len(bad):,} photographs can be read{named}",
+            f"Name a folder of at least {LEAST_BACKGROUNDS} photographs that show none of the classes. "
+            "More photographs give fewer false boxes.",
         )
     if bad:
         events.say(backgrounds_skipped(folder, good + len(bad), _named(bad), len(bad)))

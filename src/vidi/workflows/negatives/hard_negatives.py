@@ -117,7 +117,7 @@ def _read_backgrounds(request: DataRequest) -> list[NDArray[np.uint8]]:
             images.append(resize(read.image, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))))
     if len(images) < LEAST_BACKGROUNDS:  # some have gone since they were looked at
         raise DataError(
-            f"--background {escape_path(str(request.background))} holds {len(images)} images that can be read",
+            f"--background {escape_path(str(request.background))} holds only {len(images)} readable images",
             "Name a folder of at least two photographs that show none of the classes.",
         )
     return images

@@ -163,9 +163,9 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
     images = prepared.dataset.images
     if len(lost) > MOST_LOST * len(images):
         raise DataError(
-            f"{len(lost)} of {len(seen) + len(lost)} test images are gone or changed, "
+            f"{len(lost)} of {len(seen) + len(lost)} test images are missing or changed, "
             f"first {escape_path(lost[0].path)}",
-            "Leave the data alone while vidi trains; then finish with `vidi train --resume RUN --finish`.",
+            "Restore the images, then finish with `vidi train --resume RUN --finish`.",
         )
     classes, suspect = prepared.dataset.classes, set(prepared.split.suspect_test_rows)
     probabilities = [said.probabilities for _, _, said in seen]

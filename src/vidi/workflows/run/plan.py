@@ -138,8 +138,8 @@ def _for_windows(request: TrainRequest) -> TrainRequest:
     for flag, is_given in given.items():
         if is_given:
             raise UsageError(
-                f"--background goes with a head on learnt features, and {escape_path(flag)} asks for something else",
-                f"Leave out {escape_path(flag)}: vidi train DATA --background DIR chooses what goes with it.",
+                f"--background trains a head on pretrained features, so it excludes {escape_path(flag)}",
+                f"Leave out {escape_path(flag)}: vidi train DATA --background DIR",
             )
     find_backgrounds(request.data)
     changes = {"head": "multinomial", **request.changes, "freeze": True}
@@ -166,13 +166,13 @@ def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) ->
     if recipe.pretrained:
         freeze = " --freeze" if recipe.freeze else ""
         raise UsageError(
-            f"{escape_path(path)} is of a run that began from the weights {recipe.pretrained}",
-            f"Choose them anew: --pretrained {recipe.pretrained} "
+            f"{escape_path(path)} is from a run that started with the weights {recipe.pretrained}",
+            f"Name them: --pretrained {recipe.pretrained} "
             f"--imgsz {recipe.image_size[0]}x{recipe.image_size[1]}{freeze}",
         )
     if request.network not in (None, recipe.network):
         raise UsageError(
-            f"--network {request.network} was given, and {path} is for {recipe.network}", "Leave one of the two out."
+            f"--network {request.network} contradicts {path}, which is for {recipe.network}", "Use only one of them."
         )
     if request.weights is not None:
         start = read_start(Path(request.weights))
@@ -193,8 +193,8 @@ def find_ladder(request: TrainRequest, traits: DataTraits) -> Ladder:
         _refuse_two_places(request)
     if request.changes.get("freeze") and (is_set or request.pretrained == NONE):
         raise UsageError(
-            "--freeze learns only a head on a pretrained network, and here the network is another one",
-            "Leave it out, or say --pretrained auto in place of --network, --from, --recipe or --pretrained none.",
+            "--freeze trains only a head on a pretrained network, but another network was chosen",
+            "Leave it out, or use --pretrained auto instead of --network, --from, --recipe or --pretrained none.",
         )
     return plan_ladder(
         traits,
@@ -210,8 +210,8 @@ def _refuse_two_places(request: TrainRequest) -> None:
     for flag, value in (("--network", request.network), ("--from", request.weights), ("--recipe", request.recipe)):
         if value is not None:
             raise UsageError(
-                f"{flag} {value} and --pretrained {request.pretrained} both say where the network comes from",
-                "Give one of them.",
+                f"{flag} {value} and --pretrained {request.pretrained} both choose the network",
+                "Use only one of them.",
             )
 
 

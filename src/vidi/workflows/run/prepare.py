@@ -90,8 +90,8 @@ def check_images(
     pixels = cache.find(key, (len(dataset.images), *framing.size, 3))
     if pixels is None:
         raise ResourceError(
-            f"the decoded pixels vanished from {escape_path(cache.folder)}",
-            "Start again; keep the cache while vidi runs.",
+            f"the decoded images disappeared from {escape_path(cache.folder)}",
+            "Start again, and do not clear the cache while vidi runs.",
         )
     return CheckedImages(found=found, check=check, framing=framing, pixels=pixels, cache_key=key)
 

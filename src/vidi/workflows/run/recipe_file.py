@@ -13,7 +13,7 @@ from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.run_folder import RECIPE
 
 LARGEST_BYTES = 1_000_000
-NAME_ONE = "Name a recipe.toml, or the run folder with it."
+NAME_ONE = "Name a recipe.toml, or a run folder that holds one."
 OPTION_KINDS: Mapping[str, type] = {"filters": list, "pooling": str, "dense_width": int, "width": float}
 WORDS = {int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table"}
 
@@ -30,14 +30,14 @@ def read_recipe_file(path: Path) -> Recipe:
     shown = escape_path(place)
     try:
         if place.stat().st_size > LARGEST_BYTES:
-            raise UsageError("it is too large for a recipe", NAME_ONE)
+            raise UsageError("too large for a recipe", NAME_ONE)
         text = place.read_text("utf-8")
         _refuse_wrong_kinds(text)
         return _with_sources(Recipe.from_toml(text), place)
     except OSError as error:
         raise UsageError(f"{shown} cannot be read: {error.strerror or error}", NAME_ONE) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{shown} is not text in UTF-8", NAME_ONE) from error
+        raise UsageError(f"{shown} is not UTF-8 text", NAME_ONE) from error
     except UsageError as error:
         raise UsageError(f"{shown}: {error.cause}", error.remedy) from error
 
@@ -62,8 +62,8 @@ def shaped_by(recipe: Recipe, changes: Mapping[str, object], *, network: str) ->
     """
     if recipe.network != network:
         raise UsageError(
-            f"the recipe is for the network {recipe.network}, the weights of --from are of {network}",
-            "Leave one of the two out.",
+            f"the recipe is for the network {recipe.network}, but the weights of --from are for {network}",
+            "Use only one of them.",
         )
     return replace(recipe, options=NetworkOptions()).changed(changes, source="the weights of --from")
 

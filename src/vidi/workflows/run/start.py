@@ -40,9 +40,7 @@ def read_start(path: Path) -> Start:
     model = read_model(path)
     recipe: Any = model.metadata.recipe
     if not recipe or "network" not in recipe:
-        raise ModelError(
-            f"{escape_path(path)} does not say which recipe made it", "Use a model that `vidi train` wrote."
-        )
+        raise ModelError(f"{escape_path(path)} does not name its recipe", "Use a model that `vidi train` wrote.")
     set_there = recipe.get("options") or {}  # what is not set there is as usual, whatever these images would suggest
     options = {f"options.{one.name}": _plain(set_there.get(one.name)) for one in fields(NetworkOptions)}
     size = {"image_size": _plain(recipe["image_size"])}

@@ -225,6 +225,6 @@ def _read_left_out(path: Path, prepared: Prepared) -> NDArray[np.int64]:
         rows = []
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise DataError(
-            f"{escape_path(path)} is damaged, or not of this data: {error}", "Delete it, and resume."
+            f"{escape_path(path)} is damaged or belongs to other data: {error}", "Delete it, and resume."
         ) from error
     return np.array(rows, np.int64)

@@ -50,7 +50,7 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
         UsageError, DataError, ResourceError: as `train`.
     """
     if path.suffix.lower() != ".svg":
-        raise UsageError(f"--find-lr {escape_path(path)} is no SVG", "Name a file such as rates.svg.")
+        raise UsageError(f"--find-lr {escape_path(path)} is not an SVG file", "Name a file such as rates.svg.")
     found = find_images(request.data)
     traits = found.traits
     ladder = find_ladder(request, traits)

@@ -25,8 +25,8 @@ def rebuild_tune_page(folder: Path) -> Path:
     document = read_tuning(folder)
     if "finding" not in document:
         raise UsageError(
-            f"{escape_path(folder)} is a search that was cut off",
-            f"Go on with it: vidi tune --resume {escape_path(folder)}",
+            f"{escape_path(folder)} is an interrupted search",
+            f"Continue it: vidi tune --resume {escape_path(folder)}",
         )
     write_tune_page(folder / PAGE, document)
     return folder / PAGE

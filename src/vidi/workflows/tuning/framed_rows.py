@@ -60,7 +60,8 @@ class FramedRows:
             for index, read in enumerate(stream):
                 if read.image is None or read.digest != self.digests[index]:
                     raise DataError(
-                        f"{escape_path(read.path)} has changed since the search began", "Leave the images as they are."
+                        f"{escape_path(read.path)} has changed since the search began",
+                        "Restore the image, then continue the search.",
                     )
                 building.pixels[index] = read.image
                 if on_progress is not None:

@@ -33,8 +33,8 @@ def choose_rows(prepared: Prepared) -> SearchRows:
     train, validation, held_out = (split.rows(part) for part in ("train", "validation", "calibration"))
     if not len(validation):
         raise DataError(
-            "the split has no image for validation, so that no recipe can be told from another",
-            "Add images, or give a split with a validation part.",
+            "the split has no validation images, so recipes cannot be compared",
+            "Add images, or use a split with a validation part.",
         )
     if len(held_out) >= FEWEST:
         return SearchRows(train=train, validation=validation, held_out=held_out, held_out_from="calibration")
@@ -44,7 +44,7 @@ def choose_rows(prepared: Prepared) -> SearchRows:
     )
     if not chosen.any():
         raise DataError(
-            f"{len(train):,} images to learn from are too few to hold some out for a comparison",
-            "Tuning needs about ten independent images of each class; add images first.",
+            f"{len(train):,} training images are too few to hold some out for the final comparison",
+            "Add images: tuning needs about ten independent images per class.",
         )
     return SearchRows(train=train[~chosen], validation=validation, held_out=train[chosen], held_out_from="train")

@@ -71,7 +71,7 @@ def plan_search(
         room = Room(usual_size=_usual(sizes), class_count=len(images.classes), image_count=images.train_count)
         dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
         if not dials:
-            raise UsageError("every value is set, so that there is nothing to search", "Leave some of them open.")
+            raise UsageError("every value is set, so there is nothing to search", "Leave some values unset.")
         epoch = epoch_seconds(images, recipe, workshop=workshop)
         seconds = trial_seconds(until.seconds_left() - TABLE["search page"].seconds, epoch=epoch, request=request)
         notes += _remark(seconds, epoch)
@@ -106,8 +106,8 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> 
         seconds = min(longest, max(TABLE["trial"].seconds, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
     if (fewest + 2) * seconds > 1.001 * left:
         raise ResourceError(
-            f"after reading, {max(0.0, left):.0f} s are left: too little for a search",
-            "Give more with --minutes; twenty times what a training takes is a good measure.",
+            f"only {max(0.0, left):.0f} s are left after reading: too little for a search",
+            "Raise --minutes; 20 times as long as one training is a good choice.",
         )
     return round(seconds, 1)
 

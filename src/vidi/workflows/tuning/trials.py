@@ -118,8 +118,8 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
         failed = [row for row in rows if row.state == "failed"]
         if len(failed) >= MOST_FAILURES and len(failed) == len(rows):
             raise GateError(
-                f"the first {len(failed)} trials all failed, the last one so: {failed[-1].cause}",
-                "Find out with `vidi train` what is wrong, then search again.",
+                f"the first {len(failed)} trials all failed; the last error: {failed[-1].cause}",
+                "Run `vidi train` to find the cause, then search again.",
             )
 
 
@@ -154,7 +154,7 @@ def _try_one(search: Search) -> None:
         if not is_memory_shortage(error):
             raise
         give_memory_back()
-        cause = "it needs more memory than there is"
+        cause = "not enough memory"
     if cause is not None:
         studies.tell_failure(search.study, trial, cause, seconds=time.monotonic() - began)
     search.context.events.say(_sentence(search, trial.number))
