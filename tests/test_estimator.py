@@ -402,14 +402,14 @@ def test_columns_with_names_are_the_classes():
 
     assert names.tolist() == ["leaf", "flower"]
     assert truth.tolist() == [[True, False], [False, True]]
-    with pytest.raises(ShapeError, match="something else than 0 and 1"):
+    with pytest.raises(ShapeError, match="values other than 0 and 1"):
         _read_truth(np.array([[1, 2], [0, 1]]), 2)
     with pytest.raises(ShapeError, match="3 images have 2 rows of labels"):
         _read_truth(np.eye(2), 3)
 
 
 def test_a_recipe_for_one_class_each_is_refused_of_several():
-    with pytest.raises(UsageError, match="loss is mean-squared-error, which is made for images of one class each"):
+    with pytest.raises(UsageError, match="loss is mean-squared-error, which is for images of one class each"):
         ImageClassifier(epochs=1, image_size=16, recipe={"loss": "mean-squared-error"}).fit(*several(8))
 
 

@@ -118,12 +118,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if self.pretrained not in (None, "none") and self.network != "compact":
             raise UsageError(
                 f"network is {self.network!r} and pretrained is {self.pretrained!r}",
-                "Leave out one of them: the weights name their own network.",
+                "Use only one of them: the weights set the network.",
             )
         images = list_images(X)
         classes, labels = _read_truth(y, len(images))
         if groups is not None and len(groups) != len(images):
-            raise ShapeError(f"{len(images)} images have {len(groups)} groups", "Give one group each.")
+            raise ShapeError(f"{len(images)} images have {len(groups)} groups", "Use one group per image.")
         request = FitRequest(
             classes=tuple(str(label) for label in classes.tolist()),
             network=self.network,
@@ -187,7 +187,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             seed = operator.index(self.random_state)
         except TypeError as error:
             raise UsageError(
-                f"random_state is {self.random_state!r}", "Give a whole number: equal runs give equal models."
+                f"random_state is {self.random_state!r}", "Use a whole number, so that equal runs give equal models."
             ) from error
         changes: dict[str, object] = {"seed": seed, **(self.recipe or {})}
         if self.epochs is not None:
@@ -224,11 +224,11 @@ def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.i
     if table.ndim != 2 or table.shape[1] == 1:
         return _read_labels(y, image_count)
     if len(table) != image_count:
-        raise ShapeError(f"{image_count} images have {len(table)} rows of labels", "Give one row for each image.")
+        raise ShapeError(f"{image_count} images have {len(table)} rows of labels", "Use one row per image.")
     if not np.isin(table, (0, 1)).all():
         raise ShapeError(
-            "y has several columns, and something else than 0 and 1 in them",
-            "Give one label for each image, or a column of 0 and 1 for each class (`MultiLabelBinarizer` makes them).",
+            "y has several columns with values other than 0 and 1",
+            "Use one label per image, or a column of 0 and 1 for each class (`MultiLabelBinarizer` makes them).",
         )
     names = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(table.shape[1])
     return names, table.astype(np.bool_)
@@ -237,13 +237,13 @@ def _read_truth(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.i
 def _read_labels(y: object, image_count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the distinct labels, sorted, and each image's index into them."""
     if y is None:
-        raise ShapeError("fit requires y to be passed, but the target y is None", "Give one label for each image.")
+        raise ShapeError("fit requires y to be passed, but the target y is None", "Use one label per image.")
     column = column_or_1d(np.asarray(y), warn=True)
     if column.dtype.kind == "f":
         assert_all_finite(column, input_name="y")
     check_classification_targets(column)
     if len(column) != image_count:
-        raise ShapeError(f"{image_count} images have {len(column)} labels", "Give one label for each image.")
+        raise ShapeError(f"{image_count} images have {len(column)} labels", "Use one label per image.")
     classes, labels = np.unique(column, return_inverse=True)
     return classes, labels.astype(np.int64)
 
@@ -254,7 +254,7 @@ def _read_size(size: int | tuple[int, int]) -> tuple[int, int]:
         height, width = (size, size) if isinstance(size, int | np.integer) else size
         sides = operator.index(height), operator.index(width)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"image_size is {size!r}", "Give one whole number, or (height, width).") from error
+        raise UsageError(f"image_size is {size!r}", "Use one whole number, or (height, width).") from error
     for side in sides:
         _between("image_size", side, SMALLEST_SIDE, LARGEST_SIDE)
     return sides
@@ -270,7 +270,7 @@ def _warn_of(refused: Sequence[Entry]) -> None:
     if refused:
         first = refused[0]
         warnings.warn(
-            f"{count_of(len(refused), 'image')} cannot be used, so left out of training: `refused_` lists them, "
-            f"beginning with {escape_path(first.path)} ({first.code})",
+            f"{count_of(len(refused), 'image')} cannot be used, so training leaves them out. "
+            f"`refused_` lists them; the first is {escape_path(first.path)} ({first.code})",
             stacklevel=3,
         )

@@ -135,7 +135,7 @@ def test_promises_are_held_to_each_part_by_itself():
 
 
 def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(ShapeError, match="answers about 80 images"):
+    with pytest.raises(ShapeError, match="80 images have columns"):
         answers_of(truths=("ant",))
 
 

@@ -26,7 +26,7 @@ def test_renamed_class_is_matched():
 
 
 def test_no_name_in_common_stops_with_both_lists_and_exit_code_3():
-    with pytest.raises(DataError, match=r"\(ant, bee\) and the model's \(cat, dog\) have no name in common") as caught:
+    with pytest.raises(DataError, match=r"no class in common: the data has ant, bee, the model has cat, dog") as caught:
         match_classes(["cat", "dog"], ["ant", "bee"])
 
     assert caught.value.exit_code == 3
@@ -41,8 +41,8 @@ def test_long_lists_are_cut():
 @pytest.mark.parametrize(
     ("renames", "message"),
     [
-        ({"eel": "cat"}, "'eel', which is no class of the data"),
-        ({"ant": "fox"}, "'fox', which is no class of the model"),
+        ({"eel": "cat"}, "'eel', which is not a class of the data"),
+        ({"ant": "fox"}, "'fox', which is not a class of the model"),
     ],
 )
 def test_rename_of_a_class_that_is_not_there_is_wrong_use(renames, message):

@@ -138,7 +138,7 @@ def test_what_is_no_table_of_costs_is_refused(tmp_path: Path, text: str):
     path = tmp_path / "costs.csv"
     path.write_text(text)
 
-    with pytest.raises(UsageError, match="no table of costs"):
+    with pytest.raises(UsageError, match="not a table of costs"):
         read_costs(path)
 
 
@@ -146,7 +146,7 @@ def test_a_positive_class_that_is_not_there_is_refused():
     target = OperatingTarget.of(recall=0.9)
 
     assert target is not None
-    with pytest.raises(UsageError, match="--positive dog is no class"):
+    with pytest.raises(UsageError, match="--positive dog is not a class"):
         target.require_fitting(NAMES, positive="dog")
 
 

@@ -87,8 +87,8 @@ def test_what_no_file_of_weights_holds_is_there_and_no_global_random_number_is_d
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("timm/token", "needs what may not stand in a model file: Expand"),
-        ("timm/counted", "would take one fixed number of images"),
+        ("timm/token", "needs operators that a model file may not hold: Expand"),
+        ("timm/counted", "accepts only one fixed batch size"),
     ],
 )
 def test_what_cannot_become_a_model_file_is_refused_before_anything_is_trained(name, reason):
@@ -104,7 +104,7 @@ def test_a_graph_that_answers_otherwise_is_noticed():
     check_export(body, graph, image_size=SIZE, opset=OPSET)
     body.scale.data += 0.1
 
-    with pytest.raises(ModelError, match="answers otherwise than in torch"):
+    with pytest.raises(ModelError, match="gives other predictions than in torch"):
         check_export(body, graph, image_size=SIZE, opset=OPSET)
 
 

@@ -73,5 +73,5 @@ def test_weights_of_another_network_are_refused():
     trained = build_network("textbook", image_size=SIZE, class_count=3).eval()
     network = build_network("compact", image_size=SIZE, class_count=3)
 
-    with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 24x3x2x2, there is 32x3x3x3"):
+    with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 24x3x2x2, but the file has 32x3x3x3"):
         start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())

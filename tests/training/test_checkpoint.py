@@ -98,7 +98,7 @@ def test_another_version_is_named(tmp_path, monkeypatch):
     write_checkpoint(tmp_path, tensors(1), values={"step": 1})
     monkeypatch.undo()
 
-    with pytest.raises(ModelError, match="is of schema 99; this version of vidi reads schema 1"):
+    with pytest.raises(ModelError, match="has schema 99; this version of vidi reads schema 1"):
         read_checkpoint(tmp_path)
 
 

@@ -41,7 +41,7 @@ def test_data_that_do_not_fit_together_are_refused():
         replace(data, images=data.images.astype(float))
     with pytest.raises(ShapeError, match="3 classes have 2 names"):
         replace(data, classes=("a", "b"))
-    with pytest.raises(DataError, match="no image is left"):
+    with pytest.raises(DataError, match="no training images are left"):
         replace(data, train_rows=np.array([], np.int64))
 
 
@@ -50,4 +50,4 @@ def test_the_same_data_have_no_difference_and_other_labels_have():
     other = replace(data, truth=data.truth.at(np.arange(48)[::-1]))
 
     assert identity_difference(data.identity(), drawn_data().identity()) == ""
-    assert identity_difference(data.identity(), other.identity()) == "the data set is another one"
+    assert identity_difference(data.identity(), other.identity()) == "the data set has changed"

@@ -123,7 +123,7 @@ def test_ten_in_a_row_go_back_to_the_checkpoint_at_half_the_rate(tmp_path, monke
 def test_the_third_time_it_gives_up_with_a_diagnosis(tmp_path, monkeypatch):
     poison(monkeypatch, lambda step: step >= 5)
 
-    with pytest.raises(GateError, match="training does not converge: 30 steps gave no finite loss") as caught:
+    with pytest.raises(GateError, match="training does not converge: 30 steps had no finite loss") as caught:
         train_network(drawn_data(), small_recipe(epochs=50), folder=tmp_path)
 
     assert caught.value.exit_code == 7
@@ -178,7 +178,7 @@ def test_short_memory_splits_the_batch_and_the_gradients_stay_the_same(tmp_path,
 def test_too_little_memory_for_one_image_is_said_with_the_figure(tmp_path, monkeypatch):
     allow_at_most(monkeypatch, 0)
 
-    with pytest.raises(ResourceError, match="single image at a time; it needs 1,234,567 bytes more") as caught:
+    with pytest.raises(ResourceError, match="one image at a time; it needs 1,234,567 bytes more") as caught:
         train_network(drawn_data(), small_recipe(), folder=tmp_path)
 
     assert caught.value.exit_code == 5

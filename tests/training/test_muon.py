@@ -77,5 +77,5 @@ def test_every_weight_is_in_one_group():
 def test_networks_without_normalised_convolutions_are_refused(name, changes):
     network = build_network(name, image_size=(32, 32), class_count=3)
 
-    with pytest.raises(UsageError, match="muon is for networks whose convolutions are normalised"):
+    with pytest.raises(UsageError, match="muon needs a network with batch norm"):
         new_optimizer(network, small_recipe(optimizer="muon", network=name, **changes))

@@ -38,7 +38,7 @@ def test_every_value_has_a_source(network):
 def test_signs_are_not_mirrored_and_photographs_are():
     assert recipe_for(DIGITS).augmentation.flip == "none"
     assert recipe_for(PHOTOGRAPHS).augmentation.flip == "horizontal"
-    assert "taken for signs" in recipe_for(DIGITS).sources["augmentation.flip"]
+    assert "probably signs" in recipe_for(DIGITS).sources["augmentation.flip"]
 
 
 def test_grey_images_need_no_channels_for_colours():
@@ -84,7 +84,7 @@ def test_what_a_recipe_cannot_be_is_refused(changes, message):
 def test_an_unknown_network_and_a_broken_file_are_refused():
     with pytest.raises(UnknownNameError, match="compact, textbook, dense"):
         recipe_for(PHOTOGRAPHS, network="resnet")
-    with pytest.raises(UsageError, match="not TOML"):
+    with pytest.raises(UsageError, match="not valid TOML"):
         Recipe.from_toml("epochs = ")
 
 

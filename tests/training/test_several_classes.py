@@ -98,7 +98,7 @@ def test_a_network_learns_several_classes_from_scratch_and_the_surest_epoch_is_k
 
 
 def test_what_is_made_for_one_class_each_is_refused_before_training(tmp_path: Path):
-    with pytest.raises(UsageError, match="class_weights is balanced, which is made for images of one class each"):
+    with pytest.raises(UsageError, match="class_weights is balanced, which is for images of one class each"):
         train_network(of_several(), small_recipe(class_weights="balanced"), folder=tmp_path)
 
 

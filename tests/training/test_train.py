@@ -132,7 +132,7 @@ def test_where_few_epochs_fit_images_are_not_shifted_or_erased_unless_the_user_w
     assert fit_to_epochs(wanted, 3.0).augmentation == replace(wanted.augmentation, erase=0.0)
     calmed = fit_to_epochs(recipe, 3.0)
     assert calmed.augmentation == replace(recipe.augmentation, shift=0.0, erase=0.0)
-    assert calmed.sources["augmentation.shift"] == "measured: time for 3.0 epochs only"
+    assert calmed.sources["augmentation.shift"] == "measured: only enough time for 3.0 epochs"
 
 
 def test_a_run_whose_recipe_was_fitted_to_the_time_is_resumed_with_what_the_user_gave(tmp_path):
@@ -194,8 +194,8 @@ def test_results_csv_has_a_row_for_each_epoch(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": ("disc", "stripes", "circle")}, "the class list is another one: .*square then, .*circle now"),
-        ({"digest": "other"}, "the data set is another one"),
+        ({"classes": ("disc", "stripes", "circle")}, "the class list has changed: .*square then, .*circle now"),
+        ({"digest": "other"}, "the data set has changed"),
     ],
 )
 @pytest.mark.fault
@@ -212,7 +212,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     data = drawn_data()
     train_network(data, small_recipe(epochs=1), folder=tmp_path)
 
-    with pytest.raises(ModelError, match=r"learning_rate is another one: 0\.1 then, 0\.2 now"):
+    with pytest.raises(ModelError, match=r"learning_rate has changed: it was 0\.1, now it is 0\.2"):
         train_network(data, small_recipe(epochs=1, learning_rate=0.2), folder=tmp_path, resume=True)
 
 

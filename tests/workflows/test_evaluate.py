@@ -120,7 +120,7 @@ def test_renamed_class_is_scored(model, tmp_path):
 def test_no_class_in_common_stops_before_anything_is_written(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=("noise",), each=3)
 
-    with pytest.raises(DataError, match="have no name in common"):
+    with pytest.raises(DataError, match="no class in common"):
         scored(model, data)
 
     assert not (tmp_path / "evaluations").exists()

@@ -357,7 +357,7 @@ def test_a_network_is_told_before_anything_is_learnt(tmp_path: Path):
     [
         ("nothing", {}, "no network is called 'nothing'"),
         ("lite0", {"image_size": (100, 100)}, "multiples of 32"),
-        ("compact", {"class_count": 1}, "1 class leaves nothing to tell apart"),
+        ("compact", {"class_count": 1}, "1 class is not enough"),
     ],
 )
 def test_networks_that_cannot_be_are_refused(name: str, options: dict, said: str):

@@ -49,7 +49,7 @@ def test_a_count_from_before_the_split_is_called_an_estimate():
     few = replace(PHOTOGRAPHS, image_count=53)
 
     assert "about 53 training images" in plan(few).reason
-    assert "about 53 images" in recipe_for(few, network="compact").sources["epochs"]
+    assert "about 53 training images" in recipe_for(few, network="compact").sources["epochs"]
 
 
 def test_what_the_user_says_stands_above_the_plan():

@@ -68,7 +68,7 @@ def test_a_model_file_and_evidence_will_do(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"least": 0}, "--least 0 is no share"),
+        ({"least": 0}, "--least 0 is out of range"),
         ({"fills": (0.5, 2.0)}, "--fills 2.0 is no share"),
         ({"smallest": 1}, "--smallest 1 is too small"),
         ({"by": "magic"}, "--by magic is no way to look"),

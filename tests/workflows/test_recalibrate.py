@@ -93,7 +93,7 @@ def test_where_no_image_is_left_it_says_so(model: ModelFile, data: Path, tmp_pat
     ]
     write_assignments(model.path.parent / "splits.csv", rows)
 
-    with pytest.raises(DataError, match="learnt from 90 of them"):
+    with pytest.raises(DataError, match="90 images were used to train"):
         calibrate(request(model, data, tmp_path / "new.onnx"))
 
     assert not (tmp_path / "new.onnx").exists()
@@ -154,7 +154,7 @@ def test_a_model_of_two_classes_is_asked_about_data_of_more(data: Path, tmp_path
 def test_a_wish_for_a_class_that_is_not_there_is_refused(model: ModelFile, data: Path, tmp_path: Path):
     about = replace(request(model, data, tmp_path / "new.onnx"), target=OperatingTarget.of(recall=0.8))
 
-    with pytest.raises(UsageError, match="--positive moss is no class of the model"):
+    with pytest.raises(UsageError, match="--positive moss is not a class of the model"):
         calibrate(replace(about, data=replace(about.data, positive="moss")))
 
 

@@ -61,7 +61,7 @@ def test_a_precision_that_another_machine_measured_is_measured_again(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("epochs = ", "the recipe is not TOML"),
+        ("epochs = ", "the recipe is not valid TOML"),
         ("epocs = 3", "a recipe has no epocs"),
         ("epochs = 2.5", "epochs is 2.5"),
         ("epochs = true", "epochs is True"),

@@ -329,7 +329,7 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
         append(self, logs)
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", full)
-    with pytest.raises(ResourceError, match="the study could not be written or read: No space left on device"):
+    with pytest.raises(ResourceError, match="the study could not be read or written: No space left on device"):
         tune(request(data, tmp_path / "run", trials=50), try_recipe=quick)
     monkeypatch.setattr(JournalFileBackend, "append_logs", append)
 
@@ -349,7 +349,7 @@ def test_two_machines_share_a_study(data: Path, tmp_path: Path):
     assert len(states(second.folder)) == 4
     assert second.document["trials"][:2] == json.loads((tmp_path / "a" / "tune.json").read_text())["trials"]
     other = class_folders(tmp_path / "other", kinds=("disc", "square"), each=40, size=(16, 16))
-    with pytest.raises(UsageError, match="begun with something else: the images, or their split"):
+    with pytest.raises(UsageError, match="started with different values: the images, or their split"):
         tune(replace(request(other, tmp_path / "c", trials=4), **shared))
 
 
@@ -406,7 +406,7 @@ def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path)
 
 
 def test_a_search_that_is_refused_leaves_no_folder(data: Path, tmp_path: Path):
-    with pytest.raises(UsageError, match="--storage is no URL"):
+    with pytest.raises(UsageError, match="--storage is not a URL"):
         tune(request(data, tmp_path / "refused", storage="nosuch://x", study="ours"))
 
     assert not (tmp_path / "refused").exists()

@@ -70,7 +70,7 @@ def made_command(name: str) -> TyperCommand:
     return command(name, verb_of(name))
 
 
-INTERRUPTED = "interrupted: the command ended early; every file that it had finished is whole"
+INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
 
 app = typer.Typer(
     name="vidi",
@@ -151,7 +151,10 @@ def _explain(error: Exception) -> tuple[str, int]:
             return f'error: this needs {error.name}, which is not installed\n  pip install "vidi[{extra}]"', 2
     if is_full(error):
         let_output_go()
-        return f"error: the output could not be written: {error.args[-1]}\n  Make space there, or write elsewhere.", 5
+        return (
+            f"error: the output could not be written: {error.args[-1]}\n  Free disk space, or write to another place.",
+            5,
+        )
     return (
         f"error: vidi itself failed ({type(error).__name__}: {error})\n"
         "  This is a bug. Run the command again with `vidi --debug …` and report what it prints.",

@@ -69,6 +69,6 @@ def _refuse_without_data(context: typer.Context) -> None:
     for name, flag in options.given_flags(context).items():
         if name not in allowed:
             raise UsageError(
-                f"{flag} is about DATA, and none was named",
-                "Leave it out: two evaluations are compared as they are; or name the data: vidi compare A B DATA",
+                f"{flag} needs DATA",
+                "Leave it out, or name the data: vidi compare A B DATA",
             )

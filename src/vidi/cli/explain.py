@@ -35,14 +35,16 @@ def explain(
 
     if named.network is not None:
         if model is not None:
-            raise UsageError("--network and a model were given", "Ask for one of them.")
+            raise UsageError("--network and a model exclude each other", "Use only one of them.")
         _show_network(named.network, named, output=pages.output, as_json=as_json)
         return
     if named.image_size is not None or named.class_count is not None:
-        raise UsageError("--imgsz and --class-count are for --network", "A model file has its own.")
+        raise UsageError(
+            "--imgsz and --class-count need --network", "Leave them out: a model file sets its own values."
+        )
     if model is None:
         raise UsageError(
-            "nothing to explain was named", "Name a model and images, or a network: vidi explain --network textbook"
+            "there is nothing to explain", "Name a model and images, or a network: vidi explain --network textbook"
         )
     if not paths:
         _show_model(model, output=pages.output, with_images=pages.images, as_json=as_json)

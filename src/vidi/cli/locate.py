@@ -43,5 +43,5 @@ def locate(
     )
     if hint := hint_of_nothing(predictor.classes, request.classes):
         events.say(hint)
-    events.say("boxes come from labels of whole images; `vidi evaluate MODEL DATA --boxes` tells how good they are")
+    events.say("the model never saw boxes in training; `vidi evaluate MODEL DATA --boxes` measures their quality")
     raise typer.Exit(say_ending(account, events, named=as_json))

@@ -38,6 +38,6 @@ def refuse_beside_resume(context: typer.Context, allowed: Sequence[str]) -> None
     for name, flag in given_flags(context).items():
         if name not in allowed:
             raise UsageError(
-                f"--resume takes data and recipe from the run, and {flag} was given too",
-                "Leave it out to go on as before, or begin anew; `vidi train --from RUN` begins from its weights.",
+                f"--resume takes data and recipe from the run, so it excludes {flag}",
+                "Leave it out. To start a new run from these weights, use `vidi train --from RUN`.",
             )

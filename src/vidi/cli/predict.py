@@ -76,7 +76,7 @@ def _form(*, json: bool, jsonl: bool, csv: bool) -> str:
 
     chosen = [name for name, wanted in (("json", json), ("jsonl", jsonl), ("csv", csv)) if wanted]
     if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two forms", "Ask for one of them.")
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other", "Use only one of them.")
     return chosen[0] if chosen else "table"
 
 

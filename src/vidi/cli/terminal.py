@@ -161,7 +161,7 @@ def say_ending(account: "Account", events: Terminal, *, named: bool) -> int:
         events.say(sentence)
     if any(entry.path == STANDARD_INPUT for entry in account.refused):
         events.say(
-            "hint: - stands for one image on standard input; `vidi predict MODEL --files-from -` reads a list of paths"
+            "hint: - reads one image from standard input; `vidi predict MODEL --files-from -` reads a list of paths"
         )
     lines = account_lines(account, listed_in="the output") if named else [*set_aside_lines(account), account.sentence()]
     for line in lines:

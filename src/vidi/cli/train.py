@@ -69,7 +69,7 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     from vidi.errors import UsageError
 
     if finish:
-        return UsageError("--finish goes with --resume", "Name the run: vidi train --resume runs/NAME --finish")
+        return UsageError("--finish needs --resume", "Name the run: vidi train --resume runs/NAME --finish")
     return UsageError("there is nothing to train on", "Name a folder of images: vidi train photos/")
 
 
@@ -87,12 +87,10 @@ def conclude(run: "Run", events: "Terminal") -> None:
         events.say(f"note: {note}")
     if not run.finished:
         events.say(f"interrupted; {folder}/model.onnx holds the best weights so far, marked unfinished")
-        events.say(
-            f"  go on with:    vidi train --resume {folder}\n  or end it now: vidi train --resume {folder} --finish"
-        )
+        events.say(f"  continue:   vidi train --resume {folder}\n  finish now: vidi train --resume {folder} --finish")
         raise typer.Exit(INTERRUPTED)
     if run.test is None:
-        typer.echo("no image was kept for a test: nobody knows how good this model is")
+        typer.echo("not tested: the split has no test images, so the accuracy is unknown")
     else:
         typer.echo("\n".join(read_first(run.folder)))
     typer.echo(f"report: {folder}/report.html")

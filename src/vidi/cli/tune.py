@@ -58,8 +58,8 @@ def _nothing_to_do(finish: bool) -> "UsageError":
     from vidi.errors import UsageError
 
     if finish:
-        return UsageError("--finish goes with --resume", "Name the search: vidi tune --resume runs/NAME --finish")
-    return UsageError("there is nothing to learn from", "Name a folder of images: vidi tune photos/")
+        return UsageError("--finish needs --resume", "Name the search: vidi tune --resume runs/NAME --finish")
+    return UsageError("there is nothing to train on", "Name a folder of images: vidi tune photos/")
 
 
 def _conclude(tuned: "Tuned", events: "Terminal", *, as_json: bool) -> None:
@@ -78,10 +78,8 @@ def _conclude(tuned: "Tuned", events: "Terminal", *, as_json: bool) -> None:
         if tuned.is_better:
             typer.echo(f"use it: vidi train DATA --recipe {folder}/recipe.toml")
     if not tuned.is_finished:
-        events.say(f"interrupted; {folder} holds {len(document['trials'])} trials, not compared with the default yet")
-        events.say(
-            f"  go on with:    vidi tune --resume {folder}\n  or compare now: vidi tune --resume {folder} --finish"
-        )
+        events.say(f"interrupted; {folder} holds {len(document['trials'])} trials, not yet compared with the default")
+        events.say(f"  continue:    vidi tune --resume {folder}\n  compare now: vidi tune --resume {folder} --finish")
         raise typer.Exit(INTERRUPTED)
     if tuned.refused:
         raise typer.Exit(SOME_BAD)

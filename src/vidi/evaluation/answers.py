@@ -72,8 +72,8 @@ class Answers:
         columns += [] if self.several is None else [self.several.shown, self.several.called]
         if any(len(column) != len(self.paths) for column in columns):
             raise ShapeError(
-                f"answers about {len(self.paths):,} images hold columns of {[len(column) for column in columns]}",
-                "Give one value for each image, in the same order.",
+                f"{len(self.paths):,} images have columns of {[len(column) for column in columns]}",
+                "Use one value per image, in the same order.",
             )
 
     @classmethod

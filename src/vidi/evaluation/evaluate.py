@@ -91,7 +91,7 @@ def _check_classes(probabilities: Floats, classes: Sequence[str]) -> None:
     if probabilities.shape[1] != len(classes):
         raise ShapeError(
             f"there are {len(classes)} class names for {probabilities.shape[1]} columns of probabilities",
-            "Give the names of the model file, in its order.",
+            "Use the class names of the model file, in its order.",
         )
 
 

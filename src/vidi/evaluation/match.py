@@ -72,9 +72,8 @@ def match_classes(
     known = set(model_classes)
     if not known.intersection(names):
         raise DataError(
-            f"the data's classes ({listed(data_classes)}) and the model's ({listed(model_classes)}) "
-            "have no name in common",
-            f"If they mean the same, say so: --map {data_classes[0] if data_classes else 'a'}={model_classes[0]}",
+            f"no class in common: the data has {listed(data_classes)}, the model has {listed(model_classes)}",
+            f"If one class has two names: --map {data_classes[0] if data_classes else 'a'}={model_classes[0]}",
         )
     return ClassMatch(
         names=names,
@@ -87,11 +86,12 @@ def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], dat
     for data_name, model_name in renames.items():
         if data_name not in data_classes:
             raise UsageError(
-                f"--map names {data_name!r}, which is no class of the data", f"It has: {listed(data_classes)}."
+                f"--map names {data_name!r}, which is not a class of the data", f"The data has: {listed(data_classes)}."
             )
         if model_name not in model_classes:
             raise UsageError(
-                f"--map names {model_name!r}, which is no class of the model", f"It has: {listed(model_classes)}."
+                f"--map names {model_name!r}, which is not a class of the model",
+                f"The model has: {listed(model_classes)}.",
             )
 
 

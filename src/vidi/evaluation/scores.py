@@ -45,7 +45,7 @@ def number_groups(groups: Sequence[object] | None, image_count: int) -> Counts:
     if len(groups) != image_count:
         raise ShapeError(
             f"groups are given for {len(groups):,} of {image_count:,} images",
-            "Give one group, or None, for each image.",
+            "Use one group, or None, per image.",
         )
     numbers: dict[object, int] = {}
     keys = [(row, None) if group is None or group == "" else group for row, group in enumerate(groups)]

@@ -71,12 +71,12 @@ def create_backbone(name: str, *, pretrained: bool) -> nn.Module:
 
     bare = name.removeprefix(PREFIX)
     if not timm.is_model(bare.partition(".")[0]):
-        raise UnknownNameError(f"timm has no network called {bare!r}", "timm.list_models() shows them all.")
+        raise UnknownNameError(f"timm has no network called {bare!r}", "timm.list_models() lists all networks.")
     try:
         made: Any = timm.create_model(bare, pretrained=pretrained, num_classes=0)
     except RuntimeError as error:  # what timm raises where the part after the dot is unknown
         raise UnknownNameError(
-            f"timm cannot make {bare!r}: {error}", "timm.list_pretrained() shows them all."
+            f"timm cannot create {bare!r}: {error}", "timm.list_pretrained() lists all weights."
         ) from error
     body: nn.Module = made
     return body
@@ -90,8 +90,8 @@ def _try(name: str, body: nn.Module, image_size: tuple[int, int]) -> int:
     except (RuntimeError, AssertionError, ValueError) as error:
         raise UsageError(
             f"{name} does not take images of {image_size[0]}x{image_size[1]} pixels: {error}",
-            "Use the size that its page names, with --imgsz.",
+            "Set the size that its documentation names with --imgsz.",
         ) from error
     if not isinstance(features, Tensor) or features.ndim != 2:
-        raise UsageError(f"{name} gives no row of features for an image", "Use a network for classification.")
+        raise UsageError(f"{name} does not give one row of features per image", "Use a classification network.")
     return int(features.shape[1])

@@ -56,7 +56,7 @@ def design_network(
             f"Use at least {SMALLEST_SIDE} pixels each way with --imgsz.",
         )
     if class_count < 2:
-        raise UsageError(f"{class_count} class leaves nothing to tell apart", "Give images of at least two classes.")
+        raise UsageError(f"{class_count} class is not enough", "Use images of at least two classes.")
     builder = find_network(name)
     with torch.device("meta"):  # shapes only, so that no global random number is drawn
         return builder(image_size=image_size, class_count=class_count, options=options or NetworkOptions())

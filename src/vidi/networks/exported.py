@@ -51,11 +51,11 @@ def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, op
         raise ModelError(f"torch wrote nothing for {prefix}", _OTHER)
     graph = inliner.inline_local_functions(program.model_proto).graph
     if not graph.input[0].type.tensor_type.shape.dim[0].dim_param:  # the exporter falls back to this without a word
-        raise ModelError(f"written as ONNX, {prefix} would take one fixed number of images at a time", _OTHER)
+        raise ModelError(f"in ONNX, {prefix} accepts only one fixed batch size", _OTHER)
     foreign = sorted({node.op_type for node in graph.node if node.op_type not in OPERATORS or node.domain})
     if foreign:
         raise ModelError(
-            f"written as ONNX, {prefix} needs what may not stand in a model file: {', '.join(foreign)}", _OTHER
+            f"in ONNX, {prefix} needs operators that a model file may not hold: {', '.join(foreign)}", _OTHER
         )
     _add_prefix(graph, prefix)
     return graph
@@ -72,7 +72,7 @@ def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[i
     try:
         walk_model(data)
     except RefusedError as error:
-        raise ModelError(f"written as ONNX, the network is none that a model file may hold: {error}", _OTHER) from error
+        raise ModelError(f"in ONNX, the network is not allowed in a model file: {error}", _OTHER) from error
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     inputs = torch.randn(3, 3, *image_size, generator=torch.Generator().manual_seed(0))
     (found,) = session.run(None, {graph.input[0].name: inputs.numpy()})
@@ -80,7 +80,7 @@ def check_export(body: nn.Module, graph: onnx.GraphProto, *, image_size: tuple[i
         expected = body.eval()(inputs).numpy()
     allowed = 1e-3 * max(1.0, float(np.abs(expected).max()))
     if found.shape != expected.shape or not np.abs(found - expected).max() <= allowed:
-        raise ModelError("written as ONNX, the network answers otherwise than in torch", _OTHER)
+        raise ModelError("in ONNX, the network gives other predictions than in torch", _OTHER)
 
 
 def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
@@ -99,4 +99,4 @@ def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
         value.ClearField("doc_string")
 
 
-_OTHER = "Use another network; convolutional ones usually can be written."
+_OTHER = "Use another network; convolutional networks usually work."

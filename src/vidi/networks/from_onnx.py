@@ -52,8 +52,8 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
     """
     if any(isinstance(module, Backbone) for module in network.modules()):
         raise ModelError(
-            "a model file of a timm backbone holds its layers as they are used, not as they are trained",
-            "Begin from its public weights again, with --pretrained.",
+            "a model file with a timm backbone cannot be trained further",
+            "Start from its public weights with --pretrained.",
         )
     left = []
     layers = {name: module for name, module in network.named_modules() if isinstance(module, Weighted)}
@@ -68,9 +68,9 @@ def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list
         elif given is None or given.shape != tuple(weight.shape):
             found = "none" if given is None else "x".join(str(side) for side in given.shape)
             raise ModelError(
-                f"the weights are of another network: layer {name} needs {'x'.join(str(s) for s in weight.shape)}, "
-                f"there is {found}",
-                "Begin from a model of the same network, image size and options, or without --from.",
+                f"the weights are for another network: layer {name} needs {'x'.join(str(s) for s in weight.shape)}, "
+                f"but the file has {found}",
+                "Use a model with the same network, image size and options, or leave out --from.",
             )
         else:
             _fill(module, torch.from_numpy(given.copy()), torch.from_numpy(weights[f"{name}.bias"].copy()))

@@ -63,8 +63,7 @@ def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: Networ
     if any(side % GRID_STRIDE or side <= EDGE for side in image_size):
         nearest = [max(EDGE + GRID_STRIDE, GRID_STRIDE * round(side / GRID_STRIDE)) for side in image_size]
         raise UsageError(
-            f"this network takes images whose sides are multiples of {GRID_STRIDE} pixels above {EDGE}, "
-            f"not {image_size[0]}x{image_size[1]}",
+            f"image sides must be multiples of {GRID_STRIDE} pixels above {EDGE}, not {image_size[0]}x{image_size[1]}",
             f"Use --imgsz {nearest[0]}x{nearest[1]}.",
         )
     body, channels = _stages(STAGES[:GRID_STAGES], width=1.0, depth=1.0)
@@ -79,8 +78,7 @@ def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth:
     if any(side % STRIDE for side in image_size):
         nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
         raise UsageError(
-            f"this network takes images whose sides are multiples of {STRIDE} pixels, "
-            f"not {image_size[0]}x{image_size[1]}",
+            f"image sides must be multiples of {STRIDE} pixels, not {image_size[0]}x{image_size[1]}",
             f"Use --imgsz {nearest[0]}x{nearest[1]}.",
         )
     layers, channels = _stages(STAGES, width=width, depth=depth)

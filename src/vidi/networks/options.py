@@ -20,7 +20,9 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):
-            raise UsageError(f"filters is {self.filters}", "Name one or more counts of at least 1, say 32,64,64.")
+            raise UsageError(
+                f"filters is {self.filters}", "Use one or more counts of at least 1, for example 32,64,64."
+            )
         if self.pooling not in (None, "max", "average"):
             raise UsageError(f"pooling is {self.pooling!r}", "Use max or average.")
         if self.dense_width is not None and self.dense_width < 1:

@@ -14,6 +14,6 @@ def refuse_small(network: str, image_size: tuple[int, int]) -> None:
     """
     if min(image_size) < SMALLEST_HALVED:
         raise UsageError(
-            f"{network} takes images of at least {SMALLEST_HALVED} pixels a side, not {image_size[0]}x{image_size[1]}",
-            f"Use --imgsz {SMALLEST_HALVED} or more (its weights were learnt at 224), or --network compact.",
+            f"{network} needs images of at least {SMALLEST_HALVED} pixels a side, not {image_size[0]}x{image_size[1]}",
+            f"Use --imgsz {SMALLEST_HALVED} or more (its weights were trained at 224), or --network compact.",
         )

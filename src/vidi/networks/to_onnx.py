@@ -149,7 +149,7 @@ def _translate(graph: GraphWriter, layer: nn.Module, value: str, name: str) -> s
     except KeyError:
         known = ", ".join(kind.__name__ for kind in (*PLAIN, *TRANSLATIONS))
         raise ModelError(
-            f"{name}: a layer of type {type(layer).__name__} has no translation to ONNX",
+            f"{name}: a layer of type {type(layer).__name__} cannot be written as ONNX",
             f"Build the network from these layers, or add one to TRANSLATIONS in networks/to_onnx.py: {known}.",
         ) from None
     return translation(graph, layer, value, name)

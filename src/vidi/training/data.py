@@ -35,7 +35,7 @@ class TrainingData:
         if len(self.truth) != len(self.images):
             raise ShapeError(f"{len(self.images)} images have {len(self.truth)} labels", "Give one label each.")
         if len(self.train_rows) == 0:
-            raise DataError("no image is left to learn from", "Give at least two images of each of two classes.")
+            raise DataError("no training images are left", "Use at least two images of each of two classes.")
         if self.classes and len(self.classes) != self.class_count:
             raise ShapeError(f"{self.class_count} classes have {len(self.classes)} names", "Give one name each.")
 
@@ -126,7 +126,7 @@ def identity_difference(saved: dict[str, object], given: dict[str, object]) -> s
     for key, name in names.items():
         if saved.get(key) != given[key]:
             detail = "" if key == "digest" else f": {_shown(saved.get(key))} then, {_shown(given[key])} now"
-            return f"the {name} is another one{detail}"
+            return f"the {name} has changed{detail}"
     return ""
 
 

@@ -30,7 +30,7 @@ UNEVEN = 3  # times as many images of the largest class as of the smallest: from
 class DataTraits:
     """What the choice of a recipe looks at."""
 
-    image_count: int  # images to learn from
+    image_count: int  # training images
     class_count: int
     usual_size: tuple[int, int]  # (height, width) in pixels, medians over the images
     is_grey: bool  # every image has three equal channels
@@ -41,7 +41,7 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     """The recipe for a data set; what the user asked for in `changes` stands above every rule.
 
     Args:
-        traits: of the images to learn from.
+        traits: of the training images.
         network: a name in `vidi.networks.registry.NETWORKS`.
         changes: a field of `Recipe`, `options.NAME` or `augmentation.NAME` → value; their source becomes `you`.
 
@@ -225,8 +225,8 @@ def _flip_source(traits: DataTraits) -> str:
     if traits.mirrored_share is not None:
         return f"data: mirrored images find their class {percent(traits.mirrored_share)} as often as the images do"
     if _shows_signs(traits):
-        return "data: grey and at most 32 pixels, so taken for signs, which are not mirrored"
-    return "data: photographs, whose mirror images are as good"
+        return "data: grey and at most 32 pixels, so probably signs, which are not mirrored"
+    return "data: photographs, which may be mirrored"
 
 
 def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
@@ -235,7 +235,7 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
     sources["image_size"] = f"data: usual size {traits.usual_size[0]}x{traits.usual_size[1]}"
     if recipe.network == "compact":
         sources["epochs"] = sources["batch"] = sources["learning_rate"] = (
-            f"data: about {traits.image_count:,} images to learn from, counted before the split"
+            f"data: about {traits.image_count:,} training images, counted before the split"
         )
     if recipe.options.grey:
         sources["options.grey"] = "data: all images of a sample are grey"

@@ -161,7 +161,9 @@ class Recipe:
         try:
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"the recipe is not TOML: {error}", "Correct that line, or start anew.") from error
+            raise UsageError(
+                f"the recipe is not valid TOML: {error}", "Correct that line, or start a new run."
+            ) from error
         return cls.from_dict(values)
 
 
@@ -192,7 +194,7 @@ def _refuse_unknown(values: Mapping[str, object], example: Recipe | NetworkOptio
     known = [item.name for item in fields(example)]
     for name in values:
         if name not in known:
-            raise UsageError(f"a recipe has no {prefix}{name}", f"It has: {', '.join(known)}.")
+            raise UsageError(f"a recipe has no {prefix}{name}", f"Its values: {', '.join(known)}.")
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:
     for name, usual in OF_ONE_CLASS.items():
         if recipe.value(name) != usual:
             raise UsageError(
-                f"{name} is {recipe.value(name)}, which is made for images of one class each; these may show several",
+                f"{name} is {recipe.value(name)}, which is for images of one class each, but these are multi-label",
                 f"Leave it at {usual}.",
             )
 
@@ -174,7 +174,7 @@ def _begun(
     if recipe.image_size != arrays.image_size():
         raise ModelError(
             f"the recipe's image size is {recipe.image_size}, the images are {arrays.image_size()}",
-            "Frame the images to the recipe's size.",
+            "Frame the images to the size in the recipe.",
         )
     per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
     normalisation = normalisation_for(recipe, arrays)
@@ -205,7 +205,7 @@ def fit_to_epochs(recipe: Recipe, epochs: float) -> Recipe:
         for name, least in FEW_EPOCHS.items()
         if epochs < least and recipe.value(name) and recipe.sources.get(name) != "you"
     }
-    return recipe.changed(changes, source=f"{MEASURED} time for {epochs:.1f} epochs only")
+    return recipe.changed(changes, source=f"{MEASURED} only enough time for {epochs:.1f} epochs")
 
 
 def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[State, Recipe, InputNormalisation]:
@@ -214,7 +214,9 @@ def _resumed(folder: Path, arrays: TrainingData, *, recipe: Recipe) -> tuple[Sta
     saved = Recipe.from_dict(checkpoint.values["recipe"])
     difference = identity_difference(checkpoint.values["data"], arrays.identity()) or _recipe_difference(saved, recipe)
     if difference:
-        raise ModelError(f"{folder.name}: {difference}", "Resume with what the run was started with, or start anew.")
+        raise ModelError(
+            f"{folder.name}: {difference}", "Resume with the original data and options, or start a new run."
+        )
     saved, notes = moved_here(saved)
     state = new_state(saved, class_count=arrays.class_count, plan=Plan(1), engine=engine_of(saved))
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
@@ -237,7 +239,7 @@ def _recipe_difference(saved: Recipe, given: Recipe) -> str:
     )
     for name in before:
         if before[name] != now[name]:
-            return f"the recipe's {name} is another one: {before[name]} then, {now[name]} now"
+            return f"{name} has changed: it was {before[name]}, now it is {now[name]}"
     return ""
 
 

@@ -59,7 +59,7 @@ QUICK: Mapping[str, object] = {
 
 DEMOS: Mapping[str, Demo] = {
     "faces": Demo(
-        question="Is there a person's face in the picture? 200 photographs of 25x25 pixels teach it.",
+        question="Does the image show a face? The model trains on 200 photographs of 25x25 pixels.",
         data="lfw-faces",
         foreign=write_face_crops,
         lesson="The test images come from the same source as the training images: small grey faces, and patches of "
@@ -68,7 +68,7 @@ DEMOS: Mapping[str, Demo] = {
         finds=True,
     ),
     "digits": Demo(
-        question="Which digit is it? 1,797 handwritten digits of 8x8 pixels teach it.",
+        question="Which digit is it? The model trains on 1,797 handwritten digits of 8x8 pixels.",
         data="digits",
         foreign=write_drawn_digits,
         lesson="The test digits were written by the same people, with the same pen and scanner, as the training "
@@ -139,7 +139,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     run = train(asked, events=_WithoutFindings(events))
     folder = escape_path(run.folder)
     if not run.finished or run.test is None:
-        yield f"interrupted; go on with: vidi train --resume {folder}"
+        yield f"interrupted; continue with: vidi train --resume {folder}"
         return
     yield f"\n{headline(run.test)}"
     yield from _doubts(run.folder)
@@ -149,8 +149,8 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     if demo.finds:
         yield "\nWhere is a face? A whole photograph of the astronaut, and five photographs without a face:\n"
         yield from _find(run.folder)
-    yield f"\nThe report, with every number and picture:  {folder}/report.html"
-    yield "With your own images, one folder for each class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/"
+    yield f"\nThe report, with all numbers and images:  {folder}/report.html"
+    yield "With your own images, one folder per class:\n  vidi check PHOTOS/\n  vidi train PHOTOS/"
 
 
 def _doubts(run: Path) -> Iterator[str]:
@@ -179,10 +179,10 @@ def _ask(run: Path, demo: Demo) -> Iterator[str]:
             continue
         is_right = answer.prediction.label == truth[name]
         right += is_right
-        mark = "right" if is_right else f"WRONG, it is {truth[name]}"
+        mark = "correct" if is_right else f"WRONG, it is {truth[name]}"
         said = f"{answer.prediction.label:12} {percent(answer.prediction.probability, digits=1):>7}"
         yield f"  {name.removesuffix('.png'):{width}}  {said}  {mark}"
-    yield f"\n  {right} of {len(truth)} right"
+    yield f"\n  {right} of {len(truth)} correct"
 
 
 def _find(run: Path) -> Iterator[str]:

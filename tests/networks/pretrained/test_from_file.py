@@ -33,7 +33,7 @@ def test_a_state_dict_is_read_plain_or_wrapped(tmp_path, weights, name, content)
     found = read_pretrained(str(tmp_path / name))
 
     assert (found.name, found.network, found.normalisation) == (name, "resnet50", "imagenet")
-    assert found.license == "not known: ask whoever made it"
+    assert found.license == "unknown: ask the author"
     assert torch.equal(found.tensors["layers.0.convolution.weight"], weights["conv1.weight"])
     assert len(found.digest) == 64
 
@@ -68,8 +68,8 @@ def test_what_vidi_kept_says_itself_what_it_is(tmp_path):
     ("name", "content", "message"),
     [
         ("absent.safetensors", None, "cannot be read: No such file"),
-        ("half.safetensors", b"\x40\x00\x00\x00\x00\x00\x00\x00{", "is no whole safetensors file"),
-        ("half.pth", b"PK\x03\x04", "is not a plain set of weights"),
+        ("half.safetensors", b"\x40\x00\x00\x00\x00\x00\x00\x00{", "is not a complete safetensors file"),
+        ("half.pth", b"PK\x03\x04", "is not a plain file of weights"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(tmp_path, name, content, message):
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, name, content, message)
 def test_a_wrapping_with_more_than_tensors_is_refused(tmp_path):
     torch.save({"state_dict": {"conv1.weight": torch.zeros(1), "classes": ["a", "b"]}}, tmp_path / "weights.pth")
 
-    with pytest.raises(ModelError, match="other than weights by name"):
+    with pytest.raises(ModelError, match="other than named weights"):
         read_pretrained(str(tmp_path / "weights.pth"))
 
 

@@ -117,7 +117,7 @@ def test_other_bytes_than_those_known_are_not_kept(hub, tmp_path):
 def test_a_hub_without_the_file_is_named(hub, tmp_path):
     hub.files.clear()
 
-    assert_refused_and_clean(tmp_path, ResourceError, "the hub answers 404")
+    assert_refused_and_clean(tmp_path, ResourceError, "the hub answered 404")
 
 
 def test_a_hub_that_cannot_be_reached_is_said(hub, tmp_path, monkeypatch, no_waiting, capfd):
@@ -184,7 +184,9 @@ def test_the_environment_forbids_and_redirects(hub, tmp_path):
         name, message = json.loads(done.stdout)
         return name, message
 
-    assert told(HF_HUB_OFFLINE="1")[1].startswith("model.safetensors of timm/resnet50.a1_in1k could not be fetched: HF")
+    assert told(HF_HUB_OFFLINE="1")[1].startswith(
+        "model.safetensors of timm/resnet50.a1_in1k could not be downloaded: HF"
+    )
     assert hub.requests == []
     # Made weights have another digest than the published ones, which this process expects.
     assert told()[0] == "ModelError"

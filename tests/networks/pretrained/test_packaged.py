@@ -62,7 +62,7 @@ def test_a_file_of_other_bytes_is_refused(tmp_path):
     other = tmp_path / "weights.pth"
     other.write_bytes(b"something else")
 
-    with pytest.raises(ModelError, match="is not the file of weights"):
+    with pytest.raises(ModelError, match="is not the file that vidi expects"):
         packaged_weights("lite0", locate=lambda _: other)
 
 
@@ -89,14 +89,14 @@ def test_weights_that_would_run_code_are_refused_unopened(tmp_path):
     path = tmp_path / "weights.pth"
     for content in (pickle.dumps(Call(), protocol=2), b"", b"not weights"):
         path.write_bytes(content)
-        with pytest.raises(ModelError, match="is not a plain set of weights"):
+        with pytest.raises(ModelError, match="is not a plain file of weights"):
             read_restricted(path)
     assert list(tmp_path.glob("made*")) == []
 
 
 def test_torchs_own_remarks_on_a_file_do_not_reach_the_user(tmp_path, recwarn):
     torch.save({"a": torch.zeros(3)}, tmp_path / "newer.pth", pickle_protocol=5)
-    with pytest.raises(ModelError, match="is not a plain set of weights"):
+    with pytest.raises(ModelError, match="is not a plain file of weights"):
         read_restricted(tmp_path / "newer.pth")
     assert not recwarn.list
 
@@ -104,7 +104,7 @@ def test_torchs_own_remarks_on_a_file_do_not_reach_the_user(tmp_path, recwarn):
 def test_what_is_no_set_of_tensors_is_refused(tmp_path):
     torch.save({"epoch": 3, "state": {}}, tmp_path / "weights.pth")
 
-    with pytest.raises(ModelError, match="other than weights"):
+    with pytest.raises(ModelError, match="other than named weights"):
         read_restricted(tmp_path / "weights.pth")
     with pytest.raises(ModelError, match="cannot be read"):
         read_restricted(tmp_path / "absent.pth")

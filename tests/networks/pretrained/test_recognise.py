@@ -121,7 +121,7 @@ def without(name: str) -> dict[str, Tensor]:
     ("weights", "message"),
     [
         (lambda: {}, "no weights of a known network"),
-        (lambda: {"encoder.patch.weight": torch.zeros(2)}, r"first names are encoder\.patch\.weight"),
+        (lambda: {"encoder.patch.weight": torch.zeros(2)}, r"it starts with encoder\.patch\.weight"),
         (
             lambda: without("layer2.0.bn1.bias"),
             r"resnet50, but are not; missing layers: layers\.3\.0\.body\.0\.norm\.bias",
@@ -133,11 +133,11 @@ def without(name: str) -> dict[str, Tensor]:
         ),
         (
             lambda: {**of_no_memory(ResNet50), "conv1.weight": torch.zeros(64, 1, 7, 7)},
-            r"layer layers\.0\.convolution\.weight needs 64x3x7x7, there is 64x1x7x7",
+            r"layer layers\.0\.convolution\.weight needs 64x3x7x7, but the file has 64x1x7x7",
         ),
         (
             lambda: {**of_no_memory(ResNet50), "fc.bias": torch.full((1000,), torch.nan)},
-            r"head\.bias holds values that are no numbers",
+            r"head\.bias holds values that are not finite",
         ),
     ],
 )

@@ -31,7 +31,8 @@ class OperatingTarget:
         has_share, has_costs = self.measure not in ("costs", "f1"), self.measure == "costs"
         if (self.share is not None) != has_share or (self.costs is not None) != has_costs:
             raise UsageError(
-                f"a target for {self.measure} lacks its share or its table", "Give costs a table, else none."
+                f"a target for {self.measure} lacks its share or its table",
+                "Set costs for `costs`, and a share otherwise.",
             )
         if self.share is not None and not 0.0001 <= self.share <= 0.9999:
             number, example = (self.share, "a share below 1, such as 0.99")
@@ -67,7 +68,9 @@ class OperatingTarget:
         }
         wanted = [measure for measure, value in given.items() if value is not None]
         if len(wanted) > 1:
-            raise UsageError(f"{FLAGS[wanted[0]]} and {FLAGS[wanted[1]]} each set the threshold", "Give one of them.")
+            raise UsageError(
+                f"{FLAGS[wanted[0]]} and {FLAGS[wanted[1]]} each set the threshold", "Use only one of them."
+            )
         if not wanted:
             return None
         if false_alarms_per is not None and not false_alarms_per > 0:
@@ -88,7 +91,9 @@ class OperatingTarget:
         """
         known = ", ".join(map(escape_path, classes[:20])) + (" …" if len(classes) > 20 else "")
         if positive is not None and positive not in classes:
-            raise UsageError(f"--positive {escape_path(positive)} is no class of the model", f"It has: {known}.")
+            raise UsageError(
+                f"--positive {escape_path(positive)} is not a class of the model", f"Its classes: {known}."
+            )
         if self.costs is None:
             return
         for place, names in (("row", self.costs), *(("column", row) for row in self.costs.values())):
@@ -96,7 +101,7 @@ class OperatingTarget:
             if missing:
                 raise UsageError(
                     f"the table of costs has no {place} for {escape_path(missing[0])}",
-                    f"It needs one row and one column for each class: {known}.",
+                    f"Add one row and one column for each class: {known}.",
                 )
 
 
@@ -115,7 +120,7 @@ def read_costs(path: Path) -> dict[str, dict[str, float]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--costs {escape_path(path)} cannot be read: {error}", "Name a CSV file.") from error
     if len(rows) < 3 or any(len(row) != len(rows[0]) for row in rows):
-        raise _no_table(path, "it has no row for each class of one length")
+        raise _no_table(path, "the rows differ in length, or there are fewer than three")
     answers = [cell.strip() for cell in rows[0][1:]]
     table: dict[str, dict[str, float]] = {}
     for row in rows[1:]:
@@ -124,15 +129,15 @@ def read_costs(path: Path) -> dict[str, dict[str, float]]:
         except ValueError as error:
             raise _no_table(path, str(error)) from error
         if not all(abs(value) < 1e12 for value in values):
-            raise _no_table(path, "a cost is no finite number")
+            raise _no_table(path, "a cost is not a finite number")
         table[row[0].strip()] = dict(zip(answers, values, strict=True))
     if len(table) < len(rows) - 1 or len(set(answers)) < len(answers):
-        raise _no_table(path, "a class stands there twice")
+        raise _no_table(path, "a class appears twice")
     return table
 
 
 def _no_table(path: Path, why: str) -> UsageError:
     return UsageError(
-        f"--costs {escape_path(path)} is no table of costs: {why}",
-        "Write the answers in the first line, then a line for each true class: `person,0,10`.",
+        f"--costs {escape_path(path)} is not a table of costs: {why}",
+        "Write the answers in the first row, then a row for each true class: `person,0,10`.",
     )

@@ -14,7 +14,7 @@ from vidi.networks.pretrained.restricted import read_restricted
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights
 
 SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
-UNKNOWN_LICENSE = "not known: ask whoever made it"
+UNKNOWN_LICENSE = "unknown: ask the author"
 # How the training images of each network's public weights were scaled; vidi's own: as it trains.
 NORMALISATIONS: Mapping[str, str] = {
     "lite0": "symmetric",
@@ -43,15 +43,18 @@ def weights_of_file(path: Path) -> PretrainedWeights:
     """
     shown = escape_path(path)
     if path.is_dir() or path.suffix == ".onnx":
-        raise UsageError(f"{shown} is a run or a model file, no bare weights", f"Begin from it with: --from {shown}")
+        raise UsageError(
+            f"{shown} is a run or a model file, not a file of weights", f"Start from it with: --from {shown}"
+        )
     if path.suffix not in (SAFE, *TORCH):
         raise UsageError(
-            f"{shown} does not end like a file of weights", f"Give a file that ends in {', '.join((SAFE, *TORCH))}."
+            f"{shown} does not have the ending of a file of weights",
+            f"Use a file that ends in {', '.join((SAFE, *TORCH))}.",
         )
     try:
         digest = digest_of_file(path)
     except OSError as error:
-        raise ModelError(f"{shown} cannot be read: {error.strerror}", "Check the file's name.") from error
+        raise ModelError(f"{shown} cannot be read: {error.strerror}", "Check the path.") from error
     kept = find_weights(path) if path.suffix == SAFE else None
     if kept is not None:
         return kept
@@ -73,7 +76,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(
-            f"{escape_path(path)} is no whole safetensors file", "Copy it again from where it came from."
+            f"{escape_path(path)} is not a complete safetensors file", "Download or copy it again."
         ) from error
 
 

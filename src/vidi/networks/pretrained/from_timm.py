@@ -45,9 +45,9 @@ def timm_weights(name: str) -> PretrainedWeights:
     normalisation = NORMALISATIONS.get((tuple(about.get("mean", ())), tuple(about.get("std", ()))))
     if normalisation is None:
         raise ModelError(
-            f"{name} wants images scaled in a way that vidi does not know: mean {about.get('mean')}, "
+            f"{name} needs a normalisation that vidi does not support: mean {about.get('mean')}, "
             f"standard deviation {about.get('std')}",
-            "Use weights that were learnt with ImageNet's usual figures, or with 0.5 for all.",
+            "Use weights with the usual normalisation of ImageNet, or with 0.5 for all channels.",
         )
     height, width = about["input_size"][-2:]
     graph = export_body(body, image_size=(height, width), prefix=name, opset=OPSET)

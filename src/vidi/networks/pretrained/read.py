@@ -35,7 +35,7 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
     if Path(source).exists():  # a folder; one that is called like known weights stands back
         return weights_of_file(Path(source))
     raise UnknownNameError(
-        f"no weights are called {source!r}",
+        f"no weights are named {source!r}",
         f"Use one of: {', '.join((*PACKAGES, *OF_WINDOWS, *HOSTED))}; "
         "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )

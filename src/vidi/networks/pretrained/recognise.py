@@ -55,7 +55,7 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> Recognised:
     naming = find_naming(tensors)
     if naming is None:
         raise ModelError(
-            f"{source} holds no weights of a known network; its first names are {_listed(list(tensors))}",
+            f"{source} holds no weights of a known network; it starts with {_listed(list(tensors))}",
             "Use weights of lite0, lite2, vgg16, resnet50 or compact, under the names of vidi, torchvision or timm.",
         )
     fits = [_fit(tensors, naming, network, side) for network in naming.networks for side in _sides(network)]
@@ -64,7 +64,7 @@ def recognise(tensors: Mapping[str, Tensor], *, source: str) -> Recognised:
         raise _not_fitting(best, source)
     for name, tensor in best.tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{source}: layer {name} holds values that are no numbers", "Use another file of weights.")
+            raise ModelError(f"{source}: layer {name} holds values that are not finite", "Use another file of weights.")
     return Recognised(best.network, best.tensors)
 
 
@@ -81,7 +81,7 @@ def _fit(tensors: Mapping[str, Tensor], naming: Naming, network: str, side: int)
         if _fits(name, shaped, ours[name]):
             kept[name] = shaped if name.endswith(COUNTER) else shaped.to(torch.float32)
         else:
-            misshapen.append(f"layer {name} needs {_sizes(ours[name])}, there is {_sizes(tensor)}")
+            misshapen.append(f"layer {name} needs {_sizes(ours[name])}, but the file has {_sizes(tensor)}")
     missing = [name for name in ours if name not in named and name not in HEAD]
     for name in [name for name in missing if name.endswith(COUNTER)]:
         kept[name] = torch.zeros((), dtype=torch.int64)
@@ -115,7 +115,7 @@ def _not_fitting(fit: _Fit, source: str) -> ModelError:
         faults.append("; ".join(fit.misshapen[:NAMES_SHOWN]))
     return ModelError(
         f"{source} holds weights that look like those of {fit.network}, but are not; {'; '.join(faults)}",
-        f"Use weights of {fit.network} as it is published, or those of another network that vidi knows.",
+        f"Use the published weights of {fit.network}, or weights of another supported network.",
     )
 
 

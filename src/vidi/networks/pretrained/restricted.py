@@ -27,14 +27,14 @@ def read_restricted(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # torch's own about how the file was written: it is read or refused
             found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the file's name.") from error
+        raise ModelError(f"{escape_path(path)} cannot be read: {error.strerror}", "Check the path.") from error
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise ModelError(f"{escape_path(path)} is not a plain set of weights", _SAFER) from error
+        raise ModelError(f"{escape_path(path)} is not a plain file of weights", _SAFER) from error
     if isinstance(found, Mapping):
         found = next((found[key] for key in WRAPPED if isinstance(found.get(key), Mapping)), found)
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ModelError(f"{escape_path(path)} holds something other than weights by name", _SAFER)
+        raise ModelError(f"{escape_path(path)} holds something other than named weights", _SAFER)
     return {str(name): tensor for name, tensor in found.items()}
 
 
-_SAFER = "Use a state dict, or better a .safetensors file, which can hold nothing but tensors."
+_SAFER = "Use a state dict, or better a .safetensors file, which can only hold tensors."

@@ -92,9 +92,9 @@ def begin_with(network: Classifier, weights: PretrainedWeights) -> list[str]:
     for name, tensor in ours.items():
         if name not in left and (name not in given or given[name].shape != tensor.shape):
             raise ModelError(
-                f"the weights {weights.name} are of another {weights.network}: {name} does not fit",
-                "Leave out what changes the network's shape (--set options…), and for compact use the image size "
-                "that the weights were learnt at.",
+                f"the weights {weights.name} are for another {weights.network}: {name} does not fit",
+                "Leave out options that change the network's shape (--set options…). For compact, use the image size "
+                "of the weights.",
             )
     network.load_state_dict(given, strict=False)
     return ["head"] if left else []

@@ -45,7 +45,7 @@ def choose_device(wanted: str = "auto") -> Device:
             return device
     raise UsageError(
         f"torch finds no {wanted} device on this computer",
-        "Leave --device out to use what there is, or install the build of torch for your GPU.",
+        "Leave out --device, or install the build of torch for your GPU.",
     )
 
 

@@ -104,7 +104,7 @@ def _with_choice(recipe: Recipe, chosen: ChosenHead, fold_of: NDArray[np.int64])
         source = "default: too few classes have two images to compare heads by"
         return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)
     source = (
-        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, {percent(chosen.best.accuracy, digits=1)} right on "
+        f"{MEASURED} log loss {chosen.best.log_loss:.4f}, accuracy {percent(chosen.best.accuracy, digits=1)} on "
         f"{len(chosen.held_out):,} images held out in {folds} folds"
     )
     return recipe.changed({"head": chosen.best.kind, "head_strength": chosen.best.strength}, source=source)

@@ -90,13 +90,13 @@ def decode(data: bytes, *, name: str) -> Checkpoint:
         raise ModelError(f"{name} is not a checkpoint of vidi", _START_ANEW) from error
     if values["schema"] != SCHEMA:
         raise ModelError(
-            f"{name} is of schema {values['schema']}; this version of vidi reads schema {SCHEMA}",
-            "Go on with the version of vidi that wrote it, or start anew.",
+            f"{name} has schema {values['schema']}; this version of vidi reads schema {SCHEMA}",
+            "Use the version of vidi that wrote it, or start a new training.",
         )
     return Checkpoint(tensors, values)
 
 
-_START_ANEW = "Start the training anew, or put back a copy of the run's folder."
+_START_ANEW = "Start a new training, or restore a copy of the run folder."
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -26,7 +26,7 @@ def split_further(state: State, error: BaseException, *, batch: int) -> None:
         asked = re.search(r"allocate (\d+) bytes", str(error))
         needed = f"{int(asked[1]):,} bytes more" if asked else "more memory"
         raise ResourceError(
-            f"training runs out of memory with a single image at a time; it needs {needed}",
+            f"training runs out of memory even with one image at a time; it needs {needed}",
             "Use smaller images with --imgsz, a smaller network, or a machine with more memory.",
         ) from error
     state.counters.parts = min(2 * parts, batch)
@@ -66,9 +66,9 @@ def roll_back(state: State, checkpoint: Checkpoint, *, learning_rate: float) -> 
     if rollbacks >= ROLLBACKS_BEFORE_GIVING_UP:
         rate = learning_rate * 0.5 ** (rollbacks - 1)
         raise GateError(
-            f"training does not converge: {skipped} steps gave no finite loss or gradient, the last {rollbacks} times "
-            f"{SKIPS_BEFORE_ROLLBACK} in a row, at step {step} even with a learning rate of {rate:g}",
-            "Look for wrong labels or broken images with `vidi check`, or train with a much smaller learning rate.",
+            f"training does not converge: {skipped} steps had no finite loss, {rollbacks} times "
+            f"{SKIPS_BEFORE_ROLLBACK} in a row, last at step {step} with a learning rate of {rate:g}",
+            "Find wrong labels and broken images with `vidi check`, or use a much smaller learning rate.",
         )
     restore_state(state, checkpoint.tensors, values=checkpoint.values)
     state.counters.rollbacks, state.counters.skipped, state.counters.skipped_in_a_row = rollbacks, skipped, 0

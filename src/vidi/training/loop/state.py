@@ -144,7 +144,7 @@ def require_optimizer(network: nn.Module, recipe: Recipe) -> None:
     """Raise a UsageError where the recipe's optimizer cannot train this network; its shapes are enough."""
     if recipe.optimizer == "muon" and (recipe.frozen_batch_norm or not turning_weights(network)):
         raise UsageError(
-            f"muon is for networks whose convolutions are normalised while they learn: {recipe.network} has none",
+            f"muon needs a network with batch norm, which {recipe.network} does not have",
             "Use --optimizer sgd, adam or adamw.",
         )
 

@@ -86,10 +86,10 @@ def journal_study(path: Path, *, seed: int) -> "Study":
         return _open(storage, name="vidi", seed=seed)
     except OSError as error:
         raise ResourceError(
-            f"{escape_path(path)} cannot be used: {error.strerror or error}", "Choose a folder that you may write to."
+            f"{escape_path(path)} cannot be used: {error.strerror or error}", "Choose a folder where you may write."
         ) from error
     except (ValueError, KeyError) as error:
-        raise UsageError(f"{escape_path(path)} is damaged: {error}", "Begin a new search.") from error
+        raise UsageError(f"{escape_path(path)} is damaged: {error}", "Start a new search.") from error
 
 
 def shared_study(storage: str, *, name: str, seed: int) -> "Study":
@@ -111,7 +111,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         return _open(storage, name=name, seed=seed)
     except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(
-            "--storage is no URL of a database that is known here", "Write for instance sqlite:///study.db."
+            "--storage is not a URL of a supported database", "Use for example sqlite:///study.db."
         ) from error
     except ImportError as error:
         raise MissingPackageError(
@@ -120,7 +120,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         ) from error
     except (SQLAlchemyError, RuntimeError) as error:
         raise UsageError(
-            f"the storage cannot be used ({type(error).__name__})", "Is the URL right, and the database there?"
+            f"the storage cannot be used ({type(error).__name__})", "Check the URL, and that the database is running."
         ) from error
 
 
@@ -154,8 +154,8 @@ def storage_errors() -> Iterator[None]:
     except (OSError, StorageInternalError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise ResourceError(
-            f"the study could not be written or read: {reason}",
-            "Make space, or bring the database back, then go on: vidi tune --resume RUN",
+            f"the study could not be read or written: {reason}",
+            "Free disk space or restart the database, then continue: vidi tune --resume RUN",
         ) from error
 
 
@@ -169,7 +169,7 @@ def settings_of(study: "Study") -> Settings | None:
     if known is not None:
         return Settings.from_text(known)
     if study.get_trials(deepcopy=False):
-        raise UsageError(f"the study {study.study_name!r} is not one of vidi's", "Choose another --study.")
+        raise UsageError(f"the study {study.study_name!r} was not created by vidi", "Choose another --study.")
     return None
 
 
@@ -202,8 +202,8 @@ def require_same(known: Settings, *, data: str, recipe: Mapping[str, Any]) -> No
         different.insert(0, "the images, or their split")
     if different:
         raise UsageError(
-            f"the study was begun with something else: {', '.join(different)}",
-            "Give the same data and options everywhere, or choose another --study.",
+            f"the study was started with different values: {', '.join(different)}",
+            "Use the same data and options everywhere, or choose another --study.",
         )
 
 

@@ -77,7 +77,7 @@ def run_trial(
     )
     accuracy, loss = judge(trained, arrays)
     if not math.isfinite(loss):
-        raise GateError("its answers are not finite numbers", "A smaller learning rate may do.")
+        raise GateError("its predictions are not finite numbers", "Try a smaller learning rate.")
     return Outcome(
         accuracy=accuracy,
         loss=loss,

@@ -156,8 +156,7 @@ def _read(letter: str, folder: Path) -> _Stored:
     if not is_stored(folder):
         raise UsageError(
             f"{letter}, {escape_path(folder)}, holds no predictions to compare, and DATA is missing",
-            "Name labelled images for both models to answer, `vidi compare A B DATA`; "
-            "or two folders that `vidi evaluate` wrote.",
+            "Add labelled images: `vidi compare A B DATA`. Or name two folders that `vidi evaluate` wrote.",
         )
     files = read_run(folder)
     if files.metrics.task != SOFTMAX.task:

@@ -120,7 +120,7 @@ def score_boxes(
     if not names:
         raise DataError(
             f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
-            "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` names numbered classes, `--map` renames classes.",
+            "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` names classes, `--map` renames them.",
         )
     wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, fills=search.fills, smallest=search.smallest)
     find = finder(predictor, wanted)

@@ -257,7 +257,7 @@ def _cannot_make(error: OSError, output: Path) -> UsageError | ResourceError:
     if isinstance(error, PermissionError):
         return ResourceError(
             f"{escape_path(output)} cannot be created: {error.strerror}",
-            f"Choose a folder in which you may write, such as --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
+            f"Choose a folder where you may write: --output {escape_path(Path.home() / 'vidi-runs' / 'run')}",
         )
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the path {escape_path(output)[:80]}… is too long", "Choose a shorter --output.")

@@ -56,6 +56,6 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
     if not difference <= TOLERANCE:
         raise GateError(
             f"the model file differs from the trained network by {difference:.3g} in a probability",
-            f"At most {TOLERANCE:g} is allowed; the file was not kept. Please report this with the run's recipe.toml.",
+            f"At most {TOLERANCE:g} is allowed. The file was not kept; please report this with recipe.toml.",
         )
     return difference
