@@ -82,12 +82,8 @@ def tune(
     begun = begun or Deadline.after(0.0)
     studies.require_optuna()  # said before any image is read
     found, recipe = _look(request)
-    design_network(
-        recipe.network,
-        image_size=recipe.image_size,
-        class_count=len(found.dataset.classes),
-        options=recipe.options,
-    )
+    class_count = len(found.dataset.classes)
+    design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)
     source = Path(request.training.data.source)
     folder = open_run_folder(
