@@ -109,6 +109,14 @@ def test_of_twenty_starts_at_one_moment_one_gets_the_folder(tmp_path: Path):
     assert won.count(True) == 1
 
 
+def test_a_run_whose_figures_are_damaged_is_listed_all_the_same(tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "metrics.json").write_text('{"test": {"images": "many"}}')
+
+    assert run_rows(list_runs(tmp_path))[1][1] == "not tested"
+
+
 @pytest.mark.parametrize(
     ("files", "shown"),
     [

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
+from vidi.evaluation.document import Metrics
+from vidi.evaluation.evaluation import Estimate
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, writing_error
 from vidi.numbers import percent
 from vidi.workflows.interaction.run_folder import (
@@ -36,7 +38,7 @@ class ListedRun:
 
     name: str
     data: str
-    accuracy: dict[str, float | None] | None  # value, low, high, n; None where it was not tested
+    accuracy: Estimate | None  # None where it was not tested
     byte_count: int
     date: str  # ISO 8601, of the model
     kind: str = "run"  # run, evaluation, tuning or unreadable
@@ -48,7 +50,7 @@ class ListedRun:
         return {
             "name": escape_path(self.name),
             "data": escape_path(self.data),
-            "accuracy": self.accuracy,
+            "accuracy": None if self.accuracy is None else self.accuracy.as_json(),
             "bytes": self.byte_count,
             "date": self.date,
             "kind": self.kind,
@@ -116,31 +118,29 @@ def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
     """Return the runs as table rows, headings first."""
     rows: list[tuple[str, ...]] = [("run", "accuracy (95 %)", "tested on", "size", "date", "data")]
     for run in runs:
-        accuracy = run.accuracy or {}
-        value, low, high, count = (accuracy.get(name) for name in ("value", "low", "high", "n"))
-        shown = STATES[run.state] if value is None else f"{percent(value, digits=1)}"
-        if value is not None and low is not None and high is not None:
-            shown += f" ({percent(low, digits=1)} to {percent(high, digits=1)})"
+        accuracy = run.accuracy or Estimate(None, None, 0)
+        shown = STATES[run.state] if accuracy.value is None else f"{percent(accuracy.value, digits=1)}"
+        if accuracy.value is not None and accuracy.interval is not None:
+            shown += f" ({percent(accuracy.low, digits=1)} to {percent(accuracy.high, digits=1)})"
         if run.kind == UNREADABLE:
             shown = "cannot be read"
         if run.kind == "tuning":
             shown = f"search: {run.finding}"
-        size = f"{run.byte_count / 1e6:,.1f} MB"
-        rows.append((escape_path(run.name), shown, f"{count or 0:,}", size, run.date[:16], escape_path(run.data)))
+        tested, size = f"{accuracy.image_count:,}", f"{run.byte_count / 1e6:,.1f} MB"
+        rows.append((escape_path(run.name), shown, tested, size, run.date[:16], escape_path(run.data)))
     return rows
 
 
 def _look_at(path: Path) -> ListedRun:
     if (path / TUNING).exists():
         return _look_at_search(path)
-    request, metrics = _json(path / REQUEST), _json(path / METRICS)
-    test = metrics.get("test") or {}
+    request, metrics = _json(path / REQUEST), _metrics(path / METRICS)
     return ListedRun(
         name=path.name,
         data=str((request.get("data") or {}).get("source", "?")),
-        accuracy=test.get("accuracy"),
+        accuracy=None if metrics.test is None else metrics.test.accuracy,
         byte_count=_size_of(path),
-        date=str((metrics.get("model") or {}).get("date", "")),
+        date="" if metrics.model is None else metrics.model.date or "",
         kind="evaluation" if (path / EVALUATION).exists() else "run",
         state=_state_of(path),
     )
@@ -169,6 +169,13 @@ def _look_at_search(path: Path) -> ListedRun:
         kind="tuning",
         finding=str((found.get("finding") or {}).get("sentence", "not finished")),
     )
+
+
+def _metrics(path: Path) -> Metrics:
+    """Return what the file says; a damaged one says nothing."""
+    with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+        return Metrics.from_json(_json(path))
+    return Metrics()
 
 
 def _json(path: Path) -> dict[str, Any]:

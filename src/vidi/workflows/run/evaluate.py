@@ -216,14 +216,19 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
 
 def short_figures(test: Evaluation) -> dict[str, Any]:
     """Return the test figures for the model file."""
-    document = test.as_json()
-    names = ["images", "accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_loss"]
-    per_class: Any = document["per_class"]
-    if test.hamming_loss is not None:
-        names = ["images", "accuracy", "macro_f1", "hamming_loss", "log_loss"]
+    several = test.hamming_loss is not None
+    figures = {
+        "accuracy": test.accuracy,
+        "balanced_accuracy": None if several else test.balanced_accuracy,
+        "macro_f1": test.macro_f1,
+        "hamming_loss": test.hamming_loss,
+        "log_loss": test.log_loss,
+        "brier_loss": None if several else test.brier_loss,
+    }
     return {
-        **{name: document[name] for name in names},
-        **({} if test.hamming_loss is None else {"mean_average_precision": test.average_precision}),
+        "images": test.image_count,
+        **{name: one.as_json() for name, one in figures.items() if one is not None},
+        **({"mean_average_precision": test.average_precision} if several else {}),
         "calibration_error": test.calibration.error,
-        "recall": {row["class"]: row["recall"] for row in per_class},
+        "recall": {one.name: one.recall.as_json() for one in test.per_class},
     }
