@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,17 @@ def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A name for each test's cache; no folder is made until the test writes into it."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a cache of its own."""
-    monkeypatch.setenv("VIDI_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("VIDI_CACHE", str(next(_caches)))
     monkeypatch.setenv("NO_COLOR", "1")
 
 

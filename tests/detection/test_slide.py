@@ -124,7 +124,13 @@ def test_windows_are_looked_at_a_few_at_a_time(made):
     assert cut.most == again.most == batch_size(framing) < 60
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow("its dense layers alone are 120 MB") if kind == "vgg16" else ())
+        for kind in KINDS
+    ],
+)
 def test_a_level_of_one_window_gets_the_files_own_answer(kind, made):
     predictor = made(kind)
     sliding = slide(predictor.model)

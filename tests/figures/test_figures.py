@@ -35,14 +35,18 @@ def all_figures():
     }
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    return all_figures()
+
+
 @pytest.mark.slow  # over a second of processor time
 def test_same_figure_is_the_same_bytes():
     assert all_figures() == all_figures()
 
 
-@pytest.mark.slow  # over a second of processor time
-def test_figure_is_one_svg_element_without_date_style_sheet_or_address():
-    for svg in all_figures().values():
+def test_figure_is_one_svg_element_without_date_style_sheet_or_address(drawn):
+    for svg in drawn.values():
         ElementTree.fromstring(svg)  # noqa: S314  drawn by ourselves
         assert svg.startswith("<svg ")
         assert "<style" not in svg
@@ -53,27 +57,27 @@ def test_figure_is_one_svg_element_without_date_style_sheet_or_address():
         }
 
 
-def test_figures_share_no_id():
-    ids = [one for svg in all_figures().values() for one in re.findall(r'\bid="([^"]*)"', svg)]
+def test_figures_share_no_id(drawn):
+    ids = [one for svg in drawn.values() for one in re.findall(r'\bid="([^"]*)"', svg)]
 
     assert len(ids) == len(set(ids))
 
 
-def test_every_reference_leads_to_an_id_of_its_figure():
-    for svg in all_figures().values():
+def test_every_reference_leads_to_an_id_of_its_figure(drawn):
+    for svg in drawn.values():
         ids = set(re.findall(r'\bid="([^"]*)"', svg))
         assert set(re.findall(r"(?:href=\"#|url\(#)([^\")]*)", svg)) <= ids
 
 
-def test_colours_come_from_the_page_and_nothing_fills_the_ground():
-    for svg in all_figures().values():
+def test_colours_come_from_the_page_and_nothing_fills_the_ground(drawn):
+    for svg in drawn.values():
         assert "#0102" not in svg
         assert "#ffffff" not in svg
         assert "var(--ink" in svg
 
 
-def test_figure_has_a_title_and_a_description_for_those_who_hear_it():
-    for name, svg in all_figures().items():
+def test_figure_has_a_title_and_a_description_for_those_who_hear_it(drawn):
+    for name, svg in drawn.items():
         assert f'role="img" aria-labelledby="{name}-title {name}-text"' in svg
         assert re.search(rf'<desc id="{name}-text">[^<]{{20,}}</desc>', svg)
 

@@ -1,5 +1,7 @@
 """Test images from elsewhere: said first, on the terminal, in the report and in the model card."""
 
+import pytest
+
 from tests.report.runs import DrawnStore, add_model, make_run
 from tests.report.two_parts import differing_run, refuted, two_parts
 from vidi.evaluation.document import Metrics
@@ -45,6 +47,7 @@ def test_where_the_parts_do_not_differ_nothing_of_it_is_said():
     assert first_line(quiet) == first_line(Metrics())
 
 
+@pytest.mark.slow("draws every figure of a report")
 def test_the_report_says_it_first_shows_the_loudest_images_and_withholds_the_advice_of_more(tmp_path):
     run = add_model(differing_run(make_run(tmp_path), loudest=("disc/000.png", "square/001.png")))
 
@@ -59,6 +62,7 @@ def test_the_report_says_it_first_shows_the_loudest_images_and_withholds_the_adv
     assert "<strong>lower</strong>" in section
 
 
+@pytest.mark.slow("draws every figure of a report")
 def test_a_report_of_parts_from_one_source_says_so_and_gives_its_advice(tmp_path):
     page = write_report(add_model(make_run(tmp_path)), store=DrawnStore()).read_text("utf-8")
 

@@ -62,11 +62,7 @@ class Tuned:
 
 
 def tune(
-    request: TuneRequest,
-    *,
-    events: Events = SILENCE,
-    begun: Deadline | None = None,
-    try_recipe: TryRecipe = run_trial,
+    request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | None = None, try_recipe: TryRecipe = run_trial
 ) -> Tuned:
     """Search for a better recipe, and report whether one was found.
 
