@@ -116,7 +116,7 @@ def test_split_writes_a_table_that_training_follows(trained: Path):
         (("explain", "model.onnx", "--network", "textbook"), 2, "Use only one of them"),
         (("runs",), 2, "runs is not a folder"),
         (("demo", "cats"), 2, "no demo is called 'cats'"),
-        (("train", "x", "--imgsz", "big"), 2, "is no size"),
+        (("train", "x", "--imgsz", "big"), 2, "is not a size"),
         (("fetch", "cats"), 2, "cats"),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_cut_or_exploding_gzip_file_is_refused(tmp_path):
 def test_a_cifar_file_that_is_no_whole_number_of_records_is_refused(tmp_path):
     (tmp_path / "data_batch_1.bin").write_bytes(bytes(3072))
 
-    with pytest.raises(DataError, match="no whole number of records of 3,073 bytes"):
+    with pytest.raises(DataError, match="not a multiple of the record size of 3,073 bytes"):
         read_dataset(tmp_path)
 
 

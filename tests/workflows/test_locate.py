@@ -69,9 +69,9 @@ def test_a_model_file_and_evidence_will_do(tmp_path: Path):
     ("options", "said"),
     [
         ({"least": 0}, "--least 0 is out of range"),
-        ({"fills": (0.5, 2.0)}, "--fills 2.0 is no share"),
+        ({"fills": (0.5, 2.0)}, "--fills 2.0 is out of range"),
         ({"smallest": 1}, "--smallest 1 is too small"),
-        ({"by": "magic"}, "--by magic is no way to look"),
+        ({"by": "magic"}, "--by magic is unknown"),
         ({"classes": ["blue"]}, "the model has no class 'blue'"),
     ],
 )

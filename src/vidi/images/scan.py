@@ -175,7 +175,7 @@ def _unreadable(error: OSError) -> ImageError:
     return ImageError(
         "unreadable",
         f"The system does not let it be read: {error.strerror or error}.",
-        "Change its rights, mend the link, or leave it out.",
+        "Change its permissions, repair the link, or leave it out.",
     )
 
 

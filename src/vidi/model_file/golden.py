@@ -67,7 +67,7 @@ def make_golden(session: onnxruntime.InferenceSession, outputs: Outputs) -> tupl
         if not np.isfinite(row).all() or not sums_to_one:
             raise ModelError(
                 f"the network's probabilities for a drawn image of {size[0]} x {size[1]} pixels sum to {row.sum()}",
-                "Its weights hold values that are not finite; train it anew from the last good checkpoint.",
+                "Its weights hold values that are not finite; train it again from the last good checkpoint.",
             )
         vectors.append(GoldenVector(image=encode_image(image), size=size, probabilities=readable(row)))
     return tuple(vectors)
@@ -103,7 +103,7 @@ def largest_golden_difference(session: onnxruntime.InferenceSession, vectors: Se
         ModelError: the file holds no golden vectors, or damaged ones.
     """
     if not vectors:
-        raise ModelError("the file holds no golden vectors", "Write it anew from its run.")
+        raise ModelError("the file holds no golden vectors", "Write it again from its run.")
     differences = []
     for vector in vectors:
         row = _answer(session, decode_golden(vector))

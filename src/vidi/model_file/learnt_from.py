@@ -132,6 +132,4 @@ def _place(digest: str, count: int) -> int:
 
 
 def _damaged() -> ModelError:
-    return ModelError(
-        "the list of files that the model learnt from is damaged", "Use a file that vidi wrote, or write it anew."
-    )
+    return ModelError("the list of training files is damaged", "Use a file that vidi wrote, or write it again.")

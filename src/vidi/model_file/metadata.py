@@ -136,7 +136,7 @@ def check_classes(classes: tuple[str, ...]) -> None:
         raise ModelError(f"the model has {len(classes)} classes", "A classifier needs two or more.")
     if len(set(classes)) != len(classes) or not all(classes):
         raise ModelError(
-            "the list of classes holds an empty name or the same name twice", "Give each class a name of its own."
+            "the list of classes holds an empty name or the same name twice", "Give each class its own name."
         )
 
 

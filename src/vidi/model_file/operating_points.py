@@ -161,4 +161,4 @@ def _basis(text: str) -> Basis:
 
 
 def _contradiction(what: str) -> ModelError:
-    return ModelError(f"the operating points hold a {what}", "Choose them anew: `vidi calibrate MODEL DATA -o NEW`.")
+    return ModelError(f"the operating points hold a {what}", "Choose them again: `vidi calibrate MODEL DATA -o NEW`.")

@@ -111,7 +111,9 @@ def _read_bytes(path: Path, name: str) -> bytes:
     except (RefusedError, WireError) as error:
         raise ModelError(f"{name}: {error}", _REMEDY) from error
     except OSError as error:
-        raise ModelError(f"{name}: {error.strerror or error}", "Check the path and your rights to read it.") from error
+        raise ModelError(
+            f"{name}: {error.strerror or error}", "Check the path and the permissions of the file."
+        ) from error
 
 
 def _check_outline(stream: BinaryIO, size: int) -> None:

@@ -9,7 +9,7 @@ from vidi.errors import ModelError
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 
-_REMEDY = "Use a file that vidi wrote, or write it anew from its run."
+_REMEDY = "Use a file that vidi wrote, or write it again from its run."
 
 
 def canonical_json(value: Json) -> str:

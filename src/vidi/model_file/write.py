@@ -92,7 +92,7 @@ def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
     ):
         if old != new:
             raise ModelError(
-                f"the {name} of {before.path.name} cannot be changed afterwards", "Train or export it anew."
+                f"the {name} of {before.path.name} cannot be changed afterwards", "Train or export it again."
             )
     model = onnx.load_model_from_string(before.data)
     replace_answer(model.graph, metadata)

@@ -62,7 +62,7 @@ class ArchiveStore:
             raise ImageError("broken", f"in the archive, {error}", "Make the archive again.") from error
         except OSError as error:
             raise ImageError(
-                "unreadable", f"the archive cannot be read: {error.strerror}", "Look at the archive's rights."
+                "unreadable", f"the archive cannot be read: {error.strerror}", "Check the archive's permissions."
             ) from error
 
 

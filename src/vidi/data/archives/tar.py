@@ -45,7 +45,9 @@ def list_tar(path: Path, cache_dir: Path | None = None) -> tuple[dict[str, Archi
     except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
         raise refused(path, None, f"is cut or damaged ({error})", "Get it again.") from error
     except OSError as error:
-        raise refused(path, None, f"cannot be read: {error.strerror or error}", "Look at its rights.") from error
+        raise refused(
+            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
+        ) from error
     check_names(path, names)
     return members, plain
 
@@ -97,7 +99,9 @@ def _plain_tar(path: Path, cache: Path) -> Path:
             return path
         name = f"{digest_of_file(path)}.tar"
     except OSError as error:
-        raise refused(path, None, f"cannot be read: {error.strerror or error}", "Look at its rights.") from error
+        raise refused(
+            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
+        ) from error
     unpack = opener
 
     def make(folder: Path) -> Path:

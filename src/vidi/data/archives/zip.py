@@ -33,7 +33,9 @@ def list_zip(path: Path) -> dict[str, ArchiveMember]:
         cause = "is one piece of a split archive" if split else f"is cut or damaged ({error})"
         raise refused(path, None, cause, "Join its pieces, or get it again.") from error
     except OSError as error:
-        raise refused(path, None, f"cannot be read: {error.strerror or error}", "Look at its rights.") from error
+        raise refused(
+            path, None, f"cannot be read: {error.strerror or error}", "Check the file's permissions."
+        ) from error
     check_names(path, (info.filename for info in infos))
     for info in infos:
         if problem := _problem(info):

@@ -88,7 +88,7 @@ def renamed(classes: Sequence[str], names: str) -> dict[str, str]:
     if given.keys().isdisjoint(classes):
         raise UsageError(
             f"`--names {names}` names none of the classes {_listed(classes)}",
-            "Give names to the classes that the source has.",
+            "Name only classes that the data has.",
         )
     return {name: given.get(name, name) for name in classes}
 

@@ -75,7 +75,7 @@ class RecordStore:
                         return stream.read(count)
             except OSError as error:
                 cause = f"its record file cannot be opened: {error.strerror}"
-                raise ImageError("unreadable", cause, "Look at the file's rights.") from error
+                raise ImageError("unreadable", cause, "Check the file's permissions.") from error
         return self._unpacked(file)[start : start + count]
 
     def _unpacked(self, file: RecordFile) -> bytes:

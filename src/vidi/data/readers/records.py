@@ -51,7 +51,7 @@ def read_records(source: Source) -> Reading | None:
     if names and len(names) <= highest:
         raise DataError(
             f"{source.given}: a record has the label {highest}, but only {len(names)} classes have names",
-            f"Give every class a name, or remove {' and '.join(set(_NAME_FILES) & set(files)) or 'the names'}.",
+            f"Name every class, or remove {' and '.join(set(_NAME_FILES) & set(files)) or 'the names'}.",
         )
     store = RecordStore(source.whole_files, source.folder, {records.folder: records.file for records in found})
     return Reading(
@@ -171,8 +171,8 @@ def _cifar_records(source: Source, files: Sequence[str]) -> Iterable[_Records]:
         data = np.frombuffer(source.read(path), np.uint8)
         if len(data) == 0 or len(data) % record_bytes:
             raise DataError(
-                f"{source.given}: {escape_path(path)} has {len(data):,} bytes, which is no whole number of records "
-                f"of {record_bytes:,} bytes",
+                f"{source.given}: {escape_path(path)} has {len(data):,} bytes, "
+                f"which is not a multiple of the record size of {record_bytes:,} bytes",
                 "Get the file from its source again: `vidi fetch cifar10`.",
             )
         labels = data.reshape(-1, record_bytes)[:, label_bytes - 1].copy()

@@ -115,7 +115,7 @@ def class_columns(header: Sequence[str], columns: Mapping[str, int], name: str) 
         raise DataError(
             f"{escape_path(name)}, line 1: each column beside the path is a class, and one has no name or that of "
             "another",
-            "Give every column a name of its own, or call the one column that names the classes 'label'.",
+            "Give every column its own name, or call the column with the classes 'label'.",
         )
     return {column.strip(): index for index, column in enumerate(header) if index not in taken}
 
@@ -215,9 +215,9 @@ def _json_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterato
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _bad_line(name, number, "it is no JSON object") from error
+            raise _bad_line(name, number, "it is not a JSON object") from error
         if not isinstance(row, dict):
-            raise _bad_line(name, number, "it is no JSON object")
+            raise _bad_line(name, number, "it is not a JSON object")
         if columns is None:
             keys = list(row)
             found = find_columns(keys, name, needs_label=needs_label)
@@ -231,7 +231,7 @@ def _json_row(
     values = {role: row.get(key) for role, key in columns.items()}
     path = values["path"]
     if not isinstance(path, str) or not path:
-        raise _bad_line(name, line, f"its {columns['path']!r} is no path")
+        raise _bad_line(name, line, f"its {columns['path']!r} is not a path")
     part, group = (str(values[role]) if values.get(role) is not None else "" for role in ("part", "group"))
     if classes:
         shown = tuple(one for one in classes if _shown(row.get(one, 0), name, line, one))

@@ -60,7 +60,7 @@ class Source:
             return (self.folder / path).open("rb")
         except OSError as error:
             raise DataError(
-                f"{self.given}: {escape_path(path)} cannot be read: {error.strerror}", "Look at its rights."
+                f"{self.given}: {escape_path(path)} cannot be read: {error.strerror}", "Check the file's permissions."
             ) from error
 
     @property

@@ -33,7 +33,7 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
         if image.part is None:
             raise DataError(
                 f"{dataset.source}: {escape_path(image.path)} has no part, but other images have one",
-                "Give every image a part (train, validation, test), or none of them.",
+                "Set a part (train, validation, test) for every image, or for none.",
             )
     _refuse_unknown_parts(dataset, plan)
     used = [plan.parts.get(image.part or "", image.part or "") for image in dataset.images]

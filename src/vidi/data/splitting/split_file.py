@@ -62,5 +62,5 @@ def _parse_row(path: Path, line: int, row: list[str]) -> Assignment:
 def _not_a_split(path: Path, why: str) -> DataError:
     return DataError(
         f"{escape_path(path)} cannot be read as a split: {why}",
-        "Give a `splits.csv` that vidi wrote, or decide anew with `vidi split --replan`.",
+        "Use a `splits.csv` that vidi wrote, or make a new split with `vidi split --replan`.",
     )

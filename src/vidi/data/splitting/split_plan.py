@@ -28,7 +28,7 @@ class SplitPlan:
         for name in (*self.parts, *self.parts.values()):
             if name not in (*PARTS, EXTRA):
                 raise UsageError(
-                    f"--parts names {name!r}, which is no part",
+                    f"--parts names {name!r}, which is not a part",
                     f"Use pairs of {', '.join((*PARTS, EXTRA))}, such as `--parts validation=test,test=extra`.",
                 )
 
@@ -83,7 +83,9 @@ def parse_rule(text: str) -> SplitRule:
     """
     match = re.fullmatch(r"v1:(\d+)-(\d+)-(\d+)-(\d+):seed(\d+)", text)
     if match is None or sum(map(int, match.groups()[:4])) != 100:
-        raise DataError(f"{text!r} is no split rule that this version knows", "Decide anew with `vidi split --replan`.")
+        raise DataError(
+            f"{text!r} is a split rule that this version does not know", "Make a new split: `vidi split --replan`."
+        )
     train, validation, calibration, test, seed = map(int, match.groups())
     return SplitRule((train, validation, calibration, test), seed)
 

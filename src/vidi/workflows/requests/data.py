@@ -68,7 +68,7 @@ class DataRequest:
 
     def __post_init__(self) -> None:
         if self.framing not in (None, "stretch", "pad", "crop"):
-            raise UsageError(f"--framing {self.framing!r} is not known", "Use stretch, pad or crop.")
+            raise UsageError(f"--framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

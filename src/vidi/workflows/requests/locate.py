@@ -44,12 +44,12 @@ class LocateRequest:
     def __post_init__(self) -> None:
         for side in self.fills:
             if not 0 < side <= 1:
-                raise UsageError(f"--fills {side} is no share", "Use a number above 0, at most 1.")
+                raise UsageError(f"--fills {side} is out of range", "Use a number above 0, at most 1.")
         for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
             if pixels is not None and pixels < LEAST_WINDOW:
                 raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
         if self.by not in get_args(By):
-            raise UsageError(f"--by {self.by} is no way to look", f"Use {' or '.join(get_args(By))}.")
+            raise UsageError(f"--by {self.by} is unknown", f"Use {' or '.join(get_args(By))}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

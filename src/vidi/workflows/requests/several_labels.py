@@ -3,7 +3,7 @@
 from vidi.errors import UsageError
 from vidi.workflows.requests.train import TrainRequest
 
-OWN_THRESHOLDS = "Leave it out; --recall, --precision and --false-alarms-per give every class a threshold of its own."
+OWN_THRESHOLDS = "Leave it out; --recall, --precision and --false-alarms-per set a threshold for each class."
 
 
 def refuse_for_labels(request: TrainRequest) -> None:
@@ -16,20 +16,20 @@ def refuse_for_labels(request: TrainRequest) -> None:
     given = {
         "--background": (
             request.data.background is not None,
-            "List those photographs in the table, with 0 for every class: they are learnt from like any other.",
+            "List those photographs in the table, with 0 for every class. They are trained on like any others.",
         ),
         "--learning-curve": (
             request.diagnostics.learning_curve,
-            "Leave it out; `vidi compare` tells a model of half the images from one of all of them.",
+            "Leave it out. Compare a model of half the images with one of all, using `vidi compare`.",
         ),
         "--costs": (request.target is not None and request.target.costs is not None, OWN_THRESHOLDS),
         "class_weights": (changed["class_weights"] not in (None, "none"), OWN_THRESHOLDS),
         "--loss": (
             changed["loss"] not in (None, "cross-entropy"),
-            "Leave it out: each class is learnt by its own cross-entropy.",
+            "Leave it out: each class is trained with its own cross-entropy.",
         ),
         "views": (changed["views"] not in (None, "auto", "one"), "Leave it out."),
     }
     for flag, (is_given, remedy) in given.items():
         if is_given:
-            raise UsageError(f"{flag} is made for images of one class each, and --multi-label was given", remedy)
+            raise UsageError(f"{flag} needs images of one class each, so it excludes --multi-label", remedy)

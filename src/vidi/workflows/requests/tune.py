@@ -65,7 +65,9 @@ class TuneRequest:
 
     def __post_init__(self) -> None:
         if (self.storage is None) != (self.study is None):
-            raise UsageError("a shared study needs both a storage and a name", "Give --storage URL and --study NAME.")
+            raise UsageError(
+                "a shared study needs both a storage and a name", "Add both --storage URL and --study NAME."
+            )
 
     def minutes(self) -> float:
         """Return the time limit for the whole search."""
@@ -103,6 +105,6 @@ def request_from(values: Mapping[str, Any], storage: str | None) -> TuneRequest:
     """
     saved = values["storage"]
     if saved is not None and storage is None and ":***@" in saved:
-        raise UsageError("the study's password was not kept", f"Give the URL again: --storage {saved}")
+        raise UsageError("the study's password is not stored", f"Add the URL again: --storage {saved}")
     plain = {**values, "training": TrainRequest.from_dict(values["training"]), "storage": storage or saved}
     return TuneRequest(**plain)

@@ -37,7 +37,7 @@ def parse_share(text: str) -> tuple[float, float]:
     except ValueError:
         height = width = 0.0
     if not (0 < height <= 1 and 0 < width <= 1):
-        raise UsageError(f"--fills {text} is not two shares", "Say how high and how wide, such as 0.9x0.8.")
+        raise UsageError(f"--fills {text} is not two shares", "Write height and width, such as 0.9x0.8.")
     return height, width
 
 
@@ -52,7 +52,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
     """
     pieces = text.lower().split("x")
     if len(pieces) > 2 or not all(piece.strip().isdigit() for piece in pieces):
-        raise UsageError(f"--imgsz {text!r} is no size", "Write one number, or HEIGHTxWIDTH such as 128x64.")
+        raise UsageError(f"--imgsz {text!r} is not a size", "Write one number, or HEIGHTxWIDTH such as 128x64.")
     height, width = int(pieces[0]), int(pieces[-1])
     if not (8 <= height <= 1024 and 8 <= width <= 1024):
         raise UsageError(f"--imgsz {text} is out of range", "Each side may have 8 to 1,024 pixels.")
@@ -71,7 +71,9 @@ def parse_settings(texts: Sequence[str]) -> dict[str, object]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"--set {text!r} is no pair", "Write --set NAME=VALUE, such as --set label_smoothing=0.1.")
+            raise UsageError(
+                f"--set {text!r} is not a pair", "Write --set NAME=VALUE, such as --set label_smoothing=0.1."
+            )
         try:
             parsed = json.loads(value)
         except ValueError:
@@ -102,8 +104,6 @@ def parse_renames(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         data_name, equals, model_name = (piece.strip() for piece in pair.partition("="))
         if not (data_name and equals and model_name) or data_name in renames:
-            raise UsageError(
-                f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once for each class."
-            )
+            raise UsageError(f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once per class.")
         renames[data_name] = model_name
     return renames
