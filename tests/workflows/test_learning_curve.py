@@ -36,7 +36,7 @@ class Told(Silence):
 
 
 def said(told: Told) -> list[str]:
-    return [one for one in told.sentences if one.startswith(("Twice the images", "More images of these kinds"))]
+    return [one for one in told.sentences if one.startswith(("Twice the images", "More images of these classes"))]
 
 
 def test_a_run_on_features_says_it_in_the_terminal_in_the_figures_and_in_the_report(data: Path, tmp_path: Path):
@@ -75,7 +75,7 @@ def test_a_network_from_scratch_says_it_where_it_is_asked(data: Path, tmp_path: 
     )
 
     assert len(said(told)) == 1
-    assert any("network lite0, which is not trained further" in sentence for sentence in told.sentences)
+    assert any("computing features with lite0" in sentence for sentence in told.sentences)
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["learning_curve"]["features_of"] == "lite0"
     assert metrics["label_errors"]["left_out"] == 0

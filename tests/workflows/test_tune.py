@@ -407,7 +407,7 @@ def test_too_little_time_and_too_few_images_are_said(data: Path, tmp_path: Path)
 
 def test_a_search_that_is_refused_leaves_no_folder(data: Path, tmp_path: Path):
     with pytest.raises(UsageError, match="--storage is not a URL"):
-        tune(request(data, tmp_path / "refused", storage="nosuch://x", study="ours"))
+        tune(replace(request(data, tmp_path / "refused"), storage="nosuch://x", study="ours"))
 
     assert not (tmp_path / "refused").exists()
 
