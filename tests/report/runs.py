@@ -1,5 +1,6 @@
 """A small run folder as training leaves it, for tests of what is made from it."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
-from vidi.model_file.write import write_model
+from vidi.model_file.write import model_bytes
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 
@@ -201,6 +202,13 @@ def shortcut() -> dict[str, object]:
 
 def add_model(folder: Path, *, classes: tuple[str, ...] = KINDS, unfinished: str | None = None) -> Path:
     """An untrained model file in the run folder."""
+    (folder / "model.onnx").write_bytes(_model(classes, unfinished))
+    return folder
+
+
+@functools.cache
+def _model(classes: tuple[str, ...], unfinished: str | None) -> bytes:
+    """The same file for every test that asks for it."""
     network = build_network("compact", image_size=(16, 16), class_count=len(classes))
     metadata = ModelMetadata(
         classes=classes,
@@ -212,5 +220,4 @@ def add_model(folder: Path, *, classes: tuple[str, ...] = KINDS, unfinished: str
         calibration=None if unfinished else Calibration(image_count=20, figures={"sentence": "temperature 1.1"}),
         unfinished=unfinished,
     )
-    write_model(folder / "model.onnx", to_onnx(network.eval(), (16, 16)), metadata)
-    return folder
+    return model_bytes(to_onnx(network.eval(), (16, 16)), metadata)

@@ -71,6 +71,7 @@ def test_named_weights_are_fetched_once_and_kept(hub, tmp_path):
     assert told[-1] == ("fetching timm/resnet50.a1_in1k", size, size)
 
 
+@pytest.mark.slow  # over a second of processor time
 def test_only_the_two_files_are_asked_for_and_nothing_is_told_about_the_user(hub):
     read_pretrained("resnet50")
 
