@@ -63,8 +63,8 @@ DEMOS: Mapping[str, Demo] = {
         data="lfw-faces",
         foreign=write_face_crops,
         lesson="The test images come from the same source as the training images: small grey faces, and patches of "
-        "background without one. They cannot show how the model does on photographs from elsewhere, of cats or "
-        "coffee: that takes test images from where the model will be used.",
+        "background without one. So they say little about other photographs, of cats or coffee. For that, take test "
+        "images from the place where the model will be used.",
         finds=True,
     ),
     "digits": Demo(
@@ -72,7 +72,7 @@ DEMOS: Mapping[str, Demo] = {
         data="digits",
         foreign=write_drawn_digits,
         lesson="The test digits were written by the same people, with the same pen and scanner, as the training "
-        "digits. They cannot show how the model does on printed digits: that takes test images from where the model "
+        "digits. So they say little about printed digits. For that, take test images from the place where the model "
         "will be used.",
         changes=QUICK,
     ),
@@ -159,8 +159,8 @@ def _doubts(run: Path) -> Iterator[str]:
     shortcuts = [one for one in findings if one["kind"] == "shortcut"]
     for one in shortcuts:
         yield (
-            f"\nIs that too good to be true? vidi looked at the images before it learnt from them: "
-            f"{one['message']}. Only images from elsewhere can tell what it learnt."
+            f"\nToo good to be true? The check found a possible shortcut: {one['message']}. Only images from elsewhere "
+            "can show what the model learned."
         )
     if rest := len(findings) - len(shortcuts):
         yield f"\nThe report lists {rest} more {'thing' if rest == 1 else 'things'} to look at in these images."
