@@ -159,7 +159,7 @@ def test_a_smallest_window_above_the_largest_is_refused(predictor):
 
 
 def test_the_share_that_is_none_is_named(predictor):
-    with pytest.raises(UsageError, match=r"^--least 0 is no share"):
+    with pytest.raises(UsageError, match=r"^--least 0 is out of range"):
         finder(predictor, LocateRequest(least=0))
 
 

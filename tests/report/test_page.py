@@ -242,7 +242,7 @@ def test_the_operating_point_stands_on_the_page_and_on_the_curves(page):
     text = page.text.replace("\u00a0", " ")
 
     assert "Where it draws the line" in text
-    assert "Target: a recall of at least 90.0 %." in text
+    assert "Target: recall of at least 90 %." in text
     assert "At the operating point of disc:" in text
 
 

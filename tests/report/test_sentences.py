@@ -221,7 +221,7 @@ def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> Operating
 )
 def test_whether_a_target_is_met_is_said_in_counts(broken, end):
     assert said(operating(at_point(broken=broken))) == (
-        "Target: a recall of at least 99.0 %. The model missed 1 of 50 test images of “ant”, with 5 false alarms "
+        "Target: recall of at least 99 %. The model missed 1 of 50 test images of “ant”, with 5 false alarms "
         f"among 100 others. {end}"
     )
 

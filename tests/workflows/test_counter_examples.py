@@ -145,5 +145,5 @@ def test_a_run_uses_them_and_reports_on_those_kept_for_the_test(tmp_path):
     assert Predictor.load(tmp_path / "run").classes == ("disc", "stripes")
     assert metrics["foreign"]["called_unknown"]["n"] == tested
     assert metrics["test"]["images"] == 16
-    assert any(f"{16 - tested:,} teach what is unknown, {tested:,} test it" in sentence for sentence in told.sentences)
+    assert any(f"{16 - tested:,} to train on, {tested:,} to test on" in sentence for sentence in told.sentences)
     assert "show none of the model's classes" in (tmp_path / "run" / "report.html").read_text().replace("&#39;", "'")

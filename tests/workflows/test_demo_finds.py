@@ -27,7 +27,7 @@ def test_the_astronauts_face_is_found_and_none_where_there_is_none(tmp_path):
     found = dict(line.split(maxsplit=1) for line in lines.splitlines() if line.endswith(("down", "nothing found")))
     assert set(found) == {"astronaut", *WITHOUT_A_FACE}
     assert sum(found[name].count(" % at ") for name in WITHOUT_A_FACE) <= 1
-    right = re.search(r"(\d+) of 12 right", lines)
+    right = re.search(r"(\d+) of 12 correct", lines)
     assert right is not None
     assert int(right[1]) >= 10
     assert (tmp_path / "demo-faces" / "found" / "astronaut.jpg").exists()

@@ -233,7 +233,7 @@ def test_a_network_from_scratch_drops_them_by_the_features_of_a_pretrained_one(s
     out = [row for row in listed(folder) if row["left_out"] == "yes"]
     assert out
     assert any("computing features with lite0" in sentence for sentence in told.sentences)
-    assert f"learnt without the {len(out)} in the train part" in " ".join(told.sentences)
+    assert f"{len(out)} left out of training" in " ".join(told.sentences)
     assert read_model(folder).metadata.network == "compact"
 
 

@@ -43,7 +43,7 @@ def test_a_file_a_strange_folder_and_a_path_too_long_are_refused(tmp_path: Path)
 
     with pytest.raises(UsageError, match="is a file"):
         open_run_folder(tmp_path / "file", name="x", source=None, overwrite=True)
-    with pytest.raises(UsageError, match="under a file"):
+    with pytest.raises(UsageError, match="inside a file"):
         open_run_folder(tmp_path / "file" / "run", name="x", source=None)
     with pytest.raises(UsageError, match="exists already") as caught:
         open_run_folder(tmp_path / "letters", name="x", source=None)

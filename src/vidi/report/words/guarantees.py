@@ -119,24 +119,29 @@ def _describe_point(point: ClassPoint, points: OperatingPoints) -> str:
     if points.measure == "f1":
         return f"{start} (best F1); {seen}"
     if point.is_promised:
-        return f"{start}: {describe_target(points)}, with {percent(points.level)} certainty; {seen}"
+        return (
+            f"{start}: {describe_target(points.measure, points.share)}, with {percent(points.level)} certainty; {seen}"
+        )
     return f"{start}, but {_missing(point, points)}; {seen}"
 
 
-def describe_target(points: OperatingPoints) -> str:
-    """What the thresholds are to keep, in words."""
-    share = points.share or 0.0
-    if points.measure == "recall":
-        return f"recall of at least {short_percent(share)}"
-    if points.measure == "precision":
-        return f"precision of at least {short_percent(share)}"
-    return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
+def describe_target(measure: str, share: float | None) -> str:
+    """The target of an operating point, in words.
+
+    >>> describe_target("recall", 0.99), describe_target("false-alarms", 0.001)
+    ('recall of at least 99 %', 'at most 1 false alarm in 1,000 images of other classes')
+    """
+    if share is None:
+        return "best F1" if measure == "f1" else "lowest cost"
+    if measure == "false-alarms":
+        return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
+    return f"{measure} of at least {short_percent(share)}"
 
 
 def _missing(point: ClassPoint, points: OperatingPoints) -> str:
     """Why a target cannot be guaranteed, and how many images that needs."""
     share = points.share or 0.0
-    no = f"{describe_target(points)} cannot be guaranteed"
+    no = f"{describe_target(points.measure, points.share)} cannot be guaranteed"
     if points.measure == "false-alarms":
         needed, there, kind = images_for_error(share, level=points.level), point.other_count, "images of other classes"
     else:

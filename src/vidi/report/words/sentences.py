@@ -5,6 +5,7 @@ from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
 from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.report.pages.render import percent, visible
+from vidi.report.words.guarantees import describe_target
 
 WORTH_IT = 0.01  # of the images: what gains less by twice as many is not called worth the trouble
 FEW_IMAGES = 100  # below, the range around a share is wide; said so
@@ -128,7 +129,7 @@ def operating(figures: OperatingFigures) -> str:
         )
     if figures.measure == "f1":
         return "A class is predicted if its probability reaches the threshold of the class."
-    target = target_in_words(figures)
+    target = describe_target(figures.measure, figures.share)
     broken = [one for one in figures.per_class if one.is_broken]
     if len(figures.per_class) == 1:
         one = figures.per_class[0]
@@ -146,16 +147,6 @@ def operating(figures: OperatingFigures) -> str:
     names = ", ".join(f"“{visible(one.name)}”" for one in broken[:8])
     end = f"The test images miss it for {names}." if broken else "The test images agree with it for every class."
     return f"Target for each class: {target}. {end}"
-
-
-def target_in_words(figures: OperatingFigures) -> str:
-    """The target of an operating point, in words."""
-    share = figures.share or 0.0
-    if figures.measure == "recall":
-        return f"a recall of at least {percent(share, digits=1)}"
-    if figures.measure == "precision":
-        return f"a precision of at least {percent(share, digits=1)}"
-    return f"at most 1 false alarm in {1 / share:,.0f} images of other classes"
 
 
 def suspicion(found: LabelErrors | None) -> str:
