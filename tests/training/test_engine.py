@@ -67,7 +67,13 @@ def test_the_processor_is_measured_once():
 
 @pytest.mark.parametrize(("planes", "colours_last"), [(60.0, True), (120.0, True), (200.0, False)])
 def test_colours_lie_side_by_side_unless_planes_are_clearly_faster(planes, colours_last):
-    assert decide_channels_last(planes=planes, colours=100.0) == colours_last
+    assert decide_channels_last({True: 100.0, False: planes}.__getitem__) == colours_last
+
+
+def test_disturbed_rounds_do_not_change_the_layout():
+    rounds = iter([10.0, 60.0, 20.0, 60.0, 100.0, 60.0, 30.0, 60.0, 20.0, 60.0])  # channels last, then first
+
+    assert decide_channels_last(lambda _: next(rounds))
 
 
 @pytest.mark.parametrize(("rate_of_eight", "threads"), [(110.0, 4), (200.0, 8)])
