@@ -44,6 +44,8 @@ def nearest(
             f"embeddings of shape {embeddings.shape} and a query of shape {query.shape}",
             "Both must come from the same model.",
         )
-    similarity = directions(embeddings) @ directions(query[None])[0]
+    # A product of finite numbers at most 1 cannot be invalid; some builds of BLAS raise the flag all the same.
+    with np.errstate(invalid="ignore"):
+        similarity = directions(embeddings) @ directions(query[None])[0]
     rows = np.argsort(-similarity, kind="stable")[:count]
     return rows, similarity[rows]
