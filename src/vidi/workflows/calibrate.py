@@ -80,9 +80,11 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             seen, before.classes, promise=request.promise, target=request.target, positive=request.data.positive
         )
         metadata = replace(
-            bare.metadata, verdict=done.limits, operating_points=done.points,
+            bare.metadata,
+            verdict=done.limits,
+            operating_points=done.points,
             learnt_from=with_files(bare.metadata.learnt_from, digests),
-        )  # fmt: skip
+        )
         recalibrate(temporary, done.step, metadata)
     return Recalibrated(
         model=Predictor.load(request.output).model,

@@ -90,10 +90,14 @@ def _test_limits(answers: Answers, limits: VerdictLimits, groups: Counts) -> lis
         )
         tested.append(
             HeldGuarantee(
-                kind="candidates", name="", guaranteed=limits.coverage, measured=covered / count,
-                image_count=count, p_value=chance,
+                kind="candidates",
+                name="",
+                guaranteed=limits.coverage,
+                measured=covered / count,
+                image_count=count,
+                p_value=chance,
             )
-        )  # fmt: skip
+        )
     return tested
 
 
@@ -127,9 +131,13 @@ def _failures(kind: Kind, name: str, failed: Mask, among: Mask, groups: Counts, 
     chance = failures_by_chance(failures * weight, count * weight, allowed=guaranteed if at_most else 1 - guaranteed)
     measured = failures / count
     return HeldGuarantee(
-        kind=kind, name=name, guaranteed=guaranteed, measured=measured if at_most else 1 - measured,
-        image_count=count, p_value=chance,
-    )  # fmt: skip
+        kind=kind,
+        name=name,
+        guaranteed=guaranteed,
+        measured=measured if at_most else 1 - measured,
+        image_count=count,
+        p_value=chance,
+    )
 
 
 def choose_refuted(tested: Sequence[HeldGuarantee], *, chance: float) -> tuple[HeldGuarantee, ...]:
