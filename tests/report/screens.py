@@ -37,6 +37,27 @@ window.onload = () => {
 """
 
 
+def shown_by_browser(page: Path, folder: Path) -> str:
+    """The document of a page after a browser has run it; the browser keeps its own files in the folder."""
+    return subprocess.run(
+        [
+            str(BROWSER),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--allow-file-access-from-files",
+            f"--user-data-dir={folder}/profile",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    ).stdout
+
+
 def clipped(pages: Sequence[Path], folder: Path) -> list[str]:
     """What does not show of the pages and what does not tell so, by page and width."""
     frames = "".join(
@@ -47,23 +68,7 @@ def clipped(pages: Sequence[Path], folder: Path) -> list[str]:
     )
     wrapper = folder / "frames.html"
     wrapper.write_text(f"<!doctype html><meta charset=utf-8><body>{frames}<script>{SCRIPT}</script>", "utf-8")
-    seen = subprocess.run(
-        [
-            str(BROWSER),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--allow-file-access-from-files",
-            f"--user-data-dir={folder}/profile",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            wrapper.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=True,
-    ).stdout
+    seen = shown_by_browser(wrapper, folder)
     found = re.search(r"<title>told</title>.*<body>(.*)</body>", seen, re.DOTALL)
     if found is None:
         raise AssertionError(f"the browser did not look at the pages: {seen[:400]}")

@@ -1,14 +1,11 @@
 """The page in a real browser: nothing in a name is run, and nothing sticks out of a phone's screen."""
 
-import shutil
-import subprocess
-
 import pytest
 
 from tests.report.runs import DrawnStore, add_model, make_run
+from tests.report.screens import BROWSER, shown_by_browser
 from vidi.report.pages.run import write_report
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SCRIPT = "document.title='broken'"
 HOSTILE = (
     f"<script>{SCRIPT}</script>.png",
@@ -29,22 +26,7 @@ def test_report_with_hostile_names_runs_no_script_in_a_browser(tmp_path):
     folder = add_model(make_run(tmp_path / "run", classes=HOSTILE[:3], paths=paths), classes=HOSTILE[:3])
     page = write_report(folder, store=DrawnStore())
 
-    seen = subprocess.run(
-        [
-            BROWSER,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={tmp_path}/profile",
-            "--virtual-time-budget=3000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=True,
-    ).stdout
+    seen = shown_by_browser(page, tmp_path)
 
     assert "<title>shapes · vidi report</title>" in seen
     assert "broken</title>" not in seen
