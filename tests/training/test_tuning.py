@@ -20,7 +20,7 @@ from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
 from vidi.training.tuning.dials import Dial, Room, changes_of, choose_dials
 from vidi.training.tuning.importance import importances
-from vidi.training.tuning.study import Settings
+from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import Outcome, run_trial, search_value
 
 FAR = Deadline(at=1e12, seconds=1e12)  # no clock decides
@@ -32,8 +32,8 @@ def dials_of(recipe: Recipe, room: Room = ROOM) -> dict[str, Dial]:
     return {dial.name: dial for dial in choose_dials(recipe, room)}
 
 
-def settings(dials: tuple[Dial, ...] = ()) -> Settings:
-    return Settings(data="d", recipe={"epochs": 3}, dials=dials, trial_seconds=2.0)
+def settings(dials: tuple[Dial, ...] = ()) -> StudySettings:
+    return StudySettings(data="d", recipe={"epochs": 3}, dials=dials, trial_seconds=2.0)
 
 
 RATE = Dial(name="learning_rate", usual=0.1, low=0.01, high=1.0, is_log=True)
@@ -286,6 +286,6 @@ def test_importance_is_silent_after_few_trials(tmp_path: Path):
 def test_dials_and_settings_survive_json():
     known = settings((RATE, BATCH))
 
-    assert Settings.from_text(known.as_text()) == known
+    assert StudySettings.from_text(known.as_text()) == known
     assert json.loads(known.as_text())["dials"][1]["choices"] == [16, 32]
     assert NetworkOptions() == recipe_for(PHOTOGRAPHS).options

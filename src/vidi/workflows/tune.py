@@ -21,7 +21,7 @@ from vidi.report.words.progress.tuning import search_line
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.importance import importances
-from vidi.training.tuning.study import Settings
+from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
@@ -275,7 +275,7 @@ def _about(job: _SearchPlan, prepared: Prepared, rows: SearchRows, planned: Plan
     }
 
 
-def _plan_sentence(settings: Settings, rows: SearchRows) -> str:
+def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
     return search_line([dial.name for dial in settings.dials], settings.trial_seconds, len(rows.held_out))
 
 

@@ -47,7 +47,7 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class StudySettings:
     """What a study is about; all who share it work by these."""
 
     data: str  # digest of the images for training and validation
@@ -159,7 +159,7 @@ def storage_errors() -> Iterator[None]:
         ) from error
 
 
-def settings_of(study: "Study") -> Settings | None:
+def settings_of(study: "Study") -> StudySettings | None:
     """What a study was begun with; None for a new one.
 
     Raises:
@@ -167,13 +167,13 @@ def settings_of(study: "Study") -> Settings | None:
     """
     known = study.user_attrs.get(SETTINGS)
     if known is not None:
-        return Settings.from_text(known)
+        return StudySettings.from_text(known)
     if study.get_trials(deepcopy=False):
         raise UsageError(f"the study {study.study_name!r} was not created by vidi", "Choose another --study.")
     return None
 
 
-def begin(study: "Study", settings: Settings) -> None:
+def begin(study: "Study", settings: StudySettings) -> None:
     """Write down what a new study is about."""
     study.set_user_attr(SETTINGS, settings.as_text())
 
@@ -191,7 +191,7 @@ def is_default(values: Mapping[str, Value], dials: Sequence[Dial]) -> bool:
     return all(values.get(dial.name) == dial.usual for dial in dials)
 
 
-def require_same(known: Settings, *, data: str, recipe: Mapping[str, Any]) -> None:
+def require_same(known: StudySettings, *, data: str, recipe: Mapping[str, Any]) -> None:
     """Make sure that a study goes on with the data and the default recipe that it was begun with.
 
     Raises:

@@ -14,7 +14,7 @@ from vidi.report.words.progress.tuning import short_trainings, sizes_not_searche
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Room, choose_dials
-from vidi.training.tuning.study import Settings
+from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import train_once
 from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.run.budget import TABLE
@@ -36,7 +36,7 @@ MEASURED_STEPS, MEASURED_SECONDS = 12, 4.0  # of the default recipe, to see how 
 class Planned:
     """What a search works by."""
 
-    settings: Settings
+    settings: StudySettings
     notes: tuple[str, ...]  # what the user should know of it, in sentences
 
 
@@ -75,7 +75,7 @@ def plan_search(
         epoch = epoch_seconds(images, recipe, workshop=workshop)
         seconds = trial_seconds(until.seconds_left() - TABLE["search page"].seconds, epoch=epoch, request=request)
         notes += _remark(seconds, epoch)
-        known = Settings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
+        known = StudySettings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
         studies.begin(study, known)
     else:
         studies.require_same(known, data=data, recipe=values)

@@ -18,7 +18,7 @@ from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
-from vidi.training.tuning.study import Settings, TrialRow
+from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import Outcome, run_trial
 from vidi.workflows.run.context import Context
 from vidi.workflows.tuning.framed_rows import FramedRows
@@ -77,7 +77,7 @@ class Search:
     """What the trials of one process share."""
 
     study: "Study"
-    settings: Settings
+    settings: StudySettings
     recipe: Recipe  # the default one
     images: TrialImages
     workshop: Path  # a folder for one training at a time
