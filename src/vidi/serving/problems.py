@@ -38,7 +38,7 @@ PROBLEMS: Mapping[str, Kind] = {
 }
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """A request that is refused."""
 
     def __init__(self, code: str, cause: str, remedy: str = "", *, headers: Mapping[str, str] | None = None) -> None:
