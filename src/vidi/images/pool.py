@@ -16,7 +16,7 @@ from vidi.images.store import ImageStore
 from vidi.machine import core_count
 
 if TYPE_CHECKING:
-    from vidi.images.workers.process import Worker
+    from vidi.images.workers.paths import PathWorker
 
 __all__ = ["DecodeJob", "Measure", "ReadImage", "read_and_finish", "read_images"]
 
@@ -123,7 +123,7 @@ class _Crew:
     def __init__(self, job: DecodeJob, slots: int, *, isolated: bool) -> None:
         self.job, self.slots, self.isolated = job, slots, isolated
         self._own = threading.local()
-        self._workers: list[Worker] = []
+        self._workers: list[PathWorker] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._clock: threading.Thread | None = None
@@ -154,13 +154,13 @@ class _Crew:
         """TIFF: its C library prints to the terminal, and its warnings would have to wait for each other."""
         return header.pixel_count > self.job.options.limits.thread_pixels or header.format == "TIFF"
 
-    def _worker(self) -> "Worker":
+    def _worker(self) -> "PathWorker":
         """This thread's own worker."""
-        worker: Worker | None = vars(self._own).get("worker")
+        worker: PathWorker | None = vars(self._own).get("worker")
         if worker is None:
-            from vidi.images.workers import process  # threads alone need no subprocess
+            from vidi.images.workers import paths  # threads alone need no subprocess
 
-            worker = self._own.worker = process.Worker(self.job, self.slots)
+            worker = self._own.worker = paths.PathWorker(self.job, self.slots)
             with self._lock:
                 self._workers.append(worker)
                 if self._clock is None:

@@ -65,6 +65,17 @@ class DecodeJob:
     options: DecodeOptions = DEFAULT
 
 
+@dataclass(frozen=True, slots=True)
+class OneFile:
+    """A store of one file, which is at hand."""
+
+    data: bytes
+
+    def read(self, path: str) -> bytes:  # noqa: ARG002 - as all stores
+        """Its bytes, whatever the path."""
+        return self.data
+
+
 def read_one(path: str, job: DecodeJob) -> ReadImage:
     """Read, decode, frame and measure one file; an ImageError becomes part of the answer."""
     return read_unless(path, job, lambda _: False) or ReadImage(path=path)

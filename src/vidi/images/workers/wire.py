@@ -14,6 +14,7 @@ from vidi.images.reading import DecodeJob, ReadImage
 MEASURED_BYTES = 1 << 16  # the most that a measure may return for one image
 FAILURE = b"!"  # begins an answer that is no answer: the store or the measure raised
 _LENGTH = struct.Struct("<I")
+BYTE_COUNT = struct.Struct("<Q")  # begins the request for a file that lies in shared memory
 
 
 def slot_bytes(job: DecodeJob) -> int:
@@ -22,6 +23,11 @@ def slot_bytes(job: DecodeJob) -> int:
         pixels = job.framing.size[0] * job.framing.size[1]
     else:
         pixels = job.options.limits.pixels if job.measure is None else 0
+    return image_bytes(pixels)
+
+
+def image_bytes(pixels: int) -> int:
+    """Room for one image and what was measured, in whole pages."""
     return -(-(3 * pixels + MEASURED_BYTES) // 4096) * 4096
 
 

@@ -19,23 +19,19 @@ _SPARE_BYTES = 64 << 20  # beside the decoding itself: stacks, allocator, Python
 
 def main() -> None:
     """Serve one parent over standard input and output until it goes away."""
-    source, answers = _take_over_streams()
+    source, answers = take_over_streams()
     with contextlib.suppress(EOFError, BrokenPipeError):
         job, shared, slots = unpack_work(receive(source))
         with open(shared, "r+b") as file:
             room = memoryview(mmap.mmap(file.fileno(), slots * slot_bytes(job)))
-        _load_decoders()
-        # Ordinary images stay in kept memory, for which the system need not clear pages each time: a quarter of the
-        # time of a small photograph. Large ones are given back, so that no image finds less room than another.
-        tune_allocator(mapped_from=4 << 20, kept=64 << 20, ahead=8 << 20)
-        limit_memory(job.options.limits)
+        prepare_decoding(job.options.limits)
         send(answers, b"ready")
         while True:
             paths, one_by_one = unpack_work(receive(source))
             _answer(paths, job, room, answers, one_by_one=one_by_one)
 
 
-def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
+def take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
     """The two pipes to the parent; what C libraries print goes nowhere, what Python prints still to the terminal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and decides
     answers = os.fdopen(os.dup(1), "wb")
@@ -46,11 +42,15 @@ def _take_over_streams() -> tuple[IO[bytes], IO[bytes]]:
     return sys.stdin.buffer, answers
 
 
-def _load_decoders() -> None:
-    """Import every decoder before the memory is limited, so that no image pays for it."""
+def prepare_decoding(limits: Limits) -> None:
+    """Import every decoder, so that no image pays for it, then limit the memory."""
     for kind in FORMATS.values():
         importlib.import_module(kind.plugin[0])
     importlib.import_module("PIL.ImageCms")
+    # Ordinary images stay in kept memory, for which the system need not clear pages each time: a quarter of the
+    # time of a small photograph. Large ones are given back, so that no image finds less room than another.
+    tune_allocator(mapped_from=4 << 20, kept=64 << 20, ahead=8 << 20)
+    limit_memory(limits)
 
 
 def limit_memory(limits: Limits) -> None:
@@ -72,16 +72,21 @@ def _answer(paths: list[str], job: DecodeJob, room: memoryview, answers: IO[byte
     """
     step = slot_bytes(job)
     for slot, path in enumerate(paths):
-        _set_clock(job.options.limits.seconds)
+        set_clock(job.options.limits.seconds)
         try:
             answer = pack_answer(read_one(path, job), room[slot * step : (slot + 1) * step])
         except Exception as error:  # of the store or the measure, whoever wrote them: told, not printed
-            answer = FAILURE + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
-        _set_clock(0)
+            answer = failure(error)
+        set_clock(0)
         send(answers, answer, at_once=one_by_one or slot == len(paths) - 1)
 
 
-def _set_clock(seconds: float) -> None:
+def failure(error: Exception) -> bytes:
+    """What is sent in an answer's place."""
+    return FAILURE + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
+
+
+def set_clock(seconds: float) -> None:
     """End this process after this much of its own processor time, in seconds; 0 stops the clock."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
