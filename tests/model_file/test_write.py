@@ -16,6 +16,7 @@ from vidi.model_file.limits import VerdictLimits, limits_from_json, limits_to_js
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints, points_from_json, points_to_json
 from vidi.model_file.read import read_model
+from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.write import model_bytes, recalibrate, set_metadata, write_model
 
 
@@ -77,6 +78,18 @@ def test_metadata_comes_back_as_it_was_given(tmp_path: Path):
     filled = replace(model.metadata, golden=(), weights_digest="")
     assert filled == metadata
     assert model.metadata.weights_digest == model.weights_digest()
+
+
+def test_what_a_file_was_made_of_comes_back_and_is_a_digest(tmp_path: Path):
+    parent = tiny_model(tmp_path / "parent.onnx", seed=1).metadata.weights_digest
+
+    model = write_model(tmp_path / "model.onnx", tiny_network(), replace(tiny_metadata(), derived_from=parent))
+
+    assert model.metadata.derived_from == parent
+    assert model.metadata.known_digests == {parent, model.weights_digest()}
+    assert "derived_from" not in metadata_to_json(tiny_metadata())  # so that files of no other keep their bytes
+    with pytest.raises(ModelError, match="the model is derived from 'abc'"):
+        replace(tiny_metadata(), derived_from="abc")
 
 
 def test_viewers_find_their_keys(tmp_path: Path):

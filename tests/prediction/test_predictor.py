@@ -1,11 +1,13 @@
 """A loaded model file answers about images."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.draw import draw, encoded
@@ -15,6 +17,8 @@ from vidi.errors import ModelError, ShapeError
 from vidi.images.framing import Framing
 from vidi.model_file.digests import OWN_PREFIX
 from vidi.prediction.predictor import Predictor
+
+Images = NDArray[np.uint8]  # (batch, height, width, 3)
 
 
 def test_images_of_any_size_get_one_prediction_each_in_order(tmp_path: Path):
@@ -93,6 +97,37 @@ def test_a_batch_may_be_asked_for_any_of_its_outputs(tmp_path: Path):
         "evidence": (3, 3, 16, 16),
     }
     np.testing.assert_array_equal(one["embedding"], everything["embedding"])
+
+
+def test_an_embedding_comes_only_where_it_is_asked_for(tmp_path: Path):
+    predictor = Predictor.load(tiny_model(tmp_path / "model.onnx").path)
+    images = np.stack([draw("disc", size=(16, 16), seed=seed) for seed in range(3)])
+
+    silent, telling = predictor.predict(images), predictor.predict(images, embedding=True)
+
+    assert [one.embedding for one in silent] == [None] * 3
+    np.testing.assert_array_equal(
+        [one.embedding for one in telling], predictor.run(images, ("embedding",))["embedding"]
+    )
+    np.testing.assert_array_equal([one.probabilities for one in silent], [one.probabilities for one in telling])
+
+
+def test_what_is_not_asked_for_is_not_computed(tmp_path: Path):
+    asked: list[Sequence[str]] = []
+
+    class Listening(Predictor):
+        def run(
+            self, images: NDArray[np.uint8], outputs: Sequence[str] | None = None
+        ) -> dict[str, NDArray[np.float32]]:
+            asked.append(outputs or ())
+            return super().run(images, outputs)
+
+    predictor = Listening.load(tiny_model(tmp_path / "model.onnx").path)
+
+    predictor.predict([draw("disc")])
+    predictor.predict([draw("disc")], embedding=True)
+
+    assert asked == [["probabilities"], ["probabilities", "embedding"]]
 
 
 def test_one_path_alone_is_answered_as_one_path(tmp_path: Path):

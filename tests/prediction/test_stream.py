@@ -120,5 +120,16 @@ def test_notes_and_digests_travel_with_the_answer(predictor: Predictor):
     assert len(answer.digest) == 64
 
 
+def test_each_answer_holds_the_embedding_of_its_own_image(predictor: Predictor):
+    files = {f"{seed}.png": encoded(draw("disc", seed=seed)) for seed in range(20)} | {"broken.png": b"nothing"}
+
+    answers = list(predictor.predict_files(list(files), store=BytesStore(files), workers=2, embedding=True))
+
+    assert answers[-1].embedding is None
+    for answer in answers[:-1]:
+        (alone,) = predictor.predict([decode_image(files[answer.path]).image], embedding=True)
+        np.testing.assert_allclose(answer.embedding, alone.embedding, rtol=1e-4)
+
+
 def test_no_path_gives_no_answer(predictor: Predictor):
     assert list(predictor.predict_files([])) == []

@@ -20,7 +20,7 @@ from vidi.images.account import Account
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.model_file.write import write_model
+from vidi.model_file.write import set_metadata, write_model
 from vidi.networks.build import build_network
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
@@ -315,6 +315,18 @@ def test_neighbours_of_other_weights_are_refused(tmp_path: Path):
         read_neighbours(model)
     assert neighbours_of(model, events=events) is None
     assert [sentence.partition(":")[0] for sentence in events.said] == ["nearest training images are not shown"]
+
+
+def test_a_file_made_of_another_keeps_its_neighbours(tmp_path: Path):
+    parent = tiny_model(tmp_path / "parent" / "model.onnx", seed=1)
+    child = tiny_model(tmp_path / "model.onnx", seed=2)
+    write_index(child, weights_digest=parent.metadata.weights_digest)
+
+    with pytest.raises(DataError, match="belongs to another model"):
+        read_neighbours(child)
+    derived = set_metadata(child.path, replace(child.metadata, derived_from=parent.metadata.weights_digest))
+
+    assert len(read_neighbours(derived).images) == 3
 
 
 @pytest.mark.parametrize("damage", ["index", "embeddings", "rows", "thumbnails"])

@@ -39,3 +39,12 @@ def digest_file(data: bytes) -> str:
     digest = hashlib.sha256(memoryview(data)[:-DIGEST_LENGTH])
     digest.update(b"0" * DIGEST_LENGTH)
     return digest.hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256 as this file writes them.
+
+    >>> is_digest(digest_weights([])), is_digest("0123")
+    (True, False)
+    """
+    return len(text) == DIGEST_LENGTH and set(text) <= set("0123456789abcdef")

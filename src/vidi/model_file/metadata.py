@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
+from vidi.model_file.digests import is_digest
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
@@ -98,6 +99,7 @@ class ModelMetadata:
     drift_reference: Mapping[str, Json] | None = None
     refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
     learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
+    derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
 
@@ -105,6 +107,11 @@ class ModelMetadata:
     def outputs(self) -> Outputs:
         """What stands at the end of the graph: one probability shared by the classes, or one for each by itself."""
         return SIGMOID if self.multi_label else SOFTMAX
+
+    @property
+    def known_digests(self) -> frozenset[str]:
+        """Of the weights whose embeddings are this file's own: its weights, and those that they were made of."""
+        return frozenset(digest for digest in (self.weights_digest, self.derived_from) if digest)
 
     def __post_init__(self) -> None:
         check_classes(self.classes)
@@ -119,6 +126,11 @@ class ModelMetadata:
             )
         if self.operating_points is not None:
             self.operating_points.check_classes(self.classes)
+        if self.derived_from is not None and not is_digest(self.derived_from):
+            raise ModelError(
+                f"the model is derived from {self.derived_from[:80]!r}",
+                "Name the `weights_digest` of the other file: 64 hex digits.",
+            )
         if self.unfinished is not None and (self.calibration or self.test or self.verdict or self.operating_points):
             raise ModelError(
                 "an unfinished model cannot carry calibration, test figures, verdict limits or operating points",

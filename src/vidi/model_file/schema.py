@@ -111,6 +111,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "drift_reference": metadata.drift_reference,
         **({} if metadata.refuted is None else {"refuted": refuted_to_json(metadata.refuted)}),
         **({} if metadata.learnt_from is None else {"learnt_from": filters_to_json(metadata.learnt_from)}),
+        **({} if metadata.derived_from is None else {"derived_from": metadata.derived_from}),
     }
 
 
@@ -148,6 +149,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         drift_reference=object_or_none(document, "drift_reference"),
         refuted=refuted_from_json(object_entry(document, "refuted")) if "refuted" in document else None,
         learnt_from=filters_from_json(list_entry(document, "learnt_from")) if "learnt_from" in document else None,
+        derived_from=text_entry(document, "derived_from") if "derived_from" in document else None,
     )
 
 

@@ -34,6 +34,7 @@ class Prediction:
     novelty: float | None  # distance from the training images; None if the model has no measure of it
     decision: tuple[str, ...] | None = None  # classes at the operating point; None if the model has none
     multi_label: bool = False  # several classes or none per image; the probabilities are independent
+    embedding: NDArray[np.float32] | None = None  # (features,), the layer before the head; None unless asked for
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -46,13 +47,20 @@ class Prediction:
         return [(self.classes[index], float(self.probabilities[index])) for index in order]
 
 
-def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novelty: float | None = None) -> Prediction:
+def decide(
+    probabilities: NDArray[np.float32],
+    metadata: ModelMetadata,
+    *,
+    novelty: float | None = None,
+    embedding: NDArray[np.float32] | None = None,
+) -> Prediction:
     """Turn a row of probabilities into an answer; evaluation and prediction both use it.
 
     Args:
         probabilities: (classes,) float32; sums to 1, unless the model is a multi-label one.
         metadata: of the model that gave the probabilities.
         novelty: of the same image; None if the model has no measure of it.
+        embedding: (features,) of the same image, where it was asked for.
 
     Raises:
         ShapeError: there is not one probability for each class.
@@ -77,6 +85,7 @@ def decide(probabilities: NDArray[np.float32], metadata: ModelMetadata, *, novel
         novelty=novelty,
         decision=decision,
         multi_label=metadata.multi_label,
+        embedding=embedding,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -73,26 +74,32 @@ class Predictor:
         """Names of the classes, in the order of the probabilities."""
         return self.metadata.classes
 
-    def predict(self, images: Sequence[Held] | Image) -> list[Prediction]:
+    def predict(self, images: Sequence[Held] | Image, *, embedding: bool = False) -> list[Prediction]:
         """Classify images in memory, of any sizes; one prediction per image, in order.
 
         Args:
             images: Pillow images or uint8 arrays, (height, width, 3) upright RGB or (height, width) grey; or one array
                 of all images.
+            embedding: whether each prediction also holds the image's embedding.
 
         Raises:
             ShapeError: an image has another shape or type.
             ImageError: a Pillow image's file is damaged.
         """
-        return [one for batch in self._framed(images) for one in self.predict_framed(batch)]
+        return [one for batch in self._framed(images) for one in self.predict_framed(batch, embedding=embedding)]
 
-    def predict_framed(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Classify images (batch, height, width, 3) uint8 that already have the network's size."""
+    def predict_framed(self, images: NDArray[np.uint8], *, embedding: bool = False) -> list[Prediction]:
+        """Classify images (batch, height, width, 3) uint8 that already have the network's size.
+
+        Args:
+            images: framed.
+            embedding: whether each prediction also holds the image's embedding.
+        """
         wanted = [name for name in ("probabilities", "novelty") if name in self.model.outputs]
-        given = self.run(images, wanted)
+        given = self.run(images, [*wanted, "embedding"] if embedding else wanted)
         novelty = given["novelty"].tolist() if "novelty" in given else [None] * len(images)
-        rows = zip(given["probabilities"], novelty, strict=True)
-        return [decide(row, self.metadata, novelty=strange) for row, strange in rows]
+        rows = zip(given["probabilities"], novelty, given.get("embedding", [None] * len(images)), strict=True)
+        return [decide(row, self.metadata, novelty=strange, embedding=place) for row, strange, place in rows]
 
     def predict_files(
         self,
@@ -102,6 +109,7 @@ class Predictor:
         options: DecodeOptions = DEFAULT,
         workers: int | None = None,
         measure: Measure | None = None,
+        embedding: bool = False,
     ) -> Iterator[Answer]:
         """Classify image files; one answer per path, in order, as soon as it is ready.
 
@@ -111,10 +119,11 @@ class Predictor:
             options: limits and rules of decoding.
             workers: number of threads; one per core by default.
             measure: function of a file's bytes and its unframed image; its array is returned as `measured`.
+            embedding: whether each answer also holds the image's embedding.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         return predict_stream(
-            self.predict_framed,
+            partial(self.predict_framed, embedding=True) if embedding else self.predict_framed,
             self.metadata.framing,
             store=store or GivenFilesStore(),
             paths=[os.fspath(path) for path in given],

@@ -39,6 +39,11 @@ class Answer:
         return None if isinstance(self.outcome, ImageError) else self.outcome
 
     @property
+    def embedding(self) -> NDArray[np.float32] | None:
+        """Embedding of the image, (features,); None if it was not asked for, or the file could not be used."""
+        return None if isinstance(self.outcome, ImageError) else self.outcome.embedding
+
+    @property
     def error(self) -> ImageError | None:
         """Reason why the file could not be used; None if it was classified."""
         return self.outcome if isinstance(self.outcome, ImageError) else None

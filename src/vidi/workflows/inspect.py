@@ -120,7 +120,8 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
         "learnt from": _learnt_from(metadata.learnt_from),
-        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}",
+        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}"
+        f"{_derived_from(metadata.derived_from)}",
         "license": metadata.license or "not stated",
         "says": escape_path(metadata.description),
     }
@@ -144,6 +145,10 @@ def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
         return "not stated"
     count = sum(one.image_count for one in filters)
     return f"{count:,} files, known by their digests: `vidi evaluate` sets them aside"
+
+
+def _derived_from(parent: str | None) -> str:
+    return "" if parent is None else f", made of the weights {parent[:12]}"
 
 
 def _shape(shape: tuple[int | str, ...]) -> str:

@@ -100,6 +100,8 @@ def _small(framed: NDArray[np.uint8], framing: Framing, image_size: Size) -> NDA
 def read_neighbours(model: ModelFile) -> KnownImages | None:
     """Read the index of training images in a model's run folder; None without the folder.
 
+    A file that was made of another (`derived_from`) sees images as that one does, and so keeps its index.
+
     Raises:
         DataError: the folder is damaged, or belongs to another model.
     """
@@ -119,7 +121,7 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
         embeddings = np.load(place / EMBEDDINGS)
     except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError) as error:
         raise _damaged(place, f"{type(error).__name__}: {error}") from error
-    if document["weights_digest"] != model.metadata.weights_digest:
+    if document["weights_digest"] not in model.metadata.known_digests:
         raise DataError(
             f"{escape_path(place)} belongs to another model than {escape_path(model.path)}",
             "Use the run folder in which the model was trained, or copy the model file out of this folder.",
