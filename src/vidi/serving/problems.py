@@ -41,10 +41,19 @@ PROBLEMS: Mapping[str, Kind] = {
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """A request that is refused."""
 
-    def __init__(self, code: str, cause: str, remedy: str = "", *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        cause: str,
+        remedy: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Json] | None = None,
+    ) -> None:
         super().__init__(code, cause, remedy)
         self.code, self.cause, self.remedy = code, cause, remedy
         self.headers = dict(headers or {})  # further headers of the response, such as `Retry-After`
+        self.members = dict(members or {})  # further members of the document
 
     @property
     def status(self) -> int:
@@ -65,4 +74,5 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             "detail": self.cause,
             "code": self.code,
             "remedy": self.remedy,
+            **self.members,
         }

@@ -9,12 +9,13 @@ from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ImageError
 from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
 from vidi.explanation.occlusion import occlusion_map
+from vidi.explanation.shown import labels_shown
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
-from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor, check_image
 from vidi.report.explanation import Explanation
 from vidi.report.layers import describe_layers
@@ -24,8 +25,6 @@ from vidi.workflows.explaining.neighbours import KnownImages, find_neighbours
 from vidi.workflows.requests.explain import ExplainRequest
 
 LEAST_SHOWN, MOST_TIMES_AS_LONG = 12, 4  # pixels; of a thinner image the frame is shown, where something can be seen
-LEAST_CLASSES, MOST_SHOWN, LEAST_PROBABILITY = 2, 3, 0.01  # which classes get maps where nobody says
-MOST_SEVERAL = 6  # maps of an image that shows several
 LEAST_REGIONS = 4  # of an evidence map: one region is everywhere
 
 
@@ -135,7 +134,7 @@ def explain_framed(
     given = {name: values[0] for name, values in predictor.run(framed[None]).items()}
     novelty = float(given["novelty"]) if "novelty" in given else None
     prediction = decide(given["probabilities"], predictor.metadata, novelty=novelty)
-    shown = [prediction.classes.index(label) for label in _labels_shown(prediction, wanted.top)]
+    shown = [prediction.classes.index(label) for label in labels_shown(prediction, wanted.top)]
     regions = given.get("evidence")
     tells_where = regions is not None and regions[0].size >= LEAST_REGIONS
     evidence = (
@@ -170,23 +169,6 @@ def explain_framed(
         layers=describe_layers(predictor.model, framed) if wanted.layers else (),
         known_count=0 if wanted.known is None else len(wanted.known.images),
     )
-
-
-def _labels_shown(prediction: Prediction, top: int | None) -> list[str]:
-    """The classes that get maps: as many as were asked for, else the answer, the next, and a third that it may be.
-
-    Of several classes, all that the image is called, at most `MOST_SEVERAL`, and the next.
-    """
-    ranked = prediction.top(MOST_SHOWN if top is None else max(1, top))
-    if prediction.multi_label:
-        said = prediction.decision or ()
-        others = [label for label, _ in prediction.top(len(prediction.classes)) if label not in said]
-        return [*said, *others][: min(MOST_SEVERAL, max(LEAST_CLASSES, len(said) + 1)) if top is None else max(1, top)]
-    return [
-        label
-        for rank, (label, probability) in enumerate(ranked)
-        if top is not None or rank < LEAST_CLASSES or probability >= LEAST_PROBABILITY
-    ]
 
 
 def _view(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

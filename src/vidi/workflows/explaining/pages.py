@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vidi.data.inputs import FoundInputs
 from vidi.errors import ImageError
+from vidi.explanation.shown import regions_as_json, rounded_rows
 from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.model_file.read import ModelFile
@@ -97,11 +95,7 @@ def _why_as_json(explanation: Explanation) -> dict[str, Json]:
     return {
         "regions": None
         if explanation.regions is None
-        else {
-            label: _numbers(values)
-            for label, values in zip(explanation.prediction.classes, explanation.regions, strict=True)
-            if label in explanation.evidence
-        },
+        else regions_as_json(explanation.regions, explanation.prediction, explanation.evidence),
         "neighbours": [
             {"path": escape_path(one.path), "label": one.label, "similarity": round(one.similarity, 5)}
             for one in explanation.neighbours
@@ -110,16 +104,11 @@ def _why_as_json(explanation: Explanation) -> dict[str, Json]:
         "deletion": None
         if deletion is None
         else {
-            "marked": _numbers(deletion.marked),
-            "random": _numbers(deletion.random),
-            "chance": _numbers(deletion.chance),
+            "marked": rounded_rows(deletion.marked),
+            "random": rounded_rows(deletion.random),
+            "chance": rounded_rows(deletion.chance),
         },
     }
-
-
-def _numbers(values: NDArray[np.float32]) -> list[Json]:
-    rounded: list[Json] = np.round(values.astype(np.float64), 5).tolist()
-    return rounded
 
 
 def _as_answer(explained: Explained) -> Answer:

@@ -1,0 +1,98 @@
+"""The ASGI app: routes, and what becomes of an error."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vidi.serving.engine.engine import Engine
+from vidi.serving.lifecycle import Lifecycle
+from vidi.serving.log import RequestLog
+from vidi.serving.models.served import ServedModel, open_served
+from vidi.serving.models.table import ModelTable
+from vidi.serving.problems import Problem
+from vidi.serving.routes import v1
+from vidi.serving.routes.reading import problem_response
+from vidi.serving.service import Service
+from vidi.serving.settings import Settings
+from vidi.serving.watching import Watched
+
+
+def app(models: "Mapping[str, Path | str]", settings: Settings | None = None) -> Starlette:
+    """Return an ASGI app that answers for some models; run it by any ASGI server, or mount it in another app.
+
+    Args:
+        models: path of a model file or run folder, by the name that requests use.
+        settings: limits.
+
+    Raises:
+        ModelError: a model file cannot be trusted, or fails its self-test here.
+    """
+    return application(service_of((open_served(name, Path(path)) for name, path in models.items()), settings))
+
+
+def service_of(
+    models: Iterable[ServedModel],
+    settings: Settings | None = None,
+    *,
+    lifecycle: Lifecycle | None = None,
+    log: RequestLog | None = None,
+) -> Service:
+    """Return what answers for some models; nothing is started yet.
+
+    Args:
+        models: opened.
+        settings: limits.
+        lifecycle: shared with the server.
+        log: takes a line for each request.
+    """
+    settings = settings or Settings()
+    return Service(
+        models=ModelTable(models),
+        engine=Engine.of(settings.decode, workers=settings.workers),
+        settings=settings,
+        lifecycle=lifecycle or Lifecycle(),
+        log=log or RequestLog(),
+    )
+
+
+def application(service: Service) -> Starlette:
+    """Return the app of a service."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            service.engine.stop()
+
+    return Starlette(
+        routes=v1.routes(service),
+        lifespan=lifespan,
+        middleware=[Middleware(Watched, service)],
+        exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
+    )
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101  # starlette calls it for nothing else
+    return problem_response(error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """What starlette itself refuses."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    code = {404: "not-found", 405: "method-not-allowed", 400: "bad-request"}.get(status, "bad-request")
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return problem_response(Problem(code, f"{request.method} is not answered here.", headers=headers))
+
+
+async def _on_bug(_: Request, error: Exception) -> Response:
+    """What nobody raised on purpose; the server writes the traceback."""
+    return problem_response(Problem("internal-error", f"The server failed ({type(error).__name__}).", "Report it."))

@@ -1,0 +1,1 @@
+"""How images are answered: processes that decode, threads that run the session, and slots that bound them."""

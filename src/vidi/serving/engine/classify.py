@@ -1,0 +1,85 @@
+"""Encoded files to answers: decoded apart, framed for the model, run in small batches."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ImageError
+from vidi.images.reading import ReadImage
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import batch_size
+from vidi.serving.engine.engine import Engine
+from vidi.serving.models.served import ServedModel
+
+Rows = dict[str, NDArray[np.float32]]  # output → its row for one image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classified:
+    """What the network gave for one file, or why the file could not be used."""
+
+    read: ReadImage  # without the image
+    rows: Rows  # empty where the file could not be used
+
+    @property
+    def error(self) -> ImageError | None:
+        """Reason why the file could not be used."""
+        return self.read.error
+
+
+async def classify_files(
+    engine: Engine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
+) -> list[Classified]:
+    """What the network gives for each file, in order; a file that cannot be used costs only its own answer.
+
+    Args:
+        engine: decodes and runs.
+        served: the model.
+        files: the bytes of encoded images.
+        outputs: names of outputs of the model.
+    """
+    together = _together(len(files), served, engine)
+    parts = [files[start : start + together] for start in range(0, len(files), together)]
+    answers = await asyncio.gather(
+        *(engine.do(lambda part=part: _classify(engine, served, part, outputs)) for part in parts)  # type: ignore[misc]
+    )
+    return [one for answer in answers for one in answer]
+
+
+async def classify_arrays(
+    engine: Engine, served: ServedModel, images: NDArray[np.uint8], outputs: Sequence[str]
+) -> Rows:
+    """What the network gives for framed images (batch, height, width, 3) uint8, by output."""
+    together = _together(len(images), served, engine)
+    parts = [images[start : start + together] for start in range(0, len(images), together)]
+
+    def run(part: NDArray[np.uint8]) -> Rows:
+        return _predictor(engine, served).run(part, outputs)
+
+    answers = await asyncio.gather(*(engine.do(lambda part=part: run(part)) for part in parts))  # type: ignore[misc]
+    return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
+
+
+def _together(count: int, served: ServedModel, engine: Engine) -> int:
+    """Images for each piece of work: no more than run well together, no fewer than all threads get some of."""
+    return max(1, min(batch_size(served.metadata.framing), -(-count // engine.threads)))
+
+
+def _predictor(engine: Engine, served: ServedModel) -> Predictor:
+    return served.predictor_for(is_alone=engine.is_alone())
+
+
+def _classify(engine: Engine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]) -> list[Classified]:
+    framing = served.metadata.framing
+    reads = [engine.crew.decode(data, framing=framing) for data in files]
+    images = [read.image for read in reads if read.image is not None]
+    given = _predictor(engine, served).run(np.stack(images), outputs) if images else {}
+    numbers = iter(range(len(images)))
+    return [Classified(read=read, rows={} if read.image is None else _row(given, next(numbers))) for read in reads]
+
+
+def _row(given: Rows, index: int) -> Rows:
+    return {name: values[index] for name, values in given.items()}

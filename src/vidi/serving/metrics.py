@@ -1,0 +1,63 @@
+"""What Prometheus reads: counts and times, in base units; no label comes from a request's own text."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from vidi.serving.engine.engine import Engine
+from vidi.serving.models.served import ServedModel
+
+SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The counters of one app, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "vidi_http_requests", "Requests, by route and status.", ["route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "vidi_http_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.images = Counter(
+            "vidi_images",
+            "Images, by model and outcome: a verdict, answered or refused.",
+            ["model", "outcome"],
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("vidi_requests_in_flight", "Requests that hold a slot.", registry=self.registry)
+        self.workers = Gauge("vidi_decode_workers", "Decoding processes that stand.", registry=self.registry)
+        self.deaths = Gauge(
+            "vidi_decode_worker_deaths",
+            "Decoding processes that ended unasked, since the start.",
+            registry=self.registry,
+        )
+        self.model_info = Gauge(
+            "vidi_model_info",
+            "The models that are served; always 1.",
+            ["name", "version", "model_id"],
+            registry=self.registry,
+        )
+        self.reloads = Counter(
+            "vidi_model_reloads",
+            "Model files that were taken or refused while serving.",
+            ["model", "outcome"],
+            registry=self.registry,
+        )
+
+    def text(self, models: Iterable[ServedModel], engine: Engine) -> bytes:
+        """All of it, as Prometheus reads it."""
+        self.workers.set(engine.crew.standing)
+        self.deaths.set(engine.crew.deaths)
+        self.model_info.clear()
+        for model in models:
+            self.model_info.labels(model.name, model.version, model.model_id).set(1)
+        return generate_latest(self.registry)

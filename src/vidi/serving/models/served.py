@@ -1,0 +1,110 @@
+"""One model as it is served: a session for many requests side by side, and one for a request alone."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.errors import ModelError, UsageError
+from vidi.machine import core_count
+from vidi.model_file.golden import largest_golden_difference
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.read import ModelFile, read_model
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.session import open_graph, open_session
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+GOLDEN_TOLERANCE = 1e-4  # of a probability
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedModel:
+    """A model file that passed its self-test, under the name by which requests ask for it."""
+
+    name: str
+    path: Path  # where it was read, and is looked for when it may have been replaced
+    predictor: Predictor  # one thread for each run: several runs side by side use all cores
+    alone: Predictor  # all cores for one run: the faster one where nothing else is under way
+
+    @property
+    def model(self) -> ModelFile:
+        """The model file."""
+        return self.predictor.model
+
+    @property
+    def metadata(self) -> ModelMetadata:
+        """What the model file says about itself."""
+        return self.model.metadata
+
+    @property
+    def model_id(self) -> str:
+        """The first 12 digits of the file's digest."""
+        return self.model.model_id
+
+    @property
+    def version(self) -> str:
+        """The run's name; `1` where the file states none."""
+        return self.metadata.run or "1"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that the file gives."""
+        return self.model.outputs
+
+    def predictor_for(self, *, is_alone: bool) -> Predictor:
+        """The session that is faster for the load."""
+        return self.alone if is_alone else self.predictor
+
+
+def open_served(name: str, path: Path) -> ServedModel:
+    """Open a model file and hold it to its own golden vectors, in both sessions.
+
+    Raises:
+        ModelError: the file is damaged or not vidi's, or answers other than when it was written.
+    """
+    model = read_model(path)
+    predictor = Predictor(open_session(model), model)
+    threads = core_count()
+    alone = predictor if threads == 1 else Predictor(open_graph(model.data, name=name, threads=threads), model)
+    for one in {id(predictor): predictor, id(alone): alone}.values():
+        difference = largest_golden_difference(one.session, model.metadata.golden)
+        if not difference <= GOLDEN_TOLERANCE:
+            raise ModelError(
+                f"{name}: on this computer the model answers other than when it was written (by {difference:.2g})",
+                "Update onnxruntime, or use the processor that `vidi inspect MODEL --self-test` passes on.",
+            )
+    return ServedModel(name, path, predictor, alone)
+
+
+def name_models(words: "tuple[str, ...] | list[str]") -> dict[str, Path]:
+    """The models that a user names, as `NAME=PATH` or `PATH`; the latter is called after its run folder or file.
+
+    Raises:
+        UsageError: a name is odd, or stands there twice.
+
+    >>> name_models(["cats=a/model.onnx", "runs/dogs"])
+    {'cats': PosixPath('a/model.onnx'), 'dogs': PosixPath('runs/dogs')}
+    """
+    named: dict[str, Path] = {}
+    for word in words:
+        head, sign, rest = word.partition("=")
+        path = Path(rest if sign and NAME.fullmatch(head) else word)
+        name = head if sign and NAME.fullmatch(head) else name_of(path)
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot be a model's name", "Use letters, digits, `.`, `_`, `-`, at most 64: NAME=PATH"
+            )
+        if name in named:
+            raise UsageError(f"two models are called {name!r}", "Give them names of their own: NAME=PATH")
+        named[name] = path
+    return named
+
+
+def name_of(path: Path) -> str:
+    """What a model file is called: its run folder's name, or its own without the ending.
+
+    >>> name_of(Path("runs/faces/model.onnx")), name_of(Path("runs/faces")), name_of(Path("cats.onnx"))
+    ('faces', 'faces', 'cats')
+    """
+    if path.name == "model.onnx" and path.resolve().parent.name:
+        return path.resolve().parent.name
+    return path.resolve().name.removesuffix(".onnx")

@@ -1,0 +1,1 @@
+"""The paths of the server, each from a request to a response."""

@@ -1,0 +1,110 @@
+"""`POST /v1/predict`: images in, the document of `vidi predict --json` out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vidi.errors import ImageError
+from vidi.explanation.shown import labels_shown, regions_as_json
+from vidi.images.account import Account, Entry
+from vidi.metrics.arrays import Floats
+from vidi.model_file.values import Json
+from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.stream import Answer
+from vidi.serving.engine.classify import Classified, classify_files
+from vidi.serving.engine.engine import Engine
+from vidi.serving.models.served import ServedModel
+from vidi.serving.problems import Problem
+from vidi.serving.routes.asked import Asked
+from vidi.serving.routes.bodies import SentImage
+from vidi.serving.routes.rows import Document, Row
+from vidi.workflows.interaction.output import SCHEMA_VERSION, answer_as_json, model_as_json
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The document that answers a request, and how its images ended."""
+
+    document: Document
+    outcomes: Sequence[str]  # a verdict, `answered` or `refused`, for each image
+
+
+async def predict(engine: Engine, served: ServedModel, images: Sequence[SentImage], asked: Asked) -> Predicted:
+    """The predictions document about some images.
+
+    Args:
+        engine: decodes and runs.
+        served: the model.
+        images: what was sent.
+        asked: what is wanted of each.
+
+    Raises:
+        Problem: boxes or evidence were asked for of a model that gives none; or the only image cannot be used.
+    """
+    wanted = _outputs(served, asked)
+    classified = await classify_files(engine, served, [image.data for image in images], wanted)
+    if len(images) == 1 and classified[0].error is not None:
+        raise unusable(classified[0].error)
+    rows = [_row(served, image, one, asked) for image, one in zip(images, classified, strict=True)]
+    if asked.locate:
+        from vidi.serving.routes.boxes import add_boxes  # searching takes more of vidi than answering does
+
+        await add_boxes(engine, served, images, rows, asked)
+    document: Document = {
+        "schema": SCHEMA_VERSION,
+        "model": model_document(served),
+        "predictions": rows,
+        "account": _account(images, classified),
+    }
+    return Predicted(document, outcomes=[_outcome(row) for row in rows])
+
+
+def _outcome(row: Row) -> str:
+    """How an image ended, as counters name it."""
+    return "refused" if row["error"] is not None else str(row["verdict"] or "answered")
+
+
+def model_document(served: ServedModel) -> dict[str, Json]:
+    """Which model answered: its name on this server, and what `vidi predict --json` says of it."""
+    return {"name": served.name, **model_as_json(served.model)}
+
+
+def unusable(error: ImageError) -> Problem:
+    """The problem of a request whose only image cannot be used."""
+    return Problem("unusable-image", error.cause, error.remedy, members={"image": {"code": error.code}})
+
+
+def _outputs(served: ServedModel, asked: Asked) -> list[str]:
+    if asked.explain == "evidence" and "evidence" not in served.outputs:
+        raise Problem("invalid-input", f"The model {served.name!r} gives no evidence.", "Ask without `explain`.")
+    names = ["probabilities", *(["novelty"] if "novelty" in served.outputs else [])]
+    return [*names, *(["evidence"] if asked.explain == "evidence" else [])]
+
+
+def _row(served: ServedModel, image: SentImage, one: Classified, asked: Asked) -> Row:
+    """One image's row of the document."""
+    outcome = one.error or decide_rows(served, one.rows)
+    answer = Answer(path=image.name, outcome=outcome, notes=one.read.notes, digest=one.read.digest, size=one.read.size)
+    row: Row = {**answer_as_json(answer, top=asked.top)}
+    if asked.explain == "evidence":
+        row["why"] = _why(outcome, one.rows, asked) if isinstance(outcome, Prediction) else None
+    return row
+
+
+def decide_rows(served: ServedModel, rows: Mapping[str, Floats]) -> Prediction:
+    """The prediction that a model's outputs for one image amount to."""
+    novelty = float(rows["novelty"]) if "novelty" in rows else None
+    return decide(rows["probabilities"], served.metadata, novelty=novelty)
+
+
+def _why(prediction: Prediction, rows: Mapping[str, Floats], asked: Asked) -> dict[str, Json]:
+    return {"regions": regions_as_json(rows["evidence"], prediction, labels_shown(prediction, asked.top))}
+
+
+def _account(images: Sequence[SentImage], classified: Sequence[Classified]) -> Document:
+    account = Account()
+    for image, one in zip(images, classified, strict=True):
+        if one.error is None:
+            account.used += 1
+        else:
+            account.refused.append(Entry(image.name, one.error.code, one.error.cause))
+    return account.as_json()

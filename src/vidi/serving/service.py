@@ -1,0 +1,66 @@
+"""What stands behind the routes of one app: models, engine, slots, counters and log."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from vidi.model_file.values import Json
+from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.slots import Slots
+from vidi.serving.lifecycle import Lifecycle
+from vidi.serving.log import RequestLog
+from vidi.serving.metrics import Metrics
+from vidi.serving.models.table import ModelTable
+from vidi.serving.problems import Problem
+from vidi.serving.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """The parts of one app that its requests share."""
+
+    models: ModelTable
+    engine: Engine
+    settings: Settings
+    lifecycle: Lifecycle
+    log: RequestLog
+    metrics: Metrics = field(default_factory=Metrics)
+    slots: Slots = field(init=False)
+    _starting: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.slots = Slots(self.settings.in_flight, changed=self.metrics.in_flight.set)
+
+    async def start(self) -> None:
+        """Start what answers, once; where the app is mounted in another, its first request does so."""
+        if self._starting is None:
+            self._starting = asyncio.ensure_future(asyncio.to_thread(self.engine.start))
+        await asyncio.shield(self._starting)
+
+    def check_started(self) -> None:
+        """Refuse requests until everything stands.
+
+        Raises:
+            Problem: it does not yet.
+        """
+        if self._starting is None or not self._starting.done():
+            raise Problem(
+                "not-ready", "The workers do not stand yet.", "Try again in a second.", headers={"Retry-After": "1"}
+            )
+        self._starting.result()
+
+    def readiness(self) -> tuple[bool, dict[str, Json]]:
+        """Whether requests should be sent here, and the document that says why."""
+        crew = self.engine.crew
+        has_started = self._starting is not None and self._starting.done()
+        reasons = [
+            *(["stopping"] if self.lifecycle.is_stopping else []),
+            *([] if has_started and crew.standing == crew.count else ["a decoding process does not stand"]),
+            *self.lifecycle.complaints,
+        ]
+        document: dict[str, Json] = {
+            "ready": not reasons,
+            "reasons": [*reasons],
+            "models": [{"name": one.name, "version": one.version, "id": one.model_id} for one in self.models],
+            "workers": {"standing": crew.standing, "wanted": crew.count, "deaths": crew.deaths},
+        }
+        return not reasons, document
