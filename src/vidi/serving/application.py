@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel, open_served
@@ -54,7 +54,7 @@ def service_of(
     settings = settings or Settings()
     return Service(
         models=ModelTable(models),
-        engine=Engine.of(settings.decode, workers=settings.workers),
+        engine=AnswerEngine.of(settings.decode, workers=settings.workers),
         settings=settings,
         lifecycle=lifecycle or Lifecycle(),
         log=log or RequestLog(),

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
-class Metrics:
+class ServerMetrics:
     """The counters of one app, in a registry of their own."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def text(self, models: Iterable[ServedModel], engine: Engine) -> bytes:
+    def text(self, models: Iterable[ServedModel], engine: AnswerEngine) -> bytes:
         """All of it, as Prometheus reads it."""
         self.workers.set(engine.crew.standing)
         self.deaths.set(engine.crew.deaths)

@@ -4,11 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 
 from vidi.model_file.values import Json
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.slots import Slots
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.log import RequestLog
-from vidi.serving.metrics import Metrics
+from vidi.serving.metrics import ServerMetrics
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
 from vidi.serving.settings import Settings
@@ -19,11 +19,11 @@ class Service:
     """The parts of one app that its requests share."""
 
     models: ModelTable
-    engine: Engine
+    engine: AnswerEngine
     settings: Settings
     lifecycle: Lifecycle
     log: RequestLog
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: ServerMetrics = field(default_factory=ServerMetrics)
     slots: Slots = field(init=False)
     _starting: "asyncio.Task[None] | None" = None
 

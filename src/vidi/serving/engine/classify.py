@@ -11,7 +11,7 @@ from vidi.errors import ImageError
 from vidi.images.reading import ReadImage
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 
 Rows = dict[str, NDArray[np.float32]]  # output → its row for one image
@@ -31,7 +31,7 @@ class Classified:
 
 
 async def classify_files(
-    engine: Engine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
+    engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
 ) -> list[Classified]:
     """What the network gives for each file, in order; a file that cannot be used costs only its own answer.
 
@@ -50,7 +50,7 @@ async def classify_files(
 
 
 async def classify_arrays(
-    engine: Engine, served: ServedModel, images: NDArray[np.uint8], outputs: Sequence[str]
+    engine: AnswerEngine, served: ServedModel, images: NDArray[np.uint8], outputs: Sequence[str]
 ) -> Rows:
     """What the network gives for framed images (batch, height, width, 3) uint8, by output."""
     together = _together(len(images), served, engine)
@@ -63,16 +63,16 @@ async def classify_arrays(
     return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
 
 
-def _together(count: int, served: ServedModel, engine: Engine) -> int:
+def _together(count: int, served: ServedModel, engine: AnswerEngine) -> int:
     """Images for each piece of work: no more than run well together, no fewer than all threads get some of."""
     return max(1, min(batch_size(served.metadata.framing), -(-count // engine.threads)))
 
 
-def _predictor(engine: Engine, served: ServedModel) -> Predictor:
+def _predictor(engine: AnswerEngine, served: ServedModel) -> Predictor:
     return served.predictor_for(is_alone=engine.is_alone())
 
 
-def _classify(engine: Engine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]) -> list[Classified]:
+def _classify(engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]) -> list[Classified]:
     framing = served.metadata.framing
     reads = [engine.crew.decode(data, framing=framing) for data in files]
     images = [read.image for read in reads if read.image is not None]

@@ -18,7 +18,7 @@ Done = TypeVar("Done")
 THREADS_FOR_EACH_WORKER: Final = 1
 
 
-class Engine:
+class AnswerEngine:
     """Runs work in threads. Its methods belong to the event loop's thread, but `is_alone` may be asked anywhere."""
 
     def __init__(self, crew: DecodeCrew, *, threads: int) -> None:
@@ -29,7 +29,7 @@ class Engine:
         self.searching = asyncio.Semaphore(1)  # a search for boxes takes much memory: one at a time
 
     @classmethod
-    def of(cls, options: DecodeOptions, *, workers: int | None) -> "Engine":
+    def of(cls, options: DecodeOptions, *, workers: int | None) -> "AnswerEngine":
         """An engine for this computer: a thread and a decoding process for each core.
 
         Args:

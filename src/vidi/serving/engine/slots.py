@@ -19,7 +19,7 @@ class Slots:
         """
         Args:
             count: how many there are.
-            changed: is told how many are taken, whenever that changes.
+            changed: receives how many are taken, whenever that changes.
         """
         self.count = count
         self.taken = 0

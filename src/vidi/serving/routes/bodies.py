@@ -83,7 +83,7 @@ def _check_count(count: int, most: int) -> None:
 
 
 @dataclass(slots=True)
-class _Part:
+class _FormPart:
     """What is known of the part of a form that is being read."""
 
     headers: dict[str, bytes] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class _Form:
         self.most = most
         self.images: list[SentImage] = []
         self._parts = 0
-        self._part = _Part()
+        self._part = _FormPart()
         self.is_whole = False
 
     def callbacks(self) -> dict[str, Callable[..., None]]:
@@ -118,7 +118,7 @@ class _Form:
         self._parts += 1
         if self._parts > self.most + MOST_PARTS_BESIDE:
             raise Problem("invalid-input", f"The form has more than {self._parts - 1} parts.", "Send fewer.")
-        self._part = _Part()
+        self._part = _FormPart()
 
     def _count(self, start: int, end: int) -> None:
         self._part.header_bytes += end - start

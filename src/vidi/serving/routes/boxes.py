@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from vidi.errors import VidiError
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.routes.asked import Asked
@@ -16,7 +16,7 @@ from vidi.workflows.requests.locate import LocateRequest
 
 
 async def add_boxes(
-    engine: Engine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: Asked
+    engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], rows: Sequence[Row], asked: Asked
 ) -> None:
     """Search every image that could be used; one at a time, for a search takes much memory.
 
@@ -40,7 +40,7 @@ async def add_boxes(
                 row.update(await engine.do(partial(_search, engine, find, image)))
 
 
-def _search(engine: Engine, find: Find, image: SentImage) -> Row:
+def _search(engine: AnswerEngine, find: Find, image: SentImage) -> Row:
     read = engine.crew.decode(image.data, framing=None)
     if read.error is not None:
         raise Problem("unusable-image", read.error.cause, read.error.remedy)

@@ -11,7 +11,7 @@ from vidi.model_file.values import Json
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.stream import Answer
 from vidi.serving.engine.classify import Classified, classify_files
-from vidi.serving.engine.engine import Engine
+from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.routes.asked import Asked
@@ -28,7 +28,7 @@ class Predicted:
     outcomes: Sequence[str]  # a verdict, `answered` or `refused`, for each image
 
 
-async def predict(engine: Engine, served: ServedModel, images: Sequence[SentImage], asked: Asked) -> Predicted:
+async def predict(engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], asked: Asked) -> Predicted:
     """The predictions document about some images.
 
     Args:
