@@ -72,7 +72,9 @@ def _predictor(engine: AnswerEngine, served: ServedModel) -> Predictor:
     return served.predictor_for(is_alone=engine.is_alone())
 
 
-def _classify(engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]) -> list[Classified]:
+def _classify(
+    engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
+) -> list[Classified]:
     framing = served.metadata.framing
     reads = [engine.crew.decode(data, framing=framing) for data in files]
     images = [read.image for read in reads if read.image is not None]
