@@ -30,8 +30,8 @@ from vidi.evaluation.guarantees.operating import find_points  # noqa: E402
 from vidi.evaluation.guarantees.operating_target import OperatingTarget  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
+from vidi.model_file.decisions import call_classes  # noqa: E402
 from vidi.model_file.operating_points import OperatingPoints  # noqa: E402
-from vidi.prediction.prediction import call_classes  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 

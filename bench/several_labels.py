@@ -34,8 +34,8 @@ from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.conformal import coverage_band  # noqa: E402
 from vidi.metrics.multi_label import probability_of_all  # noqa: E402
 from vidi.metrics.truth import SeveralClasses  # noqa: E402
+from vidi.model_file.decisions import call_classes, find_all_candidates  # noqa: E402
 from vidi.model_file.write import recalibrate  # noqa: E402
-from vidi.prediction.prediction import call_classes, find_all_candidates  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402

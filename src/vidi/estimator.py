@@ -14,7 +14,8 @@ from vidi.files import escape_path, write_whole
 from vidi.images.account import Entry
 from vidi.images.given import list_images
 from vidi.machine import wait_without_spinning
-from vidi.prediction.prediction import decide, say
+from vidi.model_file.decisions import say
+from vidi.prediction.prediction import decide
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.counting import count_of
 from vidi.workflows.interaction.given import answer_given

@@ -20,7 +20,7 @@ from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
-from vidi.prediction.prediction import say
+from vidi.model_file.decisions import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 

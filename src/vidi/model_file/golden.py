@@ -9,11 +9,14 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError
-from vidi.metrics.outputs import SIGMOID, Outputs
-from vidi.model_file.metadata import GoldenVector
+from vidi.metrics.outputs import SIGMOID
+from vidi.model_file.decisions import judge
+from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
+from vidi.model_file.limits import Verdict
+from vidi.model_file.metadata import ModelMetadata
 
 SIZES = ((12, 16), (21, 9), (1, 1), (32, 32))  # (height, width): wide, tall, the smallest, and square
-TOLERANCE = 1e-4  # of probability; processors add in different orders, and fp32 logits then differ by a few 1e-6
+MOST_SHIFTED = 100  # classes of an answer, the most probable ones, whose shifts within the tolerance are tried
 
 
 def draw_golden_image(size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -53,61 +56,100 @@ def decode_golden(vector: GoldenVector) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
-def make_golden(session: onnxruntime.InferenceSession, outputs: Outputs) -> tuple[GoldenVector, ...]:
+def make_golden(session: onnxruntime.InferenceSession, metadata: ModelMetadata) -> tuple[GoldenVector, ...]:
     """Ask the model about the drawn images.
 
+    Verdict and candidates are those that follow from calibration and limits as the metadata states them. Where they
+    would be others within the tolerance, hosts may differ, and they are left out.
+
     Raises:
-        ModelError: an answer is not finite, or that of a model of one label each does not sum to 1.
+        ModelError: an answer is not finite, has not one probability for each class, or that of a model of one label
+            each does not sum to 1.
     """
     vectors = []
     for size in SIZES:
         image = draw_golden_image(size)
-        row = _answer(session, image)
-        sums_to_one = outputs == SIGMOID or math.isclose(float(row.sum()), 1, abs_tol=1e-3)
-        if not np.isfinite(row).all() or not sums_to_one:
-            raise ModelError(
-                f"the network's probabilities for a drawn image of {size[0]} x {size[1]} pixels sum to {row.sum()}",
-                "Its weights hold values that are not finite; train it again from the last good checkpoint.",
+        row, novelty = ask(session, image)
+        _check_answer(row, novelty, metadata, size)
+        vectors.append(
+            GoldenVector(
+                image=encode_image(image),
+                size=size,
+                probabilities=readable(row),
+                novelty=None if novelty is None else readable([novelty])[0],
+                verdict=_firm_verdict(row, novelty, metadata),
+                candidates=_firm_candidates(row, metadata),
             )
-        vectors.append(GoldenVector(image=encode_image(image), size=size, probabilities=readable(row)))
+        )
     return tuple(vectors)
 
 
-def _answer(session: onnxruntime.InferenceSession, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The probabilities (classes,) for one image.
+def _check_answer(
+    row: NDArray[np.float32], novelty: float | None, metadata: ModelMetadata, size: tuple[int, int]
+) -> None:
+    sums_to_one = metadata.outputs == SIGMOID or math.isclose(float(row.sum()), 1, abs_tol=1e-3)
+    if not np.isfinite(row).all() or not sums_to_one:
+        raise ModelError(
+            f"the network's probabilities for a drawn image of {size[0]} x {size[1]} pixels sum to {row.sum()}",
+            "Its weights hold values that are not finite; train it again from the last good checkpoint.",
+        )
+    if novelty is not None and not math.isfinite(novelty):
+        raise ModelError(
+            f"the novelty of a drawn image of {size[0]} x {size[1]} pixels is {novelty}",
+            "The model's measure of novelty holds values that are not finite; calibrate it again.",
+        )
+    if len(row) != len(metadata.classes):
+        raise ModelError(
+            f"the network answers with {len(row)} classes, the metadata names {len(metadata.classes)}",
+            "Build the network for as many classes as the data set has.",
+        )
+
+
+def _firm_verdict(row: NDArray[np.float32], novelty: float | None, metadata: ModelMetadata) -> Verdict | None:
+    """The verdict, unless it could be another within the tolerance."""
+    found = {judge(one, metadata, novelty=novelty).verdict for one in _shifted(row, metadata.golden_tolerance)}
+    if novelty is not None:
+        step = metadata.golden_tolerance.novelty * max(abs(novelty), 1.0)
+        found |= {judge(row, metadata, novelty=novelty + sign * step).verdict for sign in (-1, 1)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _firm_candidates(row: NDArray[np.float32], metadata: ModelMetadata) -> tuple[int, ...] | None:
+    """The candidates, unless others could be among them within the tolerance."""
+    candidates = judge(row, metadata).candidates
+    others = {frozenset(judge(one, metadata).candidates) for one in _shifted(row, metadata.golden_tolerance)}
+    return candidates if others == {frozenset(candidates)} else None
+
+
+def _shifted(row: NDArray[np.float32], tolerance: GoldenTolerance) -> NDArray[np.float32]:
+    """Rows as other hosts may give them: each of the most probable classes by twice the tolerance more, or less."""
+    most = np.argsort(-row, kind="stable")[:MOST_SHIFTED]
+    steps = np.zeros((len(most), len(row)), np.float32)
+    steps[np.arange(len(most)), most] = 2 * tolerance.probability
+    shifted: NDArray[np.float32] = np.clip(np.concatenate([row[None], row + steps, row - steps]), 0, 1)
+    return shifted
+
+
+def ask(session: onnxruntime.InferenceSession, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
+    """The probabilities (classes,) of one image (height, width, 3), and its novelty, if the graph gives it.
 
     Raises:
         ModelError: the graph fails on it.
     """
     options = onnxruntime.RunOptions()
     options.log_severity_level = 4  # fatal only: the error itself says what is wrong
+    measured = "novelty" in [output.name for output in session.get_outputs()]
+    wanted = ["probabilities", "novelty"] if measured else ["probabilities"]
     try:
-        row: NDArray[np.float32] = session.run(["probabilities"], {"images": image[None]}, options)[0][0]
+        row, *novelty = (given[0] for given in session.run(wanted, {"images": image[None]}, options))
     except Exception as error:  # onnxruntime's own errors have no common class below Exception
         raise ModelError(
             f"the model fails on an image of {image.shape[0]} x {image.shape[1]} pixels: {str(error)[:300]}",
             "The network's layers do not fit its image size; build it for the framing's size.",
         ) from error
-    return row
+    return row, float(novelty[0]) if novelty else None
 
 
 def readable(row: Sequence[float] | NDArray[np.float32]) -> tuple[float, ...]:
-    """Probabilities with seven significant digits: all that float32 holds, and short in JSON."""
+    """Numbers with seven significant digits: all that float32 holds, and short in JSON."""
     return tuple(float(f"{float(value):.7g}") for value in row)
-
-
-def largest_golden_difference(session: onnxruntime.InferenceSession, vectors: Sequence[GoldenVector]) -> float:
-    """How far this host's answers are from those in the file: the largest difference of a probability.
-
-    Raises:
-        ModelError: the file holds no golden vectors, or damaged ones.
-    """
-    if not vectors:
-        raise ModelError("the file holds no golden vectors", "Write it again from its run.")
-    differences = []
-    for vector in vectors:
-        row = _answer(session, decode_golden(vector))
-        if len(row) != len(vector.probabilities):
-            raise ModelError("a golden vector does not fit the model's classes", "Use a file that vidi wrote.")
-        differences.append(float(np.abs(row - np.array(vector.probabilities)).max()))
-    return max(differences)

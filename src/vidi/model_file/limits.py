@@ -9,9 +9,11 @@ from vidi.metrics.selective import RANKINGS, Ranking
 from vidi.model_file.values import Json, integer_entry, number_entry, number_or_none, object_entry, text_entry
 
 Basis = Literal["calibration", "out-of-fold"]
+Verdict = Literal["sure", "unsure", "unknown"]
 Name = TypeVar("Name", bound=str)
 
 BASES: tuple[Basis, ...] = ("calibration", "out-of-fold")
+VERDICTS: tuple[Verdict, ...] = ("sure", "unsure", "unknown")
 ALL_CLASSES: Ranking = "all-classes"  # of answers that may name several: how likely all of it is right
 
 

@@ -10,6 +10,7 @@ from vidi.errors import ModelError
 from vidi.images.framing import Framing
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.digests import is_digest
+from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
@@ -65,15 +66,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GoldenVector:
-    """A drawn tiny image and the answer the file gave when it was written, so that any host can check itself."""
-
-    image: str  # base64 of height * width * 3 bytes, row by row, RGB
-    size: tuple[int, int]  # (height, width), pixels
-    probabilities: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMetadata:
     """Everything a model file knows beside its weights. `None` means: not known, or not yet measured."""
 
@@ -102,6 +94,7 @@ class ModelMetadata:
     derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
     weights_digest: str = ""  # SHA-256 of the trained tensors; filled in by `write_model`
     golden: tuple[GoldenVector, ...] = ()  # filled in by `write_model`
+    golden_tolerance: GoldenTolerance = field(default_factory=GoldenTolerance)  # of other hosts' answers
 
     @property
     def outputs(self) -> Outputs:

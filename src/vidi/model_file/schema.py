@@ -5,9 +5,16 @@ from typing import Literal
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
+from vidi.model_file.golden_vector import (
+    GoldenTolerance,
+    tolerance_from_json,
+    tolerance_to_json,
+    vector_from_json,
+    vector_to_json,
+)
 from vidi.model_file.learnt_from import filters_from_json, filters_to_json
 from vidi.model_file.limits import limits_from_json, limits_to_json
-from vidi.model_file.metadata import Calibration, GoldenVector, ModelMetadata, Normalisation
+from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation
 from vidi.model_file.operating_points import points_from_json, points_to_json
 from vidi.model_file.refuted import refuted_from_json, refuted_to_json
 from vidi.model_file.values import (
@@ -92,7 +99,8 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
             "standard_deviation": [float(value) for value in metadata.normalisation.standard_deviation],
         },
         "calibration": None if metadata.calibration is None else _calibration_to_json(metadata.calibration),
-        "golden": [_golden_to_json(vector) for vector in metadata.golden],
+        "golden": [vector_to_json(vector) for vector in metadata.golden],
+        "golden_tolerance": tolerance_to_json(metadata.golden_tolerance),
         "network": metadata.network,
         "run": metadata.run,
         "date": metadata.date,
@@ -130,7 +138,10 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
             mean=_three(normalisation, "mean"), standard_deviation=_three(normalisation, "standard_deviation")
         ),
         calibration=_calibration_from_json(object_or_none(document, "calibration")),
-        golden=tuple(_golden_from_json(value) for value in list_entry(document, "golden")),
+        golden=tuple(vector_from_json(value) for value in list_entry(document, "golden")),
+        golden_tolerance=tolerance_from_json(object_entry(document, "golden_tolerance"))
+        if "golden_tolerance" in document
+        else GoldenTolerance(),
         network=text_entry(document, "network"),
         run=text_entry(document, "run"),
         date=text_entry(document, "date"),
@@ -200,19 +211,6 @@ def _calibration_from_json(document: Mapping[str, Json] | None) -> Calibration |
         shift=numbers_entry(document, "shift"),
         image_count=integer_entry(document, "image_count"),
         figures=object_entry(document, "figures"),
-    )
-
-
-def _golden_to_json(vector: GoldenVector) -> dict[str, Json]:
-    return {"image": vector.image, "size": list(vector.size), "probabilities": list(vector.probabilities)}
-
-
-def _golden_from_json(value: Json) -> GoldenVector:
-    document = object_entry({"golden vector": value}, "golden vector")
-    return GoldenVector(
-        image=text_entry(document, "image"),
-        size=size_entry(document, "size"),
-        probabilities=numbers_entry(document, "probabilities"),
     )
 
 

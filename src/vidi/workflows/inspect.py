@@ -1,17 +1,16 @@
 """`vidi inspect`: the contents of a model file, and a test whether this computer gives its answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
-from vidi.model_file.golden import TOLERANCE, largest_golden_difference
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.refuted import describe_refuted
+from vidi.model_file.replay import Replay, replay_golden
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
 from vidi.numbers import percent
@@ -24,37 +23,14 @@ SHARES = ("accuracy", "f1", "precision", "recall", "match")  # what such figures
 MOST_CLASSES_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTest:
-    """This computer's answers compared with those in the file."""
-
-    vector_count: int
-    largest_difference: float  # of a probability
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether all answers equal those in the file."""
-        return self.largest_difference <= self.tolerance
-
-    def sentence(self) -> str:
-        """Return the result in one sentence."""
-        outcome = "passed" if self.passed else "failed"
-        return (
-            f"self-test {outcome}: {self.vector_count} golden vectors, largest difference of a probability "
-            f"{self.largest_difference:.1e} (allowed: {self.tolerance:.0e})"
-        )
-
-
-def self_test(model: ModelFile) -> SelfTest:
+def self_test(model: ModelFile) -> Replay:
     """Replay the golden vectors of a model file.
 
     Raises:
         GateError: this computer answers otherwise than the file says.
         ModelError: the file holds no golden vectors, or onnxruntime does not take it.
     """
-    vectors = model.metadata.golden
-    outcome = SelfTest(len(vectors), largest_golden_difference(open_session(model), vectors), TOLERANCE)
+    outcome = replay_golden(open_session(model), model.metadata)
     if not outcome.passed:
         raise GateError(
             outcome.sentence(),

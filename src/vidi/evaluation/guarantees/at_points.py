@@ -11,8 +11,8 @@ from vidi.evaluation.sections.plain import key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.intervals import bootstrap_intervals
 from vidi.metrics.operating import Mask
+from vidi.model_file.decisions import call_classes
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.prediction.prediction import call_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import limit_for_coverage
 from vidi.metrics.multi_label import least_of_truth, probability_of_all
 from vidi.metrics.operating import Mask
+from vidi.model_file.decisions import call_classes
 from vidi.model_file.limits import ALL_CLASSES, Basis, VerdictLimits
-from vidi.prediction.prediction import call_classes
 
 
 def find_label_limits(

@@ -16,11 +16,11 @@ from vidi.metrics.intervals import failures_by_chance
 from vidi.metrics.many_tests import shown_together
 from vidi.metrics.operating import Mask
 from vidi.metrics.paired import effective_weight
+from vidi.model_file.decisions import call_classes
 from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.refuted import Refuted
-from vidi.prediction.prediction import call_classes
 
 Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "costs", "f1"]  # what is guaranteed
 

@@ -15,8 +15,8 @@ from vidi.metrics.intervals import Interval
 from vidi.metrics.operating import Mask
 from vidi.metrics.ranking import thinned
 from vidi.metrics.selective import risk_coverage_curve
+from vidi.model_file.decisions import confidence, find_all_candidates
 from vidi.model_file.limits import VerdictLimits
-from vidi.prediction.prediction import confidence, find_all_candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
