@@ -6,14 +6,13 @@ from pathlib import Path
 
 from vidi.errors import ModelError, UsageError
 from vidi.machine import core_count
-from vidi.model_file.golden import largest_golden_difference
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.replay import replay_golden
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_graph, open_session
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-GOLDEN_TOLERANCE = 1e-4  # of a probability
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +65,10 @@ def open_served(name: str, path: Path) -> ServedModel:
     threads = core_count()
     alone = predictor if threads == 1 else Predictor(open_graph(model.data, name=name, threads=threads), model)
     for one in {id(predictor): predictor, id(alone): alone}.values():
-        difference = largest_golden_difference(one.session, model.metadata.golden)
-        if not difference <= GOLDEN_TOLERANCE:
+        outcome = replay_golden(one.session, model.metadata)
+        if not outcome.passed:
             raise ModelError(
-                f"{name}: on this computer the model answers other than when it was written (by {difference:.2g})",
+                f"{name}: on this computer the model answers other than when it was written: {outcome.sentence()}",
                 "Update onnxruntime, or use the processor that `vidi inspect MODEL --self-test` passes on.",
             )
     return ServedModel(name, path, predictor, alone)
