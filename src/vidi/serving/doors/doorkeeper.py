@@ -1,0 +1,174 @@
+"""The doors as ASGI: no request reaches the application that was not let in."""
+
+from collections.abc import Iterable, Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vidi.serving.doors.doors import Doors
+from vidi.serving.doors.hosts import Place, origin_of, read_host, read_origin, read_place
+from vidi.serving.doors.paths import is_plain_path
+from vidi.serving.doors.tokens import TokenLock
+from vidi.serving.problems import MEDIA_TYPE, Problem
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # probes know neither the token nor the name of the server
+PREFLIGHT_SECONDS = 600  # that a browser may remember what it was allowed
+REQUEST_HEADERS = "authorization, content-type, inference-header-content-length, traceparent"
+RESPONSE_HEADERS = "inference-header-content-length, retry-after"
+METHODS = "GET, HEAD, POST"
+ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
+
+
+class Doorkeeper:
+    """ASGI middleware that lets in whom the doors are open for."""
+
+    def __init__(self, app: ASGIApp, doors: Doors, lock: TokenLock | None) -> None:
+        self.app, self.doors, self.lock = app, doors, lock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, or answer with the problem that keeps it out."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            raise Problem("not-implemented", f"{scope['type']} is not served.")
+        headers = _headers_of(scope)
+        if self.doors.behind_proxy:
+            scope = _as_forwarded(scope, headers)
+        with_headers = self._adding_headers(headers, send)
+        try:
+            answer = self._examine(scope, headers)
+        except Problem as problem:
+            return await _send_problem(problem, with_headers, has_body=scope["method"] != "HEAD")
+        if answer is not None:
+            return await _send_empty(answer, with_headers)
+        return await self.app(scope, receive, with_headers)
+
+    def _examine(self, scope: Scope, headers: Mapping[str, list[str]]) -> list[tuple[bytes, bytes]] | None:
+        """The headers of the answer to a browser's question; None to hand the request on. Raises what keeps it out."""
+        path = scope.get("raw_path") or scope["path"].encode()
+        if not is_plain_path(path):
+            raise Problem("not-found", "The path is not written plainly.", "Leave out `//`, `..` and encoded signs.")
+        if scope["path"] in OPEN_PATHS:
+            return None
+        place = self._check_host(scope, headers)
+        origin = self._check_origin(scope, headers, place)
+        if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            return _preflight("access-control-request-private-network" in headers)
+        self._check_token(headers)
+        return None
+
+    def _check_host(self, scope: Scope, headers: Mapping[str, list[str]]) -> Place:
+        hosts = headers.get("host", [])
+        place = read_place(hosts[0]) if len(hosts) == 1 else None
+        reached = scope.get("server") or ("", None)
+        # Whoever writes the address that was reached is not led here by a name of someone else's.
+        if place is None or (place.host not in self.doors.hosts and place.host != read_host(str(reached[0]))):
+            raise Problem(
+                "host-refused",
+                "The Host header names a host that this server does not answer for.",
+                "Start the server with `--allow-host NAME` to have it answer for a name.",
+            )
+        return place
+
+    def _check_origin(self, scope: Scope, headers: Mapping[str, list[str]], place: Place) -> str | None:
+        """The foreign origin that was allowed by name, if it is one. Raises for any other."""
+        sent = headers.get("origin", [])
+        if not sent:
+            site, mode = headers.get("sec-fetch-site", [""])[0], headers.get("sec-fetch-mode", [""])[0]
+            if site in ("cross-site", "same-site") and mode not in ("navigate", ""):
+                raise _foreign("another site")
+            return None
+        origin = read_origin(sent[0]) if len(sent) == 1 else None
+        schemes = ("http", "https") if self.doors.behind_proxy else (scope["scheme"],)
+        if origin is not None and origin in [origin_of(scheme, place) for scheme in schemes]:
+            return None
+        if origin is None or origin != self.doors.origin:
+            raise _foreign("another origin")
+        return origin
+
+    def _check_token(self, headers: Mapping[str, list[str]]) -> None:
+        if self.lock is None:
+            return
+        sent = headers.get("authorization", [])
+        scheme, _, token = (sent[0] if len(sent) == 1 else "").partition(" ")
+        if scheme.lower() == "bearer" and self.lock.opens(token.strip().encode("latin-1")):
+            return
+        challenge = 'Bearer realm="vidi"' + (', error="invalid_token"' if sent else "")
+        raise Problem(
+            "unauthorized",
+            "The access token is wrong." if sent else "The request has no access token.",
+            "Send the header `Authorization: Bearer TOKEN` with the token that the server showed at its start.",
+            headers={"www-authenticate": challenge},
+        )
+
+    def _adding_headers(self, headers: Mapping[str, list[str]], send: Send) -> Send:
+        added = list(ALWAYS)
+        if self.doors.origin is not None:
+            added.append((b"vary", b"Origin"))
+            if [read_origin(origin) for origin in headers.get("origin", [])] == [self.doors.origin]:
+                added.append((b"access-control-allow-origin", self.doors.origin.encode()))
+                added.append((b"access-control-expose-headers", RESPONSE_HEADERS.encode()))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
+            await send(message)
+
+        return send_with_headers
+
+
+def _headers_of(scope: Scope) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return found
+
+
+def _as_forwarded(scope: Scope, headers: Mapping[str, list[str]]) -> Scope:
+    """The request as the proxy got it: the last address it names is the client's, and it knows the scheme."""
+    changed = dict(scope)
+    client = read_host(",".join(headers.get("x-forwarded-for", [])).rpartition(",")[2].strip())
+    if client is not None:
+        changed["client"] = (client, 0)
+    scheme = headers.get("x-forwarded-proto", [""])[-1].rpartition(",")[2].strip().lower()
+    if scheme in ("http", "https"):
+        changed["scheme"] = scheme
+    return changed
+
+
+def _preflight(asks_for_private_network: bool) -> list[tuple[bytes, bytes]]:
+    answer = {
+        "access-control-allow-methods": METHODS,
+        "access-control-allow-headers": REQUEST_HEADERS,
+        "access-control-max-age": str(PREFLIGHT_SECONDS),
+    }
+    if asks_for_private_network:  # Chromium asks before a public page may reach a private address
+        answer["access-control-allow-private-network"] = "true"
+    return [(name.encode(), value.encode()) for name, value in answer.items()]
+
+
+def _foreign(what: str) -> Problem:
+    return Problem(
+        "origin-refused",
+        f"The request comes from a page of {what}.",
+        "Start the server with `--allow-origin URL` to let the pages of one origin in.",
+    )
+
+
+async def _send_problem(problem: Problem, send: Send, *, has_body: bool) -> None:
+    import json
+
+    document = json.dumps(problem.as_json(), ensure_ascii=False).encode()
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(document)),
+        "cache-control": "no-store",
+        **problem.headers,
+    }
+    encoded: Iterable[tuple[bytes, bytes]] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": document if has_body else b""})
+
+
+async def _send_empty(headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
