@@ -1,7 +1,9 @@
 """The doors as ASGI: no request reaches the application that was not let in."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.serving.doors.doors import Doors
@@ -37,13 +39,11 @@ class Doorkeeper:
         try:
             answer = self._examine(scope, headers)
         except Problem as problem:
-            return await _send_problem(problem, with_headers, has_body=scope["method"] != "HEAD")
-        if answer is not None:
-            return await _send_empty(answer, with_headers)
-        return await self.app(scope, receive, with_headers)
+            answer = _answer(problem)
+        return await (answer or self.app)(scope, receive, with_headers)
 
-    def _examine(self, scope: Scope, headers: Mapping[str, list[str]]) -> list[tuple[bytes, bytes]] | None:
-        """The headers of the answer to a browser's question; None to hand the request on. Raises what keeps it out."""
+    def _examine(self, scope: Scope, headers: Mapping[str, list[str]]) -> Response | None:
+        """The answer to a browser's question; None to hand the request on. Raises what keeps it out."""
         path = scope.get("raw_path") or scope["path"].encode()
         if not is_plain_path(path):
             raise Problem("not-found", "The path is not written plainly.", "Leave out `//`, `..` and encoded signs.")
@@ -52,7 +52,7 @@ class Doorkeeper:
         place = self._check_host(scope, headers)
         origin = self._check_origin(scope, headers, place)
         if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            return _preflight("access-control-request-private-network" in headers)
+            return _preflight(headers)
         self._check_token(headers)
         return None
 
@@ -135,15 +135,17 @@ def _as_forwarded(scope: Scope, headers: Mapping[str, list[str]]) -> Scope:
     return changed
 
 
-def _preflight(asks_for_private_network: bool) -> list[tuple[bytes, bytes]]:
+def _preflight(headers: Mapping[str, list[str]]) -> Response:
     answer = {
         "access-control-allow-methods": METHODS,
         "access-control-allow-headers": REQUEST_HEADERS,
         "access-control-max-age": str(PREFLIGHT_SECONDS),
     }
-    if asks_for_private_network:  # Chromium asks before a public page may reach a private address
+    if (
+        "access-control-request-private-network" in headers
+    ):  # Chromium asks before a public page may reach a private address
         answer["access-control-allow-private-network"] = "true"
-    return [(name.encode(), value.encode()) for name, value in answer.items()]
+    return Response(status_code=204, headers=answer)
 
 
 def _foreign(what: str) -> Problem:
@@ -154,21 +156,7 @@ def _foreign(what: str) -> Problem:
     )
 
 
-async def _send_problem(problem: Problem, send: Send, *, has_body: bool) -> None:
-    import json
-
-    document = json.dumps(problem.as_json(), ensure_ascii=False).encode()
-    headers = {
-        "content-type": MEDIA_TYPE,
-        "content-length": str(len(document)),
-        "cache-control": "no-store",
-        **problem.headers,
-    }
-    encoded: Iterable[tuple[bytes, bytes]] = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": document if has_body else b""})
-
-
-async def _send_empty(headers: list[tuple[bytes, bytes]], send: Send) -> None:
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+def _answer(problem: Problem) -> Response:
+    document = json.dumps(problem.as_json(), ensure_ascii=False)
+    headers = {"cache-control": "no-store", **problem.headers}
+    return Response(document, problem.status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,8 +1,14 @@
 """One connection: uvicorn's protocol with a deadline for every wait, a limit for every size, and a strict parser."""
 
+import asyncio
+import contextlib
+import os
+import socket
+import struct
 from typing import Any, Literal
 
 import httptools
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.serving.problems import Problem
@@ -143,7 +149,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, self._guarded(cycle, app))
 
     def _guarded(self, cycle: RequestResponseCycle, app: ASGIApp) -> Any:
-        """The application for one request: its end frees the memory of the body, and a last answer says that it is one."""
+        """The application for one request: its end frees the memory of the body; a last answer says that it is one."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_or_end(message: Message) -> None:
@@ -157,6 +163,9 @@ class Connection(HttpToolsProtocol):
 
             try:
                 await app(scope, receive, send_or_end)
+            except (ClientDisconnect, asyncio.CancelledError):
+                if not cycle.disconnected:
+                    raise
             finally:
                 self._free(cycle)
 
@@ -165,7 +174,9 @@ class Connection(HttpToolsProtocol):
     def _is_last(self, cycle: RequestResponseCycle) -> bool:
         if not cycle.keep_alive or cycle.more_body:  # the client asked for it, or what it still sends is not wanted
             return True
-        return not self.pipeline and (self.reading == "closed" or self.traffic.lifecycle.stopping)
+        if self.pipeline or self.refusal is not None:  # more is to be answered
+            return False
+        return self.reading == "closed" or self.traffic.lifecycle.is_stopping
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or close."""
@@ -196,7 +207,7 @@ class Connection(HttpToolsProtocol):
             if now > self.linger_until:
                 self.transport.abort()
         elif self._is_unread(now):
-            self.transport.abort()
+            self._reset()
         elif self.flow.read_paused:  # the client is not the one who waits
             self.since, self.pace = now, Pace(now, self.body_size)
         elif self.reading == "head":
@@ -226,7 +237,7 @@ class Connection(HttpToolsProtocol):
         return self.drain_pace is None
 
     def _idle_seconds(self) -> float:
-        if self.traffic.lifecycle.stopping:
+        if self.traffic.lifecycle.is_stopping:
             return min(QUIET_SECONDS, self.settings.idle_seconds)
         return self.settings.idle_seconds if self.used else self.settings.header_seconds
 
@@ -262,6 +273,13 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+    def _reset(self) -> None:
+        """End the connection with all that waits to be sent; the system, too, keeps none of it."""
+        raw, form = self.transport.get_extra_info("socket"), "hh" if os.name == "nt" else "ii"
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))
+        self.transport.abort()
 
     def _close_after_answers(self) -> None:
         self.reading = "closed"

@@ -113,10 +113,8 @@ def tls_context(listen: Listen) -> ssl.SSLContext | None:
         # Without a password of our own OpenSSL would ask for one on the terminal.
         context.load_cert_chain(listen.certificate, listen.key, password=lambda: "")
     except ssl.SSLError as error:
-        reason = {
-            "KEY_VALUES_MISMATCH": "the key belongs to another certificate",
-            "NO_START_LINE": "there is no certificate and key in PEM",
-        }.get(error.reason or "", f"they cannot be used ({error.reason or error})")
+        is_other = error.reason == "KEY_VALUES_MISMATCH"
+        reason = "the key belongs to another certificate" if is_other else "there is no usable certificate and key"
         remedy = "Give a certificate and its key in PEM, the key without a password."
         raise UsageError(f"{names}: {reason}.", remedy) from error
     except OSError as error:

@@ -12,9 +12,9 @@ from email.utils import formatdate
 
 from starlette.types import ASGIApp
 
+from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.connection import Connection
-from vidi.serving.protocol.lifecycle import Lifecycle
 from vidi.serving.protocol.lifespan import Lifespan
 from vidi.serving.protocol.listen import Listen, Listening, open_sockets, tls_context
 from vidi.serving.protocol.refusal import busy, refusal_response

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.lifecycle import Lifecycle
 from vidi.serving.settings import Settings
 
 

@@ -1,0 +1,118 @@
+"""The server begins clearly and stops without losing a request."""
+
+import inspect
+import socket
+
+import pytest
+import uvicorn
+
+from tests.serving.protocol.running import Asked, read_replies, request, running, send_all, small_app
+from vidi.errors import UsageError
+from vidi.serving.protocol import uvicorn_parts as parts
+from vidi.serving.protocol.listen import Listen, open_sockets, tls_context
+from vidi.serving.protocol.server import run_server
+from vidi.serving.settings import Settings
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        with pytest.raises(UsageError, match=rf"127.0.0.1, port {port}: another program listens there.\n.*--port 0"):
+            run_server(small_app(Asked()), Settings(), listen=Listen(port=port))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_named(host):
+    with pytest.raises(UsageError, match=f"{host}, port 0: the server cannot listen there"):
+        open_sockets(Listen(host=host, port=0))
+
+
+def test_every_address_of_a_name_gets_the_same_port():
+    sockets = open_sockets(Listen(host="localhost", port=0))
+    ports = {one.getsockname()[1] for one in sockets}
+    for one in sockets:
+        one.close()
+
+    assert len(ports) == 1
+    assert ports != {0}
+
+
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path):
+    bad = tmp_path / "bad.pem"
+    bad.write_text("no certificate")
+
+    with pytest.raises(UsageError, match=r"missing.pem: cannot be read"):
+        tls_context(Listen(certificate=tmp_path / "missing.pem"))
+    with pytest.raises(UsageError, match=r"bad.pem: there is no usable certificate and key"):
+        tls_context(Listen(certificate=bad))
+
+
+def test_an_application_that_cannot_start_says_so_itself():
+    async def app(scope, receive, send):
+        await receive()
+        raise UsageError("The model is missing.", "Train one.")
+
+    with pytest.raises(UsageError, match="The model is missing"):
+        run_server(app, Settings(), listen=Listen(port=0))
+
+
+def test_the_stop_is_seen_by_the_application_and_what_was_accepted_is_answered():
+    asked = Asked()
+    with running(small_app(asked)) as server, server.connect() as busy, server.connect() as idle:
+        send_all(idle, request("/before"))
+        before = read_replies(idle, 1)
+        send_all(busy, request("/wait"))
+        assert asked.began.wait(5)
+
+        server.lifecycle.stop()
+        send_all(idle, request("/last"))
+        after = read_replies(idle)
+        asked.may_answer.set()
+        answered = read_replies(busy)
+
+    assert server.lifecycle.is_stopping
+    assert [reply.headers.get("connection") for reply in before] == [None]
+    assert [(reply.status, reply.headers["connection"]) for reply in after] == [(200, "close")]
+    assert [(reply.status, reply.headers["connection"]) for reply in answered] == [(200, "close")]
+
+
+def test_a_second_stop_ends_what_is_not_answered():
+    asked = Asked()
+
+    def stop_twice():
+        with running(small_app(asked)) as server, server.connect() as client:
+            send_all(client, request("/wait"))
+            assert asked.began.wait(5)
+            server.lifecycle.stop()
+            server.lifecycle.stop()
+            assert read_replies(client) == []
+            asked.may_answer.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_twice()
+
+
+def test_a_request_that_takes_longer_than_the_stop_is_cut():
+    asked = Asked()
+    with running(small_app(asked), Settings(stop_seconds=0.1)) as server, server.connect() as client:
+        send_all(client, request("/wait"))
+        assert asked.began.wait(5)
+
+        server.lifecycle.stop()
+
+        assert read_replies(client) == []
+        asked.may_answer.set()
+
+
+def test_the_parts_of_uvicorn_that_are_used_are_as_expected():
+    advice = (
+        f"uvicorn {uvicorn.__version__} has changed a part that `vidi.serving.protocol.connection` is built on. "
+        "Read its protocols/http/httptools_impl.py again, then change `uvicorn_parts.py` or pin uvicorn."
+    )
+    for owner, methods in parts.METHODS.items():
+        for name, parameters in methods.items():
+            assert tuple(inspect.signature(getattr(owner, name)).parameters) == parameters, f"{name}: {advice}"
+    for owner, names in parts.ATTRIBUTES.items():
+        source = inspect.getsource(owner)
+        assert [name for name in names if f"self.{name}" not in source] == [], advice
