@@ -23,7 +23,7 @@ class Lifecycle:
             self._hear(self._stops)
 
     def heard_by(self, hear: Callable[[int], None]) -> None:
-        """Have a server told of each call of `stop`, with its number; also of one that came before."""
+        """Have `hear` called at each call of `stop`, with its number; at once where one came before."""
         self._hear = hear
         if self._stops:
             hear(self._stops)

@@ -85,7 +85,7 @@ class Connection(HttpToolsProtocol):
             self._parse(view[start : start + PIECE])
 
     def resume_writing(self) -> None:
-        """The client has read: its time begins anew."""
+        """The client has read: its time begins again."""
         self.drain_pace = None
         super().resume_writing()
 
