@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE # modules that were compiled and rewritten once need not be again
 # A file of tests stays with one worker, so what its tests share is made once; tests/conftest.py puts the slowest files first.
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10

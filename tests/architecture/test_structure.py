@@ -1,42 +1,27 @@
 """The rules of the house, measured: imports, sizes, signatures, and what a fresh interpreter loads."""
 
 import ast
-import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
+from tests.architecture.source import MODULES, SOURCE, functions, parsed, statements, text_of
 
-SOURCE = Path(__file__).parents[2] / "src" / "vidi"
-MODULES = sorted(SOURCE.rglob("*.py"))
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock", "yaml"}
 
 
-@functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
 def length_without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     start = node.lineno
-    if ast.get_docstring(node) is not None:
+    if ast.get_docstring(node, clean=False) is not None:
         start = node.body[0].end_lineno or start
     return (node.end_lineno or start) - start
 
 
 def test_no_file_is_longer_than_four_hundred_lines():
-    assert [f"{p}: {n}" for p in MODULES if (n := p.read_text(encoding="utf-8").count("\n")) > 400] == []
+    assert [f"{p}: {n}" for p in MODULES if (n := text_of(p).count("\n")) > 400] == []
 
 
 def test_no_function_is_longer_than_forty_lines_with_its_docstring_apart():
@@ -44,7 +29,7 @@ def test_no_function_is_longer_than_forty_lines_with_its_docstring_apart():
         f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}: {length_without_docstring(node)}"
         for path in MODULES
         for node in functions(path)
-        if length_without_docstring(node) > 40
+        if (node.end_lineno or 0) - node.lineno > 40 and length_without_docstring(node) > 40
     ]
     assert long == []
 
@@ -76,7 +61,7 @@ def test_no_two_classes_share_a_name():
 
 
 def test_the_formatter_is_never_switched_off():
-    assert sum(path.read_text(encoding="utf-8").count("# fmt: skip") for path in MODULES) == 0
+    assert sum(text_of(path).count("# fmt: skip") for path in MODULES) == 0
 
 
 def test_folders_hold_one_docstring_and_no_code_in_their_init():
@@ -97,7 +82,7 @@ def test_every_public_function_says_what_it_is_for():
         for node in parsed(path).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
-        and ast.get_docstring(node) is None
+        and ast.get_docstring(node, clean=False) is None
     ]
     assert silent == []
 
@@ -107,7 +92,7 @@ def test_no_modules_import_each_other_not_even_late_or_for_types_alone():
     known = set(names.values())
     graph = {}
     for path, name in names.items():
-        imports = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom)]
+        imports = [node for node in statements(path) if isinstance(node, ast.ImportFrom)]
         named = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
         graph[name] = ({node.module for node in imports} | named) & known
 
@@ -123,7 +108,7 @@ def test_only_the_decoder_opens_images():
     openers = [
         str(path.relative_to(SOURCE))
         for path in MODULES
-        if "Image.open(" in path.read_text(encoding="utf-8") and path.parent.name != "images"
+        if "Image.open(" in text_of(path) and path.parent.name != "images"
     ]
     assert openers == []
 
@@ -145,7 +130,7 @@ def test_nothing_unpickles_evaluates_or_calls_a_shell():
         "yaml.load",
         "allow_pickle=True",
     )
-    texts = {path: path.read_text(encoding="utf-8") for path in MODULES}
+    texts = {path: text_of(path) for path in MODULES}
     places = {call: [path.name for path, text in texts.items() if call in text] for call in RESTRICTED}
     for call in RESTRICTED:
         texts = {path: text.replace(call, "") for path, text in texts.items()}
@@ -153,7 +138,7 @@ def test_nothing_unpickles_evaluates_or_calls_a_shell():
         f"{path.relative_to(SOURCE)}: {word}"
         for path, text in texts.items()
         for word in forbidden
-        if re.search(rf"(?<![\w.]){re.escape(word)}", text)
+        if word in text and re.search(rf"(?<![\w.]){re.escape(word)}", text)
     ]
     assert found == []
     assert places == {call: [name] for call, name in RESTRICTED.items()}
@@ -161,7 +146,7 @@ def test_nothing_unpickles_evaluates_or_calls_a_shell():
 
 def test_nothing_is_left_half_done():
     marks = ("TODO", "FIXME", "XXX", "NotImplementedError")
-    assert [f"{p.name}: {m}" for p in MODULES for m in marks if m in p.read_text(encoding="utf-8")] == []
+    assert [f"{p.name}: {m}" for p in MODULES for m in marks if m in text_of(p)] == []
 
 
 def loaded_by(code: str) -> set[str]:
@@ -201,12 +186,12 @@ def test_only_the_edges_know_a_flag_for_several_classes():
     flagged = {
         path.relative_to(SOURCE).parts[0]
         for path in MODULES
-        if re.search(r"\bmulti_label\b(?! import)(?!\.)", path.read_text(encoding="utf-8"))
+        if re.search(r"\bmulti_label\b(?! import)(?!\.)", text_of(path))
     }
     steps = {
         str(path.relative_to(SOURCE))
         for path in MODULES
-        if "workflows/run/" in path.as_posix() and ".multi_label" in path.read_text(encoding="utf-8")
+        if "workflows/run/" in path.as_posix() and ".multi_label" in text_of(path)
     }
 
     assert flagged <= set(EDGES)

@@ -1,5 +1,6 @@
 """Drawn scenes with structure at every scale, as photographs have it, and copies of them as people make them."""
 
+import functools
 import io
 from collections.abc import Callable, Mapping
 
@@ -10,6 +11,7 @@ from PIL import Image
 Array = NDArray[np.uint8]
 
 
+@functools.cache
 def scene(seed: int, *, size: tuple[int, int] = (120, 160)) -> Array:
     """(height, width, 3) uint8: clouds of five sizes in three colours, and a few things in front of them."""
     random = np.random.default_rng([seed, 7])
@@ -27,7 +29,9 @@ def scene(seed: int, *, size: tuple[int, int] = (120, 160)) -> Array:
     for _ in range(5):
         middle, radius = random.uniform(0, 1, 2) * size, random.uniform(0.05, 0.2) * min(size)
         canvas[(rows - middle[0]) ** 2 + (columns - middle[1]) ** 2 < radius**2] = random.uniform(20, 235, 3)
-    return np.clip(canvas, 0, 255).astype(np.uint8)
+    image = np.clip(canvas, 0, 255).astype(np.uint8)
+    image.setflags(write=False)  # many tests share it
+    return image
 
 
 def jpeg(image: Array, *, quality: int = 90, exif: Image.Exif | None = None) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from tools.build_reference import pages
 
+from tests.architecture.source import MODULES, parsed, statements
 from tests.docs.pages import ROOT
 from vidi.cli.app import VERBS, made_command
 
@@ -56,13 +57,12 @@ def help_texts() -> Iterator[tuple[str, str]]:
 @functools.cache
 def first_lines() -> tuple[tuple[str, str], ...]:
     """Definition → the first paragraph of its docstring."""
-    modules = [(path, ast.parse(path.read_text("utf-8"))) for path in sorted(ROOT.glob("src/vidi/**/*.py"))]
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    nodes = [(path, node) for path, tree in modules for node in ast.walk(tree) if isinstance(node, documented)]
+    nodes = [(path, node) for path in MODULES for node in (parsed(path), *statements(path))]
     return tuple(
         (f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", text.split("\n\n")[0])
         for path, node in nodes
-        if (text := ast.get_docstring(node))
+        if isinstance(node, documented) and (text := ast.get_docstring(node))
     )
 
 

@@ -42,6 +42,7 @@ def scored(*, images: int, classes: int, kinds: set[str], seed: int) -> Metrics:
     return scored_metrics(answers, evaluate_parts(answers), None if several else promising(NAMES[:classes]))
 
 
+@pytest.mark.slow  # over a second of processor time: the ranges of eight sets of answers
 @settings(max_examples=8, deadline=None)
 @given(
     images=some.integers(0, 40),

@@ -120,7 +120,7 @@ def test_a_deadline_plans_fewer_epochs_and_the_schedule_still_ends(tmp_path):
     data, begun = drawn_data(), tmp_path / "begun"
     train_network(data, small_recipe(epochs=1), folder=begun)  # torch loads a part of itself with its first optimizer
 
-    trained = train_network(data, small_recipe(epochs=100_000), folder=tmp_path, deadline=Deadline.after(1))
+    trained = train_network(data, small_recipe(epochs=100_000), folder=tmp_path, deadline=Deadline.after(0.3))
 
     assert trained.stopped_by in ("plan", "deadline")
     assert 1 <= len(trained.history) < 100_000

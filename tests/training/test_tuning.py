@@ -266,6 +266,7 @@ def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: s
     assert url not in str(raised.value)
 
 
+@pytest.mark.slow  # over a second of processor time: forests over resampled trials
 def test_importance_finds_the_dial_that_matters_and_says_how_sure_it_is(tmp_path: Path):
     study, dials = filled(tmp_path / "study.journal", 24)
 

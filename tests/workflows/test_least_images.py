@@ -105,7 +105,7 @@ def test_a_check_of_one_class_alone_says_that_nothing_can_be_learned(tmp_path):
 @pytest.mark.parametrize("each", [1, 2])
 def test_a_classifier_of_two_images_a_class_is_fitted(each):
     images = [draw(kind, seed=number) for kind in ("disc", "stripes") for number in range(each)]
-    fitted = ImageClassifier(epochs=1).fit(images, ["disc"] * each + ["stripes"] * each)
+    fitted = ImageClassifier(epochs=1, image_size=16).fit(images, ["disc"] * each + ["stripes"] * each)
     assert fitted.predict_proba(images).sum(axis=1) == pytest.approx(1)
 
 

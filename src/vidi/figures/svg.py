@@ -73,6 +73,7 @@ def draw_svg(
     """
     try:
         import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
@@ -81,8 +82,12 @@ def draw_svg(
     stream = io.StringIO()
     # The settings hold for this block only; no global state of matplotlib is changed, and pyplot is not used.
     with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
-        figure = Figure(figsize=(size[1], size[0]), layout="constrained")
+        figure = Figure(figsize=(size[1], size[0]), dpi=72, layout="constrained")
+        FigureCanvasSVG(figure)
         draw(figure.add_subplot())
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+        figure.set_layout_engine(None)  # saving lays out by drawing everything once more than it needs
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = _for_page(stream.getvalue(), name=name, title=title, description=description)
     for stand_in, text in (texts or {}).items():
