@@ -1,13 +1,11 @@
 """What all tests share: no skip goes unseen, and none reaches the user's own cache or the network."""
 
-import gc
 import os
-
-gc.disable()  # while modules are imported nothing becomes garbage; `pytest_collection_finish` goes on
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads than cores only wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import pytest
 from vidi.machine import wait_without_spinning
 
 wait_without_spinning()  # before any test imports torch
+gc.disable()  # while modules are imported hardly anything becomes garbage; `pytest_collection_finish` goes on
 
 LOOPBACK = ("127.", "localhost", "::1")
 
