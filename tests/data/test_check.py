@@ -158,6 +158,7 @@ def test_the_json_is_json_and_names_no_camera(tmp_path):
     assert "capture" not in json.dumps(document)
 
 
+@pytest.mark.slow  # over half a second of processor time: three checks, in processes
 def test_the_number_of_workers_changes_nothing(tmp_path):
     dataset = read_dataset(str(photographs(tmp_path)))
 

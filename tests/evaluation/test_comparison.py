@@ -176,6 +176,7 @@ def test_balanced_accuracy_weighs_classes_alike_and_log_loss_is_the_mean():
     assert found.log_loss.interval.low == pytest.approx(np.log(2))
 
 
+@pytest.mark.slow  # over half a second of processor time: forty comparisons with resampling
 def test_about_nineteen_of_twenty_intervals_hold_the_true_differences():
     random = np.random.default_rng(4)
     balanced, loss = [], []

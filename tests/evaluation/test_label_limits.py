@@ -60,6 +60,7 @@ def answers_of(metadata: ModelMetadata, done, *, seed: int, images: int = 300) -
     )
 
 
+@pytest.mark.slow  # over half a second of processor time: many calibration sets
 def test_over_many_calibration_sets_the_promises_are_kept():
     coverage, broken, promised = [], 0, 0
     for seed in range(25):

@@ -58,6 +58,7 @@ def test_answers_come_in_order_framed_measured_and_with_their_facts(folder, isol
     assert {a.path: a.notes for a in answers if a.notes} == {"06.png": ("format-differs",)}
 
 
+@pytest.mark.slow  # over half a second of processor time: starts processes
 def test_processes_and_threads_and_their_number_give_the_same(folder):
     paths = paths_of(folder)
     runs = [

@@ -42,6 +42,7 @@ def test_one_size_makes_no_law():
         fit_power_law(np.array([10.0]), np.array([0.1]))
 
 
+@pytest.mark.slow  # over half a second of processor time: many fits of curves
 def test_the_band_holds_the_true_gain_nearly_always():
     law, held = PowerLaw(0.08, 0.08, 0.5, 1600), 0
     truth = law.at(1600) - law.at(3200)

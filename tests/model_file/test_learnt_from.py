@@ -42,6 +42,7 @@ def test_a_filter_takes_at_most_two_bytes_an_image_in_the_file(images):
     assert len(entry["digests"]) <= 2 * images + 2  # base64 fills up to four signs
 
 
+@pytest.mark.slow  # over half a second of processor time: 560,000 digests
 def test_a_filter_over_one_megabyte_is_left_out_rather_than_cut():
     assert MOST_BYTES > 11.6 * 500_000 / 8 * 4 / 3
     assert DigestFilter.of(f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in range(560_000)) is None

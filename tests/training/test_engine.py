@@ -61,6 +61,7 @@ def test_where_bfloat16_is_hopeless_it_is_tried_no_more_than_twice():
     assert asked == ["float32", "bfloat16"] * 2
 
 
+@pytest.mark.slow  # over half a second of processor time: measures
 def test_the_processor_is_measured_once():
     assert choose_precision() is choose_precision()
 

@@ -63,6 +63,7 @@ def test_the_network_that_comes_back_is_the_best_epochs(tmp_path):
     assert accuracy == max(row.validation_accuracy for row in trained.history)
 
 
+@pytest.mark.slow  # over half a second of processor time: three trainings
 def test_same_recipe_and_seed_give_the_same_weights(tmp_path):
     data = drawn_data()
 
@@ -236,6 +237,7 @@ def test_mean_squared_error_can_be_asked_for(tmp_path):
     assert trained.history[-1].train_loss < trained.history[0].train_loss < 0.3
 
 
+@pytest.mark.slow  # over half a second of processor time: two trainings and a translation
 def test_a_new_run_can_begin_from_a_models_weights(tmp_path):
     data, recipe = drawn_data(), small_recipe(epochs=12)
     trained = train_network(data, recipe, folder=tmp_path / "first")

@@ -240,6 +240,7 @@ def test_a_study_of_other_data_or_another_recipe_is_refused(tmp_path: Path):
         studies.require_same(known, data="d", recipe={"epochs": 4})
 
 
+@pytest.mark.slow  # over half a second of processor time: makes the tables of a database
 def test_two_workers_share_a_study_in_a_database_and_clear_only_their_own_dead_trials(tmp_path: Path):
     url, dials = f"sqlite:///{tmp_path}/study.db", (RATE, BATCH)
     first = studies.shared_study(url, name="ours", seed=1)

@@ -119,6 +119,7 @@ def test_an_unknown_name_is_answered_with_all_ways():
         read_pretrained("vgg19")
 
 
+@pytest.mark.slow  # over half a second of processor time: two networks of full width
 @pytest.mark.parametrize(("classes", "left"), [(5, []), (3, ["head"])])
 def test_a_network_begins_with_the_weights_and_a_head_for_other_classes_stays_new(tmp_path, weights, classes, left):
     torch.save(weights, tmp_path / "weights.pth")

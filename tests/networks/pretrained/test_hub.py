@@ -81,6 +81,7 @@ def test_only_the_two_files_are_asked_for_and_nothing_is_told_about_the_user(hub
         assert "torch" not in headers["user-agent"]
 
 
+@pytest.mark.slow  # over half a second of processor time: fetches, checks and reads 30 MB
 def test_a_connection_that_breaks_is_resumed(hub, no_waiting):
     hub.breaks = 1
 
@@ -149,6 +150,7 @@ def test_a_page_without_licence_says_so(hub, card):
     assert read_pretrained("resnet50").license == "not stated on its page"
 
 
+@pytest.mark.slow  # over half a second of processor time: fetches, checks and reads 30 MB
 def test_what_a_killed_process_left_half_fetched_is_cleared(hub, tmp_path):
     digest = hub_module.HOSTED["resnet50"].digest[:12]
     folder = tmp_path / "cache" / "weights" / f"resnet50-{digest}.fetching"
