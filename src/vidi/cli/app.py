@@ -25,6 +25,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "predict": ("vidi.cli.predict", "Classify images with a model file."),
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
+    "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
     "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation again."),
     "inspect": ("vidi.cli.inspect", "Show the contents of a model file."),
     "fetch": ("vidi.cli.housekeeping", "Download a known data set."),
@@ -43,6 +44,13 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "markupsafe": "report",
     "skimage": "demo",
     "optuna": "tune",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "httptools": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
+    "segno": "serve",
+    "cryptography": "serve",
 }
 
 

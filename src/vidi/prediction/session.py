@@ -1,15 +1,48 @@
 """The onnxruntime session of a model file."""
 
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vidi.errors import ModelError
+from vidi.errors import ModelError, UsageError
 from vidi.model_file.read import ModelFile
 
 QUIET: Final = 4  # fatal only: onnxruntime would write to standard error, which holds only vidi's own lines
+
+Device = Literal["auto", "cpu", "cuda"]
+CPU: Final = ("CPUExecutionProvider",)
+PROVIDERS: Mapping[str, tuple[str, ...]] = {"cpu": CPU, "cuda": ("CUDAExecutionProvider", *CPU)}
+
+
+def choose_providers(device: Device, *, available: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return onnxruntime's providers for a device; `auto` is CUDA where onnxruntime offers it, else the processor.
+
+    Whoever uses any but the processor first holds it to the model's golden vectors (`model_file/replay.py`).
+
+    Args:
+        device: what the user chose.
+        available: names of providers; by default those of the onnxruntime that is installed.
+
+    Raises:
+        UsageError: the device is unknown, or onnxruntime does not offer it.
+
+    >>> choose_providers("auto", available=["CPUExecutionProvider"])
+    ('CPUExecutionProvider',)
+    """
+    offered = onnxruntime.get_available_providers() if available is None else available
+    wanted = ("cuda" if PROVIDERS["cuda"][0] in offered else "cpu") if device == "auto" else device
+    providers = PROVIDERS.get(wanted)
+    if providers is None:
+        raise UsageError(f"--device {device} is unknown", f"Use auto, {' or '.join(PROVIDERS)}.")
+    if providers[0] not in offered:
+        raise UsageError(
+            f"--device {device}: the onnxruntime that is installed does not offer it",
+            "Install onnxruntime-gpu in place of onnxruntime, or use --device cpu.",
+        )
+    return providers
 
 
 def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
@@ -24,7 +57,9 @@ def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
     return open_graph(model.data, name=str(model.path))
 
 
-def open_graph(data: bytes, *, name: str, threads: int = 1, keeps: bool = True) -> onnxruntime.InferenceSession:
+def open_graph(
+    data: bytes, *, name: str, threads: int = 1, keeps: bool = True, providers: Sequence[str] = CPU
+) -> onnxruntime.InferenceSession:
     """A session of a model file's bytes, or of a part of its graph.
 
     Args:
@@ -32,6 +67,7 @@ def open_graph(data: bytes, *, name: str, threads: int = 1, keeps: bool = True) 
         name: what messages call it.
         threads: that one run uses.
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
+        providers: of `choose_providers`; what the first does not offer runs on the next.
 
     Raises:
         ModelError: onnxruntime does not take the graph.
@@ -43,7 +79,7 @@ def open_graph(data: bytes, *, name: str, threads: int = 1, keeps: bool = True) 
     options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(data, sess_options=options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, sess_options=options, providers=list(providers))
     except Exception as error:  # onnxruntime's own errors have no common class below Exception
         raise ModelError(
             f"{name}: onnxruntime does not take the graph: {str(error)[:300]}",

@@ -61,8 +61,13 @@ def service_of(
     )
 
 
-def application(service: Service) -> Starlette:
-    """Return the app of a service."""
+def application(service: Service, *doors: Middleware) -> Starlette:
+    """Return the app of a service.
+
+    Args:
+        service: what answers.
+        doors: middleware that keeps requests out; what it refuses is counted and logged too.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -75,7 +80,7 @@ def application(service: Service) -> Starlette:
     return Starlette(
         routes=v1.routes(service),
         lifespan=lifespan,
-        middleware=[Middleware(Watched, service)],
+        middleware=[Middleware(Watched, service), *doors],
         exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
     )
 

@@ -53,14 +53,21 @@ class Service:
         crew = self.engine.crew
         has_started = self._starting is not None and self._starting.done()
         reasons = [
-            *(["stopping"] if self.lifecycle.is_stopping else []),
+            *(["stopping"] if self.lifecycle.stopping else []),
             *([] if has_started and crew.standing == crew.count else ["a decoding process does not stand"]),
-            *self.lifecycle.complaints,
         ]
         document: dict[str, Json] = {
             "ready": not reasons,
             "reasons": [*reasons],
-            "models": [{"name": one.name, "version": one.version, "id": one.model_id} for one in self.models],
+            "models": [
+                {
+                    "name": one.name,
+                    "version": one.version,
+                    "id": one.model_id,
+                    "refused_file": self.models.refusals.get(one.name),  # why a newer file was not taken
+                }
+                for one in self.models
+            ],
             "workers": {"standing": crew.standing, "wanted": crew.count, "deaths": crew.deaths},
         }
         return not reasons, document

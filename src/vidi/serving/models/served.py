@@ -1,16 +1,18 @@
 """One model as it is served: a session for many requests side by side, and one for a request alone."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.errors import ModelError, UsageError
+from vidi.files import escape_path
 from vidi.machine import core_count
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.predictor import Predictor
-from vidi.prediction.session import open_graph, open_session
+from vidi.prediction.session import CPU, open_graph
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -54,27 +56,33 @@ class ServedModel:
         return self.alone if is_alone else self.predictor
 
 
-def open_served(name: str, path: Path) -> ServedModel:
+def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> ServedModel:
     """Open a model file and hold it to its own golden vectors, in both sessions.
+
+    Args:
+        name: by which requests ask for it.
+        path: the model file, or its run folder.
+        providers: of `choose_providers`; any but the processor has one session for every load.
 
     Raises:
         ModelError: the file is damaged or not vidi's, or answers other than when it was written.
     """
     model = read_model(path)
-    predictor = Predictor(open_session(model), model)
-    threads = core_count()
+    predictor = Predictor(open_graph(model.data, name=name, providers=providers), model)
+    threads = core_count() if providers == CPU else 1
     alone = predictor if threads == 1 else Predictor(open_graph(model.data, name=name, threads=threads), model)
     for one in {id(predictor): predictor, id(alone): alone}.values():
-        outcome = replay_golden(one.session, model.metadata)
-        if not outcome.passed:
+        replay = replay_golden(one.session, model.metadata)
+        if not replay.passed:
             raise ModelError(
-                f"{name}: on this computer the model answers other than when it was written: {outcome.sentence()}",
-                "Update onnxruntime, or use the processor that `vidi inspect MODEL --self-test` passes on.",
+                f"{escape_path(path)}: on this computer the model answers other than when it was written; "
+                f"{replay.sentence()}",
+                "Update onnxruntime, or serve it on a processor where `vidi inspect MODEL --self-test` passes.",
             )
     return ServedModel(name, path, predictor, alone)
 
 
-def name_models(words: "tuple[str, ...] | list[str]") -> dict[str, Path]:
+def name_models(words: Sequence[str]) -> dict[str, Path]:
     """The models that a user names, as `NAME=PATH` or `PATH`; the latter is called after its run folder or file.
 
     Raises:

@@ -11,6 +11,7 @@ class ModelTable:
 
     def __init__(self, models: Iterable[ServedModel]) -> None:
         self._models = {model.name: model for model in models}
+        self.refusals: dict[str, str] = {}  # name → why a newer file was not taken; the model before it goes on
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
@@ -21,6 +22,7 @@ class ModelTable:
     def replace(self, model: ServedModel) -> None:
         """Put a model in the place of the one of its name."""
         self._models = {**self._models, model.name: model}
+        self.refusals.pop(model.name, None)
 
     def find(self, name: str | None, version: str | None = None) -> ServedModel:
         """The model of a name; the only one where no name is given.

@@ -1,0 +1,44 @@
+"""The options of `vidi serve`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from vidi.options import Argument, Option
+from vidi.workflows.requests.shared import Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeRequest:
+    """Which models to serve, and to whom."""
+
+    models: Annotated[
+        tuple[str, ...],
+        Argument("MODEL…", "Model files or run folders; NAME=PATH gives one a name of your own.", several=True),
+    ]
+    port: Annotated[int, Option("Port to listen on; 0 takes any that is free.", metavar="N", least=0)] = 8000
+    host: Annotated[
+        str,
+        Option("Address to listen on; any but this computer's own needs a token and HTTPS.", metavar="ADDRESS"),
+    ] = "127.0.0.1"
+    certificate: Annotated[
+        Path | None, Option("Path to a certificate in PEM (default: one of vidi's own making).", metavar="FILE")
+    ] = None
+    key: Annotated[Path | None, Option("Path to the key of --certificate, in PEM.", metavar="FILE")] = None
+    token_file: Annotated[
+        Path | None,
+        Option("Path to a file with the access token (default: VIDI_TOKEN, else a new one).", metavar="FILE"),
+    ] = None
+    behind_proxy: Annotated[bool, Option("Speak plain HTTP to a proxy that holds the certificate.")] = False
+    allow_host: Annotated[
+        tuple[str, ...],
+        Option("Name of a host to answer for; repeat it for more.", metavar="NAME", several=True),
+    ] = ()
+    allow_origin: Annotated[
+        str | None, Option("Origin whose pages may send requests, for example https://shop.example.", metavar="URL")
+    ] = None
+    watch_model: Annotated[bool, Option("Take a model file that is replaced on disk, after a self-test.")] = False
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], Option("Where the model runs; auto takes CUDA where onnxruntime offers it.")
+    ] = "auto"
+    workers: Workers = None

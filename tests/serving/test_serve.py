@@ -1,0 +1,81 @@
+"""`vidi serve` as a process: it says where it listens, takes a new model, and stops when it is told to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.command import vidi
+from tests.draw import draw, encoded
+from tests.model_file.tiny import tiny_model
+
+IMAGE = encoded(draw("disc"))
+HEADERS = {"Content-Type": "image/png"}
+
+
+@contextmanager
+def served(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running server, and its address."""
+    command = [sys.executable, "-m", "vidi", "serve", *map(str, words), "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    try:
+        yield process, next_match(process, r"listening on (\S+)")
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def next_match(process: subprocess.Popen[str], pattern: str) -> str:
+    """What the next line that fits says."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if found := re.search(pattern, line):
+            return found[1]
+    raise AssertionError("".join(said))
+
+
+@pytest.mark.slow  # a process of its own
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_it_answers_takes_a_new_model_on_sighup_and_stops_on_sigterm(tmp_path: Path):
+    path = tiny_model(tmp_path / "model.onnx").path
+    with served(f"tiny={path}") as (process, url):
+        before = httpx.post(f"{url}/v1/predict", content=IMAGE, headers=HEADERS).json()["model"]
+        new = tiny_model(path, seed=1)
+
+        process.send_signal(signal.SIGHUP)
+        taken = next_match(process, r'"event": "model".*"id": "(\w+)"')
+        after = httpx.post(f"{url}/v1/predict", content=IMAGE, headers=HEADERS).json()["model"]
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(20) == 0
+    assert before["id"] != after["id"]
+    assert taken == after["id"] == new.model_id
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "cause"),
+    [
+        (["missing.onnx"], 4, "is not there"),
+        (["a b=model.onnx"], 2, "cannot be a model's name"),
+        (["model.onnx", "model.onnx"], 2, "two models are called"),
+        (["model.onnx", "--key", "key.pem"], 2, "without `--certificate`"),
+        (["model.onnx", "--host", "300.1.1.1"], 2, "cannot"),
+        (["model.onnx", "--token-file", "missing"], 2, "cannot be read"),
+    ],
+)
+def test_a_start_that_fails_says_why(words, code, cause, tmp_path: Path):
+    tiny_model(tmp_path / "model.onnx")
+
+    done = vidi("serve", *words, folder=tmp_path)
+
+    assert done.returncode == code
+    assert cause in done.stderr
