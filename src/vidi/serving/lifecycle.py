@@ -7,7 +7,6 @@ class Lifecycle:
     """Written by the server and its signals, read by `/readyz` and by every connection. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []  # sentences, such as that a new model file was refused
         self._stops = 0
         self._hear: Callable[[int], None] | None = None
 

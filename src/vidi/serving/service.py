@@ -53,7 +53,7 @@ class Service:
         crew = self.engine.crew
         has_started = self._starting is not None and self._starting.done()
         reasons = [
-            *(["stopping"] if self.lifecycle.stopping else []),
+            *(["stopping"] if self.lifecycle.is_stopping else []),
             *([] if has_started and crew.standing == crew.count else ["a decoding process does not stand"]),
         ]
         document: dict[str, Json] = {
