@@ -1,0 +1,145 @@
+"""The outputs of a model as the protocol offers them: the network's own, and vidi's answers as texts."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.walk import ValueInfo
+from vidi.prediction.prediction import Prediction, decide
+from vidi.serving.inference.request import AskedOutput, InferRequest
+from vidi.serving.inference.tensors import OutputTensor, Values, texts
+from vidi.serving.problems import Problem
+
+Rows = Mapping[str, NDArray[np.float32]]  # output of the network → (batch, …)
+
+_TEXTS: Mapping[str, Callable[[Prediction], str]] = {
+    "label": lambda prediction: prediction.label,
+    "verdict": lambda prediction: prediction.verdict or "",
+    "candidates": lambda prediction: json.dumps(list(prediction.candidates)),
+    "decision": lambda prediction: json.dumps(list(prediction.decision or ())),
+}
+CLASSIFIED: Final = "probabilities"  # the output of which classes can be asked for by their rank
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedOutput:
+    """An output that a request may name."""
+
+    name: str
+    datatype: str  # FP32, or BYTES for texts in UTF-8
+    shape: tuple[int, ...]  # the first is the batch; -1 where it is not fixed
+
+
+def offered_outputs(metadata: ModelMetadata, outputs: Sequence[ValueInfo]) -> tuple[OfferedOutput, ...]:
+    """What a model gives: its network's outputs, then `label` and, where the model has them, the other answers.
+
+    `candidates` and `decision` are JSON lists of class names.
+
+    Args:
+        metadata: of the model file.
+        outputs: of its graph.
+    """
+    own = [OfferedOutput(one.name, "FP32", _shape(one.shape)) for one in outputs]
+    has = {"label": True, "verdict": metadata.verdict is not None, "candidates": metadata.verdict is not None}
+    has["decision"] = metadata.operating_points is not None
+    return (*own, *(OfferedOutput(name, "BYTES", (-1,)) for name in _TEXTS if has[name]))
+
+
+def _shape(sides: Sequence[int | str]) -> tuple[int, ...]:
+    return (-1, *(side if isinstance(side, int) else -1 for side in sides[1:]))
+
+
+def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> tuple[AskedOutput, ...]:
+    """The outputs that a request asks for, in its order; all where it names none.
+
+    Raises:
+        Problem: `bad-request`; the model has no such output, or classes are asked for of another than `probabilities`.
+    """
+    names = [output.name for output in offered]
+    chosen = request.outputs or tuple(AskedOutput(name=name) for name in names)
+    for output in chosen:
+        if output.name not in names:
+            shown = output.name[:60]
+            raise Problem("bad-request", f"The model has no output {shown!r}.", f"It has {', '.join(names)}.")
+        if output.class_count and output.name != CLASSIFIED:
+            raise Problem(
+                "bad-request", f"`classification` is asked for of {output.name!r}.", f"Ask it of {CLASSIFIED!r} alone."
+            )
+    return chosen
+
+
+def network_outputs(chosen: Sequence[AskedOutput], offered: Sequence[OfferedOutput]) -> tuple[str, ...]:
+    """The outputs that the network must compute for those that were chosen."""
+    own = [output.name for output in offered if output.datatype == "FP32"]
+    wanted = {output.name for output in chosen}
+    if wanted & _TEXTS.keys():
+        wanted |= {"probabilities", "novelty"}  # what every answer is made of
+    return tuple(name for name in own if name in wanted)
+
+
+def make_tensors(
+    request: InferRequest, chosen: Sequence[AskedOutput], rows: Rows, metadata: ModelMetadata
+) -> list[OutputTensor]:
+    """The tensors of an answer, in the order of the request.
+
+    Args:
+        request: says which come behind the JSON.
+        chosen: by `choose_outputs`.
+        rows: what the network gave, for at least `network_outputs`.
+        metadata: of the model.
+    """
+    predictions: list[Prediction] = []
+    if any(output.name in _TEXTS for output in chosen):
+        predictions = _decide(rows, metadata)
+    return [
+        OutputTensor(
+            output.name,
+            _values(output, rows, predictions, metadata.classes),
+            request.binary if output.binary is None else output.binary,
+        )
+        for output in chosen
+    ]
+
+
+def _values(output: AskedOutput, rows: Rows, predictions: Sequence[Prediction], classes: Sequence[str]) -> Values:
+    if output.name in _TEXTS:
+        return texts([_TEXTS[output.name](prediction) for prediction in predictions])
+    if output.class_count:
+        return rank_classes(rows[output.name], output.class_count, classes)
+    return rows[output.name]
+
+
+def _decide(rows: Rows, metadata: ModelMetadata) -> list[Prediction]:
+    probabilities = rows["probabilities"]
+    novelty: list[float | None] = [None] * len(probabilities)
+    if "novelty" in rows:
+        novelty = [float(value) for value in rows["novelty"]]
+    return [decide(row, metadata, novelty=strange) for row, strange in zip(probabilities, novelty, strict=True)]
+
+
+def rank_classes(probabilities: NDArray[np.float32], count: int, classes: Sequence[str]) -> NDArray[np.object_]:
+    """The most probable classes of each image as texts "value:index:label", highest first.
+
+    Args:
+        probabilities: (batch, classes) float32.
+        count: classes for each image; all where there are fewer.
+        classes: names, in the order of the columns.
+
+    Returns:
+        (batch, count) of bytes; the value is written so that it reads as the same float32.
+
+    >>> rank_classes(np.array([[0.25, 0.75]], np.float32), 1, ["cat", "dog"]).tolist()
+    [[b'0.75:1:dog']]
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+    words = [
+        f"{np.format_float_positional(row[index], trim='0')}:{index}:{classes[index]}"
+        for row, best in zip(probabilities, order, strict=True)
+        for index in best.tolist()
+    ]
+    return texts(words).reshape(order.shape)
