@@ -138,7 +138,7 @@ def flatten(data: list[Json], shape: Sequence[int], where: str) -> list[Json]:
         if len(rows) < len(level):
             raise Problem("bad-request", f"{where} is nested otherwise than its shape {list(shape)}.")
         level = list(chain.from_iterable(rows))
-    if len(level) != math.prod(shape) or any(isinstance(value, list) for value in level):
+    if len(level) != math.prod(shape):
         raise Problem(
             "bad-request",
             f"{where} holds {len(level):,} values; its shape {list(shape)} states {math.prod(shape):,}.",

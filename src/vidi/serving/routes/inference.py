@@ -1,0 +1,222 @@
+"""The routes of the Open Inference Protocol, version 2, below `/v2`; every refusal there has the member `error`."""
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.metadata import version
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vidi.serving.inference.describe import (
+    DescribedModel,
+    index_entry,
+    model_config,
+    model_metadata,
+    model_statistics,
+    server_metadata,
+)
+from vidi.serving.inference.tally import Tallies
+from vidi.serving.json_body import flag_in, object_in, parse_json_body
+from vidi.serving.models.served import ServedModel
+from vidi.serving.problems import MEDIA_TYPE, Problem
+from vidi.serving.routes.infer import infer, offered_by
+from vidi.serving.routes.reading import json_response, read_body
+from vidi.serving.service import Service
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Describe = Callable[[ServedModel], object]  # a model to a document about it
+
+MOST_INDEX_BYTES: Final = 10_000  # of a request for the index
+MODEL: Final = "/v2/models/{name}"
+NOT_OFFERED: Final = {
+    "/v2/repository/models/{name}/load": "Models are not loaded by requests.",
+    "/v2/repository/models/{name}/unload": "Models are not unloaded by requests.",
+    "/v2/systemsharedmemory/{rest:path}": "Shared memory is not offered.",
+    "/v2/cudasharedmemory/{rest:path}": "Shared memory is not offered.",
+    "/v2/trace/setting": "Traces are not offered.",
+    "/v2/models/{name}/trace/setting": "Traces are not offered.",
+    "/v2/logging": "The log is set where the server is started.",
+}
+EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def routes(service: Service, tallies: Tallies | None = None) -> list[Route]:
+    """The routes: an app of their own, which answers whatever is asked below `/v2`.
+
+    Args:
+        service: that answers.
+        tallies: counts for the statistics; of their own where none are given.
+    """
+    protocol = _protocol(service, tallies or Tallies())
+    return [Route("/v2", protocol), Route("/v2/{rest:path}", protocol)]
+
+
+def _protocol(service: Service, tallies: Tallies) -> Starlette:
+    app = Starlette(
+        routes=[
+            Route("/v2", _server),
+            Route("/v2/health/live", _live),
+            Route("/v2/health/ready", _ready(service)),
+            Route("/v2/repository/index", _index(service), methods=["POST"]),
+            Route("/v2/models/stats", _all_statistics(service, tallies)),
+            *_model_routes(service, tallies),
+            *(Route(path, _refuse(cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
+        ],
+        exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _model_routes(service: Service, tallies: Tallies) -> list[Route]:
+    """What is asked about one model, of whatever version or of one."""
+
+    def statistics(served: ServedModel) -> object:
+        return {"model_stats": [_statistics(served, tallies)]}
+
+    def config(served: ServedModel) -> object:
+        return model_config(_described(served), most_images=service.settings.images)
+
+    described: dict[str, Describe] = {
+        "": lambda served: model_metadata(_described(served)),
+        "/ready": lambda served: _readiness(service, served),
+        "/config": config,
+        "/stats": statistics,
+    }
+    made: list[Route] = []
+    for start in (MODEL, f"{MODEL}/versions/{{version}}"):
+        made += [Route(f"{start}{end}", _describe(service, describe)) for end, describe in described.items()]
+        made += [Route(f"{start}/infer", _infer(service, tallies), methods=["POST"])]
+    return made
+
+
+def _found(service: Service, request: Request) -> ServedModel:
+    return service.models.find(request.path_params["name"], request.path_params.get("version"))
+
+
+def _describe(service: Service, describe: Describe) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return json_response(describe(_found(service, request)))
+
+    return endpoint
+
+
+def _infer(service: Service, tallies: Tallies) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await infer(service, tallies, _found(service, request), request)
+
+    return endpoint
+
+
+def _described(served: ServedModel) -> DescribedModel:
+    return DescribedModel(
+        name=served.name,
+        version=served.version,
+        model_id=served.model_id,
+        metadata=served.metadata,
+        outputs=offered_by(served),
+    )
+
+
+def _readiness(service: Service, served: ServedModel) -> object:
+    check_ready(service)
+    return {"name": served.name, "ready": True}
+
+
+def _statistics(served: ServedModel, tallies: Tallies) -> object:
+    return model_statistics(served.name, served.version, tallies.of(served.name, served.version))
+
+
+def _all_statistics(service: Service, tallies: Tallies) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return json_response({"model_stats": [_statistics(served, tallies) for served in service.models]})
+
+    return endpoint
+
+
+def reasons_against(service: Service) -> list[str]:
+    """Why no requests should be sent here; none where all is well."""
+    is_ready, document = service.readiness()
+    reasons = document["reasons"]
+    return [] if is_ready or not isinstance(reasons, list) else [str(reason) for reason in reasons]
+
+
+def check_ready(service: Service) -> None:
+    """Refuse while requests should not be sent here.
+
+    Raises:
+        Problem: `not-ready`, with the reasons.
+    """
+    if reasons := reasons_against(service):
+        raise Problem("not-ready", f"{'; '.join(reasons)}.", "Try again later.", headers={"Retry-After": "1"})
+
+
+@cache
+def _own_version() -> str:
+    return version("vidi")
+
+
+async def _server(_: Request) -> Response:
+    return json_response(server_metadata(_own_version()))
+
+
+async def _live(_: Request) -> Response:
+    return json_response({"live": True})
+
+
+def _ready(service: Service) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        check_ready(service)
+        return json_response({"ready": True})
+
+    return endpoint
+
+
+def _index(service: Service) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        body = await read_body(request, most=MOST_INDEX_BYTES)
+        asked = object_in(parse_json_body(body), "The request") if body else {}
+        only_ready = flag_in(asked.get("ready", False), "`ready`")
+        reasons = reasons_against(service)
+        entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
+        return json_response([] if only_ready and reasons else entries)
+
+    return endpoint
+
+
+def _refuse(cause: str) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        raise Problem("not-implemented", cause)
+
+    return endpoint
+
+
+def problem_with_error(problem: Problem) -> Response:
+    """A problem as a response that clients of the protocol read: its sentences stand in the member `error`, too."""
+    error = f"{problem.cause} {problem.remedy}".strip()
+    response = json_response({**problem.as_json(), "error": error}, status=problem.status, media_type=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return problem_with_error(error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    """What starlette itself refuses: a path or a method."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        cause = f"{request.method} is not answered here."
+        return problem_with_error(Problem("method-not-allowed", cause, headers=error.headers))
+    return problem_with_error(Problem("not-found", "Nothing of the protocol is at this path."))
+
+
+async def _on_bug(_: Request, error: Exception) -> Response:
+    """What nobody raised on purpose; the server writes the traceback."""
+    return problem_with_error(Problem("internal-error", f"The server failed ({type(error).__name__}).", "Report it."))

@@ -1,0 +1,331 @@
+"""The body of a request comes back as what was written into it; whatever else is sent is a problem with its reason."""
+
+import base64
+import json
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidi.serving.inference.request import (
+    AskedOutput,
+    InferRequest,
+    RequestLimits,
+    decode_request,
+    read_header_length,
+)
+from vidi.serving.problems import Problem
+
+LIMITS = RequestLimits(images=16, pixels=1_000)
+PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 3], "data": [1, 2, 3, 4, 5, 6]}
+FILES = {"name": "images", "datatype": "BYTES", "shape": [1], "data": ["aGVsbG8="]}
+FORMS = ("flat", "nested", "binary")
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+parameters = st.dictionaries(
+    texts.filter(lambda name: name != "binary_data_output" and not name.startswith("shared_memory_")),
+    texts | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    max_size=3,
+)
+outputs = st.lists(
+    st.builds(
+        AskedOutput,
+        name=texts,
+        binary=st.none() | st.booleans(),
+        class_count=st.integers(0, 9),
+    ),
+    max_size=4,
+    unique_by=lambda output: output.name,
+).map(tuple)
+tensors = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**32)).map(
+    lambda drawn: np.random.default_rng(drawn[3]).integers(0, 256, (*drawn[:3], 3), np.uint8)
+)
+files = st.lists(st.binary(max_size=20), min_size=1, max_size=16).map(tuple)
+requests = st.builds(
+    InferRequest,
+    images=tensors | files,
+    outputs=outputs,
+    binary=st.booleans(),
+    id=st.none() | texts,
+    parameters=parameters,
+)
+
+
+def encoded(request: InferRequest, form: str, *, column: bool = False) -> tuple[bytes, int | None]:
+    """The body of a request, and how much of it is JSON."""
+    tensor, binary = encoded_images(request.images, form, column=column)
+    document = {"inputs": [tensor], "parameters": {**request.parameters, "binary_data_output": request.binary}}
+    if request.id is not None:
+        document["id"] = request.id
+    if request.outputs:
+        document["outputs"] = [
+            {
+                "name": output.name,
+                "parameters": {
+                    **({} if output.binary is None else {"binary_data": output.binary}),
+                    "classification": output.class_count,
+                },
+            }
+            for output in request.outputs
+        ]
+    head = json.dumps(document).encode()
+    return head + binary, len(head) if form == "binary" else None
+
+
+def encoded_images(images, form: str, *, column: bool) -> tuple[dict[str, object], bytes]:
+    """The input of a request, and what stands behind the JSON."""
+    if isinstance(images, np.ndarray):
+        tensor = {"name": "images", "datatype": "UINT8", "shape": list(images.shape)}
+        data, binary = (images if form == "nested" else images.ravel()).tolist(), images.tobytes()
+    else:
+        tensor = {"name": "images", "datatype": "BYTES", "shape": [len(images), 1] if column else [len(images)]}
+        words = [base64.b64encode(one).decode() for one in images]
+        data = [[word] for word in words] if column and form == "nested" else words
+        binary = b"".join(len(one).to_bytes(4, "little") + one for one in images)
+    if form == "binary":
+        return {**tensor, "parameters": {"binary_data_size": len(binary)}}, binary
+    return {**tensor, "data": data}, b""
+
+
+def same_images(one, other) -> bool:
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other)
+    return one == other
+
+
+@given(requests, st.sampled_from(FORMS), st.booleans())
+def test_a_request_comes_back_as_it_was_written(request: InferRequest, form: str, column: bool):
+    body, header_length = encoded(request, form, column=column)
+
+    read = decode_request(body, header_length, LIMITS)
+
+    assert same_images(read.images, request.images)
+    assert (read.outputs, read.binary, read.id, read.parameters) == (
+        request.outputs,
+        request.binary,
+        request.id,
+        request.parameters,
+    )
+
+
+@given(tensors | files.filter(lambda data: b"" not in data))
+def test_the_stock_clients_requests_are_read(images):
+    if isinstance(images, np.ndarray):
+        sent = triton.InferInput("images", list(images.shape), "UINT8").set_data_from_numpy(images)
+    else:
+        sent = triton.InferInput("images", [len(images)], "BYTES").set_data_from_numpy(np.array(images, object))
+    body, length = triton.InferenceServerClient.generate_request_body(
+        [sent],
+        outputs=[triton.InferRequestedOutput("probabilities", class_count=2)],
+        request_id="a",
+        parameters={"b": 1},
+    )
+
+    read = decode_request(body, length, LIMITS)
+
+    assert same_images(read.images, images)
+    assert read.outputs == (AskedOutput(name="probabilities", binary=True, class_count=2),)
+    assert (read.id, read.parameters) == ("a", {"b": 1})
+
+
+@given(st.binary(max_size=200), st.none() | st.integers(0, 200))
+def test_any_bytes_are_a_request_or_a_problem(body: bytes, header_length: int | None):
+    with suppress(Problem):
+        decode_request(body, None if header_length is None else min(header_length, len(body)), LIMITS)
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["images", "UINT8", "BYTES", "aa==", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(
+            st.sampled_from(["name", "shape", "datatype", "data", "parameters", "binary_data_size", "classification"]),
+            inner,
+        )
+    ),
+)
+
+
+@given(
+    requests,
+    st.sampled_from(FORMS),
+    st.lists(st.tuples(st.sampled_from(["name", "shape", "datatype", "data", "parameters"]), odd), max_size=2),
+    st.dictionaries(st.sampled_from(["inputs", "outputs", "id", "parameters"]), odd, max_size=1),
+    st.integers(-3, 3),
+)
+def test_a_request_with_odd_values_is_a_request_or_a_problem(request, form, of_input, of_document, moved):
+    body, length = encoded(request, form)
+    length = len(body) if length is None else length
+    document = json.loads(body[:length])
+    document["inputs"][0].update(of_input)
+    head = json.dumps({**document, **of_document}).encode()
+    body = head + body[length:]
+
+    with suppress(Problem):
+        decode_request(body, max(0, min(len(head) + moved, len(body))), LIMITS)
+
+
+def refusal_of(document: object, binary: bytes = b"", *, header: bool = False) -> Problem:
+    head = document if isinstance(document, bytes) else json.dumps(document).encode()
+    began = time.process_time()
+    with pytest.raises(Problem) as refusal:
+        decode_request(head + binary, len(head) if header or binary else None, LIMITS)
+    assert time.process_time() - began < 0.5
+    return refusal.value
+
+
+def pixels(**changes: object) -> dict[str, object]:
+    return {"inputs": [{**PIXELS, **changes}]}
+
+
+def binary_pixels(size: object) -> dict[str, object]:
+    tensor = {name: value for name, value in PIXELS.items() if name != "data"}
+    return {"inputs": [{**tensor, "parameters": {"binary_data_size": size}}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (b"\xff", "not UTF-8"),
+        (b"{", "not JSON"),
+        ([], "The request should be an object, not a list."),
+        ({}, "`inputs` should be a list, not null."),
+        ({"inputs": []}, "0 inputs"),
+        ({"inputs": [PIXELS, PIXELS]}, "2 inputs"),
+        ({"inputs": [1]}, "`inputs[0]` should be an object, not 1."),
+        (pixels(name="image"), '`inputs[0].name` should be "images", not "image".'),
+        (pixels(name=None), "`inputs[0].name` should be a text"),
+        (pixels(datatype="FP32"), 'should be "UINT8" or "BYTES", not "FP32".'),
+        (pixels(datatype=8), "should be a text, not 8"),
+        (pixels(shape=None), "The shape of `images` should be a list"),
+        (pixels(shape=[1, 1, 2]), "is [1, 1, 2], not (N, height, width, 3)"),
+        (pixels(shape=[1, 2, 1, 1, 3]), "not (N, height, width, 3)"),
+        (pixels(shape=[1, 1, 2, 4]), "is [1, 1, 2, 4]"),
+        (pixels(shape=[1, 0, 2, 3]), "is [1, 0, 2, 3]"),
+        (pixels(shape=[0, 1, 2, 3]), "holds no image"),
+        (pixels(shape=[1, -1, -2, 3]), "whole number from 0 to 2,147,483,647, not -1"),
+        (pixels(shape=[1, 2**64, 2, 3]), "whole number from 0"),
+        (pixels(shape=[True, 1, 2, 3]), "whole number, not true"),
+        (pixels(shape=[1.0, 1, 2, 3]), "whole number, not 1.0"),
+        (pixels(shape=["1", 1, 2, 3]), 'whole number, not "1"'),
+        (pixels(shape=[1] * 100_000), "not (N, height, width, 3)"),
+        (pixels(shape=[1, 2, 2, 3]), "holds 6 values; its shape [1, 2, 2, 3] states 12"),
+        (pixels(data=[[[[1, 2, 3]], [[4, 5, 6]]]]), "nested otherwise"),
+        (pixels(data=[[[[1, 2, 3], [4, 5]]]]), "nested otherwise"),
+        (pixels(data=[[1, 2, 3, 4, 5, 6]]), "nested otherwise"),
+        (pixels(data=[1, 2, 3, 4, 5, [6]]), "whole numbers, not a list"),
+        (pixels(data=[1, 2, 3, 4, 5, True]), "whole numbers, not true"),
+        (pixels(data=[1, 2, 3, 4, 5, 6.0]), "whole numbers, not 6.0"),
+        (pixels(data=[1, 2, 3, 4, 5, 256]), "from 0 to 255, not 256"),
+        (pixels(data=[1, 2, 3, 4, 5, -1]), "from 0 to 255, not -1"),
+        (pixels(data=[1, 2, 3, 4, 5, 10**4000]), "not a very large number"),
+        (pixels(data={}), "should be a list"),
+        (pixels(parameters=[]), "`parameters` of `images` should be an object"),
+        (pixels(parameters={"a": {}}), "a text, a number, true or false"),
+        (pixels(parameters={"a": None}), "a text, a number, true or false"),
+        (pixels(parameters={"a": "x" * 2_000}), "a text of 2,000 signs"),
+        (pixels(parameters={str(number): 1 for number in range(99)}), "99 entries"),
+        (binary_pixels(6), "without the header Inference-Header-Content-Length"),
+        ({"inputs": [{**FILES, "shape": [1, 2]}]}, "is [1, 2], not (N,) or (N, 1)"),
+        ({"inputs": [{**FILES, "shape": []}]}, "is [], not (N,) or (N, 1)"),
+        ({"inputs": [{**FILES, "shape": [2]}]}, "holds 1 values; its shape [2] states 2"),
+        ({"inputs": [{**FILES, "data": ["é"]}]}, "Element 0 of `images` is not base64"),
+        ({"inputs": [{**FILES, "data": ["aGVsbG8"]}]}, "is not base64"),
+        ({"inputs": [{**FILES, "data": [1]}]}, "should be a text, not 1"),
+        ({"inputs": [PIXELS], "id": 7}, "`id` should be a text, not 7."),
+        ({"inputs": [PIXELS], "id": "x" * 2_000}, "`id` holds a text of 2,000 signs"),
+        ({"inputs": [PIXELS], "parameters": {"binary_data_output": 1}}, "should be true or false, not 1"),
+        ({"inputs": [PIXELS], "outputs": {}}, "`outputs` should be a list"),
+        ({"inputs": [PIXELS], "outputs": [{"name": 1}]}, "The name of `outputs[0]` should be a text"),
+        ({"inputs": [PIXELS], "outputs": [{"name": "a"}, {"name": "a"}]}, "names an output twice"),
+        ({"inputs": [PIXELS], "outputs": [{"name": "a"}] * 1_000}, "names 1,000 outputs"),
+        (
+            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"classification": True}}]},
+            "`classification` of `outputs[0]` should be a whole number, not true",
+        ),
+        (
+            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"classification": -1}}]},
+            "should be a whole number from 0",
+        ),
+        (
+            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"binary_data": "yes"}}]},
+            "`binary_data` of `outputs[0]` should be true or false",
+        ),
+    ],
+)
+def test_a_malformed_request_is_refused_with_what_is_wrong_and_where(document: object, said: str):
+    refusal = refusal_of(document)
+
+    assert refusal.status == 400
+    assert said in refusal.cause
+
+
+@pytest.mark.parametrize(
+    ("document", "binary", "said"),
+    [
+        (binary_pixels(6), b"12345", "`binary_data_size` is 6; 5 bytes follow the JSON."),
+        (binary_pixels(6), b"1234567", "`binary_data_size` is 6; 7 bytes follow"),
+        (binary_pixels(0), b"", "has 0 bytes; its shape [1, 1, 2, 3] states 6"),
+        (binary_pixels(5), b"12345", "has 5 bytes; its shape [1, 1, 2, 3] states 6"),
+        (binary_pixels(-6), b"123456", "whole number from 0"),
+        (binary_pixels(6.0), b"123456", "whole number, not 6.0"),
+        (binary_pixels(True), b"1", "whole number, not true"),
+        (binary_pixels("6"), b"123456", 'whole number, not "6"'),
+        (binary_pixels(2**70), b"123456", "whole number from 0"),
+        (pixels(), b"123456", "6 bytes follow the JSON, and `images` has no `binary_data_size`"),
+        (pixels(parameters={"binary_data_size": 6}), b"123456", "both `data` and `binary_data_size`"),
+    ],
+)
+def test_sizes_that_lie_are_refused(document: object, binary: bytes, said: str):
+    refusal = refusal_of(document, binary, header=True)
+
+    assert refusal.status == 400
+    assert said in refusal.cause
+
+
+@pytest.mark.parametrize(
+    ("binary", "count", "said"),
+    [
+        (b"\x05\0\0\0abc", 1, "Element 0 of `images` ends 2 bytes behind the tensor."),
+        (b"\xff\xff\xff\xffabc", 1, "ends 4,294,967,292 bytes behind"),
+        (b"\x01\0\0", 1, "ends 1 bytes behind"),
+        (b"\x01\0\0\0a", 2, "holds 1 elements; its shape states 2"),
+        (b"\0\0\0\0" * 1_000, 2, "holds more than the 2 elements"),
+        (b"", 1, "holds 0 elements"),
+    ],
+)
+def test_elements_that_lie_about_their_length_are_refused(binary: bytes, count: int, said: str):
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [count], "parameters": {"binary_data_size": len(binary)}}
+
+    refusal = refusal_of({"inputs": [tensor]}, binary, header=True)
+
+    assert refusal.status == 400
+    assert said in refusal.cause
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (pixels(shape=[17, 1, 2, 3]), "invalid-input"),
+        ({"inputs": [{**FILES, "shape": [2**31 - 1]}]}, "invalid-input"),
+        (pixels(shape=[1, 100, 11, 3]), "unusable-image"),
+        (pixels(shape=[1, 2**31 - 1, 2**31 - 1, 3]), "unusable-image"),
+        (pixels(parameters={"shared_memory_region": "a"}), "not-implemented"),
+        (
+            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"shared_memory_region": "a"}}]},
+            "not-implemented",
+        ),
+    ],
+)
+def test_what_is_well_formed_but_not_taken_has_a_code_of_its_own(document: object, code: str):
+    assert refusal_of(document).code == code
+
+
+@pytest.mark.parametrize("values", [["1", "1"], ["-1"], ["+1"], ["1.0"], [""], ["0x1"], ["²"], ["9" * 40], ["11"]])
+def test_a_header_length_that_is_none_is_refused(values: list[str]):
+    with pytest.raises(Problem, match="Inference-Header-Content-Length"):
+        read_header_length(values, 10)
