@@ -54,6 +54,10 @@ def files(data=PHOTOS, *, shape: list[int] | None = None) -> triton.InferInput:
     return triton.InferInput("images", list(array.shape), "BYTES").set_data_from_numpy(array)
 
 
+def in_shared_memory() -> triton.InferInput:
+    return triton.InferInput("images", [1, 1, 1, 3], "UINT8").set_shared_memory("a", 3)
+
+
 def output(name: str, **options) -> triton.InferRequestedOutput:
     return triton.InferRequestedOutput(name, **options)
 
@@ -202,9 +206,6 @@ def test_statistics_count_images_requests_and_failures(client: triton.InferenceS
         lambda client: client.update_trace_settings("tiny", {"trace_level": "OFF"}),
         lambda client: client.get_log_settings(),
         lambda client: client.update_log_settings({"log_info": True}),
-        lambda client: client.infer(
-            "tiny", [triton.InferInput("images", [1, 1, 1, 3], "UINT8").set_shared_memory("a", 3)]
-        ),
     ],
 )
 def test_what_is_not_offered_is_refused_with_a_sentence(client: triton.InferenceServerClient, ask):
@@ -221,6 +222,7 @@ def test_what_is_not_offered_is_refused_with_a_sentence(client: triton.Inference
     [
         ("400", "has no output 'logits'", {"outputs": [output("logits")]}),
         ("400", "asked for of 'label'", {"outputs": [output("label", class_count=1)]}),
+        ("400", "Shared memory is not offered", {"inputs": [in_shared_memory()]}),
         ("415", "coded as 'gzip'", {"request_compression_algorithm": "gzip"}),
         ("415", "coded as 'deflate'", {"request_compression_algorithm": "deflate"}),
         ("422", r"images\[1\]: It looks like text", {"inputs": [files([PHOTOS[0], b"no image", PHOTOS[1]])]}),

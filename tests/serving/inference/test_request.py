@@ -224,6 +224,7 @@ def binary_pixels(size: object) -> dict[str, object]:
         (pixels(data=[1, 2, 3, 4, 5, -1]), "from 0 to 255, not -1"),
         (pixels(data=[1, 2, 3, 4, 5, 10**4000]), "not a very large number"),
         (pixels(data={}), "should be a list"),
+        (pixels(parameters={"shared_memory_region": "a"}), "Shared memory is not offered"),
         (pixels(parameters=[]), "`parameters` of `images` should be an object"),
         (pixels(parameters={"a": {}}), "a text, a number, true or false"),
         (pixels(parameters={"a": None}), "a text, a number, true or false"),
@@ -243,6 +244,10 @@ def binary_pixels(size: object) -> dict[str, object]:
         ({"inputs": [PIXELS], "outputs": [{"name": 1}]}, "The name of `outputs[0]` should be a text"),
         ({"inputs": [PIXELS], "outputs": [{"name": "a"}, {"name": "a"}]}, "names an output twice"),
         ({"inputs": [PIXELS], "outputs": [{"name": "a"}] * 1_000}, "names 1,000 outputs"),
+        (
+            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"shared_memory_region": "a"}}]},
+            "Shared memory is not offered",
+        ),
         (
             {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"classification": True}}]},
             "`classification` of `outputs[0]` should be a whole number, not true",
@@ -314,11 +319,6 @@ def test_elements_that_lie_about_their_length_are_refused(binary: bytes, count: 
         ({"inputs": [{**FILES, "shape": [2**31 - 1]}]}, "invalid-input"),
         (pixels(shape=[1, 100, 11, 3]), "unusable-image"),
         (pixels(shape=[1, 2**31 - 1, 2**31 - 1, 3]), "unusable-image"),
-        (pixels(parameters={"shared_memory_region": "a"}), "not-implemented"),
-        (
-            {"inputs": [PIXELS], "outputs": [{"name": "a", "parameters": {"shared_memory_region": "a"}}]},
-            "not-implemented",
-        ),
     ],
 )
 def test_what_is_well_formed_but_not_taken_has_a_code_of_its_own(document: object, code: str):

@@ -69,7 +69,7 @@ def decode_request(body: bytes, header_length: int | None, limits: RequestLimits
 
     Raises:
         Problem: `bad-request`, with what is wrong and where; `invalid-input` for too many images; `unusable-image`
-            for one with too many pixels; `not-implemented` for shared memory.
+            for one with too many pixels.
     """
     length = len(body) if header_length is None else header_length
     document = object_in(parse_json_body(body[:length]), "The request")
@@ -156,7 +156,7 @@ def _shape(value: Json, datatype: str, limits: RequestLimits) -> tuple[int, ...]
 def _binary_data(tensor: Mapping[str, Json], body: bytes, start: int | None) -> memoryview | None:
     """The bytes behind the JSON, all of which belong to the one input; None where its data stand in the JSON."""
     parameters = _parameters(tensor, f"`{INPUT}`")
-    refuse_shared_memory(parameters)
+    _refuse_shared_memory(parameters)
     behind = 0 if start is None else len(body) - start
     if "binary_data_size" not in parameters:
         if behind:
@@ -226,7 +226,7 @@ def _outputs(document: Mapping[str, Json]) -> tuple[AskedOutput, ...]:
 def _output(entry: Json, where: str) -> AskedOutput:
     document = object_in(entry, where)
     parameters = _parameters(document, where)
-    refuse_shared_memory(parameters)
+    _refuse_shared_memory(parameters)
     binary = parameters.get("binary_data")
     count = parameters.get("classification", 0)
     return AskedOutput(
@@ -236,14 +236,10 @@ def _output(entry: Json, where: str) -> AskedOutput:
     )
 
 
-def refuse_shared_memory(parameters: Mapping[str, Parameter]) -> None:
-    """Refuse tensors that lie in memory shared with the client.
-
-    Raises:
-        Problem: `not-implemented`.
-    """
+def _refuse_shared_memory(parameters: Mapping[str, Parameter]) -> None:
+    """Refuse tensors that lie in memory shared with the client."""
     if any(name.startswith("shared_memory_") for name in parameters):
-        raise Problem("not-implemented", "Shared memory is not offered.", "Send tensors in the body.")
+        raise Problem("bad-request", "Shared memory is not offered.", "Send tensors in the body.")
 
 
 def _parameters(document: Mapping[str, Json], where: str) -> dict[str, Parameter]:
