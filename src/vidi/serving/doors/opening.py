@@ -1,0 +1,93 @@
+"""The doors are opened: the token is read or made, and the certificate is found."""
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidi.files import escape_path
+from vidi.serving.doors.addresses import addresses_of_machine
+from vidi.serving.doors.certificate import OwnCertificate, own_certificate, settings_folder
+from vidi.serving.doors.doors import TOKEN_VARIABLE, Doors
+from vidi.serving.doors.hosts import EVERY_ADDRESS, LOOPBACK_NAMES
+from vidi.serving.doors.tokens import TokenLock, check_token, is_read_by_others, make_token, read_token, write_token
+from vidi.serving.protocol.listen import Listen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedDoors:
+    """What a server needs of its doors, and what it says of them once."""
+
+    doors: Doors
+    listen: Listen
+    lock: TokenLock | None  # None: no token is needed
+    new_token: str | None  # made now, and to be shown; None where the user knows it
+    own_certificate: OwnCertificate | None
+    notes: tuple[str, ...]  # sentences for the user
+
+
+def open_doors(
+    doors: Doors,
+    environment: Mapping[str, str],
+    now: datetime.datetime,
+    *,
+    find_addresses: Callable[[], list[str]] = addresses_of_machine,
+) -> OpenedDoors:
+    """Read or make what the doors are opened with.
+
+    Args:
+        doors: chosen.
+        environment: variables of the process.
+        now: with a time zone.
+        find_addresses: gives the addresses of the machine, for a server that listens on all of them.
+
+    Raises:
+        UsageError: the token or the certificate cannot be read or kept.
+    """
+    token, is_new, notes = _token(doors, environment)
+    own = None
+    if doors.encryption == "own":
+        own = own_certificate(settings_folder(environment), _names(doors, find_addresses), now)
+    listen = Listen(
+        host=doors.host,
+        port=doors.port,
+        certificate=own.path if own is not None else doors.certificate,
+        key=doors.key,
+    )
+    return OpenedDoors(
+        doors=doors,
+        listen=listen,
+        lock=None if token is None else TokenLock(token),
+        new_token=token if is_new else None,
+        own_certificate=own,
+        notes=tuple(notes),
+    )
+
+
+def _token(doors: Doors, environment: Mapping[str, str]) -> tuple[str | None, bool, list[str]]:
+    """The token, whether it is new, and what is to be said of it."""
+    if doors.token == "none":  # noqa: S105 - a source
+        return None, False, []
+    if doors.token == "environment":  # noqa: S105 - a source
+        return check_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE), False, []
+    if doors.token_file is None:
+        return make_token(), True, []
+    return _token_of_file(doors.token_file)
+
+
+def _token_of_file(path: Path) -> tuple[str, bool, list[str]]:
+    if not path.exists():
+        token = make_token()
+        write_token(path, token)
+        return token, True, [f"The access token was written to {escape_path(path)}; only you may read the file."]
+    if is_read_by_others(path):
+        # Not refused: containers mount their secrets so, and nobody else is there to read them.
+        note = f"{escape_path(path)}: other users of this machine may read the access token (`chmod 600` ends that)."
+        return read_token(path), False, [note]
+    return read_token(path), False, []
+
+
+def _names(doors: Doors, find_addresses: Callable[[], list[str]]) -> list[str]:
+    """Names and addresses for the certificate."""
+    bound = find_addresses() if doors.host in EVERY_ADDRESS else []
+    return sorted({*bound, *doors.hosts, *LOOPBACK_NAMES})
