@@ -2,7 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
+import io
 import json
+import re
+import runpy
 from pathlib import Path
 
 import httpx
@@ -11,6 +15,7 @@ import pytest
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
 
+from tests.docs.pages import ROOT
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.loopback import served
@@ -322,6 +327,23 @@ def test_the_asyncio_client_works_unchanged(address: str, predictor: Predictor):
                 await client.infer("tiny", [pixels()], request_compression_algorithm="gzip")
 
     asyncio.run(ask())
+
+
+def test_the_pages_example_prints_the_predictors_answer(address: str, predictor: Predictor, tmp_path: Path):
+    page = (ROOT / "docs" / "how-to" / "serve.md").read_text("utf-8").partition("## Open Inference Protocol")[2]
+    examples = "".join(re.findall(r"^```py\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE))
+    (tmp_path / "image.jpg").write_bytes(PHOTOS[1])
+    program = tmp_path / "example.py"
+    program.write_text(examples.replace("localhost:8000", address).replace('"photos"', '"tiny"'), "utf-8")
+
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as printed:
+        runpy.run_path(str(program))
+
+    (answer,) = predictor.predict_files(tmp_path / "image.jpg")
+    names = [name for name, _ in answer.prediction.top(3)]
+    first, *ranked = printed.getvalue().splitlines()
+    assert first.startswith(f"{answer.prediction.label} [")
+    assert [line.split(":", 2)[2] for line in ranked] == names
 
 
 def test_a_server_that_does_not_stand_yet_is_live_but_not_ready(predictor: Predictor):

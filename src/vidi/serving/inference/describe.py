@@ -1,4 +1,4 @@
-"""What the protocol tells of a server and its models: metadata, configuration, index and statistics."""
+"""What the protocol says of a server and its models: metadata, configuration, index and statistics."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TYPES = {"FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedModel:
-    """What is told of a model."""
+    """A model, as its documents show it."""
 
     name: str
     version: str
