@@ -9,6 +9,7 @@ import sys
 
 BENCHES = {
     "predict": "bench.predict",
+    "serve": "bench.serve",
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",
