@@ -1,46 +1,14 @@
 """`vidi serve` as a process: it says where it listens, takes a new model, and stops when it is told to."""
 
-import os
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.command import vidi
-from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-
-IMAGE = encoded(draw("disc"))
-HEADERS = {"Content-Type": "image/png"}
-
-
-@contextmanager
-def served(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running server, and its address."""
-    command = [sys.executable, "-m", "vidi", "serve", *map(str, words), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    try:
-        yield process, next_match(process, r"listening on (\S+)")
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
-def next_match(process: subprocess.Popen[str], pattern: str) -> str:
-    """What the next line that fits says."""
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if found := re.search(pattern, line):
-            return found[1]
-    raise AssertionError("".join(said))
+from tests.serving.process import HEADERS, IMAGE, next_match, served
 
 
 @pytest.mark.slow  # a process of its own

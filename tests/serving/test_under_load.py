@@ -1,0 +1,84 @@
+"""What happens to a server while requests go on: its model replaced, its workers killed, its end."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.counts import count
+from tests.model_file.tiny import tiny_model
+from tests.serving.process import children_of, loaded, next_match, served
+from vidi.files import write_whole
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and processes as Linux has them"),
+]
+
+
+def test_every_answer_comes_whole_from_the_old_or_the_new_model(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    ids = [tiny_model(path).model_id]
+    with served(f"tiny={path}") as (process, url), loaded(url) as load:
+        for seed in range(1, count(small=2, faults=10, soak=100) + 1):
+            ids.append(tiny_model(path, seed=seed).model_id)
+            process.send_signal(signal.SIGHUP)
+            next_match(process, rf'"event": "model".*"id": "({ids[-1]})"')
+            load.wait_for(8)
+        load.stop()
+
+    assert load.lost == []
+    assert {status for status, _ in load.answers} == {200}
+    assert {model for _, model in load.answers} <= set(ids)
+    assert ids[-1] in {model for _, model in load.answers}
+
+
+def test_a_bad_model_file_leaves_the_old_one_answering(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    before = tiny_model(path).model_id
+    with served(f"tiny={path}") as (process, url), loaded(url) as load:
+        for number in range(count(small=1, faults=5, soak=20)):
+            write_whole(path, f"no model {number}")
+            process.send_signal(signal.SIGHUP)
+            next_match(process, r'"event": "model".*"outcome": "(refused)"')
+            load.wait_for(8)
+        said = httpx.get(f"{url}/readyz").json()["models"][0]["refused_file"]
+        load.stop()
+
+    assert load.lost == []
+    assert set(load.answers) == {(200, before)}
+    assert "text" in said
+
+
+def test_a_killed_worker_costs_no_request_but_its_own(tmp_path: Path):
+    kills = count(small=3, faults=20, soak=50)
+    with served(f"tiny={tiny_model(tmp_path / 'model.onnx').path}") as (process, url), loaded(url) as load:
+        for _ in range(kills):
+            os.kill(children_of(process)[0], signal.SIGKILL)
+            load.wait_for(16)
+        load.stop()
+        ready = httpx.get(f"{url}/readyz").json()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+    assert load.lost == []
+    refused = sum(number for (status, _), number in load.answers.items() if status != 200)
+    assert refused <= kills
+    assert ready["workers"]["deaths"] == kills
+
+
+def test_all_that_was_accepted_is_answered_before_the_end(tmp_path: Path):
+    path = tiny_model(tmp_path / "model.onnx").path
+    for _ in range(count(small=2, faults=10, soak=50)):
+        with served(f"tiny={path}") as (process, url), loaded(url, clients=8) as load:
+            load.wait_for(20)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(20)
+            load.stop()
+
+        assert code == 0
+        assert load.lost == []
+        assert {status for status, _ in load.answers} <= {200, 503}
