@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from tests.draw import draw, encoded
@@ -23,19 +24,22 @@ HEADERS = {"Content-Type": "image/png"}
 def served(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server, and its address."""
     command = [sys.executable, "-m", "vidi", "serve", *map(str, words), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
     try:
-        yield process, next_match(process, r"listening on (\S+)")
+        yield process, next_match(process.stderr, r"listening on (\S+)")
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
         process.stderr.close()
 
 
-def next_match(process: subprocess.Popen[str], pattern: str) -> str:
+def next_match(stream: IO[str], pattern: str) -> str:
     """What the next line that fits says."""
     said = []
-    for line in process.stderr:
+    for line in stream:
         said.append(line)
         if found := re.search(pattern, line):
             return found[1]

@@ -20,7 +20,7 @@ def test_it_answers_takes_a_new_model_on_sighup_and_stops_on_sigterm(tmp_path: P
         new = tiny_model(path, seed=1)
 
         process.send_signal(signal.SIGHUP)
-        taken = next_match(process, r'"event": "model".*"id": "(\w+)"')
+        taken = next_match(process.stdout, r'"event": "model".*"id": "(\w+)"')
         after = httpx.post(f"{url}/v1/predict", content=IMAGE, headers=HEADERS).json()["model"]
         process.send_signal(signal.SIGTERM)
 
@@ -37,7 +37,7 @@ def test_it_answers_takes_a_new_model_on_sighup_and_stops_on_sigterm(tmp_path: P
         (["model.onnx", "model.onnx"], 2, "two models are called"),
         (["model.onnx", "--key", "key.pem"], 2, "without `--certificate`"),
         (["model.onnx", "--host", "300.1.1.1"], 2, "cannot"),
-        (["model.onnx", "--token-file", "missing"], 2, "cannot be read"),
+        (["model.onnx", "--token-file", "."], 2, "cannot be read"),
     ],
 )
 def test_a_start_that_fails_says_why(words, code, cause, tmp_path: Path):

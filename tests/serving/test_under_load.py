@@ -26,7 +26,7 @@ def test_every_answer_comes_whole_from_the_old_or_the_new_model(tmp_path: Path):
         for seed in range(1, count(small=2, faults=10, soak=100) + 1):
             ids.append(tiny_model(path, seed=seed).model_id)
             process.send_signal(signal.SIGHUP)
-            next_match(process, rf'"event": "model".*"id": "({ids[-1]})"')
+            next_match(process.stdout, rf'"event": "model".*"id": "({ids[-1]})"')
             load.wait_for(8)
         load.stop()
 
@@ -43,7 +43,7 @@ def test_a_bad_model_file_leaves_the_old_one_answering(tmp_path: Path):
         for number in range(count(small=1, faults=5, soak=20)):
             write_whole(path, f"no model {number}")
             process.send_signal(signal.SIGHUP)
-            next_match(process, r'"event": "model".*"outcome": "(refused)"')
+            next_match(process.stdout, r'"event": "model".*"outcome": "(refused)"')
             load.wait_for(8)
         said = httpx.get(f"{url}/readyz").json()["models"][0]["refused_file"]
         load.stop()

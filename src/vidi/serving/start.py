@@ -2,8 +2,9 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from starlette.middleware import Middleware
 from vidi.files import escape_path
 from vidi.prediction.session import choose_providers
 from vidi.serving.application import application, service_of
+from vidi.serving.doors.addresses import address_to_open, addresses_of_machine, qr_code
 from vidi.serving.doors.doorkeeper import Doorkeeper
-from vidi.serving.doors.doors import TOKEN_VARIABLE, DoorOptions, Doors, choose_doors
-from vidi.serving.doors.tokens import TokenLock, check_token, make_token, read_token
+from vidi.serving.doors.doors import DoorOptions, choose_doors
+from vidi.serving.doors.opening import OpenedDoors, open_doors
+from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.listen import Listen, Listening
+from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
@@ -26,14 +29,6 @@ from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.serve import ServeRequest
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """The access token of a server."""
-
-    lock: TokenLock | None  # None: none is needed
-    made: str | None = None  # the token itself, where it was made now and must be shown once
 
 
 def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | None = None) -> None:
@@ -50,19 +45,20 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
         ResourceError: the decoding processes cannot be started.
     """
     environment = os.environ if environment is None else environment
-    doors = choose_doors(_door_options(request), environment)
-    token = find_token(doors, environment)
+    doors = open_doors(choose_doors(_door_options(request), environment), environment, datetime.now(UTC))
     opened = partial(open_served, providers=choose_providers(request.device))
     models = [opened(name, path) for name, path in name_models(request.models).items()]
-    service = service_of(models, Settings(workers=request.workers))
-    app = application(service, Middleware(Doorkeeper, doors, token.lock))
-    with _reloading(service, opened, is_watching=request.watch_model) as reloader:
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(LineWriter(sys.stdout))
+        service = service_of(models, Settings(workers=request.workers), log=RequestLog(lines.write))
+        app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock))
+        reloader = stack.enter_context(_reloading(service, opened, is_watching=request.watch_model))
         run_server(
             app,
             service.settings,
-            listen=Listen(host=doors.host, port=doors.port, certificate=doors.certificate, key=doors.key),
+            listen=doors.listen,
             lifecycle=service.lifecycle,
-            ready=lambda listening: _tell(listening, doors, token, models, say),
+            ready=lambda listening: _tell(listening, doors, models, say),
             reload=reloader.read_anew_soon,
             tell_refusal=lambda problem, client: _log_refusal(service, problem, client),
         )
@@ -80,22 +76,6 @@ def _door_options(request: ServeRequest) -> DoorOptions:
         allow_origin=request.allow_origin,
         token_file=request.token_file,
     )
-
-
-def find_token(doors: Doors, environment: Mapping[str, str]) -> Token:
-    """The token that the doors ask for, read from where they say, or made.
-
-    Raises:
-        UsageError: it cannot be read, or is too short.
-    """
-    if doors.token == "file" and doors.token_file is not None:  # noqa: S105 - where it is found
-        return Token(TokenLock(read_token(doors.token_file)))
-    if doors.token == "environment":  # noqa: S105
-        return Token(TokenLock(check_token(environment[TOKEN_VARIABLE], TOKEN_VARIABLE)))
-    if doors.token == "made":  # noqa: S105
-        made = make_token()
-        return Token(TokenLock(made), made)
-    return Token(None)
 
 
 @contextlib.contextmanager
@@ -123,18 +103,31 @@ def _log_refusal(service: Service, problem: Problem, client: str) -> None:
     service.log.event("refused", {"client": client, "status": problem.status, "code": problem.code})
 
 
-def _tell(listening: Listening, doors: Doors, token: Token, models: list[ServedModel], say: Say) -> None:
+def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say) -> None:
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
         say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({escape_path(model.path)})")
         if warning := warning_about(model.model):
             say(f"  {warning}")
     for url in listening.urls:
-        say(f"listening on {url}  (POST {url}/v1/predict; see {url}/docs)")
-    if token.made is not None:
-        say(f"access token, shown this once: {token.made}")
-    if doors.encryption == "proxy":
-        say("Plain HTTP: the proxy in front must hold the certificate.")
-    if token.lock is None:
-        say("Only programs on this computer are answered; `--host` opens the server to the network.")
-    say("No image is kept, no address in a request is fetched, nothing is sent elsewhere. Ctrl-C stops the server.")
+        say(f"listening on {url}")
+    _tell_access(listening, doors, say)
+    say("It keeps no image, opens no address that a request names, and sends nothing elsewhere.")
+    say("Ctrl-C stops it after the requests under way.")
+
+
+def _tell_access(listening: Listening, doors: OpenedDoors, say: Say) -> None:
+    """Who is answered, and what they need."""
+    for note in doors.notes:
+        say(note)
+    if doors.new_token is not None:
+        say(f"access token, shown only now: {doors.new_token}")
+    if doors.own_certificate is not None:
+        say(f"certificate of its own making, SHA-256 fingerprint: {doors.own_certificate.fingerprint}")
+    if doors.doors.behind_proxy:
+        say("It speaks plain HTTP: the proxy in front holds the certificate.")
+    if doors.lock is None:
+        say("It answers only programs on this computer; --host opens it to the network.")
+        return
+    address = address_to_open(listening.scheme, listening.addresses, addresses_of_machine())
+    say(f"open {address}\n{qr_code(address)}".rstrip())
