@@ -68,6 +68,18 @@ def model_document(served: ServedModel) -> dict[str, Json]:
     return {"name": served.name, **model_as_json(served.model)}
 
 
+def served_document(served: ServedModel) -> dict[str, Json]:
+    """What a client may know of a model before it asks: its classes, outputs and input size."""
+    metadata = served.metadata
+    return {
+        **model_document(served),
+        "classes": list(metadata.classes),
+        "multi_label": metadata.multi_label,
+        "outputs": list(served.outputs),
+        "size": list(metadata.framing.size),
+    }
+
+
 def unusable(error: ImageError) -> Problem:
     """The problem of a request whose only image cannot be used."""
     return Problem("unusable-image", error.cause, error.remedy, members={"image": {"code": error.code}})

@@ -7,12 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vidi.model_file.values import Json
 from vidi.serving.metrics import MEDIA_TYPE
-from vidi.serving.models.served import ServedModel
 from vidi.serving.routes.asked import read_query
 from vidi.serving.routes.bodies import read_images
-from vidi.serving.routes.predict import model_document, predict
+from vidi.serving.routes.predict import predict, served_document
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.serving.service import Service
 
@@ -50,20 +48,9 @@ def _predict(service: Service) -> Endpoint:
 
 def _models(service: Service) -> Endpoint:
     async def endpoint(_: Request) -> Response:
-        return json_response({"models": [_described(model) for model in service.models]})
+        return json_response({"models": [served_document(model) for model in service.models]})
 
     return endpoint
-
-
-def _described(model: ServedModel) -> dict[str, Json]:
-    metadata = model.metadata
-    return {
-        **model_document(model),
-        "classes": list(metadata.classes),
-        "multi_label": metadata.multi_label,
-        "outputs": list(model.outputs),
-        "size": list(metadata.framing.size),
-    }
 
 
 async def _health(_: Request) -> Response:

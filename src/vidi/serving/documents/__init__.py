@@ -1,0 +1,1 @@
+"""What the server says about itself: the OpenAPI document and the page for people, both made from plain values."""

@@ -1,0 +1,190 @@
+"""The operations of the server's own interface, as OpenAPI describes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from vidi.images.limits import MEGABYTE
+from vidi.model_file.values import Json
+from vidi.serving.documents.schemas import FLAG, Schema, one_of, record, reference
+from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
+from vidi.serving.settings import Settings
+
+PREDICTIONS, MODELS, STATE = "Predictions", "Models", "State"
+TAGS: Final[Mapping[str, str]] = {
+    PREDICTIONS: "Images in, answers out.",
+    MODELS: "What is served.",
+    STATE: "For probes, monitoring and programs that read descriptions.",
+}
+EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # where a door is kept
+OF_PREDICT: Final = (
+    "bad-request",
+    "no-such-model",
+    "too-slow-request",
+    "body-too-large",
+    "unsupported-media-type",
+    "unusable-image",
+    "invalid-input",
+    "headers-too-large",
+    "internal-error",
+    "busy",
+    "not-ready",
+    "too-slow-answer",
+)
+MOST_CLASSES_ASKED: Final = 100_000  # as `top` is read
+PIXEL: Final = (  # a PNG file of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMIaFAAAAIUAPFhuDzpAAAAAElFTkSuQmCC"
+)
+
+
+def own_paths(names: Sequence[str], settings: Settings) -> Schema:
+    """The paths of vidi's own interface.
+
+    Args:
+        names: of the models that are served.
+        settings: limits, which descriptions name.
+    """
+    health = record({"alive": {"const": True}})
+    text: Json = {"text/plain": {"schema": {"type": "string"}}}
+    ready = _answer("Everything stands.", reference("Readiness"))
+    return {
+        "/v1/predict": {"post": _predict(names, settings)},
+        "/v1/models": {
+            "get": _read(
+                MODELS,
+                "listModels",
+                "List the models.",
+                _answer("The models.", record({"models": {"type": "array", "items": reference("ServedModel")}})),
+            )
+        },
+        "/healthz": {
+            "get": _probe("isAlive", "Ask whether the process answers.", {"200": _answer("It does.", health)})
+        },
+        "/readyz": {
+            "get": _probe(
+                "isReady",
+                "Ask whether requests should be sent here.",
+                {"200": ready, "503": {**ready, "description": "Something does not stand, or the server is stopping."}},
+            )
+        },
+        "/metrics": {
+            "get": _read(
+                STATE,
+                "readMetrics",
+                "Read the counters.",
+                {"description": "As Prometheus reads them.", "content": text},
+            )
+        },
+        "/openapi.json": {
+            "get": _read(STATE, "readOpenapi", "Read this description.", _answer("OpenAPI 3.1.", {"type": "object"}))
+        },
+        "/docs": {
+            "get": _read(
+                STATE,
+                "readDocs",
+                "Read this description as a page.",
+                {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
+            )
+        },
+    }
+
+
+def problem_answers(codes: Sequence[str]) -> Schema:
+    """The responses that problems give, by status.
+
+    Args:
+        codes: of `PROBLEMS`.
+
+    >>> problem_answers(["busy", "not-ready"])["503"]["description"]
+    '`busy`: The server has as many requests as it can answer. `not-ready`: A model or a worker does not stand yet, …'
+    """
+    by_status: dict[str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(str(PROBLEMS[code].status), []).append(code)
+    return {status: _problem_answer(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _problem_answer(status: str, codes: Sequence[str]) -> Schema:
+    limited: Json = {"allOf": [reference("Problem"), {"properties": {"code": one_of(codes)}}]}
+    answer: Schema = {
+        "description": " ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes),
+        "content": {MEDIA_TYPE: {"schema": limited}},
+    }
+    if status == "503":
+        answer["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
+    return answer
+
+
+def _answer(description: str, schema: Json) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _read(tag: str, name: str, summary: str, answer: Json) -> Schema:
+    responses = {"200": answer, **problem_answers(EVERYWHERE)}
+    return {"tags": [tag], "operationId": name, "summary": summary, "responses": responses}
+
+
+def _probe(name: str, summary: str, responses: Schema) -> Schema:
+    """An operation that is open to all: neither the token nor the host's name is asked for."""
+    return {"tags": [STATE], "operationId": name, "summary": summary, "security": [], "responses": responses}
+
+
+def _predict(names: Sequence[str], settings: Settings) -> Schema:
+    return {
+        "tags": [PREDICTIONS],
+        "operationId": "predict",
+        "summary": "Classify images.",
+        "description": (
+            "One image in the body, several in a form or in JSON. A bad image among several is an error in its row, and "
+            "the others are answered. A bad image alone is a problem of its own."
+        ),
+        "parameters": _query(names),
+        "requestBody": {
+            "required": True,
+            "description": (
+                f"At most {settings.images} images and {settings.body_bytes // MEGABYTE} MB; not compressed as a whole."
+            ),
+            "content": _bodies(settings),
+        },
+        "responses": {
+            "200": _answer("The answers.", reference("Predictions")),
+            **problem_answers([*EVERYWHERE, *OF_PREDICT]),
+        },
+    }
+
+
+def _query(names: Sequence[str]) -> list[Json]:
+    share: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.5}
+    several = len(names) > 1
+    return [
+        _parameter("model", "Which model is asked.", one_of(names), required=several),
+        _parameter(
+            "top",
+            "Number of most probable classes to give; all by default.",
+            {"type": "integer", "minimum": 1, "maximum": MOST_CLASSES_ASKED},
+        ),
+        _parameter("locate", "Search for boxes as well.", {**FLAG, "default": False}),
+        _parameter("by", "How boxes are searched for.", {**one_of(["windows", "evidence"]), "default": "windows"}),
+        _parameter("least", "Least probability of a box.", share),
+        _parameter("explain", "Give the class evidence of each region.", one_of(["evidence"])),
+    ]
+
+
+def _parameter(name: str, about: str, schema: Json, *, required: bool = False) -> Json:
+    return {"name": name, "in": "query", "description": about, "required": required, "schema": schema}
+
+
+def _bodies(settings: Settings) -> Schema:
+    file: Json = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+    counted: Schema = {"type": "array", "minItems": 1, "maxItems": settings.images}
+    encoded: Json = {"type": "string", "contentEncoding": "base64", "format": "byte"}
+    images = {**counted, "items": encoded, "description": "Encoded files, such as JPEG, in base64."}
+    files = {**counted, "items": {"type": "string", "format": "binary"}, "description": "Once for each image."}
+    return {
+        "image/*": file,
+        "application/octet-stream": file,
+        "multipart/form-data": {"schema": record({"image": files})},
+        "application/json": {
+            "schema": {**record({"images": images}), "additionalProperties": False},
+            "example": {"images": [PIXEL]},
+        },
+    }

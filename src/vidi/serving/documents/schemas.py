@@ -1,0 +1,186 @@
+"""The documents of the server's own interface, as JSON Schema 2020-12."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from vidi.images.reasons import NOTES, REASONS
+from vidi.model_file.values import Json
+from vidi.serving.problems import PROBLEMS
+
+Schema = dict[str, Json]
+
+TEXT: Final[Schema] = {"type": "string"}
+FLAG: Final[Schema] = {"type": "boolean"}
+NUMBER: Final[Schema] = {"type": "number"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+
+
+def reference(name: str) -> Schema:
+    """A reference to a schema of the document's components.
+
+    >>> reference("Problem")
+    {'$ref': '#/components/schemas/Problem'}
+    """
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def one_of(values: Sequence[str]) -> Schema:
+    """A text out of several."""
+    return {"type": "string", "enum": list(values)}
+
+
+def list_of(items: Json) -> Schema:
+    """A list of equal items."""
+    return {"type": "array", "items": items}
+
+
+def mapping_of(values: Json) -> Schema:
+    """An object with any names and equal values."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def or_null(schema: Json) -> Schema:
+    """A value that may be absent."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(properties: Mapping[str, Json], *, optional: Sequence[str] = (), about: str = "") -> Schema:
+    """An object with named members.
+
+    Args:
+        properties: schema of each member.
+        optional: members that may be left out.
+        about: one sentence.
+    """
+    required: list[Json] = [name for name in properties if name not in optional]
+    described: Schema = {"description": about} if about else {}
+    return {**described, "type": "object", "required": required, "properties": dict(properties)}
+
+
+def schemas() -> Schema:
+    """Every schema of the components, by name."""
+    return {
+        "Predictions": _predictions(),
+        "Model": record(_model(), optional=["refuted"], about="Which model answered."),
+        "ServedModel": _served_model(),
+        "Prediction": _prediction(),
+        "Box": _box(),
+        "Problem": _problem(),
+        "Readiness": _readiness(),
+        "Account": _account(),
+    }
+
+
+def _predictions() -> Schema:
+    return record(
+        {
+            "schema": {"const": 1},
+            "model": reference("Model"),
+            "predictions": list_of(reference("Prediction")),
+            "account": reference("Account"),
+        },
+        about="The document that `vidi predict --json` writes; predictions stand in the order of the images.",
+    )
+
+
+def _model() -> Schema:
+    return {
+        "name": {"type": "string", "description": "The model's name on this server."},
+        "id": {"type": "string", "description": "First 12 digits of the file's digest."},
+        "version": {"type": "string", "description": "The name of the run that trained it."},
+        "weights_digest": TEXT,
+        "unfinished": {**or_null(TEXT), "description": "Why the training ended early; null for a finished model."},
+        "refuted": {
+            **record({"sure": FLAG, "candidates": FLAG, "classes": list_of(TEXT)}),
+            "description": "Guarantees that the model's own test refuted.",
+        },
+    }
+
+
+def _served_model() -> Schema:
+    size: Schema = {**list_of(COUNT), "minItems": 2, "maxItems": 2, "description": "Input height and width, pixels."}
+    return record(
+        {
+            **_model(),
+            "classes": list_of(TEXT),
+            "multi_label": {"type": "boolean", "description": "Whether an image may show several classes."},
+            "outputs": list_of(TEXT),
+            "size": size,
+        },
+        optional=["refuted"],
+        about="A model that is served.",
+    )
+
+
+def _prediction() -> Schema:
+    error = record({"code": one_of([*REASONS]), "message": TEXT})
+    regions = mapping_of(list_of(list_of(NUMBER)))
+    size = {**list_of(COUNT), "minItems": 2, "maxItems": 2, "description": "Height and width of the upright image."}
+    return record(
+        {
+            "path": {"type": "string", "description": "The file name that the form gave, else `image-1`, `image-2` …"},
+            "label": or_null(TEXT),
+            "probability": or_null(SHARE),
+            "verdict": {"enum": ["sure", "unsure", "unknown", None], "description": "null: the model has no limits."},
+            "candidates": or_null(list_of(TEXT)),
+            "decision": {**or_null(list_of(TEXT)), "description": "Of the operating point, where there is one."},
+            "novelty": or_null(NUMBER),
+            "probabilities": or_null(mapping_of(SHARE)),
+            "error": {**or_null(error), "description": "Why the image cannot be used; null where it was."},
+            "notes": list_of(one_of([*NOTES])),
+            "size": size,
+            "boxes": {**list_of(reference("Box")), "description": "With `locate=true`."},
+            "why": {**or_null(record({"regions": regions})), "description": "With `explain=evidence`: class → rows."},
+        },
+        optional=["size", "boxes", "why"],
+        about="One image's answer.",
+    )
+
+
+def _box() -> Schema:
+    corners: Schema = {**list_of(NUMBER), "minItems": 4, "maxItems": 4}
+    return record(
+        {
+            "label": TEXT,
+            "score": SHARE,
+            "box": {**corners, "description": "x_min, y_min, x_max, y_max in pixels of the upright image."},
+            "novelty": or_null(NUMBER),
+        }
+    )
+
+
+def _problem() -> Schema:
+    return record(
+        {
+            "type": {"type": "string", "description": "`urn:vidi:problem:` and the code."},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What went wrong in this request."},
+            "code": one_of([*PROBLEMS]),
+            "remedy": {"type": "string", "description": "What to do about it; may be empty."},
+            "image": record({"code": one_of([*REASONS])}, about="Why the only image cannot be used."),
+        },
+        optional=["image"],
+        about="A refusal, as RFC 9457 has it. The codes are stable.",
+    )
+
+
+def _readiness() -> Schema:
+    return record(
+        {
+            "ready": FLAG,
+            "reasons": {**list_of(TEXT), "description": "What stands against it; empty when ready."},
+            "models": list_of(record({"name": TEXT, "version": TEXT, "id": TEXT})),
+            "workers": record({"standing": COUNT, "wanted": COUNT, "deaths": COUNT}),
+        },
+        about="Whether requests should be sent here.",
+    )
+
+
+def _account() -> Schema:
+    entries = list_of(record({"path": TEXT, "code": TEXT, "message": TEXT}))
+    return record(
+        {"found": COUNT, "used": COUNT, "set_aside": entries, "refused": entries, "ignored": mapping_of(COUNT)},
+        about="Every image of the request is counted once.",
+    )

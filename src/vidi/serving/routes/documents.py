@@ -1,0 +1,54 @@
+"""The routes that describe the server: OpenAPI for programs, a page for people."""
+
+import re
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from vidi.serving.documents.openapi import openapi_document
+from vidi.serving.documents.page import documentation_page, security_policy
+from vidi.serving.documents.schemas import Schema
+from vidi.serving.routes.predict import served_document
+from vidi.serving.routes.reading import json_response
+from vidi.serving.service import Service
+
+ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._/-]*)?", re.ASCII)
+USUAL_ADDRESS = "http://localhost:8000"  # stands in examples where the request's Host header is odd
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def routes(service: Service) -> list[Route]:
+    """The routes, each bound to what it describes."""
+    return [Route("/openapi.json", _openapi(service)), Route("/docs", _docs(service))]
+
+
+def _document(service: Service, request: Request) -> Schema:
+    names = [model.name for model in service.models]
+    root = str(request.scope.get("root_path", ""))
+    return openapi_document(names, service.settings, version=version("vidi"), root=root)
+
+
+def _openapi(service: Service) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return json_response(_document(service, request))
+
+    return endpoint
+
+
+def _docs(service: Service) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        address = str(request.base_url).rstrip("/")
+        page = documentation_page(
+            _document(service, request),
+            [served_document(model) for model in service.models],
+            address=address if ADDRESS.fullmatch(address) else USUAL_ADDRESS,
+            has_token="authorization" in request.headers,
+        )
+        return HTMLResponse(page, headers={"Content-Security-Policy": security_policy()})
+
+    return endpoint
