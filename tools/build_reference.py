@@ -25,6 +25,7 @@ from vidi.options import Argument, Declared, declared
 from vidi.prediction.stream import Answer
 from vidi.report.explanation import Deletion, Explanation, Neighbour
 from vidi.report.layers import Layer
+from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
 from vidi.workflows.check import Checked
@@ -313,7 +314,7 @@ def recipe_page() -> str:
 
 
 def codes_page() -> str:
-    """Exit codes, and the codes that stand beside images."""
+    """Exit codes, the codes that stand beside images, and those of the server's refusals."""
     words = dict(EXIT_WORDS)
     for kind in errors.VidiError.__subclasses__():
         words.setdefault(kind.exit_code, inspect.getdoc(kind) or "")
@@ -325,6 +326,11 @@ def codes_page() -> str:
         ("Why a file is ignored", IGNORED),
     ):
         lines += [f"## {title}", "", *table(("code", "meaning"), list(codes.items()))]
+    lines += ["## Why the server refuses a request", ""]
+    lines += ["Answers of [`vidi serve`](../how-to/serve.md) as RFC 9457 has them: member `code`, status of HTTP.", ""]
+    lines += table(
+        ("code", "status", "meaning"), [(code, str(kind.status), kind.title) for code, kind in PROBLEMS.items()]
+    )
     return "\n".join(lines).rstrip() + "\n"
 
 

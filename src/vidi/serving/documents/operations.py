@@ -5,14 +5,13 @@ from typing import Final
 
 from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
-from vidi.serving.documents.schemas import FLAG, Schema, one_of, record, reference
+from vidi.serving.documents.schemas import FLAG, TEXT, Schema, list_of, one_of, record, reference
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
 from vidi.serving.settings import Settings
 
-PREDICTIONS, MODELS, STATE = "Predictions", "Models", "State"
+PREDICTIONS, STATE = "Predictions", "State"
 TAGS: Final[Mapping[str, str]] = {
     PREDICTIONS: "Images in, answers out.",
-    MODELS: "What is served.",
     STATE: "For probes, monitoring and programs that read descriptions.",
 }
 EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # where a door is kept
@@ -43,48 +42,33 @@ def own_paths(names: Sequence[str], settings: Settings) -> Schema:
         names: of the models that are served.
         settings: limits, which descriptions name.
     """
-    health = record({"alive": {"const": True}})
-    text: Json = {"text/plain": {"schema": {"type": "string"}}}
-    ready = _answer("Everything stands.", reference("Readiness"))
     return {
         "/v1/predict": {"post": _predict(names, settings)},
-        "/v1/models": {
-            "get": _read(
-                MODELS,
-                "listModels",
-                "List the models.",
-                _answer("The models.", record({"models": {"type": "array", "items": reference("ServedModel")}})),
-            )
-        },
+        "/v1/models": {"get": _read(PREDICTIONS, "listModels", "List the models.", _answer("The models.", _MODELS))},
         "/healthz": {
-            "get": _probe("isAlive", "Ask whether the process answers.", {"200": _answer("It does.", health)})
+            "get": _probe("isAlive", "Ask whether the process answers.", {"200": _answer("It does.", _ALIVE)})
         },
-        "/readyz": {
-            "get": _probe(
-                "isReady",
-                "Ask whether requests should be sent here.",
-                {"200": ready, "503": {**ready, "description": "Something does not stand, or the server is stopping."}},
-            )
-        },
-        "/metrics": {
-            "get": _read(
-                STATE,
-                "readMetrics",
-                "Read the counters.",
-                {"description": "As Prometheus reads them.", "content": text},
-            )
-        },
-        "/openapi.json": {
-            "get": _read(STATE, "readOpenapi", "Read this description.", _answer("OpenAPI 3.1.", {"type": "object"}))
-        },
-        "/docs": {
-            "get": _read(
-                STATE,
-                "readDocs",
-                "Read this description as a page.",
-                {"description": "HTML.", "content": {"text/html": {"schema": {"type": "string"}}}},
-            )
-        },
+        "/readyz": {"get": _probe("isReady", "Ask whether requests should be sent here.", _ready())},
+        "/metrics": {"get": _read(STATE, "readMetrics", "Read the counters.", _text("text/plain", "For Prometheus."))},
+        "/openapi.json": {"get": _read(STATE, "readOpenapi", "Read this description.", _answer("It.", _ANYTHING))},
+        "/docs": {"get": _read(STATE, "readDocs", "Read this description as a page.", _text("text/html", "A page."))},
+    }
+
+
+_MODELS: Final = record({"models": list_of(reference("ServedModel"))})
+_ALIVE: Final = record({"alive": {"const": True}})
+_ANYTHING: Final[Json] = {"type": "object"}
+
+
+def _text(media_type: str, about: str) -> Schema:
+    return {"description": about, "content": {media_type: {"schema": TEXT}}}
+
+
+def _ready() -> Schema:
+    document = reference("Readiness")
+    return {
+        "200": _answer("Everything stands.", document),
+        "503": _answer("Something does not stand, or the server is stopping.", document),
     }
 
 
@@ -134,8 +118,8 @@ def _predict(names: Sequence[str], settings: Settings) -> Schema:
         "operationId": "predict",
         "summary": "Classify images.",
         "description": (
-            "One image in the body, several in a form or in JSON. A bad image among several is an error in its row, and "
-            "the others are answered. A bad image alone is a problem of its own."
+            "One image in the body, several in a form or in JSON. A bad image among several is an error in its row, "
+            "and the others are answered. A bad image alone is a problem of its own."
         ),
         "parameters": _query(names),
         "requestBody": {

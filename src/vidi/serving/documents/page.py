@@ -116,14 +116,14 @@ def _anchor(text: str) -> str:
 
 def _models(models: Sequence[Mapping[str, Json]]) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_text(row["name"])}</th><td data-label="version" class="n">{_text(row["version"])}</td>'
-        f'<td data-label="id" class="n"><code>{_text(row["id"])}</code></td>'
-        f'<td data-label="classes" class="words">{_classes(row)}</td></tr>'
+        f'<tr><th scope="row">{_text(row["name"])}</th><td data-label="version">{_text(row["version"])}</td>'
+        f'<td data-label="id"><code>{_text(row["id"])}</code></td>'
+        f'<td class="words">{_classes(row)}</td></tr>'
         for row in models
     )
     return (
         '<section class="part" id="served"><h2>Models here</h2><table class="stack wide"><thead><tr>'
-        '<th scope="col">name</th><th scope="col" class="n">version</th><th scope="col" class="n">id</th>'
+        '<th scope="col">name</th><th scope="col">version</th><th scope="col">id</th>'
         f'<th scope="col">classes</th></tr></thead><tbody>{rows}</tbody></table></section>'
     )
 

@@ -1,0 +1,251 @@
+"""The OpenAPI document and the page for people say what the server does."""
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+import schemathesis
+from starlette.routing import Route
+
+from tests.draw import draw, encoded
+from tests.model_file.tiny import tiny_model
+from tests.report.screens import BROWSER, clipped, shown_by_browser
+from tests.serving.asked import Client, asked
+from vidi.serving.application import application, service_of
+from vidi.serving.documents.examples import Call, example
+from vidi.serving.documents.openapi import openapi_document
+from vidi.serving.documents.operations import PIXEL
+from vidi.serving.documents.page import documentation_page, security_policy
+from vidi.serving.log import RequestLog
+from vidi.serving.models.served import open_served
+from vidi.serving.problems import PROBLEMS, Problem
+from vidi.serving.settings import Settings
+from vidi.serving.watching import OTHER, route_of
+
+IMAGE = encoded(draw("disc", size=(16, 16)), format="PNG")
+HOSTILE = ["<script>document.title='broken'</script>", "</style><img src=x onerror=\"document.title='broken'\">"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("model") / "tiny.onnx").path
+
+
+@pytest.fixture(scope="module")
+def client(model: Path) -> Iterator[Client]:
+    with asked(application(service_of([open_served("tiny", model)], log=RequestLog(len)))) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def document(client: Client) -> dict:
+    return client.get("/openapi.json").json()
+
+
+def closed(schema: object) -> object:
+    """A schema that allows no member that it does not name: so what is not described cannot be in an answer."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    inner = {name: closed(value) for name, value in schema.items()}
+    return {"additionalProperties": False, **inner} if "required" in inner and "properties" in inner else inner
+
+
+def check_described(answer: object, document: dict, path: str, method: str, status: int) -> None:
+    """Hold an answer to what the document says of it."""
+    (content,) = document["paths"][path][method]["responses"][str(status)]["content"].values()
+    whole = {**content["schema"], "components": closed(document["components"])}
+    jsonschema.Draft202012Validator(whole).validate(answer)
+
+
+def test_the_document_is_valid_openapi(document: dict):
+    schemathesis.openapi.from_dict(document).validate()
+
+
+def test_every_route_is_described_and_nothing_else(model: Path, document: dict):
+    app = application(service_of([open_served("tiny", model)]))
+    routes = {(one.path, name.lower()) for one in app.routes if isinstance(one, Route) for name in one.methods or ()}
+    described = {(path, method) for path, operations in document["paths"].items() for method in operations}
+
+    assert {(path, method) for path, method in routes if method != "head"} == described
+
+
+def test_every_described_path_is_counted_under_a_name_of_its_own(document: dict):
+    assert [path for path in document["paths"] if route_of(path) == OTHER] == []
+
+
+def test_operations_have_names_of_their_own_and_known_tags(document: dict):
+    operations = [one for operations in document["paths"].values() for one in operations.values()]
+    tags = {tag["name"] for tag in document["tags"]}
+
+    names = [one["operationId"] for one in operations]
+    assert len(names) == len(set(names))
+    assert {tag for one in operations for tag in one["tags"]} == tags
+
+
+@pytest.mark.parametrize("query", ["", "?top=2", "?locate=true&by=evidence&least=0.2", "?explain=evidence"])
+def test_predictions_hold_nothing_but_what_is_described(client: Client, document: dict, query: str):
+    files = [("image", ("a.png", IMAGE)), ("image", ("b.png", b"no image"))]
+
+    answered = client.post(f"/v1/predict{query}", files=files)
+
+    check_described(answered.json(), document, "/v1/predict", "post", 200)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/readyz"])
+def test_answers_of_the_other_routes_hold_nothing_but_what_is_described(client: Client, document: dict, path: str):
+    check_described(client.get(path).json(), document, path, "get", 200)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"content": b"no image", "headers": {"Content-Type": "image/png"}},
+        {"content": b"a", "headers": {"Content-Type": "text/plain"}},
+        {"content": b"{", "headers": {"Content-Type": "application/json"}},
+        {"content": IMAGE, "params": {"model": "other"}},
+        {"content": b"", "headers": {"Content-Length": "99999999999"}},
+    ],
+)
+def test_refusals_hold_nothing_but_what_is_described(client: Client, document: dict, request_):
+    answered = client.post("/v1/predict", **request_)
+
+    check_described(answered.json(), document, "/v1/predict", "post", answered.status_code)
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_problem_is_the_document_that_is_described(document: dict, code: str):
+    whole = {"$ref": "#/components/schemas/Problem", "components": closed(document["components"])}
+
+    jsonschema.Draft202012Validator(whole).validate(Problem(code, "x").as_json())
+
+
+def test_a_description_that_lacks_a_member_is_noticed(client: Client, document: dict):
+    answer = client.get("/readyz").json()
+    lacking = json.loads(json.dumps(document))
+    del lacking["components"]["schemas"]["Readiness"]["properties"]["reasons"]
+    lacking["components"]["schemas"]["Readiness"]["required"].remove("reasons")
+
+    with pytest.raises(jsonschema.ValidationError, match="reasons"):
+        check_described(answer, lacking, "/readyz", "get", 200)
+
+
+def test_the_example_in_the_document_is_an_image(client: Client):
+    assert client.post("/v1/predict", json={"images": [PIXEL]}).json()["account"]["used"] == 1
+
+
+def test_a_mounted_app_names_the_place_where_it_is_mounted():
+    document = openapi_document(["a"], Settings(), version="1", root="/vision")
+
+    assert document["servers"] == [{"url": "/vision"}]
+
+
+# The page.
+
+
+class Words(HTMLParser):
+    """The tags of a page, and what loads something."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loads: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [f"{tag} {name}" for name, _ in attributes if name in ("src", "style") or name.startswith("on")]
+
+
+def page_of(
+    names: list[str], *, classes: list[str] | None = None, address: str = "http://localhost:8000", **about
+) -> str:
+    rows = [{"name": name, "version": "v", "id": "0" * 12, "classes": classes or ["a", "b"]} for name in names]
+    document = openapi_document(names, Settings(), version="1.0")
+    return documentation_page(document, rows, address=address, **about)
+
+
+def test_the_page_loads_and_runs_nothing_and_forbids_it(client: Client):
+    answered = client.get("/docs")
+
+    words = Words(answered.text)
+    assert words.tags.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert words.loads == []
+    assert re.search(r"@import|url\(", answered.text) is None
+    assert answered.headers["content-security-policy"] == security_policy()
+    assert security_policy().startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_the_page_names_every_path_and_every_model(document: dict):
+    page = page_of(["cats", "dogs-2"])
+
+    assert [
+        path for path in openapi_document([], Settings(), version="1")["paths"] if f"<code>{path}</code>" not in page
+    ] == []
+    assert '<th scope="row">dogs-2</th>' in page
+    assert "/v1/predict?model=cats" in page
+
+
+def test_with_one_model_no_example_names_it():
+    assert "model=cats" not in page_of(["cats"])
+
+
+def test_examples_send_a_token_only_where_one_is_asked_for():
+    assert "VIDI_TOKEN" not in page_of(["cats"])
+    assert page_of(["cats"], has_token=True).count("VIDI_TOKEN") > 10
+
+
+def test_an_odd_host_header_is_no_address_in_the_examples(client: Client):
+    page = client.get("/docs", headers={"Host": "$(reboot)"}).text
+
+    assert "reboot" not in page
+    assert "http://localhost:8000/v1/predict" in page
+
+
+ODD = Call(
+    method="POST", url="http://localhost/?a=$b&c='d", body="json", document={"it's": ['"', None]}, has_token=True
+)
+
+
+def test_the_words_of_a_command_reach_curl_as_they_are():
+    words = shlex.split(example(ODD, "curl"))
+
+    assert words[:2] == ["curl", ODD.url]
+    assert json.loads(words[-1]) == ODD.document
+
+
+def test_an_example_in_python_is_a_program_with_the_values_as_they_are():
+    written = [node.value for node in ast.walk(ast.parse(example(ODD, "Python"))) if isinstance(node, ast.Constant)]
+
+    assert {ODD.url, "it's", '"', None} <= {*written}
+
+
+@pytest.mark.slow  # starts a browser
+def test_names_of_classes_run_no_script_in_a_browser(tmp_path: Path):
+    if BROWSER is None:
+        pytest.skip("needs:chromium")
+    page = tmp_path / "docs.html"
+    page.write_text(page_of(["cats"], classes=HOSTILE), "utf-8")
+
+    seen = shown_by_browser(page, tmp_path)
+
+    assert "<title>Ask this server · vidi</title>" in seen
+
+
+@pytest.mark.slow  # starts a browser
+def test_nothing_of_the_page_is_cut_off_on_a_phone(tmp_path: Path):
+    if BROWSER is None:
+        pytest.skip("needs:chromium")
+    page = tmp_path / "docs.html"
+    page.write_text(
+        page_of(["a" * 64, "dogs"], address="https://a-long-name-of-a-host.example.com:8443/vision"), "utf-8"
+    )
+
+    assert clipped([page], tmp_path) == []

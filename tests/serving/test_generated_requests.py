@@ -1,0 +1,79 @@
+"""Requests that schemathesis makes from the OpenAPI document: each answer is as it describes."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks as described
+
+from tests.counts import count
+from tests.model_file.tiny import tiny_model
+from tests.serving.protocol.running import running
+from vidi.serving.application import application, service_of
+from vidi.serving.log import RequestLog
+from vidi.serving.models.served import open_served
+
+DELIBERATE = 503  # a server that is busy or not ready says so
+CHECKS = [
+    described.allow_header_conformance,
+    described.content_type_conformance,
+    described.negative_data_rejection,
+    described.response_headers_conformance,
+    described.response_schema_conformance,
+    described.status_code_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("models")
+    models = [open_served(name, tiny_model(folder / f"{name}.onnx").path) for name in ("tiny", "other-1.0")]
+    with running(application(service_of(models, log=RequestLog(len)))) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+def ask(operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode, address: str, most: int) -> Counter:
+    """How often each status answered generated requests; a wrong answer is a failure that names its request."""
+    statuses: Counter[int] = Counter()
+
+    @settings(
+        max_examples=most,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case: schemathesis.Case) -> None:
+        response = case.call(base_url=address)
+        statuses[response.status_code] += 1
+        case.validate_response(
+            response, checks=[*CHECKS, *([] if response.status_code == DELIBERATE else [not_a_server_error])]
+        )
+
+    try:
+        send()
+    except Unsatisfiable:  # nothing can be wrong with an operation that takes nothing
+        assert mode is schemathesis.GenerationMode.NEGATIVE
+    return statuses
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # makes hundreds of requests
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
+def test_requests_made_from_the_description_are_answered_as_it_says(mode: schemathesis.GenerationMode, address: str):
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    schema.validate()
+    most = count(small=60, faults=1_000, soak=10_000)
+
+    asked = {found.ok().label: ask(found.ok(), mode, address, most) for found in schema.get_all_operations()}
+
+    assert sum(asked["POST /v1/predict"].values()) >= most
+    assert set(asked["POST /v1/predict"]) <= {200, 400, 404, 413, 415, 422, DELIBERATE}
+    is_right = mode is schemathesis.GenerationMode.POSITIVE
+    assert asked["POST /v1/predict"][200] >= most // 2 if is_right else asked["POST /v1/predict"][422] >= most // 2
