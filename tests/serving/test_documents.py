@@ -74,7 +74,7 @@ def test_every_route_is_described_and_nothing_else(model: Path, document: dict):
     routes = {(one.path, name.lower()) for one in app.routes if isinstance(one, Route) for name in one.methods or ()}
     described = {(path, method) for path, operations in document["paths"].items() for method in operations}
 
-    assert {(path, method) for path, method in routes if method != "head"} == described
+    assert {(path, method) for path, method in routes if method != "head" and not path.startswith("/v2")} == described
 
 
 def test_every_described_path_is_counted_under_a_name_of_its_own(document: dict):

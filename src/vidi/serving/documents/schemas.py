@@ -167,11 +167,13 @@ def _problem() -> Schema:
 
 
 def _readiness() -> Schema:
+    refused = {**or_null(TEXT), "description": "Why a new file in the model's place was refused; null where none was."}
+    model = record({"name": TEXT, "version": TEXT, "id": TEXT, "refused_file": refused})
     return record(
         {
             "ready": FLAG,
             "reasons": {**list_of(TEXT), "description": "What stands against it; empty when ready."},
-            "models": list_of(record({"name": TEXT, "version": TEXT, "id": TEXT})),
+            "models": list_of(model),
             "workers": record({"standing": COUNT, "wanted": COUNT, "deaths": COUNT}),
         },
         about="Whether requests should be sent here.",
