@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from tests.command import vidi
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.asked import Client, asked
+from vidi.serving import app
 from vidi.serving.application import application, service_of
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import name_models, open_served
@@ -143,6 +146,27 @@ def test_a_request_leaves_one_line_that_holds_its_trace_and_nothing_of_the_image
     assert (first["trace"], first["status"], first["route"]) == (trace, 200, "/v1/predict")
     assert second["trace"] is None
     assert "secret" not in lines[0]
+
+
+def test_file_names_stand_in_the_log_only_where_that_is_asked_for(model: Path):
+    lines: list[str] = []
+    service = service_of([open_served("tiny", model)], log=RequestLog(lines.append), logs_names=True)
+    with asked(application(service)) as client:
+        client.post("/v1/predict", files=[("image", ("cat one.png", IMAGES[0]))])
+
+    assert [json.loads(line)["images"] for line in lines] == [["cat one.png"]]
+
+
+def test_the_app_answers_when_it_is_mounted_in_another(model: Path):
+    inner = app({"tiny": model})
+    with asked(Starlette(routes=[Mount("/vision", inner)])) as client:
+        image = {"content": IMAGES[0], "headers": {"Content-Type": "image/png"}}
+
+        statuses = [client.post("/vision/v1/predict", **image).status_code for _ in range(2)]
+        counted = 'route="/v1/predict"' in client.get("/vision/metrics").text
+
+    assert statuses == [200, 200]
+    assert counted
 
 
 def test_more_requests_than_slots_are_turned_away_with_a_time_to_come_back(model: Path):

@@ -23,6 +23,7 @@ class Service:
     settings: Settings
     lifecycle: Lifecycle
     log: RequestLog
+    logs_names: bool = False  # log lines hold the file names of a request's images
     metrics: ServerMetrics = field(default_factory=ServerMetrics)
     slots: Slots = field(init=False)
     _starting: "asyncio.Task[None] | None" = None
@@ -31,22 +32,25 @@ class Service:
         self.slots = Slots(self.settings.in_flight, changed=self.metrics.in_flight.set)
 
     async def start(self) -> None:
-        """Start what answers, once; where the app is mounted in another, its first request does so."""
+        """Start what answers, once."""
         if self._starting is None:
             self._starting = asyncio.ensure_future(asyncio.to_thread(self.engine.start))
         await asyncio.shield(self._starting)
 
-    def check_started(self) -> None:
-        """Refuse requests until everything stands.
+    async def stand(self) -> None:
+        """Refuse requests until everything stands; in an app that never started it, the first request does.
 
         Raises:
-            Problem: it does not yet.
+            Problem: it does not stand yet.
         """
-        if self._starting is None or not self._starting.done():
+        if self._starting is None:
+            await self.start()
+        elif not self._starting.done():
             raise Problem(
                 "not-ready", "The workers do not stand yet.", "Try again in a second.", headers={"Retry-After": "1"}
             )
-        self._starting.result()
+        else:
+            self._starting.result()
 
     def readiness(self) -> tuple[bool, dict[str, Json]]:
         """Whether requests should be sent here, and the document that says why."""

@@ -50,7 +50,8 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))
-        service = service_of(models, Settings(workers=request.workers), log=RequestLog(lines.write))
+        settings = Settings(workers=request.workers)
+        service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock))
         reloader = stack.enter_context(_reloading(service, opened, is_watching=request.watch_model))
         run_server(

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidi.model_file.values import Json
 from vidi.serving.log import trace_of
 from vidi.serving.service import Service
 
 ROUTES = frozenset(("/", "/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
 OTHER = "other"
+NAMES = "vidi.names"  # in the scope: file names of the images of a request
 
 
 class Watched:
@@ -36,20 +38,20 @@ class Watched:
             self._tell(scope, status, self._now() - began)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        route = route_of(scope["path"])
+        route = route_of(scope["path"].removeprefix(scope.get("root_path", "")))
         self.service.metrics.requests.labels(route, str(status)).inc()
         self.service.metrics.seconds.labels(route).observe(seconds)
         headers = dict(scope["headers"])
-        self.service.log.event(
-            "request",
-            {
-                "method": scope["method"],
-                "route": route,
-                "status": status,
-                "milliseconds": round(1000 * seconds, 2),
-                "trace": trace_of(headers.get(b"traceparent", b"").decode("latin-1")),
-            },
-        )
+        facts: dict[str, Json] = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "milliseconds": round(1000 * seconds, 2),
+            "trace": trace_of(headers.get(b"traceparent", b"").decode("latin-1")),
+        }
+        if self.service.logs_names and NAMES in scope:
+            facts["images"] = scope[NAMES]
+        self.service.log.event("request", facts)
 
 
 def route_of(path: str) -> str:

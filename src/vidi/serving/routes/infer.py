@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -66,7 +66,7 @@ async def infer(service: Service, tallies: Tallies, served: ServedModel, request
     """
     tally, began = tallies.of(served.name, served.version), time.perf_counter_ns()
     try:
-        service.check_started()
+        await service.stand()
         with service.slots.take() as slot:
             body = await read_body(request, most=service.settings.body_bytes)
             length = read_header_length(request.headers.getlist(HEADER_LENGTH), len(body))
@@ -97,7 +97,8 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
 
     def write() -> InferResponse:
         tensors = make_tensors(asked, chosen, rows, served.metadata)
-        return encode_response(asked, tensors, model_name=served.name, model_version=served.version)
+        named = replace(asked, parameters={**asked.parameters, "model_id": served.model_id})
+        return encode_response(named, tensors, model_name=served.name, model_version=served.version)
 
     response = await _where(engine, sum(values.nbytes for values in rows.values()), write)
     written = time.perf_counter_ns()

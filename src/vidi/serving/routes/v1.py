@@ -13,6 +13,7 @@ from vidi.serving.routes.bodies import read_images
 from vidi.serving.routes.predict import predict, served_document
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.serving.service import Service
+from vidi.serving.watching import NAMES
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -30,13 +31,14 @@ def routes(service: Service) -> list[Route]:
 
 def _predict(service: Service) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        service.check_started()
+        await service.stand()
         asked = read_query(request.query_params.multi_items())
         served = service.models.find(asked.model)
         settings = service.settings
         with service.slots.take() as slot:
             body = await read_body(request, most=settings.body_bytes)
             images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
+            request.scope[NAMES] = [image.name for image in images]
             work = predict(service.engine, served, images, asked)
             predicted = await slot.within(settings.answer_seconds, work)
         for outcome in predicted.outcomes:

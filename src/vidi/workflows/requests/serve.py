@@ -38,6 +38,7 @@ class ServeRequest:
         str | None, Option("Origin whose pages may send requests, for example https://shop.example.", metavar="URL")
     ] = None
     watch_model: Annotated[bool, Option("Take a model file that is replaced on disk, after a self-test.")] = False
+    log_names: Annotated[bool, Option("Write the file names of images into the log lines.")] = False
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Option("Where the model runs; auto takes CUDA where onnxruntime offers it.")
     ] = "auto"
