@@ -23,7 +23,7 @@ LOCK_FILES = frozenset({LOCK, HOLDER})
 PATIENCE = 0.2  # seconds in which one who only looked, or who has just ended, lets go of a lock
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | memoryview) -> str:
     """SHA-256 of the bytes as 64 hex digits.
 
     >>> digest_of(b"")[:12]

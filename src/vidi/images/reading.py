@@ -65,6 +65,9 @@ class DecodeJob:
     options: DecodeOptions = DEFAULT
 
 
+ReadFile = Callable[[str, DecodeJob], ReadImage]  # such as `read_one`
+
+
 @dataclass(frozen=True, slots=True)
 class OneFile:
     """A store of one file, which is at hand."""

@@ -7,6 +7,7 @@ from vidi.errors import ResourceError
 from vidi.images.reading import DecodeJob, ReadImage
 from vidi.images.workers.memory import SharedMemory
 from vidi.images.workers.process import WorkerProcess, died, too_slow
+from vidi.images.workers.running import Running, spawn
 from vidi.images.workers.wire import pack_work, slot_bytes, unpack_answer
 
 _TRIES = 3  # the machine may kill a worker for reasons of its own; the third death in a row is the file's fault
@@ -21,8 +22,7 @@ class PathWorker:
     def __init__(self, job: DecodeJob, slots: int) -> None:
         self.job, self.slots = job, slots
         self._memory = SharedMemory(slots * slot_bytes(job))
-        greeting = pack_work((job, self._memory.path, slots))
-        self._process = WorkerProcess("vidi.images.workers.worker", greeting, self._memory)
+        self._process = WorkerProcess(self._launch, pack_work((job, slots)))
         self._is_closed = False
         self._one_by_one = False  # answers travel together, until that took too long once
 
@@ -53,6 +53,9 @@ class PathWorker:
             finally:
                 self._process.due = None
         return done
+
+    def _launch(self) -> Running:
+        return spawn("vidi.images.workers.inside.path_worker", self._memory.path, handles=self._memory.handles)
 
     def _ask(self, paths: Sequence[str], done: list[ReadImage], *, one_by_one: bool) -> None:
         if not self._process.is_running:

@@ -3,35 +3,27 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
-from typing import IO
+from collections.abc import Callable
 
 from vidi.errors import ImageError, ResourceError, VidiError
 from vidi.images.limits import Limits
-from vidi.images.workers.memory import SharedMemory
+from vidi.images.workers.running import Running
 from vidi.images.workers.wire import FAILURE, receive, send
-
-# A worker decodes on one thread: libraries that would start more only take memory from the image.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class WorkerProcess:
     """One worker process, or none yet. Used by one thread at a time, but for `check_clock`, `is_alive` and `kill`."""
 
-    def __init__(self, main: str, greeting: bytes, memory: SharedMemory, *, own_group: bool = False) -> None:
+    def __init__(self, launch: Callable[[], Running], greeting: bytes) -> None:
         """Store what a process will be started with.
 
         Args:
-            main: the module whose `main` it runs.
+            launch: starts one, or raises OSError.
             greeting: the first message; the process answers it when it is ready.
-            memory: what it shares.
-            own_group: signals to this process's group, such as Ctrl-C, do not reach it.
         """
-        self._command = f"from {main} import main; main()"
-        self._greeting, self._memory, self._own_group = greeting, memory, own_group
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launch, self._greeting = launch, greeting
+        self._running: Running | None = None
         self._was_too_slow = False
         self.due: float | None = None  # when it is killed, in seconds of time.monotonic(); None: it may take its time
 
@@ -41,20 +33,12 @@ class WorkerProcess:
         Raises:
             ResourceError: the system refuses.
         """
-        if self._process is not None:
+        if self._running is not None:
             return
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", self._command],  # -P: never import what lies in the current folder
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": paths},
-                pass_fds=self._memory.handles,
-                start_new_session=self._own_group,
-            )
-            send(self._pipes(self._process)[0], self._greeting)
-        except (EOFError, OSError) as error:
+            self._running = self._launch()
+            send(self._running.source, self._greeting)
+        except OSError as error:
             raise self._no_start() from error
 
     def await_ready(self) -> None:
@@ -76,32 +60,42 @@ class WorkerProcess:
         )
 
     @property
+    def pid(self) -> int | None:
+        """The process's number, where there is one."""
+        running = self._running
+        return None if running is None else running.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether a process was started and not yet buried."""
-        return self._process is not None
+        return self._running is not None
 
     @property
     def is_alive(self) -> bool:
         """Whether there is a process that has not ended."""
-        process = self._process
-        return process is not None and process.poll() is None
+        running = self._running
+        return running is not None and not running.has_ended()
 
     def send(self, content: bytes) -> None:
-        """Send the process one message."""
-        if self._process is None:
+        """Send the process one message.
+
+        Raises:
+            EOFError, OSError: it has ended.
+        """
+        if self._running is None:
             raise EOFError
-        send(self._pipes(self._process)[0], content)
+        send(self._running.source, content)
 
     def receive(self) -> bytes:
         """The next message of the process.
 
         Raises:
-            EOFError: it has ended.
+            EOFError, OSError: it has ended.
             VidiError: something other than the image failed in it.
         """
-        if self._process is None:
+        if self._running is None:
             raise EOFError
-        content = receive(self._pipes(self._process)[1])
+        content = receive(self._running.answers)
         if content.startswith(FAILURE):
             raise VidiError(
                 f"A decoding process failed: {content.removeprefix(FAILURE).decode(errors='replace')}",
@@ -109,39 +103,28 @@ class WorkerProcess:
             )
         return content
 
-    @staticmethod
-    def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-        if process.stdin is None or process.stdout is None:  # pragma: no cover - pipes were asked for
-            raise EOFError
-        return process.stdin, process.stdout
-
     def bury(self) -> tuple[int, bool]:
         """The exit code of the dead process, and whether a clock ended it."""
-        if self._process is None:
+        running, self._running = self._running, None
+        if running is None:
             return 0, False
-        self._process.kill()
-        code = self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        self._process = None
+        code = running.bury()
         is_slow = self._was_too_slow or (os.name == "posix" and code == -signal.SIGPROF)
         self._was_too_slow = False
         return code, is_slow
 
     def check_clock(self) -> None:
         """End the process where its work is overdue by the wall clock; called from another thread."""
-        due, process = self.due, self._process
-        if due is not None and process is not None and time.monotonic() > due:
+        due, running = self.due, self._running
+        if due is not None and running is not None and time.monotonic() > due:
             self._was_too_slow = True
-            process.kill()
+            running.kill()
 
     def kill(self) -> None:
         """End the process; who waits for its answer gets an EOFError."""
-        process = self._process
-        if process is not None:
-            process.kill()
+        running = self._running
+        if running is not None:
+            running.kill()
 
 
 def too_slow(limits: Limits) -> ImageError:

@@ -1,6 +1,7 @@
 """What passes between a worker process and the one who started it: lengths, JSON, and pixels in shared memory."""
 
 import json
+import math
 import struct
 from multiprocessing.reduction import ForkingPickler
 from typing import IO, Any
@@ -14,6 +15,13 @@ from vidi.images.reading import DecodeJob, ReadImage
 MEASURED_BYTES = 1 << 16  # the most that a measure may return for one image
 FAILURE = b"!"  # begins an answer that is no answer: the store or the measure raised
 _LENGTH = struct.Struct("<I")
+# Digest, bytes of the file, format; height and width of the upright image, then of the one that comes, or -1.
+_ANSWER = struct.Struct("<64sQ8s4i")
+_NONE = (-1, -1)
+_NOTHING_RARE: tuple[None, tuple[str, ...], None] = (None, (), None)
+ORDER = struct.Struct("<Bi")  # to the fork server, with a process's number; its reply, with a number or an exit code
+READY, FORK, KILL, BURY = range(4)
+REFUSED = -1  # in the place of a process's number
 BYTE_COUNT = struct.Struct("<Q")  # begins the request for a file that lies in shared memory
 
 
@@ -62,42 +70,60 @@ def unpack_work(content: bytes) -> Any:  # the worker knows which message comes 
 
 
 def pack_answer(read: ReadImage, room: memoryview) -> bytes:
-    """An answer as JSON, its arrays laid into the shared memory: what a decoder may have spoilt is never unpickled."""
-    arrays: list[list[object] | None] = []
-    place = 0
-    for array in (read.image, read.measured):
-        if array is None:
-            arrays.append(None)
-            continue
-        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        room[place : place + content.nbytes] = content.data
-        arrays.append([array.dtype.str, list(array.shape), place])
-        place += content.nbytes
-    error = None if read.error is None else [read.error.code, read.error.cause, read.error.remedy]
-    facts = [read.digest, read.byte_count, read.size, read.notes, read.format]
-    return json.dumps([arrays, error, facts]).encode()
+    """An answer in a few bytes, its arrays laid into the shared memory.
+
+    What a decoder may have spoilt is never unpickled: numbers stand in fixed places, and what is rare is JSON.
+    """
+    shape, rare, place = _NONE, b"", 0
+    if read.image is not None:
+        shape, place = (read.image.shape[0], read.image.shape[1]), read.image.nbytes
+        room[:place] = np.ascontiguousarray(read.image).reshape(-1).data
+    if read.error is not None or read.notes or read.measured is not None:
+        error = None if read.error is None else [read.error.code, read.error.cause, read.error.remedy]
+        measured = None if read.measured is None else _lay(read.measured, room, place)
+        rare = json.dumps([error, read.notes, measured]).encode()
+    size = read.size or _NONE
+    return _ANSWER.pack(read.digest.encode(), read.byte_count, read.format.encode(), *size, *shape) + rare
+
+
+def _lay(measured: NDArray[np.generic], room: memoryview, place: int) -> list[object]:
+    content = np.ascontiguousarray(measured).reshape(-1).view(np.uint8)
+    room[place : place + content.nbytes] = content.data
+    return [measured.dtype.str, list(measured.shape), place]
 
 
 def unpack_answer(content: bytes, room: memoryview, path: str) -> ReadImage:
-    """The answer about a path, its arrays copied out of the shared memory."""
-    arrays, error, (digest, byte_count, size, notes, format) = json.loads(content)
-    image, measured = (None if array is None else _array(room, *array) for array in arrays)
-    return ReadImage(
-        path=path,
-        image=None if image is None else image.view(np.uint8),
-        measured=measured,
-        error=None if error is None else ImageError(*error),
-        digest=digest,
-        byte_count=byte_count,
-        size=None if size is None else (size[0], size[1]),
-        notes=tuple(notes),
-        format=format,
-    )
+    """The answer about a path, its arrays copied out of the shared memory.
+
+    Raises:
+        EOFError: it makes no sense: its process is as good as dead.
+    """
+    try:
+        digest, byte_count, format, *numbers = _ANSWER.unpack_from(content)
+        height, width, rows, columns = numbers
+        rare = content[_ANSWER.size :]
+        error, notes, measured = json.loads(rare) if rare else _NOTHING_RARE
+        return ReadImage(
+            path=path,
+            image=None if rows < 0 else _copy(room, np.dtype(np.uint8), (rows, columns, 3), 0),
+            measured=None if measured is None else _measured(room, *measured),
+            error=None if error is None else ImageError(*error),
+            digest=digest.rstrip(b"\0").decode("ascii"),
+            byte_count=byte_count,
+            size=None if height < 0 else (height, width),
+            notes=tuple(notes),
+            format=format.rstrip(b"\0").decode("ascii"),
+        )
+    except (ValueError, TypeError, struct.error) as error:
+        raise EOFError from error
 
 
-def _array(room: memoryview, dtype: str, shape: list[int], place: int) -> NDArray[np.generic]:
+def _measured(room: memoryview, dtype: str, shape: list[int], place: int) -> NDArray[np.generic]:
     kind = np.dtype(dtype)
     if kind.hasobject:
         raise ValueError("an array of objects is not a measurement")
-    count = int(np.prod(shape, dtype=np.int64))
-    return np.frombuffer(room, kind, count, place).reshape(shape).copy()
+    return _copy(room, kind, tuple(shape), place)
+
+
+def _copy(room: memoryview, kind: np.dtype[Any], shape: tuple[int, ...], place: int) -> NDArray[Any]:
+    return np.frombuffer(room, kind, math.prod(shape), place).reshape(shape).copy()

@@ -1,0 +1,41 @@
+"""A server that is killed leaves no decoding process behind."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.processes import all_end, open_handles
+
+SCRIPT = """
+import sys, threading
+from tests.images.odd_reading import read_oddly
+from vidi.images.workers.crew import DecodeCrew
+crew = DecodeCrew(2, read=read_oddly, forked={forked})
+crew.start()
+asked = threading.Thread(target=crew.decode, args=(b{data!r},), daemon=True)
+asked.start()
+while not crew.working:
+    pass
+print(*crew.pids, flush=True)
+asked.join()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # a process that starts a crew, four times
+@pytest.mark.parametrize(("forked", "data"), [(True, "no image"), (True, "sleep"), (True, "hang"), (False, "no image")])
+def test_workers_end_with_their_server_also_those_at_work(forked, data):
+    script = SCRIPT.format(forked=forked, data=data)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        pids = [int(pid) for pid in server.stdout.readline().split()]
+        assert len(pids) == 2 + forked
+        handles = open_handles(pids)
+
+        server.kill()
+        server.wait()
+
+    assert all_end(handles)
