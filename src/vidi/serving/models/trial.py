@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidi.errors import ModelError, VidiError
 from vidi.images.limits import Limits
-from vidi.images.workers.worker import limit_memory
+from vidi.images.workers.inside.preparing import limit_memory
 
 SECONDS = 10.0  # of processor time
 WALL_SECONDS = 30.0
