@@ -20,7 +20,10 @@ from vidi.cli.app import VERBS
 
 FROM_NOTHING = ("docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
 RUN = ("console", "python")
-OWN_TEST = ("docs/model-file.md",)  # tests/model_file/test_docs.py runs its examples without vidi
+OWN_TEST = (
+    "docs/model-file.md",  # tests/model_file/test_docs.py runs its examples without vidi
+    "docs/how-to/serve.md",  # tests/docs/test_serve.py runs it beside servers
+)
 NOT_RUN = re.compile(
     r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
     r"|vidi tune .* --storage .*"

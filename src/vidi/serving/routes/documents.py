@@ -42,7 +42,7 @@ def _openapi(service: Service) -> Endpoint:
 
 def _docs(service: Service) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        address = str(request.base_url).rstrip("/")
+        address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
         page = documentation_page(
             _document(service, request),
             [served_document(model) for model in service.models],
