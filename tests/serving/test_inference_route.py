@@ -14,19 +14,25 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
+from starlette.middleware import Middleware
 
 from tests.docs.pages import ROOT
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from tests.serving.loopback import served
+from tests.serving.protocol.running import running
 from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
+from vidi.serving.doors.doorkeeper import Doorkeeper
+from vidi.serving.doors.doors import DoorOptions, choose_doors
+from vidi.serving.doors.tokens import TokenLock
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel
+from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 
 FRAMED = np.stack([draw(kind, size=(16, 16)) for kind in ("disc", "stripes", "square")])
 LARGER = np.stack([draw(kind, size=(40, 31)) for kind in ("disc", "stripes")])
+TOKEN = "a-token-of-some-length"  # noqa: S105 - opens nothing
 PHOTOS = [encoded(draw("disc", size=(50, 40))), encoded(draw("stripes", size=(9, 90)), format="JPEG")]
 
 
@@ -36,12 +42,18 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def address(predictor: Predictor):
-    """A server that runs the predictor's own session in one thread, so that equal numbers are equal bit for bit."""
+def service(predictor: Predictor) -> Service:
+    """It runs the predictor's own session in one thread, so that equal numbers are equal bit for bit."""
     model = ServedModel("tiny", predictor.model.path, predictor, predictor)
-    service = service_of([model], Settings(workers=1, body_bytes=1_000_000), log=RequestLog(len))
-    with served(application(service)) as one:
-        yield one
+    return service_of([model], Settings(workers=1, body_bytes=1_000_000), log=RequestLog(len))
+
+
+@pytest.fixture(scope="module")
+def address(service: Service):
+    """A server whose doors are those of a server for this machine alone."""
+    doors = Middleware(Doorkeeper, choose_doors(DoorOptions(), {}), None)
+    with running(application(service, doors), service.settings, lifecycle=service.lifecycle) as server:
+        yield f"127.0.0.1:{server.port}"
 
 
 @pytest.fixture
@@ -228,12 +240,12 @@ def test_what_is_not_offered_is_refused_with_a_sentence(client: triton.Inference
         ("400", "has no output 'logits'", {"outputs": [output("logits")]}),
         ("400", "asked for of 'label'", {"outputs": [output("label", class_count=1)]}),
         ("400", "Shared memory is not offered", {"inputs": [in_shared_memory()]}),
-        ("415", "coded as 'gzip'", {"request_compression_algorithm": "gzip"}),
-        ("415", "coded as 'deflate'", {"request_compression_algorithm": "deflate"}),
+        ("415", "compressed", {"request_compression_algorithm": "gzip"}),
+        ("415", "compressed", {"request_compression_algorithm": "deflate"}),
         ("422", r"images\[1\]: It looks like text", {"inputs": [files([PHOTOS[0], b"no image", PHOTOS[1]])]}),
         ("422", r"images\[0\]: .* Nor can 1 others be used", {"inputs": [files([b"", b"no image"])]}),
         ("422", "at most 16", {"inputs": [pixels(np.zeros((17, 1, 1, 3), np.uint8))]}),
-        ("413", "over 1,000,000 bytes", {"inputs": [pixels(np.zeros((1, 600, 600, 3), np.uint8))]}),
+        ("413", "1,000,000", {"inputs": [pixels(np.zeros((1, 600, 600, 3), np.uint8))]}),
     ],
 )
 def test_a_refusal_is_an_exception_with_status_and_reason(client: triton.InferenceServerClient, status, said, request_):
@@ -241,6 +253,23 @@ def test_a_refusal_is_an_exception_with_status_and_reason(client: triton.Inferen
         client.infer("tiny", **{"inputs": [pixels()], **request_})
 
     assert refusal.value.status() == status
+
+
+def test_a_token_is_asked_for_and_sent_by_the_stock_client(predictor: Predictor):
+    service = service_of(
+        [ServedModel("tiny", predictor.model.path, predictor, predictor)], Settings(workers=1), log=RequestLog(len)
+    )
+    doors = Middleware(Doorkeeper, choose_doors(DoorOptions(), {"VIDI_TOKEN": TOKEN}), TokenLock(TOKEN))
+    with (
+        running(application(service, doors), lifecycle=service.lifecycle) as server,
+        triton.InferenceServerClient(f"127.0.0.1:{server.port}") as client,
+    ):
+        with pytest.raises(triton.InferenceServerException, match="token") as refusal:
+            client.infer("tiny", [pixels()])
+        answer = client.infer("tiny", [pixels()], headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert refusal.value.status() == "401"
+    assert answer.as_numpy("probabilities").shape == (3, 3)
 
 
 def test_a_refusal_is_a_problem_document_that_also_has_the_member_error(address: str):
@@ -323,7 +352,7 @@ def test_the_asyncio_client_works_unchanged(address: str, predictor: Predictor):
             for refused in (client.load_model("tiny"), client.infer("other", [pixels()])):
                 with pytest.raises(triton.InferenceServerException, match=r"not loaded|No model of this name"):
                     await refused
-            with pytest.raises(triton.InferenceServerException, match="coded as 'gzip'"):
+            with pytest.raises(triton.InferenceServerException, match="compressed"):
                 await client.infer("tiny", [pixels()], request_compression_algorithm="gzip")
 
     asyncio.run(ask())

@@ -80,12 +80,14 @@ def application(service: Service, *doors: Middleware) -> Starlette:
         finally:
             service.engine.stop()
 
-    return Starlette(
+    made = Starlette(
         routes=[*v1.routes(service), *inference.routes(service), *documents.routes(service)],
         lifespan=lifespan,
         middleware=[Middleware(Watched, service), *doors],
         exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
     )
+    made.router.redirect_slashes = False  # a path is answered as it is written, or not at all
+    return made
 
 
 async def _on_problem(_: Request, error: Exception) -> Response:

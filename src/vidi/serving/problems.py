@@ -61,7 +61,10 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return PROBLEMS[self.code].status
 
     def as_json(self) -> dict[str, Json]:
-        """The problem document: type, title, status, detail, and the members `code` and `remedy`.
+        """The problem document: type, title, status, detail, and the members `code`, `remedy` and `error`.
+
+        Clients of the Open Inference Protocol read `error`. Every document has it, for whoever keeps the doors or
+        counts the connections does not know which client asks.
 
         >>> Problem("not-found", "/x is not there").as_json()["status"]
         404
@@ -74,5 +77,6 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             "detail": self.cause,
             "code": self.code,
             "remedy": self.remedy,
+            "error": f"{self.cause} {self.remedy}".strip(),
             **self.members,
         }

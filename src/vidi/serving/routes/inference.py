@@ -1,12 +1,10 @@
-"""The routes of the Open Inference Protocol, version 2, below `/v2`; every refusal there has the member `error`."""
+"""The routes of the Open Inference Protocol, version 2, below `/v2`."""
 
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +20,7 @@ from vidi.serving.inference.describe import (
 from vidi.serving.inference.tally import Tallies
 from vidi.serving.json_body import flag_in, object_in, parse_json_body
 from vidi.serving.models.served import ServedModel
-from vidi.serving.problems import MEDIA_TYPE, Problem
+from vidi.serving.problems import Problem
 from vidi.serving.routes.infer import infer, offered_by
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.serving.service import Service
@@ -45,31 +43,22 @@ EVERY_METHOD: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def routes(service: Service, tallies: Tallies | None = None) -> list[Route]:
-    """The routes: an app of their own, which answers whatever is asked below `/v2`.
+    """The routes, each bound to what answers.
 
     Args:
         service: that answers.
         tallies: counts for the statistics; of their own where none are given.
     """
-    protocol = _protocol(service, tallies or Tallies())
-    return [Route("/v2", protocol), Route("/v2/{rest:path}", protocol)]
-
-
-def _protocol(service: Service, tallies: Tallies) -> Starlette:
-    app = Starlette(
-        routes=[
-            Route("/v2", _server),
-            Route("/v2/health/live", _live),
-            Route("/v2/health/ready", _ready(service)),
-            Route("/v2/repository/index", _index(service), methods=["POST"]),
-            Route("/v2/models/stats", _all_statistics(service, tallies)),
-            *_model_routes(service, tallies),
-            *(Route(path, _refuse(cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
-        ],
-        exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},
-    )
-    app.router.redirect_slashes = False
-    return app
+    tallies = tallies or Tallies()
+    return [
+        Route("/v2", _server),
+        Route("/v2/health/live", _live),
+        Route("/v2/health/ready", _ready(service)),
+        Route("/v2/repository/index", _index(service), methods=["POST"]),
+        Route("/v2/models/stats", _all_statistics(service, tallies)),
+        *_model_routes(service, tallies),
+        *(Route(path, _refuse(cause), methods=EVERY_METHOD) for path, cause in NOT_OFFERED.items()),
+    ]
 
 
 def _model_routes(service: Service, tallies: Tallies) -> list[Route]:
@@ -193,30 +182,3 @@ def _refuse(cause: str) -> Endpoint:
         raise Problem("not-implemented", cause)
 
     return endpoint
-
-
-def problem_with_error(problem: Problem) -> Response:
-    """A problem as a response that clients of the protocol read: its sentences stand in the member `error`, too."""
-    error = f"{problem.cause} {problem.remedy}".strip()
-    response = json_response({**problem.as_json(), "error": error}, status=problem.status, media_type=MEDIA_TYPE)
-    response.headers.update(problem.headers)
-    return response
-
-
-async def _on_problem(_: Request, error: Exception) -> Response:
-    if not isinstance(error, Problem):
-        raise error
-    return problem_with_error(error)
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    """What starlette itself refuses: a path or a method."""
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        cause = f"{request.method} is not answered here."
-        return problem_with_error(Problem("method-not-allowed", cause, headers=error.headers))
-    return problem_with_error(Problem("not-found", "Nothing of the protocol is at this path."))
-
-
-async def _on_bug(_: Request, error: Exception) -> Response:
-    """What nobody raised on purpose; the server writes the traceback."""
-    return problem_with_error(Problem("internal-error", f"The server failed ({type(error).__name__}).", "Report it."))
