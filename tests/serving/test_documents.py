@@ -19,12 +19,14 @@ from tests.report.screens import BROWSER, clipped, shown_by_browser
 from tests.serving.asked import Client, asked
 from vidi.serving.application import application, service_of
 from vidi.serving.documents.examples import Call, example
+from vidi.serving.documents.inference import MODEL_ROUTES
 from vidi.serving.documents.openapi import openapi_document
 from vidi.serving.documents.operations import PIXEL
 from vidi.serving.documents.page import documentation_page, security_policy
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import open_served
 from vidi.serving.problems import PROBLEMS, Problem
+from vidi.serving.routes.inference import NOT_OFFERED
 from vidi.serving.settings import Settings
 from vidi.serving.watching import OTHER, route_of
 
@@ -74,7 +76,7 @@ def test_every_route_is_described_and_nothing_else(model: Path, document: dict):
     routes = {(one.path, name.lower()) for one in app.routes if isinstance(one, Route) for name in one.methods or ()}
     described = {(path, method) for path, operations in document["paths"].items() for method in operations}
 
-    assert {(path, method) for path, method in routes if method != "head" and not path.startswith("/v2")} == described
+    assert {(path, method) for path, method in routes if method != "head" and path not in NOT_OFFERED} == described
 
 
 def test_every_described_path_is_counted_under_a_name_of_its_own(document: dict):
@@ -102,6 +104,37 @@ def test_predictions_hold_nothing_but_what_is_described(client: Client, document
 @pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/readyz"])
 def test_answers_of_the_other_routes_hold_nothing_but_what_is_described(client: Client, document: dict, path: str):
     check_described(client.get(path).json(), document, path, "get", 200)
+
+
+@pytest.mark.parametrize("path", [*(route.end for route in MODEL_ROUTES)])
+@pytest.mark.parametrize("start", ["/v2/models/{name}", "/v2/models/{name}/versions/{version}"])
+def test_answers_about_a_model_hold_nothing_but_what_is_described(
+    client: Client, document: dict, start: str, path: str
+):
+    asked_path = f"{start}{path}".format(name="tiny", version="tiny-run")
+
+    check_described(client.get(asked_path).json(), document, f"{start}{path}", "get", 200)
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats"])
+def test_answers_about_the_protocol_hold_nothing_but_what_is_described(client: Client, document: dict, path: str):
+    check_described(client.get(path).json(), document, path, "get", 200)
+
+
+def test_the_example_of_the_protocol_is_answered_as_described(client: Client, document: dict):
+    path = "/v2/models/{name}/infer"
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    bad = {"inputs": [{"name": "images", "datatype": "BYTES", "shape": [1], "data": ["aGVsbG8="]}]}
+    jsonschema.Draft202012Validator({**content["schema"], "components": document["components"]}).validate(bad)
+
+    answered = client.post("/v2/models/tiny/infer", json=content["example"])
+    refused = client.post("/v2/models/tiny/infer", json=bad)
+
+    described = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    whole = {**described, "components": closed(document["components"])}
+    jsonschema.Draft202012Validator(whole).validate(answered.json())
+    check_described(client.post("/v2/repository/index").json(), document, "/v2/repository/index", "post", 200)
+    check_described(refused.json(), document, path, "post", 422)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """The description of the whole server that programs read: OpenAPI 3.1, written by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from vidi.model_file.values import Json
+from vidi.serving.documents.inference import ABOUT, PROTOCOL, inference_paths, inference_schemas
 from vidi.serving.documents.operations import TAGS, own_paths
 from vidi.serving.documents.schemas import Schema, schemas
 from vidi.serving.settings import Settings
@@ -16,7 +16,7 @@ def openapi_document(
     *,
     version: str,
     root: str = "",
-    further: Mapping[str, Json] | None = None,
+    versions: Sequence[str] = (),
 ) -> Schema:
     """The OpenAPI document of a server.
 
@@ -25,7 +25,7 @@ def openapi_document(
         settings: limits, which descriptions name.
         version: of vidi.
         root: path under which the app is mounted; empty where it stands alone.
-        further: paths of other interfaces, beside vidi's own.
+        versions: of the models.
     """
     return {
         "openapi": VERSION,
@@ -36,11 +36,11 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": root or "/"}],
-        "tags": [{"name": name, "description": about} for name, about in TAGS.items()],
+        "tags": [{"name": name, "description": about} for name, about in {**TAGS, PROTOCOL: ABOUT}.items()],
         "security": [{}, {"token": []}],
-        "paths": {**own_paths(names, settings), **(further or {})},
+        "paths": {**own_paths(names, settings), **inference_paths(names, versions, settings)},
         "components": {
-            "schemas": schemas(),
+            "schemas": {**schemas(), **inference_schemas()},
             "securitySchemes": {
                 "token": {
                     "type": "http",

@@ -159,11 +159,17 @@ def _problem() -> Schema:
             "detail": {"type": "string", "description": "What went wrong in this request."},
             "code": one_of([*PROBLEMS]),
             "remedy": {"type": "string", "description": "What to do about it; may be empty."},
+            "error": {"type": "string", "description": "Detail and remedy, as clients of the protocol read them."},
             "image": record({"code": one_of([*REASONS])}, about="Why the only image cannot be used."),
+            "images": {**list_of(_bad_file()), "description": "The files that fail a request for tensors."},
         },
-        optional=["image"],
+        optional=["image", "images"],
         about="A refusal, as RFC 9457 has it. The codes are stable.",
     )
+
+
+def _bad_file() -> Schema:
+    return record({"index": COUNT, "code": one_of([*REASONS]), "message": TEXT})
 
 
 def _readiness() -> Schema:

@@ -29,8 +29,9 @@ def routes(service: Service) -> list[Route]:
 
 def _document(service: Service, request: Request) -> Schema:
     names = [model.name for model in service.models]
+    versions = [model.version for model in service.models]
     root = str(request.scope.get("root_path", ""))
-    return openapi_document(names, service.settings, version=version("vidi"), root=root)
+    return openapi_document(names, service.settings, version=version("vidi"), root=root, versions=versions)
 
 
 def _openapi(service: Service) -> Endpoint:
