@@ -78,8 +78,8 @@ def problem_answers(codes: Sequence[str]) -> Schema:
     Args:
         codes: of `PROBLEMS`.
 
-    >>> problem_answers(["busy", "not-ready"])["503"]["description"]
-    '`busy`: The server has as many requests as it can answer. `not-ready`: A model or a worker does not stand yet, …'
+    >>> problem_answers(["no-such-model", "bad-request"]).keys()
+    dict_keys(['400', '404'])
     """
     by_status: dict[str, list[str]] = {}
     for code in codes:
