@@ -9,6 +9,7 @@ import sys
 
 BENCHES = {
     "predict": "bench.predict",
+    "decode": "bench.decode",
     "serve": "bench.serve",
     "check": "bench.check",
     "spinning": "bench.spinning",

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import hashlib
 import math
+import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,18 @@ def give_memory_back() -> None:
     """Return freed memory to the system now, where `tune_allocator` had it kept."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def limit_memory(growth: int) -> None:
+    """Let this process grow by that many bytes of memory and no more, for good, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    with contextlib.suppress(OSError, ValueError):
+        with open("/proc/self/statm", encoding="ascii") as file:
+            now = int(file.read().split()[0]) * mmap.PAGESIZE
+        resource.setrlimit(resource.RLIMIT_AS, (now + growth,) * 2)
 
 
 def wait_without_spinning() -> None:

@@ -183,6 +183,54 @@ def test_a_crew_can_be_started_again():
 
 
 @pytest.mark.parametrize("forked", WAYS)
+def test_kills_leave_no_handle_open(forked):
+    with DecodeCrew(2, read=read_oddly, forked=forked) as crew:
+        crew.decode(b"kill")
+        assert crew.wait_until_standing(LONG)
+        before = open_files()
+        for _ in range(count(small=3, faults=20, soak=500)):
+            assert crew.decode(b"kill").error.code == "decoder-died"
+            assert crew.wait_until_standing(LONG)
+        assert open_files() == before
+
+
+def open_files() -> int:
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("hardware:/proc")
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_no_worker_holds_what_is_anothers(odd_crew):
+    """Its pipes, its own errors, and nothing of a sibling: else a pipe would stay open when its process dies."""
+    for _ in range(2):
+        odd_crew.decode(b"kill")  # so that both stand a second time
+    names = odd_crew.decode(b"handles").notes
+
+    pipes = [name.split()[1] for name in names if "pipe:" in name]
+    assert len(set(pipes)) <= 3  # two to the server, and perhaps standard error
+    assert not [name for name in names if "socket:" in name]
+
+
+def test_a_caller_who_is_interrupted_spoils_no_other_callers_answer(odd_crew):
+    class InterruptedError(Exception):
+        """As Ctrl-C, in the middle of waiting."""
+
+    def interrupt(*_: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(InterruptedError):
+            odd_crew.decode(b"sleep")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert [is_good(odd_crew.decode(GOOD, framing=FRAMING)) for _ in range(3)] == [True] * 3
+    assert odd_crew.deaths == 1
+
+
+@pytest.mark.parametrize("forked", WAYS)
 def test_a_crew_that_cannot_start_says_so_and_leaves_nothing(forked):
     crew = DecodeCrew(2, read=NeverUnpacked(), forked=forked)
     with pytest.raises(ResourceError, match="could not be started"):

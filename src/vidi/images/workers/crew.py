@@ -22,6 +22,7 @@ from vidi.images.workers.wire import BYTE_COUNT, image_bytes, pack_work, unpack_
 TRIES = 2  # the machine may kill a worker for reasons of its own; the second death in a row is the file's fault
 WALL_FACTOR = 2.0  # times `Limits.seconds`, from the first try to the answer: a server's client is waiting
 _LOOK_SECONDS = 0.5  # how often hanging and dead workers are looked for, and a failed start is tried again
+_REPLACED_SECONDS = 5.0  # within which a dead worker is replaced, or there is no memory for another
 _KEPT = 1 << 20  # bytes of shared memory that need not be given back after a large file or image
 _ALIGNED = 1 << 16  # no system's pages are larger
 
@@ -172,8 +173,11 @@ class DecodeCrew:
                 code, is_slow = self._give_up(member)
                 if is_slow:
                     return _refused(data, too_slow(self.options.limits))
-            except BaseException:
+            except VidiError:
                 self._put_back(member)
+                raise
+            except BaseException:  # such as Ctrl-C: its answer, when it comes, would be taken for the next file's
+                self._give_up(member)
                 raise
             else:
                 self._put_back(member)
@@ -195,18 +199,20 @@ class DecodeCrew:
         return pack_work((self.options, lengths, self._read))
 
     def _take(self) -> "_Member":
-        """A free worker that is alive."""
-        # Whoever works is done when its clock says so, and whoever fell is soon replaced.
-        patience = 2 * WALL_FACTOR * self.options.limits.seconds
+        """A free worker that is alive; waits while others have it."""
         with self._changed:
-            while self._changed.wait_for(lambda: self._free or self._is_stopped, patience):
-                if self._is_stopped:
-                    raise _stopped()
-                member = self._free.pop()
-                if member.process.is_alive:
-                    return member
-                self._mourn(member)
-        raise ResourceError("No decoding process is free.", "Free some memory, or send fewer images at once.")
+            while not self._is_stopped:
+                while self._free:
+                    member = self._free.pop()
+                    if member.process.is_alive:
+                        return member
+                    self._mourn(member)
+                # Whoever works is done when its clock says so, and whoever fell is soon replaced.
+                none_stands = len(self._fallen) == self.count
+                busy_seconds = 2 * WALL_FACTOR * self.options.limits.seconds
+                if not self._changed.wait(_REPLACED_SECONDS if none_stands else busy_seconds):
+                    raise ResourceError("No decoding process is free.", "Free some memory, or send fewer images.")
+            raise _stopped()
 
     def _put_back(self, member: "_Member") -> None:
         with self._changed:
@@ -226,6 +232,7 @@ class DecodeCrew:
         self.deaths += 1
         self._fallen.append(member)
         self._look.set()
+        self._changed.notify_all()  # who waits for a free one now waits for another reason
 
     def _keep(self) -> None:
         """Until the end: kill who hangs, and replace who is dead."""

@@ -14,7 +14,7 @@ from vidi.images.workers.memory import SharedMemory
 from vidi.images.workers.running import close_quietly, start_python
 from vidi.images.workers.wire import BURY, FORK, KILL, ORDER, REFUSED
 
-_PATIENCE = 60.0  # seconds; for the fork server to load the decoders, on a machine that is busy
+_PATIENCE = 30.0  # seconds; for the fork server to load the decoders, on a machine that is busy
 _MODULE = "vidi.images.workers.inside.fork_server"
 
 

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from vidi.errors import ModelError, VidiError
-from vidi.images.limits import Limits
-from vidi.images.workers.inside.preparing import limit_memory
+from vidi.machine import limit_memory
 
 SECONDS = 10.0  # of processor time
 WALL_SECONDS = 30.0
@@ -57,7 +56,7 @@ def main() -> None:
 
 def _limit() -> None:
     """Bound time and memory, where the system can."""
-    limit_memory(Limits(memory_bytes=MEMORY_BYTES))
+    limit_memory(MEMORY_BYTES)
     try:
         import resource
     except ImportError:  # Windows

@@ -9,7 +9,7 @@ from vidi.images.reading import DecodeJob, OneFile, ReadFile
 from vidi.images.workers.inside.preparing import (
     failure,
     ignore_endings,
-    limit_memory,
+    limit_decoding,
     load_decoders,
     offer_oneself,
     set_clock,
@@ -43,7 +43,7 @@ def serve(source: IO[bytes], answers: IO[bytes], memory: IO[bytes]) -> None:
         memory.close()
         given, left = room[: lengths[0]], room[lengths[0] :]
         offer_oneself()
-        limit_memory(options.limits)
+        limit_decoding(options.limits)
         send(answers, b"ready")
         while True:
             wanted = receive(source)

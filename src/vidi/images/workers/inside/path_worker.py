@@ -5,7 +5,7 @@ import mmap
 from typing import IO
 
 from vidi.images.reading import DecodeJob, read_one
-from vidi.images.workers.inside.preparing import failure, limit_memory, load_decoders, set_clock, take_over_streams
+from vidi.images.workers.inside.preparing import failure, limit_decoding, load_decoders, set_clock, take_over_streams
 from vidi.images.workers.wire import pack_answer, receive, send, slot_bytes, unpack_work
 
 _KEPT = 64 << 20  # bytes
@@ -23,7 +23,7 @@ def main(shared: str) -> None:
         with open(shared, "r+b") as file:
             room = memoryview(mmap.mmap(file.fileno(), slots * slot_bytes(job)))
         load_decoders(kept=_KEPT)
-        limit_memory(job.options.limits)
+        limit_decoding(job.options.limits)
         send(answers, b"ready")
         while True:
             paths, one_by_one = unpack_work(receive(source))

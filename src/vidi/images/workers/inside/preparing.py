@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import mmap
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import IO
 from vidi.images.formats.registry import FORMATS
 from vidi.images.limits import Limits
 from vidi.images.workers.wire import FAILURE
-from vidi.machine import tune_allocator
+from vidi.machine import limit_memory, tune_allocator
 
 _SPARE_BYTES = 64 << 20  # beside the decoding itself: stacks, allocator, Python's own objects
 
@@ -54,16 +53,9 @@ def load_decoders(*, kept: int) -> None:
     tune_allocator(mapped_from=4 << 20, kept=kept, ahead=8 << 20)
 
 
-def limit_memory(limits: Limits) -> None:
+def limit_decoding(limits: Limits) -> None:
     """Let this process grow by what one decoding may take and no more, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/self/statm", encoding="ascii") as file:
-            now = int(file.read().split()[0]) * mmap.PAGESIZE
-        resource.setrlimit(resource.RLIMIT_AS, (now + limits.memory_bytes + _SPARE_BYTES,) * 2)
+    limit_memory(limits.memory_bytes + _SPARE_BYTES)
 
 
 def offer_oneself() -> None:
