@@ -1,15 +1,21 @@
 """The server begins clearly and stops without losing a request."""
 
+import contextlib
+import hashlib
 import inspect
 import socket
+import ssl
+import sys
+from datetime import UTC, datetime
 
 import pytest
 import uvicorn
 
 from tests.serving.protocol.running import Asked, read_replies, request, running, send_all, small_app
 from vidi.errors import UsageError
+from vidi.serving.doors.certificate import own_certificate
 from vidi.serving.protocol import uvicorn_parts as parts
-from vidi.serving.protocol.listen import Listen, open_sockets, tls_context
+from vidi.serving.protocol.listen import Listen, open_sockets, stop_new_connections, tls_context
 from vidi.serving.protocol.server import run_server
 from vidi.serving.settings import Settings
 
@@ -116,3 +122,70 @@ def test_the_parts_of_uvicorn_that_are_used_are_as_expected():
     for owner, names in parts.ATTRIBUTES.items():
         source = inspect.getsource(owner)
         assert [name for name in names if f"self.{name}" not in source] == [], advice
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs:linux")
+def test_a_port_that_takes_no_new_connections_still_gives_out_the_old():
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()):
+        if not stop_new_connections(listening):
+            pytest.skip("needs:socket filters")
+
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listening.getsockname(), timeout=0.05)
+        accepted, _ = listening.accept()
+        accepted.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return own_certificate(tmp_path_factory.mktemp("own"), ["127.0.0.1", "localhost"], datetime.now(UTC))
+
+
+def over_tls(server, certificate):
+    context = ssl.create_default_context(cafile=certificate.path)
+    return context.wrap_socket(server.connect(), server_hostname="localhost")
+
+
+def test_an_encrypted_server_is_reached_by_whoever_trusts_its_certificate(certificate):
+    with running(small_app(Asked()), certificate=certificate.path) as server:
+        with over_tls(server, certificate) as client:
+            shown = hashlib.sha256(client.getpeercert(binary_form=True)).digest().hex(":").upper()
+            send_all(client, request("/one") + request("/two", headers="Host: a\r\nConnection: close\r\n"))
+            replies = read_replies(client)
+        with over_tls(server, certificate) as client:
+            send_all(client, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
+            refused = read_replies(client, 1)
+
+    assert shown == certificate.fingerprint
+    assert server.listening.urls == [f"https://127.0.0.1:{server.port}"]
+    assert [reply.status for reply in replies] == [200, 200]
+    assert [reply.status for reply in refused] == [413]
+
+
+def test_clients_that_do_not_finish_the_handshake_are_cut_and_count_as_connections(certificate):
+    settings = Settings(header_seconds=0.2, connections=2)
+    with running(small_app(Asked()), settings, certificate=certificate.path) as server:
+        with server.connect() as silent, server.connect() as plain, server.connect() as third:
+            send_all(plain, request())
+            assert third.recv(1) == b""  # closed at once
+            assert read_all(silent) == b""
+            read_all(plain)
+        with over_tls(server, certificate) as client:
+            send_all(client, request())
+            assert [reply.status for reply in read_replies(client, 1)] == [200]
+
+
+def read_all(client):
+    data = b""
+    with contextlib.suppress(ConnectionError):
+        while more := client.recv(1_000):
+            data += more
+    return data
+
+
+def test_answers_are_sent_without_waiting_for_more():
+    for one in open_sockets(Listen(port=0)):
+        with one, socket.create_connection(one.getsockname()):
+            accepted, _ = one.accept()
+            accepted.close()
+            assert accepted.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY

@@ -1,5 +1,6 @@
 """The doors as ASGI: no request reaches the application that was not let in."""
 
+import functools
 import json
 from collections.abc import Mapping
 
@@ -13,11 +14,23 @@ from vidi.serving.doors.tokens import TokenLock
 from vidi.serving.problems import MEDIA_TYPE, Problem
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # probes know neither the token nor the name of the server
+LONGEST_HOST = 261  # 253 signs of a name, two brackets or a last dot, a colon and a port
 PREFLIGHT_SECONDS = 600  # that a browser may remember what it was allowed
 REQUEST_HEADERS = "authorization, content-type, inference-header-content-length, traceparent"
 RESPONSE_HEADERS = "inference-header-content-length, retry-after"
 METHODS = "GET, HEAD, POST"
+READ_HEADERS = frozenset(
+    (
+        *(b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode"),
+        *(b"access-control-request-method", b"access-control-request-private-network"),
+        *(b"x-forwarded-for", b"x-forwarded-proto"),
+    )
+)
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"same-origin"))
+
+
+_known_place = functools.lru_cache(maxsize=64)(read_place)  # a server is asked under few names; reading takes 10 µs
+_known_host = functools.lru_cache(maxsize=64)(read_host)
 
 
 class Doorkeeper:
@@ -58,10 +71,10 @@ class Doorkeeper:
 
     def _check_host(self, scope: Scope, headers: Mapping[str, list[str]]) -> Place:
         hosts = headers.get("host", [])
-        place = read_place(hosts[0]) if len(hosts) == 1 else None
+        place = _known_place(hosts[0]) if len(hosts) == 1 and len(hosts[0]) <= LONGEST_HOST else None
         reached = scope.get("server") or ("", None)
         # Whoever writes the address that was reached is not led here by a name of someone else's.
-        if place is None or (place.host not in self.doors.hosts and place.host != read_host(str(reached[0]))):
+        if place is None or (place.host not in self.doors.hosts and place.host != _known_host(str(reached[0]))):
             raise Problem(
                 "host-refused",
                 "The Host header names a host that this server does not answer for.",
@@ -118,8 +131,9 @@ class Doorkeeper:
 
 def _headers_of(scope: Scope) -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    for name, value in scope["headers"]:  # names are in lower case by ASGI
+        if name in READ_HEADERS:
+            found.setdefault(name.decode("ascii"), []).append(value.decode("latin-1"))
     return found
 
 

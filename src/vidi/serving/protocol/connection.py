@@ -155,6 +155,8 @@ class Connection(HttpToolsProtocol):
             async def send_or_end(message: Message) -> None:
                 if message["type"] != "http.response.start" or not self._is_last(cycle):
                     return await send(message)
+                if not cycle.keep_alive and not cycle.more_body:  # the client asked for it, and has sent everything
+                    return await send(message)
                 cycle.keep_alive = False  # makes it tell the client
                 await send(message)
                 self.last = cycle

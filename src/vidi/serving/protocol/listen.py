@@ -1,9 +1,12 @@
 """Where a server listens: its sockets and its certificate."""
 
+import ctypes
 import errno
 import os
 import socket
 import ssl
+import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,14 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 
 BACKLOG = 2_048  # connections that the system holds until they are accepted
+SO_ATTACH_FILTER = 26  # of Linux; Python does not name it
+DROP_SYN = (  # classic BPF over a TCP header: code, jump if true, jump if false, operand
+    (0x30, 0, 0, 13),  # load the byte of the flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone?
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +80,8 @@ def _addresses(listen: Listen) -> Iterator[tuple[socket.AddressFamily, str]]:
 
 
 def _open_socket(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's algorithm off only for sockets that name TCP; with it each answer takes 40 ms more.
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # there it means a port whose last connections are still closing; on Windows, theft
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,6 +94,23 @@ def _open_socket(family: socket.AddressFamily, address: str, port: int) -> socke
         opened.close()
         raise
     return opened
+
+
+def stop_new_connections(listening: socket.socket) -> bool:
+    """Have the system take no new connection, while those that it is taking come whole. Returns whether it does.
+
+    Between the last `accept` and `close` the system may take another connection, which `close` then breaks. A filter
+    that drops the first packet of a connection (SYN without ACK) leaves none: the client tries again, and is refused.
+    """
+    if sys.platform != "linux":
+        return False
+    steps = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in DROP_SYN))
+    program = struct.pack("HP", len(DROP_SYN), ctypes.addressof(steps))
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    except OSError:  # some sandboxes have no such filters
+        return False
+    return True
 
 
 def _unusable(listen: Listen, error: OSError) -> VidiError:

@@ -16,7 +16,7 @@ from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.connection import Connection
 from vidi.serving.protocol.lifespan import Lifespan
-from vidi.serving.protocol.listen import Listen, Listening, open_sockets, tls_context
+from vidi.serving.protocol.listen import Listen, Listening, open_sockets, stop_new_connections, tls_context
 from vidi.serving.protocol.refusal import busy, refusal_response
 from vidi.serving.protocol.traffic import Traffic
 from vidi.serving.protocol.uvicorn_parts import Config, ServerState
@@ -24,7 +24,9 @@ from vidi.serving.settings import Settings
 
 AT_ONCE = 64  # connections that are accepted before the others have their turn
 PAUSE_SECONDS = 0.1  # without accepting, when the process may open no more files
+SETTLE_SECONDS = 0.1  # a round trip of the network, for connections that are being made when the stop comes
 FORCED_SECONDS = 0.5  # for the application's own stop, after a second signal
+SPARE_FILES = 256  # open files beside connections: models, workers, logs
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -61,6 +63,7 @@ def run_server(
         traffic.tell_refusal = tell_refusal
     context = tls_context(listen)
     sockets = open_sockets(listen)
+    _allow_open_files(settings.connections + SPARE_FILES)
     try:
         server = Server(app, traffic, sockets, context)
         is_whole = asyncio.run(server.run(ready, reload))
@@ -185,6 +188,9 @@ class Server:
 
     async def _drain(self) -> None:
         """Accept what the system has accepted, close the door, and wait for the answers."""
+        stopped = [stop_new_connections(one) for one in self.sockets]
+        if any(stopped):
+            await asyncio.sleep(SETTLE_SECONDS)  # what has begun to connect from afar comes whole
         for one in self.sockets:
             self.loop.remove_reader(one)
             while self._accept(one):
@@ -224,6 +230,19 @@ def _uvicorn_config(app: ASGIApp) -> Config:
     )
     config.load()
     return config
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Raise this process's own limit of open files, often 1,024, as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextlib.contextmanager
