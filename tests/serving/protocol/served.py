@@ -4,6 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
+from tests.serving.protocol.running import whole_body
 from vidi.serving.protocol.listen import Listen, Listening
 from vidi.serving.protocol.server import run_server
 from vidi.serving.settings import Settings
@@ -15,8 +16,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer `ok` to a whole request, after some work."""
     if scope["type"] != "http":
         return
-    while (await receive()).get("more_body"):
-        pass
+    await whole_body(receive)
     await asyncio.sleep(3_600 if scope["path"] == "/never" else PAUSE_SECONDS)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})

@@ -25,6 +25,7 @@ from vidi.serving.protocol.uvicorn_parts import (
 )
 
 PIECE = 65_536  # bytes that are parsed between two looks at the limits
+HEAD_PIECE = 16_384  # of a head, which the parser keeps until it is whole
 PIPELINED = 16  # requests that may wait behind the one that is answered; a client sends the others again
 LINGER_SECONDS = 2.0  # after a last answer, in which the client may read it and close
 QUIET_SECONDS = 1.0  # after the stop began, in which an idle client may still send one last request
@@ -41,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self.traffic, self.settings = traffic, traffic.settings
         self.reading: Reading = "idle"  # what of a request is awaited; closed: nothing more is read
         self.since = self.loop.time()  # when `reading` became what it is
+        self.is_made = False
         self.used = False  # whether a request came at all
         self.pace = Pace(self.since, 0)  # of the body that is coming in
         self.drain_pace: Pace | None = None  # of the answer that is going out, while any of it is held back
@@ -54,9 +56,15 @@ class Connection(HttpToolsProtocol):
 
     # What the transport tells.
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The connection stands, and its encryption where it has one."""
+        super().connection_made(transport)
+        self.is_made = True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of requests that were never begun; those being answered free their memory when they end."""
         self.reading = "closed"
+        self.traffic.connections -= 1
         waiting = [cycle for cycle, _ in self.pipeline]
         self.pipeline.clear()
         super().connection_lost(exc)
@@ -79,10 +87,10 @@ class Connection(HttpToolsProtocol):
         if self.reading == "idle":
             self._read("head")
         view = memoryview(data)
-        for start in range(0, len(view), PIECE):
-            if self.reading == "closed":
-                return
-            self._parse(view[start : start + PIECE])
+        while len(view) > 0 and self.reading != "closed":
+            size = PIECE if self.reading == "body" else HEAD_PIECE
+            self._parse(view[:size])
+            view = view[size:]
 
     def resume_writing(self) -> None:
         """The client has read: its time begins again."""
@@ -117,6 +125,8 @@ class Connection(HttpToolsProtocol):
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
         self.scope["method"] = method
         check_head(method, self.url, version, self.headers, self.settings)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110, 10.1.1: such clients do not know the answer
         super().on_headers_complete()
         self.boundary, self.framing_size = True, 0
         self._read("body")
@@ -186,7 +196,8 @@ class Connection(HttpToolsProtocol):
         cycle, self.running = self.running, None
         if self.transport.is_closing():
             return
-        self.since = self.loop.time()
+        if self.reading == "idle":
+            self.since = self.loop.time()
         self.flow.resume_reading()
         if cycle is self.last:
             self._linger()
@@ -206,8 +217,8 @@ class Connection(HttpToolsProtocol):
             now: seconds of the loop's clock.
         """
         if self.linger_until is not None:
-            if now > self.linger_until:
-                self.transport.abort()
+            if now > self.linger_until and not self.transport.is_closing():
+                (self._reset if self.transport.get_write_buffer_size() else self.transport.close)()
         elif self._is_unread(now):
             self._reset()
         elif self.flow.read_paused:  # the client is not the one who waits

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.connection import Connection
+from vidi.serving.protocol.connection import LINGER_SECONDS, Connection
 from vidi.serving.protocol.lifespan import Lifespan
 from vidi.serving.protocol.listen import Listen, Listening, open_sockets, stop_new_connections, tls_context
 from vidi.serving.protocol.refusal import busy, refusal_response
@@ -25,6 +25,7 @@ from vidi.serving.settings import Settings
 AT_ONCE = 64  # connections that are accepted before the others have their turn
 PAUSE_SECONDS = 0.1  # without accepting, when the process may open no more files
 SETTLE_SECONDS = 0.1  # a round trip of the network, for connections that are being made when the stop comes
+CLOSING_SECONDS = 1.5  # for the application's own stop; with `stop_seconds` less than 10
 FORCED_SECONDS = 0.5  # for the application's own stop, after a second signal
 SPARE_FILES = 256  # open files beside connections: models, workers, logs
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -140,22 +141,29 @@ class Server:
 
     def _admit(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
-        if len(self.state.connections) + len(self.arriving) >= self.settings.connections:
+        if self.traffic.connections >= self.settings.connections:
             return self._turn_away(accepted)
+        self.traffic.connections += 1
         task = self.loop.create_task(self._connect(accepted))
         self.arriving.add(task)
         task.add_done_callback(self.arriving.discard)
         return None
 
     async def _connect(self, accepted: socket.socket) -> None:
+        connection = Connection(self.config, self.state, self.lifespan.state, self.traffic)
         patience = self.settings.header_seconds if self.context else None
-        with contextlib.suppress(OSError):  # the client left, or does not speak TLS
+        farewell = LINGER_SECONDS if self.context else None
+        try:
             await self.loop.connect_accepted_socket(
-                self._make_connection, accepted, ssl=self.context, ssl_handshake_timeout=patience
+                lambda: connection,
+                accepted,
+                ssl=self.context,
+                ssl_handshake_timeout=patience,
+                ssl_shutdown_timeout=farewell,
             )
-
-    def _make_connection(self) -> Connection:
-        return Connection(self.config, self.state, self.lifespan.state, self.traffic)
+        except OSError:  # the client left, or does not speak TLS
+            if not connection.is_made:
+                self.traffic.connections -= 1
 
     def _turn_away(self, accepted: socket.socket) -> None:
         problem = busy(f"The server has {self.settings.connections:,} connections open, which is its limit.")
@@ -212,7 +220,7 @@ class Server:
             task.cancel()
 
     async def _stop_application(self) -> None:
-        seconds = FORCED_SECONDS if self.end_asked.is_set() else None
+        seconds = FORCED_SECONDS if self.end_asked.is_set() else CLOSING_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.lifespan.stop(), seconds)
 

@@ -19,6 +19,7 @@ class Traffic:
     settings: Settings
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     tell_refusal: Callable[[Problem, str], None] = _keep_quiet  # called with a refusal below ASGI and the client
+    connections: int = 0  # accepted and not yet ended, with those whose encryption is being agreed on
     buffered: int = 0  # bytes of bodies that are being received or answered
 
     def take(self, count: int) -> bool:

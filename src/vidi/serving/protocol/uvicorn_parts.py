@@ -32,7 +32,7 @@ METHODS: dict[type, dict[str, tuple[str, ...]]] = {
 ATTRIBUTES: dict[type, tuple[str, ...]] = {
     HttpToolsProtocol: (
         *("loop", "parser", "transport", "flow", "cycle", "pipeline", "connections", "tasks", "server_state"),
-        *("scope", "headers", "url", "client"),
+        *("scope", "headers", "url", "client", "expect_100_continue"),
     ),
     RequestResponseCycle: (
         *("disconnected", "keep_alive", "message_event", "more_body", "response_started", "response_complete"),
