@@ -11,6 +11,7 @@ from tests.draw import draw, encoded
 from tests.images.bad_images import grain, saved, tiff, zero_stream
 from tests.images.bad_images import png_around as png_of
 from tests.images.stores import OddStore, mean_colour
+from vidi.data.inputs import BytesStore
 from vidi.errors import VidiError
 from vidi.files import digest_of
 from vidi.images.decode import decode_image
@@ -168,3 +169,18 @@ def test_a_batch_of_bombs_takes_no_more_memory_than_one(tmp_path):
     one = peak(["rows.png", "giant.png"])
     assert peak(["rows.png", "giant.png"] * again) < one + 20_000  # kilobytes
     assert one < 300_000
+
+
+def test_without_reading_in_advance_an_image_is_read_when_it_is_asked_for():
+    names = [f"{number}.png" for number in range(4)]
+    read: list[str] = []
+
+    class CountingStore(BytesStore):
+        def read(self, path: str) -> bytes:
+            read.append(path)
+            return super().read(path)
+
+    store = CountingStore({name: encoded(draw("disc")) for name in names})
+    reading = read_images(store, names, workers=2, isolated=False, in_advance=False)
+
+    assert [(one.path, len(read)) for one in reading] == [(name, number) for number, name in enumerate(names, start=1)]

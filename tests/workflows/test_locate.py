@@ -2,6 +2,9 @@
 
 import io
 import json
+import subprocess
+import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from tests.detection.red import red_model, with_square
 import vidi
 from vidi.boxes import overlaps
 from vidi.data.inputs import find_paths
+from vidi.detection.locate import Located
 from vidi.errors import DataError, ShapeError, UsageError
 from vidi.images.account import Account
 from vidi.images.decode import decode_image
@@ -20,6 +24,7 @@ from vidi.images.encode import encode_png
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.stopping import until_stopped
 from vidi.workflows.locate import LocateOutputs, search_images
+from vidi.workflows.locating.kept import keep_located
 from vidi.workflows.locating.search import finder, locate_inputs
 from vidi.workflows.requests.locate import LocateRequest
 
@@ -191,3 +196,53 @@ def test_the_command_writes_everything_and_lists_the_bad_file(predictor: Predict
     assert document["images"][1]["error"]["code"] == "not-an-image"
     assert len(json.loads((tmp_path / "coco.json").read_text("utf-8"))["annotations"]) == 1
     assert "page: boxes/boxes.html" in done.stderr
+
+
+def test_no_image_is_kept_while_the_next_is_searched(tmp_path: Path):
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(encode_png(with_square()))
+    seen: list[weakref.ref[np.ndarray]] = []
+    alive: list[int] = []
+
+    def find(image: np.ndarray) -> list[Located]:
+        seen.append(weakref.ref(image))
+        alive.append(sum(one() is not None for one in seen))
+        return []
+
+    groups, account = find_paths([str(tmp_path)]), Account()
+    paths = [path for group in groups for path in group.paths]
+    places = {path: tmp_path / f"drawn-{Path(path).stem}.jpg" for path in paths}
+    found = locate_inputs(find, groups, account, keep_images=True)
+    found = until_stopped(found, lambda: False, paths=paths, account=account)
+
+    assert len([one.path for one in keep_located(found, [], places=places, with_images=True)]) == 3
+    assert alive == [1, 1, 1]
+
+
+PEAK = """
+import io, sys
+from pathlib import Path
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.locate import LocateOutputs, search_images
+from vidi.workflows.requests.locate import LocateRequest
+
+search_images(Predictor.load(sys.argv[1]), LocateRequest(), sys.argv[3:],
+              wanted=LocateOutputs(output=Path(sys.argv[2])), stream=io.StringIO())
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) // 1024)
+"""
+
+
+@pytest.mark.slow  # decodes, searches and draws four photographs of 12 megapixels
+@pytest.mark.skipif(sys.platform != "linux", reason="system: Linux alone tells a process its peak")
+def test_many_large_photographs_take_little_more_memory_than_one(predictor: Predictor, tmp_path: Path):
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for path in paths:
+        Image.fromarray(with_square(size=(3000, 4000), side=500)).save(path)
+
+    def peak_of(some: list[Path]) -> int:  # in MiB
+        words = [str(predictor.model.path), str(tmp_path / f"out-{len(some)}"), *map(str, some)]
+        ended = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=True)
+        return int(ended.stdout)
+
+    assert peak_of(paths) - peak_of(paths[:1]) < 30  # one image has 34

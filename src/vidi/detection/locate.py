@@ -156,7 +156,8 @@ def _look_again(
 
     Which looks are sure enough is asked of each by itself; which window is the better one is told best by both.
     """
-    framing, at_once = predictor.metadata.framing, batch_size(predictor.metadata.framing)
+    framing = predictor.metadata.framing
+    at_once = max(1, batch_size(framing) // 4)  # the session keeps the memory of its largest run
     names = [name for name in ("probabilities", "novelty") if name in predictor.model.outputs]
     given = [
         predictor.run(np.stack([cut_out(image, box, framing) for box in windows.boxes[start : start + at_once]]), names)

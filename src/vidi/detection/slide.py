@@ -23,6 +23,7 @@ from vidi.prediction.session import open_graph
 from vidi.prediction.stream import batch_size
 
 WINDOWS_AT_ONCE = 512
+CHANNELS_AT_ONCE = 128  # of the sums in double precision
 STEPS_ACROSS = 8  # of the shorter side of windows that are cut out one by one
 
 
@@ -214,21 +215,27 @@ def _windows(maps: NDArray[np.float32], grid: tuple[int, int], *, pool: bool) ->
     Where the head takes only the mean, that is worked out here for all windows together, and `sides` are (1, 1).
     """
     if pool:
-        sums = np.cumsum(np.cumsum(maps, axis=2, dtype=np.float64), axis=3)
-        sums = np.pad(sums, ((0, 0), (0, 0), (1, 0), (1, 0)))
-        down, across = grid
-        means = (
-            sums[:, :, down:, across:]
-            - sums[:, :, :-down, across:]
-            - sums[:, :, down:, :-across]
-            + sums[:, :, :-down, :-across]
-        ) / (down * across)
-        windows = means.transpose(0, 2, 3, 1)[..., None, None].astype(np.float32)
+        parts = [_means(maps[:, at : at + CHANNELS_AT_ONCE], grid) for at in range(0, maps.shape[1], CHANNELS_AT_ONCE)]
+        windows = np.concatenate(parts, axis=3)[..., None, None]
     else:
         windows = sliding_window_view(maps, grid, axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
     if len(windows) == 2:
         windows = np.stack([windows[0], windows[1, :, ::-1]])
     return windows
+
+
+def _means(maps: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """(1 or 2, rows, columns, channels): the mean of every window, by sums over all that lies above and to the left."""
+    sums = np.cumsum(np.cumsum(maps, axis=2, dtype=np.float64), axis=3)
+    sums = np.pad(sums, ((0, 0), (0, 0), (1, 0), (1, 0)))
+    down, across = grid
+    means = (
+        sums[:, :, down:, across:]
+        - sums[:, :, :-down, across:]
+        - sums[:, :, down:, :-across]
+        + sums[:, :, :-down, :-across]
+    ) / (down * across)
+    return means.transpose(0, 2, 3, 1).astype(np.float32)
 
 
 def _take(windows: NDArray[np.float32], places: NDArray[np.int64], columns: int) -> NDArray[np.float32]:

@@ -36,6 +36,7 @@ def read_images(
     options: DecodeOptions = DEFAULT,
     workers: int | None = None,
     isolated: bool = True,
+    in_advance: bool = True,
 ) -> Iterator[ReadImage]:
     """Every file of a store, decoded in parallel and given in the order of the paths; none is left out.
 
@@ -49,6 +50,8 @@ def read_images(
         workers: processes or threads; one per core by default.
         isolated: decode in worker processes with a memory limit and a clock. False: in threads, which start at
             once; images over `Limits.thread_pixels` and TIFF then still go to worker processes.
+        in_advance: go on reading while the caller works. False: read an image when it is asked for, so that a caller
+            who takes long over whole images holds one of them.
 
     Raises:
         ResourceError: no worker process could be started.
@@ -60,7 +63,8 @@ def read_images(
     length = 1 if whole else min(_CHUNK, -(-len(paths) // count) or 1)
     chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
     with _Crew(job, length, isolated=isolated) as crew:
-        for answers in _in_order(crew, chunks, crew.read, threads=count, ahead=count * (1 if whole else _AHEAD)):
+        ahead = count * (1 if whole else _AHEAD) if in_advance else 0
+        for answers in _in_order(crew, chunks, crew.read, threads=count, ahead=ahead):
             yield from answers
 
 

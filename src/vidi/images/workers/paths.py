@@ -69,6 +69,8 @@ class PathWorker:
             self._process.due = time.monotonic() + seconds
             content = self._process.receive()
             done.append(unpack_answer(content, self._memory.room[slot * step : (slot + 1) * step], path))
+            if self.job.framing is None:  # whole images may be large, and the next one small
+                self._memory.give_back(slot * step, (slot + 1) * step)
 
     def check_clock(self) -> None:
         """End the process where its image has taken too long by the wall clock; called from another thread."""

@@ -64,8 +64,10 @@ def until_stopped(
     """
     reached: set[str] = set()
     for one in items:
+        path = one.path
         yield one
-        reached.add(one.path)
+        del one  # it may hold an image, and the next takes its time
+        reached.add(path)
         if should_stop():
             account.set_aside.extend(Entry(path, *NOT_REACHED) for path in paths if path not in reached)
             return

@@ -86,6 +86,7 @@ def keep_located(
                 spent += len(picture.uri)
                 one = replace(one, picture=picture)  # noqa: PLW2901  # the same image, with what the page shows of it
         kept.append(one.without_pixels())
+        del one  # its pixels would last until the next image has been searched
         yield kept[-1]
 
 

@@ -19,6 +19,7 @@ from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
+from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
 from vidi.report.words.progress.asking import NO_CLASS_FOR_NOTHING
@@ -192,8 +193,8 @@ def locate_inputs(
         account.refused.extend(group.account.refused)
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
-        # A search takes far longer than reading: one worker keeps few large images in memory.
-        reading = read_images(group.store, group.paths, options=options, workers=1)
+        # A search takes far longer than reading: one image at a time is in memory.
+        reading = read_images(group.store, group.paths, options=options, workers=1, in_advance=False)
         for path, read in zip(group.paths, reading, strict=True):
             try:
                 image = read.pixels()
@@ -223,5 +224,7 @@ def search_image(find: Find, path: str, image: NDArray[np.uint8]) -> LocatedImag
         boxes = tuple(find(image))
     except UsageError as error:  # about this image: the request itself was judged by `finder`
         return LocatedImage(path=path, size=None, error=Entry(path, TOO_SMALL, f"{error.cause}. {error.remedy}"))
+    finally:
+        give_memory_back()  # pieces of maps of all sizes lie about
     size = (image.shape[0], image.shape[1])
     return LocatedImage(path=path, size=size, boxes=boxes, seconds=time.perf_counter() - began)
