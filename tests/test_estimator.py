@@ -222,7 +222,12 @@ def test_a_part_of_the_images_calibrates_and_chooses_where_there_are_enough():
     assert model.predictor_.metadata.calibration.image_count >= 20
     assert "novelty" in model.predictor_.model.outputs
     assert model.history_[0].validation_accuracy is not None
+    reference = model.predictor_.metadata.drift_reference
+    counts = {reference.answer_count, reference.images.image_count, sum(reference.images.qualities["side"].counts)}
+    assert counts == {model.predictor_.metadata.calibration.image_count}
+    assert reference.images.qualities["side"].edges[0] == 16  # as they were given
     assert without.predictor_.metadata.calibration is None
+    assert without.predictor_.metadata.drift_reference is None
     assert without.history_[0].validation_accuracy is None
 
 

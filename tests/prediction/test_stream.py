@@ -131,5 +131,16 @@ def test_each_answer_holds_the_embedding_of_its_own_image(predictor: Predictor):
         np.testing.assert_allclose(answer.embedding, alone.embedding, rtol=1e-4)
 
 
+def test_statistics_of_an_image_come_where_they_are_asked_for(predictor: Predictor):
+    files = {"light.png": encoded(np.full((40, 90, 3), 200, np.uint8)), "broken.png": b"nothing"}
+
+    silent = list(predictor.predict_files(list(files), store=BytesStore(files)))
+    light, broken = predictor.predict_files(list(files), store=BytesStore(files), statistics=True)
+
+    assert [answer.statistics for answer in (*silent, broken)] == [None] * 3
+    assert light.statistics.brightness == pytest.approx(200)
+    assert (light.statistics.side, light.statistics.aspect) == (60, 2.25)
+
+
 def test_no_path_gives_no_answer(predictor: Predictor):
     assert list(predictor.predict_files([])) == []

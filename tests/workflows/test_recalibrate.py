@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.command import vidi as vidi_command
 from tests.draw import class_folders, draw, encoded
@@ -14,8 +15,11 @@ from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.files import digest_of
+from vidi.model_file.drift_reference import Histogram
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import set_metadata
+from vidi.prediction.predictor import Predictor
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest
@@ -78,6 +82,45 @@ def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(
     write_assignments(model.path.parent / "splits.csv", rows)
 
     assert calibrate(request(model, data, tmp_path / "new.onnx")).image_count == 30
+
+
+def test_the_drift_reference_is_of_the_new_answers_and_images(model: ModelFile, data: Path, tmp_path: Path):
+    learnt = sorted(data.glob("class 0/*.png"))[:10]
+    stated = DigestFilter.of(digest_of(path.read_bytes()) for path in learnt)
+    model = set_metadata(model.path, replace(model.metadata, learnt_from=(stated,)))
+
+    done = calibrate(request(model, data, tmp_path / "new.onnx"))
+
+    reference = done.model.metadata.drift_reference
+    assert (reference.basis, reference.answer_count, reference.images.part) == ("calibration", 80, "calibration")
+    others = [path for path in sorted(data.rglob("*.png")) if path not in learnt]
+    answers = list(Predictor.load(tmp_path / "new.onnx").predict_files(others, embedding=True, statistics=True))
+    brightness = np.array([answer.statistics.brightness for answer in answers])
+    assert reference.images.qualities["brightness"] == Histogram.of(brightness)
+    embeddings = reference.images.embeddings
+    assert embeddings.image_count == 40
+    places = embeddings.projection().place(np.stack([answer.embedding for answer in answers]))
+    assert np.abs(embeddings.placed()[:, None] - places[None]).max(axis=2).min(axis=1).max() < 1e-3 * np.ptp(places)
+    labels = [answer.prediction.label for answer in answers]
+    assert sum(reference.classes) == len(labels)
+
+
+def test_a_file_that_tells_nothing_of_single_images_gets_no_embeddings(model: ModelFile, data: Path, tmp_path: Path):
+    done = calibrate(request(model, data, tmp_path / "new.onnx"))
+
+    assert model.metadata.learnt_from is None
+    assert done.model.metadata.drift_reference.images.image_count == 90
+    assert done.model.metadata.drift_reference.images.embeddings is None
+
+
+def test_of_too_few_images_there_is_no_drift_reference_and_it_is_said(model: ModelFile, data: Path, tmp_path: Path):
+    for path in sorted(data.rglob("*.png"))[:-19]:
+        path.unlink()
+
+    done = calibrate(request(model, data, tmp_path / "new.onnx"))
+
+    assert done.model.metadata.drift_reference is None
+    assert "no drift reference: fewer than 20 held-out answers" in done.sentences
 
 
 def test_where_no_image_is_left_it_says_so(model: ModelFile, data: Path, tmp_path: Path):

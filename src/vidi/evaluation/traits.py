@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from vidi.data.copies.capture import read_camera
 from vidi.data.dataset import LabelledImage
+from vidi.images.statistics import brightness_of
 from vidi.prediction.stream import Answer
 
-SEEN_SIDE = 64  # pixels along each side whose light is averaged; more would tell no more
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _MEASURED = np.dtype([("brightness", "<f4"), ("camera", "S60")])
 
 
@@ -33,10 +32,8 @@ def measure_traits(data: bytes, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         data: the file's bytes.
         image: (height, width, 3) uint8, upright.
     """
-    rows, columns = (max(1, side // SEEN_SIDE) for side in image.shape[:2])
-    brightness = float(image[::rows, ::columns].mean(axis=(0, 1), dtype=np.float32) @ GREY)
     camera = read_camera(data).encode("ascii", "replace")[: _MEASURED["camera"].itemsize]
-    return np.array([(brightness, camera)], dtype=_MEASURED).view(np.uint8)
+    return np.array([(brightness_of(image), camera)], dtype=_MEASURED).view(np.uint8)
 
 
 def traits_of(answer: Answer, image: LabelledImage, *, class_names: Sequence[str]) -> Traits:

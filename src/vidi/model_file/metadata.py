@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.refuted import Refuted
 from vidi.model_file.values import Json
+
+if TYPE_CHECKING:  # a file without one needs none of it
+    from vidi.model_file.drift_reference import DriftReference
 
 MAXIMUM_SIDE = 8_192  # pixels; no network of ours comes near, and a larger one would only eat memory
 
@@ -88,7 +92,7 @@ class ModelMetadata:
     data: Mapping[str, Json] | None = None  # fingerprint of the data: digests and counts, never a file's name
     recipe: Mapping[str, Json] | None = None
     library_versions: Mapping[str, Json] | None = None
-    drift_reference: Mapping[str, Json] | None = None
+    drift_reference: "DriftReference | None" = None  # what later traffic is compared with
     refuted: Refuted | None = None  # guarantees that its own test refutes; None: none, or not tested
     learnt_from: tuple[DigestFilter, ...] | None = None  # files for training and validation; None if not stated
     derived_from: str | None = None  # `weights_digest` of the file that this one was made of; None: of no other
@@ -119,6 +123,11 @@ class ModelMetadata:
             )
         if self.operating_points is not None:
             self.operating_points.check_classes(self.classes)
+        if self.drift_reference is not None and len(self.drift_reference.classes) != len(self.classes):
+            raise ModelError(
+                f"the drift reference is about {len(self.drift_reference.classes)} classes",
+                f"Make it for the model's {len(self.classes)}: `vidi calibrate MODEL DATA -o NEW`.",
+            )
         if self.derived_from is not None and not is_digest(self.derived_from):
             raise ModelError(
                 f"the model is derived from {self.derived_from[:80]!r}",

@@ -1,7 +1,7 @@
 """The metadata as canonical JSON, both ways, and the keys that common viewers show."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vidi.errors import ModelError
 from vidi.images.framing import Framing
@@ -33,6 +33,9 @@ from vidi.model_file.values import (
     texts_entry,
     wrong_value,
 )
+
+if TYPE_CHECKING:
+    from vidi.model_file.drift_reference import DriftReference
 
 SCHEMA_VERSION = 1
 MULTI_LABEL = "multi-label"  # the task of a model whose images may show several classes
@@ -116,7 +119,7 @@ def metadata_to_json(metadata: ModelMetadata) -> dict[str, Json]:
         "data": metadata.data,
         "recipe": metadata.recipe,
         "library_versions": metadata.library_versions,
-        "drift_reference": metadata.drift_reference,
+        "drift_reference": _reference_to_json(metadata.drift_reference),
         **({} if metadata.refuted is None else {"refuted": refuted_to_json(metadata.refuted)}),
         **({} if metadata.learnt_from is None else {"learnt_from": filters_to_json(metadata.learnt_from)}),
         **({} if metadata.derived_from is None else {"derived_from": metadata.derived_from}),
@@ -157,7 +160,7 @@ def metadata_from_json(document: Mapping[str, Json]) -> ModelMetadata:
         data=object_or_none(document, "data"),
         recipe=object_or_none(document, "recipe"),
         library_versions=object_or_none(document, "library_versions"),
-        drift_reference=object_or_none(document, "drift_reference"),
+        drift_reference=_reference_from_json(object_or_none(document, "drift_reference")),
         refuted=refuted_from_json(object_entry(document, "refuted")) if "refuted" in document else None,
         learnt_from=filters_from_json(list_entry(document, "learnt_from")) if "learnt_from" in document else None,
         derived_from=text_entry(document, "derived_from") if "derived_from" in document else None,
@@ -212,6 +215,22 @@ def _calibration_from_json(document: Mapping[str, Json] | None) -> Calibration |
         image_count=integer_entry(document, "image_count"),
         figures=object_entry(document, "figures"),
     )
+
+
+def _reference_to_json(reference: "DriftReference | None") -> Json:
+    if reference is None:
+        return None
+    from vidi.model_file.drift_reference import reference_to_json
+
+    return reference_to_json(reference)
+
+
+def _reference_from_json(document: Mapping[str, Json] | None) -> "DriftReference | None":
+    if document is None:
+        return None
+    from vidi.model_file.drift_reference import reference_from_json
+
+    return reference_from_json(document)
 
 
 def _three(document: Mapping[str, Json], name: str) -> tuple[float, float, float]:

@@ -110,6 +110,7 @@ class Predictor:
         workers: int | None = None,
         measure: Measure | None = None,
         embedding: bool = False,
+        statistics: bool = False,
     ) -> Iterator[Answer]:
         """Classify image files; one answer per path, in order, as soon as it is ready.
 
@@ -120,6 +121,7 @@ class Predictor:
             workers: number of threads; one per core by default.
             measure: function of a file's bytes and its unframed image; its array is returned as `measured`.
             embedding: whether each answer also holds the image's embedding.
+            statistics: whether each answer also holds the image's brightness, contrast, sharpness and the like.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         return predict_stream(
@@ -130,6 +132,7 @@ class Predictor:
             options=options,
             workers=workers,
             measure=measure,
+            statistics=statistics,
         )
 
     def probabilities(self, images: Sequence[Held] | Image) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from vidi.images.pool import DecodeJob, Measure, ReadImage, read_and_finish
 from vidi.images.reading import Measured
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import Prediction
+
+if TYPE_CHECKING:
+    from vidi.images.statistics import ImageStatistics
 
 # Pixels for each run of the session: four images of 224 x 224. More overflow the processor's caches (EfficientNet-Lite0
 # on two one-thread runs: 1 to 4 images 250 a second, 32 images 175), fewer small ones pay for each call.
@@ -32,6 +36,7 @@ class Answer:
     digest: str = ""  # SHA-256 of the file's bytes; empty if they could not be read
     size: tuple[int, int] | None = None  # (height, width) of the full upright image
     measured: Measured | None = None  # array from `measure`; None without one
+    statistics: "ImageStatistics | None" = None  # of the image as the network sees it; None unless asked for
 
     @property
     def prediction(self) -> Prediction | None:
@@ -71,6 +76,7 @@ def predict_stream(
     options: DecodeOptions = DEFAULT,
     workers: int | None = None,
     measure: Measure | None = None,
+    statistics: bool = False,
 ) -> Iterator[Answer]:
     """Classify every file of a store, one answer for each path, in order; none is left out.
 
@@ -85,15 +91,20 @@ def predict_stream(
         options: limits and rules of decoding.
         workers: threads; one per core by default.
         measure: of each file's bytes and its image before framing; images are decoded as they are without it.
+        statistics: whether answers hold the statistics of their images.
     """
     job = DecodeJob(store=store, framing=framing, options=options, measure=measure, least_side=0)
     for answers in read_and_finish(
-        job, paths, partial(_answer_batch, classify), together=batch_size(framing), workers=workers
+        job,
+        paths,
+        partial(_answer_batch, classify, framing if statistics else None),
+        together=batch_size(framing),
+        workers=workers,
     ):
         yield from answers
 
 
-def _answer_batch(classify: Classify, batch: Sequence[ReadImage]) -> list[Answer]:
+def _answer_batch(classify: Classify, measured_in: Framing | None, batch: Sequence[ReadImage]) -> list[Answer]:
     good = [read.pixels() for read in batch if read.error is None]
     predictions = iter(classify(np.stack(good)) if good else [])
     return [
@@ -104,6 +115,15 @@ def _answer_batch(classify: Classify, batch: Sequence[ReadImage]) -> list[Answer
             digest=read.digest,
             size=read.size,
             measured=read.measured,
+            statistics=_statistics(read, measured_in),
         )
         for read in batch
     ]
+
+
+def _statistics(read: ReadImage, framing: Framing | None) -> "ImageStatistics | None":
+    if framing is None or read.image is None or read.size is None:
+        return None
+    from vidi.images.statistics import statistics_of
+
+    return statistics_of(read.image, framing, read.size)

@@ -1,6 +1,7 @@
 """`vidi calibrate`: new guarantees or calibration images for a finished model; its weights stay the same."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,15 +11,21 @@ from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, ModelError, UsageError
 from vidi.evaluation.answers import as_column
-from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
 from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path, written_whole
 from vidi.groups import number_groups
+from vidi.images.statistics import ImageStatistics
+from vidi.metrics.arrays import Counts, Floats
+from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.learnt_from import with_files
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import recalibrate
+from vidi.monitoring.reference import MOST_IMAGES, EvenSample, UnseenImages, make_reference, without_embeddings
+from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.drift import lacking_reference
 from vidi.report.words.guarantees import describe_calibration
 from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -68,12 +75,8 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
     match = match_classes(before.classes, dataset.classes, renames=request.renames)
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)
-        bare = recalibrate(
-            temporary,
-            None,
-            replace(before.metadata, calibration=None, verdict=None, operating_points=None, test=None, refuted=None),
-        )
-        seen, digests = _answer(
+        bare = recalibrate(temporary, None, _without_promises(before.metadata))
+        seen, digests, images = _answer(
             Predictor.load(bare.path), before.model.path.parent, dataset, match, request, events=events
         )
         done = calibrate_answers(
@@ -85,12 +88,51 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
             operating_points=done.points,
             learnt_from=with_files(bare.metadata.learnt_from, digests),
         )
-        recalibrate(temporary, done.step, metadata)
+        reference = _reference(done, metadata, seen, images, tells_of_images=_tells_of_images(before.metadata))
+        recalibrate(temporary, done.step, replace(metadata, drift_reference=reference))
     return Recalibrated(
         model=Predictor.load(request.output).model,
         image_count=len(seen.truth),
-        sentences=describe_calibration(done),
+        sentences=(*describe_calibration(done), *lacking_reference(reference)),
     )
+
+
+def _without_promises(metadata: ModelMetadata) -> ModelMetadata:
+    """What stays of the metadata where the logits are bare again."""
+    return replace(
+        metadata,
+        calibration=None,
+        verdict=None,
+        operating_points=None,
+        test=None,
+        refuted=None,
+        drift_reference=None,
+    )
+
+
+def _reference(
+    done: CalibratedAnswers,
+    metadata: ModelMetadata,
+    seen: UnseenAnswers,
+    images: UnseenImages,
+    *,
+    tells_of_images: bool,
+) -> DriftReference | None:
+    reference = make_reference(
+        done.fitted.probabilities,
+        metadata,
+        basis=seen.basis,
+        groups=seen.groups,
+        novelty=seen.novelty,
+        images=images,
+    )
+    return reference if tells_of_images else without_embeddings(reference)
+
+
+def _tells_of_images(metadata: ModelMetadata) -> bool:
+    """Whether the file tells of single images: it lists those that it was trained on, or holds embeddings."""
+    images = None if metadata.drift_reference is None else metadata.drift_reference.images
+    return metadata.learnt_from is not None or (images is not None and images.embeddings is not None)
 
 
 def _refuse_for_labels(request: CalibrateRequest) -> None:
@@ -126,8 +168,8 @@ def _answer(
     request: CalibrateRequest,
     *,
     events: Events,
-) -> tuple[UnseenAnswers, list[str]]:
-    """The bare model's answers about every image that may be used, and the digests of these images."""
+) -> tuple[UnseenAnswers, list[str], UnseenImages]:
+    """The bare model's answers about every image that may be used, the images' digests, and what they are like."""
     parts = {row.digest: row.part for row in read_assignments(run / SPLITS)} if (run / SPLITS).exists() else {}
     images, truth = dataset.images, match.truth(dataset.truth(), predictor.classes)
     rows = np.flatnonzero(truth.is_known).tolist()
@@ -136,29 +178,38 @@ def _answer(
         store=dataset.store,
         options=decode_options(request.data),
         workers=request.workers,
+        embedding=True,
+        statistics=True,
     )
-    kept: list[int] = []
-    digests: list[str] = []
-    learnt = find_learnt(predictor)
-    probabilities, groups, novelty, others = [], [], [], 0
+    kept: list[tuple[int, str, Prediction]] = []
+    sample: EvenSample[tuple[int, Floats, ImageStatistics]] = EvenSample(MOST_IMAGES)
+    learnt, others = find_learnt(predictor), 0
     for done, (row, answer) in enumerate(zip(rows, stream, strict=True), start=1):
         if done % SAID_EVERY == 0 or done == len(rows):
             events.reading(done, len(rows))
         if parts.get(answer.digest, CALIBRATION) != CALIBRATION or (not parts and learnt.holds(answer.digest)):
             others += 1
         elif answer.prediction is not None:
-            probabilities.append(answer.prediction.probabilities)
-            kept.append(row)
-            digests.append(answer.digest)
-            groups.append(images[row].group or answer.digest)
-            novelty.append(answer.prediction.novelty)
+            if answer.embedding is not None and answer.statistics is not None:
+                sample.add((len(kept), answer.embedding.copy(), answer.statistics))
+            kept.append((row, answer.digest, replace(answer.prediction, embedding=None)))
     if not kept:
         raise _nothing_left(dataset, others)
-    numbers = number_groups(groups)
+    groups = number_groups([images[row].group or digest for row, digest, _ in kept])
     unseen = UnseenAnswers(
-        probabilities=np.array(probabilities, np.float32),
-        truth=truth.at(np.array(kept, np.int64)),
-        groups=numbers,
-        novelty=as_column(novelty),
+        probabilities=np.array([said.probabilities for _, _, said in kept], np.float32),
+        truth=truth.at(np.array([row for row, _, _ in kept], np.int64)),
+        groups=groups,
+        novelty=as_column([said.novelty for _, _, said in kept]),
     )
-    return unseen, digests
+    return unseen, [digest for _, digest, _ in kept], _look(sample.items(), groups)
+
+
+def _look(seen: Sequence[tuple[int, Floats, ImageStatistics]], groups: Counts) -> UnseenImages:
+    """What some of the answered images are like: number of the answer, embedding and statistics of each."""
+    return UnseenImages(
+        part="calibration",
+        embeddings=np.stack([embedding for _, embedding, _ in seen]),
+        statistics=[statistics for _, _, statistics in seen],
+        groups=groups[[number for number, _, _ in seen]],
+    )

@@ -19,14 +19,17 @@ from vidi.groups import deal_three_parts, join_links, links_of_equal, number_gro
 from vidi.images.account import Entry
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.given import Given
+from vidi.images.statistics import statistics_of
 from vidi.machine import Deadline
 from vidi.metrics.novelty import fit_novelty
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata, Normalisation
 from vidi.model_file.read import read_model
 from vidi.model_file.write import write_model
+from vidi.monitoring.reference import UnseenImages, make_reference, thin_out
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.framed import run_pixels
 from vidi.prediction.predictor import Predictor
 from vidi.training.data import TrainingData
 from vidi.training.defaults import recipe_for
@@ -39,7 +42,6 @@ from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
 from vidi.workflows.pretrained.backbones import NONE, backbone_recipe, candidates_for
 from vidi.workflows.run.budget import TABLE, Budget
-from vidi.workflows.run.calibrate import run_pixels
 from vidi.workflows.run.describe import LIBRARIES, as_three
 from vidi.workflows.run.learn import most_for_novelty
 from vidi.workflows.run.publish import IMAGE_COUNT, require_parity
@@ -76,6 +78,7 @@ class _Kept:
     """The usable images, framed."""
 
     pixels: NDArray[np.uint8]  # (images, height, width, 3)
+    given: tuple[Given, ...]  # the same, as they were given
     truth: Truth
     groups: NDArray[np.int64]  # equal numbers stay in one part
     digests: tuple[str, ...]
@@ -221,6 +224,7 @@ def _keep(
         links += links_of_equal(groups[row] for row in rows)
     return _Kept(
         pixels=pixels[: len(rows)],
+        given=tuple(images[row] for row in rows),
         truth=truth.at(np.array(rows, np.int64)),
         groups=join_links(len(rows), links),
         digests=tuple(digests),
@@ -253,7 +257,32 @@ def _calibrate(
     )
     done = calibrate_answers(answers, before.classes, promise=Promise())
     metadata = replace(before, calibration=done.step, verdict=done.limits, operating_points=done.points)
-    write_model(path, graph, metadata, novelty=score)
+    reference = make_reference(
+        done.fitted.probabilities,
+        metadata,
+        basis="calibration",
+        groups=groups,
+        novelty=novelty,
+        images=_see(kept, rows, given["embedding"], before.framing),
+    )
+    write_model(path, graph, replace(metadata, drift_reference=reference), novelty=score)
+
+
+def _see(
+    kept: _Kept, rows: NDArray[np.int64], embeddings: NDArray[np.float32], framing: Framing
+) -> UnseenImages | None:
+    """The calibration images with their embeddings; None where a file has gone since it was read."""
+    some = thin_out(len(rows))
+    sizes = look_at_given([kept.given[row] for row in rows[some].tolist()])
+    if len(sizes) < len(some):
+        return None
+    seen = zip(rows[some].tolist(), sizes, strict=True)
+    return UnseenImages(
+        part="calibration",
+        embeddings=embeddings[some],
+        statistics=[statistics_of(kept.pixels[row], framing, size) for row, size in seen],
+        groups=kept.groups[rows[some]],
+    )
 
 
 def _describe(request: FitRequest, kept: _Kept, framing: Framing, trained: TrainedNetwork) -> ModelMetadata:

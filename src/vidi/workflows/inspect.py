@@ -6,15 +6,17 @@ from typing import Any
 
 from vidi.errors import GateError, ModelError
 from vidi.files import escape_path
+from vidi.model_file.drift_reference import DriftReference, reference_to_json
 from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.replay import Replay, replay_golden
 from vidi.model_file.schema import metadata_to_json
-from vidi.model_file.values import Json
+from vidi.model_file.values import Json, canonical_json
 from vidi.numbers import percent
 from vidi.prediction.session import open_session
+from vidi.report.words.drift import describe_reference
 from vidi.report.words.guarantees import describe_limits, describe_points
 
 COLUMN = 12  # signs before what is said
@@ -96,6 +98,7 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
         "learnt from": _learnt_from(metadata.learnt_from),
+        "drift": _drift(metadata.drift_reference),
         "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}"
         f"{_derived_from(metadata.derived_from)}",
         "license": metadata.license or "not stated",
@@ -121,6 +124,11 @@ def _learnt_from(filters: tuple[DigestFilter, ...] | None) -> str:
         return "not stated"
     count = sum(one.image_count for one in filters)
     return f"{count:,} files, known by their digests: `vidi evaluate` sets them aside"
+
+
+def _drift(reference: DriftReference | None) -> str:
+    size = 0 if reference is None else len(canonical_json(reference_to_json(reference)))
+    return describe_reference(reference, byte_count=size)
 
 
 def _derived_from(parent: str | None) -> str:

@@ -1,14 +1,13 @@
 """Calibrated probabilities and their guarantees, from images that the network was not trained on."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.calibrate import CalibratedAnswers, UnseenAnswers, calibrate_answers
 from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
 from vidi.groups import deal_folds, deal_learnable_folds, number_groups
@@ -19,15 +18,20 @@ from vidi.metrics.novelty import (
     fit_novelty,
 )
 from vidi.metrics.truth import Truth
+from vidi.model_file.drift_reference import DriftReference
 from vidi.model_file.limits import Basis, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import OperatingPoints
 from vidi.model_file.write import model_bytes
+from vidi.monitoring.reference import make_reference
 from vidi.networks.to_onnx import to_onnx
+from vidi.prediction.framed import answer_pixels, run_pixels
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.drift import lacking_reference
 from vidi.report.words.guarantees import describe_calibration
 from vidi.report.words.progress.run import calibrated_on, counter_examples_used, trainings_for_calibration
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, train_network
+from vidi.workflows.evaluating.reference import find_unseen, not_learnt_before
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.negatives.counter_examples import deal_counter_examples, frame_counter_examples
@@ -55,6 +59,7 @@ class Calibrated:
     limits: VerdictLimits
     known: Known
     points: OperatingPoints | None = None  # None where no target is set
+    reference: DriftReference | None = None  # of answers and images that the network did not learn from; None: too few
     held_out: OutOfFoldAnswers | None = None  # the answers that all of it rests on; None: not kept
 
 
@@ -106,11 +111,34 @@ def calibrate_model(
         positive=prepared.request.positive,
         others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
     )
+    reference = _reference(done, answers, rows, prepared=prepared, predictor=predictor)
     how, *further = describe_calibration(done)
-    for sentence in (calibrated_on(len(rows), how), *further):
+    for sentence in (calibrated_on(len(rows), how), *further, *lacking_reference(reference)):
         events.say(sentence)
     kept = OutOfFoldAnswers(rows=rows, probabilities=held_out.probabilities)
-    return Calibrated(step=done.step, limits=done.limits, known=known, points=done.points, held_out=kept)
+    return Calibrated(
+        step=done.step, limits=done.limits, known=known, points=done.points, reference=reference, held_out=kept
+    )
+
+
+def _reference(
+    done: CalibratedAnswers,
+    answers: UnseenAnswers,
+    rows: NDArray[np.int64],
+    *,
+    prepared: Prepared,
+    predictor: Predictor,
+) -> DriftReference | None:
+    """What later traffic is compared with, without images that an earlier run of these weights trained on."""
+    kept, novelty = not_learnt_before(prepared, rows), answers.novelty
+    return make_reference(
+        done.fitted.probabilities[kept],
+        replace(predictor.metadata, unfinished=None, verdict=done.limits, operating_points=done.points),
+        basis=answers.basis,
+        groups=None if answers.groups is None else answers.groups[kept],
+        novelty=novelty[kept] if novelty is not None and len(novelty) == len(kept) else None,
+        images=find_unseen(prepared, predictor),
+    )
 
 
 Distances = tuple[NDArray[np.float64], NDArray[np.float64]]  # of images: `NoveltyScore.both`
@@ -298,24 +326,6 @@ def _cross_fitted(
         score = strangers.known_to(own, seen)
         distances[:, held_out] = score.both(embeddings[held_out])
     return distances[0], distances[1]
-
-
-def run_pixels(
-    predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64], outputs: Sequence[str]
-) -> dict[str, NDArray[np.float32]]:
-    """Run the model's graph on framed images; the outputs by name."""
-    batches = [predictor.run(np.ascontiguousarray(pixels[some]), outputs) for some in in_batches(rows)]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in outputs}
-
-
-def answer_pixels(predictor: Predictor, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Predict probabilities (rows, classes) for framed images."""
-    return run_pixels(predictor, pixels, rows, ("probabilities",))["probabilities"]
-
-
-def in_batches(rows: NDArray[np.int64], size: int = 32) -> list[NDArray[np.int64]]:
-    """The rows in pieces of at most `size`, in order."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _out_of_fold(

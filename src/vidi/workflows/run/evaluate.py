@@ -19,6 +19,7 @@ from vidi.model_file.limits import VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model_bytes
 from vidi.model_file.write import bytes_with, model_bytes
+from vidi.monitoring.reference import without_embeddings
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
@@ -61,7 +62,8 @@ def evaluate_model(
         prepared: the data.
         trained: the network.
         calibrated: what the model file states beside its weights.
-        with_images: False leaves the digests of what was used for training out of the file, too.
+        with_images: False also leaves out of the file what tells of single images: the digests of those used for
+            training, and embeddings.
 
     Raises:
         DataError: too many test images are gone or have changed.
@@ -70,6 +72,8 @@ def evaluate_model(
     metadata = _promising(context, prepared, trained, calibrated)
     if with_images:
         metadata = replace(metadata, learnt_from=files_learnt_from(prepared))
+    else:
+        metadata = replace(metadata, drift_reference=without_embeddings(metadata.drift_reference))
     graph = to_onnx(trained.network, trained.recipe.image_size)
     predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
     known, lost = answer_test_images(predictor, prepared)
@@ -107,6 +111,7 @@ def _promising(context: Context, prepared: Prepared, trained: TrainedNetwork, ca
         calibration=calibrated.step,
         verdict=calibrated.limits,
         operating_points=calibrated.points,
+        drift_reference=calibrated.reference,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import ModelError
 from vidi.files import escape_path
 from vidi.model_file.learnt_from import DigestFilter
@@ -17,6 +18,7 @@ from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
 from vidi.report.words.progress.run import best_of_several
+from vidi.workflows.interaction.run_folder import SPLITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Start:
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
     data_digest: str  # of the images that they were trained and tested on
     learnt_from: tuple[DigestFilter, ...] | None = None  # the files behind them; None: not stated
+    trained_on: frozenset[str] = frozenset()  # digests of the train part, by the splits.csv beside the model file
     note: str = ""  # what the user should know of them
 
 
@@ -44,6 +47,8 @@ def read_start(path: Path) -> Start:
     set_there = recipe.get("options") or {}  # what is not set there is as usual, whatever these images would suggest
     options = {f"options.{one.name}": _plain(set_there.get(one.name)) for one in fields(NetworkOptions)}
     size = {"image_size": _plain(recipe["image_size"])}
+    splits = model.path.parent / SPLITS
+    assigned = read_assignments(splits) if splits.exists() else []
     count = member_count(tensor.name for tensor in model.contents.tensors)
     return Start(
         weights=weights_of(onnx.load_model_from_string(model.data).graph),
@@ -51,6 +56,7 @@ def read_start(path: Path) -> Start:
         changes={**options, **size},
         data_digest=str((model.metadata.data or {}).get("digest", "")),
         learnt_from=model.metadata.learnt_from,
+        trained_on=frozenset(row.digest for row in assigned if row.part == "train"),
         note="" if count == 1 else best_of_several(count, path),
     )
 

@@ -1,0 +1,51 @@
+"""The drift reference of a run's model: which of its images the network did not learn from, and what they are like."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.groups import number_groups
+from vidi.images.statistics import statistics_of
+from vidi.model_file.drift_reference import ReferencePart
+from vidi.monitoring.reference import LEAST, UnseenImages, thin_out
+from vidi.prediction.framed import run_pixels
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.run.prepare import Prepared
+
+
+def find_unseen(prepared: Prepared, predictor: Predictor) -> UnseenImages | None:
+    """The calibration images of a run or, where there is no such part, its validation images, as the model sees them.
+
+    Neither part changes a weight of the embedding: validation images choose an epoch, and at most teach a head that
+    stands behind it. Images in the train part of the run that the weights come from are left out.
+
+    Args:
+        prepared: the data.
+        predictor: the run's model file; its embedding is that of the finished one.
+
+    Returns:
+        None where there are fewer than 20.
+    """
+    part, rows = unseen_rows(prepared)
+    if len(rows) < LEAST:
+        return None
+    rows = rows[thin_out(len(rows))]
+    records, framing = prepared.check.records, prepared.framing
+    return UnseenImages(
+        part=part,
+        embeddings=run_pixels(predictor, prepared.pixels, rows, ("embedding",))["embedding"],
+        statistics=[statistics_of(prepared.pixels[row], framing, records[row].size) for row in rows.tolist()],
+        groups=number_groups([prepared.split.groups[row] for row in rows.tolist()]),
+    )
+
+
+def unseen_rows(prepared: Prepared) -> tuple[ReferencePart, NDArray[np.int64]]:
+    """The images that the network did not learn from, and their part."""
+    part: ReferencePart = "calibration" if len(prepared.split.rows("calibration")) else "validation"
+    rows = prepared.split.rows(part)
+    return part, rows[not_learnt_before(prepared, rows)]
+
+
+def not_learnt_before(prepared: Prepared, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(rows,) bool: which images are not in the train part of the run that the weights come from."""
+    records, learnt = prepared.check.records, frozenset() if prepared.start is None else prepared.start.trained_on
+    return np.array([records[row].digest not in learnt for row in rows.tolist()], np.bool_)

@@ -1,0 +1,141 @@
+"""The drift reference comes back from the file as it went in, and what cannot be one is refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.model_file.tiny import tiny_metadata, tiny_network
+from vidi.errors import ModelError
+from vidi.model_file.drift_reference import (
+    DriftReference,
+    Histogram,
+    ReferenceEmbeddings,
+    ReferenceImages,
+    reference_from_json,
+    reference_to_json,
+)
+from vidi.model_file.quantised import QuantisedRows
+from vidi.model_file.read import read_model
+from vidi.model_file.schema import metadata_from_json, metadata_to_json
+from vidi.model_file.values import canonical_json, parse_json
+from vidi.model_file.write import write_model
+
+TWO_ROWS = {"columns": 4, "bits": 8, "steps": [1.0, 1.0], "data": "AAAAAAAAAAA="}
+
+
+def reference() -> DriftReference:
+    random = np.random.default_rng(0)
+    embeddings = ReferenceEmbeddings(
+        mean=QuantisedRows.of(random.normal(size=(1, 4)), bits=16),
+        axes=QuantisedRows.of(random.normal(size=(2, 4)), bits=8),
+        places=QuantisedRows.of(random.normal(size=(2, 7)), bits=16),
+    )
+    return DriftReference(
+        basis="out-of-fold",
+        answer_count=30,
+        group_count=28,
+        classes=(10, 0, 20),
+        verdicts={"sure": 20, "unsure": 9, "unknown": 1},
+        confidence=Histogram.of(random.random(30)),
+        images=ReferenceImages(
+            part="validation",
+            image_count=25,
+            group_count=24,
+            qualities={"brightness": Histogram.of(random.random(25) * 255)},
+            embeddings=embeddings,
+        ),
+    )
+
+
+def test_it_comes_back_from_the_file(tmp_path: Path):
+    path = tmp_path / "model.onnx"
+
+    write_model(path, tiny_network(), replace(tiny_metadata(), drift_reference=reference()))
+
+    assert read_model(path).metadata.drift_reference == reference()
+
+
+@pytest.mark.parametrize("images", [None, replace(reference().images, embeddings=None)])
+def test_it_may_lack_images_or_embeddings(images: ReferenceImages | None):
+    lacking = replace(reference(), images=images)
+
+    assert reference_from_json(parse_json(canonical_json(reference_to_json(lacking)))) == lacking
+
+
+def test_a_file_of_an_older_vidi_has_none():
+    document = metadata_to_json(tiny_metadata())
+
+    assert document["drift_reference"] is None
+    assert metadata_from_json(document).drift_reference is None
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_number_is_wrong_by_half_a_step_at_most(bits: int):
+    values = np.random.default_rng(1).normal(size=(5, 300)) * [[1], [100], [0.001], [0], [7]]
+
+    coded = QuantisedRows.of(values, bits=bits)
+
+    steps = np.array(coded.steps)[:, None]
+    assert (np.abs(coded.values() - values) <= 0.5001 * steps).all()
+    assert len(coded.coded) == values.size * bits // 8
+
+
+def test_every_value_lies_in_a_bin_and_bins_hold_about_as_many():
+    values = np.random.default_rng(2).normal(size=1_000)
+
+    histogram = Histogram.of(values)
+
+    assert (len(histogram.counts), sum(histogram.counts)) == (50, 1_000)
+    assert max(histogram.counts) - min(histogram.counts) <= 2
+    assert histogram.edges[0] == values.min()
+    assert histogram.edges[-1] > values.max()
+    assert len(Histogram.of(values[:20]).counts) == 5
+    assert Histogram.of(np.array([1.0, 1.0, 2.0] * 20)).counts == (40, 20)
+
+
+def test_it_is_about_the_models_own_classes():
+    with pytest.raises(ModelError, match="the drift reference is about 2 classes"):
+        replace(tiny_metadata(), drift_reference=replace(reference(), classes=(10, 20)))
+
+
+def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        for name in names[:-1]:
+            document = document[name]
+        document[names[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_set("basis", value="guess"), "basis should be calibration or out-of-fold"),
+        (_set("images", "part", value="train"), "part should be calibration or validation"),
+        (_set("answers", value=-1), "a count below zero"),
+        (_set("classes", value=[1, 2.5, 3]), "classes should be a list of whole numbers"),
+        (_set("verdicts", value={"sure": 1}), "has no unsure"),
+        (_set("confidence", value={"edges": [0, 1, 1], "counts": [1, 2]}), "its edges do not rise"),
+        (_set("confidence", value={"edges": [0, 1], "counts": [1, 2]}), "2 edges and 2 counts"),
+        (_set("confidence", value={"edges": [], "counts": []}), "0 edges and 0 counts"),
+        (_set("confidence", value={"edges": [0, 1], "counts": [-1]}), "a histogram has"),
+        (_set("images", "embeddings", "axes", "data", value="!"), "not base64"),
+        (_set("images", "embeddings", "axes", "columns", value=5), "2 rows of 5 numbers of 8 bits have 8 bytes"),
+        (_set("images", "embeddings", "axes", "columns", value=-4), "2 rows of -4 numbers"),
+        (_set("images", "embeddings", "axes", "bits", value=7), "numbers of 7 bits"),
+        (
+            _set("images", "embeddings", "mean", value=reference_to_json(reference())["images"]["embeddings"]["axes"]),
+            "do not fit",
+        ),
+    ],
+)
+def test_what_is_no_reference_is_refused(change: Callable[[dict[str, Any]], None], said: str):
+    document: Any = parse_json(canonical_json(reference_to_json(reference())))
+    change(document)
+
+    with pytest.raises(ModelError, match=said):
+        reference_from_json(document)
