@@ -97,11 +97,13 @@ class DecodeCrew:
         return tuple(pid for pid in pids if pid is not None)
 
     def start(self) -> None:
-        """Start all workers and wait until they are ready.
+        """Start all workers and wait until they are ready; nothing happens where they were started already.
 
         Raises:
             ResourceError: one could not be started; none is left then.
         """
+        if self._members:
+            return
         self._members = [_Member(self) for _ in range(self.count)]
         self._is_stopped = False
         try:
@@ -253,7 +255,7 @@ class DecodeCrew:
             return list(self._fallen)
 
     def _replace(self, member: "_Member") -> None:
-        with contextlib.suppress(VidiError):  # refused now: tried again at the next look
+        with contextlib.suppress(VidiError, OSError, MemoryError):  # refused now: tried again at the next look
             member.renew()
             with self._changed:
                 self._fallen.remove(member)

@@ -40,8 +40,7 @@ class ForkServer:
         Raises:
             OSError: the fork server cannot be started, or the system refuses another process.
         """
-        there, source = os.pipe()
-        answers, back = os.pipe()
+        there, source, answers, back = _two_pipes()
         sink, stream = os.fdopen(source, "wb"), os.fdopen(answers, "rb")
         try:
             orders, pid = self._fork((there, back, *memory.handles))
@@ -93,10 +92,10 @@ class ForkServer:
     def _start(self) -> socket.socket:
         here, there = socket.socketpair()
         here.settimeout(_PATIENCE)
+        self._orders = here
         with there:
             number = there.fileno()
             self._process = start_python(_MODULE, str(number), handles=(number,), own_group=True, is_piped=False)
-        self._orders = here
         _receive(here)
         return here
 
@@ -142,6 +141,17 @@ class Forked:
                 pass
         close_quietly(self.source, self.answers)
         return code
+
+
+def _two_pipes() -> tuple[int, int, int, int]:
+    """The ends to read and to write of one pipe, then of another; both, or none where the system refuses."""
+    first = os.pipe()
+    try:
+        return *first, *os.pipe()
+    except OSError:
+        for handle in first:
+            os.close(handle)
+        raise
 
 
 def _exchange(orders: socket.socket, what: int, pid: int, handles: tuple[int, ...] = ()) -> int:
