@@ -116,10 +116,19 @@ def loaded(url: str, clients: int = 4) -> Iterator[Load]:
         load.stop()
 
 
-def children_of(process: subprocess.Popen[str]) -> list[int]:
+def children_of(number: int) -> list[int]:
     """The processes that a process has started; Linux alone tells them."""
-    return [
-        int(word)
-        for task in Path(f"/proc/{process.pid}/task").iterdir()
-        for word in (task / "children").read_text().split()
-    ]
+    tasks = Path(f"/proc/{number}/task").iterdir()
+    return [int(word) for task in tasks for word in (task / "children").read_text().split()]
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that decode: the last ones of the tree, whether they were forked or started."""
+    found, looked_at = [], children_of(process.pid)
+    while looked_at:
+        number = looked_at.pop()
+        if further := children_of(number):
+            looked_at += further
+        else:
+            found.append(number)
+    return found

@@ -10,7 +10,7 @@ import pytest
 
 from tests.counts import count
 from tests.model_file.tiny import tiny_model
-from tests.serving.process import children_of, loaded, next_match, served
+from tests.serving.process import children_of, loaded, next_match, served, workers_of
 from vidi.files import write_whole
 
 pytestmark = [
@@ -57,7 +57,7 @@ def test_a_killed_worker_costs_no_request_but_its_own(tmp_path: Path):
     kills = count(small=3, faults=20, soak=50)
     with served(f"tiny={tiny_model(tmp_path / 'model.onnx').path}") as (process, url), loaded(url) as load:
         for _ in range(kills):
-            os.kill(children_of(process)[0], signal.SIGKILL)
+            os.kill(workers_of(process)[0], signal.SIGKILL)
             load.wait_for(16)
         load.stop()
         ready = httpx.get(f"{url}/readyz").json()
@@ -68,6 +68,18 @@ def test_a_killed_worker_costs_no_request_but_its_own(tmp_path: Path):
     refused = sum(number for (status, _), number in load.answers.items() if status != 200)
     assert refused <= kills
     assert ready["workers"]["deaths"] == kills
+
+
+def test_workers_whose_parent_is_killed_are_replaced_as_well(tmp_path: Path):
+    with served(f"tiny={tiny_model(tmp_path / 'model.onnx').path}") as (process, url), loaded(url) as load:
+        for _ in range(count(small=1, faults=5, soak=20)):
+            os.kill(children_of(process.pid)[0], signal.SIGKILL)
+            load.wait_for(16)
+        load.stop()
+
+    assert load.lost == []
+    assert sum(number for (status, _), number in load.answers.items() if status == 200) > 0
+    assert {status for status, _ in load.answers} <= {200, 422, 503}
 
 
 def test_all_that_was_accepted_is_answered_before_the_end(tmp_path: Path):
