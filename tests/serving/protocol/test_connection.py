@@ -102,6 +102,38 @@ def test_a_bad_request_behind_a_good_one_is_refused_after_its_answer(server):
     assert [reply.status for reply in replies] == [200, 400]
 
 
+def test_a_request_that_is_malformed_while_another_is_answered_is_refused_after_it():
+    asked = Asked()
+    with running(small_app(asked)) as server, server.connect() as client:
+        send_all(client, request("/wait"))
+        assert asked.began.wait(PATIENCE)
+        send_all(client, b"POST /second HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n-1\r\n")
+        asked.may_answer.set()
+        replies = read_replies(client)
+
+    assert [reply.status for reply in replies] == [200, 400]
+    assert asked.paths == ["/wait"]
+
+
+def test_bytes_that_come_one_at_a_time_mean_the_same(server):
+    good = request("/bytes", method="POST", body=b"image", headers=CLOSE)
+    bad = MALFORMED["bare LF in headers"]
+
+    assert [reply.status for reply in server.ask(*(bytes([byte]) for byte in good))] == [200]
+    assert [reply.status for reply in server.ask(*(bytes([byte]) for byte in bad))] == [400]
+
+
+def test_the_headers_of_an_answer_are_not_touched_but_for_its_last():
+    replies = []
+    with running(small_app(Asked())) as server:
+        replies += server.ask(request("/one") + request("/two", headers=CLOSE))
+
+    assert [sorted(reply.headers) for reply in replies] == [
+        ["content-length", "date"],
+        ["connection", "content-length", "date"],
+    ]
+
+
 def test_a_header_among_the_trailers_is_not_read():
     seen = []
 

@@ -43,6 +43,7 @@ class Connection(HttpToolsProtocol):
         self.reading: Reading = "idle"  # what of a request is awaited; closed: nothing more is read
         self.since = self.loop.time()  # when `reading` became what it is
         self.is_made = False
+        self.is_asked_to_close = False  # by a whole request: nothing is unread when it is answered
         self.used = False  # whether a request came at all
         self.pace = Pace(self.since, 0)  # of the body that is coming in
         self.drain_pace: Pace | None = None  # of the answer that is going out, while any of it is held back
@@ -150,7 +151,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._read("idle")
         if not self.parser.should_keep_alive():
-            self.reading = "closed"
+            self.reading, self.is_asked_to_close = "closed", True
 
     # What the application tells.
 
@@ -165,12 +166,10 @@ class Connection(HttpToolsProtocol):
             async def send_or_end(message: Message) -> None:
                 if message["type"] != "http.response.start" or not self._is_last(cycle):
                     return await send(message)
-                if not cycle.keep_alive and not cycle.more_body:  # the client asked for it, and has sent everything
-                    return await send(message)
-                cycle.keep_alive = False  # makes it tell the client
-                await send(message)
-                self.last = cycle
-                cycle.keep_alive = True  # it would close at once; `on_response_complete` lets the client read first
+                await send({**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]})
+                if not self.is_asked_to_close:
+                    # uvicorn would close at the end of the answer; `on_response_complete` lets the client read first.
+                    self.last, cycle.keep_alive = cycle, True
                 return None
 
             try:

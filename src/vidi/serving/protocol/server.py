@@ -19,7 +19,7 @@ from vidi.serving.protocol.lifespan import Lifespan
 from vidi.serving.protocol.listen import Listen, Listening, open_sockets, stop_new_connections, tls_context
 from vidi.serving.protocol.refusal import busy, refusal_response
 from vidi.serving.protocol.traffic import Traffic
-from vidi.serving.protocol.uvicorn_parts import Config, ServerState
+from vidi.serving.protocol.uvicorn_parts import Config, ServerState, check_parts
 from vidi.serving.settings import Settings
 
 AT_ONCE = 64  # connections that are accepted before the others have their turn
@@ -62,6 +62,7 @@ def run_server(
     traffic = Traffic(settings=settings, lifecycle=lifecycle or Lifecycle())
     if tell_refusal is not None:
         traffic.tell_refusal = tell_refusal
+    check_parts()
     context = tls_context(listen)
     sockets = open_sockets(listen)
     _allow_open_files(settings.connections + SPARE_FILES)

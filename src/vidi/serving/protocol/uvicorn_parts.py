@@ -1,12 +1,25 @@
 """What is used of uvicorn beyond its documented interface, all named here so that one test can watch it."""
 
+import inspect
+
 import httptools
+import uvicorn
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-__all__ = ["Config", "FlowControl", "HttpToolsProtocol", "RequestResponseCycle", "ServerState", "strict_parser"]
+from vidi.errors import MissingPackageError
+
+__all__ = [
+    "Config",
+    "FlowControl",
+    "HttpToolsProtocol",
+    "RequestResponseCycle",
+    "ServerState",
+    "check_parts",
+    "strict_parser",
+]
 
 # Methods that are overridden or called, with the parameters they are called with.
 METHODS: dict[type, dict[str, tuple[str, ...]]] = {
@@ -40,6 +53,22 @@ ATTRIBUTES: dict[type, tuple[str, ...]] = {
     FlowControl: ("read_paused",),
     ServerState: ("total_requests", "connections", "tasks", "default_headers"),
 }
+
+
+def check_parts() -> None:
+    """Refuse a uvicorn that has changed what is used of it: it could lose limits without a word.
+
+    Raises:
+        MissingPackageError: its methods are not those of the versions that are supported.
+    """
+    for owner, methods in METHODS.items():
+        for name, parameters in methods.items():
+            found = getattr(owner, name, None)
+            if found is None or tuple(inspect.signature(found).parameters) != parameters:
+                raise MissingPackageError(
+                    f"uvicorn {uvicorn.__version__} has changed `{owner.__name__}.{name}`, which the server builds on.",
+                    'Install a version that is supported: `pip install "uvicorn==0.54"`.',
+                )
 
 
 def strict_parser(protocol: HttpToolsProtocol) -> httptools.HttpRequestParser:
