@@ -21,4 +21,5 @@ class Settings:
     answer_seconds: float = 30.0  # from the whole request to its answer
     stop_seconds: float = 8.0  # after SIGTERM, for requests that were accepted
     decode: DecodeOptions = field(default_factory=DecodeOptions)
+    page_ancestors: tuple[str, ...] = ()  # origins whose pages may show the page in a frame, besides its own
     workers: int | None = None  # decoding processes, and threads that answer; None: one per core

@@ -23,6 +23,7 @@ from vidi.serving.models.served import ServedModel, name_models, open_served
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
+from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 from vidi.workflows.interaction.output import warning_about
@@ -50,9 +51,10 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))
-        settings = Settings(workers=request.workers)
+        origin = doors.doors.origin
+        settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
-        app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock))
+        app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
         reloader = stack.enter_context(_reloading(service, opened, is_watching=request.watch_model))
         run_server(
             app,

@@ -7,10 +7,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.model_file.values import Json
 from vidi.serving.log import trace_of
+from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 
 ROUTES = frozenset(("/", "/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
 OTHER = "other"
+PAGE = "page"
 NAMES = "vidi.names"  # in the scope: file names of the images of a request
 
 
@@ -55,13 +57,17 @@ class Watched:
 
 
 def route_of(path: str) -> str:
-    """The route of a path, as counters name it: never the client's own text.
+    """The route of a path, as counters name it: never the client's own text. The page's files are counted together.
 
     >>> route_of("/v1/predict"), route_of("/v2/models/cats/infer"), route_of("/secret/../x")
     ('/v1/predict', '/v2/models/{name}/infer', 'other')
     """
     if path in ROUTES:
         return path
+    if path in public_paths():
+        return PAGE
+    if path.startswith("/models/"):
+        return "/models/{name}"
     if path.startswith("/v2"):
         return "/v2/models/{name}/infer" if path.endswith("/infer") else "/v2"
     return OTHER

@@ -36,8 +36,11 @@ _known_host = functools.lru_cache(maxsize=64)(read_host)
 class Doorkeeper:
     """ASGI middleware that lets in whom the doors are open for."""
 
-    def __init__(self, app: ASGIApp, doors: Doors, lock: TokenLock | None) -> None:
+    def __init__(
+        self, app: ASGIApp, doors: Doors, lock: TokenLock | None, *, public: frozenset[str] = frozenset()
+    ) -> None:
         self.app, self.doors, self.lock = app, doors, lock
+        self.public = public  # paths that may be read without the token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, or answer with the problem that keeps it out."""
@@ -66,7 +69,8 @@ class Doorkeeper:
         origin = self._check_origin(scope, headers, place)
         if origin and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             return _preflight(headers)
-        self._check_token(headers)
+        if scope["path"] not in self.public or scope["method"] not in ("GET", "HEAD"):
+            self._check_token(headers)
         return None
 
     def _check_host(self, scope: Scope, headers: Mapping[str, list[str]]) -> Place:

@@ -1,0 +1,55 @@
+"""What the page knows of its models without parsing a model file: `models.json` and each model's `model.json`."""
+
+from collections.abc import Iterable
+
+from vidi.model_file.read import ModelFile
+from vidi.model_file.schema import metadata_to_json
+from vidi.model_file.values import Json
+
+MODEL_FILE = "model.onnx"
+MODEL_DOCUMENT = "model.json"
+MODELS_DOCUMENT = "models.json"
+LEFT_OUT = ("drift_reference", "learnt_from")  # large, and of no use to a page; the model file holds them
+
+
+def model_document(model: ModelFile, name: str) -> dict[str, Json]:
+    """What `model.json` says: which file stands beside it, and the metadata as the file holds it.
+
+    Args:
+        model: the model file.
+        name: what people call it.
+    """
+    metadata = metadata_to_json(model.metadata)
+    return {
+        "id": model.model_id,
+        "digest": model.digest,
+        "version": version_of(model),
+        "name": name,
+        "file": MODEL_FILE,
+        "bytes": len(model.data),
+        "outputs": list(model.outputs),
+        "metadata": {key: value for key, value in metadata.items() if key not in LEFT_OUT},
+    }
+
+
+def models_document(
+    models: Iterable[tuple[str, ModelFile]], *, predicts: bool = False, logs: bool = False, trains: bool = False
+) -> dict[str, Json]:
+    """What `models.json` says: the models of a page, and what stands behind it.
+
+    Args:
+        models: name and file of each.
+        predicts: a server answers `v1/predict`.
+        logs: it keeps a log of answers that the page may send to.
+        trains: it trains.
+    """
+    rows: list[Json] = [
+        {"name": name, "version": version_of(model), "id": model.model_id, "path": f"models/{name}/"}
+        for name, model in models
+    ]
+    return {"models": rows, "server": {"predict": predicts, "log": logs, "train": trains}}
+
+
+def version_of(model: ModelFile) -> str:
+    """The run's name; `1` where the file states none."""
+    return model.metadata.run or "1"
