@@ -1,4 +1,4 @@
-"""The files of the page as they lie in the package, and what a browser is told about them."""
+"""The files of the page as they lie in the package, and what a browser must know about them."""
 
 import functools
 import json

@@ -64,7 +64,7 @@ def route_of(path: str) -> str:
     """
     if path in ROUTES:
         return path
-    if path in public_paths():
+    if path == "/models.json" or path in public_paths():
         return PAGE
     if path.startswith("/models/"):
         return "/models/{name}"

@@ -22,12 +22,12 @@ export async function decodeFile(blob) {
   }
   const header = examine(new Uint8Array(await blob.arrayBuffer()));
   const notes = [...header.notes];
+  if (header.pngStream) await checkRows(header);
   const image = await decodeParts(header, header.parts);
   if (header.filled) {
     await checkWhole(header, image);
     notes.push("end-missing");
   }
-  if (header.pngStream) await checkRows(header);
   return { ...turnUpright(image, header.orientation), format: header.format, notes };
 }
 
@@ -84,17 +84,20 @@ async function checkWhole(header, image) {
   }
 }
 
-/** Browsers leave rows empty where a PNG's stream just ends. */
+/** Browsers leave rows empty, or refuse the file, where a PNG's stream just ends. */
 async function checkRows({ pngStream, pngBytes }) {
-  let missing = pngBytes;
+  let missing = pngBytes, isDamaged = false;
   try {
     const inflated = new Blob(pngStream).stream().pipeThrough(new DecompressionStream("deflate"));
     const reader = inflated.getReader();
     for (let read = await reader.read(); !read.done && missing > 0; read = await reader.read()) missing -= read.value.length;
   } catch {
-    // What follows the last row decides nothing; what is missing before it is counted.
+    isDamaged = true; // what follows the last row decides nothing
   }
-  if (missing > 0) throw new Refusal("truncated", "The PNG's data ends before its last row.");
+  if (missing > 0) {
+    if (isDamaged) throw new Refusal("broken", "The PNG's data is damaged before its last row.");
+    throw new Refusal("truncated", "The PNG's data ends before its last row.");
+  }
 }
 
 /** A bitmap's pixels over white, read strip by strip. */
