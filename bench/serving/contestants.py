@@ -23,7 +23,7 @@ class Contestant:
     """A server, and where it answers."""
 
     name: str
-    module: str
+    module: str = ""
     arguments: tuple[str, ...] = ()
     path: str = "/predict"
     is_vidi: bool = False
@@ -40,9 +40,11 @@ class Running:
     ready_cpu_seconds: float  # of all its processes
 
 
-VIDI = Contestant(name="vidi", module="bench.serving.vidi_app", path="/v1/predict?top=5", is_vidi=True)
+VIDI = Contestant(name="vidi", path="/v1/predict?top=5", is_vidi=True)
 VARIANTS = tuple(
-    Contestant(name=f"vidi, {layout}", module=VIDI.module, arguments=(layout,), path=VIDI.path, is_vidi=True)
+    Contestant(
+        name=f"vidi, {layout}", module="bench.serving.vidi_app", arguments=(layout,), path=VIDI.path, is_vidi=True
+    )
     for layout in ("one-thread", "all-cores", "unisolated")
 )
 LITSERVE = Contestant(name="LitServe", module="bench.serving.litserve_app", needs=("litserve", "fastapi"))
@@ -55,6 +57,13 @@ def environment_of(contestant: Contestant) -> Mapping[str, str]:
     """The rivals' packages are seen by those alone that need them: some change what others do."""
     paths = [path or os.getcwd() for path in sys.path]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([RIVALS] if contestant.needs and RIVALS else [])])}
+
+
+def command_of(contestant: Contestant, model: Path, port: int) -> list[str]:
+    """How a server is started: vidi as its users do, the others and vidi with a fixed part from this folder."""
+    if not contestant.module:
+        return [sys.executable, "-m", "vidi", "serve", str(model), "--port", str(port)]
+    return [sys.executable, "-m", contestant.module, str(model), str(port), *contestant.arguments]
 
 
 def missing_packages(contestant: Contestant) -> list[str]:
@@ -72,10 +81,10 @@ def running(contestant: Contestant, models: Mapping[bool, Path], photograph: byt
         photograph: what is asked for first.
     """
     port = free_port()
-    command = [sys.executable, "-m", contestant.module, str(models[contestant.is_vidi]), str(port)]
+    command = command_of(contestant, models[contestant.is_vidi], port)
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*command, *contestant.arguments],
+        command,
         env=environment_of(contestant),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """The onnxruntime session of a model file."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
@@ -58,7 +59,13 @@ def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
 
 
 def open_graph(
-    data: bytes, *, name: str, threads: int = 1, keeps: bool = True, providers: Sequence[str] = CPU
+    data: bytes,
+    *,
+    name: str,
+    threads: int = 1,
+    keeps: bool = True,
+    shared: bool = False,
+    providers: Sequence[str] = CPU,
 ) -> onnxruntime.InferenceSession:
     """A session of a model file's bytes, or of a part of its graph.
 
@@ -67,6 +74,7 @@ def open_graph(
         name: what messages call it.
         threads: that one run uses.
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
+        shared: all such sessions of this process keep it together, so that idle ones hold none.
         providers: of `choose_providers`; what the first does not offer runs on the next.
 
     Raises:
@@ -78,13 +86,29 @@ def open_graph(
     options.enable_cpu_mem_arena = options.enable_mem_pattern = keeps
     options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if shared:
+        _make_shared_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(data, sess_options=options, providers=list(providers))
+        session = onnxruntime.InferenceSession(data, sess_options=options, providers=list(providers))
     except Exception as error:  # onnxruntime's own errors have no common class below Exception
         raise ModelError(
             f"{name}: onnxruntime does not take the graph: {str(error)[:300]}",
             "Use a file that vidi wrote, with the onnxruntime that vidi was installed with.",
         ) from error
+    if hasattr(session, "_model_bytes"):  # kept to open the graph again on another provider, which is never wanted
+        session.disable_fallback()
+        session._model_bytes = None
+    return session
+
+
+@cache
+def _make_shared_arena() -> None:
+    """Memory that sessions of this process may share; made once, as onnxruntime has one environment."""
+    kind = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(kind, None)
 
 
 def run_session(

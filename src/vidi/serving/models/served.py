@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.errors import ModelError, UsageError
 from vidi.files import escape_path
-from vidi.machine import core_count
+from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
+from vidi.serving.models.source import ModelSource
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -25,6 +26,7 @@ class ServedModel:
     path: Path  # where it was read, and is looked for when it may have been replaced
     predictor: Predictor  # one thread for each run: several runs side by side use all cores
     alone: Predictor  # all cores for one run: the faster one where nothing else is under way
+    source: ModelSource | None = None  # where the file's bytes are, which the predictors are then without
 
     @property
     def model(self) -> ModelFile:
@@ -55,6 +57,16 @@ class ServedModel:
         """The session that is faster for the load."""
         return self.alone if is_alone else self.predictor
 
+    def whole(self) -> Predictor:
+        """The predictor with all bytes of the model file, for what takes the graph apart.
+
+        Raises:
+            ModelError: the file was changed where it stands, or is gone.
+        """
+        if self.source is None:
+            return self.predictor
+        return Predictor(self.predictor.session, self.source.read(self.model.digest))
+
 
 def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> ServedModel:
     """Open a model file and hold it to its own golden vectors, in both sessions.
@@ -67,19 +79,26 @@ def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> Served
     Raises:
         ModelError: the file is damaged or not vidi's, or answers other than when it was written.
     """
+    source = ModelSource(path)
     model = read_model(path)
-    predictor = Predictor(open_graph(model.data, name=name, providers=providers), model)
     threads = core_count() if providers == CPU else 1
-    alone = predictor if threads == 1 else Predictor(open_graph(model.data, name=name, threads=threads), model)
-    for one in {id(predictor): predictor, id(alone): alone}.values():
-        replay = replay_golden(one.session, model.metadata)
+    sessions = [
+        open_graph(model.data, name=name, threads=count, shared=True, providers=providers)
+        for count in sorted({1, threads})
+    ]
+    for session in sessions:
+        replay = replay_golden(session, model.metadata)
         if not replay.passed:
             raise ModelError(
                 f"{escape_path(path)}: on this computer the model answers other than when it was written; "
                 f"{replay.sentence()}",
                 "Update onnxruntime, or serve it on a processor where `vidi inspect MODEL --self-test` passes.",
             )
-    return ServedModel(name, path, predictor, alone)
+    # The sessions hold the weights in a form of their own; the file's bytes would take as much again.
+    model = replace(model, data=b"", contents=replace(model.contents, tensors=()))
+    give_memory_back()
+    predictors = [Predictor(session, model) for session in sessions]
+    return ServedModel(name, path, predictors[0], predictors[-1], source)
 
 
 def name_models(words: Sequence[str]) -> dict[str, Path]:

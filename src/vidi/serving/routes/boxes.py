@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from vidi.errors import VidiError
+from vidi.errors import ModelError, VidiError
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
@@ -31,13 +31,19 @@ async def add_boxes(
         Problem: the model cannot be searched with so.
     """
     try:
-        find = finder(served.predictor, LocateRequest(by=asked.by, least=asked.least))
+        find = await engine.do(partial(_finder, served, LocateRequest(by=asked.by, least=asked.least)))
+    except ModelError as error:
+        raise Problem("not-ready", error.cause, error.remedy) from error
     except VidiError as error:
         raise Problem("invalid-input", error.cause, error.remedy) from error
     async with engine.searching:
         for image, row in zip(images, rows, strict=True):
             if row["error"] is None:
                 row.update(await engine.do(partial(_search, engine, find, image)))
+
+
+def _finder(served: ServedModel, request: LocateRequest) -> Find:
+    return finder(served.whole(), request)
 
 
 def _search(engine: AnswerEngine, find: Find, image: SentImage) -> Row:
