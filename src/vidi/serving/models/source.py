@@ -1,8 +1,10 @@
 """A served model's file, kept open in place of its bytes: a search for boxes, which needs them, reads them again."""
 
 import os
+import threading
 import weakref
 from pathlib import Path
+from typing import BinaryIO
 
 from vidi.errors import ModelError
 from vidi.files import escape_path
@@ -22,13 +24,14 @@ class ModelSource:
             ModelError: it is not there.
         """
         self.path = find_model(path)
-        self._handle: int | None = None
+        self._stream: BinaryIO | None = None
+        self._lock = threading.Lock()
         if os.name == "posix":
             try:
-                self._handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._stream = self.path.open("rb")
             except OSError as error:
                 raise ModelError(f"{escape_path(self.path)}: {error.strerror}", "Check its permissions.") from error
-            weakref.finalize(self, os.close, self._handle)
+            weakref.finalize(self, self._stream.close)
 
     def read(self, digest: str) -> ModelFile:
         """The file, judged anew. Safe to call from several threads.
@@ -50,11 +53,8 @@ class ModelSource:
         return model
 
     def _bytes(self) -> bytes:
-        if self._handle is None:
+        if self._stream is None:
             return self.path.read_bytes()
-        size = os.fstat(self._handle).st_size
-        parts, place = [], 0
-        while place < size and (part := os.pread(self._handle, size - place, place)):
-            parts.append(part)
-            place += len(part)
-        return b"".join(parts)
+        with self._lock:
+            self._stream.seek(0)
+            return self._stream.read()
