@@ -252,6 +252,7 @@ def test_connections_that_ask_nothing_are_closed_without_a_word(quick_server):
     assert [reply.status for reply in quick_server.ask(request())] == [200]
 
 
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="needs:poll")
 def test_a_client_that_does_not_read_is_cut():
     with running(small_app(Asked()), QUICK) as server, server.connect() as client:
         send_all(client, request("/large"))

@@ -1,7 +1,6 @@
 """Slow clients, many clients and large bodies harm only themselves."""
 
 import contextlib
-import resource
 import select
 import selectors
 import socket
@@ -18,6 +17,8 @@ from tests.counts import count
 from tests.serving.protocol.running import PATIENCE, Asked, read_replies, request, running, send_all, small_app
 from tests.serving.protocol.test_signals import process
 from vidi.serving.settings import Settings
+
+resource = pytest.importorskip("resource", reason="needs:unix")
 
 DRIPPING = (  # each is followed by one byte at a time
     b"",

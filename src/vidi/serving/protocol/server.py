@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import errno
+import os
 import signal
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import formatdate
 
 from starlette.types import ASGIApp
@@ -28,6 +30,7 @@ SETTLE_SECONDS = 0.1  # a round trip of the network, for connections that are be
 CLOSING_SECONDS = 1.5  # for the application's own stop; with `stop_seconds` less than 10
 FORCED_SECONDS = 0.5  # for the application's own stop, after a second signal
 SPARE_FILES = 256  # open files beside connections: models, workers, logs
+WINDOWS_CONNECTIONS = 400  # `select` watches 512 sockets there
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -59,6 +62,8 @@ def run_server(
         UsageError: the address or the certificate cannot be used.
         KeyboardInterrupt: a second signal came.
     """
+    if os.name == "nt":
+        settings = replace(settings, connections=min(settings.connections, WINDOWS_CONNECTIONS))
     traffic = Traffic(settings=settings, lifecycle=lifecycle or Lifecycle())
     if tell_refusal is not None:
         traffic.tell_refusal = tell_refusal
@@ -68,7 +73,9 @@ def run_server(
     _allow_open_files(settings.connections + SPARE_FILES)
     try:
         server = Server(app, traffic, sockets, context)
-        is_whole = asyncio.run(server.run(ready, reload))
+        # The loop of Windows that asyncio prefers cannot watch a socket that accepts.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop if os.name == "nt" else None) as runner:
+            is_whole = runner.run(server.run(ready, reload))
     finally:
         for one in sockets:
             one.close()
