@@ -259,6 +259,7 @@ def test_the_application_of_ones_own_answers_where_it_is_mounted(reader: Reader)
 
 EXAMPLE = re.compile(r'<figure class="example in-(\w+)">.*?<pre><code>(.*?)</code></pre>', re.DOTALL)
 PICKED = """
+import { File } from "node:buffer";
 import { readFileSync } from "node:fs";
 const token = process.env.VIDI_TOKEN;
 const files = ["photo.jpg", "other.jpg"].map((name) => new File([readFileSync(name)], name));

@@ -87,6 +87,14 @@ def test_the_container_runs_as_a_user_of_no_rights_and_stops_by_sigterm():
     assert json.loads(given("ENTRYPOINT")) == ["vidi", "serve"]
 
 
+def test_nothing_that_the_container_file_copies_is_kept_from_it():
+    ignored = CONTAINER.with_name("Containerfile.dockerignore").read_text("utf-8").splitlines()
+    copied = [rest.split()[:-1] for word, rest in instructions(CONTAINER.read_text("utf-8")) if word == "COPY"]
+    names = {name for parts in copied for name in parts if not parts[0].startswith("--from")}
+
+    assert names == {line[1:] for line in ignored if line.startswith("!")}
+
+
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
     """What the container file makes, made by its own commands in a folder instead of a container."""

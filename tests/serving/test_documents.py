@@ -68,6 +68,7 @@ def check_described(answer: object, document: dict, path: str, method: str, stat
     jsonschema.Draft202012Validator(whole).validate(answer)
 
 
+@pytest.mark.slow  # the check is prepared anew for each version of OpenAPI
 def test_the_document_is_valid_openapi(document: dict):
     schemathesis.openapi.from_dict(document).validate()
 
