@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidi.model_file.values import Json
@@ -12,6 +13,7 @@ from vidi.serving.service import Service
 
 ROUTES = frozenset(("/", "/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
 OTHER = "other"
+CLIENT_LEFT = 499  # as nginx counts it: the client left, or was cut, before its request was whole
 PAGE = "page"
 NAMES = "vidi.names"  # in the scope: file names of the images of a request
 
@@ -36,6 +38,9 @@ class Watched:
 
         try:
             await self.app(scope, receive, seen)
+        except ClientDisconnect:
+            status = CLIENT_LEFT
+            raise
         finally:
             self._tell(scope, status, self._now() - began)
 
