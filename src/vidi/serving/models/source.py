@@ -34,7 +34,7 @@ class ModelSource:
             weakref.finalize(self, self._stream.close)
 
     def read(self, digest: str) -> ModelFile:
-        """The file, judged anew. Safe to call from several threads.
+        """The file, judged again. Safe to call from several threads.
 
         Args:
             digest: that it must have.
