@@ -3,9 +3,12 @@
 import os
 import select
 import signal
+import socket
 from collections.abc import Sequence
 
 import pytest
+
+PATIENCE = 60  # seconds for a program
 
 
 def open_handles(pids: Sequence[int]) -> list[int]:
@@ -34,3 +37,10 @@ def end_now(pid: int) -> None:
     handles = open_handles([pid])
     os.kill(pid, signal.SIGKILL)
     assert all_end(handles)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

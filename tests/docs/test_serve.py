@@ -17,13 +17,13 @@ import pytest
 from tests.docs.pages import ROOT, Command, commands, first_missing
 from tests.docs.workshop import put
 from tests.model_file.tiny import tiny_metadata, tiny_network
+from tests.processes import PATIENCE, free_port
 from vidi.model_file.write import write_model
 from vidi.serving.documents.examples import FILES
 
 PAGE = (ROOT / "docs" / "how-to" / "serve.md").read_text("utf-8").partition("## Open Inference Protocol")[0]
 ADDRESS = "localhost:8000"  # as the page says it
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-PATIENCE = 60  # seconds for a program
 SHOWN_TOKEN = re.compile(r"access token, shown only now: (\S+)")
 NODE, NGINX = shutil.which("node"), shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -38,12 +38,6 @@ def set_up(folder: Path) -> None:
         write_model(path, tiny_network(), type(metadata)(classes=classes, framing=metadata.framing, run=run))
     put(folder / "new" / "garden-1.jpg", "flower", 201)
     (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Reader:

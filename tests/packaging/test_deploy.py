@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.command import vidi
-from tests.docs.test_serve import PATIENCE, free_port
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
+from tests.processes import PATIENCE, free_port
 
 from vidi.serving.documents.operations import own_paths
 from vidi.serving.metrics import ServerMetrics
