@@ -13,6 +13,8 @@ from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
 from vidi.serving.settings import Settings
 
+QUEUED = 3  # requests for each thread while others are turned away: one that it answers, two that wait
+
 
 @dataclass(slots=True, kw_only=True)
 class Service:
@@ -29,7 +31,9 @@ class Service:
     _starting: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
-        self.slots = Slots(self.settings.in_flight, changed=self.metrics.in_flight.set)
+        self.slots = Slots(
+            self.settings.in_flight, short=QUEUED * self.engine.threads, changed=self.metrics.in_flight.set
+        )
 
     async def start(self) -> None:
         """Start what answers, once."""

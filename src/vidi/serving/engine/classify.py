@@ -1,19 +1,21 @@
 """Encoded files to answers: decoded apart, framed for the model, run in small batches."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
 from vidi.images.reading import ReadImage
-from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 
+Done = TypeVar("Done")
 Rows = dict[str, NDArray[np.float32]]  # output → its row for one image
 
 
@@ -43,9 +45,7 @@ async def classify_files(
     """
     together = _together(len(files), served, engine)
     parts = [files[start : start + together] for start in range(0, len(files), together)]
-    answers = await asyncio.gather(
-        *(engine.do(lambda part=part: _classify(engine, served, part, outputs)) for part in parts)  # type: ignore[misc]
-    )
+    answers = await _each(engine, [partial(_classify, engine, served, part, outputs) for part in parts])
     return [one for answer in answers for one in answer]
 
 
@@ -56,11 +56,15 @@ async def classify_arrays(
     together = _together(len(images), served, engine)
     parts = [images[start : start + together] for start in range(0, len(images), together)]
 
-    def run(part: NDArray[np.uint8]) -> Rows:
-        return _predictor(engine, served).run(part, outputs)
-
-    answers = await asyncio.gather(*(engine.do(lambda part=part: run(part)) for part in parts))  # type: ignore[misc]
+    answers = await _each(engine, [partial(_run, engine, served, part, outputs) for part in parts])
     return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
+
+
+async def _each(engine: AnswerEngine, works: Sequence[Callable[[], Done]]) -> list[Done]:
+    """The results of some pieces of work; one alone, which is the usual case, needs no task of its own."""
+    if len(works) == 1:
+        return [await engine.do(works[0])]
+    return await asyncio.gather(*map(engine.do, works))
 
 
 def _together(count: int, served: ServedModel, engine: AnswerEngine) -> int:
@@ -68,8 +72,8 @@ def _together(count: int, served: ServedModel, engine: AnswerEngine) -> int:
     return max(1, min(batch_size(served.metadata.framing), -(-count // engine.threads)))
 
 
-def _predictor(engine: AnswerEngine, served: ServedModel) -> Predictor:
-    return served.predictor_for(is_alone=engine.is_alone())
+def _run(engine: AnswerEngine, served: ServedModel, images: NDArray[np.uint8], outputs: Sequence[str]) -> Rows:
+    return served.predictor_for(is_alone=engine.is_alone()).run(images, outputs)
 
 
 def _classify(
@@ -78,7 +82,7 @@ def _classify(
     framing = served.metadata.framing
     reads = [engine.crew.decode(data, framing=framing) for data in files]
     images = [read.image for read in reads if read.image is not None]
-    given = _predictor(engine, served).run(np.stack(images), outputs) if images else {}
+    given = _run(engine, served, np.stack(images), outputs) if images else {}
     numbers = iter(range(len(images)))
     return [Classified(read=read, rows={} if read.image is None else _row(given, next(numbers))) for read in reads]
 

@@ -5,9 +5,11 @@ way as there are threads, each always in one of its two places, and nothing wait
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from vidi.images.limits import DecodeOptions
 from vidi.images.workers.crew import DecodeCrew
@@ -26,6 +28,7 @@ class AnswerEngine:
         self.threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="vidi-answer")
         self._under_way = 0  # waiting or running
+        self._awaited: set[asyncio.Future[Any]] = set()
         self.searching = asyncio.Semaphore(1)  # a search for boxes takes much memory: one at a time
 
     @classmethod
@@ -44,13 +47,20 @@ class AnswerEngine:
         return self._under_way <= 1
 
     async def do(self, work: Callable[[], Done]) -> Done:
-        """The result of some work in a thread."""
+        """The result of some work in a thread.
+
+        The two futures that `run_in_executor` links by callbacks cost as much as reading the request: one is enough.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Done] = loop.create_future()
         self._under_way += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._awaited.add(future)
         future.add_done_callback(self._did)
+        self._executor.submit(_run, work, future, loop)
         return await future
 
-    def _did(self, _: "asyncio.Future[Done]") -> None:
+    def _did(self, future: "asyncio.Future[Any]") -> None:
+        self._awaited.discard(future)
         self._under_way -= 1
 
     def start(self) -> None:
@@ -60,4 +70,21 @@ class AnswerEngine:
     def stop(self) -> None:
         """End threads and processes; what waits is not begun."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        for future in list(self._awaited):
+            future.cancel()
         self.crew.stop()
+
+
+def _run(work: Callable[[], Done], future: "asyncio.Future[Done]", loop: asyncio.AbstractEventLoop) -> None:
+    """Do some work in the thread that calls this, and hand what came of it to the event loop's thread."""
+    try:
+        done = partial(future.set_result, work())
+    except BaseException as error:  # it is raised where it is awaited
+        done = partial(future.set_exception, error)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        loop.call_soon_threadsafe(_settle, future, done)
+
+
+def _settle(future: "asyncio.Future[Any]", done: Callable[[], None]) -> None:
+    if not future.done():
+        done()

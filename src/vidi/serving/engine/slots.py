@@ -1,29 +1,48 @@
 """Slots: how many requests may be under way at once. A slot is held until its work is over, answered or not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from vidi.serving.problems import Problem
 
 Done = TypeVar("Done")
 
 RETRY_SECONDS = "1"  # what a client that is turned away is told to wait
+OVERLOAD_SECONDS = 2.0  # after the last request that was turned away
 
 
 class Slots:
-    """The requests under way. Used by the event loop's thread only."""
+    """The requests under way. Used by the event loop's thread only.
 
-    def __init__(self, count: int, *, changed: Callable[[int], None] = lambda _: None) -> None:
+    All slots may be taken by a burst, which then waits. Where requests are turned away, more come than can be
+    answered: a long queue would then only delay every answer, so a short one is allowed until none is turned away.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        short: int | None = None,
+        changed: Callable[[int], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
         Args:
             count: how many there are.
+            short: requests whose bodies are there, and which may wait or be answered while others are turned away;
+                None: as many as there are slots.
             changed: receives how many are taken, whenever that changes.
+            now: a clock, in seconds.
         """
         self.count = count
+        self.short = count if short is None else min(short, count)
         self.taken = 0
-        self._changed = changed
+        self.answering = 0
+        self._changed, self._now = changed, now
+        self._overloaded_until = float("-inf")
 
     def take(self) -> "Slot":
         """A slot, to be used as a context.
@@ -31,15 +50,29 @@ class Slots:
         Raises:
             Problem: all are taken.
         """
-        if self.taken >= self.count:
-            raise Problem(
-                "busy",
-                f"{self.taken} requests are under way, and more are not taken.",
-                "Try again later.",
-                headers={"Retry-After": RETRY_SECONDS},
-            )
+        self.check(self.taken)
         self.change(+1)
         return Slot(self)
+
+    def check(self, taken: int = 0) -> None:
+        """Turn a request away where there is no room for it.
+
+        Args:
+            taken: slots that others hold.
+
+        Raises:
+            Problem: there are as many as there may be.
+        """
+        now = self._now()
+        if taken < self.count and (now > self._overloaded_until or self.answering < self.short):
+            return
+        self._overloaded_until = now + OVERLOAD_SECONDS
+        raise Problem(
+            "busy",
+            f"{self.taken} requests are under way, and more are not taken.",
+            "Try again later.",
+            headers={"Retry-After": RETRY_SECONDS},
+        )
 
     def change(self, by: int) -> None:
         """Count one more or one less."""
@@ -62,14 +95,20 @@ class Slot:
     ) -> None:
         self._leave()
 
-    async def within(self, seconds: float, work: Awaitable[Done]) -> Done:
+    async def within(self, seconds: float, work: Coroutine[Any, Any, Done]) -> Done:
         """The result of some work; after so many seconds nobody waits for it, but it keeps the slot until it ends.
 
         Raises:
-            Problem: it took too long.
+            Problem: it took too long, or others are turned away and the short queue is full.
         """
+        try:
+            self._slots.check()
+        except Problem:
+            work.close()
+            raise
         task = asyncio.ensure_future(work)
         self._holders += 1
+        self._slots.answering += 1
         task.add_done_callback(self._ended)
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
@@ -79,6 +118,7 @@ class Slot:
         return task.result()
 
     def _ended(self, task: "asyncio.Future[Done]") -> None:
+        self._slots.answering -= 1
         if not task.cancelled():
             task.exception()  # it is taken here where nobody waits for it any more
         self._leave()

@@ -1,0 +1,70 @@
+"""Work in the engine's threads: its results, its errors, and its end."""
+
+import asyncio
+import threading
+
+import pytest
+
+from vidi.images.workers.crew import DecodeCrew
+from vidi.serving.engine.engine import AnswerEngine
+
+
+def engine_of(threads: int) -> AnswerEngine:
+    return AnswerEngine(DecodeCrew(1), threads=threads)  # its crew is not started
+
+
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
+def test_work_is_done_in_a_thread_and_its_result_or_error_comes_back():
+    async def scene() -> tuple[str, bool]:
+        engine = engine_of(1)
+        name = await engine.do(lambda: threading.current_thread().name)
+        with pytest.raises(ValueError, match="on purpose"):
+            await engine.do(fail)
+        alone = engine.is_alone()
+        engine.stop()
+        return name, alone
+
+    name, alone = asyncio.run(scene())
+    assert name.startswith("vidi-answer")
+    assert alone
+
+
+def test_a_request_is_alone_only_while_no_other_is_under_way():
+    async def scene() -> list[bool]:
+        engine, go = engine_of(2), threading.Event()
+
+        def work() -> bool:
+            go.wait(10)
+            return engine.is_alone()
+
+        first = asyncio.ensure_future(engine.do(work))
+        second = asyncio.ensure_future(engine.do(work))
+        await asyncio.sleep(0)
+        found = [engine.is_alone()]
+        go.set()
+        await asyncio.gather(first, second)
+        found.append(await engine.do(engine.is_alone))
+        engine.stop()
+        return found
+
+    assert asyncio.run(scene()) == [False, True]
+
+
+def test_what_waits_when_the_engine_stops_is_cancelled_and_what_runs_ends_quietly():
+    async def scene() -> list[object]:
+        engine, go, began = engine_of(1), threading.Event(), threading.Event()
+
+        def work() -> bool:
+            began.set()
+            return go.wait(10)
+
+        tasks = [asyncio.ensure_future(engine.do(work)) for _ in range(2)]
+        await asyncio.to_thread(began.wait, 10)
+        engine.stop()
+        go.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in asyncio.run(scene())] == [asyncio.CancelledError] * 2

@@ -1,0 +1,92 @@
+"""Slots: a burst may wait, a lasting overload is turned away early."""
+
+import asyncio
+
+import pytest
+
+from vidi.serving.engine.slots import OVERLOAD_SECONDS, Slots
+from vidi.serving.problems import Problem
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def wait_for(event: asyncio.Event) -> str:
+    await event.wait()
+    return "done"
+
+
+async def begin(slots: Slots, end: asyncio.Event) -> "asyncio.Task[str]":
+    """A request whose work goes on until the event."""
+
+    async def request() -> str:
+        with slots.take() as slot:
+            return await slot.within(60, wait_for(end))
+
+    task = asyncio.ensure_future(request())
+    await asyncio.sleep(0)  # it takes its slot, or is turned away
+    return task
+
+
+def test_a_burst_may_take_every_slot():
+    async def scene() -> list[str]:
+        slots, end = Slots(8, short=2), asyncio.Event()
+        tasks = [await begin(slots, end) for _ in range(8)]
+        end.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(scene()) == ["done"] * 8
+
+
+def test_once_requests_are_turned_away_few_may_wait_until_none_was_for_a_while():
+    async def scene() -> list[int]:
+        clock = Clock()
+        slots, end = Slots(4, short=2, now=clock), asyncio.Event()
+        crowd = [await begin(slots, end) for _ in range(5)]  # the fifth is turned away
+        end.set()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        counts = []
+        for later in (0.1, OVERLOAD_SECONDS - 0.1, OVERLOAD_SECONDS + 0.1):
+            clock.seconds += later
+            end = asyncio.Event()
+            tasks = [await begin(slots, end) for _ in range(4)]
+            end.set()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            counts.append(sum(result == "done" for result in results))
+        return counts
+
+    assert asyncio.run(scene()) == [2, 2, 4]
+
+
+def test_a_request_whose_body_took_its_time_is_turned_away_where_the_short_queue_has_filled():
+    async def scene() -> int:
+        slots, end = Slots(3, short=1, now=Clock()), asyncio.Event()
+        with slots.take() as slow:
+            crowd = [await begin(slots, end) for _ in range(3)]  # the third is turned away
+            with pytest.raises(Problem, match="under way"):
+                await slow.within(60, wait_for(end))
+        end.set()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        return slots.taken + slots.answering
+
+    assert asyncio.run(scene()) == 0
+
+
+def test_a_slot_is_held_by_work_that_nobody_waits_for_any_more():
+    async def scene() -> tuple[int, int]:
+        slots, end = Slots(1), asyncio.Event()
+        with pytest.raises(Problem, match="no answer within"), slots.take() as slot:
+            await slot.within(0.001, wait_for(end))
+        during = slots.taken
+        end.set()
+        while slots.taken:
+            await asyncio.sleep(0)
+        return during, slots.answering
+
+    assert asyncio.run(scene()) == (1, 0)
