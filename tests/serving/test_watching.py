@@ -7,6 +7,9 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from vidi.serving.application import service_of
+from vidi.serving.doors.doorkeeper import Doorkeeper
+from vidi.serving.doors.doors import DoorOptions, choose_doors
+from vidi.serving.doors.tokens import TokenLock
 from vidi.serving.log import RequestLog
 from vidi.serving.watching import Watched
 
@@ -30,3 +33,30 @@ def test_a_client_that_leaves_is_not_counted_as_a_failure_of_the_server():
 
     assert json.loads(lines[0])["status"] == 499
     assert service.metrics.requests.labels("/v1/predict", "499")._value.get() == 1
+
+
+def test_the_log_holds_neither_the_token_nor_what_the_client_made_up():
+    lines, secret = [], "a-token-of-some-length"
+    service = service_of([], log=RequestLog(lines.append))
+
+    async def let_in(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def send(message):
+        pass
+
+    for token in (secret, secret + "-guessed"):
+        keeper = Doorkeeper(let_in, choose_doors(DoorOptions(), {}), TokenLock(secret))
+        scope = {
+            **{"type": "http", "method": "GET", "path": f"/{secret}\n{{}}", "raw_path": b"/x", "scheme": "http"},
+            **{"query_string": f"token={secret}".encode(), "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9)},
+            "headers": [
+                *((b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())),
+                *((b"traceparent", f"{secret}\r\n".encode()), (b"user-agent", secret.encode())),
+            ],
+        }
+        asyncio.run(Watched(keeper, service)(scope, None, send))
+
+    assert [json.loads(line)["status"] for line in lines] == [200, 401]
+    assert [line for line in lines if secret in line or line.count("\n") != 1] == []

@@ -36,6 +36,7 @@ def test_a_server_for_the_network_gets_a_token_and_a_certificate(tmp_path):
     first, second = (opened(DoorOptions(host=ALL), {"XDG_CONFIG_HOME": str(tmp_path)}) for _ in range(2))
 
     assert first.lock.opens(first.new_token.encode())
+    assert first.new_token not in repr(first)
     assert not first.lock.opens(second.new_token.encode())
     assert first.own_certificate.fingerprint == second.own_certificate.fingerprint
     assert "10.0.0.5" in names_of(first.own_certificate.path)

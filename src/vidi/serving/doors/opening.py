@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.files import escape_path
@@ -21,7 +21,7 @@ class OpenedDoors:
     doors: Doors
     listen: Listen
     lock: TokenLock | None  # None: no token is needed
-    new_token: str | None  # made now, and to be shown; None where the user knows it
+    new_token: str | None = field(repr=False)  # made now, and to be shown; None where the user knows it
     own_certificate: OwnCertificate | None
     notes: tuple[str, ...]  # sentences for the user
 

@@ -15,6 +15,7 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 
 BACKLOG = 2_048  # connections that the system holds until they are accepted
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # such as ::1 of `localhost` on a machine without IPv6
 SO_ATTACH_FILTER = 26  # of Linux; Python does not name it
 DROP_SYN = (  # classic BPF over a TCP header: code, jump if true, jump if false, operand
     (0x30, 0, 0, 13),  # load the byte of the flags
@@ -58,11 +59,19 @@ def open_sockets(listen: Listen) -> list[socket.socket]:
     Raises:
         UsageError: the address is not of this machine, or the port is taken or not allowed.
     """
-    port, opened = listen.port, list[socket.socket]()
+    port, opened, refused = listen.port, list[socket.socket](), list[OSError]()
     try:
         for family, address in _addresses(listen):
-            opened.append(_open_socket(family, address, port))
+            try:
+                opened.append(_open_socket(family, address, port))
+            except OSError as error:
+                if error.errno not in NOT_HERE:
+                    raise
+                refused.append(error)
+                continue
             port = opened[0].getsockname()[1]
+        if not opened:
+            raise refused[0]
     except OSError as error:
         for one in opened:
             one.close()
