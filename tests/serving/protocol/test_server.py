@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 import uvicorn
 
-from tests.serving.protocol.running import Asked, read_replies, request, running, send_all, small_app
+from tests.serving.protocol.running import PATIENCE, Asked, read_replies, request, running, send_all, small_app
 from vidi.errors import UsageError
 from vidi.serving.doors.certificate import own_certificate
 from vidi.serving.protocol import uvicorn_parts as parts
@@ -97,6 +97,18 @@ def test_a_second_stop_ends_what_is_not_answered():
 
     with pytest.raises(KeyboardInterrupt):
         stop_twice()
+
+
+@pytest.mark.slow  # waits two seconds
+def test_a_slow_head_does_not_hold_up_the_stop():
+    with running(small_app(Asked()), Settings(stop_seconds=60)) as server, server.connect() as client:
+        send_all(client, b"GET / HTTP/1.1\r\n")
+        send_all(client, b"Host: a")
+        server.lifecycle.stop()
+
+        assert [reply.status for reply in read_replies(client)] in ([408], [])  # []: the stop came before the bytes
+        server.thread.join(PATIENCE)
+        assert not server.thread.is_alive()
 
 
 def test_a_request_that_takes_longer_than_the_stop_is_cut():

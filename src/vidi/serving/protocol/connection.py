@@ -27,7 +27,7 @@ from vidi.serving.protocol.uvicorn_parts import (
 PIECE = 65_536  # bytes that are parsed between two looks at the limits
 HEAD_PIECE = 16_384  # of a head, which the parser keeps until it is whole
 PIPELINED = 16  # requests that may wait behind the one that is answered; a client sends the others again
-LINGER_SECONDS = 2.0  # after a last answer, in which the client may read it and close
+LINGER_SECONDS = 2.0  # for a client to read the last answer and close, or to end a head that began before the stop
 QUIET_SECONDS = 1.0  # after the stop began, in which an idle client may still send one last request
 
 Reading = Literal["idle", "head", "body", "closed"]
@@ -223,8 +223,9 @@ class Connection(HttpToolsProtocol):
         elif self.flow.read_paused:  # the client is not the one who waits
             self.since, self.pace = now, Pace(now, self.body_size)
         elif self.reading == "head":
-            if now - self.since > self.settings.header_seconds:
-                self.refuse(_too_slow(f"the headers were not whole after {self.settings.header_seconds:g} s"))
+            seconds = self._head_seconds()
+            if now - self.since > seconds:
+                self.refuse(_too_slow(f"the headers were not whole after {seconds:g} s"))
         elif self.reading == "body":
             self._check_body(now)
         elif self.running is None and now - self.since > self._idle_seconds():
@@ -247,6 +248,11 @@ class Connection(HttpToolsProtocol):
         rate, window = self.settings.body_bytes_per_second, self.settings.idle_seconds
         self.drain_pace = next_pace(self.drain_pace, now, -waiting, window=window, rate=rate)
         return self.drain_pace is None
+
+    def _head_seconds(self) -> float:
+        if self.traffic.lifecycle.is_stopping:  # one slow client does not hold up the stop
+            return min(LINGER_SECONDS, self.settings.header_seconds)
+        return self.settings.header_seconds
 
     def _idle_seconds(self) -> float:
         if self.traffic.lifecycle.is_stopping:
