@@ -12,10 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.errors import ModelError
 from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUMENT, model_document, models_document
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
+from vidi.model_file.read import ModelFile
 from vidi.model_file.values import canonical_json
 from vidi.serving.models.served import ServedModel
+from vidi.serving.problems import Problem
 from vidi.serving.service import Service
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -116,7 +119,7 @@ def _models(service: Service, sender: _Sender) -> Endpoint:
 def _model_document(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         served = _served(service, request)
-        document = canonical_json(model_document(served.model, served.name))
+        document = canonical_json(model_document(await _whole(served), served.name))
         return sender.send(_document(document, request), request)
 
     return endpoint
@@ -124,11 +127,19 @@ def _model_document(service: Service, sender: _Sender) -> Endpoint:
 
 def _model_file(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        model = _served(service, request).model
+        model = await _whole(_served(service, request))
         file = PageFile(model.data, MEDIA_TYPES[".onnx"], f'"{model.digest[:20]}"')
         return sender.send(file, request)
 
     return endpoint
+
+
+async def _whole(served: ServedModel) -> ModelFile:
+    """The model file with its bytes."""
+    try:
+        return (await asyncio.to_thread(served.whole)).model
+    except ModelError as error:
+        raise Problem("not-ready", error.cause, error.remedy) from error
 
 
 def _served(service: Service, request: Request) -> ServedModel:
