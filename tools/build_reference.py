@@ -38,6 +38,7 @@ from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
+from vidi.workflows.requests.export import ExportRequest
 from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest
@@ -81,6 +82,7 @@ REQUESTS = (
     ExplainRequest,
     ExplainedPages,
     NetworkRequest,
+    ExportRequest,
 )
 RECIPES: Mapping[str, type] = {"": Recipe, "options.": NetworkOptions, "augmentation.": Augmentation}
 EXIT_WORDS = {

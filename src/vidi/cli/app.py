@@ -26,6 +26,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
     "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
+    "export": ("vidi.cli.export", "Write a model file as a web page or a model folder."),
     "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation again."),
     "inspect": ("vidi.cli.inspect", "Show the contents of a model file."),
     "fetch": ("vidi.cli.housekeeping", "Download a known data set."),

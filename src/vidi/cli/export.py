@@ -1,0 +1,20 @@
+"""`vidi export`: a model file for other hosts."""
+
+import json
+
+import typer
+
+from vidi.cli import options
+from vidi.workflows.requests.export import ExportRequest
+
+
+def export(request: ExportRequest, *, as_json: options.AsJson = False) -> None:
+    """Write a model file as a page for browsers, or as a folder for a model hub."""
+    from vidi.workflows.export import export as story
+
+    done = story(request)
+    if as_json:
+        typer.echo(json.dumps(done.as_json()))
+        return
+    for sentence in done.sentences:
+        typer.echo(sentence)

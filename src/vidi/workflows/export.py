@@ -1,0 +1,194 @@
+"""`vidi export`: a model file in another form, tried before it is given away."""
+
+import contextlib
+import gzip
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from vidi.errors import UsageError
+from vidi.export.model_document import MODEL_FILE
+from vidi.export.to_folder import RUNNER_NAME, write_folder
+from vidi.export.to_web import write_web
+from vidi.export.trials.folder import try_folder
+from vidi.export.trials.trial import ExportTrial
+from vidi.export.trials.web import OLDEST_NODE, try_web
+from vidi.files import escape_path, writing_error
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.values import Json
+from vidi.report.pages.exported_card import exported_card
+from vidi.workflows.interaction.output import warning_about
+from vidi.workflows.interaction.run_folder import safe_name
+from vidi.workflows.requests.export import ExportRequest, Form
+
+REPORT = "export.md"  # in every exported folder; by it an earlier one is known
+NOT_TRIED = f"it was not tried here: that needs node {OLDEST_NODE} or newer. The page tests itself in each browser"
+
+Write = Callable[[Path, ModelFile, str], None]
+Try = Callable[[Path, ModelFile, str], ExportTrial | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written, and how the exported form answered."""
+
+    folder: Path
+    form: Form
+    model: ModelFile
+    name: str
+    file_bytes: Mapping[str, int]  # size of each file, by its path in the folder
+    beside_model_bytes: int  # of all but the model file, compressed one by one by gzip
+    trial: ExportTrial | None  # None: this computer cannot try the form
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The result in lines for people."""
+        size = sum(self.file_bytes.values())
+        warning = warning_about(self.model)
+        return (
+            f"{self.form}: {escape_path(self.folder)}, {len(self.file_bytes)} files, {size:,} bytes; "
+            f"{self.beside_model_bytes:,} bytes beside the model, compressed",
+            NOT_TRIED if self.trial is None else self.trial.sentence(),
+            *([] if warning is None else [warning]),
+            USES[self.form].format(folder=escape_path(self.folder)),
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """The result as plain values."""
+        return {
+            "schema": 1,
+            "folder": escape_path(self.folder),
+            "form": self.form,
+            "model": {"name": self.name, "id": self.model.model_id, "digest": self.model.digest},
+            "files": dict(self.file_bytes),
+            "beside_model_bytes": self.beside_model_bytes,
+            "trial": None if self.trial is None else {**asdict(self.trial), "passed": self.trial.passed},
+        }
+
+
+USES: Mapping[Form, str] = {
+    "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
+    "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
+}
+WRITERS: Mapping[Form, Write] = {
+    "web": lambda folder, model, name: write_web(folder, [(name, model)]),
+    "folder": lambda folder, model, name: write_folder(
+        folder, model, card=exported_card(model, name=name, runner=RUNNER_NAME)
+    ),
+}
+TRIALS: Mapping[Form, Try] = {
+    "web": lambda folder, model, name: try_web(folder, name, model.metadata),
+    "folder": lambda folder, model, _: try_folder(folder, model.metadata),
+}
+
+
+def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS) -> Exported:
+    """Write a model file in another form. The exported form first has to answer the golden vectors.
+
+    Args:
+        request: what to write, and where.
+        trials: how each form is tried.
+
+    Raises:
+        UsageError: the output exists, or this installation lacks what the form needs.
+        ModelError: no model file.
+        GateError: the exported form gives other answers than the file; nothing is written.
+        ResourceError: the folder cannot be written.
+    """
+    require_free(request.output, overwrite=request.overwrite)
+    model = read_model(request.model)
+    name = safe_name(request.name or model.metadata.run or model.path.stem)
+    with _appearing(request.output) as staged:
+        WRITERS[request.to](staged, model, name)
+        trial = trials[request.to](staged, model, name)
+        if trial is not None:
+            trial.require_agreement()
+        sizes = {path.relative_to(staged).as_posix(): path.stat().st_size for path in _files(staged)}
+        done = Exported(
+            folder=request.output,
+            form=request.to,
+            model=model,
+            name=name,
+            file_bytes=sizes,
+            beside_model_bytes=_beside_model(staged),
+            trial=trial,
+        )
+        (staged / REPORT).write_text(_report(done), encoding="utf-8")
+    return done
+
+
+def require_free(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that may not be written, before any work; nothing is changed.
+
+    Raises:
+        UsageError: it is a file, or holds what may not be replaced.
+    """
+    if not os.path.lexists(output):
+        return
+    if not output.is_dir():
+        raise UsageError(f"{escape_path(output)} is a file", "Name a folder that does not exist yet with --output.")
+    if not any(output.iterdir()):
+        return
+    if not overwrite:
+        raise UsageError(
+            f"{escape_path(output)} exists already", "Choose another --output, or replace it with --overwrite."
+        )
+    if not (output / REPORT).is_file():
+        raise UsageError(
+            f"{escape_path(output)} holds files that `vidi export` did not write",
+            "Nothing was deleted. Choose another --output.",
+        )
+
+
+@contextlib.contextmanager
+def _appearing(output: Path) -> Iterator[Path]:
+    """A folder beside the output that takes its place, whole, when the block ends well."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".vidi-", dir=output.parent) as place:
+            staged = Path(place) / "new"
+            staged.mkdir()
+            yield staged
+            _take_place(staged, output, old=Path(place) / "old")
+    except OSError as error:
+        raise writing_error(error, output) from error
+
+
+def _take_place(staged: Path, output: Path, *, old: Path) -> None:
+    """Give a folder another's place; what stood there comes back where that fails."""
+    had = output.exists()
+    if had:
+        output.rename(old)
+    try:
+        staged.rename(output)
+    except OSError:
+        if had:
+            old.rename(output)
+        raise
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _beside_model(folder: Path) -> int:
+    """What a host sends beside the model file, each file compressed as hosts do."""
+    packed = partial(gzip.compress, compresslevel=6)
+    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name != MODEL_FILE)
+
+
+def _report(done: Exported) -> str:
+    """The text of `export.md`."""
+    lines = (
+        f"# Export of {done.name}",
+        f"- form: {done.form}, written by `vidi export --to {done.form}`",
+        f"- model id {done.model.model_id}, digest `{done.model.digest}`",
+        f"- {NOT_TRIED if done.trial is None else done.trial.sentence()}",
+        f"- {len(done.file_bytes)} files, {sum(done.file_bytes.values()):,} bytes; {done.beside_model_bytes:,} bytes "
+        "beside the model, compressed",
+        *(f"- {warning}" for warning in [warning_about(done.model)] if warning),
+    )
+    return "\n".join(lines) + "\n"
