@@ -5,7 +5,7 @@ import pytest
 from tests.report.runs import DrawnStore, add_model, make_run
 from tests.report.two_parts import differing_run, refuted, two_parts
 from vidi.evaluation.document import Metrics
-from vidi.report.pages.model_card import write_model_card
+from vidi.report.cards.model_card import write_model_card
 from vidi.report.pages.render import NO_BREAK_SPACE
 from vidi.report.pages.run import write_report
 from vidi.report.words.first import first_line, read_first, reservations

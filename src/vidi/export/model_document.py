@@ -12,12 +12,13 @@ MODELS_DOCUMENT = "models.json"
 LEFT_OUT = ("drift_reference", "learnt_from")  # large, and of no use to a page; the model file holds them
 
 
-def model_document(model: ModelFile, name: str) -> dict[str, Json]:
+def model_document(model: ModelFile, name: str, *, byte_count: int) -> dict[str, Json]:
     """What `model.json` says: which file stands beside it, and the metadata as the file holds it.
 
     Args:
-        model: the model file.
+        model: the model file, perhaps without its bytes.
         name: what people call it.
+        byte_count: of the file.
     """
     metadata = metadata_to_json(model.metadata)
     return {
@@ -26,7 +27,7 @@ def model_document(model: ModelFile, name: str) -> dict[str, Json]:
         "version": version_of(model),
         "name": name,
         "file": MODEL_FILE,
-        "bytes": len(model.data),
+        "bytes": byte_count,
         "outputs": list(model.outputs),
         "metadata": {key: value for key, value in metadata.items() if key not in LEFT_OUT},
     }

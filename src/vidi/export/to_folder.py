@@ -1,6 +1,7 @@
 """A model as a folder that hubs and other libraries take: the file, its card, its configuration and a runner."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -13,18 +14,7 @@ from vidi.model_file.values import Json
 
 CARD_NAME: Final = "README.md"
 RUNNER_NAME: Final = "run.py"
-RUNNER: Final = '''"""Classify images with onnxruntime alone: python run.py IMAGE ... (needs onnxruntime and pillow)"""
-
-import json, pathlib, sys, numpy, onnxruntime
-from PIL import Image, ImageOps
-
-session = onnxruntime.InferenceSession(pathlib.Path(__file__).with_name("model.onnx"))
-classes = json.loads(session.get_modelmeta().custom_metadata_map["vidi"])["classes"]
-for path in sys.argv[1:]:
-    image = numpy.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    probabilities = session.run(["probabilities"], {"images": image[None]})[0][0]
-    print(json.dumps(dict(zip(classes, probabilities.tolist()))))
-'''
+RUNNER: Final = Path(__file__).with_name("runner.txt")  # a program of its own, not a module of vidi
 
 
 def write_folder(folder: Path, model: ModelFile, *, card: str) -> None:
@@ -37,7 +27,7 @@ def write_folder(folder: Path, model: ModelFile, *, card: str) -> None:
     """
     (folder / MODEL_FILE).write_bytes(model.data)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
-    (folder / RUNNER_NAME).write_text(RUNNER, encoding="utf-8")
+    shutil.copyfile(RUNNER, folder / RUNNER_NAME)
     for name, document in (
         ("config.json", configuration(model)),
         ("preprocessor_config.json", preprocessing(model.metadata)),

@@ -35,4 +35,5 @@ def write_web(folder: Path, models: Sequence[tuple[str, ModelFile]]) -> None:
         place = folder / "models" / name
         place.mkdir(parents=True)
         (place / MODEL_FILE).write_bytes(model.data)
-        (place / MODEL_DOCUMENT).write_text(canonical_json(model_document(model, name)), encoding="utf-8")
+        document = model_document(model, name, byte_count=len(model.data))
+        (place / MODEL_DOCUMENT).write_text(canonical_json(document), encoding="utf-8")

@@ -19,7 +19,7 @@ from vidi.export.trials.web import OLDEST_NODE, try_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
-from vidi.report.pages.exported_card import exported_card
+from vidi.report.cards.exported_card import exported_card
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.interaction.run_folder import safe_name
 from vidi.workflows.requests.export import ExportRequest, Form

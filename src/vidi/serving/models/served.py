@@ -53,6 +53,11 @@ class ServedModel:
         """Names of the outputs that the file gives."""
         return self.model.outputs
 
+    @property
+    def byte_count(self) -> int:
+        """The size of the model file."""
+        return len(self.model.data) if self.source is None else self.source.byte_count
+
     def predictor_for(self, *, is_alone: bool) -> Predictor:
         """The session that is faster for the load."""
         return self.alone if is_alone else self.predictor

@@ -24,6 +24,7 @@ class ModelSource:
             ModelError: it is not there.
         """
         self.path = find_model(path)
+        self.byte_count = self.path.stat().st_size
         self._stream: BinaryIO | None = None
         self._lock = threading.Lock()
         if os.name == "posix":

@@ -5,7 +5,7 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -15,7 +15,6 @@ from starlette.routing import Route
 from vidi.errors import ModelError
 from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUMENT, model_document, models_document
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
-from vidi.model_file.read import ModelFile
 from vidi.model_file.values import canonical_json
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
@@ -36,6 +35,11 @@ class PageFile:
     media_type: str
     tag: str  # its ETag
     is_compressed: bool = False  # `data` is gzip of the file
+
+    def is_held(self, request: Request) -> bool:
+        """Whether the browser says that it has the file."""
+        held = request.headers.get("if-none-match", "").split(",")
+        return self.tag in [tag.strip().removeprefix("W/") for tag in held]
 
 
 def routes(service: Service) -> list[Route]:
@@ -89,7 +93,7 @@ class _Sender:
             "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
             "Referrer-Policy": "no-referrer",
         }
-        if file.tag in [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]:
+        if file.is_held(request):
             return Response(status_code=304, headers=headers)
         if file.is_compressed:
             headers["Content-Encoding"] = "gzip"
@@ -119,25 +123,26 @@ def _models(service: Service, sender: _Sender) -> Endpoint:
 def _model_document(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         served = _served(service, request)
-        document = canonical_json(model_document(await _whole(served), served.name))
-        return sender.send(_document(document, request), request)
+        document = model_document(served.model, served.name, byte_count=served.byte_count)
+        return sender.send(_document(canonical_json(document), request), request)
 
     return endpoint
 
 
 def _model_file(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        model = await _whole(_served(service, request))
-        file = PageFile(model.data, MEDIA_TYPES[".onnx"], f'"{model.digest[:20]}"')
+        served = _served(service, request)
+        file = PageFile(b"", MEDIA_TYPES[".onnx"], f'"{served.model.digest[:20]}"')
+        if not file.is_held(request):
+            file = replace(file, data=await asyncio.to_thread(_bytes_of, served))
         return sender.send(file, request)
 
     return endpoint
 
 
-async def _whole(served: ServedModel) -> ModelFile:
-    """The model file with its bytes."""
+def _bytes_of(served: ServedModel) -> bytes:
     try:
-        return (await asyncio.to_thread(served.whole)).model
+        return served.whole().model.data
     except ModelError as error:
         raise Problem("not-ready", error.cause, error.remedy) from error
 

@@ -13,7 +13,7 @@ from vidi.evaluation.sections.studies import Studied
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile
-from vidi.report.pages.model_card import write_model_card
+from vidi.report.cards.model_card import write_model_card
 from vidi.report.pages.run import write_report
 from vidi.report.words.progress.training import describe_note
 from vidi.training.train import TrainedNetwork

@@ -7,7 +7,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.values import Json
-from vidi.report.pages.model_card import MOST_CLASSES, plain
+from vidi.report.cards.model_card import MOST_CLASSES, plain
 from vidi.report.words.guarantees import describe_limits, describe_points
 
 FIGURES: Mapping[str, tuple[str, str]] = {  # of the metadata's test: the hub's name, and the readers'
