@@ -76,7 +76,7 @@ class AnswerEngine:
 
 
 def _run(work: Callable[[], Done], future: "asyncio.Future[Done]", loop: asyncio.AbstractEventLoop) -> None:
-    """Do some work in the thread that calls this, and hand what came of it to the event loop's thread."""
+    """Do some work in the thread that calls this, and hand its result to the event loop's thread."""
     try:
         done = partial(future.set_result, work())
     except BaseException as error:  # it is raised where it is awaited
