@@ -16,7 +16,7 @@ from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel, open_served
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
-from vidi.serving.routes import documents, inference, page, v1
+from vidi.serving.routes import documents, inference, page, train, v1
 from vidi.serving.routes.reading import problem_response
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
@@ -81,7 +81,13 @@ def application(service: Service, *doors: Middleware) -> Starlette:
             service.engine.stop()
 
     made = Starlette(
-        routes=[*v1.routes(service), *inference.routes(service), *documents.routes(service), *page.routes(service)],
+        routes=[
+            *v1.routes(service),
+            *inference.routes(service),
+            *documents.routes(service),
+            *page.routes(service),
+            *train.routes(service),
+        ],
         lifespan=lifespan,
         middleware=[Middleware(Watched, service), *doors],
         exception_handlers={Problem: _on_problem, HTTPException: _on_http, Exception: _on_bug},

@@ -12,6 +12,7 @@ from vidi.serving.metrics import ServerMetrics
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
 from vidi.serving.settings import Settings
+from vidi.serving.training import Trainer
 
 QUEUED = 3  # requests for each thread while others are turned away: one that it answers, two that wait
 
@@ -26,6 +27,7 @@ class Service:
     lifecycle: Lifecycle
     log: RequestLog
     logs_names: bool = False  # log lines hold the file names of a request's images
+    trainer: Trainer | None = None  # None: the page cannot start a training
     metrics: ServerMetrics = field(default_factory=ServerMetrics)
     slots: Slots = field(init=False)
     _starting: "asyncio.Task[None] | None" = None

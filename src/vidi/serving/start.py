@@ -26,8 +26,11 @@ from vidi.serving.protocol.server import run_server
 from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
+from vidi.serving.training import Trainer, can_train
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.serve import ServeRequest
+
+RUNS = Path("runs")  # where trainings that the page starts are kept
 
 Say = Callable[[str], None]
 
@@ -54,6 +57,8 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
         origin = doors.doors.origin
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
+        if doors.lock is None and can_train():
+            service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
         reloader = stack.enter_context(_reloading(service, opened, is_watching=request.watch_model))
         run_server(
@@ -100,6 +105,16 @@ def _reloading(
         yield reloader
     finally:
         reloader.stop()
+
+
+@contextlib.contextmanager
+def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> Iterator[Trainer]:
+    """What trains for the page; a model that it has made is served from then on."""
+    trainer = Trainer(RUNS, finished=lambda run: service.models.replace(opened(run.name, run)))
+    try:
+        yield trainer
+    finally:
+        trainer.stop()
 
 
 def _log_refusal(service: Service, problem: Problem, client: str) -> None:

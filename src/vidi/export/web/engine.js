@@ -65,6 +65,7 @@ class Model {
     this.name = model.name;
     this.version = model.version;
     this.digest = model.digest;
+    this.bytes = model.bytes;
     this.metadata = model.metadata;
     this.outputs = outputs;
     this.threads = threads;

@@ -114,7 +114,8 @@ def _takes_gzip(request: Request) -> bool:
 
 def _models(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        document = models_document(((one.name, one.model) for one in service.models), predicts=True)
+        named = ((one.name, one.model) for one in service.models)
+        document = models_document(named, predicts=True, trains=service.trainer is not None)
         return sender.send(_document(canonical_json(document), request), request)
 
     return endpoint
