@@ -80,7 +80,7 @@ def number_groups(groups: Groups) -> NDArray[np.int64]:
 def deal_folds(
     groups: Groups,
     *,
-    seed: int | np.random.Generator,
+    seed: "int | np.random.Generator",
     labels: NDArray[np.int64] | None = None,
     folds: int = FOLDS,
 ) -> NDArray[np.int64]:
@@ -105,7 +105,7 @@ def deal_folds(
 
 
 def deal_learnable_folds(
-    groups: Groups, *, seed: int | np.random.Generator, labels: NDArray[np.int64], folds: int = FOLDS
+    groups: Groups, *, seed: "int | np.random.Generator", labels: NDArray[np.int64], folds: int = FOLDS
 ) -> NDArray[np.int64]:
     """As `deal_folds`, but no class is held out whole: -1, held out in no fold, for groups that would take one along.
 
@@ -182,7 +182,7 @@ def hold_out_share(
 
 
 def draw_share(
-    labels: NDArray[np.int64], groups: Groups, *, share: float, random: np.random.Generator
+    labels: NDArray[np.int64], groups: Groups, *, share: float, random: "np.random.Generator"
 ) -> NDArray[np.bool_]:
     """(images,) bool: the share of each class's groups, at least one, that comes first in a random order.
 

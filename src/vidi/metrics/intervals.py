@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -44,8 +43,15 @@ def wilson_interval(hits: float, count: float, *, level: float = LEVEL) -> Inter
     return None if count <= 0 else _wilson(hits, count, level=level)
 
 
+def _normal_quantile(share: float) -> float:
+    """The standard normal distribution's value below which that share lies."""
+    from statistics import NormalDist  # it imports fractions and decimals, which no other part of vidi needs
+
+    return NormalDist().inv_cdf(share)
+
+
 def _wilson(hits: float, count: float, *, level: float) -> Interval:
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = _normal_quantile((1 + level) / 2)
     share = hits / count
     centre = share + z**2 / (2 * count)
     reach = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
@@ -131,7 +137,7 @@ def area_interval(area: float, positives: int, negatives: int, *, level: float =
     """
     if positives < 1 or negatives < 1:
         return None
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = _normal_quantile((1 + level) / 2)
     others = (positives + negatives) / 2 - 1
 
     def is_plausible(true: float) -> bool:
@@ -181,7 +187,7 @@ def bootstrap_intervals(
     statistics: Callable[[Floats], Floats],
     groups: Counts,
     *,
-    random: np.random.Generator,
+    random: "np.random.Generator",
     level: float = LEVEL,
     repeats: int = REPEATS,
 ) -> list[Interval | None] | None:

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vidi.data.inputs import GivenFilesStore
 from vidi.errors import ModelError, ShapeError
 from vidi.files import escape_path
 from vidi.images.decode import DEFAULT
@@ -123,6 +122,8 @@ class Predictor:
             embedding: whether each answer also holds the image's embedding.
             statistics: whether each answer also holds the image's brightness, contrast, sharpness and the like.
         """
+        from vidi.data.inputs import GivenFilesStore  # a server, which is sent its images, needs no readers
+
         given = [paths] if isinstance(paths, str | os.PathLike) else paths
         return predict_stream(
             partial(self.predict_framed, embedding=True) if embedding else self.predict_framed,

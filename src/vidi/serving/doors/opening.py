@@ -4,14 +4,17 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidi.files import escape_path
 from vidi.serving.doors.addresses import addresses_of_machine
-from vidi.serving.doors.certificate import OwnCertificate, own_certificate, settings_folder
 from vidi.serving.doors.doors import TOKEN_VARIABLE, Doors
 from vidi.serving.doors.hosts import EVERY_ADDRESS, LOOPBACK_NAMES
 from vidi.serving.doors.tokens import TokenLock, check_token, is_read_by_others, make_token, read_token, write_token
 from vidi.serving.protocol.listen import Listen
+
+if TYPE_CHECKING:
+    from vidi.serving.doors.certificate import OwnCertificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class OpenedDoors:
     listen: Listen
     lock: TokenLock | None  # None: no token is needed
     new_token: str | None = field(repr=False)  # made now, and to be shown; None where the user knows it
-    own_certificate: OwnCertificate | None
+    own_certificate: "OwnCertificate | None"
     notes: tuple[str, ...]  # sentences for the user
 
 
@@ -47,6 +50,8 @@ def open_doors(
     token, is_new, notes = _token(doors, environment)
     own = None
     if doors.encryption == "own":
+        from vidi.serving.doors.certificate import own_certificate, settings_folder  # cryptography takes long
+
         own = own_certificate(settings_folder(environment), _names(doors, find_addresses), now)
     listen = Listen(
         host=doors.host,

@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Callable, Coroutine
-from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from vidi.serving.documents.openapi import openapi_document
-from vidi.serving.documents.page import documentation_page, security_policy
-from vidi.serving.documents.schemas import Schema
 from vidi.serving.routes.predict import served_document
 from vidi.serving.routes.reading import json_response
 from vidi.serving.service import Service
+
+if TYPE_CHECKING:
+    from vidi.serving.documents.schemas import Schema
 
 ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._/-]*)?", re.ASCII)
 USUAL_ADDRESS = "http://localhost:8000"  # stands in examples where the request's Host header is odd
@@ -27,7 +26,11 @@ def routes(service: Service) -> list[Route]:
     return [Route("/openapi.json", _openapi(service)), Route("/docs", _docs(service))]
 
 
-def _document(service: Service, request: Request) -> Schema:
+def _document(service: Service, request: Request) -> "Schema":
+    from importlib.metadata import version  # half of the descriptions' imports; few servers are ever asked for them
+
+    from vidi.serving.documents.openapi import openapi_document
+
     names = [model.name for model in service.models]
     versions = [model.version for model in service.models]
     root = str(request.scope.get("root_path", ""))
@@ -43,6 +46,8 @@ def _openapi(service: Service) -> Endpoint:
 
 def _docs(service: Service) -> Endpoint:
     async def endpoint(request: Request) -> Response:
+        from vidi.serving.documents.page import documentation_page, security_policy
+
         address = f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}"
         page = documentation_page(
             _document(service, request),

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from importlib.metadata import version
 from typing import Final
 
 from starlette.requests import Request
@@ -146,6 +145,8 @@ def check_ready(service: Service) -> None:
 
 @cache
 def _own_version() -> str:
+    from importlib.metadata import version
+
     return version("vidi")
 
 
