@@ -24,6 +24,7 @@ BENCHES = {
     "label_errors": "bench.label_errors",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",
+    "budget": "bench.budget",
     "accuracy": "bench.accuracy",
 }
 

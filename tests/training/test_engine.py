@@ -1,3 +1,5 @@
+import time
+
 import pytest
 import torch
 from tests.training.examples import drawn_data, small_recipe
@@ -14,7 +16,7 @@ from vidi.training.engine.engine import (
     decide_threads,
     limit_threads,
 )
-from vidi.training.engine.rates import convolution_rate, matrix_rate, seconds_per_image
+from vidi.training.engine.rates import convolution_rate, matrix_rate, processor_clock, seconds_per_image
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.notes import Moved
@@ -203,3 +205,13 @@ def test_the_trial_is_made_smaller_until_memory_is_enough():
 
     assert seconds == pytest.approx(0.1)
     assert tried == [64, 32, 16]
+
+
+def test_layouts_are_compared_by_processor_time_where_that_can_be_told_finely():
+    ticks = iter(range(1000))
+    rate = convolution_rate("float32", clock=lambda: float(next(ticks)))
+
+    assert rate == pytest.approx(6 * 64 * 64 * 9 * 8 * 32 * 32 / 1e9)  # each convolution takes one tick
+    assert processor_clock() in (time.process_time, time.perf_counter)
+    if time.get_clock_info("process_time").resolution <= 1e-6:
+        assert processor_clock() is time.process_time

@@ -8,7 +8,7 @@ import torch
 
 from vidi.errors import UsageError
 from vidi.machine import core_count, physical_core_count
-from vidi.training.engine.rates import TYPES, Device, Precision, convolution_rate, matrix_rate
+from vidi.training.engine.rates import TYPES, Device, Precision, convolution_rate, matrix_rate, processor_clock
 
 Rate = Callable[[Precision], float]
 LEAST_GAIN = 1.5  # processors with bfloat16 gain 2 to 4 times, the others lose a hundred times: nothing lies near
@@ -103,14 +103,15 @@ def _best_of_rounds(rate: Callable[[Precision], float]) -> dict[Precision, float
 @functools.cache
 def choose_channels_last(precision: Precision) -> bool:
     """Whether colours lie side by side in memory: yes, unless this processor's convolutions want planes."""
-    return decide_channels_last(lambda last: convolution_rate(precision, channels_last=last))
+    clock = processor_clock()
+    return decide_channels_last(lambda last: convolution_rate(precision, channels_last=last, clock=clock))
 
 
 def decide_channels_last(rate: Callable[[bool], float]) -> bool:
     """Channels last, unless the other layout is clearly faster.
 
     It is 1.1 to 2 times as fast on x86. As with the precision, only a clear result changes the default, and each rate
-    is the best of some rounds: a run that another process disturbs must not end in other bits.
+    is the best of some rounds, in processor time: a run that another process disturbs must not end in other bits.
 
     Args:
         rate: measures convolutions with channels last (True) or first, GFLOP/s.
