@@ -11,6 +11,7 @@ BENCHES = {
     "predict": "bench.predict",
     "decode": "bench.decode",
     "serve": "bench.serve",
+    "page": "bench.page",
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",

@@ -34,8 +34,8 @@ class Client:
 
 
 @contextmanager
-def asked(app: Starlette) -> Iterator[Client]:
-    """A client of an app that has been started."""
+def asked(app: Starlette, *, address: str = "127.0.0.1") -> Iterator[Client]:
+    """A client of an app that has been started, at an address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -44,7 +44,7 @@ def asked(app: Starlette) -> Iterator[Client]:
     made: list[Client] = []
 
     async def live() -> None:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 123))
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://app") as one,

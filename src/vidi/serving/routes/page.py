@@ -16,6 +16,7 @@ from vidi.errors import ModelError
 from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUMENT, model_document, models_document
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
+from vidi.serving.doors.hosts import is_loopback
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.service import Service
@@ -108,6 +109,9 @@ def _page_file(data: bytes, media_type: str, *, is_compressed: bool = False) -> 
 
 
 def _takes_gzip(request: Request) -> bool:
+    """Whether a file is sent compressed: to a program on this computer that would only cost time."""
+    if request.client is not None and is_loopback(request.client.host):
+        return False
     offers = [part.partition(";") for part in request.headers.get("accept-encoding", "").split(",")]
     return any(name.strip() == "gzip" and rest.replace(" ", "") != "q=0" for name, _, rest in offers)
 
