@@ -143,6 +143,8 @@ def _calibration(model: ModelFile) -> str:
     calibration = model.metadata.calibration
     if calibration is None:
         return f"none: the network's bare {model.metadata.outputs.name}"
+    if calibration.method == "none":
+        return f"none: the probabilities fitted {calibration.image_count:,} images best as they were"
     if len(calibration.scale) == 1 and calibration.shift == (0.0,):
         kind = f"{calibration.method} {calibration.temperature:.3g}"
     else:

@@ -209,6 +209,6 @@ def _not_fetched(hosted: Hosted, file: str, reason: str) -> ResourceError:
 
 def _by_hand(hosted: Hosted) -> str:
     return (
-        f"download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand, "
+        f"Download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand, "
         f"then: --pretrained {WEIGHTS}"
     )
