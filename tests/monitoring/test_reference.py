@@ -163,7 +163,10 @@ def test_one_large_group_leaves_the_others_for_the_axes():
     assert placed.component_count == 8
 
 
-@pytest.mark.parametrize(("features", "components", "most_bytes"), [(1_280, 64, 210_000), (25_600, 15, 700_000)])
+@pytest.mark.parametrize(
+    ("features", "components", "most_bytes"),
+    [(1_280, 64, 210_000), pytest.param(25_600, 15, 700_000, marks=pytest.mark.slow("many features"))],
+)
 def test_the_largest_reference_is_far_below_four_megabytes(features: int, components: int, most_bytes: int):
     random = np.random.default_rng(0)
     seen = replace(

@@ -33,6 +33,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@pytest.mark.slow  # over half a second of processor time: many drawn documents
 @given(DOCUMENTS)
 def test_every_document_comes_back_as_it_was_written(document: object):
     assert parse_json_body(json.dumps(document).encode()) == document
@@ -45,6 +46,7 @@ def test_any_bytes_are_a_document_or_a_problem(data: bytes):
         parse_json_body(data)
 
 
+@pytest.mark.slow  # over half a second of processor time: many drawn documents
 @given(DOCUMENTS, st.data())
 def test_a_mutilated_document_is_a_document_or_a_problem(document: object, data: st.DataObject):
     text = bytearray(json.dumps(document).encode())
@@ -121,6 +123,7 @@ def test_a_number_out_of_its_range_or_of_another_kind_is_refused(value):
         integer_in(value, "`n`", least=0, most=10)
 
 
+@pytest.mark.slow  # over half a second of processor time: many drawn values
 @given(DOCUMENTS | st.integers(10**100, 10**200) | st.just(math.pi))
 def test_any_value_is_shown_short_and_on_one_line(value):
     assert len(shown(value)) <= 64

@@ -150,6 +150,7 @@ odd = st.recursive(
 )
 
 
+@pytest.mark.slow  # over half a second of processor time: many drawn requests
 @given(
     requests,
     st.sampled_from(FORMS),
