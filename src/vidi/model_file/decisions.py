@@ -117,7 +117,8 @@ def say(probabilities: Floats, metadata: ModelMetadata) -> NDArray[np.bool_]:
         metadata: of the model that gave the probabilities.
     """
     if metadata.outputs == SOFTMAX:
-        one_hot: NDArray[np.bool_] = np.eye(len(metadata.classes), dtype=np.bool_)[probabilities.argmax(axis=1)]
+        one_hot = np.zeros(probabilities.shape, np.bool_)
+        one_hot[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
         return one_hot
     if metadata.operating_points is None:
         return np.asarray(probabilities >= EVEN, np.bool_)
