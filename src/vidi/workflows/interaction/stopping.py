@@ -1,7 +1,9 @@
 """Ctrl-C and other signals: the first asks for an orderly end, the second ends at once."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
@@ -9,27 +11,40 @@ from typing import Protocol, TypeVar
 
 from vidi.images.account import Account, Entry
 
+STOPPING = "stopping in good order; Ctrl-C again stops at once"
 NOT_REACHED = ("not-reached", "The command was interrupted before it.")
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__
 ]  # Windows has no SIGHUP
 
 
+def tell_terminal(sentence: str) -> None:
+    """Write a line to a terminal's standard error, past all buffers, as a signal's handler must."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or not there
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), f"\n{sentence}\n".encode())
+
+
 @contextlib.contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal(tell: Callable[[str], None] = tell_terminal) -> Iterator[Callable[[], bool]]:
     """Return a function that tells whether the user asked to stop; a second signal raises KeyboardInterrupt.
 
     Only the main thread may listen to signals; elsewhere the answer is always no.
+
+    Args:
+        tell: receives the answer to the first Ctrl-C, from the signal's handler; the end of a step may be far away.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
 
-    def note(_number: int, _frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
+        if number == signal.SIGINT:
+            tell(STOPPING)
 
     before = {number: signal.signal(number, note) for number in SIGNALS}
     try:
