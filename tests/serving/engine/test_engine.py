@@ -68,3 +68,49 @@ def test_what_waits_when_the_engine_stops_is_cancelled_and_what_runs_ends_quietl
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [type(result) for result in asyncio.run(scene())] == [asyncio.CancelledError] * 2
+
+
+def together_while_busy(work, kinds: str, *, threads: int = 1) -> list[object]:
+    """What comes of items that all wait until the one thread, which was busy, is free."""
+
+    async def scene() -> list[object]:
+        engine, go, began = engine_of(threads), threading.Event(), threading.Event()
+
+        def busy() -> None:
+            began.set()
+            go.wait(10)
+
+        first = asyncio.ensure_future(engine.do(busy))
+        await asyncio.to_thread(began.wait, 10)
+        items = enumerate(kinds)
+        tasks = [asyncio.ensure_future(engine.do_together(kind, number, work, most=2)) for number, kind in items]
+        await asyncio.sleep(0)
+        go.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await first
+        engine.stop()
+        return results
+
+    return asyncio.run(scene())
+
+
+def test_items_of_a_kind_are_worked_on_in_pairs_while_others_wait():
+    calls: list[list[int]] = []
+
+    def work(items: list[int]) -> list[int]:
+        calls.append(list(items))
+        return [10 * item for item in items]
+
+    assert together_while_busy(work, "aaaba") == [0, 10, 20, 30, 40]
+    assert calls == [[0, 1], [2], [3], [4]]  # other kinds go alone, and so does the last: no thread is left idle
+
+
+def test_an_error_in_a_pair_costs_only_the_item_that_caused_it():
+    def work(items: list[int]) -> list[int]:
+        if 1 in items:
+            raise ValueError("one")
+        return items
+
+    results = together_while_busy(work, "aaaa")
+
+    assert [str(result) for result in results] == ["0", "one", "2", "3"]
