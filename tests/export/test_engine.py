@@ -190,3 +190,33 @@ def test_the_browser_decodes_to_the_pixels_of_python(model: ModelFile, tmp_path:
 
 
 MOST = {"profile": 3, "avif": 3}  # levels between two decoders
+
+
+OPENED = """
+async (paths) => {
+  const { openModel } = await import("./engine.js");
+  const outcome = (path) => openModel(path).then((model) => model.close() ?? "opened", ({ code }) => code);
+  return Promise.all(paths.map(outcome));
+}
+"""
+
+
+def test_what_is_missing_or_damaged_is_named(model: ModelFile, tmp_path: Path):
+    names = ("whole", "damaged", "other", "without-file")
+    write_web(tmp_path, [(name, model) for name in names])
+    place = tmp_path / "models"
+    data = bytearray(model.data)
+    data[len(data) // 2] ^= 1
+    (place / "damaged" / "model.onnx").write_bytes(data)
+    (place / "other" / "model.onnx").write_bytes(model.data[:-64] + b"0" * 64)
+    (place / "without-file" / "model.onnx").unlink()
+    with static_host(tmp_path) as url, chromium() as page:
+        page.goto(f"{url}runtime.json")
+        found = page.evaluate(OPENED, [f"models/{name}/" for name in (*names, "nowhere")])
+        (tmp_path / "vendor" / "ort-1.30.0.wasm.bundle.min.mjs").unlink()
+        page.context.clear_cookies()
+        page.goto(f"{url}runtime.json?again")
+        without_runtime = page.evaluate(OPENED, ["models/whole/"])
+
+    assert found == ["opened", "model-damaged", "model-damaged", "model-missing", "model-missing"]
+    assert without_runtime == ["runtime-missing"]

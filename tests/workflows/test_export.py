@@ -14,13 +14,14 @@ from tests.draw import draw, encoded
 from tests.export.node import NODE
 from tests.model_file.test_golden import judged, limits, written
 from tests.model_file.tiny import tiny_metadata, tiny_model
+from tests.report.screens import BROWSER
 
 from vidi.errors import GateError, UsageError
 from vidi.export.page_files import has_runtime, page_files
 from vidi.export.to_folder import RUNNER
 from vidi.export.trials.folder import compare_lines
 from vidi.export.trials.trial import ExportTrial
-from vidi.export.trials.web import try_web
+from vidi.export.trials.web import try_in_browser, try_in_node
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.export import REPORT, TRIALS, export
@@ -155,15 +156,35 @@ def test_a_page_whose_model_answers_otherwise_is_noticed_in_node(model: ModelFil
     place = done.folder / "models" / done.name
 
     (place / "model.onnx").write_bytes(tiny_model(tmp_path / "other.onnx", seed=1).data)
-    other = try_web(done.folder, done.name, model.metadata)
+    other = try_in_node(done.folder, done.name, model.metadata)
     (place / "model.onnx").write_bytes(b"no model")
-    broken = try_web(done.folder, done.name, model.metadata)
+    broken = try_in_node(done.folder, done.name, model.metadata)
 
     assert other is not None
     assert broken is not None
     assert not other.passed
     assert not broken.passed
     assert "Error" in broken.sentence()
+
+
+@pytest.mark.slow  # starts a browser, twice
+def test_a_page_is_tried_in_a_browser_where_there_is_no_node(model: ModelFile, tmp_path: Path):
+    needs_runtime()
+    if BROWSER is None:
+        pytest.skip("needs:chromium")
+    trials = {**TRIALS, "web": lambda folder, model, name: try_in_browser(folder, name, model.metadata)}
+
+    done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"), trials=trials)
+    place = done.folder / "models" / done.name
+    (place / "model.onnx").write_bytes(b"no model")
+    broken = try_in_browser(done.folder, done.name, model.metadata)
+
+    assert done.trial is not None
+    assert (done.trial.passed, done.trial.vector_count) == (True, 4)
+    assert "without a window" in (done.folder / REPORT).read_text()
+    assert broken is not None
+    assert not broken.passed
+    assert "did not arrive as it was written" in broken.sentence()
 
 
 @pytest.mark.parametrize("form", ["web", "folder"])

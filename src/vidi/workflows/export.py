@@ -25,7 +25,7 @@ from vidi.workflows.interaction.run_folder import safe_name
 from vidi.workflows.requests.export import ExportRequest, Form
 
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
-NOT_TRIED = f"it was not tried here: that needs node {OLDEST_NODE} or newer. The page tests itself in each browser"
+NOT_TRIED = f"it was not tried here: that needs Chromium, or node {OLDEST_NODE} or newer"
 
 Write = Callable[[Path, ModelFile, str], None]
 Try = Callable[[Path, ModelFile, str], ExportTrial | None]
