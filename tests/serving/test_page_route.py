@@ -1,7 +1,9 @@
 """The server gives the page and its models, with headers under which nothing foreign is loaded."""
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.middleware import Middleware
@@ -97,6 +99,19 @@ def test_the_models_are_described_without_a_model_file_being_parsed(client: Clie
     assert document["metadata"]["golden"]
     assert document["outputs"] == list(model.outputs)
     assert client.get("/models/other/model.json").status_code == 404
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be replaced here")
+def test_a_model_is_sent_as_it_was_opened_though_another_stands_in_its_place(model: ModelFile, tmp_path: Path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.data)
+    with asked(application(service_of([open_served("tiny", path)], log=RequestLog(len)))) as client:
+        (tmp_path / "new").write_bytes(tiny_model(tmp_path / "other.onnx", seed=1).data)
+        (tmp_path / "new").replace(path)
+
+        answer = client.get("/models/tiny/model.onnx")
+
+    assert (answer.content, answer.headers["content-length"]) == (model.data, str(len(model.data)))
 
 
 def test_the_page_opens_without_the_token_and_the_models_do_not(model: ModelFile):

@@ -3,12 +3,15 @@
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from vidi.errors import ModelError
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile, find_model, read_model_bytes
+
+PIECE_BYTES = 1 << 20  # that are held at once while a file is sent
 
 
 class ModelSource:
@@ -52,6 +55,26 @@ class ModelSource:
                 f"{escape_path(self.path)} is no longer the model that is served", "Replace model files by renaming."
             )
         return model
+
+    def parts(self) -> Iterator[bytes]:
+        """The file's bytes as they stand now, piece by piece and not judged. Safe to call from several threads.
+
+        Raises:
+            OSError: the file is gone.
+        """
+        position = 0
+        while piece := self._piece(position):
+            yield piece
+            position += len(piece)
+
+    def _piece(self, position: int) -> bytes:
+        if self._stream is None:
+            with self.path.open("rb") as stream:
+                stream.seek(position)
+                return stream.read(PIECE_BYTES)
+        with self._lock:
+            self._stream.seek(position)
+            return self._stream.read(PIECE_BYTES)
 
     def _bytes(self) -> bytes:
         if self._stream is None:

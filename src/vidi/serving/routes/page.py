@@ -5,20 +5,18 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from vidi.errors import ModelError
 from vidi.export.model_document import MODEL_DOCUMENT, MODEL_FILE, MODELS_DOCUMENT, model_document, models_document
 from vidi.export.page_files import INDEX, MEDIA_TYPES, page_files, security_policy
 from vidi.model_file.values import canonical_json
 from vidi.serving.doors.hosts import is_loopback
 from vidi.serving.models.served import ServedModel
-from vidi.serving.problems import Problem
 from vidi.serving.service import Service
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,11 +34,6 @@ class PageFile:
     media_type: str
     tag: str  # its ETag
     is_compressed: bool = False  # `data` is gzip of the file
-
-    def is_held(self, request: Request) -> bool:
-        """Whether the browser says that it has the file."""
-        held = request.headers.get("if-none-match", "").split(",")
-        return self.tag in [tag.strip().removeprefix("W/") for tag in held]
 
 
 def routes(service: Service) -> list[Route]:
@@ -82,10 +75,19 @@ class _Sender:
         return _page_file(path.read_bytes(), MEDIA_TYPES[path.suffix], is_compressed=is_compressed)
 
     def send(self, file: PageFile, request: Request) -> Response:
-        """A file, or nothing where the browser has it. Browsers ask each time, so that no old file meets a new one."""
+        """A file, or nothing where the browser has it."""
+        headers = self.headers(file.tag)
+        if is_held(file.tag, request):
+            return Response(status_code=304, headers=headers)
+        if file.is_compressed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(file.data, headers=headers, media_type=file.media_type)
+
+    def headers(self, tag: str) -> dict[str, str]:
+        """What stands above every part of the page. Browsers ask each time, so that no old file meets a new one."""
         ancestors = " ".join(["'self'", *self._ancestors])
-        headers = {
-            "ETag": file.tag,
+        return {
+            "ETag": tag,
             "Cache-Control": "no-cache",
             "Vary": "Accept-Encoding",
             "Content-Security-Policy": f"{security_policy()}; frame-ancestors {ancestors}",
@@ -94,11 +96,12 @@ class _Sender:
             "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
             "Referrer-Policy": "no-referrer",
         }
-        if file.is_held(request):
-            return Response(status_code=304, headers=headers)
-        if file.is_compressed:
-            headers["Content-Encoding"] = "gzip"
-        return Response(file.data, headers=headers, media_type=file.media_type)
+
+
+def is_held(tag: str, request: Request) -> bool:
+    """Whether the browser says that it has the file of this ETag."""
+    held = request.headers.get("if-none-match", "").split(",")
+    return tag in [one.strip().removeprefix("W/") for one in held]
 
 
 def _page_file(data: bytes, media_type: str, *, is_compressed: bool = False) -> PageFile:
@@ -137,19 +140,15 @@ def _model_document(service: Service, sender: _Sender) -> Endpoint:
 def _model_file(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         served = _served(service, request)
-        file = PageFile(b"", MEDIA_TYPES[".onnx"], f'"{served.model.digest[:20]}"')
-        if not file.is_held(request):
-            file = replace(file, data=await asyncio.to_thread(_bytes_of, served))
-        return sender.send(file, request)
+        headers = sender.headers(f'"{served.model.digest[:20]}"')
+        if is_held(headers["ETag"], request):
+            return Response(status_code=304, headers=headers)
+        # Piece by piece: many who load a large model take no more memory. The page itself checks the digest.
+        headers["Content-Length"] = str(served.byte_count)
+        parts = [served.model.data] if served.source is None else served.source.parts()
+        return StreamingResponse(parts, headers=headers, media_type=MEDIA_TYPES[".onnx"])
 
     return endpoint
-
-
-def _bytes_of(served: ServedModel) -> bytes:
-    try:
-        return served.whole().model.data
-    except ModelError as error:
-        raise Problem("not-ready", error.cause, error.remedy) from error
 
 
 def _served(service: Service, request: Request) -> ServedModel:
