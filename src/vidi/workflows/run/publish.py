@@ -17,7 +17,8 @@ from vidi.workflows.run.describe import describe_model
 from vidi.workflows.run.learn import as_training_data
 from vidi.workflows.run.prepare import Prepared
 
-IMAGE_COUNT = 32
+IMAGE_COUNT, LEAST_COUNT = 32, 8  # images that both answer: fewer of large ones, since short budgets feel it
+MOST_PIXELS = 32 * 128 * 128  # of all of them
 TOLERANCE = 1e-3  # of a probability; float32 sums in another order differ by some 1e-6
 UNFINISHED = "training was interrupted: not calibrated, not tested"
 
@@ -44,11 +45,12 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
     Args:
         trained: the network in torch.
         predictor: its model file, without calibration.
-        images: (batch, height, width, 3) uint8, framed; real ones.
+        images: (batch, height, width, 3) uint8, framed; real ones. Of large images the first few are asked about.
 
     Raises:
         GateError: they differ by more than 0.001.
     """
+    images = images[: parity_count(images.shape[1] * images.shape[2])]
     with torch.no_grad():
         logits = forward(trained.network, trained.normalisation.inputs(images), precision="float32")
     expected = predictor.metadata.outputs.probabilities(logits.numpy())
@@ -59,3 +61,12 @@ def require_parity(trained: TrainedNetwork, predictor: Predictor, images: NDArra
             f"At most {TOLERANCE:g} is allowed. The file was not kept; please report this with recipe.toml.",
         )
     return difference
+
+
+def parity_count(pixels: int) -> int:
+    """Return how many images of this many pixels both are asked about.
+
+    >>> [parity_count(side * side) for side in (32, 128, 224, 512)]
+    [32, 32, 10, 8]
+    """
+    return max(LEAST_COUNT, min(IMAGE_COUNT, MOST_PIXELS // pixels))
