@@ -2,17 +2,18 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.serving.processes import cpu_seconds
+from bench.serving.processes import cpu_seconds, process_tree
 
 READY_SECONDS = 60.0  # at most, from start to the first answer
 RIVALS = os.environ.get("RIVALS", "")  # a folder of `pip install --target`, where they are not in this environment
@@ -97,12 +98,21 @@ def running(contestant: Contestant, models: Mapping[bool, Path], photograph: byt
         ready = time.perf_counter() - began
         yield Running(process.pid, port, ready, cpu_seconds(process.pid))
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a server and all its processes; some leave theirs behind, which would disturb whoever is measured next."""
+    tree = process_tree(process.pid)
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for left in tree:
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
 
 
 def answers(contestant: Contestant, port: int, photograph: bytes) -> bool:
