@@ -125,6 +125,11 @@ class Trainer:
             raise Problem("not-found", "No training has written a report.")
         return path.read_bytes()
 
+    def wait(self) -> None:
+        """Until the training under way has ended."""
+        if self._reader is not None:
+            self._reader.join()
+
     def stop(self) -> None:
         """End a training as Ctrl-C does: it writes down what it has."""
         process = self._process
