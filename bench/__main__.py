@@ -12,6 +12,7 @@ BENCHES = {
     "decode": "bench.decode",
     "serve": "bench.serve",
     "page": "bench.page",
+    "agreement": "bench.agreement",
     "check": "bench.check",
     "spinning": "bench.spinning",
     "engine": "bench.engine",

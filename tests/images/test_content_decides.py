@@ -58,6 +58,14 @@ def test_every_orientation_comes_out_upright(format, orientation):
     assert used(data).size == read_header(data).size == (24, 32)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
+def test_an_orientation_in_xmp_alone_turns_nothing(format: str):
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = saved(quarters(), format, {"xmp": packet})
+    assert_verdicts([Case(format, data, shows_quarters=True)])
+    assert used(data).size == read_header(data).size == (24, 32)
+
+
 def test_broken_exif_leaves_the_image_as_stored():
     jpeg = saved(quarters(), "JPEG")
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageFile
 
 from vidi.errors import ImageError
 from vidi.images.formats import gif, png
+from vidi.images.formats.exif import orientation_of
 from vidi.images.formats.header import Header, Size, broken, truncated, unsupported
 from vidi.images.formats.registry import FORMATS
 from vidi.images.formats.signatures import sniff
@@ -201,7 +202,7 @@ def _decode_by_pillow(
         image = open_by_pillow(kind.only_pixels(data, header), header.format)
         if header.format == "AVIF":
             profile = image.info.get("icc_profile")
-            turn = image.getexif().get(274, 1)
+            turn = orientation_of(image.info.get("exif", b""))  # as the container says; `getexif` looks into XMP
         _check_same_size(image, header)
         image.load()
     if header.format in _ROW_CHECKS:
