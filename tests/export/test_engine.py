@@ -76,6 +76,7 @@ def drawn_files() -> dict[str, bytes]:
         "gif": saved(image, "GIF"),
         "frames": saved(image, "GIF", {"save_all": True, "append_images": [Image.fromarray(grain())]}),
         "avif": saved(image, "AVIF", {"quality": 95}),
+        "avif frames": saved(image, "AVIF", {"save_all": True, "append_images": [Image.fromarray(grain())]}),
         "profile": saved(image, "PNG", {"icc_profile": wide_profile()}),
         "smallest": saved(image[:1, :1], "PNG"),
         "large": saved(np.asarray(Image.fromarray(image).resize((3000, 2000))), "JPEG"),

@@ -421,7 +421,17 @@ function readAvif(data) {
   if (isDeep) throw unsupported("This AVIF has more than 8 bits a sample; 8 are read here. Save it with 8 bits.");
   // The browser turns an AVIF by itself: this is the upright size.
   if (isTurned) size = { width: size.height, height: size.width };
-  return { ...size, type: "image/avif", parts: [data] };
+  return { ...size, type: "image/avif", parts: [asStill(data)] };
+}
+
+/** A sequence that is a still image as well, named as that alone: browsers tell a sequence's colours less finely. */
+function asStill(data) {
+  const places = [8];
+  for (let place = 16; place + 4 <= Math.min(viewOf(data).getUint32(0), data.length, 256); place += 4) places.push(place);
+  if (!places.some((place) => startsWith(data, "avif", place))) return data;
+  const still = data.slice();
+  for (const place of places) if (startsWith(data, "avis", place)) still.set([0x61, 0x76, 0x69, 0x66], place);
+  return still;
 }
 
 const READERS = { JPEG: readJpeg, PNG: readPng, WebP: readWebp, GIF: readGif, AVIF: readAvif };
