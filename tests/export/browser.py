@@ -37,7 +37,7 @@ def chromium(*flags: str) -> Iterator["Page"]:
         assert errors == []
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class Quiet(http.server.SimpleHTTPRequestHandler):
     """Files with the types that every static host knows; no line for each request."""
 
     extensions_map = {  # noqa: RUF012  # as the class above has it
@@ -54,7 +54,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def static_host(folder: Path) -> Iterator[str]:
     """The address of a host of files, without headers of its own."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

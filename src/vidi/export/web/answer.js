@@ -3,6 +3,7 @@
 import { decisionOf, labelOf, meaningOf, othersOf, percent, spokenAnswer } from "./words.js";
 
 const BARS = 5;
+const LONG = 40; // letters of a label that is set in smaller type
 const byId = (id) => document.getElementById(id);
 
 /** Show an answer. @param {{quiet: boolean}} how quiet: a live frame, which is spoken only when the label changes. */
@@ -13,6 +14,7 @@ export function showAnswer(answer, metadata, how = { quiet: false }) {
   verdict.textContent = answer.verdict ?? "no verdict";
   verdict.className = `verdict ${answer.verdict ?? "none"}`;
   byId("label").textContent = labelOf(answer);
+  byId("label").classList.toggle("long", labelOf(answer).length > LONG);
   byId("probability").textContent = answer.multiLabel
     ? `${answer.predicted.length} of ${metadata.classes.length} classes`
     : `${percent(answer.probability, 1)} probable`;
@@ -57,6 +59,7 @@ function emptyBar() {
 export function showNothing(sentence) {
   byId("said").hidden = true;
   byId("waiting").hidden = false;
+  byId("waiting").classList.add("refused");
   byId("waiting").firstElementChild.textContent = sentence;
   byId("spoken").textContent = sentence;
 }

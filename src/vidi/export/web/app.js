@@ -4,25 +4,29 @@ import { showAnswer, showNothing } from "./answer.js";
 import { Camera } from "./camera.js";
 import { fillCard } from "./card.js";
 import { decodeFile } from "./decode.js";
+import { filesOf } from "./drop.js";
 import { listenAsEmbedded } from "./embed.js";
 import { openModel, readModels } from "./engine.js";
-import { History, save } from "./history.js";
-import { drawEvidence } from "./overlay.js";
+import { keepForFlight } from "./flight.js";
+import { History, historyCard, save } from "./history.js";
+import { lead, notice, progress } from "./lines.js";
+import { drawEvidence, paint, paintData } from "./overlay.js";
+import { fillPrivacy } from "./privacy.js";
 import { openRemote } from "./remote.js";
-import { Traffic } from "./traffic.js";
-import { CAMERA, labelOf, percent, REFUSALS } from "./words.js";
+import { isVersionCheck, readVersions, Traffic } from "./traffic.js";
+import { CAMERA, labelOf, NO_FILES, REFUSALS, subjectOf } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const history = new History();
 const traffic = new Traffic(showTraffic);
-const camera = new Camera(byId("video"));
+const camera = new Camera(byId("video"), () => cameraFailed({ name: "ended" }));
+const CHECK_MILLISECONDS = 60_000; // between two looks whether the host has another model
 let model = null;
 let listed = { models: [], server: {} };
 let token = sessionStorage.getItem("vidi-token") ?? undefined; // of a server that asks for one; kept for this tab alone
-let shown = null; // {name, height, width, answer, source}: what the stage shows
-
-await start();
+let shown = null; // {name, file, height, width, answer, model, source}: what the stage shows
+let work = Promise.resolve(); // one thing after the other: images that come in, and changes of the model
 
 async function start() {
   document.body.classList.toggle("embedded", query.has("embed"));
@@ -33,11 +37,21 @@ async function start() {
     await use(listed.models.find((one) => one.name === query.get("model")) ?? listed.models[0]);
   } catch (error) {
     lead("The model could not be opened.");
-    notice(error.message ?? String(error));
+    byId("look").hidden = true;
+    notice(error.message ?? String(error), { action: "Try again", act: () => location.reload() });
     return;
   }
-  if (query.has("embed")) listenAsEmbedded(classifyFile);
-  keepForFlight();
+  if (query.has("embed")) listenAsEmbedded((file) => inTurn(() => classifyFile(file)));
+  setInterval(lookForUpdate, CHECK_MILLISECONDS);
+  for (const type of ["focus", "visibilitychange"]) addEventListener(type, lookForUpdate);
+  sayFlight(await keepForFlight({ token, model, traffic }));
+}
+
+/** Do something when all that was asked for before is done. */
+function inTurn(act) {
+  const done = work.then(act);
+  work = done.catch(() => null);
+  return done;
 }
 
 /** The models of this page; the access token is asked for as often as it is needed. */
@@ -57,47 +71,82 @@ async function readListed() {
 function askForToken() {
   const form = byId("token-form");
   form.hidden = false;
+  byId("look").hidden = true;
+  byId("token").value = "";
   byId("token").focus();
   return new Promise((given) => {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       form.hidden = true;
+      byId("look").hidden = false;
       given(byId("token").value.trim());
     }, { once: true });
   });
 }
 
 function offerModels() {
-  const select = byId("models");
-  for (const one of listed.models) select.append(new Option(one.name, one.name));
+  byId("models").replaceChildren(...listed.models.map((one) => new Option(one.name, one.name)));
   byId("model-choice").hidden = listed.models.length < 2;
-  select.addEventListener("change", () => use(listed.models.find((one) => one.name === select.value)));
+}
+
+/** Use another model from now on, and ask it about the image that is shown. */
+function change(entry) {
+  return inTurn(async () => {
+    try {
+      await use(entry);
+      if (shown?.file) await classifyFile(shown.file);
+    } catch (error) {
+      byId("models").value = model.name;
+      introduce();
+      notice(`${entry.name} could not be opened. ${error.message}`);
+    }
+  });
+}
+
+/** Offer the host's model where it is another one than that which is open. */
+async function lookForUpdate() {
+  if (document.hidden || !model) return;
+  const fresh = await readVersions(token);
+  const entry = fresh?.models.find((one) => one.name === model.name);
+  byId("update").hidden = !entry || entry.id === model.id;
+  if (byId("update").hidden) return;
+  byId("use-update").onclick = () => {
+    byId("update").hidden = true;
+    listed = fresh;
+    offerModels();
+    change(entry);
+  };
 }
 
 /** Open a model: in the browser, else, if there is a server, on it. */
 async function use(entry) {
   const base = new URL(entry.path, document.baseURI);
   lead(`Opening ${entry.name} …`);
-  model?.close();
+  const before = model;
+  let said = "";
   try {
     model = await openModel(base, { token });
   } catch (error) {
     if (!listed.server?.predict) throw error;
     model = await openRemote(base, entry, { token });
-    notice(`${error.message} Images are sent to this server instead, which answers about them.`);
+    said = `${error.message} Images are sent to this server instead, which answers about them.`;
   }
+  before?.close();
+  if (model.metadata.unfinished) said += " This model is unfinished: its probabilities are not calibrated and it was not tested.";
+  byId("about-model").textContent = said.trim();
+  byId("about-model").hidden = !said;
   byId("models").value = entry.name;
   byId("model-name").textContent = byId("model-choice").hidden ? entry.name : "";
-  const { classes } = model.metadata;
-  const few = classes.slice(0, 4).join(", ") + (classes.length > 4 ? ` and ${classes.length - 4} more` : "");
-  lead(`This model tells apart: ${few}.`);
-  byId("title").textContent = "What is it?";
-  if (model.metadata.unfinished) notice("This model is unfinished: its probabilities are not calibrated and it was not tested.");
-  byId("open-card").hidden = false;
+  introduce();
+  for (const id of ["open-card", "choose", "live"]) Object.assign(byId(id), { hidden: false, disabled: false });
   byId("evidence-switch").hidden = !model.outputs.includes("evidence");
   byId("where").textContent = model.isRemote ? "Images are sent to the server of this page." : "Images stay on this device: the model runs in this browser.";
   traffic.begin();
   document.body.dataset.ready = model.id;
+}
+
+function introduce() {
+  lead(subjectOf(model.metadata));
 }
 
 // --- Images come in ---------------------------------------------------------------------------------------------
@@ -108,73 +157,74 @@ function wire() {
   const stage = byId("stage");
   for (const type of ["dragenter", "dragover"]) document.addEventListener(type, (event) => { event.preventDefault(); stage.classList.add("over"); });
   for (const type of ["dragleave", "drop"]) document.addEventListener(type, () => stage.classList.remove("over"));
-  document.addEventListener("drop", (event) => { event.preventDefault(); takeFiles([...event.dataTransfer.files]); });
-  document.addEventListener("paste", (event) => takeFiles([...event.clipboardData.files]));
+  document.addEventListener("drop", async (event) => { event.preventDefault(); takeFiles(await filesOf(event.dataTransfer), NO_FILES.dropped); });
+  document.addEventListener("paste", (event) => { if (!event.target.closest?.("input")) takeFiles([...event.clipboardData.files], NO_FILES.pasted); });
+  byId("models").addEventListener("change", () => change(listed.models.find((one) => one.name === byId("models").value)));
   byId("live").addEventListener("click", () => (camera.runs ? stopCamera() : startCamera()));
   byId("freeze").addEventListener("click", freeze);
   byId("turn-camera").addEventListener("click", () => camera.turn().catch(cameraFailed));
-  byId("evidence").addEventListener("change", again);
+  byId("evidence").addEventListener("change", () => inTurn(again));
   byId("evidence-class").addEventListener("change", drawOverlay);
   byId("save-csv").addEventListener("click", () => save(history.asCsv(), "vidi-answers.csv", "text/csv"));
   byId("save-json").addEventListener("click", () => save(history.asJson(), "vidi-answers.json", "application/json"));
   byId("clear").addEventListener("click", () => { history.clear(); showHistory(); });
   byId("open-card").addEventListener("click", () => { fillCard(byId("card-body"), model); byId("card").showModal(); });
-  byId("open-privacy").addEventListener("click", () => { fillPrivacy(); byId("privacy").showModal(); });
+  byId("open-privacy").addEventListener("click", () => { fillPrivacy(byId("privacy-body"), { isRemote: model?.isRemote, requests: traffic.requests, flight: byId("flight").textContent }); byId("privacy").showModal(); });
   document.addEventListener("visibilitychange", () => { if (document.hidden && camera.runs) stopCamera(); });
 }
 
-async function takeFiles(files) {
-  if (!files.length || !model) return;
+/** Answer about all files in turn. @param {string} none is said where there are no files. */
+function takeFiles(files, none = "") {
+  if (!model) return;
+  if (!files.length && none) notice(none);
+  if (files.length) inTurn(() => answerAll(files));
+}
+
+async function answerAll(files) {
   if (camera.runs) stopCamera();
+  byId("notice").hidden = true;
+  const refused = [];
   for (const [index, file] of files.entries()) {
-    if (files.length > 1) lead(`Image ${index + 1} of ${files.length} …`);
-    await classifyFile(file).catch((error) => refuse(file.name, error));
+    if (files.length > 1) progress(`Image ${index + 1} of ${files.length} …`);
+    await classifyFile(file).catch((error) => refused.push({ file, error }));
   }
   byId("files").value = "";
-  if (files.length > 1) lead(`${files.length} images answered.`);
+  progress(files.length > 1 ? `${files.length - refused.length} of ${files.length} images are answered.` : "");
+  if (files.length === 1 && refused.length) refuse(files[0].name, refused[0].error);
+  else if (refused.length) listRefused(refused);
 }
 
 /** Answer about one file, and show it. Returns the answer. */
 async function classifyFile(file) {
   const decoded = await decodeFile(file);
-  const source = { pixels: decoded.pixels, width: decoded.width, height: decoded.height, blob: file };
-  const answer = await model.classify(model.isRemote ? file : source, { evidence: wantsEvidence() });
-  paint(decoded.pixels, decoded.width, decoded.height);
-  present({ name: file.name, height: decoded.height, width: decoded.width, answer, source });
+  const { pixels, width, height } = decoded;
+  const source = model.isRemote ? file : { pixels, width, height };
+  const answer = await model.classify(source, { evidence: wantsEvidence() });
+  paint(byId("image"), pixels, width, height);
+  present({ name: file.name, file, height, width, answer, model, source });
   remember();
   return answer;
 }
 
 const wantsEvidence = () => byId("evidence").checked && model.outputs.includes("evidence");
 
+const sentenceOf = (error) => error.sentence ?? REFUSALS[error.code] ?? error.message;
+
 function refuse(name, error) {
-  const sentence = error.sentence ?? REFUSALS[error.code] ?? error.message;
-  showNothing(`${name}: ${sentence}`);
+  showNothing(`${name}: ${sentenceOf(error)}`);
   shown = null;
   byId("stage").toggleAttribute("data-empty", true);
   byId("invitation").hidden = false;
+  byId("overlay").hidden = true;
+}
+
+function listRefused(refused) {
+  const lines = refused.slice(0, 5).map(({ file, error }) => `${file.name}: ${sentenceOf(error)}`);
+  if (refused.length > lines.length) lines.push(`And ${refused.length - lines.length} more.`);
+  notice(...lines);
 }
 
 // --- What the stage shows ----------------------------------------------------------------------------------------
-
-/** Draw RGB pixels on the stage's canvas. */
-function paint(pixels, width, height) {
-  const data = new ImageData(width, height);
-  for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
-    data.data[to] = pixels[from];
-    data.data[to + 1] = pixels[from + 1];
-    data.data[to + 2] = pixels[from + 2];
-    data.data[to + 3] = 255;
-  }
-  paintData(data);
-}
-
-function paintData(data) {
-  const canvas = byId("image");
-  canvas.width = data.width;
-  canvas.height = data.height;
-  canvas.getContext("2d").putImageData(data, 0, 0);
-}
 
 function present(seen, how) {
   shown = seen;
@@ -182,7 +232,7 @@ function present(seen, how) {
   byId("invitation").hidden = true;
   byId("image").hidden = camera.runs;
   byId("image").setAttribute("aria-label", `${seen.name}: ${labelOf(seen.answer)}`);
-  showAnswer(seen.answer, model.metadata, how);
+  showAnswer(seen.answer, seen.model.metadata, how);
   offerEvidence();
   drawOverlay();
 }
@@ -191,7 +241,7 @@ function offerEvidence() {
   const has = Boolean(shown.answer.evidence);
   const choice = byId("evidence-class");
   const before = choice.value;
-  byId("evidence-class-choice").hidden = !has;
+  byId("evidence-choice").hidden = !has;
   if (!has) return;
   const labels = Object.keys(shown.answer.evidence.byLabel);
   choice.replaceChildren(...labels.map((label) => new Option(label, label)));
@@ -206,21 +256,17 @@ function drawOverlay() {
   const { height, width, answer } = shown;
   overlay.width = Math.min(640, width);
   overlay.height = Math.max(1, Math.round((overlay.width * height) / width));
-  const under = camera.runs ? byId("video") : byId("image");
-  overlay.style.width = `${under.clientWidth}px`;
-  overlay.style.height = `${under.clientHeight}px`;
   overlay.classList.toggle("mirrored", camera.runs && camera.isMirrored);
   const label = byId("evidence-class").value || answer.label;
-  drawEvidence(overlay, evidence, { label, multiLabel: answer.multiLabel, framing: model.metadata.framing, height, width });
+  drawEvidence(overlay, evidence, { label, multiLabel: answer.multiLabel, framing: shown.model.metadata.framing, height, width });
 }
-
-new ResizeObserver(() => shown && drawOverlay()).observe(byId("stage"));
 
 /** The same image again, when evidence is wanted that was not asked for before. */
 async function again() {
   if (camera.runs || !shown) return;
   if (wantsEvidence() && !shown.answer.evidence) {
-    shown.answer = await model.classify(model.isRemote ? shown.source.blob : shown.source, { evidence: true });
+    if (shown.model !== model || !shown.source) return classifyFile(shown.file);
+    shown.answer = await model.classify(shown.source, { evidence: true });
     offerEvidence();
   }
   drawOverlay();
@@ -229,13 +275,16 @@ async function again() {
 // --- The camera ---------------------------------------------------------------------------------------------------
 
 async function startCamera() {
-  if (!model) return;
+  byId("live").disabled = true; // the browser may be asking the person
   try {
     await camera.start();
   } catch (error) {
-    cameraFailed(error);
-    return;
+    return cameraFailed(error);
+  } finally {
+    byId("live").disabled = false;
   }
+  byId("notice").hidden = true;
+  progress("");
   byId("video").hidden = false;
   byId("image").hidden = true;
   byId("stage").toggleAttribute("data-empty", false);
@@ -247,8 +296,7 @@ async function startCamera() {
 }
 
 function cameraFailed(error) {
-  camera.stop();
-  pressed(false);
+  stopCamera();
   notice(CAMERA[error.name] ?? CAMERA.other);
 }
 
@@ -278,15 +326,17 @@ async function watch() {
   while (camera.runs) {
     camera.draw(canvas);
     const { height, width } = canvas;
+    const asked = model;
     let answer;
     try {
-      answer = await model.classify(await frameOf(canvas), { evidence: wantsEvidence() });
+      answer = await asked.classify(await frameOf(canvas), { evidence: wantsEvidence() });
     } catch (error) {
-      notice(error.message);
-      return stopCamera();
+      if (asked !== model) continue; // it was closed for another one
+      stopCamera();
+      return notice(sentenceOf(error));
     }
     if (!camera.runs) return;
-    present({ name: "camera", height, width, answer, canvas, isLive: true }, { quiet: true });
+    present({ name: "camera", height, width, answer, model: asked, canvas, isLive: true }, { quiet: true });
     document.body.dataset.frames = String(1 + Number(document.body.dataset.frames ?? 0));
     await new Promise(requestAnimationFrame);
   }
@@ -300,14 +350,15 @@ function frameOf(canvas) {
 /** Keep the frame that is shown, with its answer. */
 function freeze() {
   if (!shown?.isLive) return;
-  const { canvas, height, width, answer } = shown;
+  const { canvas, height, width, answer, model: asked } = shown;
   const image = canvas.getContext("2d").getImageData(0, 0, width, height);
   const name = `camera ${new Date().toLocaleTimeString("en-GB")}`;
   shown = null;
   stopCamera();
-  paintData(image);
+  paintData(byId("image"), image);
   canvas.toBlob((blob) => {
-    present({ name, height, width, answer, source: model.isRemote ? { blob } : image });
+    const file = new File([blob], `${name}.png`, { type: blob.type });
+    present({ name, file, height, width, answer, model: asked, source: asked.isRemote ? file : image });
     remember();
   }, "image/png");
 }
@@ -315,93 +366,44 @@ function freeze() {
 // --- This session -------------------------------------------------------------------------------------------------
 
 function remember() {
-  history.add({ ...shown, image: byId("image"), model });
+  history.add({ ...shown, image: byId("image") });
   showHistory();
 }
 
 function showHistory() {
   const list = byId("history");
   byId("history-part").hidden = !history.entries.length;
-  list.replaceChildren(...history.entries.map(historyCard));
+  list.replaceChildren(...history.entries.map((entry) => historyCard(entry, () => inTurn(() => recall(entry)))));
 }
 
-function historyCard(entry) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  const says = Object.assign(document.createElement("span"), { className: "says" });
-  says.append(Object.assign(document.createElement("strong"), { textContent: labelOf(entry.answer) }), `${percent(entry.answer.probability, 1)}${entry.answer.verdict ? ` · ${entry.answer.verdict}` : ""}`);
-  button.type = "button";
-  button.setAttribute("aria-label", `${entry.name}: ${labelOf(entry.answer)}, show the answer again`);
-  button.append(entry.thumbnail, says);
-  button.addEventListener("click", () => {
-    showAnswer(entry.answer, entry.model.metadata);
-    byId("answer").focus();
-  });
-  item.append(button);
-  return item;
+/** Show an image of this session again, with the answer that it got. */
+async function recall(entry) {
+  if (camera.runs) stopCamera();
+  const { name, file, answer, model: asked, thumbnail } = entry;
+  try {
+    const { pixels, width, height } = await decodeFile(file);
+    paint(byId("image"), pixels, width, height);
+    present({ name, file, height, width, answer, model: asked });
+  } catch { // the file is no longer where it was
+    const { width, height } = thumbnail;
+    paintData(byId("image"), thumbnail.getContext("2d").getImageData(0, 0, width, height));
+    present({ name, file, height, width, answer, model: asked });
+  }
+  byId("answer").focus();
 }
 
 // --- What is said around it -----------------------------------------------------------------------------------------
 
-function lead(sentence) {
-  byId("lead").textContent = sentence;
-}
-
-function notice(sentence) {
-  const place = byId("notice");
-  place.replaceChildren(Object.assign(document.createElement("p"), { textContent: sentence }));
-  place.hidden = false;
+function sayFlight({ isReady, sentence }) {
+  byId("flight").textContent = sentence;
+  document.body.dataset.flight = isReady ? "ready" : "impossible";
 }
 
 function showTraffic(requests) {
-  byId("sent").textContent = String(requests.length);
-  byId("sent").classList.toggle("some", requests.length > 0);
-  document.body.dataset.requests = String(requests.length);
+  const sent = requests.filter(({ name }) => !isVersionCheck(name)).length;
+  byId("sent").textContent = String(sent);
+  byId("sent").classList.toggle("some", sent > 0);
+  document.body.dataset.requests = String(sent);
 }
 
-function fillPrivacy() {
-  const body = byId("privacy-body");
-  const add = (tag, text) => body.append(Object.assign(document.createElement(tag), { textContent: text }));
-  body.replaceChildren();
-  add("p", model?.isRemote ? "The model does not run in this browser, so each image is sent to the server of this page. Nothing is sent elsewhere." : "The model runs in this browser. No image leaves this device.");
-  add("p", `Requests since the model was opened: ${traffic.requests.length}.`);
-  for (const request of traffic.requests.slice(-10)) add("p", new URL(request.name).pathname);
-  add("p", flight);
-}
-
-// --- Flight mode ---------------------------------------------------------------------------------------------------
-
-let flight = "Flight mode is not ready yet.";
-
-async function keepForFlight() {
-  if (!("serviceWorker" in navigator) || !isSecureContext) {
-    flight = "Without a certificate that the browser trusts, the page cannot be kept for flight mode.";
-    return;
-  }
-  try {
-    await navigator.serviceWorker.register("sw.js", { scope: "./" });
-    await isKeeping();
-    await warm();
-    flight = "Flight mode: this page and its model are kept on this device and answer without a network.";
-    document.body.dataset.flight = "ready";
-  } catch (error) {
-    flight = `The browser does not keep the page for flight mode (${error.name}): a certificate that it does not trust is the usual reason.`;
-  }
-}
-
-/** Until requests of this page pass through the service worker. */
-async function isKeeping() {
-  if (navigator.serviceWorker.controller) return;
-  await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
-}
-
-/** Ask once more for all that was loaded before the service worker stood, so that it keeps it. */
-async function warm() {
-  const names = performance.getEntriesByType("resource").map((entry) => entry.name);
-  const kept = new Set([location.href, ...names, ...((await model.requests?.()) ?? [])]);
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const own = [...kept].filter((name) => name.startsWith(location.origin) && !/\/v[12]\//.test(name));
-  traffic.counting = false;
-  await Promise.all(own.map((name) => fetch(name, { headers }).catch(() => null)));
-  traffic.begin();
-}
+await start();

@@ -1,9 +1,10 @@
 // The live camera: frames while it runs, one at a time, as fast as answers come.
 
 export class Camera {
-  /** @param {HTMLVideoElement} video shows what the camera sees. */
-  constructor(video) {
+  /** @param {HTMLVideoElement} video shows what the camera sees. @param {() => void} ended is called when the camera is taken away. */
+  constructor(video, ended) {
     this.video = video;
+    this.ended = ended;
     this.stream = null;
     this.facing = "environment";
   }
@@ -17,6 +18,7 @@ export class Camera {
     if (!navigator.mediaDevices?.getUserMedia) throw Object.assign(new Error("no camera here"), { name: "insecure" });
     const wanted = { audio: false, video: { facingMode: { ideal: this.facing }, width: { ideal: 1280 }, height: { ideal: 960 } } };
     this.stream = await navigator.mediaDevices.getUserMedia(wanted);
+    for (const track of this.stream.getTracks()) track.addEventListener("ended", this.ended); // not by our own `stop`
     this.video.srcObject = this.stream;
     this.video.classList.toggle("mirrored", this.isMirrored);
     await this.video.play();

@@ -2,6 +2,8 @@
 
 import { percent } from "./words.js";
 
+const SHOWN = 20; // classes that are listed one by one
+
 /** Fill an element with a model's card. */
 export function fillCard(body, model) {
   const { metadata } = model;
@@ -18,22 +20,34 @@ export function fillCard(body, model) {
   add("h3", "How good it is");
   table(body, testRows(metadata));
   add("h3", "What the verdicts mean");
-  const list = add("ul", "");
-  const verdict = metadata.verdict;
-  add("li", verdict?.sure?.limit == null ? "Sure is never said: too few calibration images for a promise." : `Sure: at most ${percent(verdict.sure.max_error)} of such answers are wrong.`, list);
-  add("li", "Unsure: the model does not promise that the answer is right.", list);
-  add("li", verdict?.novelty_limit == null ? "Unknown is never said: this model cannot tell what is foreign to it." : "Unknown: the image is unlike those that the model learnt from.", list);
+  fillVerdicts(metadata.verdict, add);
   add("h3", "The file");
   table(body, [
-    ["Classes", metadata.classes.join(", ")],
+    ["Classes", classesOf(metadata)],
     ["Version", metadata.run || "–"],
     ["Model id", model.id],
     ["Made", (metadata.date || "–").slice(0, 10)],
     ["Network", `${metadata.network || "–"}, ${metadata.framing.size.join(" × ")} pixels`],
     ["Trained on", metadata.data?.images ? `${metadata.data.images.toLocaleString("en")} images` : "not stated"],
-    ["Size", `${(model.bytes / 1e6).toFixed(1)} MB`],
+    ["Size", model.bytes < 1e6 ? `${Math.ceil(model.bytes / 1e3)} kB` : `${(model.bytes / 1e6).toFixed(1)} MB`],
     ["Licence", metadata.license || "not stated"],
   ]);
+}
+
+function fillVerdicts(verdict, add) {
+  if (!verdict) return add("p", "This model file states no limits, so it gives no verdict.");
+  const list = add("ul", "");
+  add("li", verdict.sure?.limit == null ? "Sure: never given, because there were too few calibration images." : `Sure: at most ${percent(verdict.sure.max_error)} of such answers are wrong.`, list);
+  add("li", "Unsure: the answer may be wrong.", list);
+  return add("li", verdict.novelty_limit == null ? "Unknown: never given, because this model does not recognize foreign images." : "Unknown: the image is unlike those that the model was trained on.", list);
+}
+
+/** All classes; many are folded away. */
+function classesOf({ classes }) {
+  if (classes.length <= SHOWN) return classes.join(", ");
+  const folded = document.createElement("details");
+  folded.append(Object.assign(document.createElement("summary"), { textContent: `${classes.length} classes` }), classes.join(", "));
+  return folded;
 }
 
 function testRows(metadata) {
@@ -44,9 +58,11 @@ function testRows(metadata) {
     const figure = test[key];
     if (figure) rows.push([name, `${percent(figure.value, 1)} (${percent(figure.low, 1)} to ${percent(figure.high, 1)}, n = ${figure.n})`]);
   }
-  for (const [label, figure] of Object.entries(test.recall ?? {}).slice(0, 20)) {
+  for (const [label, figure] of Object.entries(test.recall ?? {}).slice(0, SHOWN)) {
     rows.push([`Recall of ${label}`, `${percent(figure.value, 1)} (n = ${figure.n})`]);
   }
+  const more = Object.keys(test.recall ?? {}).length - SHOWN;
+  if (more > 0) rows.push(["Other classes", `${more} more: see the report`]);
   return rows;
 }
 
@@ -59,7 +75,7 @@ function table(body, rows) {
     head.scope = "row";
     head.textContent = name;
     row.append(head);
-    row.insertCell().textContent = value;
+    row.insertCell().append(value);
   }
   body.append(element);
 }

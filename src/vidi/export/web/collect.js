@@ -15,7 +15,7 @@ const SIDE = 640; // pixels of the longer side of an image
 const SESSION = `vidi page ${Date.now().toString(36)}`;
 
 const byId = (id) => document.getElementById(id);
-const camera = new Camera(byId("video"));
+const camera = new Camera(byId("video"), () => failed({ name: "ended" }));
 const classes = new Map(); // name → [{url, bytes, time}]
 const canvas = document.createElement("canvas");
 let held = null; // the class whose button is held
@@ -63,8 +63,9 @@ function close() {
 }
 
 function failed(error) {
-  camera.stop();
-  byId("notice").replaceChildren(Object.assign(document.createElement("p"), { textContent: CAMERA[error.name] ?? CAMERA.other }));
+  close();
+  const sentence = (CAMERA[error.name] ?? CAMERA.other).replace(/, or choose images instead|Choose images instead\./, "").trim();
+  byId("notice").replaceChildren(Object.assign(document.createElement("p"), { textContent: sentence }));
   byId("notice").hidden = false;
 }
 
@@ -191,10 +192,14 @@ async function train() {
   byId("training").hidden = false;
   byId("report").hidden = true;
   byId("training-said").textContent = "The images are handed to vidi on this computer …";
-  const response = await fetch("train", { method: "POST", headers: { "Content-Type": "application/zip" }, body: collected() });
-  const state = await response.json();
-  if (!response.ok) return ended(`${state.detail} ${state.remedy}`);
-  await follow(performance.now());
+  try {
+    const response = await fetch("train", { method: "POST", headers: { "Content-Type": "application/zip" }, body: collected() });
+    const state = await response.json();
+    if (!response.ok) return ended(`${state.detail} ${state.remedy}`);
+    await follow(performance.now());
+  } catch {
+    ended("The server on this computer does not answer. The images are still here: save them, or start the server again.");
+  }
 }
 
 async function follow(since) {

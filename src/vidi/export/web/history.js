@@ -1,5 +1,7 @@
 // The answers of this session, in memory alone: thumbnails, CSV and JSON.
 
+import { labelOf, sharesOf } from "./words.js";
+
 const SIDE = 160; // pixels of a thumbnail
 const MOST = 200; // answers that are kept; older ones fall out
 
@@ -8,14 +10,14 @@ export class History {
     this.entries = [];
   }
 
-  /** Keep an answer. @param {{name: string, image: CanvasImageSource, height: number, width: number, answer: object, model: object}} seen */
+  /** Keep an answer. @param {{name: string, file: File, image: CanvasImageSource, height: number, width: number, answer: object, model: object}} seen */
   add(seen) {
     const thumbnail = document.createElement("canvas");
     const scale = Math.min(1, SIDE / Math.max(seen.height, seen.width));
     thumbnail.width = Math.max(1, Math.round(seen.width * scale));
     thumbnail.height = Math.max(1, Math.round(seen.height * scale));
     thumbnail.getContext("2d").drawImage(seen.image, 0, 0, thumbnail.width, thumbnail.height);
-    const entry = { time: new Date().toISOString(), name: seen.name, answer: seen.answer, model: seen.model, thumbnail };
+    const entry = { time: new Date().toISOString(), name: seen.name, file: seen.file, answer: seen.answer, model: seen.model, thumbnail };
     this.entries.unshift(entry);
     this.entries.length = Math.min(this.entries.length, MOST);
     return entry;
@@ -65,4 +67,18 @@ export function save(text, name, type) {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** An answer of the session as an element. @param {() => void} recall is called when the person wants it back. */
+export function historyCard(entry, recall) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  const says = Object.assign(document.createElement("span"), { className: "says" });
+  says.append(Object.assign(document.createElement("strong"), { textContent: labelOf(entry.answer) }), sharesOf(entry.answer, 1).join(" · "));
+  button.type = "button";
+  button.setAttribute("aria-label", `${entry.name}: ${labelOf(entry.answer)}, show the answer again`);
+  button.append(entry.thumbnail, says);
+  button.addEventListener("click", recall);
+  item.append(button);
+  return item;
 }

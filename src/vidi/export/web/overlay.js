@@ -1,4 +1,4 @@
-// Where the model looked: a map of the regions that speak for a class, over the image.
+// What the stage shows: an image, and a map of the regions that speak for a class over it.
 
 /** Where an image lies in the network's frame: {top, left, height, width}, pixels; the rules of Python's framing. */
 export function placeInFrame(height, width, framing) {
@@ -43,4 +43,23 @@ export function drawEvidence(canvas, evidence, { label, multiLabel, framing, hei
   // The whole frame is drawn; what lies outside the image falls off the canvas.
   const scale = canvas.width / width;
   context.drawImage(small, -place.left * across * scale, -place.top * down * scale, columns * across * scale, rows * down * scale);
+}
+
+/** Draw RGB pixels on a canvas, which takes their size. */
+export function paint(canvas, pixels, width, height) {
+  const data = new ImageData(width, height);
+  for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
+    data.data[to] = pixels[from];
+    data.data[to + 1] = pixels[from + 1];
+    data.data[to + 2] = pixels[from + 2];
+    data.data[to + 3] = 255;
+  }
+  paintData(canvas, data);
+}
+
+/** Draw ImageData on a canvas, which takes its size. */
+export function paintData(canvas, data) {
+  canvas.width = data.width;
+  canvas.height = data.height;
+  canvas.getContext("2d").putImageData(data, 0, 0);
 }

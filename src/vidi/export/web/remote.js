@@ -13,7 +13,8 @@ export async function openRemote(base, entry, { token } = {}) {
       const began = performance.now();
       const query = new URLSearchParams({ model: entry.name, ...(evidence ? { explain: "evidence" } : {}) });
       const headers = { ...access, "Content-Type": blob.type || "application/octet-stream" };
-      const response = await fetch(new URL(`../../v1/predict?${query}`, base), { method: "POST", headers, body: blob });
+      const response = await fetch(new URL(`../../v1/predict?${query}`, base), { method: "POST", headers, body: blob }).catch(() => null);
+      if (!response) throw Object.assign(new Error("no connection"), { sentence: "The server of this page does not answer. Try again when it runs." });
       const said = await response.json();
       if (!response.ok) throw Object.assign(new Error(said.detail), { code: said.image?.code ?? said.code, sentence: REFUSALS[said.image?.code] ?? `${said.detail} ${said.remedy}` });
       return asAnswer(said.predictions[0], document.metadata, performance.now() - began);
@@ -23,7 +24,7 @@ export async function openRemote(base, entry, { token } = {}) {
 }
 
 function asAnswer(row, metadata, milliseconds) {
-  const multiLabel = Boolean(metadata.multi_label);
+  const multiLabel = metadata.task === "multi-label";
   const regions = row.why?.regions ?? null;
   const first = regions && Object.values(regions)[0];
   return {

@@ -12,6 +12,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   const scope = new URL(self.registration.scope);
   if (request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return;
+  if (url.search && request.mode !== "navigate") return; // the version check, which asks the host or nobody
   if (NEVER_KEPT.test(url.pathname.slice(scope.pathname.length - 1))) return;
   // Files under `vendor/` hold their version in their names.
   event.respondWith(url.pathname.includes("/vendor/") ? keptFirst(request) : newestFirst(request));

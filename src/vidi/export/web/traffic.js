@@ -1,25 +1,47 @@
+// The version check, and a count of requests.
+
+const CHECK = "models.json?check"; // its query keeps the service worker from answering out of what it has kept
+
+/** What the host offers now, or null where it does not answer. */
+export async function readVersions(token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetch(CHECK, { headers, cache: "no-store" }).catch(() => null);
+  return response?.ok ? response.json().catch(() => null) : null;
+}
+
+/** Whether an address is that of the version check. */
+export const isVersionCheck = (address) => address.endsWith(`/${CHECK}`);
+
 // Counts the requests that this page has made since the model was open: the person sees that images stay.
 
 export class Traffic {
-  /** @param {(entries: {name: string, bytes: number}[]) => void} changed is called with all requests so far. */
+  /** @param {(entries: {name: string}[]) => void} changed is called with all requests so far. */
   constructor(changed) {
+    this.changed = changed;
     this.requests = [];
-    this.counting = false;
+    this.since = Infinity;
+    this.leftOut = [];
     const observer = new PerformanceObserver((list) => {
-      if (!this.counting) return;
-      for (const entry of list.getEntries()) {
-        if (entry.startTime >= this.since && !entry.name.startsWith("blob:") && !entry.name.startsWith("data:")) {
-          this.requests.push({ name: entry.name, bytes: entry.transferSize });
-        }
+      for (const { name, startTime } of list.getEntries()) {
+        if (startTime < this.since || /^(blob|data):/.test(name)) continue;
+        const place = this.leftOut.indexOf(name);
+        if (place >= 0) this.leftOut.splice(place, 1);
+        else this.requests.push({ name });
       }
       changed(this.requests);
     });
     observer.observe({ type: "resource", buffered: true });
   }
 
-  /** From now on. */
+  /** Count from now on. */
   begin() {
     this.since = performance.now();
-    this.counting = true;
+    this.requests = [];
+    this.changed(this.requests);
+  }
+
+  /** The page loads its own files once more, to keep them: these are not counted. @param {string[]} addresses */
+  leaveOut(addresses) {
+    this.leftOut.push(...addresses);
   }
 }

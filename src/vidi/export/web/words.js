@@ -47,14 +47,20 @@ export function decisionOf(answer) {
   return `At the operating point it counts as: ${answer.decision.join(", ") || "none"}.`;
 }
 
+/** What stands beside a label in brief: its probability, where it is about one class, and the verdict. */
+export function sharesOf(answer, digits) {
+  return [answer.multiLabel ? "" : percent(answer.probability, digits), answer.verdict ?? ""].filter(Boolean);
+}
+
 /** One spoken sentence for a screen reader. */
 export function spokenAnswer(answer) {
-  return `${labelOf(answer)}, ${percent(answer.probability)}${answer.verdict ? `, ${answer.verdict}` : ""}`;
+  return [labelOf(answer), ...sharesOf(answer, 0)].join(", ");
 }
 
 export const REFUSALS = {
   "unsupported-format": "This page opens JPEG, PNG, WebP, GIF and AVIF images. Save it as one of these.",
   "too-many-pixels": "The image is too large. Make it smaller and try again.",
+  "not-an-image": "This file is not an image.",
   "broken": "The file is damaged or not an image.",
   "truncated": "The file ends before the image is complete.",
   "empty": "The file is empty.",
@@ -64,6 +70,22 @@ export const CAMERA = {
   NotAllowedError: "The camera is not allowed. Allow it in the browser's settings for this page, or choose images instead.",
   NotFoundError: "No camera was found. Choose images instead.",
   NotReadableError: "The camera is in use by another program. Close that one, or choose images instead.",
+  ended: "The camera was closed or is no longer allowed. Start it again, or choose images instead.",
   insecure: "Browsers give the camera only to pages over HTTPS or from this computer. Choose images instead.",
   other: "The camera could not be opened. Choose images instead.",
 };
+
+export const NO_FILES = {
+  dropped: "What was dropped holds no image file. Save the image first, then drop the file.",
+  pasted: "The clipboard holds no image.",
+};
+
+const NAMED = 90; // letters of class names in the first line
+
+/** What a model can answer, in a sentence. */
+export function subjectOf({ classes, task }) {
+  let count = 1;
+  while (count < classes.length && classes.slice(0, count + 1).join(", ").length <= NAMED) count += 1;
+  const few = classes.slice(0, count).join(", ") + (classes.length > count ? ` and ${classes.length - count} more` : "");
+  return task === "multi-label" ? `This model looks for: ${few}.` : `This model tells apart: ${few}.`;
+}

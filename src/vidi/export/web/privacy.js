@@ -1,0 +1,19 @@
+// What leaves the device, for the person to read.
+
+import { isVersionCheck } from "./traffic.js";
+
+const LISTED = 10; // addresses, the last ones
+
+/** Fill an element. @param {{isRemote: boolean, requests: {name: string}[], flight: string}} state */
+export function fillPrivacy(body, { isRemote, requests, flight }) {
+  const sent = requests.filter(({ name }) => !isVersionCheck(name));
+  const checks = requests.length - sent.length;
+  const lines = [
+    isRemote ? "The model does not run in this browser, so each image is sent to the server of this page. Nothing is sent elsewhere." : "The model runs in this browser. No image leaves this device.",
+    `Requests since the model was opened: ${sent.length}.`,
+    ...sent.slice(-LISTED).map(({ name }) => new URL(name).pathname),
+    `Version checks: ${checks}. They ask the host of this page whether it has a newer model, and send nothing else.`,
+    flight,
+  ];
+  body.replaceChildren(...lines.filter(Boolean).map((textContent) => Object.assign(document.createElement("p"), { textContent })));
+}
