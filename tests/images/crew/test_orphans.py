@@ -15,7 +15,7 @@ crew = DecodeCrew(2, read=read_oddly, forked={forked})
 crew.start()
 asked = threading.Thread(target=crew.decode, args=(b{data!r},), daemon=True)
 asked.start()
-while not crew.working:
+while asked.is_alive() and not crew.working:
     pass
 print(*crew.pids, flush=True)
 asked.join()
