@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-SIZES: Final = {"phone": (390, 844), "desktop": (1280, 800)}
+SIZES: Final[Mapping[str, tuple[int, int]]] = {"phone": (390, 844), "desktop": (1280, 800)}
 SCHEMES: Final = ("light", "dark")
 KINDS: Final = ("disc", "stripes", "square")
 
@@ -104,13 +104,22 @@ def servers(model: Path, folder: Path) -> Iterator[tuple[str, str]]:
         yield f"{free}/", f"{guarded}/"
 
 
-def take_screenshots(out: Path, *, model: Path | None = None, images: list[Path] | None = None) -> list[Path]:
+def take_screenshots(
+    out: Path,
+    *,
+    model: Path | None = None,
+    images: list[Path] | None = None,
+    screens: Collection[str] = SIZES,
+    schemes: Collection[str] = SCHEMES,
+) -> list[Path]:
     """Write `VIEW-SIZE-SCHEME.png` for each view.
 
     Args:
         out: folder for the pictures; made where it is missing.
         model: a model file; None draws one.
         images: image files to ask about; None draws some.
+        screens: names in `SIZES`.
+        schemes: light, dark or both.
 
     Returns:
         The pictures.
@@ -121,8 +130,9 @@ def take_screenshots(out: Path, *, model: Path | None = None, images: list[Path]
         folder = Path(name)
         asked = images or drawn_images(folder)
         with servers(model or drawn_model(folder / "shapes.onnx"), folder) as (free, guarded):
-            for screen, (width, height) in SIZES.items():
-                for scheme in SCHEMES:
+            for screen in screens:
+                width, height = SIZES[screen]
+                for scheme in schemes:
                     with chromium(*CAMERA) as page:
                         page.set_viewport_size({"width": width, "height": height})
                         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
