@@ -123,12 +123,5 @@ def children_of(number: int) -> list[int]:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The processes that decode: the last ones of the tree, whether they were forked or started."""
-    found, looked_at = [], children_of(process.pid)
-    while looked_at:
-        number = looked_at.pop()
-        if further := children_of(number):
-            looked_at += further
-        else:
-            found.append(number)
-    return found
+    """The processes that decode, which one process of the server has forked."""
+    return [worker for parent in children_of(process.pid) for worker in children_of(parent)]
