@@ -78,6 +78,9 @@ def test_an_exported_page_below_a_path_answers_with_and_without_a_network(
         ask(page, image)
 
         assert (page.inner_text("#label"), page.inner_text("#probability")) == before
+        page.click("text=Collect")
+        page.wait_for_selector("h1:has-text('Collect images')")
+        page.wait_for_selector("#advice:not(:empty)")
         assert not page.evaluate("crossOriginIsolated")
 
 
@@ -98,6 +101,20 @@ def test_the_host_s_new_model_is_offered_and_answers_about_the_shown_image(
 
         assert page.is_hidden("#update")
         assert page.inner_text("#sent") == "0"
+
+
+def test_a_new_model_that_cannot_be_loaded_leaves_the_old_one(models: list[ModelFile], image: Path, tmp_path: Path):
+    with exported(tmp_path / "host", ("tiny", models[0])) as page:
+        page.wait_for_selector("body[data-flight=ready]")
+        export(tmp_path / "host", ("tiny", models[1]))
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        page.wait_for_selector("#use-update")
+        page.context.set_offline(True)
+        page.click("#use-update")
+        page.wait_for_selector("#notice:has-text('still answers')")
+        ask(page, image)
+
+        assert page.get_attribute("body", "data-ready") == models[0].model_id
 
 
 def test_another_model_of_the_page_answers_about_the_shown_image(models: list[ModelFile], image: Path, tmp_path: Path):

@@ -1,12 +1,13 @@
 // The page: an image comes in, by whatever way, and its answer is shown.
 
+import { readListed } from "./access.js";
 import { showAnswer, showNothing } from "./answer.js";
 import { Camera } from "./camera.js";
 import { fillCard } from "./card.js";
 import { decodeFile } from "./decode.js";
 import { filesOf } from "./drop.js";
 import { listenAsEmbedded } from "./embed.js";
-import { openModel, readModels } from "./engine.js";
+import { openModel } from "./engine.js";
 import { keepForFlight } from "./flight.js";
 import { History, historyCard, save } from "./history.js";
 import { lead, notice, progress } from "./lines.js";
@@ -24,7 +25,7 @@ const camera = new Camera(byId("video"), () => cameraFailed({ name: "ended" }));
 const CHECK_MILLISECONDS = 60_000; // between two looks whether the host has another model
 let model = null;
 let listed = { models: [], server: {} };
-let token = sessionStorage.getItem("vidi-token") ?? undefined; // of a server that asks for one; kept for this tab alone
+let token; // of a server that asks for one
 let shown = null; // {name, file, height, width, answer, model, source}: what the stage shows
 let work = Promise.resolve(); // one thing after the other: images that come in, and changes of the model
 
@@ -32,7 +33,7 @@ async function start() {
   document.body.classList.toggle("embedded", query.has("embed"));
   wire();
   try {
-    listed = await readListed();
+    ({ listed, token } = await readListed());
     offerModels();
     await use(listed.models.find((one) => one.name === query.get("model")) ?? listed.models[0]);
   } catch (error) {
@@ -52,36 +53,6 @@ function inTurn(act) {
   const done = work.then(act);
   work = done.catch(() => null);
   return done;
-}
-
-/** The models of this page; the access token is asked for as often as it is needed. */
-async function readListed() {
-  for (;;) {
-    try {
-      return await readModels({ token });
-    } catch (error) {
-      if (error.code !== "unauthorized") throw error;
-      lead(token ? "This is not the access token of the server." : "This server asks for its access token. It was shown where the server was started.");
-      token = await askForToken();
-      sessionStorage.setItem("vidi-token", token);
-    }
-  }
-}
-
-function askForToken() {
-  const form = byId("token-form");
-  form.hidden = false;
-  byId("look").hidden = true;
-  byId("token").value = "";
-  byId("token").focus();
-  return new Promise((given) => {
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      form.hidden = true;
-      byId("look").hidden = false;
-      given(byId("token").value.trim());
-    }, { once: true });
-  });
 }
 
 function offerModels() {
@@ -110,11 +81,13 @@ async function lookForUpdate() {
   const entry = fresh?.models.find((one) => one.name === model.name);
   byId("update").hidden = !entry || entry.id === model.id;
   if (byId("update").hidden) return;
-  byId("use-update").onclick = () => {
+  byId("use-update").onclick = async () => {
+    const before = model.id;
     byId("update").hidden = true;
     listed = fresh;
     offerModels();
-    change(entry);
+    await change(entry);
+    if (model.id === before) notice("The new model could not be loaded. The one that was open still answers.");
   };
 }
 

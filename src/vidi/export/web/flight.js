@@ -1,5 +1,8 @@
 // Flight mode: the page and its model are kept on the device by a service worker.
 
+// What this page itself does not load: the page for collecting images, and what an installed page needs.
+const BESIDES = ["collect.html", "collect.js", "exif.js", "zip.js", "icon.svg", "manifest.webmanifest"];
+
 /**
  * Have the page kept, with all that it has loaded so far.
  *
@@ -30,7 +33,7 @@ async function isKeeping() {
 /** Ask once more for all that was loaded before the service worker stood, so that it keeps it. */
 async function warm({ token, model, traffic }) {
   const names = performance.getEntriesByType("resource").map((entry) => entry.name);
-  const kept = new Set([location.href, ...names, ...((await model.requests?.()) ?? [])]);
+  const kept = new Set([location.href, ...BESIDES.map((name) => new URL(name, document.baseURI).href), ...names, ...((await model.requests?.()) ?? [])]);
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const own = [...kept].filter((name) => name.startsWith(location.origin) && !/\/v[12]\//.test(name));
   traffic.leaveOut(own);
