@@ -249,6 +249,8 @@ class DecodeCrew:
     def _find_fallen(self) -> list["_Member"]:
         """All who are dead, also those who died while they were free."""
         with self._changed:
+            if self._is_stopped:  # then their end was asked for
+                return []
             for member in [one for one in self._free if not one.process.is_alive]:
                 self._free.remove(member)
                 self._mourn(member)
