@@ -9,6 +9,7 @@ from tests.draw import draw, encoded
 from tests.export.browser import chromium, static_host
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import served
+from vidi.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.slow  # starts a browser
 
@@ -31,3 +32,7 @@ def test_the_page_around_an_embedded_one_shows_its_answer(tmp_path: Path):
         page.set_input_files("input", image)
 
         page.wait_for_selector("output:text-matches('^class .: no verdict$')")
+        shown = page.inner_text("output")
+
+    label = Predictor.load(model.path).predict([draw("disc")])[0].label
+    assert shown == f"{label}: no verdict"

@@ -189,6 +189,10 @@ def test_the_page_around_an_embedded_one_gets_answers(model: Path, tmp_path: Pat
         (tmp_path / "around.html").write_text(text, "utf-8")
         page.goto(f"{host}around.html")
         page.wait_for_selector("output:text-matches('^7: class ')")
+        shown = page.inner_text("output")
+
+    (answer,) = Predictor.load(model).predict_files([images[0]])
+    assert shown == f"7: {answer.prediction.label}"
 
 
 def test_collected_images_are_a_zip_of_class_folders_with_time_and_camera(url: str, tmp_path: Path):

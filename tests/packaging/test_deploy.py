@@ -216,7 +216,9 @@ def test_the_container_holds_no_torch_and_is_as_large_as_the_page_says(image: Pa
 def test_kubernetes_knows_every_field_of_the_manifest(path: Path):
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="needs:kubernetes-validate")
 
-    for document in yaml.safe_load_all(path.read_text("utf-8")):
+    documents = list(yaml.safe_load_all(path.read_text("utf-8")))
+    assert documents
+    for document in documents:
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 

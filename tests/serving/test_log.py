@@ -39,6 +39,8 @@ def test_a_reader_who_is_gone_changes_nothing():
     with LineWriter(stream) as writer:
         writer.write("1\n")
 
+    assert "vidi-log" not in [thread.name for thread in threading.enumerate()]
+
 
 def test_control_signs_cannot_end_a_line():
     lines: list[str] = []
