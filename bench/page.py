@@ -13,7 +13,6 @@ playwright (group `browser`), Chromium, and `python tools/fetch_browser_runtime.
 import base64
 import contextlib
 import functools
-import http.server
 import json
 import os
 import re
@@ -22,11 +21,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.file_host import static_host
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import photograph
 from bench.processor import describe
@@ -108,7 +107,7 @@ def models(folder: Path) -> dict[str, Path]:
 def measured(model: Path, page: Path, rounds: int, seconds: float, ask: Any) -> dict[str, Any]:
     """One model's rates and first answers, in one thread from a host of files, and as `vidi serve` has it."""
     exported = export(ExportRequest(model=model, to="web", output=page))
-    with host_of_files(page) as url:
+    with static_host(page) as url:
         alone = [ask(url, seconds=seconds, threads=1) for _ in range(rounds)]
     with vidi_server(model) as url:
         served = [ask(url, seconds=seconds, threads=0) for _ in range(rounds)]
@@ -192,25 +191,6 @@ def gates(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     size = max(document[name]["bytes_beside_the_model"] for name in RATES)
     found["compressed bytes beside the model"] = {"is": size, "at_most": MOST_BYTES, "met": size <= MOST_BYTES}
     return found
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *_: object) -> None:
-        """Nothing is written."""
-
-
-@contextlib.contextmanager
-def host_of_files(folder: Path) -> Iterator[str]:
-    """The address of a host without headers of its own."""
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextlib.contextmanager

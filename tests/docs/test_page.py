@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from bench.file_host import static_host
 
 from tests.docs.pages import ROOT, blocks
 from tests.draw import draw, encoded
-from tests.export.browser import chromium, static_host
+from tests.export.browser import chromium
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import served
 from vidi.prediction.predictor import Predictor

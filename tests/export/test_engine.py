@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from bench.file_host import static_host
 from PIL import Image
 
-from tests.export.browser import chromium, static_host
+from tests.export.browser import chromium
 from tests.images.bad_images import exif, grain, png, quarters, rows_of, saved
 from tests.images.test_content_decides import wide_profile
 from tests.model_file.test_golden import judged

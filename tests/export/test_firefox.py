@@ -12,9 +12,9 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from bench.file_host import Quiet
 
 from tests.draw import draw, encoded
-from tests.export.browser import Quiet
 from tests.model_file.tiny import tiny_model
 from vidi.export.page_files import has_runtime
 from vidi.export.to_web import write_web

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from bench.file_host import static_host
 from PIL import Image
 
 from tests.draw import draw, encoded
-from tests.export.browser import chromium, static_host
+from tests.export.browser import chromium
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import served
 from vidi.prediction.predictor import Predictor
