@@ -1,0 +1,49 @@
+"""What a model met and what it answered, image by image, in the order of arrival."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import ShapeError
+from vidi.model_file.limits import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelTraffic:
+    """Answers of one model, in the order of arrival; images that could not be used are left out.
+
+    Raises:
+        ShapeError: the fields do not describe the same images.
+    """
+
+    at: NDArray[np.float64]  # (images,) seconds since 1970, UTC
+    digests: Sequence[str]  # SHA-256 of each image file; a file that comes again counts once
+    probabilities: NDArray[np.float32]  # (images, classes)
+    said: NDArray[np.bool_]  # (images, classes): what each image is called, by `vidi.model_file.decisions.say`
+    verdicts: Sequence[Verdict | None]
+    novelty: NDArray[np.float32] | None = None  # (images,)
+    embeddings: NDArray[np.float32] | None = None  # (images, components), placed by the reference's Projection
+    qualities: Mapping[str, NDArray[np.float32]]  # by the names of `vidi.images.statistics.QUALITIES`; (images,) each
+
+    def __post_init__(self) -> None:
+        count = len(self.at)
+        lengths = {
+            "digests": len(self.digests),
+            "probabilities": len(self.probabilities),
+            "said": len(self.said),
+            "verdicts": len(self.verdicts),
+            **{name: len(values) for name, values in self.qualities.items()},
+        }
+        optional = {"novelty": self.novelty, "embeddings": self.embeddings}
+        lengths |= {name: len(values) for name, values in optional.items() if values is not None}
+        wrong = {name: length for name, length in lengths.items() if length != count}
+        if wrong or self.said.shape != self.probabilities.shape:
+            raise ShapeError(
+                f"there are {count:,} times of arrival, but the other fields describe {wrong or self.said.shape}",
+                "Give every field for the same images, in the same order.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.at)
