@@ -180,7 +180,18 @@ def test_whoever_uses_a_model_needs_no_torch():
 
 
 # What is read, stored and shown.
-EDGES = ("data", "model_file", "prediction", "explanation", "export", "report", "workflows", "serving", "estimator.py")
+EDGES = (
+    "data",
+    "model_file",
+    "prediction",
+    "explanation",
+    "export",
+    "log",
+    "report",
+    "workflows",
+    "serving",
+    "estimator.py",
+)
 
 
 def test_only_the_edges_know_a_flag_for_several_classes():

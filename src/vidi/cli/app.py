@@ -52,6 +52,8 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "prometheus_client": "serve",
     "segno": "serve",
     "cryptography": "serve",
+    "sqlalchemy": "log",
+    "pg8000": "log",
 }
 
 

@@ -37,6 +37,7 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
     "demo": ("skimage",),
     "tune": ("optuna",),
+    "log": ("sqlalchemy", "pg8000"),
 }
 
 

@@ -1,0 +1,290 @@
+"""A prediction log: rows in a database, appended, read in the order of arrival, and deleted."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Final, Self
+
+from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vidi.log.address import FileAddress, LogAddress, parse_address
+from vidi.log.connect import open_engine, transaction
+from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
+from vidi.log.errors import LogUnavailableError, NoLogError
+from vidi.log.records import Deleted, Feedback, LogContents, LoggedImage, LoggedModel, LoggedPrediction, check_digest
+from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
+from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, prepare
+from vidi.log.tally import contents_of
+
+PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in the way of a deletion
+
+
+class PredictionLog:
+    """An open log. Safe to use from several threads, and by several programs at once."""
+
+    def __init__(self, engine: Engine, address: LogAddress) -> None:
+        self.address = address
+        self._engine = engine
+        self._models: dict[LoggedModel, ModelRow] = {}
+        self._file = identity_of(address)
+
+    @classmethod
+    def open(cls, address: LogAddress | str, *, create: bool = True) -> Self:
+        """Open a log; an older one is brought to today's schema.
+
+        Args:
+            address: of `vidi.log.address.parse_address`, or a text for it.
+            create: make the log where there is none.
+
+        Raises:
+            UsageError: the address cannot be used.
+            NoLogError: there is no log and none is to be made, or the file is another one.
+            NewerLogError: a newer vidi wrote it.
+            LogUnavailableError: it cannot be reached, or is locked for 5 s.
+        """
+        place = parse_address(address) if isinstance(address, str) else address
+        if isinstance(place, FileAddress) and not create and not place.path.exists():
+            raise NoLogError(f"there is no prediction log at {place}", "Write one with `vidi serve --log URL`.")
+        engine = open_engine(place, create=create)
+        try:
+            with transaction(engine, place, writes=True) as connection:
+                prepare(connection, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
+        if isinstance(place, FileAddress):  # from now on a file that is gone is not made again without a word
+            engine.dispose()
+            engine = open_engine(place, create=False)
+        return cls(engine, place)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, predictions: Sequence[LoggedPrediction]) -> None:
+        """Write some predictions, all or none; one whose key is there already is left as it is.
+
+        Raises:
+            LogUnavailableError: the log is locked for 5 s, full or lost; nothing was written.
+        """
+        if not predictions:
+            return
+        with self._writing() as connection:
+            models = {
+                model: self._row_of(connection, model) for model in dict.fromkeys(one.model for one in predictions)
+            }
+            _insert(connection, PREDICTIONS, [row_of(one, models[one.model]) for one in predictions])
+        self._models.update(models)  # only what is committed
+
+    def predictions(
+        self, model_id: str | None = None, *, since: float | None = None, after: int = 0, limit: int | None = None
+    ) -> Iterator[tuple[int, LoggedPrediction]]:
+        """The predictions in the order of arrival, each with its number.
+
+        Args:
+            model_id: of the model that gave them; None: of all.
+            since: leave out what was predicted before, seconds since 1970, UTC.
+            after: leave out this number and all below: what an earlier call has given.
+            limit: how many at most.
+
+        Raises:
+            LogUnavailableError: the log is lost.
+        """
+        wanted = select(PREDICTIONS).order_by(PREDICTIONS.c.id)
+        if since is not None:
+            wanted = wanted.where(PREDICTIONS.c.at >= since)
+        left = limit
+        while left is None or left > 0:
+            with self._reading() as connection:
+                models = self._known_models(connection)
+                page = wanted.where(PREDICTIONS.c.id > after).limit(PAGE if left is None else min(PAGE, left))
+                if model_id is not None:
+                    numbers = [number for number, model in models.items() if model.model_id == model_id]
+                    page = page.where(PREDICTIONS.c.model.in_(numbers))
+                rows = connection.execute(page).mappings().all()
+            for row in rows:
+                yield row["id"], prediction_of(row, models[row["model"]])
+            if len(rows) < (PAGE if left is None else min(PAGE, left)):
+                return
+            after, left = rows[-1]["id"], None if left is None else left - len(rows)
+
+    def models(self) -> list[LoggedModel]:
+        """The models that gave answers, in the order of their first one."""
+        with self._reading() as connection:
+            return [*self._known_models(connection).values()]
+
+    def add_feedback(self, feedback: Feedback) -> bool:
+        """Write one piece of feedback; it is on the disk when this returns.
+
+        Returns:
+            False where its key was there already; then nothing is written.
+
+        Raises:
+            LogUnavailableError: the log is locked for 5 s, full or lost; nothing was written.
+        """
+        with self._writing() as connection:
+            return _insert(connection, FEEDBACK, [feedback_row(feedback)]) == 1
+
+    def feedback(self, *, since: float | None = None, digest: str | None = None) -> list[Feedback]:
+        """All feedback in the order of arrival.
+
+        Args:
+            since: leave out what came before, seconds since 1970, UTC.
+            digest: of the image that it is about.
+        """
+        wanted = select(FEEDBACK).order_by(FEEDBACK.c.id)
+        if since is not None:
+            wanted = wanted.where(FEEDBACK.c.at >= since)
+        if digest is not None:
+            wanted = wanted.where(FEEDBACK.c.digest == digest)
+        with self._reading() as connection:
+            return [feedback_of(row) for row in connection.execute(wanted).mappings()]
+
+    def undo(self, key: str) -> bool:
+        """Take one piece of feedback back; False where there is none of this key."""
+        with self._writing() as connection:
+            return connection.execute(FEEDBACK.delete().where(FEEDBACK.c.key == key)).rowcount == 1
+
+    def keep_image(self, digest: str, data: bytes, at: float) -> None:
+        """Keep an image file; one that is kept already stays as it is, with its time."""
+        self.keep_images([(digest, data, at)])
+
+    def keep_images(self, images: Sequence[tuple[str, bytes, float]]) -> None:
+        """Keep some image files: digest, bytes and time of each."""
+        rows: list[Row] = [
+            {"digest": check_digest(digest), "at": at, "size": len(data), "data": data} for digest, data, at in images
+        ]
+        if rows:
+            with self._writing() as connection:
+                _insert(connection, IMAGES, rows)
+
+    def image(self, digest: str) -> bytes | None:
+        """The bytes of an image file; None where it is not kept."""
+        with self._reading() as connection:
+            return connection.execute(select(IMAGES.c.data).where(IMAGES.c.digest == digest)).scalar_one_or_none()
+
+    def kept_digests(self) -> list[str]:
+        """The images that are kept, in the order of their coming."""
+        return [one.digest for one in self.kept_images()]
+
+    def kept_images(self) -> list[LoggedImage]:
+        """The images that are kept, in the order of their coming, without their bytes."""
+        wanted = select(IMAGES.c.digest, IMAGES.c.at, IMAGES.c.size).order_by(IMAGES.c.at, IMAGES.c.digest)
+        with self._reading() as connection:
+            return [LoggedImage(digest=row.digest, at=row.at, size=row.size) for row in connection.execute(wanted)]
+
+    def claim(self, digest: str, reviewer: str, *, until: float, now: float) -> bool:
+        """Take an image for a reviewer, so that no other is shown it; again for the same one, it is prolonged.
+
+        Args:
+            digest: of the image.
+            reviewer: who takes it.
+            until: when the claim ends by itself, seconds since 1970, UTC.
+            now: the present, likewise.
+
+        Returns:
+            False where another reviewer holds it.
+        """
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        made = insert(CLAIMS).values(digest=check_digest(digest), reviewer=reviewer, until=until)
+        taken = made.on_conflict_do_update(
+            index_elements=[CLAIMS.c.digest],
+            set_={"reviewer": reviewer, "until": until},
+            where=(CLAIMS.c.until <= now) | (CLAIMS.c.reviewer == reviewer),
+        )
+        with self._writing() as connection:
+            return connection.execute(taken).rowcount == 1
+
+    def release(self, digest: str, reviewer: str) -> None:
+        """Give a claim up; a claim of another stays."""
+        held = (CLAIMS.c.digest == digest) & (CLAIMS.c.reviewer == reviewer)
+        with self._writing() as connection:
+            connection.execute(CLAIMS.delete().where(held))
+
+    def delete(self, *, digest: str | None = None, before: float | None = None, images: bool = False) -> Deleted:
+        """Delete rows, and overwrite where they stood in the file of an SQLite log.
+
+        Args:
+            digest: all that is known of this image.
+            before: all that came before this time, seconds since 1970, UTC.
+            images: all images that are kept; with `digest` or `before` these alone, and no other row.
+
+        Raises:
+            LogUnavailableError: the log is locked for 5 s, or lost.
+        """
+        with self._writing() as connection:
+            if images:
+                deleted = delete_images(connection, digest=digest, before=before)
+            else:
+                deleted = Deleted()
+                if digest is not None:
+                    deleted = delete_digest(connection, check_digest(digest))
+                if before is not None:
+                    deleted = deleted + delete_before(connection, before)
+        overwrite(self._engine, self.address)
+        return deleted
+
+    def trim_images(self, *, before: float | None = None, most_bytes: int | None = None) -> int:
+        """Delete kept images that are too old, then the oldest until the rest fits; returns how many."""
+        with self._writing() as connection:
+            return trim_images(connection, before=before, most_bytes=most_bytes)
+
+    def contents(self) -> LogContents:
+        """What the log holds, in figures."""
+        with self._reading() as connection:
+            return contents_of(connection, self._known_models(connection), self.address)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=False)
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return self._transaction(writes=True)
+
+    def _transaction(self, *, writes: bool) -> AbstractContextManager[Connection]:
+        """A transaction, where the file is still the one that was opened: SQLite would write on into a deleted one."""
+        if isinstance(self.address, FileAddress) and (found := identity_of(self.address)) != self._file:
+            self._engine.dispose()
+            self._file = found
+        if isinstance(self.address, FileAddress) and self._file is None:
+            raise LogUnavailableError("lost", f"{self.address} is gone", "Put it back, or start again with a new log.")
+        return transaction(self._engine, self.address, writes=writes)
+
+    def _known_models(self, connection: Connection) -> dict[int, LoggedModel]:
+        """The models of the log by their numbers."""
+        return {row.id: model_of(row) for row in connection.execute(select(MODELS).order_by(MODELS.c.id))}
+
+    def _row_of(self, connection: Connection, model: LoggedModel) -> ModelRow:
+        """A model's row, which is made where there is none."""
+        known = self._models.get(model)
+        if known is not None:
+            return known
+        row = model_row(model)
+        _insert(connection, MODELS, [row])
+        same = [MODELS.c[name] == row[name] for name in ("model_id", "name", "version")]
+        number = connection.execute(select(MODELS.c.id).where(*same)).scalar_one()
+        return ModelRow(number, model)
+
+
+def identity_of(address: LogAddress) -> tuple[int, int] | None:
+    """Which file lies at an address now; None where there is none, or no file is meant."""
+    try:
+        found = os.stat(address.path) if isinstance(address, FileAddress) else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Write rows but for those that are there already; returns how many of a single one were new."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(insert(table).on_conflict_do_nothing(), rows if len(rows) > 1 else rows[0]).rowcount

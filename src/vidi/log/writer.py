@@ -1,0 +1,248 @@
+"""Writes a log in a thread of its own: whoever answers hands rows over and never waits."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal, Protocol, Self
+
+from vidi.errors import VidiError
+from vidi.log.errors import LogUnavailableError, Trouble
+from vidi.log.records import LoggedPrediction
+
+DAY: Final = 86_400.0  # seconds
+COMMIT_SECONDS: Final = 0.25  # rows wait for others this long: a kill loses what came since the last commit
+RETRY_SECONDS: Final = 1.0  # after a commit that failed
+TRIM_SECONDS: Final = 10.0  # between two looks at the age and size of kept images
+LAST_SECONDS: Final = 10.0  # for what waits when the writer is closed
+MOST_ROWS: Final = 500  # in one transaction
+MOST_WAITING: Final = 20_000  # rows
+MOST_IMAGE_BYTES: Final = 64_000_000  # of images that wait
+
+State = Literal["ok"] | Trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Which images are kept, beside the rows: the newest, until they are too old or too large in all."""
+
+    days: float = 30.0
+    megabytes: float = 1_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HandedOver:
+    """One answer on its way to the log."""
+
+    make: Callable[[], LoggedPrediction]  # called in the writer's thread: what an answer need not wait for
+    image: bytes | None = None  # its file, where it is to be kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterState:
+    """How a writer stands."""
+
+    state: State
+    why: str | None  # a sentence, where it is not "ok"
+    written: int  # rows
+    lost: int  # rows that found no room, or could not be written
+    waiting: int  # rows
+    images_lost: int  # images that found no room; their rows were written
+
+
+class Rows(Protocol):
+    """What a writer writes to: `PredictionLog`."""
+
+    def append(self, predictions: Sequence[LoggedPrediction]) -> None:
+        """Write some rows, all or none."""
+
+    def keep_images(self, images: Sequence[tuple[str, bytes, float]]) -> None:
+        """Keep some image files."""
+
+    def trim_images(self, *, before: float | None = None, most_bytes: int | None = None) -> int:
+        """Delete images that are too old, then the oldest until the rest fits."""
+
+
+class LogWriter:
+    """Takes rows from any thread and commits them about four times a second. A context: leaving it writes the rest."""
+
+    def __init__(
+        self,
+        log: Rows,
+        *,
+        retention: Retention | None = None,
+        waits_for_room: bool = False,
+        most_waiting: int = MOST_WAITING,
+        now: Callable[[], float] = time.time,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Store what the thread needs.
+
+        Args:
+            log: that is written.
+            retention: of images; None: no image is kept, whatever is handed over.
+            waits_for_room: `write` waits where too many rows do, as suits a program; a server's answers go on instead.
+            most_waiting: rows; further ones are lost, and counted.
+            now: seconds since 1970, UTC.
+            tell: receives a sentence when the log's state changes.
+        """
+        self.retention = retention
+        self._log, self._now, self._tell = log, now, tell
+        self._waits, self._most = waits_for_room, most_waiting
+        self._entries: deque[HandedOver] = deque()
+        self._batch: list[tuple[LoggedPrediction, bytes | None]] = []  # made once: a second try has the same keys
+        self._making = 0
+        self._image_bytes = 0
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._until = float("inf")
+        self._state: State = "ok"
+        self._why: str | None = None
+        self._written = self._lost = self._images_lost = 0
+        self._trimmed = float("-inf")
+        self._thread = threading.Thread(target=self._run, name="vidi-prediction-log", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what waits, if the log takes it within ten seconds."""
+        with self._changed:
+            self._is_closing, self._until = True, time.monotonic() + LAST_SECONDS
+            self._changed.notify_all()
+        self._thread.join(2 * LAST_SECONDS)
+
+    def write(self, entries: Sequence[HandedOver]) -> None:
+        """Hand rows over; they are on the disk about a quarter of a second later."""
+        with self._changed:
+            for entry in entries:
+                while self._waits and len(self._entries) >= self._most and self._state == "ok":
+                    self._changed.wait(COMMIT_SECONDS)
+                if len(self._entries) >= self._most or self._is_closing:
+                    self._lost += 1
+                    continue
+                self._entries.append(self._within_bytes(entry))
+            if len(self._entries) >= MOST_ROWS:
+                self._changed.notify_all()
+
+    def state(self) -> WriterState:
+        """How the writer stands now."""
+        with self._changed:
+            return WriterState(
+                state=self._state,
+                why=self._why,
+                written=self._written,
+                lost=self._lost,
+                waiting=len(self._entries) + self._making + len(self._batch),
+                images_lost=self._images_lost,
+            )
+
+    def _within_bytes(self, entry: HandedOver) -> HandedOver:
+        """The entry, without its image where no images are kept or too many wait."""
+        if entry.image is None:
+            return entry
+        if self.retention is None:
+            return HandedOver(make=entry.make)
+        if self._image_bytes + len(entry.image) > MOST_IMAGE_BYTES:
+            self._images_lost += 1
+            return HandedOver(make=entry.make)
+        self._image_bytes += len(entry.image)
+        return entry
+
+    def _run(self) -> None:
+        """Commit what waits, again and again; what could not be written is tried again."""
+        pause = COMMIT_SECONDS
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closing or len(self._entries) >= MOST_ROWS, pause)
+                is_closing = self._is_closing
+            self._take()
+            wrote = self._commit() if self._batch else True
+            self._trim()
+            pause = COMMIT_SECONDS if wrote else RETRY_SECONDS
+            if is_closing and self._is_over(wrote=wrote):
+                return
+
+    def _is_over(self, *, wrote: bool) -> bool:
+        """Whether a writer that is being closed has written all, or no time is left; else it waits for the next try."""
+        left = self._until - time.monotonic()
+        with self._changed:
+            if wrote and not self._entries:
+                return True
+            if wrote or left > 0:
+                self._changed.wait_for(lambda: False, 0 if wrote else min(RETRY_SECONDS, left))
+                return False
+            self._lost += len(self._batch) + len(self._entries)
+            self._batch.clear()
+            self._entries.clear()
+            return True
+
+    def _take(self) -> None:
+        """Make rows of what waits, unless some that were made are still to be written."""
+        if self._batch:
+            return
+        with self._changed:
+            taken = [self._entries.popleft() for _ in range(min(MOST_ROWS, len(self._entries)))]
+            self._making = len(taken)
+        made = [(self._made(entry), entry.image) for entry in taken]
+        with self._changed:
+            self._batch = [(row, image) for row, image in made if row is not None]
+            self._lost += len(made) - len(self._batch)
+            self._making = 0
+
+    def _made(self, entry: HandedOver) -> LoggedPrediction | None:
+        """The row of an entry; None for one that cannot be made, which must not hold up all that follow."""
+        try:
+            return entry.make()
+        except Exception as error:
+            self._tell(f"an answer cannot be logged: {type(error).__name__}: {error}")
+            return None
+
+    def _commit(self) -> bool:
+        """Write the batch; True where its rows need not wait any longer."""
+        try:
+            self._log.append([row for row, _ in self._batch])
+            self._log.keep_images([(row.digest, image, row.at) for row, image in self._batch if image is not None])
+        except LogUnavailableError as error:
+            self._stand(error.trouble, error.cause)
+            return False
+        except Exception as error:  # no further try will write these rows either
+            self._stand("lost", error.cause if isinstance(error, VidiError) else f"{type(error).__name__}: {error}")
+            self._finish(written=False)
+            return True
+        self._finish(written=True)
+        self._stand("ok", None)
+        return True
+
+    def _finish(self, *, written: bool) -> None:
+        with self._changed:
+            count = len(self._batch)
+            self._image_bytes -= sum(len(image) for _, image in self._batch if image is not None)
+            self._batch = []
+            self._written, self._lost = self._written + count * written, self._lost + count * (not written)
+            self._changed.notify_all()
+
+    def _stand(self, state: State, why: str | None) -> None:
+        with self._changed:
+            has_changed = state != self._state
+            self._state, self._why = state, why
+            self._changed.notify_all()
+        if has_changed:
+            self._tell(why or "the prediction log is written again")
+
+    def _trim(self) -> None:
+        """Delete images that are no longer to be kept, every ten seconds."""
+        if self.retention is None or time.monotonic() < self._trimmed + TRIM_SECONDS:
+            return
+        self._trimmed = time.monotonic()
+        try:
+            self._log.trim_images(
+                before=self._now() - self.retention.days * DAY, most_bytes=int(self.retention.megabytes * 1e6)
+            )
+        except LogUnavailableError as error:
+            self._stand(error.trouble, error.cause)
