@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +21,9 @@ HEADERS = {"Content-Type": "image/png"}
 
 
 @contextmanager
-def served(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running server, and its address."""
-    command = [sys.executable, "-m", "vidi", "serve", *map(str, words), "--port", "0"]
+def served(*words: object, program: Sequence[object] = ("vidi",)) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running server, and its address; `program` is the module that is run, and what it takes before `serve`."""
+    command = [sys.executable, "-m", *map(str, program), "serve", *map(str, words), "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     )

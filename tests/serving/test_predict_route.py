@@ -193,6 +193,16 @@ def test_ready_says_which_models_and_workers_stand(client: Client):
     assert document["workers"]["standing"] == document["workers"]["wanted"]
 
 
+def test_a_server_that_is_stopping_is_not_ready(model: Path):
+    service = service_of([open_served("tiny", model)])
+
+    service.lifecycle.stop()
+
+    is_ready, document = service.readiness()
+    assert not is_ready
+    assert "stopping" in document["reasons"]
+
+
 def test_counters_name_the_model_and_nothing_that_a_client_wrote(client: Client):
     client.get("/secret-path")
 

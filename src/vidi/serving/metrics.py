@@ -1,15 +1,21 @@
 """What Prometheus reads: counts and times, in base units; no label comes from a request's own text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from vidi.model_file.limits import VERDICTS
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
+from vidi.serving.problems import UnusableImages
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+ANSWERED = "answered"  # how an image ended, where the model file has no limits and so gives no verdict
+REFUSED = "refused"  # it could not be used
 
 
 class ServerMetrics:
@@ -29,7 +35,8 @@ class ServerMetrics:
         )
         self.images = Counter(
             "vidi_images",
-            "Images, by model and outcome: a verdict, answered or refused.",
+            "Images, by model and outcome: the model's verdict on what it answered, answered where it gives none, or "
+            "refused because the image cannot be used.",
             ["model", "outcome"],
             registry=self.registry,
         )
@@ -53,6 +60,25 @@ class ServerMetrics:
             registry=self.registry,
         )
 
+    @contextmanager
+    def counting_refused(self, model: str) -> Iterator[None]:
+        """Count the images for which a request about a model is refused."""
+        try:
+            yield
+        except UnusableImages as refusal:
+            self.images.labels(model, REFUSED).inc(refusal.count)
+            raise
+
+    def count_images(self, model: str, outcomes: Iterable[str]) -> None:
+        """Count images that a request about a model has got answers for.
+
+        Args:
+            model: its name.
+            outcomes: a verdict, `answered` or `refused` for each image.
+        """
+        for outcome in outcomes:
+            self.images.labels(model, outcome).inc()
+
     def text(self, models: Iterable[ServedModel], engine: AnswerEngine) -> bytes:
         """All of it, as Prometheus reads it."""
         self.workers.set(engine.crew.standing)
@@ -60,4 +86,6 @@ class ServerMetrics:
         self.model_info.clear()
         for model in models:
             self.model_info.labels(model.name, model.version, model.model_id).set(1)
+            for outcome in (*((ANSWERED,) if model.metadata.verdict is None else VERDICTS), REFUSED):
+                self.images.labels(model.name, outcome)  # stands at 0 until there is one: rates and shares need it
         return generate_latest(self.registry)

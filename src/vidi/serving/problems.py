@@ -80,3 +80,11 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             "error": f"{self.cause} {self.remedy}".strip(),
             **self.members,
         }
+
+
+class UnusableImages(Problem):
+    """A request that is refused for images in it."""
+
+    def __init__(self, cause: str, remedy: str, *, count: int = 1, members: Mapping[str, Json] | None = None) -> None:
+        super().__init__("unusable-image", cause, remedy, members=members)
+        self.count = count  # images that cannot be used

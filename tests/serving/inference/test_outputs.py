@@ -127,11 +127,15 @@ def test_label_verdict_and_candidates_are_those_of_the_prediction():
     assert [json.loads(one) for one in candidates] == [list(one.candidates) for one in predictions]
 
 
-def test_only_what_is_asked_for_is_computed():
+def test_the_network_gives_what_is_asked_for_and_what_verdicts_are_made_of():
     offered = offered_outputs(JUDGED, GRAPH)
 
-    assert network_outputs(choose_outputs(asked("embedding"), offered), offered) == ("embedding",)
-    assert network_outputs(choose_outputs(asked(), offered), offered) == ("probabilities", "embedding", "novelty")
+    assert network_outputs(choose_outputs(asked("label"), offered), offered) == ("probabilities", "novelty")
+    assert network_outputs(choose_outputs(asked("embedding"), offered), offered) == (
+        "probabilities",
+        "embedding",
+        "novelty",
+    )
 
 
 @pytest.mark.parametrize(

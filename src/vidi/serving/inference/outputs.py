@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.walk import ValueInfo
 from vidi.prediction.prediction import Prediction, decide
+from vidi.prediction.predictor import ANSWERS
 from vidi.serving.inference.request import AskedOutput, InferRequest
 from vidi.serving.inference.tensors import OutputTensor, Values, texts
 from vidi.serving.problems import Problem
@@ -74,11 +75,9 @@ def choose_outputs(request: InferRequest, offered: Sequence[OfferedOutput]) -> t
 
 
 def network_outputs(chosen: Sequence[AskedOutput], offered: Sequence[OfferedOutput]) -> tuple[str, ...]:
-    """The outputs that the network must compute for those that were chosen."""
+    """The outputs of the network for those that were chosen, and always what verdicts are made of: it costs nothing."""
     own = [output.name for output in offered if output.datatype == "FP32"]
-    wanted = {output.name for output in chosen}
-    if wanted & _TEXTS.keys():
-        wanted |= {"probabilities", "novelty"}  # what every answer is made of
+    wanted = {output.name for output in chosen} | ANSWERS
     return tuple(name for name in own if name in wanted)
 
 

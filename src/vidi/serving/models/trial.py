@@ -3,33 +3,45 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidi.errors import ModelError, VidiError
 from vidi.machine import limit_memory
 
-SECONDS = 10.0  # of processor time
-WALL_SECONDS = 30.0
-MEMORY_BYTES = 1 << 30  # beyond what the interpreter has taken when it begins
 _COMMAND = "from vidi.serving.models.trial import main; main()"
 
 
-def try_model(path: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLimits:
+    """What a model file may cost when it is tried."""
+
+    seconds: int = 10  # of processor time
+    wall_seconds: float = 30.0
+    memory_bytes: int = 1 << 30  # beyond what the interpreter has taken when it begins
+
+
+def try_model(path: Path, limits: TrialLimits = TrialLimits()) -> None:
     """Open a model file and replay its golden vectors in another process.
+
+    Args:
+        path: the model file.
+        limits: of that process.
 
     Raises:
         ModelError: it is refused, or costs too much time or memory.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _COMMAND, str(path)],
+            [sys.executable, "-P", "-c", _COMMAND, str(path), str(limits.seconds), str(limits.memory_bytes)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=WALL_SECONDS,
+            timeout=limits.wall_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{path}: its first answers took over {WALL_SECONDS:g} s", "Use a smaller model.") from error
+        cause = f"{path}: its first answers took over {limits.wall_seconds:g} s"
+        raise ModelError(cause, "Use a smaller model.") from error
     if done.returncode == 0:
         return
     try:
@@ -43,10 +55,10 @@ def try_model(path: Path) -> None:
 
 
 def main() -> None:
-    """The inside of the trial's process: `sys.argv[1]` is the model file."""
+    """The inside of the trial's process: `sys.argv` holds the model file, processor seconds and bytes of memory."""
     from vidi.serving.models.served import open_served
 
-    _limit()
+    _limit(seconds=int(sys.argv[2]), memory_bytes=int(sys.argv[3]))
     try:
         open_served("model", Path(sys.argv[1]))
     except VidiError as error:
@@ -54,11 +66,11 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _limit() -> None:
+def _limit(*, seconds: int, memory_bytes: int) -> None:
     """Bound time and memory, where the system can."""
-    limit_memory(MEMORY_BYTES)
+    limit_memory(memory_bytes)
     try:
         import resource
     except ImportError:  # Windows
         return
-    resource.setrlimit(resource.RLIMIT_CPU, (int(SECONDS), int(SECONDS) + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))

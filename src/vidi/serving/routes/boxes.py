@@ -6,7 +6,7 @@ from functools import partial
 from vidi.errors import ModelError, VidiError
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
-from vidi.serving.problems import Problem
+from vidi.serving.problems import Problem, UnusableImages
 from vidi.serving.routes.asked import Asked
 from vidi.serving.routes.bodies import SentImage
 from vidi.serving.routes.rows import Row
@@ -49,7 +49,7 @@ def _finder(served: ServedModel, request: LocateRequest) -> Find:
 def _search(engine: AnswerEngine, find: Find, image: SentImage) -> Row:
     read = engine.crew.decode(image.data, framing=None)
     if read.error is not None:
-        raise Problem("unusable-image", read.error.cause, read.error.remedy)
+        raise UnusableImages(read.error.cause, read.error.remedy)
     located = search_image(find, image.name, read.pixels())
     if located.error is not None:
         raise Problem("invalid-input", located.error.sentence)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from vidi.errors import VidiError
 from vidi.images.framing import Framing, frame_image
+from vidi.model_file.decisions import find_verdicts
 from vidi.model_file.values import Json
 from vidi.serving.engine.classify import classify_arrays, classify_files
 from vidi.serving.engine.engine import AnswerEngine
@@ -33,8 +34,9 @@ from vidi.serving.inference.request import (
 )
 from vidi.serving.inference.response import InferResponse, encode_response
 from vidi.serving.inference.tally import Tallies
+from vidi.serving.metrics import ANSWERED
 from vidi.serving.models.served import ServedModel
-from vidi.serving.problems import Problem
+from vidi.serving.problems import Problem, UnusableImages
 from vidi.serving.routes.reading import read_body
 from vidi.serving.service import Service
 
@@ -48,7 +50,7 @@ class Inferred:
     """An answer, and what it took."""
 
     response: InferResponse
-    image_count: int
+    outcomes: Sequence[str]  # a verdict or `answered`, for each image
     stages: tuple[int, int, int]  # nanoseconds for input, inference and output
 
 
@@ -71,12 +73,13 @@ async def infer(service: Service, tallies: Tallies, served: ServedModel, request
             body = await read_body(request, most=service.settings.body_bytes)
             length = read_header_length(request.headers.getlist(HEADER_LENGTH), len(body))
             work = _answer(service, served, body, length)
-            inferred = await slot.within(service.settings.answer_seconds, work)
+            with service.metrics.counting_refused(served.name):
+                inferred = await slot.within(service.settings.answer_seconds, work)
     except (Problem, VidiError):
         tally.add_failure(time.perf_counter_ns() - began)
         raise
-    tally.add_success(inferred.image_count, stages=inferred.stages, now=time.time_ns() // 1_000_000)
-    service.metrics.images.labels(served.name, "answered").inc(inferred.image_count)
+    tally.add_success(len(inferred.outcomes), stages=inferred.stages, now=time.time_ns() // 1_000_000)
+    service.metrics.count_images(served.name, inferred.outcomes)
     response, headers = inferred.response, {}
     if response.header_length is not None:
         headers[HEADER_LENGTH] = str(response.header_length)
@@ -103,7 +106,8 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
     response = await _where(engine, sum(values.nbytes for values in rows.values()), write)
     written = time.perf_counter_ns()
     stages = (read - began, classified - read, written - classified)
-    return Inferred(response=response, image_count=len(asked.images), stages=stages)
+    verdicts = find_verdicts(rows["probabilities"], served.metadata, novelty=rows.get("novelty"))
+    return Inferred(response=response, outcomes=verdicts or [ANSWERED] * len(asked.images), stages=stages)
 
 
 def _limits(service: Service) -> RequestLimits:
@@ -134,7 +138,7 @@ async def classify(engine: AnswerEngine, served: ServedModel, asked: InferReques
         Output → (batch, …) float32.
 
     Raises:
-        Problem: `unusable-image`, with the numbers of the files that cannot be used.
+        UnusableImages: with the numbers of the files that cannot be used.
     """
     if isinstance(asked.images, np.ndarray):
         images, framing = asked.images, served.metadata.framing
@@ -147,9 +151,8 @@ async def classify(engine: AnswerEngine, served: ServedModel, asked: InferReques
         number, error = errors[0]
         others = f" Nor can {len(errors) - 1} others be used." if errors[1:] else ""
         documents: list[Json] = [{"index": place, "code": bad.code, "message": bad.cause} for place, bad in errors]
-        raise Problem(
-            "unusable-image", f"images[{number}]: {error.cause}{others}", error.remedy, members={"images": documents}
-        )
+        cause = f"images[{number}]: {error.cause}{others}"
+        raise UnusableImages(cause, error.remedy, count=len(errors), members={"images": documents})
     return {name: np.stack([one.rows[name] for one in classified]) for name in outputs}
 
 

@@ -12,8 +12,9 @@ from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.stream import Answer
 from vidi.serving.engine.classify import Classified, classify_files
 from vidi.serving.engine.engine import AnswerEngine
+from vidi.serving.metrics import ANSWERED, REFUSED
 from vidi.serving.models.served import ServedModel
-from vidi.serving.problems import Problem
+from vidi.serving.problems import Problem, UnusableImages
 from vidi.serving.routes.asked import Asked
 from vidi.serving.routes.bodies import SentImage
 from vidi.serving.routes.rows import Document, Row
@@ -60,7 +61,7 @@ async def predict(engine: AnswerEngine, served: ServedModel, images: Sequence[Se
 
 def _outcome(row: Row) -> str:
     """How an image ended, as counters name it."""
-    return "refused" if row["error"] is not None else str(row["verdict"] or "answered")
+    return REFUSED if row["error"] is not None else str(row["verdict"] or ANSWERED)
 
 
 def model_document(served: ServedModel) -> dict[str, Json]:
@@ -80,9 +81,9 @@ def served_document(served: ServedModel) -> dict[str, Json]:
     }
 
 
-def unusable(error: ImageError) -> Problem:
+def unusable(error: ImageError) -> UnusableImages:
     """The problem of a request whose only image cannot be used."""
-    return Problem("unusable-image", error.cause, error.remedy, members={"image": {"code": error.code}})
+    return UnusableImages(error.cause, error.remedy, members={"image": {"code": error.code}})
 
 
 def _outputs(served: ServedModel, asked: Asked) -> list[str]:

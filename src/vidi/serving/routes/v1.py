@@ -40,9 +40,9 @@ def _predict(service: Service) -> Endpoint:
             images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
             request.scope[NAMES] = [image.name for image in images]
             work = predict(service.engine, served, images, asked)
-            predicted = await slot.within(settings.answer_seconds, work)
-        for outcome in predicted.outcomes:
-            service.metrics.images.labels(served.name, outcome).inc()
+            with service.metrics.counting_refused(served.name):
+                predicted = await slot.within(settings.answer_seconds, work)
+        service.metrics.count_images(served.name, predicted.outcomes)
         return json_response(predicted.document)
 
     return endpoint

@@ -1,0 +1,95 @@
+"""A server that is asked for more than it can answer: what it accepts is answered, and probes are answered at once."""
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from bench.serving.load import Load, requests_of
+
+from tests.counts import count
+from tests.docs.pages import ROOT
+from tests.draw import draw, encoded
+from tests.model_file.tiny import tiny_model
+from tests.serving.process import served
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.slow,  # a server that is loaded for seconds
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processor time is read from /proc"),
+]
+
+ANSWERED, BUSY = "200", "503"
+TIMES = 4  # what can be answered
+RECOVERY = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A server, and the load that another process puts on it."""
+
+    url: str
+    pid: int
+    photographs: Path
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port
+
+    def load(self, *words: object) -> dict[str, object]:
+        command = [sys.executable, "-m", "bench.serving.load", self.port, "/v1/predict", self.photographs]
+        given = [*command, "--pid", self.pid, "--warm-up", 0.5, *words]
+        done = subprocess.run(list(map(str, given)), capture_output=True, text=True, check=True, cwd=ROOT)
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(4):
+        (folder / f"{number}.jpg").write_bytes(encoded(draw("disc", size=(375, 500), seed=number), format="JPEG"))
+    with served(f"tiny={tiny_model(folder / 'model.onnx').path}") as (process, url):
+        threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()  # the log is taken and let go
+        yield Loaded(url, process.pid, folder)
+
+
+def test_four_times_the_load_is_answered_or_refused_at_once_and_so_are_probes(server: Loaded):
+    best = server.load("--connections", 8, "--seconds", 1)
+    waits = []
+    with ThreadPoolExecutor(1) as executor, httpx.Client(base_url=server.url) as client:
+        rate = TIMES * best["images_per_second"]
+        loading = executor.submit(server.load, "--rate", rate, "--seconds", count(small=2, faults=10, soak=60))
+        while not loading.done():
+            began = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            waits.append(time.perf_counter() - began)
+        over = loading.result()
+        began = time.perf_counter()
+        while server.load("--connections", 8, "--count", 8)["statuses"] != {ANSWERED: 8}:
+            assert time.perf_counter() - began < RECOVERY
+
+    assert set(over["statuses"]) == {ANSWERED, BUSY}  # none was cut
+    assert over["statuses"][BUSY] > over["statuses"][ANSWERED] / 2
+    assert statistics.median(waits) < 0.1
+
+
+def test_of_a_thousand_requests_at_one_moment_each_is_answered_or_refused(server: Loaded):
+    load = Load(server.port, requests_of("/v1/predict", server.photographs))
+
+    load.run_count(900, 1_000)
+    load.close()
+
+    statuses = Counter(status for _, _, status in load.ended)
+    assert statuses.total() == 1_000
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] > 0
