@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,16 @@ from vidi.machine import wait_without_spinning
 
 wait_without_spinning()  # before torch is imported, as `vidi train` does
 
-from bench.agreeing.answers import Answers  # noqa: E402
-from bench.agreeing.compare import NEAR, Difference, cell, differences, per_kind  # noqa: E402
-from bench.agreeing.hosts import Server, by_bare_graph, by_command_line, by_full_pixels, by_python  # noqa: E402
+from bench.agreeing.cells import cell, per_kind  # noqa: E402
+from bench.agreeing.hosts import BODY_BYTES, Server, by_bare_graph, by_command_line, by_full_pixels, by_python  # noqa: E402
 from bench.agreeing.model import train_model  # noqa: E402
 from bench.agreeing.page import PageAnswers, ask_page, opened  # noqa: E402
 from bench.agreeing.samples import Sample, make_samples, read_real  # noqa: E402
 from bench.page import CHROMIUM, vidi_server  # noqa: E402
 from bench.processor import describe, kind  # noqa: E402
 from vidi.export.page_files import has_runtime  # noqa: E402
+from vidi.export.trials.answers import Answers  # noqa: E402
+from vidi.export.trials.compare import NEAR, AnswerDifference, differences  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 
@@ -55,6 +57,7 @@ class Found:
     python: Answers
     full_pixels: Answers
     hosts: dict[str, Answers] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)  # status for each tensor that is too large for a request
     page: PageAnswers | None = None
     chromium: str | None = None
 
@@ -100,6 +103,7 @@ def ask_all(predictor: Predictor, samples: Sequence[Sample], folder: Path, brows
         for name, ask in server.forms().items():
             found.hosts[name] = ask(samples)
             print(f"asked: {name}", file=sys.stderr)
+        found.refusals = server.refusals
         server.close()
         found.hosts["bare onnxruntime"] = by_bare_graph(predictor, samples)
         if browser is not None:
@@ -136,6 +140,7 @@ def document_of(predictor: Predictor, samples: Sequence[Sample], found: Found) -
         "near": listed(differing, is_near=True),
         "other": listed(differing, is_near=False),
         "causes": causes(found, kinds),
+        "tensors_too_large_for_a_request": found.refusals,
     }
     document["gates"] = gates(document, samples, found)
     return document
@@ -156,7 +161,7 @@ def versions(chromium: str | None) -> dict[str, str | None]:
     return {**packages, "python": platform.python_version(), "chromium": chromium, "onnxruntime-web": runtime}
 
 
-def listed(differing: Mapping[str, Sequence[Difference]], *, is_near: bool) -> list[dict[str, Any]]:
+def listed(differing: Mapping[str, Sequence[AnswerDifference]], *, is_near: bool) -> list[dict[str, Any]]:
     """Each answer that is another, by host."""
     return [
         {"host": host, **asdict(one), "near": round(min(one.near, 1e9), 5)}
@@ -190,6 +195,10 @@ def gates(document: Mapping[str, Any], samples: Sequence[Sample], found: Found) 
     told = {
         "other labels, verdicts, candidates or refusals": (len(document["other"]), not document["other"]),
         "largest difference of a probability": (gap, gap <= NEAR),
+        f"tensors over {BODY_BYTES:,} bytes are refused with 413": (
+            len(found.refusals),
+            all(status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE for status in found.refusals.values()),
+        ),
         "every verdict occurs": (document["verdicts"], len(document["verdicts"]) == 3),
     }
     if found.page is not None:

@@ -14,13 +14,15 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import onnxruntime
 
-from bench.agreeing.answers import Answer, Answers, from_numbers, from_prediction, from_row, refused
 from bench.agreeing.samples import Sample
+from vidi.export.trials.answers import Answers, HostAnswer, from_numbers, from_prediction, refused
 from vidi.images.decode import decode_image
 from vidi.prediction.predictor import Predictor
+from vidi.serving.settings import Settings
 
 IN_ONE_REQUEST = 8  # images
-BODY_BYTES = 32_000_000  # that a server takes in one request
+BODY_BYTES = Settings().body_bytes  # that a server takes in one request
+MOST_HEAD = 10_000  # bytes of the JSON before a tensor, at most
 BOUNDARY = "9c1f1e5f-between-two-parts"
 TEXTS = ("label", "verdict", "candidates")
 
@@ -33,9 +35,17 @@ def by_python(predictor: Predictor, files: Mapping[str, Path]) -> Answers:
     return {name: said(one.prediction, one.error) for name, one in answers}
 
 
-def said(prediction: Any, error: Any) -> Answer:
+def said(prediction: Any, error: Any) -> HostAnswer:
     """A prediction, or why there is none."""
     return refused(error.code) if prediction is None else from_prediction(prediction)
+
+
+def from_row(row: Mapping[str, Any], classes: Sequence[str]) -> HostAnswer:
+    """A row of the document that the command line and the server give."""
+    if row.get("error") is not None:
+        return refused(row["error"]["code"])
+    values = np.array([row["probabilities"][name] for name in classes], np.float32)
+    return HostAnswer(row["label"], row["verdict"], tuple(row["candidates"]), values, row["novelty"])
 
 
 def by_command_line(predictor: Predictor, files: Mapping[str, Path]) -> Answers:
@@ -75,6 +85,7 @@ class Server:
     def __init__(self, url: str, predictor: Predictor) -> None:
         self._place = urlsplit(url)
         self._predictor = predictor
+        self.refusals: dict[str, int] = {}  # status for each image whose tensor is larger than a request may be
         self._connection = http.client.HTTPConnection(str(self._place.hostname), self._place.port, timeout=120)
 
     def close(self) -> None:
@@ -99,7 +110,7 @@ class Server:
             raise RuntimeError(f"{path}: {response.status} {document}")
         return document
 
-    def _rows(self, samples: Sequence[Sample], document: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:
+    def _rows(self, samples: Sequence[Sample], document: Mapping[str, Any]) -> Iterator[tuple[str, HostAnswer]]:
         for one, row in zip(samples, document["predictions"], strict=True):
             yield one.name, from_row(row, self._predictor.classes)
 
@@ -144,13 +155,25 @@ class Server:
         return answers
 
     def inference_pixels(self, samples: Sequence[Sample]) -> Answers:
-        """vidi's decoded pixels at full size as a UINT8 tensor, where a request may be so large."""
+        """vidi's decoded pixels at full size as a UINT8 tensor; where a request may not be so large, see `refusals`."""
         answers: Answers = {}
         for one in samples:
             pixels = decode_image(one.data).image
-            if pixels.nbytes < BODY_BYTES:
+            if pixels.nbytes < BODY_BYTES - MOST_HEAD:
                 answers |= self._infer([one], "UINT8", [1, *pixels.shape], pixels.tobytes())
+            else:
+                self.refusals[one.name] = self._announce(pixels.nbytes)
         return answers
+
+    def _announce(self, byte_count: int) -> int:
+        """The status for a body of so many bytes, of which none is sent."""
+        self._connection.putrequest("POST", f"/v2/models/{quote(self._name())}/infer")
+        self._connection.putheader("Content-Type", "application/octet-stream")
+        self._connection.putheader("Content-Length", str(byte_count))
+        self._connection.endheaders()
+        status = self._connection.getresponse().status
+        self._connection.close()  # the next request opens it again
+        return status
 
     def _infer(self, samples: Sequence[Sample], datatype: str, shape: list[int], tensor: bytes) -> Answers:
         own = [name for name in ("probabilities", "novelty") if name in self._predictor.model.outputs]
@@ -168,7 +191,7 @@ class Server:
         novelty = outputs["novelty"]["data"] if "novelty" in outputs else [None] * len(samples)
         labels, verdicts, candidates = (outputs[name]["data"] for name in TEXTS)
         return {
-            one.name: Answer(
+            one.name: HostAnswer(
                 labels[index], verdicts[index], tuple(json.loads(candidates[index])), rows[index], novelty[index]
             )
             for index, one in enumerate(samples)

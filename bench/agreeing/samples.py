@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
-from PIL.PngImagePlugin import PngInfo
 
 from bench.agreeing.photographs import Array, scene
+from vidi.export.trials.images import exif, xmp, xmp_of_png
 
 FORMATS = ("JPEG", "WEBP", "PNG", "AVIF")
-ORIENTATION = 0x0112
 SIZES = ((96, 128), (150, 110), (333, 500), (375, 281), (64, 64), (240, 320))  # (height, width), pixels
 QUALITIES = (95, 85, 75, 50)
 ARCHIVES, REAL = ("clothing.zip", "coco128.zip", "person.zip"), 40  # of VIDI_DATA, and images of each
@@ -49,23 +48,6 @@ def some_scene(kind: str, index: int, size: tuple[int, int] | None = None) -> Ar
     return scene(zlib.crc32(kind.encode()) % 100_000 + index, size or SIZES[index % len(SIZES)])
 
 
-def exif(orientation: int) -> bytes:
-    """An EXIF block that says one thing."""
-    block = Image.Exif()
-    block[ORIENTATION] = orientation
-    return block.tobytes()
-
-
-def xmp(orientation: int) -> bytes:
-    """An XMP packet that says one thing."""
-    return (
-        '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-    ).encode()
-
-
 def turn_of(index: int) -> int:
     """An orientation; any eight in a row are all eight, and with four formats in turn all pairs come in 32."""
     return 1 + (3 * index + index // 8) % 8
@@ -78,12 +60,8 @@ def with_exif(format: str) -> Callable[[str, int], bytes]:
 
 def xmp_alone(kind: str, index: int) -> bytes:
     """An orientation that stands in XMP and nowhere else."""
-    format, packet = FORMATS[index % len(FORMATS)], xmp(turn_of(index))
-    options: dict[str, object] = {"xmp": packet}
-    if format == "PNG":
-        text = PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", packet.decode())
-        options = {"pnginfo": text}
+    format, turn = FORMATS[index % len(FORMATS)], turn_of(index)
+    options: Options = {"pnginfo": xmp_of_png(turn)} if format == "PNG" else {"xmp": xmp(turn)}
     return saved(some_scene(kind, index), format, options)
 
 
@@ -119,15 +97,15 @@ def alpha(kind: str, index: int) -> bytes:
     whole = Image.fromarray(np.dstack([image, (slope, hole, noise)[index % 3]]))
     match index % 5:
         case 0:
-            return saved(whole, "PNG")
+            return saved(whole, "AVIF")
         case 1:
             return saved(whole, "WEBP", {"lossless": True})
         case 2:
-            return saved(whole, "WEBP")
+            return saved(whole, "PNG")
         case 3:
             return saved(whole.convert("LA"), "PNG")
         case _:
-            return saved(whole, "AVIF")
+            return saved(whole, "WEBP")
 
 
 def profile(kind: str, index: int) -> bytes:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.agreeing.answers import Answer, refused
-from bench.agreeing.compare import cell, differences
+from bench.agreeing.cells import cell
 from bench.agreeing.samples import KINDS, make_samples
 from bench.agreement import PAGE, ask_all, document_of, find_browser
 
 from tests.model_file.test_golden import judged, limits
 from tests.model_file.tiny import tiny_metadata
+from vidi.export.trials.answers import HostAnswer, refused
+from vidi.export.trials.compare import differences
 from vidi.prediction.predictor import Predictor
 
 METADATA = replace(tiny_metadata(), verdict=limits(sure=0.8, candidate=0.2, novelty=5.0))
@@ -43,8 +44,10 @@ def test_there_are_500_images_of_every_kind_that_hosts_could_read_differently():
     assert [one.data for one in make_samples(2, ("grey",))] == [one.data for one in make_samples(2, ("grey",))]
 
 
-def answer(first: float, second: float, **changes: object) -> Answer:
-    usual = Answer(CLASSES[0], "unsure", CLASSES[:2], np.array([first, second, 1 - first - second], np.float32), 1.0)
+def answer(first: float, second: float, **changes: object) -> HostAnswer:
+    usual = HostAnswer(
+        CLASSES[0], "unsure", CLASSES[:2], np.array([first, second, 1 - first - second], np.float32), 1.0
+    )
     return replace(usual, **changes)
 
 
@@ -65,7 +68,7 @@ def answer(first: float, second: float, **changes: object) -> Answer:
     ],
 )
 def test_another_answer_is_told_and_may_only_be_near_a_tie_or_a_limit(
-    expected: Answer, found: Answer, told: tuple[str, bool] | None
+    expected: HostAnswer, found: HostAnswer, told: tuple[str, bool] | None
 ):
     said = list(differences({"a": expected}, {"a": found}, METADATA))
 

@@ -77,6 +77,8 @@ def drawn_files() -> dict[str, bytes]:
         "gif": saved(image, "GIF"),
         "frames": saved(image, "GIF", {"save_all": True, "append_images": [Image.fromarray(grain())]}),
         "avif": saved(image, "AVIF", {"quality": 95}),
+        "clear avif": saved(Image.fromarray(clear), "AVIF"),
+        "clear avif, turned": saved(Image.fromarray(clear), "AVIF", {"exif": exif(6)}),
         "avif frames": saved(image, "AVIF", {"save_all": True, "append_images": [Image.fromarray(grain())]}),
         "profile": saved(image, "PNG", {"icc_profile": wide_profile()}),
         "smallest": saved(image[:1, :1], "PNG"),
@@ -98,6 +100,10 @@ XMP = (
 REFUSED = {
     "sixteen bits": (png((24, 32), rows_of(np.zeros((24, 32), ">u2")), depth=16, colour=0), "unsupported-format"),
     "cmyk": (saved(Image.fromarray(grain()).convert("CMYK"), "JPEG"), "unsupported-format"),
+    "multiplied avif": (
+        saved(Image.fromarray(np.dstack([grain(), grain()[:, :, 0]])), "AVIF", {"alpha_premultiplied": True}),
+        "unsupported-format",
+    ),
     "tiff": (saved(grain(), "TIFF"), "unsupported-format"),
     "bmp": (saved(grain(), "BMP"), "unsupported-format"),
     "text": (b"hello\n", "not-an-image"),

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -68,6 +69,7 @@ def whole_files() -> Iterator[bytes]:
     yield saved(Image.fromarray(grain()).convert("L"), "JPEG")
     yield saved(Image.fromarray(grain()).convert("P"), "PNG")
     yield saved(Image.fromarray(grain()).convert("RGBA"), "WEBP")
+    yield saved(Image.fromarray(np.dstack([grain(), grain()[:, :, 0]])), "AVIF")
     yield png((24, 32), bytes(24 * (1 + 64)), depth=16, colour=0)
     yield many_scans(99)
     yield many_scans(101)

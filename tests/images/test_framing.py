@@ -100,7 +100,7 @@ def test_the_usual_size_is_kept_where_images_would_be_enlarged():
     assert choose_framing([(300, 400)], (32, 32)).shrink_to is None
 
 
-def test_the_scale_needed_is_twice_the_first_resize():
-    assert scale_needed(Framing(size=(224, 224)), (3000, 4000)) == (336, 448)
-    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (3000, 4000)) == (150, 200)
-    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (50, 60)) == (374, 448)
+def test_the_scale_needed_is_three_times_the_first_resize():
+    assert scale_needed(Framing(size=(224, 224)), (3000, 4000)) == (504, 672)
+    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (3000, 4000)) == (225, 300)
+    assert scale_needed(Framing(size=(224, 224), shrink_to=(100, 100)), (50, 60)) == (561, 672)

@@ -50,14 +50,28 @@ def test_the_graph_frames_as_the_host_does(mode: Mode, size: tuple[int, int], sh
         assert np.abs(framed[0].astype(int) - on_host).max() <= 2, given
 
 
-@pytest.mark.parametrize("given", [(150, 110), (375, 281), (240, 320), (333, 500)])
-def test_the_graph_rounds_between_rows_and_columns_as_the_host_does(given: tuple[int, int]):
+@pytest.mark.parametrize("given", [(64, 64), (60, 80), (28, 28), (1, 1), (7, 5), (95, 33), (50, 96)])
+def test_an_image_that_grows_is_the_same_to_the_bit_in_the_graph_and_on_the_host(given: tuple[int, int]):
     framing = Framing(size=(96, 96), mode="stretch")
     image = np.random.default_rng(0).integers(0, 256, (*given, 3), dtype=np.uint8)
 
     framed = framing_session(framing).run(None, {"images": image[None]})[0][0]
 
-    assert (framed != frame_image(image, framing)).mean() < 0.02  # columns before rows: over 0.1
+    np.testing.assert_array_equal(frame_image(image, framing), framed)
+
+
+@pytest.mark.parametrize(
+    ("given", "most"), [((160, 192), 0.001), ((100, 120), 0.001), ((240, 320), 0.01), ((500, 375), 0.01)]
+)
+def test_an_image_that_shrinks_differs_between_graph_and_host_in_rare_ties_alone(given: tuple[int, int], most: float):
+    framing = Framing(size=(96, 96), mode="stretch")
+    image = np.random.default_rng(0).integers(0, 256, (*given, 3), dtype=np.uint8)
+
+    framed = framing_session(framing).run(None, {"images": image[None]})[0][0]
+
+    levels = np.abs(framed.astype(int) - frame_image(image, framing))
+    assert (levels > 0).mean() <= most  # by Pillow's arithmetic, 0.025 of (160, 192); columns before rows, over 0.1
+    assert levels.max() <= 1
 
 
 @pytest.mark.parametrize("mode", MODES)

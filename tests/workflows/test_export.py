@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,8 +20,10 @@ from tests.report.screens import BROWSER
 from vidi.errors import GateError, UsageError
 from vidi.export.page_files import has_runtime, page_files
 from vidi.export.to_folder import RUNNER
+from vidi.export.trials.answers import refused
 from vidi.export.trials.folder import compare_lines
-from vidi.export.trials.trial import ExportTrial
+from vidi.export.trials.images import model_answers, trial_images
+from vidi.export.trials.trial import ExportTrial, compare_images
 from vidi.export.trials.web import try_in_browser, try_in_node
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.predictor import Predictor
@@ -49,12 +52,22 @@ def folder(model: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = export(ExportRequest(model=model.path, to="folder", output=output))
     assert done.trial is not None
     assert done.trial.passed
+    assert images_of(done.trial) == ("files", len(trial_images()))
     return output
+
+
+def images_of(trial: ExportTrial) -> tuple[str, int]:
+    assert trial.images is not None
+    return trial.images.given, trial.images.image_count
 
 
 def needs_runtime() -> None:
     if not has_runtime():
         pytest.skip("needs:onnxruntime-web")
+
+
+def in_node() -> dict[str, object]:
+    return {**TRIALS, "web": lambda folder, model, name: try_in_node(folder, name, model)}
 
 
 def failing(*_: object) -> ExportTrial:
@@ -135,7 +148,7 @@ def test_the_page_is_written_with_its_model_and_tried_in_node(model: ModelFile, 
     if NODE is None:
         pytest.skip("needs:node")
 
-    done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"))
+    done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"), trials=in_node())
 
     names = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*") if path.is_file()}
     place = f"models/{done.name}"
@@ -143,6 +156,7 @@ def test_the_page_is_written_with_its_model_and_tried_in_node(model: ModelFile, 
     assert json.loads((done.folder / "models.json").read_text())["server"]["predict"] is False
     assert done.trial is not None
     assert (done.trial.passed, done.trial.vector_count, done.trial.host[:6]) == (True, 4, "node v")
+    assert images_of(done.trial) == ("pixels", len(trial_images()))
     assert "self-test passed in node" in (done.folder / REPORT).read_text()
     assert done.beside_model_bytes <= 4_000_000
 
@@ -152,13 +166,13 @@ def test_a_page_whose_model_answers_otherwise_is_noticed_in_node(model: ModelFil
     needs_runtime()
     if NODE is None:
         pytest.skip("needs:node")
-    done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"))
+    done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"), trials=in_node())
     place = done.folder / "models" / done.name
 
     (place / "model.onnx").write_bytes(tiny_model(tmp_path / "other.onnx", seed=1).data)
-    other = try_in_node(done.folder, done.name, model.metadata)
+    other = try_in_node(done.folder, done.name, model)
     (place / "model.onnx").write_bytes(b"no model")
-    broken = try_in_node(done.folder, done.name, model.metadata)
+    broken = try_in_node(done.folder, done.name, model)
 
     assert other is not None
     assert broken is not None
@@ -168,19 +182,20 @@ def test_a_page_whose_model_answers_otherwise_is_noticed_in_node(model: ModelFil
 
 
 @pytest.mark.slow  # starts a browser, twice
-def test_a_page_is_tried_in_a_browser_where_there_is_no_node(model: ModelFile, tmp_path: Path):
+def test_a_page_is_tried_in_a_browser_which_decodes_the_images_itself(model: ModelFile, tmp_path: Path):
     needs_runtime()
     if BROWSER is None:
         pytest.skip("needs:chromium")
-    trials = {**TRIALS, "web": lambda folder, model, name: try_in_browser(folder, name, model.metadata)}
+    trials = {**TRIALS, "web": lambda folder, model, name: try_in_browser(folder, name, model)}
 
     done = export(ExportRequest(model=model.path, to="web", output=tmp_path / "page"), trials=trials)
     place = done.folder / "models" / done.name
     (place / "model.onnx").write_bytes(b"no model")
-    broken = try_in_browser(done.folder, done.name, model.metadata)
+    broken = try_in_browser(done.folder, done.name, model)
 
     assert done.trial is not None
     assert (done.trial.passed, done.trial.vector_count) == (True, 4)
+    assert images_of(done.trial) == ("files", len(trial_images()))
     assert "without a window" in (done.folder / REPORT).read_text()
     assert broken is not None
     assert not broken.passed
@@ -217,15 +232,38 @@ def test_a_form_that_cannot_be_tried_here_says_so(model: ModelFile, tmp_path: Pa
 
 
 def test_other_classes_missing_answers_and_other_numbers_are_noticed(model: ModelFile):
-    metadata = model.metadata
-    rows = [dict(zip(metadata.classes, vector.probabilities, strict=True)) for vector in metadata.golden]
+    images = trial_images()[:2]
+    golden = [list(vector.probabilities) for vector in model.metadata.golden]
+    drawn = [one.probabilities.tolist() for one in model_answers(model, images, novelty=False).values()]
+    rows = [dict(zip(model.metadata.classes, row, strict=True)) for row in (*golden, *drawn)]
     lines = [json.dumps(row) for row in rows]
 
-    assert compare_lines(lines, metadata).passed
-    assert not compare_lines(lines[:-1], metadata).passed
-    assert not compare_lines([line.replace("class 0", "class 9") for line in lines], metadata).passed
-    assert not compare_lines([json.dumps({**rows[0], "class 0": 0.9}), *lines[1:]], metadata).passed
-    assert not compare_lines([], metadata, failure="ImportError: no onnxruntime").passed
+    def judged_as(lines: list[str], failure: str = "") -> bool:
+        return compare_lines(lines, model, images, failure=failure).passed
+
+    assert judged_as(lines)
+    assert not judged_as(lines[:-1])
+    assert not judged_as([line.replace("class 0", "class 9") for line in lines])
+    assert not judged_as([json.dumps({**rows[0], "class 0": 0.9}), *lines[1:]])
+    assert not judged_as([*lines[:-1], json.dumps({**rows[-1], "class 0": rows[-1]["class 0"] + 0.02})])
+    assert not judged_as([*lines[:-1], json.dumps({**rows[-1], "class 0": math.nan})])
+    assert not judged_as([], failure="ImportError: no onnxruntime")
+
+
+def test_an_image_that_the_exported_form_reads_otherwise_is_named(model: ModelFile):
+    images = trial_images()[:3]
+    expected = model_answers(model, images)
+    metadata = model.metadata
+
+    same = compare_images(expected, dict(expected), metadata, given="files")
+    refusing = compare_images(expected, {**expected, images[1].name: refused("broken")}, metadata, given="files")
+    silent = compare_images(expected, dict(list(expected.items())[:2]), metadata, given="files")
+
+    assert (same.passed, same.image_count, same.probability_difference) == (True, 3, 0)
+    assert not refusing.passed
+    assert f"{images[1].name}: the refusal is broken" in refusing.words()
+    assert not silent.passed
+    assert f"no answer about {images[2].name}" in silent.words()
 
 
 @pytest.mark.slow  # starts four commands

@@ -29,7 +29,7 @@ Kind = type[np.uint8] | type[np.float32]
 
 LIMIT_BYTES = 10 * 10**9
 ENDING = ".pixels"
-LAYOUT = 2  # raised whenever the same digests and framing would give other bytes
+LAYOUT = 3  # raised whenever the same digests and framing would give other bytes
 HEADER_BYTES = 4096  # one page, so that the pixels after it are aligned
 SHARE_OF_MEMORY = 0.25  # that one array may take where the cache cannot be used
 BLOCK_BYTES = 1 << 24

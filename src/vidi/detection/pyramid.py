@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import UsageError
-from vidi.images.framing import PAD_GREY, Framing, resize
+from vidi.images.framing import PAD_GREY, Framing
+from vidi.images.pixels.resize import resize
 
 STEPS_PER_OCTAVE = 3  # sizes of windows between one and twice it
 BORDER = 0.25  # of a window: so far windows may hang over the image's edges

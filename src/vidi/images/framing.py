@@ -6,13 +6,15 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from vidi.images.pixels.resize import resize
 
 Array = NDArray[np.uint8]
 Size = tuple[int, int]  # (height, width), pixels
 Mode = Literal["stretch", "pad", "crop"]
 
 PAD_GREY = 114
+DECODED = 3  # times the size of the first resize, at least, where a large JPEG is decoded at reduced size
 SAME_SHAPE = 1.1  # widest over narrowest aspect ratio up to which stretching is not seen
 
 
@@ -101,20 +103,22 @@ def place_in_frame(size: Size, framing: Framing) -> tuple[int, int, int, int]:
 
 
 def scale_needed(framing: Framing, image_size: Size) -> Size:
-    """The smallest (height, width) at which an image may be decoded and still frame the same within 2 levels.
+    """The smallest (height, width) at which an image may be decoded and still frame nearly the same.
 
-    Twice the size of the first resize: below that, reduced-scale decoding of JPEG shows.
+    Three times the size of the first resize: between two and three times, values of the framed image changed by up to
+    24 levels, from three on by up to 4.
     """
     first = shrunk_size(image_size, framing)
     if first == image_size:
         first = resized_size(image_size, framing)
-    return 2 * first[0], 2 * first[1]
+    return DECODED * first[0], DECODED * first[1]
 
 
 def frame_image(image: Array, framing: Framing, *, full_size: Size | None = None) -> Array:
     """An image of any size as the network's size: shrunk to the usual size, resized, then padded or cropped.
 
-    Resizing is Pillow's BILINEAR on 8 bits, which ONNX's linear antialiased Resize equals within 2 levels.
+    Resizing is linear and antialiased on 8 bits: onnxruntime's own, to the bit, where a side grows or shrinks to no
+    less than half, else Pillow's, which differs from it by a level in rare ties.
     Padding is grey 114 with the extra pixel right and bottom; a crop starts at half the surplus, rounded down.
 
     Args:
@@ -145,18 +149,6 @@ def reduce_to_frame(image: Array, framing: Framing) -> Array:
     first = shrunk_size(size, framing)
     last = first if first != size else resized_size(size, framing)
     return resize(image, last) if last[0] <= size[0] and last[1] <= size[1] else image
-
-
-def resize(image: Array, size: Size) -> Array:
-    """An image at another size (Pillow's BILINEAR: antialiased when it shrinks); itself where it has that size.
-
-    Rows first, as onnxruntime does: Pillow rounds between its two passes, and 13 begins with columns where that is
-    cheaper, which changed a fifth of the values of upright images by a level.
-    """
-    if image.shape[:2] == size:
-        return image
-    wide = Image.fromarray(image).resize((size[1], image.shape[0]), Image.Resampling.BILINEAR)
-    return np.asarray(wide.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def _pad(image: Array, size: Size) -> Array:

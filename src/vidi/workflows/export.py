@@ -80,13 +80,13 @@ WRITERS: Mapping[Form, Write] = {
     ),
 }
 TRIALS: Mapping[Form, Try] = {
-    "web": lambda folder, model, name: try_web(folder, name, model.metadata),
-    "folder": lambda folder, model, _: try_folder(folder, model.metadata),
+    "web": lambda folder, model, name: try_web(folder, name, model),
+    "folder": lambda folder, model, _: try_folder(folder, model),
 }
 
 
 def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS) -> Exported:
-    """Write a model file in another form. The exported form first has to answer the golden vectors.
+    """Write a model file in another form. The exported form first has to give its answers.
 
     Args:
         request: what to write, and where.

@@ -1,1 +1,1 @@
-"""What is exported is tried before it is given away: the golden vectors, answered by the exported form itself."""
+"""What is exported is tried first: the exported form itself answers golden vectors and drawn images."""

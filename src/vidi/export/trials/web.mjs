@@ -1,10 +1,11 @@
 // Tries an exported page in node: its own onnxruntime-web, its own `decide`, on the model as it was exported.
-// Called as: node web.mjs FOLDER MODEL_FOLDER; prints what `compareGolden` finds, as JSON.
+// Called as: node web.mjs FOLDER MODEL_FOLDER IMAGES, where IMAGES is a JSON file of [{pixels, width, height}], pixels
+// in base64. Prints {golden, answers} as JSON: what `compareGolden` finds, and the answers about the images.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [folder, place] = process.argv.slice(2);
+const [folder, place, images] = process.argv.slice(2);
 const ours = async (name) => {
   // A copy of the text: node takes a `.js` file for a module only where something beside it says so.
   const text = readFileSync(`${folder}/${name}`, "utf8");
@@ -22,10 +23,18 @@ const bytes = new Uint8Array(readFileSync(`${place}/${file}`));
 const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
 const names = ["probabilities", "novelty"].filter((name) => session.outputNames.includes(name));
 
-const answers = [];
-for (const vector of metadata.golden) {
-  const { pixels, width, height } = goldenImage(vector);
+async function answer({ pixels, width, height }) {
   const given = await session.run({ images: new ort.Tensor("uint8", pixels, [1, height, width, 3]) }, names);
-  answers.push(decide(given.probabilities.data, metadata, given.novelty ? given.novelty.data[0] : null));
+  return decide(given.probabilities.data, metadata, given.novelty ? given.novelty.data[0] : null);
 }
-console.log(JSON.stringify(compareGolden(answers, metadata)));
+
+async function answerAll(given) {
+  const answers = [];
+  for (const one of given) answers.push(await answer(one));
+  return answers;
+}
+
+const golden = compareGolden(await answerAll(metadata.golden.map(goldenImage)), metadata);
+const drawn = JSON.parse(readFileSync(images, "utf8"));
+const answers = await answerAll(drawn.map((one) => ({ ...one, pixels: new Uint8Array(Buffer.from(one.pixels, "base64")) })));
+console.log(JSON.stringify({ golden, answers }));

@@ -1,6 +1,6 @@
 // The answer on the page.
 
-import { decisionOf, labelOf, meaningOf, othersOf, percent, spokenAnswer } from "./words.js";
+import { decisionOf, labelOf, meaningOf, othersOf, percent, shareOf, spokenAnswer } from "./words.js";
 
 const BARS = 5;
 const LONG = 40; // letters of a label that is set in smaller type
@@ -15,9 +15,7 @@ export function showAnswer(answer, metadata, how = { quiet: false }) {
   verdict.className = `verdict ${answer.verdict ?? "none"}`;
   byId("label").textContent = labelOf(answer);
   byId("label").classList.toggle("long", labelOf(answer).length > LONG);
-  byId("probability").textContent = answer.multiLabel
-    ? `${answer.predicted.length} of ${metadata.classes.length} classes`
-    : `${percent(answer.probability, 1)} probable`;
+  byId("probability").textContent = shareOf(answer, metadata);
   byId("meaning").textContent = [meaningOf(answer, metadata), decisionOf(answer)].filter(Boolean).join(" ");
   const others = othersOf(answer, metadata);
   byId("others").textContent = others;

@@ -17,6 +17,7 @@ import { openRemote } from "./remote.js";
 import { isVersionCheck, readVersions, Traffic } from "./traffic.js";
 import { CAMERA, labelOf, NO_FILES, REFUSALS, subjectOf } from "./words.js";
 
+document.documentElement.dataset.started = "yes"; // old.js looks for it
 const byId = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const history = new History();
@@ -112,7 +113,9 @@ async function use(entry) {
   byId("model-name").textContent = byId("model-choice").hidden ? entry.name : "";
   introduce();
   for (const id of ["open-card", "choose", "live"]) Object.assign(byId(id), { hidden: false, disabled: false });
-  byId("evidence-switch").hidden = !model.outputs.includes("evidence");
+  const hasEvidence = model.outputs.includes("evidence");
+  byId("evidence-switch").hidden = !hasEvidence;
+  byId("no-evidence").hidden = hasEvidence;
   byId("where").textContent = model.isRemote ? "Images are sent to the server of this page." : "Images stay on this device: the model runs in this browser.";
   traffic.begin();
   document.body.dataset.ready = model.id;

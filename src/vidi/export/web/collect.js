@@ -14,6 +14,7 @@ const SIDE = 640; // pixels of the longer side of an image
 // One name for all images of a session: `vidi train` keeps what was taken within seconds by one camera in one part.
 const SESSION = `vidi page ${Date.now().toString(36)}`;
 
+document.documentElement.dataset.started = "yes"; // old.js looks for it
 const byId = (id) => document.getElementById(id);
 const camera = new Camera(byId("video"), () => failed({ name: "ended" }));
 const classes = new Map(); // name → [{url, bytes, time}]

@@ -23,7 +23,8 @@ export async function decodeFile(blob) {
   const header = examine(new Uint8Array(await blob.arrayBuffer()));
   const notes = [...header.notes];
   if (header.pngStream) await checkRows(header);
-  const image = await decodeParts(header, header.parts);
+  let image = await decodeParts(header, header.parts);
+  if (header.opacity) image = overWhite(image, await decodeParts(header, header.opacity));
   if (header.filled) {
     await checkWhole(header, image);
     notes.push("end-missing");
@@ -74,6 +75,18 @@ async function decodeParts(header, parts) {
     throw new Refusal("broken", `The ${header.format} is larger than its header says.`);
   }
   return readBitmap(bitmap);
+}
+
+/** Colours laid over white, where another image says how opaque they are. */
+function overWhite(image, opacity) {
+  if (opacity.width !== image.width || opacity.height !== image.height) {
+    throw new Refusal("unsupported-format", "This AVIF is transparent in a way that is not read here. Save it as PNG.");
+  }
+  const pixels = image.pixels.map((value, index) => {
+    const alpha = opacity.pixels[index];
+    return Math.round((value * alpha + 255 * (255 - alpha)) / 255);
+  });
+  return { ...image, pixels };
 }
 
 /** A file without an end mark is whole where other bits behind it change nothing. */

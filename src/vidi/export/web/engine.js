@@ -125,6 +125,7 @@ class Link {
   #waiting = new Map();
   #next = 0;
   #ended = null; // why there are no more answers
+  #answered = false; // whether the thread has ever begun
 
   constructor(worker) {
     this.#worker = worker;
@@ -148,6 +149,7 @@ class Link {
   }
 
   #settle({ id, result, error }) {
+    this.#answered = true;
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (error) waiting?.reject(new EngineError(error));
@@ -155,7 +157,8 @@ class Link {
   }
 
   #fail(reason) {
-    this.#ended ??= { code: "worker-failed", message: `The model's thread ended: ${reason}.` };
+    const advice = this.#answered ? "" : " Current versions of Chrome, Edge, Firefox and Safari run it.";
+    this.#ended ??= { code: "worker-failed", message: `The model's thread ended: ${reason}.${advice}` };
     for (const { reject } of this.#waiting.values()) reject(new EngineError(this.#ended));
     this.#waiting.clear();
   }

@@ -2,20 +2,13 @@
 // what else browsers read in different ways. The rules and codes are those of vidi's Python (`vidi/images/formats/`),
 // for the formats that every browser decodes to 8 bits; all others are refused as `unsupported-format`.
 
+import { readAvif } from "./avif.js";
+import { Refusal, broken, startsWith, text, truncated, unsupported, viewOf } from "./bytes.js";
+
+export { Refusal };
+
 export const LIMITS = { pixels: 64_000_000, fileBytes: 64_000_000, jpegScans: 100, metadataBytes: 1_000_000 };
 
-/** An image that is not used: `code` is one of vidi's reason codes, `message` a sentence for people. */
-export class Refusal extends Error {
-  constructor(code, message) {
-    super(message);
-    this.name = "Refusal";
-    this.code = code;
-  }
-}
-
-const truncated = (sentence) => new Refusal("truncated", sentence);
-const broken = (sentence) => new Refusal("broken", sentence);
-const unsupported = (sentence) => new Refusal("unsupported-format", sentence);
 const READ = "8-bit JPEG, PNG, WebP, GIF and AVIF";
 
 /**
@@ -23,9 +16,10 @@ const READ = "8-bit JPEG, PNG, WebP, GIF and AVIF";
  *
  * @param {Uint8Array} data the whole file
  * @returns {{format: string, type: string, width: number, height: number, orientation: number, notes: string[],
- *   parts: (Uint8Array | number[])[], filled?: (Uint8Array | number[])[], pngBytes?: number, pngStream?: Uint8Array[]}}
- *   stored width and height; `parts`, joined, are the file for the browser; `filled` is the same with other bits behind
- *   it, where the end mark is missing: the pixels are all there if both give the same
+ *   parts: (Uint8Array | number[])[], filled?: (Uint8Array | number[])[], opacity?: Uint8Array[], pngBytes?: number,
+ *   pngStream?: Uint8Array[]}} stored width and height; `parts`, joined, are the file for the browser; `filled` is the
+ *   same with other bits behind it, where the end mark is missing: the pixels are all there if both give the same;
+ *   `opacity` is a file whose grey pixels say how opaque those of `parts` are
  */
 export function examine(data) {
   if (data.length > LIMITS.fileBytes) {
@@ -40,10 +34,6 @@ export function examine(data) {
   }
   return header;
 }
-
-const text = (data, start, end) => String.fromCharCode(...data.subarray(start, Math.min(end, data.length)));
-const startsWith = (data, signs, at = 0) => text(data, at, at + signs.length) === signs;
-const viewOf = (data) => new DataView(data.buffer, data.byteOffset, data.byteLength);
 
 const OTHER_IMAGES = [
   ["II*\0", "TIFF"], ["MM\0*", "TIFF"], ["II+\0", "TIFF"], ["MM\0+", "TIFF"], ["BM", "BMP"],
@@ -355,7 +345,7 @@ function webpSize(data, part) {
   throw broken("The WebP's image data does not begin as it must.");
 }
 
-// -- GIF and AVIF -----------------------------------------------------------------------------------------------------
+// -- GIF ------------------------------------------------------------------------------------------------------------
 
 function readGif(data) {
   if (data.length < 13) throw truncated(`The GIF ends after ${data.length} bytes, within its header.`);
@@ -389,49 +379,6 @@ function readGif(data) {
   if (end === null) notes.push("end-missing");
   else if (end < data.length) notes.push("bytes-after-end");
   return { width, height, type: "image/gif", notes, parts: [data] };
-}
-
-const AVIF_CONTAINERS = { meta: 4, iprp: 0, ipco: 0 }; // name: bytes before the first inner box
-
-function readAvif(data) {
-  const view = viewOf(data);
-  let size = null, isTurned = false, isDeep = false, count = 0;
-  const walk = (start, end) => {
-    for (let position = start; position + 8 <= end && (count += 1) < 10_000; ) {
-      const kind = text(data, position + 4, position + 8);
-      let length = view.getUint32(position), body = position + 8;
-      if (length === 1 && position + 16 <= end) {
-        length = Number(view.getBigUint64(body));
-        body += 8;
-      }
-      const last = length === 0 ? end : position + length;
-      if (last > end || last <= position) throw truncated(`The AVIF ends after ${end} bytes, within a box.`);
-      if (kind === "ispe" && last - body >= 12) {
-        const found = { width: view.getUint32(body + 4), height: view.getUint32(body + 8) };
-        if (!size || found.width * found.height > size.width * size.height) size = found;
-      }
-      if (kind === "irot" && body < last) isTurned ||= Boolean(data[body] & 1);
-      if (kind === "av1C" && last - body >= 3) isDeep ||= Boolean(data[body + 2] & 0x40);
-      if (kind in AVIF_CONTAINERS) walk(body + AVIF_CONTAINERS[kind], last);
-      position = last;
-    }
-  };
-  walk(0, data.length);
-  if (!size) throw broken("The AVIF does not state its size.");
-  if (isDeep) throw unsupported("This AVIF has more than 8 bits a sample; 8 are read here. Save it with 8 bits.");
-  // The browser turns an AVIF by itself: this is the upright size.
-  if (isTurned) size = { width: size.height, height: size.width };
-  return { ...size, type: "image/avif", parts: [asStill(data)] };
-}
-
-/** A sequence that is a still image as well, named as that alone: browsers tell a sequence's colours less finely. */
-function asStill(data) {
-  const places = [8];
-  for (let place = 16; place + 4 <= Math.min(viewOf(data).getUint32(0), data.length, 256); place += 4) places.push(place);
-  if (!places.some((place) => startsWith(data, "avif", place))) return data;
-  const still = data.slice();
-  for (const place of places) if (startsWith(data, "avis", place)) still.set([0x61, 0x76, 0x69, 0x66], place);
-  return still;
 }
 
 const READERS = { JPEG: readJpeg, PNG: readPng, WebP: readWebp, GIF: readGif, AVIF: readAvif };

@@ -20,14 +20,26 @@ export function meaningOf(answer, metadata) {
     case "unknown":
       return "Unknown: this is unlike the images that the model learnt from. Do not rely on the answer.";
     default:
+      if (isUndecided(answer)) return "This model file has no thresholds, so it does not say which classes the image shows, only how probable each is. `vidi calibrate` sets thresholds.";
       return "This model file states no limits, so nothing is promised about the answer.";
   }
 }
 
+/** Whether nothing says from which probability on an image shows a class. */
+const isUndecided = ({ multiLabel, decision }) => multiLabel && !decision;
+
 /** The name of what was predicted: a class, several, or none. */
 export function labelOf(answer) {
   if (!answer.multiLabel) return answer.label;
+  if (isUndecided(answer)) return "not decided";
   return answer.predicted.length ? answer.predicted.join(", ") : "none of its classes";
+}
+
+/** What stands below the name: how probable it is, or how many classes it is of. */
+export function shareOf(answer, metadata) {
+  if (!answer.multiLabel) return `${percent(answer.probability, 1)} probable`;
+  if (isUndecided(answer)) return `most probable: ${answer.label}, ${percent(answer.probability, 1)}`;
+  return `${answer.predicted.length} of ${metadata.classes.length} classes`;
 }
 
 /** The classes that it may be besides, in a sentence; empty where there are none. */

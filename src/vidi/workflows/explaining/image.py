@@ -11,8 +11,9 @@ from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
 from vidi.explanation.occlusion import occlusion_map
 from vidi.explanation.shown import labels_shown
 from vidi.images.decode import DEFAULT
-from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame, resize
+from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
 from vidi.images.limits import DecodeOptions
+from vidi.images.pixels.resize import resize
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
 from vidi.prediction.prediction import decide

@@ -13,7 +13,8 @@ from vidi.detection.locate import LEAST_PROBABILITY, Located, WindowSearch, cut_
 from vidi.detection.slide import open_windows
 from vidi.errors import DataError
 from vidi.files import escape_path, write_whole
-from vidi.images.framing import Framing, resize
+from vidi.images.framing import Framing
+from vidi.images.pixels.resize import resize
 from vidi.images.pool import read_images
 from vidi.model_file.write import write_model
 from vidi.networks.layers import Classifier

@@ -1,12 +1,11 @@
 """Two hosts' answers to the same images, held against each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bench.agreeing.answers import Answer, Answers
+from vidi.export.trials.answers import Answers, HostAnswer
 from vidi.model_file.decisions import confidence
 from vidi.model_file.metadata import ModelMetadata
 
@@ -15,7 +14,7 @@ MATTERS = ("label", "verdict", "candidates")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class AnswerDifference:
     """One image about which a host says something else; `near`: how far from a tie or a limit Python's answer lies."""
 
     name: str
@@ -29,6 +28,10 @@ class Difference:
         """Whether a host may say something else."""
         return self.near <= NEAR
 
+    def words(self) -> str:
+        """The difference in a clause."""
+        return f"{self.name}: the {self.what} is {self.found or 'missing'}, not {self.expected or 'none'}"
+
 
 def largest(expected: Answers, found: Answers, names: Sequence[str]) -> float | None:
     """The largest difference of a probability; None where no image was answered by both."""
@@ -40,30 +43,30 @@ def largest(expected: Answers, found: Answers, names: Sequence[str]) -> float | 
     return max(gaps, default=None)
 
 
-def differences(expected: Answers, found: Answers, metadata: ModelMetadata) -> Iterator[Difference]:
+def differences(expected: Answers, found: Answers, metadata: ModelMetadata) -> Iterator[AnswerDifference]:
     """Every image about which a host says something else than Python does."""
     for name, other in found.items():
         one = expected[name]
         if one.code or other.code:
             if one.code != other.code:
-                yield Difference(name, "refusal", one.code, other.code, np.inf)
+                yield AnswerDifference(name, "refusal", one.code, other.code, np.inf)
             continue
         if one.label != other.label:
-            yield Difference(name, "label", one.label, other.label, tie(one, other, metadata.classes))
+            yield AnswerDifference(name, "label", one.label, other.label, tie(one, other, metadata.classes))
         if one.verdict != other.verdict:
-            yield Difference(name, "verdict", str(one.verdict), str(other.verdict), from_limits(one, metadata))
+            yield AnswerDifference(name, "verdict", str(one.verdict), str(other.verdict), from_limits(one, metadata))
         if set(one.candidates) != set(other.candidates):
             first, second = (", ".join(sorted(answer.candidates)) for answer in (one, other))
-            yield Difference(name, "candidates", first, second, from_candidates(one, other, metadata))
+            yield AnswerDifference(name, "candidates", first, second, from_candidates(one, other, metadata))
 
 
-def tie(one: Answer, other: Answer, classes: Sequence[str]) -> float:
+def tie(one: HostAnswer, other: HostAnswer, classes: Sequence[str]) -> float:
     """How much more probable Python's label is than the other's, by Python's numbers."""
     first, second = (one.probabilities[classes.index(answer.label)] for answer in (one, other))
     return float(first - second)
 
 
-def from_limits(one: Answer, metadata: ModelMetadata) -> float:
+def from_limits(one: HostAnswer, metadata: ModelMetadata) -> float:
     """The distance to the nearest limit of the verdict."""
     limits, found = metadata.verdict, [np.inf]
     if limits is None:
@@ -75,7 +78,7 @@ def from_limits(one: Answer, metadata: ModelMetadata) -> float:
     return min(found)
 
 
-def from_candidates(one: Answer, other: Answer, metadata: ModelMetadata) -> float:
+def from_candidates(one: HostAnswer, other: HostAnswer, metadata: ModelMetadata) -> float:
     """The largest distance to the limit of a class that only one of them names; the label always is named."""
     limit = metadata.verdict.candidate if metadata.verdict else None
     found = []
@@ -83,26 +86,3 @@ def from_candidates(one: Answer, other: Answer, metadata: ModelMetadata) -> floa
         away = np.inf if limit is None else abs(float(one.probabilities[metadata.classes.index(name)]) - limit)
         found.append(min(away, tie(one, other, metadata.classes)) if one.label != other.label else away)
     return max(found)
-
-
-def cell(
-    expected: Answers, found: Answers, names: Sequence[str], differing: Sequence[Difference]
-) -> dict[str, Any] | None:
-    """The table's cell of one host and one kind of image; None where it answered none of them."""
-    answered = [name for name in names if name in found]
-    if not answered:
-        return None
-    own = [one for one in differing if one.name in answered]
-    other = {what: sum(one.what == what and not one.is_near for one in own) for what in (*MATTERS, "refusal")}
-    return {
-        "n": len(answered),
-        "largest_difference": largest(expected, found, answered),
-        **{f"other_{what}": count for what, count in other.items()},
-        "near": sum(one.is_near for one in own),
-    }
-
-
-def per_kind(expected: Answers, found: Answers, kinds: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """The largest difference of a probability for each kind of image."""
-    gaps = {kind: largest(expected, found, names) for kind, names in kinds.items()}
-    return {kind: gap for kind, gap in gaps.items() if gap is not None}
