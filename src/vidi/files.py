@@ -103,6 +103,24 @@ def write_whole(path: Path, data: bytes | str) -> None:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
 
 
+def give_name(staged: Path, path: Path) -> None:
+    """Let a folder that was written under another name appear under its own, whole, and flush that to disk.
+
+    Args:
+        staged: the folder, whose files are flushed; on the same disk.
+        path: its name; nothing stands there yet.
+
+    Raises:
+        ResourceError: the system refuses.
+    """
+    try:
+        _flush_folder(staged)
+        staged.rename(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise writing_error(error, path) from error
+
+
 def writing_error(error: OSError, path: Path) -> ResourceError:
     """The system's refusal to write, as an error that names the folder and the space left."""
     folder = path.parent

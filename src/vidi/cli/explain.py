@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def explain(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="Path to a model file or a run folder.")
+        Path | None, typer.Argument(metavar="[MODEL]", help="Path to a model file or run folder, or a registered name.")
     ] = None,
     paths: Annotated[
         list[str] | None,

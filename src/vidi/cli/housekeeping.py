@@ -32,13 +32,14 @@ def runs(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the runs with their data, accuracy with interval, size and date."""
+    """List the registered models and the runs: data, accuracy with interval, size and date."""
     from vidi.cli.screen import show_table
-    from vidi.workflows.runs import delete_run, list_runs, run_rows
+    from vidi.workflows.runs import delete_run, list_models, list_runs, run_rows
 
     for name in clear or []:
         typer.echo(f"deleted {name}: {delete_run(folder, name):,} bytes", err=True)
-    found = list_runs(folder)
+    models = list_models()
+    found = [*models, *(list_runs(folder) if folder.is_dir() or not models else [])]
     if as_json:
         typer.echo(json.dumps([run.as_json() for run in found], indent=1))
     elif found:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Path to a model file or a run folder.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Path to a model file or run folder, or a registered name.")
+]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Path to the folder of a run, an evaluation or a comparison.")
 ]

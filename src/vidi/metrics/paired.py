@@ -163,6 +163,16 @@ def sign_test(losses: int, wins: int) -> float:
     return float(min(1.0, 2 * ways / (1 << thrown)))
 
 
+def worse_by_chance(losses: int, wins: int) -> float:
+    """How often a fair coin gives at least as many losses: the exact one-sided p-value.
+
+    >>> worse_by_chance(5, 0), worse_by_chance(0, 5)
+    (0.03125, 1.0)
+    """
+    thrown = losses + wins
+    return sum(math.comb(thrown, heads) for heads in range(losses, thrown + 1)) / (1 << thrown)
+
+
 def paired_interval(
     both: float, only_first: float, only_second: float, neither: float, *, level: float = LEVEL
 ) -> Interval:

@@ -10,6 +10,7 @@ from vidi.files import escape_path
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, digest_file, digest_weights
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.protobuf import WireError, outline
+from vidi.model_file.registered import find_registered, is_hidden, models_folder
 from vidi.model_file.schema import metadata_from_text
 from vidi.model_file.walk import ModelContents, RefusedError, ValueInfo, walk_model
 
@@ -46,15 +47,21 @@ class ModelFile:
 
 
 def find_model(path: Path) -> Path:
-    """The model file that a user names: the file itself, or the one in its run folder.
+    """The model file that a user names: the file itself, the one in its run folder, or that of a registered name.
 
     Raises:
         ModelError: there is no such file.
     """
-    found = path / MODEL_NAME if path.is_dir() else path
+    folder = find_registered(path) or path
+    found = folder / MODEL_NAME if folder.is_dir() else folder
     if not found.is_file():
-        what = "holds no model.onnx" if path.is_dir() else "is not there" if not path.exists() else "is not a file"
-        raise ModelError(f"{escape_path(path)} {what}", "Name a model file or the run folder that `vidi train` wrote.")
+        what = "holds no model.onnx" if folder.is_dir() else "is not a file" if folder.exists() else "is not there"
+        raise ModelError(
+            f"{escape_path(folder)} {what}",
+            f"To use the registered model of this name, name its folder: {escape_path(models_folder() / path)}"
+            if is_hidden(path)
+            else "Name a model file, the run folder that `vidi train` wrote, or a registered name; see `vidi runs`.",
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from starlette.middleware import Middleware
 
 from vidi.files import escape_path
+from vidi.model_file.registered import follows_name
 from vidi.prediction.session import choose_providers
 from vidi.serving.application import application, service_of
 from vidi.serving.doors.addresses import address_to_open, addresses_of_machine, qr_code
@@ -99,8 +100,9 @@ def _reloading(
         service.log.event("model", facts)
 
     reloader = Reloader(service.models, report, opened=opened)
-    if is_watching:
-        reloader.watch()
+    registered = [model.name for model in service.models if follows_name(model.path)]
+    if is_watching or registered:
+        reloader.watch(None if is_watching else registered)
     try:
         yield reloader
     finally:
@@ -124,7 +126,10 @@ def _log_refusal(service: Service, problem: Problem, client: str) -> None:
 def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say) -> None:
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
-        say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({escape_path(model.path)})")
+        place = escape_path(model.model.path)
+        say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({place})")
+        if follows_name(model.path):
+            say("  a version that is promoted or rolled back to is taken within about a second")
         if warning := warning_about(model.model):
             say(f"  {warning}")
     for url in listening.urls:

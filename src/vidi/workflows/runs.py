@@ -1,4 +1,4 @@
-"""`vidi runs`: the runs on this disk, with their data, accuracy and size."""
+"""`vidi runs`: the registered models and the runs on this disk, with their data, accuracy and size."""
 
 import contextlib
 import json
@@ -11,7 +11,9 @@ from vidi.errors import UsageError
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.evaluation import Estimate
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, writing_error
+from vidi.model_file.registered import models_folder
 from vidi.numbers import percent
+from vidi.registry.registered import list_registered
 from vidi.workflows.interaction.run_folder import (
     CHECKPOINT,
     EVALUATION,
@@ -23,7 +25,7 @@ from vidi.workflows.interaction.run_folder import (
     empty_folder,
 )
 
-UNREADABLE = "unreadable"
+UNREADABLE, REGISTERED = "unreadable", "registered"
 STATES = {
     "finished": "not tested",
     "running": "running",
@@ -41,9 +43,10 @@ class ListedRun:
     accuracy: Estimate | None  # None where it was not tested
     byte_count: int
     date: str  # ISO 8601, of the model
-    kind: str = "run"  # run, evaluation, tuning or unreadable
+    kind: str = "run"  # run, evaluation, tuning, registered or unreadable
     finding: str = ""  # of a search by `vidi tune`
     state: str = "finished"  # of a run: finished, running, interrupted or failed
+    version: str | None = None  # of a registered model, the one in use
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -56,7 +59,35 @@ class ListedRun:
             "kind": self.kind,
             "state": self.state,
             "finding": self.finding or None,
+            "version": self.version,
         }
+
+
+def list_models(root: Path | None = None) -> list[ListedRun]:
+    """List the registered models with the version in use, by name.
+
+    Args:
+        root: the registry's folder; that of this computer by default.
+
+    Raises:
+        ModelError: the history of one is damaged.
+    """
+    listed = []
+    for one in list_registered(root or models_folder()):
+        used = one.current
+        metrics = _metrics(one.folder / used.version / METRICS)
+        listed.append(
+            ListedRun(
+                name=one.name,
+                data=used.origin,
+                accuracy=None if metrics.test is None else metrics.test.accuracy,
+                byte_count=_size_of(one.folder),
+                date=used.at,
+                kind=REGISTERED,
+                version=used.version,
+            )
+        )
+    return listed
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
@@ -127,7 +158,8 @@ def run_rows(runs: Sequence[ListedRun]) -> list[tuple[str, ...]]:
         if run.kind == "tuning":
             shown = f"search: {run.finding}"
         tested, size = f"{accuracy.image_count:,}", f"{run.byte_count / 1e6:,.1f} MB"
-        rows.append((escape_path(run.name), shown, tested, size, run.date[:16], escape_path(run.data)))
+        name = f"{run.name} (version {run.version})" if run.kind == REGISTERED else run.name
+        rows.append((escape_path(name), shown, tested, size, run.date[:16], escape_path(run.data)))
     return rows
 
 

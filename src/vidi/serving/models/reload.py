@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vidi.errors import ModelError, VidiError
@@ -37,15 +37,20 @@ class Reloader:
         """
         self.table, self._report = table, report
         self._try, self._open = tried, opened
-        self._seen = {model.name: stamp_of(model.path) for model in table}
+        # Of the file that was opened: what was promoted since then is another.
+        self._seen = {model.name: stamp_of(model.model.path) for model in table}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
 
-    def look(self) -> None:
-        """Take every file that has changed since it was last looked at, and is whole."""
+    def look(self, names: frozenset[str] | None = None) -> None:
+        """Take every file that has changed since it was last looked at, and is whole.
+
+        Args:
+            names: of the models to look at; all by default.
+        """
         with self._lock:
-            for model in list(self.table):
+            for model in [one for one in self.table if names is None or one.name in names]:
                 stamp = stamp_of(model.path)
                 if stamp is not None and stamp != self._seen[model.name]:
                     self._seen[model.name] = stamp
@@ -76,14 +81,19 @@ class Reloader:
         else:
             self.table.refusals.pop(model.name, None)
 
-    def watch(self) -> None:
-        """Look at the files about once a second, until `stop`."""
-        self._watcher = threading.Thread(target=self._watch, name="vidi-watch", daemon=True)
+    def watch(self, names: Iterable[str] | None = None) -> None:
+        """Look at the files about once a second, until `stop`.
+
+        Args:
+            names: of the models to look at; all by default.
+        """
+        chosen = None if names is None else frozenset(names)
+        self._watcher = threading.Thread(target=self._watch, args=(chosen,), name="vidi-watch", daemon=True)
         self._watcher.start()
 
-    def _watch(self) -> None:
+    def _watch(self, names: frozenset[str] | None) -> None:
         while not self._ended.wait(WATCH_SECONDS):
-            self.look()
+            self.look(names)
 
     def stop(self) -> None:
         """End the watching."""

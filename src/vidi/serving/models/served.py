@@ -9,7 +9,7 @@ from vidi.errors import ModelError, UsageError
 from vidi.files import escape_path
 from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.read import ModelFile, find_model, read_model
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
@@ -23,7 +23,7 @@ class ServedModel:
     """A model file that passed its self-test, under the name by which requests ask for it."""
 
     name: str
-    path: Path  # where it was read, and is looked for when it may have been replaced
+    path: Path  # as the user named it: where it is looked for when it may have been replaced
     predictor: Predictor  # one thread for each run: several runs side by side use all cores
     alone: Predictor  # all cores for one run: the faster one where nothing else is under way
     source: ModelSource | None = None  # where the file's bytes are, which the predictors are then without
@@ -78,14 +78,15 @@ def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> Served
 
     Args:
         name: by which requests ask for it.
-        path: the model file, or its run folder.
+        path: the model file, its run folder or a registered name.
         providers: of `choose_providers`; any but the processor has one session for every load.
 
     Raises:
         ModelError: the file is damaged or not vidi's, or answers other than when it was written.
     """
-    source = ModelSource(path)
-    model = read_model(path)
+    found = find_model(path)  # once: a registered name may stand for another file a moment later
+    source = ModelSource(found)
+    model = read_model(found)
     threads = core_count() if providers == CPU else 1
     sessions = [
         open_graph(model.data, name=name, threads=count, shared=True, providers=providers)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class CalibrateRequest:
     """Options of `vidi calibrate`."""
 
-    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
     data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts"))]
     output: Annotated[Path, Option("Path to the new model file.", flags=("--output", "-o"), metavar="FILE")]
     overwrite: Overwrite = False

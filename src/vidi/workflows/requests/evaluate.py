@@ -13,7 +13,7 @@ from vidi.workflows.requests.shared import Fills, IntervalSeed, Overwrite, Pictu
 class EvaluateRequest:
     """Options of `vidi evaluate`."""
 
-    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
     data: Annotated[DataRequest, Part(leave_out=OF_LEARNING)]
     output: Annotated[
         Path | None,

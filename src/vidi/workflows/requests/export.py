@@ -14,7 +14,7 @@ Form = Literal["web", "folder"]
 class ExportRequest:
     """Which model to export, in which form, and where to write it."""
 
-    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
     to: Annotated[
         Form, Option("Form to write: web is a page for any static host, folder is for a model hub.", metavar="FORM")
     ]

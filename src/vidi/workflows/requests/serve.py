@@ -14,7 +14,7 @@ class ServeRequest:
 
     models: Annotated[
         tuple[str, ...],
-        Argument("MODEL…", "Model files or run folders; NAME=PATH gives one a name of your own.", several=True),
+        Argument("MODEL…", "Model files, run folders or registered names; NAME=PATH renames one.", several=True),
     ]
     port: Annotated[int, Option("Port to listen on; 0 takes any that is free.", metavar="N", least=0)] = 8000
     host: Annotated[

@@ -1,0 +1,157 @@
+"""`vidi promote` and `vidi rollback`: which version of a model is in use under a name."""
+
+import getpass
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vidi.errors import ModelError
+from vidi.files import digest_of, escape_path, write_whole, written_whole
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.registered import models_folder
+from vidi.model_file.values import Json
+from vidi.registry.decision import RegistryDecision
+from vidi.registry.held import HeldName, Reasons
+from vidi.registry.registered import find_name, require_name
+from vidi.report.words.progress.registry import card_section
+from vidi.workflows.interaction.run_folder import METRICS, MODEL, MODEL_CARD, NEIGHBOURS, REPORT
+from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+
+COPIED = (METRICS, REPORT)  # of a run, beside its model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """Result of a promotion or a rollback."""
+
+    name: str
+    folder: Path  # of the name
+    decision: RegistryDecision
+    before: RegistryDecision | None  # the decision that held until then
+    is_change: bool = True  # False: this model was in use already
+
+    @property
+    def version_folder(self) -> Path:
+        """The folder of the version in use."""
+        return self.folder / self.decision.version
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "schema": 1,
+            "name": self.name,
+            "model": escape_path(self.version_folder / MODEL),
+            "changed": self.is_change,
+            "version": self.decision.version,
+            "replaced": self.decision.replaced,
+            "id": self.decision.model,
+            "why": self.decision.why,
+            "who": self.decision.who,
+            "at": self.decision.at,
+        }
+
+
+def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, root: Path | None = None) -> Promoted:
+    """Put a model in use under a name; the version before stays.
+
+    Args:
+        request: the model and the name.
+        gate: how it was compared with the model in use, where that was done.
+        root: the registry's folder; that of this computer by default.
+
+    Raises:
+        UsageError: the name cannot be one.
+        ModelError: no model file, or an unfinished one.
+        ResourceError: it cannot be written; the version in use stays.
+    """
+    folder = (root or models_folder()) / require_name(request.name)
+    model = read_model(request.model)
+    if model.metadata.unfinished:
+        raise ModelError(
+            f"{escape_path(model.path)} is unfinished: {model.metadata.unfinished}",
+            "Finish its training first: `vidi train --resume RUN --finish`.",
+        )
+    reasons = decided_now(request.why, model, gate=gate)
+    with HeldName(folder) as held:
+        before = held.decisions
+        version = held.version_with(reasons.sha256)
+        if version is not None and before and version == held.standing[-1]:
+            last = next(one for one in reversed(before) if one.action != "keep")
+            return Promoted(name=request.name, folder=folder, decision=last, before=last, is_change=False)
+        staged = None if version is not None else _stage(held, model, request.name, reasons)
+        decision = held.promote(staged, reasons)
+    return Promoted(name=request.name, folder=folder, decision=decision, before=_in_use(before))
+
+
+def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted:
+    """Put an earlier version in use again, with the bytes that it was promoted with.
+
+    Args:
+        request: the name, and perhaps the version.
+        root: the registry's folder; that of this computer by default.
+
+    Raises:
+        UsageError: no such name or version.
+        ModelError: the version's file is gone or was changed; the version in use stays.
+    """
+    registered = find_name(root or models_folder(), request.name)
+    with HeldName(registered.folder) as held:
+        before = held.decisions
+        decision = held.roll_back(request.to, Reasons(who=user_name(), at=_now(), why=request.why))
+    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before))
+
+
+def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None = None) -> Reasons:
+    """What a decision about a model says beside the version.
+
+    Args:
+        why: the user's words.
+        model: that is put in use, or refused.
+        gate: how it was compared with the model in use.
+    """
+    return Reasons(
+        who=user_name(),
+        at=_now(),
+        why=why,
+        model=model.model_id,
+        sha256=digest_of(model.data),
+        origin=escape_path(model.path.parent if model.path.name == MODEL else model.path),
+        figures=model.metadata.test or {},
+        gate=gate,
+    )
+
+
+def user_name() -> str:
+    """The name of the system's user; `unknown` where the system has none."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # no name in the environment, and none of this number
+        return "unknown"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _in_use(decisions: tuple[RegistryDecision, ...]) -> RegistryDecision | None:
+    return next((one for one in reversed(decisions) if one.action != "keep"), None)
+
+
+def _stage(held: HeldName, model: ModelFile, name: str, reasons: Reasons) -> Path:
+    """A folder with the model's bytes as they were judged, and its run's report, figures and card."""
+    staged, run = held.stage(), model.path.parent
+    write_whole(staged / MODEL, model.data)
+    if model.path.name != MODEL:  # a file by itself: what lies beside it is about others
+        return staged
+    for one in COPIED:
+        if (run / one).is_file():
+            with written_whole(staged / one) as temporary:
+                shutil.copyfile(run / one, temporary)
+    if (run / NEIGHBOURS).is_dir():
+        shutil.copytree(run / NEIGHBOURS, staged / NEIGHBOURS)
+    if (run / MODEL_CARD).is_file():
+        card = (run / MODEL_CARD).read_text("utf-8")
+        write_whole(staged / MODEL_CARD, card + card_section(name, held.next_version, reasons.who, reasons.at))
+    return staged
