@@ -1,7 +1,7 @@
-"""A process that promotes and rolls back and dies at the n-th line of the registry, for every n: run by a test.
+"""A process that promotes and rolls back and dies at the n-th line of the registry, for many n: run by a test.
 
-`python kill_at_every_line.py FOLDER MODEL_A MODEL_B` prints one line of JSON for each death: the step, the model in use
-after it, the one that the history names, and what the next process finds wrong.
+`python kill_at_every_line.py FOLDER MODEL_A MODEL_B STEP` prints a line of JSON for each death: the step, the model in
+use after it, the one that the history names, and what the next process finds wrong. STEP lines lie between deaths.
 """
 
 import json
@@ -49,7 +49,8 @@ def attempt(step, line: int) -> bool:
 
 
 def main() -> None:
-    root, first, second = map(Path, sys.argv[1:])
+    root, first, second = map(Path, sys.argv[1:4])
+    further = int(sys.argv[4])
     folder, pristine = root / "faces", root.parent / "pristine"
     promote(PromoteRequest(model=first, name="faces"), root=root)
     steps = {
@@ -69,7 +70,7 @@ def main() -> None:
             print(json.dumps({"step": name, "used": used.model_id, "told": told[-1].model, "wrong": [*left, entered]}))
             shutil.rmtree(folder)
             shutil.copytree(pristine, folder)
-            line += 1
+            line += further
 
 
 if __name__ == "__main__":

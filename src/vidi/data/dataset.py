@@ -38,6 +38,7 @@ class LabelledImage:
     part: str | None = None  # as the user's own split names it
     boxes: tuple[Box, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()  # what a table says beside: name and text; figures are given by them
+    is_feedback: bool = False  # labelled in use, after the first training
 
     @property
     def label(self) -> int:

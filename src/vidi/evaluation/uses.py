@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,25 @@ def digest_of_images(digests: Iterable[str]) -> str:
     return digest_of("\n".join(sorted(digests)).encode("ascii"))
 
 
+def carry_uses(source: Path, folder: Path, *, images: str) -> int:
+    """Copy the uses of a set of test images from one run folder to another that goes on with it.
+
+    Args:
+        source: the run folder that counted so far.
+        folder: the other run folder; lines that it has already are not written twice.
+        images: from `digest_of_images`.
+
+    Returns:
+        How often these images were used by now, as the second folder knows it.
+
+    Raises:
+        ResourceError: the file cannot be written.
+    """
+    here = _lines(folder)
+    _append(folder, [line for line in _lines(source) if f'"images": "{images}"' in line and line not in here])
+    return count_uses(folder, images=images)
+
+
 def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> int:
     """Note that a model was scored on a set of test images.
 
@@ -35,24 +54,32 @@ def record_use(folder: Path, *, images: str, model_id: str, date: datetime) -> i
     Raises:
         ResourceError: the file cannot be written.
     """
+    _append(folder, [json.dumps({"images": images, "model": model_id, "date": date.isoformat(timespec="seconds")})])
+    return count_uses(folder, images=images)
+
+
+def _append(folder: Path, lines: Sequence[str]) -> None:
     path = folder / FILE
-    line = json.dumps({"images": images, "model": model_id, "date": date.isoformat(timespec="seconds")}) + "\n"
+    if not lines:
+        return
     try:
         # One write to a file opened for appending: two processes that score at once lose no line.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, line.encode("ascii"))
+            os.write(handle, "".join(f"{line}\n" for line in lines).encode("ascii"))
         finally:
             os.close(handle)
     except OSError as error:
         raise writing_error(error, path) from error
-    return count_uses(folder, images=images)
 
 
 def count_uses(folder: Path, *, images: str) -> int:
     """Count the uses of a set of test images in this run folder; an incomplete line is skipped."""
+    return sum(f'"images": "{images}"' in line for line in _lines(folder))
+
+
+def _lines(folder: Path) -> list[str]:
     try:
-        lines = (folder / FILE).read_text("utf-8").splitlines()
+        return (folder / FILE).read_text("utf-8").splitlines()
     except FileNotFoundError:
-        return 0
-    return sum(f'"images": "{images}"' in line for line in lines)
+        return []

@@ -40,6 +40,12 @@ class Account:
         new = [entry for entry in entries if entry.path not in known]
         return Account(self.used - len(new), [*self.set_aside, *new], list(self.refused), list(self.ignored))
 
+    def using(self, paths: Iterable[str]) -> "Account":
+        """Move images that are used after all back from `set_aside`."""
+        used = frozenset(paths)
+        kept = [entry for entry in self.set_aside if entry.path not in used]
+        return Account(self.used + len(self.set_aside) - len(kept), kept, list(self.refused), list(self.ignored))
+
     def without(self, lost: list[Entry]) -> "Account":
         """Move some used files, now missing or changed, to `refused`."""
         return Account(self.used - len(lost), list(self.set_aside), [*self.refused, *lost], list(self.ignored))

@@ -117,7 +117,7 @@ def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None =
         why=why,
         model=model.model_id,
         sha256=digest_of(model.data),
-        origin=escape_path(model.path.parent if model.path.name == MODEL else model.path),
+        origin=escape_path((model.path.parent if model.path.name == MODEL else model.path).absolute()),
         figures=model.metadata.test or {},
         gate=gate,
     )

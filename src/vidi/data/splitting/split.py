@@ -21,7 +21,6 @@ from vidi.errors import DataError
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.account import Entry
 
-LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 NO_PLAN = SplitPlan()
 NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are assigned like a class
 
@@ -76,13 +75,15 @@ def split_dataset(
     usable = check.usable.tolist()
     parts = [name if usable[index] else "" for index, name in enumerate(named.parts)]
     candidates = [index for index, name in enumerate(named.parts) if name == "" and usable[index]]
-    aside: dict[int, tuple[str, str]] = {index: CONFLICT for index in candidates if index in check.conflicting}
+    settled = _settled(dataset, check, rows) if plan.frozen_test else frozenset()
+    aside = {index: CONFLICT for index in candidates if index in check.conflicting and index not in settled}
     free = [index for index in candidates if index not in aside]
     rule = _rule_of(rows) or _first_rule(len(free), plan, named)
     groups = _group_names(dataset, check, free)
     if rows:
-        placed, linking = place_grown(_newcomers(dataset, check, free), rows, rule)
-        aside |= dict.fromkeys(linking, LINKS_TWO_PARTS)
+        newcomers = _newcomers(dataset, check, free, parts)
+        placed, kept_out = place_grown(newcomers, rows, rule, frozen_test=plan.frozen_test)
+        aside |= kept_out
     else:
         placed = _deal(dataset, free, groups, rule)
     for index, part in placed.items():
@@ -133,15 +134,28 @@ def _links(dataset: Dataset, check: CheckResult) -> list[tuple[int, int]]:
     return [*own, *check.exact_links, *check.capture_links, *check.near_links]
 
 
-def _newcomers(dataset: Dataset, check: CheckResult, free: Sequence[int]) -> Newcomers:
-    among_free = set(free)
+def _settled(dataset: Dataset, check: CheckResult, rows: Sequence[Assignment]) -> frozenset[int]:
+    """The images that an earlier split gave a part: what comes later under another label does not push them out."""
+    known = {row.digest for row in rows if row.part != ASIDE}
+    return frozenset(
+        index
+        for index, image in enumerate(dataset.images)
+        if not image.is_feedback and check.records[index].digest in known
+    )
+
+
+def _newcomers(dataset: Dataset, check: CheckResult, free: Sequence[int], parts: Sequence[str]) -> Newcomers:
+    placed = {index: part for index, part in enumerate(parts) if part}
+    here = {*free, *placed}
     look_alike = [*check.exact_links, *check.capture_links, *check.near_links]
     return Newcomers(
         indexes=free,
         digests={index: check.records[index].digest or "" for index in free},
         paths={index: dataset.images[index].path for index in free},
         groups={index: dataset.images[index].group for index in free},
-        links=[(a, b) for a, b in look_alike if a in among_free and b in among_free],
+        links=[(a, b) for a, b in look_alike if a in here and b in here],
+        feedback=frozenset(index for index in free if dataset.images[index].is_feedback),
+        placed=placed,
     )
 
 

@@ -12,6 +12,7 @@ EXTRA = "extra"  # scored and reported by itself, never trained on
 ASIDE = "aside"  # kept out by a stated rule
 
 FULL_SHARES_FROM = 1_000  # images: below it calibration comes from out-of-fold predictions
+HELD_BACK = 0.3  # of the feedback: enough to measure by, and most is learned from
 CUT_AT_MOST = 1_500  # images cut from a user's train part for validation, and for calibration: ± 1.5 points at 95 %
 
 
@@ -23,6 +24,7 @@ class SplitPlan:
     parts: Mapping[str, str] = field(default_factory=dict)  # the user's part → what it is used as
     allow_leaks: bool = False  # go on where exact copies or groups lie on both sides
     replan: bool = False  # decide again, also for images that have a part already
+    frozen_test: bool = False  # images that come later fill the other parts only
 
     def __post_init__(self) -> None:
         for name in (*self.parts, *self.parts.values()):
@@ -66,6 +68,27 @@ class SplitRule:
         """
         number, upper = self.number_of(key), 0.0
         for part, share in self.share_of.items():
+            upper += share
+            if number < upper:
+                return part
+        return part
+
+    def grown_part_of(self, key: str, *, held_back: float = 0.0) -> str:
+        """The part of a group that comes after the first split where the test part is frozen.
+
+        Args:
+            key: of the group; it alone decides, so nothing else moves the group.
+            held_back: share of the groups that are tested on by themselves, as the part `extra`.
+
+        >>> rule = SplitRule((70, 10, 10, 10), 0)
+        >>> {rule.grown_part_of(str(number)) for number in range(99)} == {"train", "validation", "calibration"}
+        True
+        """
+        if self.number_of(f"held back|{key}") < held_back:
+            return EXTRA
+        shares = {part: share for part, share in self.share_of.items() if part != "test"}
+        number, upper = self.number_of(key) * sum(shares.values()), 0.0
+        for part, share in shares.items():
             upper += share
             if number < upper:
                 return part

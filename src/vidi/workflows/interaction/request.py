@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
+from vidi.data.joined import join_feedback
 from vidi.data.read import read_dataset, require_learnable
 from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
@@ -31,7 +32,7 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
         UsageError: the source or a class is not there.
         DataError: no images found with a class.
     """
-    return read_dataset(
+    dataset = read_dataset(
         request.source,
         classes=request.classes,
         positive=request.positive,
@@ -42,6 +43,28 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
         merge_names=request.merge_names,
         multi_label=request.multi_label,
         data_dir=None if request.data_dir is None else Path(request.data_dir),
+        cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
+    )
+    return dataset if request.feedback is None else join_feedback(dataset, read_feedback(request, request.feedback))
+
+
+def read_feedback(request: DataRequest, source: str) -> Dataset:
+    """Read labelled images from use, with the classes as the model names them.
+
+    Args:
+        request: how the old data is read.
+        source: folder, archive or table of the feedback.
+
+    Raises:
+        UsageError: it is not there.
+        DataError: no images found with a class.
+    """
+    return read_dataset(
+        source,
+        follow_links=request.follow_links,
+        allow_outside=request.allow_outside,
+        merge_names=request.merge_names,
+        multi_label=request.multi_label,
         cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
     )
 

@@ -11,7 +11,7 @@ from vidi.workflows.requests.written import parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_seed", "split_file")
-OF_TRAINING = ("framing", "background")
+OF_TRAINING = ("framing", "background", "feedback")
 OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "multi_label")
 
 
@@ -65,8 +65,17 @@ class DataRequest:
         str | None,
         Option("Path to photographs that show none of the classes, for `vidi locate`.", metavar="DIR"),
     ] = None
+    feedback: Annotated[
+        str | None,
+        Option("Add labelled images from use to those of --split; some are held back for the test.", metavar="DATA"),
+    ] = None
 
     def __post_init__(self) -> None:
+        if self.feedback is not None and self.split_file is None:
+            raise UsageError(
+                "--feedback needs the split of the earlier run",
+                "Name it: --split RUN. `vidi retrain RUN --feedback DATA` does all of it.",
+            )
         if self.framing not in (None, "stretch", "pad", "crop"):
             raise UsageError(f"--framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
 

@@ -328,15 +328,23 @@ def _cross_fitted(
     return distances[0], distances[1]
 
 
+def has_seen(prepared: Prepared, rows: NDArray[np.int64]) -> bool:
+    """Whether the weights that the run starts from have seen any of these images."""
+    if prepared.start is None:
+        return False
+    is_same = prepared.start.data_digest == describe_data(prepared)["digest"]
+    return is_same or not bool(not_learnt_before(prepared, rows).all())
+
+
 def _out_of_fold(
     context: Context, prepared: Prepared, trained: TrainedNetwork, strangers: _Strangers
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
     """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
     arrays, should_stop = as_training_data(prepared), context.should_stop
-    if prepared.start is not None and prepared.start.data_digest == describe_data(prepared)["digest"]:
-        arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
+    if has_seen(prepared, rows):
+        arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     groups = [prepared.split.groups[row] for row in rows.tolist()]
     folds_wanted, seed = context.budget.fold_count(), trained.recipe.seed
     fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], folds=folds_wanted, seed=seed)

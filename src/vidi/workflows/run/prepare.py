@@ -15,6 +15,7 @@ from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_plan import SplitPlan
 from vidi.errors import ResourceError
 from vidi.files import escape_path
+from vidi.images.account import Account
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import read_images
 from vidi.metrics.truth import Truth
@@ -107,18 +108,30 @@ def split_images(checked: CheckedImages, context: Context) -> Prepared:
         DataError: too little is left to learn from, or the user's split leaks.
     """
     request, dataset = checked.found.request, checked.found.dataset
-    plan = SplitPlan(seed=request.split_seed, parts=request.parts, allow_leaks=request.allow_leaks)
+    plan = SplitPlan(
+        seed=request.split_seed,
+        parts=request.parts,
+        allow_leaks=request.allow_leaks,
+        frozen_test=request.split_file is not None,
+    )
     own = context.folder / SPLITS
     split = split_dataset(dataset, checked.check, plan=plan, previous=own if own.exists() else split_file_of(request))
     return Prepared(
         found=checked.found,
-        check=replace(checked.check, account=checked.check.account.setting_aside(split.set_aside)),
+        check=replace(checked.check, account=_account(checked, split)),
         split=split,
         framing=checked.framing,
         pixels=checked.pixels,
         cache_key=checked.cache_key,
         truth=dataset.truth(),
     )
+
+
+def _account(checked: CheckedImages, split: Split) -> Account:
+    """What became of every file: the check sets both of two images in conflict aside, the split perhaps only one."""
+    images = checked.found.dataset.images
+    used = [image.path for image, part in zip(images, split.parts, strict=True) if part]
+    return checked.check.account.setting_aside(split.set_aside).using(used)
 
 
 def reframe(prepared: Prepared, image_size: tuple[int, int], context: Context) -> Prepared:

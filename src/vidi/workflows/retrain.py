@@ -1,0 +1,138 @@
+"""`vidi retrain`: old data and new labels, a candidate, the gate, and the model in use exchanged or kept."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidi.errors import GateError, UsageError
+from vidi.evaluation.gate.decision import GateRules
+from vidi.files import escape_path, write_whole
+from vidi.model_file.read import read_model
+from vidi.model_file.registered import models_folder
+from vidi.registry.held import HeldName
+from vidi.report.pages.gate import write_gate_page
+from vidi.report.pages.render import require_templates
+from vidi.report.words.gate import gate_headline
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.run_folder import find_run, read_document
+from vidi.workflows.promote import decided_now, promote
+from vidi.workflows.requests.promote import PromoteRequest
+from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.retraining.judge import Verdicts, judge_run
+from vidi.workflows.retraining.plan import RetrainPlan, plan_retraining, request_again
+
+if TYPE_CHECKING:
+    from vidi.workflows.train import Run
+
+GATE, GATE_PAGE = "gate.json", "gate.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """Result of a retraining."""
+
+    folder: Path  # run folder of the candidate, with gate.json and gate.html
+    run: "Run | None"  # the training; None where a finished candidate was named
+    document: dict[str, Any] | None  # of gate.json; None where the training was interrupted
+
+    def require_passed(self) -> None:
+        """Require that the candidate passed the gate.
+
+        Raises:
+            GateError: the model in use stays; says why.
+        """
+        if self.document is None or self.document["passed"]:
+            return
+        raise GateError(
+            gate_headline(self.document).rstrip("."), f"See {escape_path(self.folder / GATE_PAGE)} for each rule."
+        )
+
+
+def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | None = None) -> Retrained:
+    """Train again with new labels, and put the result in use if it is really better.
+
+    The test part of the run is frozen: new images fill the other parts, and part of the feedback is held back to
+    compare both models on. A candidate that passes the gate is promoted under the name of the model in use. Without a
+    name it is left in its run folder.
+
+    Args:
+        request: what the user asked for.
+        events: receives progress and messages.
+        root: the registry's folder; that of this computer by default.
+
+    Raises:
+        UsageError, DataError, ModelError, ResourceError: as their names say; the model in use stays.
+    """
+    require_templates()
+    plan = plan_retraining(request, root=root)
+    if request.candidate is not None:
+        folder, run = find_run(request.candidate), None
+        if read_model(folder).metadata.unfinished:
+            raise UsageError(f"{escape_path(folder)} is not finished", "Finish it: vidi train --resume RUN --finish")
+    else:
+        from vidi.workflows.train import train
+
+        run = train(request_again(plan, request), events=events)
+        folder = run.folder
+        if not run.finished:
+            return Retrained(folder=folder, run=run, document=None)
+    rules = GateRules(max_drop=request.max_drop / 100)
+    judged = judge_run(plan.champion, plan.run, folder, rules=rules, events=events)
+    document = _document(plan, request, judged, folder, rules)
+    _decide(plan, request, judged, document, root=root or models_folder())
+    document["sentence"] = gate_headline(document)
+    write_whole(folder / GATE, json.dumps(document, allow_nan=False, indent=1) + "\n")
+    write_gate_page(folder / GATE_PAGE, document)
+    return Retrained(folder=folder, run=run, document=document)
+
+
+def read_gate(folder: Path) -> dict[str, Any]:
+    """Read the document of a decision; raises like `read_document`."""
+    return read_document(folder, GATE, made_by="a run of `vidi retrain`")
+
+
+def _document(
+    plan: RetrainPlan, request: RetrainRequest, judged: Verdicts, folder: Path, rules: GateRules
+) -> dict[str, Any]:
+    """What gate.json holds."""
+    reasons = decided_now(request.why, judged.candidate)
+    return {
+        "schema": 1,
+        **judged.decision.as_json(),
+        "champion": {
+            "path": escape_path(plan.champion.path),
+            "id": plan.champion.model_id,
+            "run": plan.champion.metadata.run,
+            "name": plan.name,
+            "version": plan.version,
+        },
+        "candidate": {"path": escape_path(folder), "id": judged.candidate.model_id, "run": folder.name},
+        "data": {"name": plan.run.resolve().name, "run": escape_path(plan.run), "feedback": request.feedback},
+        "rules_used": asdict(rules),
+        "new_classes": list(judged.new_classes),
+        "feedback_images": dict(judged.feedback),
+        "missing_test_images": judged.missing_test_images,
+        "test_uses": judged.test_uses,
+        "promoted": None,
+        "who": reasons.who,
+        "date": reasons.at,
+        "why": request.why,
+    }
+
+
+def _decide(
+    plan: RetrainPlan, request: RetrainRequest, judged: Verdicts, document: dict[str, Any], *, root: Path
+) -> None:
+    """Promote the candidate, or write down that the model in use stays; without a name only the document tells."""
+    if plan.name is None:
+        return
+    gate = judged.decision.as_json()
+    if judged.decision.passed:
+        why = request.why or "passed the gate of vidi retrain"
+        asked = PromoteRequest(model=judged.candidate.path, name=plan.name, why=why)
+        done = promote(asked, gate=gate, root=root)
+        document["promoted"] = {"name": plan.name, "version": done.decision.version}
+    elif plan.version is not None:
+        with HeldName(root / plan.name) as held:
+            held.keep(decided_now(request.why or gate_headline(document), judged.candidate, gate=gate))

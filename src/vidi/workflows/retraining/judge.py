@@ -1,0 +1,161 @@
+"""The candidate and the model in use, asked about the same images: the frozen test part and held-back feedback."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.dataset import Dataset
+from vidi.data.joined import PREFIX
+from vidi.data.splitting.split_file import Assignment, read_assignments
+from vidi.errors import DataError
+from vidi.evaluation.answers import EXTRA, TEST, Answers
+from vidi.evaluation.gate.decision import GateDecision, GateRules, SameImages
+from vidi.evaluation.gate.judge import judge_candidate
+from vidi.evaluation.guarantees.refuted import hold_to_guarantees
+from vidi.evaluation.match import ClassMatch
+from vidi.evaluation.uses import carry_uses, digest_of_images, record_use
+from vidi.files import escape_path
+from vidi.groups import number_groups
+from vidi.images.account import Account
+from vidi.model_file.read import ModelFile
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.evaluating.answers import answer_images
+from vidi.workflows.evaluating.learnt import find_learnt
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.request import read_source
+from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, read_request, understood
+from vidi.workflows.requests.evaluate import EvaluateRequest
+from vidi.workflows.requests.train import TrainRequest
+
+LEAST_FROZEN = 0.99  # share of the test images that still have to be there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What the gate says of a candidate, and the images that it rests on."""
+
+    decision: GateDecision
+    candidate: ModelFile
+    new_classes: tuple[str, ...]  # that the champion does not know
+    feedback: Mapping[str, int]  # part → images of the feedback
+    missing_test_images: int  # of the frozen test part, gone or unreadable
+    test_uses: int  # how often these test images were used by now
+    answers: tuple[Answers, Answers]  # of champion and candidate, about the same images in the same order
+
+
+def judge_run(
+    champion_file: ModelFile, run: Path, candidate_run: Path, *, rules: GateRules, events: Events
+) -> Verdicts:
+    """Ask both models about the test part and the held-back feedback of the candidate's run, and judge.
+
+    Images that the champion was trained on are left out: one in a thousand others goes with them.
+
+    Args:
+        champion_file: the model in use.
+        run: whose test part is frozen; it counts the use of its images.
+        candidate_run: folder of a finished run.
+        rules: of the gate.
+        events: receives progress.
+
+    Raises:
+        DataError: the test part is not that of the run, or too few of its images are left.
+    """
+    with understood(candidate_run / REQUEST):
+        request = TrainRequest.from_dict(read_request(candidate_run))
+    champion, candidate = Predictor.load(champion_file.path), Predictor.load(candidate_run)
+    dataset = read_source(request.data)
+    assigned = {row.path: row for row in read_assignments(candidate_run / SPLITS)}
+    known, challenger = _answer_both(champion, candidate, dataset, request, assigned=assigned, events=events)
+    frozen = {row.digest for row in read_assignments(run / SPLITS) if row.part == TEST}
+    tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
+    _require_frozen(run, frozen, tested)
+    decision = judge_candidate(
+        _same_images(known, challenger, dataset.classes, part=TEST),
+        _same_images(known, challenger, dataset.classes, part=EXTRA),
+        classes=dataset.classes,
+        guarantees=hold_to_guarantees(
+            challenger.only(_in_part(challenger, TEST)), candidate.metadata.verdict, candidate.metadata.operating_points
+        ),
+        rules=rules,
+    )
+    images = digest_of_images(tested)
+    record_use(run, images=images, model_id=candidate.model.model_id, date=datetime.now(UTC))
+    return Verdicts(
+        decision=decision,
+        candidate=candidate.model,
+        new_classes=tuple(name for name in candidate.classes if name not in champion.classes),
+        feedback=dict(Counter(row.part for row in assigned.values() if row.path.startswith(PREFIX))),
+        missing_test_images=len(frozen) - len(set(tested)),
+        test_uses=carry_uses(run, candidate_run, images=images),
+        answers=(known, challenger),
+    )
+
+
+def _answer_both(
+    champion: Predictor,
+    candidate: Predictor,
+    dataset: Dataset,
+    request: TrainRequest,
+    *,
+    assigned: Mapping[str, Assignment],
+    events: Events,
+) -> tuple[Answers, Answers]:
+    """Answers of both about the images of the parts `test` and `extra`, as they were when they were assigned."""
+    rows = {image.path: row for row, image in enumerate(dataset.images)}
+    wanted = {path: row for path, row in assigned.items() if row.part in (TEST, EXTRA) and path in rows}
+    scored = {rows[path]: one.part for path, one in wanted.items()}
+    match, learnt = ClassMatch(dataset.classes, (), ()), find_learnt(champion)
+    both: list[Answers] = []
+    for predictor in (champion, candidate):
+        asked = EvaluateRequest(model=predictor.model.path, data=request.data, workers=request.workers)
+        answers = answer_images(
+            predictor, dataset, asked, scored=scored, match=match, learnt=learnt.holds, account=Account(), events=events
+        )
+        same = [digest == wanted[path].digest for path, digest in zip(answers.paths, answers.digests, strict=True)]
+        answers = answers.only(np.array(same, np.bool_))
+        scored = {rows[path]: wanted[path].part for path in answers.paths}
+        both.append(replace(answers, groups=tuple(wanted[path].group for path in answers.paths)))
+    first, second = both
+    kept = frozenset(second.paths)
+    return first.only(np.array([path in kept for path in first.paths], np.bool_)), second
+
+
+def _in_part(answers: Answers, part: str) -> NDArray[np.bool_]:
+    return np.array([one == part for one in answers.parts], np.bool_)
+
+
+def _same_images(champion: Answers, candidate: Answers, classes: Sequence[str], *, part: str) -> SameImages:
+    """Both on one part; an image of a class that a model does not know is one that it has wrong."""
+    rows = _in_part(candidate, part)
+    first, second = champion.only(rows), candidate.only(rows)
+    number = {name: index for index, name in enumerate(classes)}
+    return SameImages(
+        labels=np.array([number[name] for name in second.truths], np.int64),
+        champion_is_right=first.predicted == first.labels,
+        candidate_is_right=second.predicted == second.labels,
+        groups=number_groups(second.groups),
+    )
+
+
+def _require_frozen(run: Path, frozen: set[str], tested: Sequence[str]) -> None:
+    """Refuse a candidate that was tested on other images.
+
+    Raises:
+        DataError: a test image is not of the run's test part, or too many of those are gone.
+    """
+    others = len(set(tested) - frozen)
+    if others:
+        raise DataError(
+            f"{others:,} test images of the candidate are not in the test part of {escape_path(run)}",
+            f"Train it on the same split: vidi train DATA --split {escape_path(run)}",
+        )
+    if len(set(tested)) < LEAST_FROZEN * len(frozen):
+        raise DataError(
+            f"only {len(set(tested)):,} of the {len(frozen):,} test images of {escape_path(run)} are left",
+            "Restore the images: both models have to be compared on the same ones.",
+        )

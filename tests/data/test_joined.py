@@ -1,0 +1,61 @@
+"""Old data and feedback read as one data set."""
+
+import pytest
+from tests.data.made import made_dataset
+
+from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.joined import JoinedStore, join_feedback
+from vidi.errors import DataError
+from vidi.images.account import Account, Entry
+
+
+class Named:
+    """A store whose files hold its name and theirs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, path: str) -> bytes:
+        return f"{self.name} {path}".encode()
+
+
+def feedback(classes: tuple[str, ...]) -> Dataset:
+    images = tuple(LabelledImage(f"{name}.png", frozenset([index])) for index, name in enumerate(classes))
+    account = Account(used=len(images), set_aside=[Entry("odd.png", "counter-example", "It shows none.")])
+    return Dataset("use", "use", "class-folders", classes, images, Named("use"), account)
+
+
+def test_classes_keep_their_numbers_and_new_ones_come_last():
+    joined = join_feedback(made_dataset([0, 1]), feedback(("moss", "class-1")))
+
+    assert joined.classes == ("class-0", "class-1", "moss")
+    assert [(image.path, sorted(image.labels), image.is_feedback) for image in joined.images] == [
+        ("0.png", [0], False),
+        ("1.png", [1], False),
+        ("feedback:moss.png", [2], True),
+        ("feedback:class-1.png", [1], True),
+    ]
+
+
+def test_each_path_is_read_where_it_lies():
+    store = JoinedStore(Named("old"), Named("use"))
+
+    assert store.read("0.png") == b"old 0.png"
+    assert store.read("feedback:0.png") == b"use 0.png"
+
+
+def test_images_that_show_none_of_the_classes_are_taken_over():
+    assert join_feedback(made_dataset([0, 1]), feedback(("class-0",))).counter_examples == ["feedback:odd.png"]
+
+
+def test_beside_a_split_of_the_users_own_feedback_counts_to_train():
+    joined = join_feedback(made_dataset([0, 1], parts=["train", "test"]), feedback(("class-0",)))
+
+    assert [image.part for image in joined.images] == ["train", "test", "train"]
+
+
+def test_paths_that_look_like_feedback_are_refused():
+    old = join_feedback(made_dataset([0, 1]), feedback(("class-0",)))
+
+    with pytest.raises(DataError, match="begins with 'feedback:'"):
+        join_feedback(old, feedback(("class-0",)))
