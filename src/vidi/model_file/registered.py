@@ -28,9 +28,9 @@ def find_registered(path: Path) -> Path | None:
     Raises:
         ModelError: `current` of that name is damaged.
     """
-    if path.exists():
+    if path.is_dir():
         folder = path
-    elif REGISTERED_NAME.fullmatch(str(path)):
+    elif not path.exists() and REGISTERED_NAME.fullmatch(str(path)):
         folder = models_folder() / path
     else:
         return None
