@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # modules that were compiled and rewritten once
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
-.PHONY: demo test check faults soak bench constraints release clean help
+.PHONY: demo test check types layers fast faults soak bench constraints release clean help
 
 help:
 	@echo "make demo     set up, train on real photographs, write a model file and a report"
@@ -26,9 +26,18 @@ test: .venv/.test
 check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j $(WORKERS) fast types layers
+
+# Beside the tests, so that no core waits. mypy keeps what it found in .mypy_cache. It looks again at every file whose
+# time or size has changed, at what imports it, and at all files after another version of mypy or other settings.
+types: .venv/.test
 	$(BIN)/mypy
+
+layers: .venv/.test
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow and not fault"
+
+fast: .venv/.test
+	VIDI_LEVEL=check $(PYTEST) -m "not slow and not fault"
 
 faults: .venv/.test
 	VIDI_LEVEL=faults $(PYTEST) -m fault

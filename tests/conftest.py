@@ -4,6 +4,7 @@ import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; more threads than cores only wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("VIDI_CORES", "1")  # and each process that decodes costs a fifth of a second to start
 
 import gc
 import socket
@@ -13,11 +14,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from vidi.machine import wait_without_spinning
 
 wait_without_spinning()  # before any test imports torch
 gc.disable()  # while modules are imported hardly anything becomes garbage; `pytest_collection_finish` goes on
+
+settings.register_profile("check", max_examples=20, deadline=None)
+if os.environ.get("VIDI_LEVEL") == "check":
+    settings.load_profile("check")
 
 LOOPBACK = ("127.", "localhost", "::1")
 

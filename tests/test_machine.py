@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vidi.errors import UsageError
 from vidi.machine import (
     SHORT_WAIT,
     Deadline,
@@ -111,6 +112,23 @@ def test_a_control_groups_share_of_the_cores_is_rounded_up(tmp_path, files, core
         (tmp_path / name).write_text(text)
 
     assert _core_quota(tmp_path) == cores or (cores is None and _core_quota(tmp_path) > 1_000)
+
+
+def test_no_more_cores_are_used_than_the_user_wants(monkeypatch):
+    def cores(named):
+        monkeypatch.setenv("VIDI_CORES", named)
+        return core_count()
+
+    assert cores("1") == physical_core_count() == 1
+    assert cores("100000") == cores("")
+
+
+@pytest.mark.parametrize("named", ["0", "-1", "two", "1.5", "²"])
+def test_a_number_of_cores_that_is_none_is_refused(monkeypatch, named):
+    monkeypatch.setenv("VIDI_CORES", named)
+
+    with pytest.raises(UsageError, match="VIDI_CORES"):
+        core_count()
 
 
 def test_there_are_no_more_physical_cores_than_cores():

@@ -98,6 +98,7 @@ def test_loading_a_model_and_predicting_needs_no_package_of_training(tmp_path: P
     assert run_without({"torch", "sklearn", "onnx", "matplotlib"}, code, tmp_path).startswith("class ")
 
 
+@pytest.mark.slow  # two fresh interpreters
 def test_locating_needs_no_package_of_training_or_of_the_report(tmp_path: Path):
     tiny_model(tmp_path / "model.onnx")
     code = (

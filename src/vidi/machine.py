@@ -6,6 +6,7 @@ import hashlib
 import math
 import mmap
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +14,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from vidi.errors import UsageError
+
 OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
 LEAST_SHARE = 0.1  # of the processor: a lower one would be a hiccup
 SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
 
 
 def core_count() -> int:
-    """Processor cores that this process may use, or a control group's share of them where that is less; at least 1."""
-    return max(1, min(len(_allowed_cores()), _core_quota()))
+    """Return the number of processor cores to use.
+
+    Those that this process may use, or a control group's share of them, or the number in `VIDI_CORES`, whichever is
+    least; at least 1.
+
+    Raises:
+        UsageError: `VIDI_CORES` is not a count.
+    """
+    return max(1, min(len(_allowed_cores()), _core_quota(), _wanted_cores()))
+
+
+def _wanted_cores() -> int:
+    named = os.environ.get("VIDI_CORES", "")
+    if not named:
+        return sys.maxsize
+    if not (named.isascii() and named.isdigit()) or int(named) < 1:
+        raise UsageError(f"VIDI_CORES is {named!r}, which is no number of cores", "Set it to 1 or more, or unset it.")
+    return int(named)
 
 
 def physical_core_count() -> int:

@@ -128,6 +128,7 @@ def test_odd_images_are_named_once_for_what_they_are(tmp_path):
     }
 
 
+@pytest.mark.slow  # checks twice
 def test_a_set_of_small_images_is_not_called_tiny_or_blurred(tmp_path):
     check = checked(class_folders(tmp_path, each=30))
 
@@ -247,6 +248,7 @@ def test_what_has_changed_since_the_last_check_is_seen(tmp_path, change):
     assert kept_check(data, cache) == kept_check(data, PixelCache(tmp_path / "another"))
 
 
+@pytest.mark.slow  # checks twice
 def test_a_damaged_reading_is_made_again(tmp_path):
     data, cache = photographs(tmp_path / "data"), PixelCache(tmp_path / "cache")
     first = kept_check(data, cache)
@@ -260,6 +262,7 @@ def test_a_damaged_reading_is_made_again(tmp_path):
     assert kept_check(data, cache) == first
 
 
+@pytest.mark.slow  # checks twice
 def test_a_cache_without_room_keeps_the_pixels_alone(tmp_path):
     data, cache = photographs(tmp_path / "data"), PixelCache(tmp_path / "cache", limit_bytes=30_000)
 

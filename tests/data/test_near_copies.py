@@ -76,6 +76,7 @@ def test_simple_shapes_on_a_plain_ground_do_not_collapse_into_one_group():
     assert largest_share(images) < 0.02
 
 
+@pytest.mark.slow  # compares all pairs
 def test_the_search_in_cells_finds_what_the_search_among_all_finds():
     images = [scene(seed, size=(60, 60)) for seed in range(300)]
     images += [image[:, ::-1] for image in images[:30]] + [image[3:, 3:] for image in images[30:60]]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.cases import few_fast
 from tests.data.scenes import scene
 
 from vidi.data.checked import CheckResult, ImageRecord, Shortcuts
@@ -111,7 +112,7 @@ def framed(image: Array) -> Array:
     return edged
 
 
-@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("classes", few_fast([2, 4]))
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tests.counts import count
 from tests.data.made import made_check, made_dataset
 
 from vidi.data.checked import CheckResult
@@ -14,7 +15,9 @@ from vidi.data.splitting.split import Split, split_dataset
 from vidi.data.splitting.split_file import write_assignments
 from vidi.errors import DataError
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+FEW = settings(
+    max_examples=count(small=60, check=10), deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)
 
 
 @st.composite

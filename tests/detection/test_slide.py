@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cases import few_fast
 from vidi.detection.bands import BandedMap, BandedStage
 from vidi.detection.locate import WindowSearch, locate
 from vidi.detection.slide import CutOutWindows, _windows, log_odds, slide
@@ -64,7 +65,7 @@ class Watched:
         return self.session.run(names, inputs)
 
 
-@pytest.mark.parametrize("kind", BANDED)
+@pytest.mark.parametrize("kind", few_fast(BANDED))
 def test_a_map_in_bands_is_the_map_of_the_whole(kind, made):
     predictor = made(kind)
     height, width = predictor.metadata.framing.size
@@ -127,6 +128,7 @@ class Counting(Predictor):
         return super().run(images, outputs)
 
 
+@pytest.mark.slow  # half a second of convolutions
 def test_windows_are_looked_at_a_few_at_a_time(made):
     framing = made("lite0").metadata.framing
     cut, again = (Counting(made("lite0").session, made("lite0").model) for _ in range(2))

@@ -163,6 +163,7 @@ def test_same_seed_gives_the_same_json():
     assert first == second
 
 
+@pytest.mark.slow  # resamples many classes
 def test_many_classes_give_pairs_instead_of_a_matrix():
     probabilities, labels = made_answers(images=900, classes=300)
 

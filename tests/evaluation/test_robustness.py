@@ -68,6 +68,7 @@ def test_every_curve_is_what_a_plain_loop_gives(predictor):
             assert estimate.image_count == 40
 
 
+@pytest.mark.slow  # measures every curve twice
 def test_how_many_threads_work_does_not_matter(predictor):
     one, two = (by_fields(measured(predictor, 31, workers=workers)[0]) for workers in (1, 3))
 

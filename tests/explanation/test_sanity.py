@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from tests.cases import few_fast
 from tests.explanation.squares import SIDE, SIZE, as_predictor, draw_squares, square_network, train_squares
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 from vidi.explanation.curves import area_under, deletion_curve, insertion_curve, random_map
@@ -36,7 +37,7 @@ def maps_of(predictor: Predictor, images: np.ndarray, labels: np.ndarray, kind: 
     ]
 
 
-@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("kind", few_fast(MAPS))
 def test_the_map_is_strongest_on_the_square(trained: Predictor, kind: str):
     images, labels, corners = draw_squares(20, seed=2)
 
@@ -49,7 +50,7 @@ def test_the_map_is_strongest_on_the_square(trained: Predictor, kind: str):
     assert all((place >= -margin).all() and (place < SIDE + margin).all() for place in found)
 
 
-@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("kind", few_fast(MAPS))
 def test_the_map_is_lost_with_the_weights(trained: Predictor, tmp_path: Path, kind: str):
     # Adebayo et al. 2018, Sanity checks for saliency maps: a map that stays shows the image, not the network.
     images, labels, _ = draw_squares(12, seed=3)

@@ -3,6 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from tests.counts import count
 from tests.export.decide_cases import drawn_cases
 from tests.export.node import asked_of_node
 
@@ -13,13 +16,14 @@ give(given.map(({metadata, probabilities, novelty}) => decide(Float32Array.from(
 
 
 def test_the_page_decides_as_python_does(tmp_path: Path):
-    cases = [case.as_json() for case in drawn_cases(2_000)]
+    cases = [case.as_json() for case in drawn_cases(count(small=2_000, check=400))]
 
     made = asked_of_node(REPLAY, cases, tmp_path)
 
     assert [(case, answer) for case, answer in zip(cases, made, strict=True) if answer != case["answer"]][:1] == []
 
 
+@pytest.mark.slow  # makes the whole table
 def test_the_table_holds_every_kind_of_model_and_answer():
     cases = [case.as_json() for case in drawn_cases(2_000)]
     verdicts = Counter(case["answer"]["verdict"] for case in cases)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.counts import count
 from tests.images.bad_images import Case, grain, jpeg_of, jpeg_segments, many_scans, saved, with_segment
 from tests.images.verdicts import assert_verdicts, outcome, refusal, used
 from vidi.errors import ImageError
@@ -127,7 +128,7 @@ def test_a_comment_of_any_kind_is_no_oddity():
     assert used(with_segment(BASE, 0xFE, b"\xff\0\xff\xd8 stray")).notes == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=count(small=150, check=30), deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
     strays=st.dictionaries(

@@ -101,7 +101,7 @@ def test_all_of_an_answer_is_as_likely_as_its_parts_together():
 
 
 def test_no_other_threshold_has_a_greater_f1_score():
-    probabilities, targets = drawn(300)
+    probabilities, targets = drawn(80)
 
     chosen = threshold_for_f1(probabilities[:, 0], targets[:, 0])
 

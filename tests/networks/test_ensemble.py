@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.cases import few_fast
 from tests.networks.test_to_onnx import session_of, with_lived_in_statistics
 
 from vidi.images.framing import Framing
@@ -34,7 +35,7 @@ def some_inputs(size: tuple[int, int] = SIZE) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((4, 3, *size)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("name", "size"), [("compact", SIZE), ("lite0", (32, 32)), ("textbook", SIZE)])
+@pytest.mark.parametrize(("name", "size"), few_fast([("compact", SIZE), ("lite0", (32, 32)), ("textbook", SIZE)]))
 def test_onnxruntime_answers_as_torch_does(name, size):
     ensemble = Ensemble([member(seed, name=name, size=size) for seed in range(3)]).eval()
     inputs = some_inputs(size)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from tests.cases import few_fast
 from tests.networks.test_to_onnx import with_lived_in_statistics
 
 from vidi.errors import ModelError
@@ -18,7 +19,7 @@ def some_inputs(count: int = 64) -> torch.Tensor:
 NARROW = {"vgg16": NetworkOptions(width=0.125, dense_width=16), "resnet50": NetworkOptions(width=0.25)}
 
 
-@pytest.mark.parametrize("name", ["compact", "textbook", "dense", "lite0", "vgg16", "resnet50"])
+@pytest.mark.parametrize("name", few_fast(["compact", "textbook", "dense", "lite0", "vgg16", "resnet50"], 3))
 def test_a_network_started_from_a_model_answers_as_the_model(name):
     options = NARROW.get(name)
     trained = with_lived_in_statistics(build_network(name, image_size=SIZE, class_count=3, options=options))

@@ -217,6 +217,7 @@ def test_a_damaged_section_of_the_metrics_is_named(tmp_path):
         write_report(folder)
 
 
+@pytest.mark.slow  # writes a report of its own
 def test_empty_test_part_gives_a_page_without_figures(tmp_path):
     folder = make_run(tmp_path, images=0)
 

@@ -13,7 +13,6 @@ import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
-import tritonclient.http.aio as triton_aio
 from starlette.middleware import Middleware
 
 from tests.docs.pages import ROOT
@@ -332,6 +331,8 @@ def test_the_index_reads_its_request_strictly(address: str, body: bytes, status:
 
 
 def test_the_asyncio_client_works_unchanged(address: str, predictor: Predictor):
+    import tritonclient.http.aio as triton_aio  # aiohttp takes a quarter of a second
+
     async def ask() -> None:
         async with triton_aio.InferenceServerClient(address) as client:
             assert await client.is_server_live()

@@ -51,6 +51,7 @@ def test_balanced_classes_have_the_same_say_and_tempered_ones_that_of_their_root
     np.testing.assert_allclose(tempered / tempered[0], np.sqrt(counts / counts[0]), rtol=1e-5)
 
 
+@pytest.mark.slow  # learns several heads
 def test_a_tempered_head_finds_more_of_the_small_classes_and_keeps_to_the_natural_shares():
     recall, said = {}, {}
     for kind in ("none", "tempered"):

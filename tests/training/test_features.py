@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from tests.cases import few_fast
 
 from vidi.networks.build import build_network
 from vidi.networks.fold import folded
@@ -30,7 +31,7 @@ def expected(network, images) -> np.ndarray:
         return network.embed(NORMALISATION.inputs(images)).numpy()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", few_fast(ENGINES, 3))
 def test_every_engine_computes_the_networks_embeddings(network, images, engine):
     if engine.startswith("openvino") and find_spec("openvino") is None:
         pytest.skip("needs:openvino")

@@ -108,6 +108,7 @@ def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(mo
     assert len([image for image in page.all("img") if image["src"].startswith("data:")]) == 24
 
 
+@pytest.mark.slow  # compares twice
 def test_a_worse_model_and_too_little_evidence_do_not_pass_the_gate(models, tmp_path):
     worse = compared(models, brightness_folders(tmp_path / "a", dark=20, light=4))
     unclear = compared(models, brightness_folders(tmp_path / "b", dark=6, light=9))
@@ -227,6 +228,7 @@ def test_a_bad_image_is_refused_once_and_the_rest_is_compared(models, tmp_path):
     assert (found.account.used, len(found.account.refused)) == (6, 1)
 
 
+@pytest.mark.slow  # writes two pages
 def test_without_pictures_there_is_none_and_the_page_can_be_made_again(models, tmp_path):
     data = brightness_folders(tmp_path / "shades", dark=2, light=8)
     bare, shown = compared(models, data, images=False), compared(models, data)

@@ -52,6 +52,7 @@ def test_kept_answers_give_the_same_comparison_as_the_models_themselves(work: Pa
     assert not Page((kept.folder / "compare.html").read_text("utf-8")).all("img")
 
 
+@pytest.mark.slow  # evaluates anew
 def test_answers_about_other_images_are_refused(work: Path, tmp_path: Path):
     fewer = brightness_folders(tmp_path / "fewer", dark=4, light=5)
     vidi.evaluate(work / "model-b", fewer, output=tmp_path / "b", robustness=False)
@@ -78,6 +79,7 @@ def test_a_model_without_data_is_asked_for_data(work: Path):
         compare_stored(StoredRequest(first=work / "a", second=work / "model-b"))
 
 
+@pytest.mark.slow  # evaluates anew
 def test_classes_that_one_does_not_know_are_set_aside(work: Path, tmp_path: Path):
     other = make_model(tmp_path / "model", favours="dark", classes=("dark", "middle"))
     vidi.evaluate(other, work / "shades-a", output=tmp_path / "b", robustness=False)

@@ -90,6 +90,7 @@ def test_what_lies_in_a_part_of_the_users_split_goes_with_it(tmp_path):
     assert {path.split("/")[0] for path in dealt.to_test} == {"test"}
 
 
+@pytest.mark.slow  # checks several data sets
 def test_folders_inside_say_what_is_of_one_kind(tmp_path):
     prepared = prepared_from(with_counter_examples(tmp_path / "data", strange=4), tmp_path)
 
@@ -99,6 +100,7 @@ def test_folders_inside_say_what_is_of_one_kind(tmp_path):
     assert sorted(kinds.tolist()) == [0, 0, 1, 1]
 
 
+@pytest.mark.slow  # writes a page
 def test_the_check_shows_them(tmp_path):
     checked = check(CheckRequest(data=DataRequest(source=str(with_counter_examples(tmp_path / "data", strange=3)))))
 

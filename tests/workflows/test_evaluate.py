@@ -71,6 +71,7 @@ def test_evaluation_leaves_figures_answers_and_a_page(model, tmp_path):
     assert "12 images" in Page((evaluated.folder / "report.html").read_text()).text
 
 
+@pytest.mark.slow  # evaluates twice
 def test_second_evaluation_gets_a_folder_of_its_own_and_is_counted(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=2)
     write_assignments(model / "splits.csv", [])
@@ -82,6 +83,7 @@ def test_second_evaluation_gets_a_folder_of_its_own_and_is_counted(model, tmp_pa
     assert len((model / FILE).read_text().splitlines()) == 2
 
 
+@pytest.mark.slow  # draws all figures
 def test_class_that_the_data_lacks_has_no_data(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=("disc", "square"), each=3)
 
@@ -105,6 +107,7 @@ def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, t
     assert told.sentences == ["3 images skipped: the model does not know their class (noise 3)"]
 
 
+@pytest.mark.slow  # draws all figures
 def test_renamed_class_is_scored(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=("noise", "square"), each=3)
 
@@ -138,6 +141,7 @@ def test_images_that_the_model_learnt_from_are_set_aside(model, tmp_path):
     assert [(entry.path, entry.code) for entry in evaluated.account.set_aside] == [("disc/000.png", "learnt-from")]
 
 
+@pytest.mark.slow  # evaluates twice
 def test_a_copied_model_file_still_knows_what_it_learnt_from(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
     copy = copy_that_knows(model, tmp_path, [data / "disc" / "000.png", data / "square" / "001.png"])
@@ -162,6 +166,7 @@ def test_where_a_model_may_have_learnt_from_the_images_the_first_line_says_so(mo
     assert "held-out images correctly" not in page
 
 
+@pytest.mark.slow  # evaluates twice
 def test_the_test_part_of_an_older_file_is_known_to_be_unseen(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=3)
     tested = digest_of_images(digest_of_file(path) for path in data.rglob("*.png"))
@@ -211,6 +216,7 @@ def test_an_evaluation_never_replaces_the_run_that_it_scores(model, tmp_path):
     assert (model / "model.onnx").read_bytes() == before
 
 
+@pytest.mark.slow  # draws all figures
 def test_extra_part_is_reported_by_itself(model, tmp_path):
     for part in ("train", "validation", "test"):
         class_folders(tmp_path / "shapes" / part, kinds=KINDS, each=2)
@@ -237,6 +243,7 @@ def test_parts_that_are_scored(parts, expected):
     assert parts_to_score(dataset, {}) == expected
 
 
+@pytest.mark.slow  # writes two reports
 def test_report_is_made_again_with_its_pictures(model, tmp_path):
     evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2))
     before = (evaluated.folder / "report.html").read_bytes()
@@ -248,6 +255,7 @@ def test_report_is_made_again_with_its_pictures(model, tmp_path):
     assert b"data:image/webp" in before
 
 
+@pytest.mark.slow  # writes two reports
 def test_report_without_its_data_names_the_images(model, tmp_path):
     evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2))
     shutil.rmtree(tmp_path / "shapes")
@@ -257,6 +265,7 @@ def test_report_without_its_data_names_the_images(model, tmp_path):
     assert "could not be read" in page.text
 
 
+@pytest.mark.slow  # writes two reports
 def test_run_without_pictures_stays_without_pictures(model, tmp_path):
     evaluated = scored(model, class_folders(tmp_path / "shapes", kinds=KINDS, each=2), images=False)
 
@@ -294,6 +303,7 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     assert metrics_of(quick)["slices"] == metrics["slices"]
 
 
+@pytest.mark.slow  # draws all figures
 def test_an_evaluation_and_a_run_print_accuracy_interval_and_n(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=4)
     evaluated = scored(model, data, robustness=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cases import few_fast
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.report.pages import Page
@@ -114,7 +115,7 @@ def test_a_network_without_evidence_is_explained_by_covering_parts(tmp_path: Pat
     assert found.deletion is not None
 
 
-@pytest.mark.parametrize("mode", ["pad", "crop"])
+@pytest.mark.parametrize("mode", few_fast(["pad", "crop"]))
 def test_thin_images_go_through(mode: str, tmp_path: Path):
     model = tiny_model(tmp_path / "model.onnx", framing=Framing(size=(16, 16), mode=mode))
     images = {f"thin{height}x{width}": encoded(np.full((height, width, 3), 200, np.uint8)) for height, width in THIN}

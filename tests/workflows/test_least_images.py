@@ -74,6 +74,7 @@ def test_with_one_image_left_of_a_class_no_label_is_accused_and_no_curve_drawn(t
     assert "learning_curve" not in json.loads((run.folder / "metrics.json").read_text("utf-8"))
 
 
+@pytest.mark.slow  # checks several data sets
 def test_images_that_cannot_be_read_do_not_count_towards_the_minimum(tmp_path):
     data = class_folders(tmp_path / "data", each=3)
     for number in range(2):

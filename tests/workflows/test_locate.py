@@ -149,6 +149,7 @@ def test_without_images_nothing_is_drawn_and_the_page_holds_no_picture(
     assert "<title>1 box: red" in page
 
 
+@pytest.mark.slow  # searches twice
 def test_a_second_search_replaces_what_the_first_drew_and_nothing_else(
     predictor: Predictor, images: Path, tmp_path: Path
 ):

@@ -31,6 +31,7 @@ def coco_folder(root, *, category: str = "red"):
     return root
 
 
+@pytest.mark.slow  # trains a network
 def test_boxes_that_lie_on_the_squares_are_hits(tmp_path):
     red_model(tmp_path / "model.onnx")
     data = DataRequest(source=str(coco_folder(tmp_path / "data")))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.counts import count
 from tests.draw import draw, encoded
-from tests.images.bad_images import grain, saved
+from tests.images.bad_images import saved
 from tests.images.odd_reading import NeverUnpacked, read_oddly
 from tests.processes import all_end, end_now, open_handles
 from vidi.errors import ResourceError, VidiError
@@ -173,6 +173,7 @@ def test_stopping_ends_every_process_and_whoever_waits(forked):
         crew.decode(GOOD)
 
 
+@pytest.mark.slow  # starts a crew twice
 def test_a_crew_can_be_started_again():
     crew = DecodeCrew(1)
     for _ in range(2):
@@ -238,7 +239,7 @@ def test_a_crew_that_cannot_start_says_so_and_leaves_nothing(forked):
 
 
 def test_a_large_image_leaves_its_shared_memory_to_others():
-    large = saved(grain(2000, 3000), "BMP")
+    large = saved(np.full((2000, 3000, 3), 99, np.uint8), "BMP")
     with DecodeCrew(1) as crew:
         crew.decode(GOOD)
         before = shared_bytes(crew)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.cases import few_fast
 from tests.networks.pretrained.published import small_resnet50_weights
 
 from vidi.errors import ModelError, UnknownNameError, UsageError
@@ -20,12 +21,14 @@ def wrapped(weights):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [
-        ("weights.pth", dict),
-        ("weights.pt", lambda weights: {"model": weights, "optimizer": {"lr": 0.1}}),
-        ("pytorch_model.bin", wrapped),
-        ("compiled.pth", lambda weights: {f"_orig_mod.{name}": tensor for name, tensor in weights.items()}),
-    ],
+    few_fast(
+        [
+            ("pytorch_model.bin", wrapped),
+            ("weights.pth", dict),
+            ("weights.pt", lambda weights: {"model": weights, "optimizer": {"lr": 0.1}}),
+            ("compiled.pth", lambda weights: {f"_orig_mod.{name}": tensor for name, tensor in weights.items()}),
+        ]
+    ),
 )
 def test_a_state_dict_is_read_plain_or_wrapped(tmp_path, weights, name, content):
     torch.save(content(weights), tmp_path / name)
@@ -133,6 +136,7 @@ def test_a_network_begins_with_the_weights_and_a_head_for_other_classes_stays_ne
     assert torch.equal(network.head.weight, new if left else weights["fc.weight"])
 
 
+@pytest.mark.slow  # builds a ResNet-50
 def test_a_network_of_another_shape_is_refused(tmp_path, weights):
     torch.save(weights, tmp_path / "weights.pth")
     network = build_network("lite0", image_size=(32, 32), class_count=5)
