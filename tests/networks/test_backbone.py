@@ -19,9 +19,7 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import begin_with
 from vidi.networks.to_onnx import OPSET
 
-if (
-    importlib.util.find_spec("onnxscript") is None
-):  # torch's exporter imports it where a test asks for one: it takes a second
+if importlib.util.find_spec("onnxscript") is None:  # to import it here would take every worker half a second
     pytest.skip("needs:onnxscript", allow_module_level=True)
 
 SIZE = (48, 32)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -118,8 +118,11 @@ def loaded(url: str, clients: int = 4) -> Iterator[Load]:
 
 def children_of(number: int) -> list[int]:
     """The processes that a process has started; Linux alone tells them."""
-    tasks = Path(f"/proc/{number}/task").iterdir()
-    return [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    found = []
+    for task in Path(f"/proc/{number}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += [int(word) for word in (task / "children").read_text().split()]
+    return found
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.files import write_whole
+from vidi.machine import core_count
 from vidi.serving.models.served import open_served
 from vidi.serving.models.source import ModelSource
 
@@ -18,7 +19,8 @@ def path(tmp_path: Path) -> Path:
     return tiny_model(tmp_path / "model.onnx").path
 
 
-def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_sessions(path: Path):
+def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_sessions(path: Path, monkeypatch):
+    monkeypatch.setenv("VIDI_CORES", "2")  # for a second session, where the computer has them
     served = open_served("tiny", path)
     images = np.random.default_rng(0).integers(0, 256, (3, *served.metadata.framing.size, 3), np.uint8)
 
@@ -27,6 +29,7 @@ def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_
     assert (served.model.data, served.model.contents.tensors) == (b"", ())
     assert np.allclose(answers[0], answers[1], atol=1e-5)
     assert np.array_equal(answers[0], answers[2])
+    assert (served.alone is served.predictor) == (core_count() == 1)
 
 
 def test_the_bytes_can_be_read_again(path: Path):

@@ -133,11 +133,14 @@ def test_slow_clients_are_cut_and_good_ones_do_not_notice():
         with GoodClients(server, good) as busy:
             ended = drip(dripping, seconds, seconds / 10 if seconds < 10 else 1.0)
             were_stalled = are_ended(stalled)
+        with GoodClients(server, good) as after:
+            assert after.enough.wait(PATIENCE)
 
     assert ended == len(dripping)
     assert were_stalled
-    assert (quiet.lost, busy.lost) == (0, 0)
-    assert busy.latest() < 2 * quiet.latest() + SLACK
+    assert (quiet.lost, busy.lost, after.lost) == (0, 0, 0)
+    # Before and after, for other programs may be at work at one time and not at another.
+    assert busy.latest() < 2 * max(quiet.latest(), after.latest()) + SLACK
 
 
 @pytest.mark.fault
