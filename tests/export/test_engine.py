@@ -228,3 +228,12 @@ def test_what_is_missing_or_damaged_is_named(model: ModelFile, tmp_path: Path):
 
     assert found == ["opened", "model-damaged", "model-damaged", "model-missing", "model-missing"]
     assert without_runtime == ["runtime-missing"]
+
+
+def test_threads_are_half_of_the_cores_and_one_where_the_host_does_not_isolate_the_page(model: ModelFile):
+    ask_for = "(cores) => import('./engine.js').then(({ usualThreads }) => cores.map((count) => usualThreads(count)))"
+    with served(model.path) as (_, url), chromium() as page:
+        page.goto(f"{url}/runtime.json")
+        isolated = page.evaluate(ask_for, [1, 2, 3, 4, 8, 64])
+
+    assert isolated == [1, 1, 1, 2, 4, 4]

@@ -86,6 +86,20 @@ def test_images_are_answered_as_in_python_and_saved_as_csv_and_json(url: str, mo
     assert requests == "0"
 
 
+def test_a_photo_that_a_phone_takes_is_answered(url: str, images: list[Path]):
+    with chromium() as page:
+        phone = page.context.browser.new_context(viewport={"width": 320, "height": 640}, has_touch=True, is_mobile=True)
+        shown = phone.new_page()
+        shown.goto(url)
+        shown.wait_for_selector(READY)
+        with shown.expect_file_chooser() as chooser:
+            shown.click("#photo")
+        chooser.value.set_files(images[1])
+        shown.wait_for_selector("#history li")
+
+        assert shown.inner_text("#label")
+
+
 def test_it_answers_without_a_network_once_it_has_been_opened(url: str, images: list[Path]):
     with opened(url) as page:
         ask(page, images[0])
@@ -246,6 +260,8 @@ def test_no_view_breaks_a_rule_of_accessibility_or_leaves_the_screen(
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         look(page, "large text")
         page.evaluate("document.documentElement.style.fontSize = ''")
+        page.evaluate("document.getElementById('no-evidence').hidden = false")
+        look(page, "without evidence")
         for name in ("card", "privacy"):
             page.click(f"#open-{name}")
             look(page, name)
@@ -256,4 +272,4 @@ def test_no_view_breaks_a_rule_of_accessibility_or_leaves_the_screen(
         look(page, "collect")
 
     assert {view: faults for view, faults in found.items() if faults} == {}
-    assert len(found) == 6
+    assert len(found) == 7

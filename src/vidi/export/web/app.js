@@ -112,7 +112,7 @@ async function use(entry) {
   byId("models").value = entry.name;
   byId("model-name").textContent = byId("model-choice").hidden ? entry.name : "";
   introduce();
-  for (const id of ["open-card", "choose", "live"]) Object.assign(byId(id), { hidden: false, disabled: false });
+  for (const id of ["open-card", "choose", "photo", "live"]) Object.assign(byId(id), { hidden: false, disabled: false });
   const hasEvidence = model.outputs.includes("evidence");
   byId("evidence-switch").hidden = !hasEvidence;
   byId("no-evidence").hidden = hasEvidence;
@@ -128,8 +128,10 @@ function introduce() {
 // --- Images come in ---------------------------------------------------------------------------------------------
 
 function wire() {
-  byId("choose").addEventListener("click", () => byId("files").click());
-  byId("files").addEventListener("change", (event) => takeFiles([...event.target.files]));
+  for (const [button, input] of [["choose", "files"], ["photo", "photo-file"]]) {
+    byId(button).addEventListener("click", () => byId(input).click());
+    byId(input).addEventListener("change", (event) => takeFiles([...event.target.files]));
+  }
   const stage = byId("stage");
   for (const type of ["dragenter", "dragover"]) document.addEventListener(type, (event) => { event.preventDefault(); stage.classList.add("over"); });
   for (const type of ["dragleave", "drop"]) document.addEventListener(type, () => stage.classList.remove("over"));
@@ -164,7 +166,7 @@ async function answerAll(files) {
     if (files.length > 1) progress(`Image ${index + 1} of ${files.length} …`);
     await classifyFile(file).catch((error) => refused.push({ file, error }));
   }
-  byId("files").value = "";
+  for (const id of ["files", "photo-file"]) byId(id).value = "";
   progress(files.length > 1 ? `${files.length - refused.length} of ${files.length} images are answered.` : "");
   if (files.length === 1 && refused.length) refuse(files[0].name, refused[0].error);
   else if (refused.length) listRefused(refused);

@@ -31,9 +31,12 @@ export async function readModels({ root = document.baseURI, token } = {}) {
   return response.json();
 }
 
-/** How many threads the model may use: several only where the host isolates the page (COOP and COEP). */
-export function usualThreads() {
-  return globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1;
+/**
+ * How many threads the model may use: several only where the host isolates the page (COOP and COEP), and then half of
+ * the cores, so that the page and what else runs keep theirs: a second thread on two busy cores gains nothing.
+ */
+export function usualThreads(cores = navigator.hardwareConcurrency || 1) {
+  return globalThis.crossOriginIsolated ? Math.max(1, Math.min(Math.floor(cores / 2), MOST_THREADS)) : 1;
 }
 
 /**

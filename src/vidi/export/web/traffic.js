@@ -12,6 +12,8 @@ export async function readVersions(token) {
 /** Whether an address is that of the version check. */
 export const isVersionCheck = (address) => address.endsWith(`/${CHECK}`);
 
+const FOR_THE_BROWSER = /\/(manifest\.webmanifest|icon\.svg|icon-512\.png)$/; // it loads them when it likes, to offer installing
+
 // Counts the requests that this page has made since the model was open: the person sees that images stay.
 
 export class Traffic {
@@ -23,7 +25,7 @@ export class Traffic {
     this.leftOut = [];
     const observer = new PerformanceObserver((list) => {
       for (const { name, startTime } of list.getEntries()) {
-        if (startTime < this.since || /^(blob|data):/.test(name)) continue;
+        if (startTime < this.since || /^(blob|data):/.test(name) || FOR_THE_BROWSER.test(name)) continue;
         const place = this.leftOut.indexOf(name);
         if (place >= 0) this.leftOut.splice(place, 1);
         else this.requests.push({ name });
