@@ -24,6 +24,8 @@ BENCHES = {
     "operating_points": "bench.operating_points",
     "shortcuts": "bench.shortcuts",
     "label_errors": "bench.label_errors",
+    "choose": "bench.choose",
+    "hostile": "bench.hostile",
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",
     "budget": "bench.budget",

@@ -74,6 +74,19 @@ def unescape_path(text: str) -> str:
     return os.fsdecode(unquote_to_bytes(text.encode("utf-8", "surrogateescape")))
 
 
+def folder_name(label: str) -> str:
+    """Return a class's name as a folder name for any system; `unescape_path` reverses it.
+
+    >>> folder_name("cat"), folder_name("../dog"), folder_name("a/b")
+    ('cat', '%2E%2E%2Fdog', 'a%2Fb')
+    """
+    text = escape_path(label)
+    for sign in '/\\:*?"<>|':
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    bare = text.lstrip(".")
+    return "%2E" * (len(text) - len(bare)) + bare
+
+
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name, flushed to disk, when the block ends well.

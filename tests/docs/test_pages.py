@@ -26,6 +26,7 @@ OWN_TEST = (
 )
 NOT_RUN = re.compile(
     r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
+    r"|vidi review (?!.*--export).*"
     r"|vidi (promote|retrain) .*"
     r"|vidi tune .* --storage .*|vidi export .* --to web .*|python -m http.server .*|python tools/fetch_browser.*"
 )

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def chromium(*flags: str) -> Iterator["Page"]:
+    """As `bare_chromium`, for pages on which models run."""
+    if not has_runtime():
+        pytest.skip("needs:onnxruntime-web")
+    with bare_chromium(*flags) as page:
+        yield page
+
+
+@contextmanager
+def bare_chromium(*flags: str) -> Iterator["Page"]:
     """A page of a browser that begins with nothing; what goes wrong on the page is raised at the end."""
     if BROWSER is None:
         pytest.skip("needs:chromium")
-    if not has_runtime():
-        pytest.skip("needs:onnxruntime-web")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs:playwright")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", *flags])

@@ -15,7 +15,7 @@ from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 
 from vidi.data.inputs import BytesStore, find_paths
 from vidi.errors import DataError, ImageError, ResourceError, UsageError
-from vidi.files import unescape_path
+from vidi.files import folder_name, unescape_path
 from vidi.images.account import Account
 from vidi.metrics.novelty import fit_novelty
 from vidi.model_file.limits import VerdictLimits
@@ -29,7 +29,7 @@ from vidi.workflows.interaction.inputs import exit_code, interruption, read_list
 from vidi.workflows.interaction.output import write_csv, write_json, write_json_lines, write_table
 from vidi.workflows.interaction.places import check_folder_apart
 from vidi.workflows.interaction.stopping import until_stopped
-from vidi.workflows.predict import copy_by_class, folder_name, predict_inputs
+from vidi.workflows.predict import copy_by_class, predict_inputs
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
     "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
+    "review": ("vidi.cli.review", "Label images on a page, the most informative first."),
     "retrain": ("vidi.cli.retrain", "Train again with new labels, and keep the better model."),
     "promote": ("vidi.cli.promote", "Put a model in use under a name."),
     "rollback": ("vidi.cli.promote", "Put the version before in use again."),

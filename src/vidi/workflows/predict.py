@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidi.data.inputs import FoundInputs
 from vidi.errors import ImageError, UsageError
-from vidi.files import TEMPORARY_PREFIX, escape_path, writing_error
+from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, writing_error
 from vidi.images.account import Account, Entry
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
@@ -98,19 +98,6 @@ def _sorted_as(prediction: Prediction) -> str:
     """The class that decides for an image: the one at the operating point, where it is one, else the most probable."""
     decided = prediction.decision or ()
     return decided[0] if len(decided) == 1 else prediction.label
-
-
-def folder_name(label: str) -> str:
-    """Return a class's name as a folder name for any system; `unescape_path` reverses it.
-
-    >>> folder_name("cat"), folder_name("../dog"), folder_name("a/b")
-    ('cat', '%2E%2E%2Fdog', 'a%2Fb')
-    """
-    text = escape_path(label)
-    for sign in '/\\:*?"<>|':
-        text = text.replace(sign, f"%{ord(sign):02X}")
-    bare = text.lstrip(".")
-    return "%2E" * (len(text) - len(bare)) + bare
 
 
 def _write_new(target: Path, data: bytes) -> None:

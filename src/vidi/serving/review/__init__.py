@@ -1,0 +1,1 @@
+"""The page of `vidi review`: a small app of its own, for this computer alone."""

@@ -1,0 +1,228 @@
+// One image at a time: shows it, takes an answer by key or button, sends it, and shows the next one.
+
+const FIXED = 9; // classes that keep their key; with more, the list follows the model, and typing filters it
+const CRISP = 100; // pixels: smaller images are shown in whole pixels
+
+const byId = (id) => document.getElementById(id);
+const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+const state = {
+  settings: null, // title, classes, multi_label, reviewer
+  view: null, // what the server said last
+  key: "", // of the answer to the image that is shown: sent twice, it counts once
+  chosen: new Set(), // classes, where an image may show several
+  busy: false, // a request is under way
+  last: null, // the request to send again after a failure
+};
+
+/** The name of this window. It stays through a reload, so that the image and the answers to undo stay, too. */
+function windowName() {
+  const [entry] = performance.getEntriesByType("navigation");
+  const kept = entry?.type === "reload" ? sessionStorage.getItem("window") : null;
+  const name = kept ?? newKey();
+  sessionStorage.setItem("window", name);
+  return name;
+}
+const WINDOW = windowName();
+
+async function ask(path, body) {
+  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ window: WINDOW, ...body }) };
+  const response = await fetch(path, options);
+  const said = await response.json();
+  if (!response.ok) throw new Error(said.error ?? `The server answers ${response.status}.`);
+  return said;
+}
+
+/** Send a step, and show what comes of it; one that fails is kept, and may be sent again. */
+async function take(path, body, words = "") {
+  if (state.busy) return;
+  state.busy = true;
+  state.last = () => take(path, body, words);
+  try {
+    state.view = await ask(path, body);
+    byId("notice").hidden = true;
+    show(words);
+  } catch (error) {
+    byId("notice-words").textContent = error instanceof TypeError ? "The server does not answer. Is `vidi review` still running?" : error.message;
+    byId("notice").hidden = false;
+  } finally {
+    state.busy = false;
+    document.body.dataset.ready = String(Number(document.body.dataset.ready ?? 0) + 1);
+  }
+}
+
+function answer(kind, labels = []) {
+  const image = state.view?.image;
+  if (!image || !("seen" in byId("image").dataset)) return; // nobody answers what they have not seen
+  const words = { none: "none of these", unclear: "cannot tell" }[kind] ?? labels.join(", ");
+  take("/answers", { digest: image.digest, key: state.key, kind, labels }, `Kept: ${words}. `);
+}
+
+const undo = () => state.view?.can_undo && take("/undo", {}, "Taken back. ");
+
+function choose(name) {
+  if (!state.settings.multi_label) return answer("label", [name]);
+  state.chosen.has(name) ? state.chosen.delete(name) : state.chosen.add(name);
+  showChoices();
+}
+
+const confirmChosen = () => state.chosen.size && answer("label", [...state.chosen]);
+
+/** The classes in the order of the list: as they are where they are few, else the model's likeliest first. */
+function classesInOrder() {
+  const { classes } = state.settings;
+  if (classes.length <= FIXED) return classes;
+  const likely = state.view.image.top.map((one) => one.class);
+  return [...likely, ...classes.filter((name) => !likely.includes(name)).toSorted((a, b) => a.localeCompare(b))];
+}
+
+function shownClasses() {
+  const wanted = byId("filter").value.trim().toLocaleLowerCase();
+  const ordered = classesInOrder();
+  const begins = ordered.filter((name) => name.toLocaleLowerCase().startsWith(wanted));
+  return wanted ? [...begins, ...ordered.filter((name) => !begins.includes(name) && name.toLocaleLowerCase().includes(wanted))] : ordered;
+}
+
+function element(tag, text = "", name = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (name) made.className = name;
+  return made;
+}
+
+function showChoices() {
+  const { image } = state.view;
+  const share = new Map(image.top.map((one) => [one.class, one.probability]));
+  const names = shownClasses();
+  const rows = names.map((name, index) => {
+    const button = element("button");
+    button.type = "button";
+    button.append(element("kbd", index < FIXED ? String(index + 1) : ""), element("span", name, "name"));
+    button.append(element("span", share.has(name) ? `${Math.round(100 * share.get(name))} %` : "", "share"));
+    if (index < FIXED) button.setAttribute("aria-keyshortcuts", String(index + 1));
+    if (image.candidates.includes(name)) button.classList.add("likely");
+    if (state.settings.multi_label) button.setAttribute("aria-pressed", String(state.chosen.has(name)));
+    button.addEventListener("click", () => choose(name));
+    const row = element("li");
+    row.append(button);
+    return row;
+  });
+  byId("choices").replaceChildren(...rows);
+  byId("no-match").hidden = names.length > 0;
+}
+
+const people = (opinions, tag) => opinions.map((one) => element(tag, `${one.who}: ${one.said}`));
+
+function showImage(image) {
+  const { settings } = state;
+  state.key = newKey();
+  state.chosen = new Set(settings.multi_label ? image.given : []);
+  const picture = byId("image");
+  delete picture.dataset.seen;
+  picture.src = `/images/${image.digest}`;
+  picture.alt = `The image ${image.name}`;
+  byId("name").textContent = image.name;
+  byId("copies").textContent = image.copies ? `and ${image.copies} near ${image.copies === 1 ? "copy" : "copies"}` : "";
+  byId("why").textContent = image.why;
+  byId("given").textContent = image.given.length ? `Its label is ${image.given.join(", ")}.` : "";
+  byId("model").textContent = image.answer === null ? "" : `The model says ${image.answer}`;
+  if (image.answer !== null && image.verdict) byId("model").append(" ", element("span", image.verdict, `verdict ${image.verdict}`));
+  byId("said").hidden = !image.opinions.length;
+  byId("opinions").replaceChildren(...people(image.opinions, "li"));
+  byId("filter").value = "";
+  showChoices();
+}
+
+function showDisputes(disputes) {
+  byId("disputes").hidden = !disputes.length;
+  const cards = disputes.map((one) => {
+    const button = element("button");
+    button.type = "button";
+    const picture = element("img");
+    picture.src = `/images/${one.digest}`;
+    picture.alt = "";
+    picture.loading = "lazy";
+    const says = element("span", "", "says");
+    says.append(...people(one.opinions, "span"));
+    button.append(picture, says);
+    button.addEventListener("click", () => take("/show", { digest: one.digest }));
+    const card = element("li");
+    card.append(button);
+    return card;
+  });
+  byId("dispute-cards").replaceChildren(...cards);
+}
+
+function show(words) {
+  const { image, progress, disputes, can_undo: canUndo } = state.view;
+  const hadFocus = document.activeElement !== document.body && !byId("disputes").contains(document.activeElement);
+  byId("look").hidden = image === null;
+  byId("done").hidden = image !== null;
+  byId("progress-words").textContent = `${progress.left.toLocaleString("en")} of ${progress.images.toLocaleString("en")} left · ${progress.yours.toLocaleString("en")} by ${state.settings.reviewer}`;
+  byId("progress").max = Math.max(1, progress.images);
+  byId("progress").value = progress.images - progress.left;
+  byId("undo").disabled = byId("undo-last").disabled = !canUndo;
+  if (image !== null) showImage(image);
+  showDisputes(disputes);
+  byId("status").textContent = `${words}${image === null ? "Nothing is left." : `Next: ${image.name}.`}`;
+  if (hadFocus) byId(image === null ? "done-title" : "question").focus({ preventScroll: true });
+  if (words || image === null) scrollTo({ top: 0 });
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !state.view) return;
+  const field = byId("filter");
+  if (event.target === field) {
+    if (event.key === "Enter" && field.value && shownClasses().length) choose(shownClasses()[0]);
+    else if (event.key === "Enter") confirmChosen();
+    else if (event.key === "Escape") { field.value = ""; field.blur(); showChoices(); }
+    else return;
+    event.preventDefault();
+    return;
+  }
+  const key = event.key.toLowerCase();
+  if (key === "z" || key === "backspace") undo();
+  else if (!state.view.image) return;
+  else if (/^[1-9]$/.test(key)) { const name = shownClasses()[Number(key) - 1]; if (name !== undefined) choose(name); }
+  else if (key === "n") answer("none");
+  else if (key === "u" || key === "?") answer("unclear");
+  else if (key === "enter" && (event.target === document.body || event.target === byId("question"))) confirmChosen();
+  else if (key === "/" && !byId("filter-label").hidden) field.focus();
+  else if (key.length === 1 && /\p{L}/u.test(key) && !byId("filter-label").hidden) return field.focus(); // the letter goes there
+  else return;
+  event.preventDefault();
+}
+
+async function start() {
+  state.settings = await ask("/settings");
+  const many = state.settings.classes.length > FIXED;
+  document.title = `${state.settings.title} · vidi review`;
+  byId("title").textContent = state.settings.title;
+  byId("filter-label").hidden = !many;
+  byId("look").classList.toggle("many", many);
+  byId("confirm").hidden = !state.settings.multi_label;
+  await take("/next", {});
+}
+
+byId("image").addEventListener("load", (event) => {
+  event.target.dataset.seen = "";
+  event.target.classList.toggle("crisp", Math.max(event.target.naturalWidth, event.target.naturalHeight) <= CRISP);
+});
+byId("image").addEventListener("error", (event) => {
+  event.target.dataset.seen = ""; // what cannot be shown cannot be told, and must not end the review
+  byId("why").textContent = "The image cannot be shown.";
+});
+byId("filter").addEventListener("input", showChoices);
+byId("none").addEventListener("click", () => answer("none"));
+byId("unclear").addEventListener("click", () => answer("unclear"));
+byId("confirm").addEventListener("click", confirmChosen);
+byId("undo").addEventListener("click", undo);
+byId("undo-last").addEventListener("click", undo);
+byId("look-again").addEventListener("click", () => take("/next", {}));
+byId("again").addEventListener("click", () => state.last?.());
+document.addEventListener("keydown", onKey);
+start().catch((error) => {
+  byId("notice-words").textContent = error.message;
+  byId("notice").hidden = false;
+  state.last = () => location.reload();
+});

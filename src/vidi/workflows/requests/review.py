@@ -1,0 +1,44 @@
+"""The options of `vidi review`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from vidi.options import Argument, Option
+from vidi.workflows.requests.shared import FollowLinks, KeepTruncated, Workers
+from vidi.workflows.requests.written import parse_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRequest:
+    """What to review, who reviews it, and where the labels go."""
+
+    source: Annotated[str | None, Argument("FOLDER|RUN", "Folder of images, or a run; leave it out with --log.")] = None
+    log: Annotated[
+        str | None, Option("Path or URL of a prediction log, whose kept images are reviewed.", metavar="URL")
+    ] = None
+    log_password_file: Annotated[
+        Path | None,
+        Option("Path to a file with the log's password (default: VIDI_LOG_PASSWORD).", metavar="FILE"),
+    ] = None
+    model: Annotated[
+        Path | None,
+        Option("Path to a model file or run that answers; with --log, whose logged answers count.", metavar="MODEL"),
+    ] = None
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Option("Classes to choose from, where neither images nor a model have any.", metavar="A,B", read=parse_names),
+    ] = None
+    reviewer: Annotated[
+        str | None, Option("Name to keep with each answer (default: the system's user).", metavar="NAME")
+    ] = None
+    labels: Annotated[
+        Path | None, Option("Path to the table of answers about a folder (default: beside it).", metavar="FILE")
+    ] = None
+    export: Annotated[
+        Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
+    ] = None
+    port: Annotated[int, Option("Port of the page; 0 takes any that is free.", metavar="N", least=0)] = 8001
+    follow_links: FollowLinks = False
+    keep_truncated: KeepTruncated = False
+    workers: Workers = None

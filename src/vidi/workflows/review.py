@@ -1,0 +1,159 @@
+"""`vidi review`: images for people to label, and the data set that their labels make."""
+
+import contextlib
+import getpass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from vidi.errors import ImageError, UsageError
+from vidi.images.decode import read_header
+from vidi.images.formats.registry import FORMATS
+from vidi.images.store import ImageStore
+from vidi.labelling.agree import Settled, settle
+from vidi.model_file.read import read_model
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.reviewing.desk import ReviewDesk
+from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
+from vidi.workflows.reviewing.from_folder import FolderSource, review_items
+from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
+from vidi.workflows.reviewing.opening import open_folder
+
+SHORT = 16  # digits of a digest that name an exported image
+
+
+@contextlib.contextmanager
+def open_review(
+    request: ReviewRequest, *, events: Events = SILENCE, environment: Mapping[str, str]
+) -> Iterator[ReviewDesk]:
+    """Open a review: a log, a folder or a run.
+
+    Args:
+        request: what to review, and by whom.
+        events: receives progress and messages.
+        environment: variables of the process, for the log's password.
+
+    Raises:
+        UsageError: neither or both of a folder and a log were named, or there is no such folder.
+        DataError: there is nothing to review.
+        ModelError: the model file cannot be trusted.
+        ResourceError: the log or the table of labels cannot be used.
+    """
+    _check(request)
+    reviewer = request.reviewer or getpass.getuser()
+    if request.log is not None:
+        from vidi.workflows.reviewing.from_log import LogSource, open_log
+
+        with open_log(request, environment) as log:
+            yield ReviewDesk(LogSource.of(log, model_id=_model_id(request), events=events), reviewer=reviewer)
+        return
+    opened = open_folder(request)
+    with LabelsFile(opened.labels) as labels:
+        items, paths = review_items(
+            opened.images,
+            predictor=opened.predictor,
+            suspects=opened.suspects,
+            options=opened.options,
+            workers=request.workers,
+            events=events,
+        )
+        yield ReviewDesk(FolderSource(opened.images, items, paths, labels), reviewer=reviewer)
+
+
+def export_labels(
+    request: ReviewRequest, *, events: Events = SILENCE, environment: Mapping[str, str]
+) -> ExportedLabels:
+    """Write the confirmed labels of a log, or a folder with its labels corrected, as a data set.
+
+    Args:
+        request: with `export`, the new folder.
+        events: receives messages.
+        environment: variables of the process, for the log's password.
+
+    Raises:
+        UsageError: neither or both of a folder and a log were named, or the new folder exists.
+        ResourceError: the log cannot be read, or the data set not written.
+    """
+    _check(request)
+    target = request.export
+    if target is None:
+        raise UsageError("no folder was named for the labels", "Name a new one: `--export DIR`.")
+    if request.log is not None:
+        return _export_log(request, target, environment)
+    return _export_folder(request, target, events)
+
+
+def _check(request: ReviewRequest) -> None:
+    if (request.source is None) == (request.log is None):
+        said = "both a folder and a log were named" if request.log else "neither a folder nor a log was named"
+        raise UsageError(said, "Use `vidi review FOLDER`, `vidi review RUN` or `vidi review --log URL`.")
+
+
+def _model_id(request: ReviewRequest) -> str | None:
+    return None if request.model is None else read_model(request.model).model_id
+
+
+def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str]) -> ExportedLabels:
+    """The images of a log whose label is confirmed, and which are kept."""
+    from vidi.workflows.reviewing.from_log import confirmed_labels, open_log
+
+    with open_log(request, environment) as log:
+        settled = confirmed_labels(log, model_id=_model_id(request))
+        files = [
+            LabelledFile(name=one.digest, answer=one.answer, read=partial(log.image, one.digest))
+            for one in settled
+            if one.state == "confirmed" and one.answer is not None
+        ]
+        return write_labelled(target, map(_named, files), left_out=_left_out(settled))
+
+
+def _named(file: LabelledFile) -> LabelledFile:
+    """The file under a short name with the ending of its format; its bytes are read once."""
+    data = file.read()
+    if data is None:
+        return file
+    try:
+        ending = FORMATS[read_header(data).format].extensions[0]
+    except ImageError:
+        ending = ""
+    return LabelledFile(name=file.name[:SHORT] + ending, answer=file.answer, read=lambda: data)
+
+
+def _left_out(settled: tuple[Settled, ...]) -> dict[str, int]:
+    """Why images have no confirmed label, and how many."""
+    return dict(Counter(one.why or one.state for one in settled if one.state != "confirmed"))
+
+
+def _export_folder(request: ReviewRequest, target: Path, events: Events) -> ExportedLabels:
+    """The images of a folder: as people labelled them, else as the folder does."""
+    opened = open_folder(request)
+    images = opened.images
+    rows = read_labels(opened.labels)
+    if not rows:
+        events.say("nobody has reviewed an image yet")
+    settled = settle([one for _, one in rows], classes=images.classes, views={})
+    by_path = {path: one.digest for path, one in rows}
+    said = {one.digest: one for one in settled}
+    files, left = [], Counter[str]()
+    for path in (*images.labelled, *images.unlabelled):
+        one = said.get(by_path.get(path, ""))
+        if one is not None and one.state == "confirmed" and one.answer is not None:
+            answer = one.answer
+        elif one is None and path in images.labelled:
+            answer = ("label", images.labelled[path])
+        else:
+            left["no label" if one is None else one.why or one.state] += 1
+            continue
+        files.append(
+            LabelledFile(name=PurePosixPath(path).name, answer=answer, read=partial(_bytes_of, images.store, path))
+        )
+    return write_labelled(target, files, left_out=left)
+
+
+def _bytes_of(store: ImageStore, path: str) -> bytes | None:
+    try:
+        return store.read(path)
+    except ImageError:
+        return None

@@ -1,0 +1,113 @@
+"""Confirmed labels as a data set: a copy of each image in the folder of its class."""
+
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vidi.data.readers.class_folders import UNKNOWN
+from vidi.errors import UsageError
+from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, writing_error
+from vidi.labelling.opinions import Answer
+
+UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFile:
+    """One image with its confirmed label."""
+
+    name: str  # of its file
+    answer: Answer
+    read: Callable[[], bytes | None]  # its bytes; None where they are gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedLabels:
+    """What was written."""
+
+    folder: Path
+    classes: Mapping[str, int]  # images of each class; those of none under `_unknown`
+    left_out: Mapping[str, int]  # why images are not in it, and how many
+
+    @property
+    def image_count(self) -> int:
+        """Images that were written."""
+        return sum(self.classes.values())
+
+    def summary(self) -> Iterator[str]:
+        """Give the result line by line, for a terminal."""
+        yield f"{escape_path(self.folder)}: {self.image_count:,} images with confirmed labels"
+        for name, count in self.classes.items():
+            yield f"  {escape_path(name)}: {count:,}"
+        for reason, count in self.left_out.items():
+            yield f"left out: {count:,} ({reason})"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the document that `vidi review --export --json` prints."""
+        return {
+            "folder": escape_path(self.folder),
+            "images": self.image_count,
+            "classes": dict(self.classes),
+            "left_out": dict(self.left_out),
+        }
+
+
+def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Mapping[str, int]) -> ExportedLabels:
+    """Write a data set of class folders that `vidi check` and `vidi train` read; it appears whole or not at all.
+
+    Args:
+        folder: a new one.
+        files: images of one class, or of none: those go to `_unknown`.
+        left_out: images that were left out before, by reason.
+
+    Raises:
+        UsageError: the folder exists, or an image has several classes, which no class folder can say.
+        ResourceError: it cannot be written.
+    """
+    if os.path.lexists(folder):
+        raise UsageError(f"{escape_path(folder)} exists", "Name a new folder; nothing is ever written into an old one.")
+    temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    classes, missing = Counter[str](), Counter(left_out)
+    try:
+        temporary.mkdir(parents=True)
+        for file in files:
+            data = file.read()
+            if data is None:
+                missing[UNREADABLE] += 1
+                continue
+            name = _class_of(file)
+            _write_beside(temporary / (name if name == UNKNOWN else folder_name(name)), file.name, data)
+            classes[name] += 1
+        os.rename(temporary, folder)
+    except OSError as error:
+        raise writing_error(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return ExportedLabels(folder=folder, classes=dict(sorted(classes.items())), left_out=dict(missing))
+
+
+def _class_of(file: LabelledFile) -> str:
+    kind, labels = file.answer
+    if kind == "none":
+        return UNKNOWN
+    if len(labels) != 1:
+        raise UsageError(
+            f"{file.name} shows {', '.join(labels)}, and a class folder says one class",
+            "Review with a model whose images show one class each.",
+        )
+    return labels[0]
+
+
+def _write_beside(folder: Path, name: str, data: bytes) -> None:
+    """Write a file under a name that nothing has yet."""
+    folder.mkdir(exist_ok=True)
+    plain, number = PurePosixPath(folder_name(name)), 1
+    target = folder / plain.name
+    while target.exists():
+        number += 1
+        target = folder / f"{plain.stem}-{number}{plain.suffix}"
+    target.write_bytes(data)

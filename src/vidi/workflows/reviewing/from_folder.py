@@ -1,0 +1,298 @@
+"""Images of a folder or a run to review, without any log: doubtful labels first, then images that have none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.data.checking.measured import measure_file
+from vidi.data.copies.fingerprint import FINGERPRINT_BYTES
+from vidi.data.dataset import Dataset
+from vidi.errors import DataError, ImageError, MissingPackageError
+from vidi.files import escape_path
+from vidi.groups import members_of
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import read_images
+from vidi.images.reading import Measured
+from vidi.images.store import ImageStore
+from vidi.labelling.agree import ModelView
+from vidi.labelling.choose import choose_images
+from vidi.labelling.opinions import Opinion
+from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
+from vidi.prediction.prediction import Prediction
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.reviewing.items import Occasion, ReviewItem
+from vidi.workflows.reviewing.labels_file import LabelsFile
+from vidi.workflows.reviewing.near_copies import group_fingerprints
+
+NO_CLASS = "no-class"  # the code of images that lie in no class folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoundImage:
+    """One usable image of a folder."""
+
+    path: str
+    digest: str
+    given: tuple[str, ...]  # its labels; none where nobody has said what it shows
+    measured: Measured
+    prediction: Prediction | None  # None where no model was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FolderImages:
+    """The images of a folder, with and without labels."""
+
+    title: str
+    classes: tuple[str, ...]
+    multi_label: bool
+    store: ImageStore
+    labelled: Mapping[str, tuple[str, ...]]  # path → labels
+    unlabelled: Sequence[str]  # paths
+
+
+class FolderSource:
+    """Images of a folder to review; what is said of them stands in a file beside it."""
+
+    def __init__(self, images: FolderImages, items: Sequence[ReviewItem], paths: Mapping[str, str], labels: LabelsFile):
+        self.images, self.labels = images, labels
+        self._items = items
+        self._paths = paths  # digest → path
+        self._claims: dict[str, tuple[str, float]] = {}  # digest → claimant, until
+
+    @property
+    def title(self) -> str:
+        """What is reviewed, for people."""
+        return self.images.title
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's probabilities."""
+        return self.images.classes
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may show several classes, or none."""
+        return self.images.multi_label
+
+    def items(self) -> Sequence[ReviewItem]:
+        """Images to review, doubtful labels first."""
+        return self._items
+
+    def image(self, digest: str) -> bytes | None:
+        """The bytes of an image file; None where it is gone."""
+        try:
+            return self.images.store.read(self._paths[digest])
+        except ImageError:
+            return None
+
+    def opinions(self) -> list[Opinion]:
+        """Everything that the file holds."""
+        return self.labels.opinions()
+
+    def add(self, opinion: Opinion) -> None:
+        """Keep an opinion; it is on the disk when this returns."""
+        self.labels.add(self._paths[opinion.digest], opinion)
+
+    def undo(self, key: str) -> None:
+        """Forget an opinion."""
+        self.labels.undo(key)
+
+    def claim(self, digest: str, claimant: str, *, until: float, now: float) -> bool:
+        """Take an image; False where another window has it."""
+        holder, end = self._claims.get(digest, (claimant, 0.0))
+        if holder != claimant and end > now:
+            return False
+        self._claims[digest] = claimant, until
+        return True
+
+    def release(self, digest: str, claimant: str) -> None:
+        """Give a claim up."""
+        if self._claims.get(digest, ("", 0.0))[0] == claimant:
+            del self._claims[digest]
+
+
+def folder_images(dataset: Dataset, *, classes: Sequence[str] = ()) -> FolderImages:
+    """The images of a data set, with those that lie in no class folder.
+
+    Args:
+        dataset: as it was read.
+        classes: of the model, which come first; those of the data follow.
+    """
+    return FolderImages(
+        title=dataset.name,
+        classes=tuple(dict.fromkeys([*classes, *dataset.classes])),
+        multi_label=dataset.multi_label,
+        store=dataset.store,
+        labelled={
+            image.path: tuple(sorted(dataset.classes[label] for label in image.labels)) for image in dataset.images
+        },
+        unlabelled=[entry.path for entry in dataset.account.set_aside if entry.code == NO_CLASS],
+    )
+
+
+def review_items(
+    images: FolderImages,
+    *,
+    predictor: Predictor | None = None,
+    suspects: Sequence[str] = (),
+    options: DecodeOptions,
+    workers: int | None = None,
+    events: Events = SILENCE,
+) -> tuple[list[ReviewItem], Mapping[str, str]]:
+    """Look at every image once, and order those that somebody should look at.
+
+    Args:
+        images: of the folder.
+        predictor: a model that says what it sees; None: nobody is asked.
+        suspects: paths whose label is known to be doubtful, the most doubtful first.
+        options: how images are decoded.
+        workers: decoding workers.
+        events: receives progress.
+
+    Returns:
+        Images in the order of review, and the path of each by its digest.
+
+    Raises:
+        DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
+    """
+    found = _look(images, predictor, options, workers, events)
+    copies = group_fingerprints(
+        np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in found]),
+        np.ones(len(found), np.bool_),
+        [one.digest for one in found],
+    )
+    conflicts = _conflicts(found, copies)
+    doubtful = _doubtful(found, images, suspects, events)
+    new = _new_images(found, copies)
+    sizes = np.bincount(copies, minlength=len(found))
+    occasions: dict[int, Occasion] = {}
+    for rows, occasion in ((conflicts, "conflicting-labels"), (doubtful, "suspect-label"), (new, "no-label")):
+        for row in rows:
+            occasions.setdefault(row, occasion)  # type: ignore[arg-type]
+    if not occasions:
+        raise DataError(
+            f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",
+            "Name a model that may doubt them, `--model MODEL`, or put new images beside the class folders.",
+        )
+    items = [_item(found[row], occasion, images, int(sizes[copies[row]]) - 1) for row, occasion in occasions.items()]
+    return _once(items), {found[row].digest: found[row].path for row in occasions}
+
+
+def _once(items: Sequence[ReviewItem]) -> list[ReviewItem]:
+    """The items; of files with the same bytes the first."""
+    return list({item.digest: item for item in reversed(items)}.values())[::-1]
+
+
+def _look(
+    images: FolderImages,
+    predictor: Predictor | None,
+    options: DecodeOptions,
+    workers: int | None,
+    events: Events,
+) -> list[FoundImage]:
+    """Every usable image, measured and, where there is a model, answered."""
+    paths = [*images.labelled, *images.unlabelled]
+    found = []
+    if predictor is None:
+        for done, read in enumerate(
+            read_images(images.store, paths, measure=measure_file, options=options, workers=workers), start=1
+        ):
+            events.reading(done, len(paths))
+            if read.measured is not None:
+                found.append(_found(read.path, read.digest, read.measured, None, images))
+    else:
+        answers = predictor.predict_files(
+            paths, store=images.store, options=options, workers=workers, measure=measure_file, embedding=True
+        )
+        for done, answer in enumerate(answers, start=1):
+            events.reading(done, len(paths))
+            if answer.measured is not None and answer.prediction is not None:
+                found.append(_found(answer.path, answer.digest, answer.measured, answer.prediction, images))
+    if not found:
+        raise DataError(f"{escape_path(images.title)}: no image can be used", "`vidi check` says why.")
+    return found
+
+
+def _found(
+    path: str, digest: str, measured: Measured, prediction: Prediction | None, images: FolderImages
+) -> FoundImage:
+    given = images.labelled.get(path, ())
+    return FoundImage(path=path, digest=digest, given=given, measured=measured, prediction=prediction)
+
+
+def _conflicts(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[int]:
+    """Images whose copies stand under other labels, one after the other."""
+    labelled = ([row for row in members if found[row].given] for members in members_of(copies))
+    return [row for rows in labelled for row in rows if len({found[row].given for row in rows}) > 1]
+
+
+def _doubtful(found: Sequence[FoundImage], images: FolderImages, suspects: Sequence[str], events: Events) -> list[int]:
+    """Images whose label is doubted, by a list or by the model."""
+    row_of = {one.path: row for row, one in enumerate(found)}
+    listed = [row_of[path] for path in suspects if path in row_of]
+    if listed or images.multi_label:
+        return listed
+    classes = next((one.prediction.classes for one in found if one.prediction is not None), ())
+    place = {name: index for index, name in enumerate(classes)}
+    rows = [row for row, one in enumerate(found) if len(one.given) == 1 and one.given[0] in place]
+    if not rows:
+        return []
+    probabilities = np.stack([_prediction(found[row]).probabilities for row in rows])
+    labels = np.array([place[found[row].given[0]] for row in rows], np.int64)
+    try:
+        doubted = find_label_errors(probabilities, labels)
+    except MissingPackageError as error:
+        events.say(f"{error.cause}; a simpler test is used")
+        doubted = find_unlikely_labels(probabilities, labels)
+    return [rows[place] for place in doubted.tolist()]
+
+
+def _prediction(one: FoundImage) -> Prediction:
+    assert one.prediction is not None  # noqa: S101  # asked of images that a model has answered
+    return one.prediction
+
+
+def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[int]:
+    """Images without a label, the most informative first, near copies once."""
+    rows = [row for row, one in enumerate(found) if not one.given]
+    if not rows:
+        return []
+    answered = all(found[row].prediction is not None for row in rows)
+    if answered:
+        predictions = [_prediction(found[row]) for row in rows]
+        embeddings = [one.embedding for one in predictions if one.embedding is not None]
+        known = [one.prediction.embedding for one in found if one.given and one.prediction is not None]
+        order = choose_images(
+            np.stack([one.probabilities for one in predictions]),
+            embeddings=np.stack(embeddings),
+            known=np.stack([one for one in known if one is not None]) if known else None,
+            is_strange=np.array([one.verdict == "unknown" for one in predictions]),
+        )
+    else:
+        order = np.arange(len(rows))
+    first: dict[int, int] = {}
+    for place in order.tolist():
+        first.setdefault(int(copies[rows[place]]), rows[place])
+    return list(first.values())
+
+
+def _item(one: FoundImage, occasion: Occasion, images: FolderImages, copies: int) -> ReviewItem:
+    said, view = one.prediction, None
+    if said is not None:
+        rows = np.zeros(len(images.classes), np.float32)
+        rows[: len(said.probabilities)] = said.probabilities  # the model's classes come first
+        answer = ("label", tuple(sorted(said.predicted))) if said.predicted else ("none", ())
+        view = ModelView(rows, answer, said.verdict == "sure")  # type: ignore[arg-type]
+    return ReviewItem(
+        digest=one.digest,
+        name=escape_path(one.path),
+        occasion=occasion,
+        given=one.given,
+        verdict=None if said is None else said.verdict,
+        candidates=() if said is None else said.candidates,
+        view=view,
+        copies=copies,
+    )

@@ -1,0 +1,109 @@
+"""A folder or a run opened for review: its images, its labels file, and a model that doubts them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.readers.open_source import open_source
+from vidi.errors import DataError, UsageError
+from vidi.files import escape_path, unescape_path
+from vidi.images.account import Account, Entry
+from vidi.images.limits import DecodeOptions
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.interaction.request import decode_options, read_source
+from vidi.workflows.interaction.run_folder import LABEL_ERRORS, MODEL, REQUEST, read_request
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.reviewing.from_folder import NO_CLASS, FolderImages, folder_images
+
+RUN_LABELS = "review.csv"  # in the folder of a run
+ENDING = ".labels.csv"  # beside a folder of images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedFolder:
+    """What the review of a folder or a run needs."""
+
+    images: FolderImages
+    labels: Path  # the table of answers
+    predictor: Predictor | None
+    suspects: Sequence[str]  # paths, the most doubtful label first
+    options: DecodeOptions
+
+
+def open_folder(request: ReviewRequest) -> OpenedFolder:
+    """Read what is in a folder, or which images a run was trained on.
+
+    Raises:
+        UsageError: there is no such folder, or nothing says which classes there are.
+        DataError: the data cannot be read.
+        ModelError: the model file cannot be trusted.
+    """
+    folder = Path(request.source or "")
+    is_run = (folder / REQUEST).is_file()
+    data = DataRequest.from_dict(read_request(folder)["data"]) if is_run else DataRequest(source=str(folder))
+    data = replace(
+        data,
+        follow_links=data.follow_links or request.follow_links,
+        keep_truncated=data.keep_truncated or request.keep_truncated,
+    )
+    model = request.model or (folder if is_run and (folder / MODEL).is_file() else None)
+    predictor = None if model is None else Predictor.load(model)
+    dataset = _read(data, is_run=is_run)
+    known = (*(() if predictor is None else predictor.classes), *(request.classes or ()))
+    images = folder_images(dataset, classes=known)
+    if not images.classes:
+        raise UsageError(
+            f"{escape_path(folder)}: nothing says which classes there are",
+            "Name them, `--classes cat,dog`, or a model that knows them: `--model MODEL`.",
+        )
+    return OpenedFolder(
+        images=images,
+        labels=request.labels or (folder / RUN_LABELS if is_run else folder.with_name(folder.name + ENDING)),
+        predictor=predictor,
+        suspects=_suspects(folder) if is_run else (),
+        options=decode_options(data),
+    )
+
+
+def _read(data: DataRequest, *, is_run: bool) -> Dataset:
+    """The data set; images that lie in a folder without any class are all unlabelled."""
+    folder = Path(data.source)
+    if not is_run and not folder.is_dir():
+        raise UsageError(
+            f"{escape_path(folder)} is not a folder", "Name a folder of images or a run, or a log: `--log URL`."
+        )
+    try:
+        return read_source(data)
+    except DataError:
+        source = open_source(folder, follow_links=data.follow_links)
+        paths = [file.path for file in source.scan.files]
+        if is_run or not paths or any("/" in path for path in paths):
+            raise
+    return Dataset(
+        name=folder.name,
+        source=data.source,
+        reader="class-folders",
+        classes=(),
+        images=tuple[LabelledImage, ...](),
+        store=source.store,
+        account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
+    )
+
+
+def _suspects(run: Path) -> list[str]:
+    """Paths of label_errors.csv, the most doubtful first; empty without the file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        table = csv.DictReader(io.StringIO((run / LABEL_ERRORS).read_text("utf-8"), newline=""))
+        return [unescape_path(line["path"]) for line in table]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise DataError(f"{escape_path(run / LABEL_ERRORS)} is damaged: {error}", "Copy the run again.") from error

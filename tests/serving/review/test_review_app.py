@@ -1,0 +1,147 @@
+"""The server of the review page over HTTP: answers are kept, two windows never collide, strangers stay out."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.serving.review.desks import drawn_model, photos, review_page
+from vidi.serving.review.app import POLICY
+from vidi.workflows.requests.review import ReviewRequest
+
+FIRST, SECOND = "1" * 32, "2" * 32  # windows
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn_model(tmp_path_factory.mktemp("model") / "kinds.onnx")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return photos(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def client(place: Path, model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a review whose labels go to a file of the test's own."""
+    request = ReviewRequest(source=str(place), model=model, reviewer="ana", labels=tmp_path / "labels.csv")
+    with review_page(request) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client
+
+
+def step(client: httpx.Client, path: str, window: str = FIRST, **body: object) -> dict:
+    return client.post(path, json={"window": window, **body}).raise_for_status().json()
+
+
+def answer(client: httpx.Client, view: dict, *labels: str, key: str, window: str = FIRST, kind: str = "label") -> dict:
+    digest = view["image"]["digest"]
+    return step(client, "/answers", window, digest=digest, key=key, kind=kind, labels=list(labels))
+
+
+def kept(tmp_path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((tmp_path / "labels.csv").read_text("utf-8"))))
+
+
+def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
+    first = step(client, "/next")
+
+    second = answer(client, first, "square", key="a" * 32)
+
+    assert second["image"]["digest"] != first["image"]["digest"]
+    assert second["progress"] == {"images": 6, "left": 5, "yours": 1}
+    (row,) = kept(tmp_path)
+    assert (row["path"], row["labels"], row["reviewer"]) == (first["image"]["name"], "square", "ana")
+
+
+def test_the_same_answer_sent_twice_counts_once(client, tmp_path):
+    first = step(client, "/next")
+    answer(client, first, "disc", key="a" * 32)
+
+    answer(client, first, "disc", key="a" * 32)
+
+    assert len(kept(tmp_path)) == 1
+
+
+def test_undo_takes_the_answer_back_and_shows_its_image_again(client, tmp_path):
+    first = step(client, "/next")
+    answer(client, first, key="a" * 32, kind="none")
+
+    again = step(client, "/undo")
+
+    assert again["image"]["digest"] == first["image"]["digest"]
+    assert kept(tmp_path) == []
+    assert again["can_undo"] is False
+
+
+def test_two_windows_are_shown_different_images_and_a_reload_the_same_one(client):
+    mine, others = step(client, "/next"), step(client, "/next", SECOND)
+
+    assert mine["image"]["digest"] != others["image"]["digest"]
+    assert step(client, "/next")["image"]["digest"] == mine["image"]["digest"]
+
+
+def test_when_every_image_has_an_answer_nothing_is_left(client):
+    view = step(client, "/next")
+    for number in range(6):
+        view = answer(client, view, key=f"{number:032x}", kind="unclear")
+
+    assert view["image"] is None
+    assert view["progress"]["left"] == 0
+
+
+def test_images_come_decoded_and_coded_again(client):
+    view = step(client, "/next")
+
+    response = client.get(f"/images/{view['image']['digest']}")
+
+    assert response.headers["content-type"] == "image/png"
+    with Image.open(io.BytesIO(response.content)) as image:
+        assert image.size == (160, 120)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"kind": "label", "labels": ["spam"], "key": "a" * 32}, 422, "labels"),
+        ({"kind": "label", "labels": [], "key": "a" * 32}, 422, "labels"),
+        ({"kind": "label", "labels": ["disc", "square"], "key": "a" * 32}, 422, "labels"),
+        ({"kind": "none", "labels": ["disc"], "key": "a" * 32}, 422, "labels"),
+        ({"kind": "maybe", "labels": [], "key": "a" * 32}, 400, "kind"),
+        ({"kind": "none", "labels": [], "key": "short"}, 400, "key"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused_and_not_kept(client, tmp_path, body, status, words):
+    digest = step(client, "/next")["image"]["digest"]
+
+    response = client.post("/answers", json={"window": FIRST, "digest": digest, **body})
+
+    assert response.status_code == status
+    assert words in response.json()["error"]
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_images_that_are_not_reviewed_are_not_given_out(client):
+    assert client.get(f"/images/{'0' * 64}").status_code == 422
+    assert client.post("/show", json={"window": FIRST, "digest": "0" * 64}).status_code == 422
+
+
+def test_pages_of_other_sites_and_other_names_are_kept_out(client):
+    foreign = client.post("/next", json={"window": FIRST}, headers={"Origin": "https://evil.example"})
+    renamed = client.get("/settings", headers={"Host": "evil.example"})
+    plain = client.post("/next", content=b"{}", headers={"Content-Type": "text/plain"})
+
+    assert (foreign.status_code, renamed.status_code, plain.status_code) == (403, 421, 415)
+
+
+def test_the_page_may_load_nothing_but_its_own_files(client):
+    page = client.get("/")
+
+    assert page.headers["content-security-policy"] == POLICY
+    assert "unsafe" not in POLICY
+    assert "style=" not in page.text
+    assert client.get("/nothing").status_code == 404

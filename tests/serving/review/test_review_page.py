@@ -1,0 +1,175 @@
+"""The review page in Chromium: by keys and by buttons, on a phone and a desktop, for everybody."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.draw import draw, encoded
+from tests.export.browser import bare_chromium
+from tests.serving.review.desks import SIZE, drawn_model, photos, review_page
+from vidi.files import digest_of, write_whole
+from vidi.labelling.opinions import Opinion
+from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.reviewing.labels_file import labels_as_csv
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow  # starts a browser
+
+MANY = tuple(f"kind {number:02}" for number in range(30))
+
+
+@pytest.fixture(scope="module")
+def request_of(tmp_path_factory: pytest.TempPathFactory) -> ReviewRequest:
+    folder = tmp_path_factory.mktemp("data")
+    return ReviewRequest(source=str(photos(folder)), model=drawn_model(folder / "kinds.onnx"), reviewer="ana")
+
+
+@contextmanager
+def opened(request: ReviewRequest, labels: Path, *, width: int = 1280, height: int = 800) -> Iterator["Page"]:
+    """The page of a review with its first image."""
+    with review_page(replace(request, labels=labels)) as address, bare_chromium() as page:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(address)
+        wait(page)
+        yield page
+
+
+def wait(page: "Page", step: int = 1) -> None:
+    """Until a step is answered, and its image stands on the screen."""
+    page.wait_for_selector(f"body[data-ready='{step}']")
+    page.wait_for_selector("#look:not([hidden]) #image[data-seen], #done:not([hidden])")
+
+
+def press(page: "Page", key: str) -> None:
+    """Press a key, and wait for what comes of it."""
+    before = int(page.get_attribute("body", "data-ready") or 0)
+    page.keyboard.press(key)
+    wait(page, before + 1)
+
+
+def click(page: "Page", button: str) -> None:
+    """Click a button, and wait for what comes of it."""
+    before = int(page.get_attribute("body", "data-ready") or 0)
+    page.click(button)
+    wait(page, before + 1)
+
+
+def name(page: "Page") -> str:
+    return page.inner_text("#name")
+
+
+def rows(labels: Path) -> list[tuple[str, str, str]]:
+    """Path, kind and labels of each answer."""
+    table = csv.DictReader(io.StringIO(labels.read_text("utf-8")))
+    return [(row["path"], row["kind"], row["labels"]) for row in table]
+
+
+def test_keys_answer_undo_and_bring_the_next_image(request_of, tmp_path):
+    labels = tmp_path / "labels.csv"
+    with opened(request_of, labels) as page:
+        seen = [name(page)]
+        for key in ("2", "n", "u"):
+            press(page, key)
+            seen.append(name(page))
+        press(page, "z")
+        assert name(page) == seen[2]
+        press(page, "?")
+        assert "3 of 6 left · 3 by ana" in page.inner_text("#progress-words")
+
+    assert len(set(seen)) == 4
+    assert rows(labels) == [(seen[0], "label", "square"), (seen[1], "none", ""), (seen[2], "unclear", "")]
+
+
+def test_the_last_answer_ends_the_review_and_can_still_be_undone(request_of, tmp_path):
+    with opened(request_of, tmp_path / "labels.csv") as page:
+        for _ in range(6):
+            last = name(page)
+            press(page, "1")
+        assert page.is_visible("#done")
+        press(page, "Backspace")
+        assert name(page) == last
+
+
+def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for seed in range(2):
+        (folder / f"{seed}.png").write_bytes(encoded(draw("disc", size=SIZE, seed=seed)))
+    labels = tmp_path / "labels.csv"
+    with opened(ReviewRequest(source=str(folder), classes=MANY, reviewer="ben"), labels) as page:
+        assert page.locator("#choices button").count() == 30
+        page.keyboard.press("k")
+        page.keyboard.type("ind 17")
+        assert page.locator("#choices button").count() == 1
+        press(page, "Enter")
+
+    assert [row[1:] for row in rows(labels)] == [("label", "kind 17")]
+
+
+def test_buttons_do_the_same_on_a_small_phone(request_of, tmp_path):
+    labels = tmp_path / "labels.csv"
+    with opened(request_of, labels, width=320, height=640) as page:
+        first = name(page)
+        click(page, "#choices button:has-text('stripes')")
+        assert name(page) != first
+        click(page, "#undo")
+        assert name(page) == first
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+    assert rows(labels) == []
+
+
+def test_a_server_that_is_gone_keeps_the_answer_for_another_try(request_of, tmp_path):
+    labels = tmp_path / "labels.csv"
+    with opened(request_of, labels) as page:
+        first = name(page)
+        page.route("**/answers", lambda route: route.abort())
+        press(page, "1")
+        assert "does not answer" in page.inner_text("#notice-words")
+        assert name(page) == first
+        page.unroute("**/answers")
+        click(page, "#again")
+        assert name(page) != first
+
+    assert rows(labels) == [(first, "label", "disc")]
+
+
+@pytest.fixture
+def disputed(request_of, tmp_path: Path) -> Path:
+    """Labels of two people who disagree on an image."""
+    path = "new-disc-0.png"
+    digest = digest_of((Path(request_of.source) / path).read_bytes())
+    said = [
+        Opinion(key=who * 8, digest=digest, at=1.0, source=who, via="review", kind="label", labels=(label,))
+        for who, label in (("cleo", "disc"), ("dora", "square"))
+    ]
+    write_whole(tmp_path / "labels.csv", labels_as_csv((path, one) for one in said))
+    return tmp_path / "labels.csv"
+
+
+def test_a_disagreement_comes_first_with_who_said_what_and_a_third_answer_settles_it(request_of, disputed):
+    with opened(request_of, disputed) as page:
+        assert name(page) == "new-disc-0.png"
+        assert re.findall(r"(\w+): (\w+)", page.inner_text("#opinions")) == [("cleo", "disc"), ("dora", "square")]
+        assert page.locator("#dispute-cards li").count() == 1
+        press(page, "1")
+        assert page.is_hidden("#disputes")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_page_is_accessible_and_nothing_sticks_out(request_of, disputed, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs:axe")
+    with opened(request_of, disputed, width=width) as page:
+        found = axe.Axe().run(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    assert found.violations_count == 0, found.generate_report()
