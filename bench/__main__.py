@@ -11,6 +11,7 @@ BENCHES = {
     "predict": "bench.predict",
     "decode": "bench.decode",
     "serve": "bench.serve",
+    "log": "bench.log",
     "page": "bench.page",
     "agreement": "bench.agreement",
     "check": "bench.check",

@@ -1,21 +1,29 @@
 """`vidi predict`: what is on these images?"""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from vidi.cli import options
+from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
+
+if TYPE_CHECKING:
+    from vidi.cli.terminal import Terminal
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows.log import AnswerLogger
 
 
 def predict(
     model: options.Model,
     inputs: InputsRequest,
     request: PredictRequest,
+    log: LogRequest,
     *,
     as_json: options.AsJson = False,
     as_json_lines: Annotated[
@@ -45,25 +53,41 @@ def predict(
         events.say(warning)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()
-    answers = predict_inputs(
-        predictor,
-        found,
-        account,
-        options=DecodeOptions(keep_truncated=inputs.keep_truncated),
-        workers=request.workers,
-        sort_into=request.sort_into,
-    )
     total = sum(len(group.paths) + len(group.account.refused) for group in found)
     # Where the rows themselves show on the terminal, they are the progress.
     shows = request.output is None and draws(sys.stdout)
     names = [path for group in found for path in group.paths]
-    with stop_on_signal() as should_stop, writing_to(request.output) as stream:
-        answers = until_stopped(answers, should_stop, paths=names, account=account)
+    with (
+        _logging(log, predictor, model, events) as logger,
+        stop_on_signal() as stops,
+        writing_to(request.output) as stream,
+    ):
+        answers = predict_inputs(
+            predictor,
+            found,
+            account,
+            options=DecodeOptions(keep_truncated=inputs.keep_truncated),
+            workers=request.workers,
+            sort_into=request.sort_into,
+            log=logger,
+        )
+        answers = until_stopped(answers, stops, paths=names, account=account)
         passing = answers if shows else counted(answers, "answering", total, events)
         WRITERS[form](
             passing, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream))
         )
     raise typer.Exit(say_ending(account, events, named=form != "table" or request.output is not None))
+
+
+def _logging(
+    request: LogRequest, predictor: "Predictor", path: Path, events: "Terminal"
+) -> contextlib.AbstractContextManager["AnswerLogger | None"]:
+    """What logs the answers; None without `--log`, which needs no database."""
+    if request.log is None and not request.keep_images:
+        return contextlib.nullcontext()
+    from vidi.workflows.log import logging_answers
+
+    return logging_answers(request, predictor.model, path, os.environ, say=events.say)
 
 
 def _form(*, json: bool, jsonl: bool, csv: bool) -> str:

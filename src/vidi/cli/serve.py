@@ -1,9 +1,10 @@
 """`vidi serve`: the same answer over HTTP."""
 
+from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.serve import ServeRequest
 
 
-def serve(request: ServeRequest) -> None:
+def serve(request: ServeRequest, log: LogRequest) -> None:
     """Answer over HTTP for model files, until Ctrl-C or SIGTERM stops it."""
     import gc
 
@@ -13,4 +14,4 @@ def serve(request: ServeRequest) -> None:
 
     gc.freeze()  # nor is it looked through while requests are answered
     gc.enable()
-    start(request, say=Terminal().say)
+    start(request, log, say=Terminal().say)

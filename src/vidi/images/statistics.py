@@ -27,7 +27,7 @@ QUALITIES = tuple(one.name for one in fields(ImageStatistics))
 
 
 def statistics_of(framed: NDArray[np.uint8], framing: Framing, size: Size) -> ImageStatistics:
-    """The statistics of one framed image; they cost about a tenth of a millisecond.
+    """The statistics of one framed image; they cost about a twentieth of a millisecond.
 
     Args:
         framed: (height, width, 3) uint8, of the framing's size.
@@ -41,14 +41,16 @@ def statistics_of(framed: NDArray[np.uint8], framing: Framing, size: Size) -> Im
     """
     top, left, height, width = place_in_frame(size, framing)
     image = framed[max(0, top) : top + height, max(0, left) : left + width]
-    seen = _thinned(image)
-    red, green, blue = (seen[..., channel] for channel in range(3))
+    planes = np.ascontiguousarray(_thinned(image).reshape(-1, 3).T)  # a row for each colour: whole rows are fast
+    red, green, blue = planes
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    grey = seen.astype(np.float32) @ GREY
+    grey = GREY @ planes.astype(np.float32)
+    brightness = float(grey.mean())
+    grey -= np.float32(brightness)
     return ImageStatistics(
-        brightness=float(grey.mean()),
-        contrast=float(grey.std()),
-        saturation=float(spread.mean()),
+        brightness=brightness,
+        contrast=float(np.sqrt(grey @ grey / grey.size)),
+        saturation=float(spread.sum(dtype=np.uint32)) / spread.size,
         sharpness=_sharpness(image[..., 1]),
         side=float(np.sqrt(size[0] * size[1])),
         aspect=size[1] / size[0],
@@ -69,6 +71,11 @@ def _thinned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _sharpness(values: NDArray[np.uint8]) -> float:
     """Mean difference of neighbours (height, width), along some of the rows and columns; 0 for a single pixel."""
     rows, columns = (max(1, side // SEEN_SIDE) for side in values.shape)
-    across = np.abs(np.diff(values[::rows].astype(np.int16), axis=1))
-    down = np.abs(np.diff(values[:, ::columns].astype(np.int16), axis=0))
-    return float(across.sum() + down.sum()) / max(1, across.size + down.size)
+    across, down = np.ascontiguousarray(values[::rows]), np.ascontiguousarray(values[:, ::columns])
+    total = _difference(across[:, 1:], across[:, :-1]) + _difference(down[1:], down[:-1])
+    return total / max(1, across[:, 1:].size + down[1:].size)
+
+
+def _difference(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> float:
+    """The sum of |some - others|, without a wider type."""
+    return float((np.maximum(some, others) - np.minimum(some, others)).sum(dtype=np.uint32))

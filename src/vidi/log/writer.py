@@ -22,6 +22,7 @@ MOST_WAITING: Final = 20_000  # rows
 MOST_IMAGE_BYTES: Final = 64_000_000  # of images that wait
 
 State = Literal["ok"] | Trouble
+STATES: Final[tuple[State, ...]] = ("ok", "locked", "full", "lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class LogWriter:
         retention: Retention | None = None,
         waits_for_room: bool = False,
         most_waiting: int = MOST_WAITING,
+        retry_seconds: float = RETRY_SECONDS,
         now: Callable[[], float] = time.time,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -85,12 +87,13 @@ class LogWriter:
             retention: of images; None: no image is kept, whatever is handed over.
             waits_for_room: `write` waits where too many rows do, as suits a program; a server's answers go on instead.
             most_waiting: rows; further ones are lost, and counted.
+            retry_seconds: after a commit that failed.
             now: seconds since 1970, UTC.
             tell: receives a sentence when the log's state changes.
         """
         self.retention = retention
         self._log, self._now, self._tell = log, now, tell
-        self._waits, self._most = waits_for_room, most_waiting
+        self._waits, self._most, self._retry = waits_for_room, most_waiting, retry_seconds
         self._entries: deque[HandedOver] = deque()
         self._batch: list[tuple[LoggedPrediction, bytes | None]] = []  # made once: a second try has the same keys
         self._making = 0
@@ -164,7 +167,7 @@ class LogWriter:
             self._take()
             wrote = self._commit() if self._batch else True
             self._trim()
-            pause = COMMIT_SECONDS if wrote else RETRY_SECONDS
+            pause = COMMIT_SECONDS if wrote else self._retry
             if is_closing and self._is_over(wrote=wrote):
                 return
 
@@ -175,7 +178,7 @@ class LogWriter:
             if wrote and not self._entries:
                 return True
             if wrote or left > 0:
-                self._changed.wait_for(lambda: False, 0 if wrote else min(RETRY_SECONDS, left))
+                self._changed.wait_for(lambda: False, 0 if wrote else min(self._retry, left))
                 return False
             self._lost += len(self._batch) + len(self._entries)
             self._batch.clear()

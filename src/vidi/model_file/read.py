@@ -65,6 +65,17 @@ def find_model(path: Path) -> Path:
     return found
 
 
+def name_of(path: Path) -> str:
+    """What a model file is called: its run folder's name, or its own without the ending.
+
+    >>> name_of(Path("runs/faces/model.onnx")), name_of(Path("runs/faces")), name_of(Path("cats.onnx"))
+    ('faces', 'faces', 'cats')
+    """
+    if path.name == "model.onnx" and path.resolve().parent.name:
+        return path.resolve().parent.name
+    return path.resolve().name.removesuffix(".onnx")
+
+
 def read_model(path: Path) -> ModelFile:
     """Read a model file and refuse whatever is not one.
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from vidi.log.writer import STATES, WriterState
 from vidi.model_file.limits import VERDICTS
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
@@ -59,6 +60,7 @@ class ServerMetrics:
             ["model", "outcome"],
             registry=self.registry,
         )
+        self.log: LogGauges | None = None  # where predictions are logged
 
     @contextmanager
     def counting_refused(self, model: str) -> Iterator[None]:
@@ -79,8 +81,16 @@ class ServerMetrics:
         for outcome in outcomes:
             self.images.labels(model, outcome).inc()
 
-    def text(self, models: Iterable[ServedModel], engine: AnswerEngine) -> bytes:
-        """All of it, as Prometheus reads it."""
+    def text(self, models: Iterable[ServedModel], engine: AnswerEngine, log: WriterState | None = None) -> bytes:
+        """All of it, as Prometheus reads it.
+
+        Args:
+            models: that are served.
+            engine: that answers.
+            log: how the prediction log stands; None: there is none, and nothing is said of it.
+        """
+        if log is not None:
+            self._show_log(log)
         self.workers.set(engine.crew.standing)
         self.deaths.set(engine.crew.deaths)
         self.model_info.clear()
@@ -89,3 +99,38 @@ class ServerMetrics:
             for outcome in (*((ANSWERED,) if model.metadata.verdict is None else VERDICTS), REFUSED):
                 self.images.labels(model.name, outcome)  # stands at 0 until there is one: rates and shares need it
         return generate_latest(self.registry)
+
+    def _show_log(self, log: WriterState) -> None:
+        if self.log is None:
+            self.log = LogGauges(self.registry)
+        self.log.show(log)
+
+
+class LogGauges:
+    """What is said of a prediction log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.state = Gauge(
+            "vidi_log_state", "The prediction log's state: 1 for the one that holds.", ["state"], registry=registry
+        )
+        self.written = Gauge(
+            "vidi_log_predictions_written", "Predictions in the log, since the start.", registry=registry
+        )
+        self.lost = Gauge(
+            "vidi_log_predictions_lost", "Predictions that could not be logged, since the start.", registry=registry
+        )
+        self.waiting = Gauge("vidi_log_predictions_waiting", "Predictions on their way to the log.", registry=registry)
+        self.images_lost = Gauge(
+            "vidi_log_images_lost",
+            "Images that found no room on their way to the log, since the start.",
+            registry=registry,
+        )
+
+    def show(self, log: WriterState) -> None:
+        """Set all of it."""
+        for state in STATES:
+            self.state.labels(state).set(state == log.state)
+        self.written.set(log.written)
+        self.lost.set(log.lost)
+        self.waiting.set(log.waiting)
+        self.images_lost.set(log.images_lost)

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from vidi.log.writer import WriterState
 from vidi.model_file.values import Json
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.engine.slots import Slots
@@ -11,6 +12,7 @@ from vidi.serving.log import RequestLog
 from vidi.serving.metrics import ServerMetrics
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
+from vidi.serving.recording import Recorder
 from vidi.serving.settings import Settings
 from vidi.serving.training import Trainer
 
@@ -27,6 +29,7 @@ class Service:
     lifecycle: Lifecycle
     log: RequestLog
     logs_names: bool = False  # log lines hold the file names of a request's images
+    recorder: Recorder | None = None  # None: no prediction is logged
     trainer: Trainer | None = None  # None: the page cannot start a training
     metrics: ServerMetrics = field(default_factory=ServerMetrics)
     slots: Slots = field(init=False)
@@ -80,4 +83,23 @@ class Service:
             ],
             "workers": {"standing": crew.standing, "wanted": crew.count, "deaths": crew.deaths},
         }
+        if self.recorder is not None:  # it stands against no request: answers go on without it
+            document["log"] = log_document(self.recorder.writer.state())
         return not reasons, document
+
+    def metrics_text(self) -> bytes:
+        """All counters, as Prometheus reads them."""
+        log = None if self.recorder is None else self.recorder.writer.state()
+        return self.metrics.text(self.models, self.engine, log)
+
+
+def log_document(log: WriterState) -> dict[str, Json]:
+    """How the prediction log stands, for `/readyz`."""
+    return {
+        "state": log.state,
+        "why": log.why,
+        "written": log.written,
+        "lost": log.lost,
+        "waiting": log.waiting,
+        "images_lost": log.images_lost,
+    }

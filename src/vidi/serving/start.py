@@ -24,11 +24,13 @@ from vidi.serving.models.served import ServedModel, name_models, open_served
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
+from vidi.serving.recording import Recorder
 from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 from vidi.serving.training import Trainer, can_train
 from vidi.workflows.interaction.output import warning_about
+from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.serve import ServeRequest
 
 RUNS = Path("runs")  # where trainings that the page starts are kept
@@ -36,18 +38,25 @@ RUNS = Path("runs")  # where trainings that the page starts are kept
 Say = Callable[[str], None]
 
 
-def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | None = None) -> None:
+def serve(
+    request: ServeRequest,
+    log: LogRequest | None = None,
+    *,
+    say: Say,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Serve some models until a signal ends it.
 
     Args:
         request: which models, and to whom.
+        log: whether predictions are logged, and where.
         say: receives lines for people.
         environment: variables of the process; its own by default.
 
     Raises:
-        UsageError: options contradict each other, or the address or certificate cannot be used.
+        UsageError: options contradict each other, or an address or the certificate cannot be used.
         ModelError: a model file cannot be trusted, or fails its self-test here.
-        ResourceError: the decoding processes cannot be started.
+        ResourceError: the decoding processes cannot be started, or the log cannot be reached.
     """
     environment = os.environ if environment is None else environment
     doors = open_doors(choose_doors(_door_options(request), environment), environment, datetime.now(UTC))
@@ -58,6 +67,7 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
         origin = doors.doors.origin
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
+        service.recorder = stack.enter_context(_recording(log or LogRequest(), environment, service, say))
         if doors.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
@@ -67,7 +77,7 @@ def serve(request: ServeRequest, *, say: Say, environment: Mapping[str, str] | N
             service.settings,
             listen=doors.listen,
             lifecycle=service.lifecycle,
-            ready=lambda listening: _tell(listening, doors, models, say),
+            ready=lambda listening: _tell(listening, doors, models, say, log=log or LogRequest()),
             reload=reloader.read_anew_soon,
             tell_refusal=lambda problem, client: _log_refusal(service, problem, client),
         )
@@ -110,6 +120,25 @@ def _reloading(
 
 
 @contextlib.contextmanager
+def _recording(
+    request: LogRequest, environment: Mapping[str, str], service: Service, say: Say
+) -> Iterator[Recorder | None]:
+    """What logs the answers; None without `--log`, which needs no database."""
+    if request.log is None and not request.keep_images:
+        yield None
+        return
+    from vidi.log.writer import LogWriter
+    from vidi.workflows.log import open_log, retention_of
+
+    def tell(sentence: str) -> None:
+        say(sentence)
+        service.log.event("prediction-log", {"why": sentence})
+
+    with open_log(request, environment) as log, LogWriter(log, retention=retention_of(request), tell=tell) as writer:
+        yield Recorder(writer)
+
+
+@contextlib.contextmanager
 def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> Iterator[Trainer]:
     """What trains for the page; a model that it has made is served from then on."""
     trainer = Trainer(RUNS, finished=lambda run: service.models.replace(opened(run.name, run)))
@@ -123,7 +152,7 @@ def _log_refusal(service: Service, problem: Problem, client: str) -> None:
     service.log.event("refused", {"client": client, "status": problem.status, "code": problem.code})
 
 
-def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say) -> None:
+def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say, *, log: LogRequest) -> None:
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
         place = escape_path(model.model.path)
@@ -135,8 +164,16 @@ def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], s
     for url in listening.urls:
         say(f"listening on {url}")
     _tell_access(listening, doors, say)
-    say("It keeps no image, opens no address that a request names, and sends nothing elsewhere.")
+    say(_what_it_keeps(log))
     say("Ctrl-C stops it after the requests under way.")
+
+
+def _what_it_keeps(log: LogRequest) -> str:
+    nothing = "opens no address that a request names, and sends nothing elsewhere."
+    if log.log is None:
+        return f"It keeps no image, {nothing}"
+    images = f"images for {log.keep_days:g} days" if log.keep_images else "no image"
+    return f"It logs each prediction, keeps {images}, {nothing}"
 
 
 def _tell_access(listening: Listening, doors: OpenedDoors, say: Say) -> None:

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidi.data.inputs import FoundInputs
 from vidi.errors import ImageError, UsageError
@@ -18,6 +19,9 @@ from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.workflows.interaction.inputs import no_images
 
+if TYPE_CHECKING:
+    from vidi.workflows.log import AnswerLogger
+
 
 def predict_inputs(
     predictor: Predictor,
@@ -27,6 +31,7 @@ def predict_inputs(
     options: DecodeOptions = DEFAULT,
     workers: int | None = None,
     sort_into: Path | None = None,
+    log: "AnswerLogger | None" = None,
 ) -> Iterator[Answer]:
     """Classify all inputs: one answer per image or refused path, in their order.
 
@@ -37,6 +42,7 @@ def predict_inputs(
         options: limits and rules of decoding.
         workers: threads; one per core by default.
         sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
+        log: takes the answers down.
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
@@ -55,7 +61,11 @@ def predict_inputs(
         account.set_aside.extend(group.account.set_aside)
         account.refused.extend(group.account.refused)
         yield from map(_refused, group.account.refused)
-        for answer in predictor.predict_files(group.paths, store=group.store, options=options, workers=workers):
+        wants = log is not None
+        answers = predictor.predict_files(
+            group.paths, store=group.store, options=options, workers=workers, embedding=wants, statistics=wants
+        )
+        for answer in answers if log is None else log.passing(answers, group.store):
             if answer.error is not None:
                 account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))
             else:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
+from vidi.images.framing import Framing
 from vidi.images.reading import ReadImage
+from vidi.images.statistics import ImageStatistics, statistics_of
 from vidi.prediction.stream import batch_size
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
@@ -28,6 +30,7 @@ class Classified:
 
     read: ReadImage  # without the image
     rows: Rows  # empty where the file could not be used
+    statistics: ImageStatistics | None = None  # where they were asked for
 
     @property
     def error(self) -> ImageError | None:
@@ -36,7 +39,12 @@ class Classified:
 
 
 async def classify_files(
-    engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
+    engine: AnswerEngine,
+    served: ServedModel,
+    files: Sequence[bytes],
+    outputs: Sequence[str],
+    *,
+    statistics: bool = False,
 ) -> list[Classified]:
     """What the network gives for each file, in order; a file that cannot be used costs only its own answer.
 
@@ -45,14 +53,15 @@ async def classify_files(
         served: the model.
         files: the bytes of encoded images.
         outputs: names of outputs of the model.
+        statistics: measure the images, too.
     """
+    work = partial(_classify, engine, served, outputs=outputs, statistics=statistics)
     if len(files) == 1:
-        work = partial(_classify, engine, served, outputs=outputs)
         most = min(IN_PAIRS, batch_size(served.metadata.framing))
-        return [await engine.do_together((served, *outputs), files[0], work, most=most)]
+        return [await engine.do_together((served, statistics, *outputs), files[0], work, most=most)]
     together = _together(len(files), served, engine)
     parts = [files[start : start + together] for start in range(0, len(files), together)]
-    answers = await _each(engine, [partial(_classify, engine, served, part, outputs) for part in parts])
+    answers = await _each(engine, [partial(work, part) for part in parts])
     return [one for answer in answers for one in answer]
 
 
@@ -84,14 +93,25 @@ def _run(engine: AnswerEngine, served: ServedModel, images: NDArray[np.uint8], o
 
 
 def _classify(
-    engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], outputs: Sequence[str]
+    engine: AnswerEngine, served: ServedModel, files: Sequence[bytes], *, outputs: Sequence[str], statistics: bool
 ) -> list[Classified]:
     framing = served.metadata.framing
     reads = [engine.crew.decode(data, framing=framing) for data in files]
     images = [read.image for read in reads if read.image is not None]
     given = _run(engine, served, np.stack(images), outputs) if images else {}
     numbers = iter(range(len(images)))
-    return [Classified(read=read, rows={} if read.image is None else _row(given, next(numbers))) for read in reads]
+    return [
+        Classified(
+            read=read,
+            rows={} if read.image is None else _row(given, next(numbers)),
+            statistics=_statistics(read, framing) if statistics else None,
+        )
+        for read in reads
+    ]
+
+
+def _statistics(read: ReadImage, framing: Framing) -> ImageStatistics | None:
+    return None if read.image is None or read.size is None else statistics_of(read.image, framing, read.size)
 
 
 def _row(given: Rows, index: int) -> Rows:

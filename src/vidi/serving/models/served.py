@@ -9,7 +9,7 @@ from vidi.errors import ModelError, UsageError
 from vidi.files import escape_path
 from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.read import ModelFile, find_model, read_model
+from vidi.model_file.read import ModelFile, find_model, name_of, read_model
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
@@ -133,14 +133,3 @@ def name_models(words: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"two models are called {name!r}", "Give them names of their own: NAME=PATH")
         named[name] = path
     return named
-
-
-def name_of(path: Path) -> str:
-    """What a model file is called: its run folder's name, or its own without the ending.
-
-    >>> name_of(Path("runs/faces/model.onnx")), name_of(Path("runs/faces")), name_of(Path("cats.onnx"))
-    ('faces', 'faces', 'cats')
-    """
-    if path.name == "model.onnx" and path.resolve().parent.name:
-        return path.resolve().parent.name
-    return path.resolve().name.removesuffix(".onnx")

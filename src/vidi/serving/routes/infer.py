@@ -15,6 +15,7 @@ from vidi.errors import VidiError
 from vidi.images.framing import Framing, frame_image
 from vidi.model_file.decisions import find_verdicts
 from vidi.model_file.values import Json
+from vidi.prediction.prediction import Prediction
 from vidi.serving.engine.classify import classify_arrays, classify_files
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.inference.outputs import (
@@ -37,6 +38,8 @@ from vidi.serving.inference.tally import Tallies
 from vidi.serving.metrics import ANSWERED
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem, UnusableImages
+from vidi.serving.recording import Recorder
+from vidi.serving.routes.predict import decide_rows
 from vidi.serving.routes.reading import read_body
 from vidi.serving.service import Service
 
@@ -95,7 +98,7 @@ async def _answer(service: Service, served: ServedModel, body: bytes, header_len
     offered = offered_by(served)
     chosen = choose_outputs(asked, offered)
     read = time.perf_counter_ns()
-    rows = await classify(engine, served, asked, network_outputs(chosen, offered))
+    rows = await classify(engine, served, asked, network_outputs(chosen, offered), recorder=service.recorder)
     classified = time.perf_counter_ns()
 
     def write() -> InferResponse:
@@ -125,7 +128,14 @@ async def _where(engine: AnswerEngine, size: int, work: Callable[[], Done]) -> D
     return work() if size <= MOST_AT_ONCE else await engine.do(work)
 
 
-async def classify(engine: AnswerEngine, served: ServedModel, asked: InferRequest, outputs: Sequence[str]) -> Rows:
+async def classify(
+    engine: AnswerEngine,
+    served: ServedModel,
+    asked: InferRequest,
+    outputs: Sequence[str],
+    *,
+    recorder: Recorder | None = None,
+) -> Rows:
     """What the network gives for the images of a request.
 
     Args:
@@ -133,6 +143,7 @@ async def classify(engine: AnswerEngine, served: ServedModel, asked: InferReques
         served: the model.
         asked: the request.
         outputs: names of outputs of the network.
+        recorder: takes the answers down.
 
     Returns:
         Output → (batch, …) float32.
@@ -140,12 +151,19 @@ async def classify(engine: AnswerEngine, served: ServedModel, asked: InferReques
     Raises:
         UnusableImages: with the numbers of the files that cannot be used.
     """
+    wanted = [*outputs, *(name for name in (recorder.outputs(served) if recorder else ()) if name not in outputs)]
     if isinstance(asked.images, np.ndarray):
         images, framing = asked.images, served.metadata.framing
         if images.shape[1:3] != framing.size:
             images = await engine.do(partial(_framed, images, framing))
-        return await classify_arrays(engine, served, images, outputs)
-    classified = await classify_files(engine, served, asked.images, outputs)
+        given = await classify_arrays(engine, served, images, wanted)
+        if recorder is not None:
+            recorder.record_arrays(served, images, given, _predictions(served, given))
+        return {name: given[name] for name in outputs}
+    classified = await classify_files(engine, served, asked.images, wanted, statistics=recorder is not None)
+    if recorder is not None:
+        outcomes = [one.error or decide_rows(served, one.rows) for one in classified]
+        recorder.record_files(served, asked.images, classified, outcomes)
     errors = [(number, one.error) for number, one in enumerate(classified) if one.error is not None]
     if errors:
         number, error = errors[0]
@@ -154,6 +172,11 @@ async def classify(engine: AnswerEngine, served: ServedModel, asked: InferReques
         cause = f"images[{number}]: {error.cause}{others}"
         raise UnusableImages(cause, error.remedy, count=len(errors), members={"images": documents})
     return {name: np.stack([one.rows[name] for one in classified]) for name in outputs}
+
+
+def _predictions(served: ServedModel, given: Rows) -> list[Prediction]:
+    rows = [{name: values[index] for name, values in given.items()} for index in range(len(given["probabilities"]))]
+    return [decide_rows(served, row) for row in rows]
 
 
 def _framed(images: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.metrics import ANSWERED, REFUSED
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem, UnusableImages
+from vidi.serving.recording import Recorder
 from vidi.serving.routes.asked import Asked
 from vidi.serving.routes.bodies import SentImage
 from vidi.serving.routes.rows import Document, Row
@@ -29,7 +30,14 @@ class Predicted:
     outcomes: Sequence[str]  # a verdict, `answered` or `refused`, for each image
 
 
-async def predict(engine: AnswerEngine, served: ServedModel, images: Sequence[SentImage], asked: Asked) -> Predicted:
+async def predict(
+    engine: AnswerEngine,
+    served: ServedModel,
+    images: Sequence[SentImage],
+    asked: Asked,
+    *,
+    recorder: Recorder | None = None,
+) -> Predicted:
     """The predictions document about some images.
 
     Args:
@@ -37,15 +45,21 @@ async def predict(engine: AnswerEngine, served: ServedModel, images: Sequence[Se
         served: the model.
         images: what was sent.
         asked: what is wanted of each.
+        recorder: takes the answers down.
 
     Raises:
         Problem: boxes or evidence were asked for of a model that gives none; or the only image cannot be used.
     """
-    wanted = _outputs(served, asked)
-    classified = await classify_files(engine, served, [image.data for image in images], wanted)
+    files, wanted = [image.data for image in images], _outputs(served, asked)
+    if recorder is not None:
+        wanted += [name for name in recorder.outputs(served) if name not in wanted]
+    classified = await classify_files(engine, served, files, wanted, statistics=recorder is not None)
+    outcomes = [one.error or decide_rows(served, one.rows) for one in classified]
+    if recorder is not None:
+        recorder.record_files(served, files, classified, outcomes)
     if len(images) == 1 and classified[0].error is not None:
         raise unusable(classified[0].error)
-    rows = [_row(served, image, one, asked) for image, one in zip(images, classified, strict=True)]
+    rows = [_row(*each, asked) for each in zip(images, classified, outcomes, strict=True)]
     if asked.locate:
         from vidi.serving.routes.boxes import add_boxes  # searching takes more of vidi than answering does
 
@@ -93,9 +107,8 @@ def _outputs(served: ServedModel, asked: Asked) -> list[str]:
     return [*names, *(["evidence"] if asked.explain == "evidence" else [])]
 
 
-def _row(served: ServedModel, image: SentImage, one: Classified, asked: Asked) -> Row:
+def _row(image: SentImage, one: Classified, outcome: Prediction | ImageError, asked: Asked) -> Row:
     """One image's row of the document."""
-    outcome = one.error or decide_rows(served, one.rows)
     answer = Answer(path=image.name, outcome=outcome, notes=one.read.notes, digest=one.read.digest, size=one.read.size)
     row: Row = {**answer_as_json(answer, top=asked.top)}
     if asked.explain == "evidence":

@@ -39,7 +39,7 @@ def _predict(service: Service) -> Endpoint:
             body = await read_body(request, most=settings.body_bytes)
             images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
             request.scope[NAMES] = [image.name for image in images]
-            work = predict(service.engine, served, images, asked)
+            work = predict(service.engine, served, images, asked, recorder=service.recorder)
             with service.metrics.counting_refused(served.name):
                 predicted = await slot.within(settings.answer_seconds, work)
         service.metrics.count_images(served.name, predicted.outcomes)
@@ -69,6 +69,6 @@ def _ready(service: Service) -> Endpoint:
 
 def _metrics(service: Service) -> Endpoint:
     async def endpoint(_: Request) -> Response:
-        return Response(service.metrics.text(service.models, service.engine), media_type=MEDIA_TYPE)
+        return Response(service.metrics_text(), media_type=MEDIA_TYPE)
 
     return endpoint
