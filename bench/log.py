@@ -137,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=6.0, help="each window of load")
+    parser.add_argument("--only", default="", help="the model whose name begins so")
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -145,6 +146,7 @@ def main() -> None:
         found = {
             model: compare(path, folder / "photographs", folder, rounds=given.rounds, seconds=given.seconds)
             for model, path in write_models(folder).items()
+            if model.startswith(given.only)
         }
     document = {
         "rounds": given.rounds,

@@ -1,6 +1,7 @@
 """An older log becomes one of today with all its rows; a newer one is refused; a half-made one does not exist."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -39,9 +40,8 @@ INSERT INTO vidi_feedback (key, at, digest, kind, labels, source, via)
 
 def test_a_log_of_the_first_version_goes_on_with_all_its_rows(tmp_path):
     path = tmp_path / "old.sqlite"
-    with sqlite3.connect(path) as old:
+    with closing(sqlite3.connect(path)) as old, old:
         old.executescript(FIRST.format(digest=digest(1)))
-    old.close()
 
     with PredictionLog.open(str(path)) as log:
         ((_, found),) = log.predictions()
@@ -49,24 +49,21 @@ def test_a_log_of_the_first_version_goes_on_with_all_its_rows(tmp_path):
         assert (found.digest, found.label, found.probabilities.tolist()) == (digest(1), "cat", [0.75, 0.25])
         assert [one.kind for one in log.feedback()] == ["none"]
         assert log.claim(digest(1), "ann", until=9.0, now=0.0)  # what the second version brought
-    with sqlite3.connect(path) as now:
+    with closing(sqlite3.connect(path)) as now, now:
         assert now.execute("SELECT value FROM vidi_meta").fetchall() == [(str(VERSION),)]
-    now.close()
 
 
 def test_an_older_log_has_the_tables_of_a_new_one(tmp_path):
-    with sqlite3.connect(tmp_path / "old.sqlite") as old:
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old, old:
         old.executescript(FIRST.format(digest=digest(1)))
-    old.close()
     shapes = []
     for name in ("old.sqlite", "new.sqlite"):
         PredictionLog.open(str(tmp_path / name)).close()
-        with sqlite3.connect(tmp_path / name) as file:
+        with closing(sqlite3.connect(tmp_path / name)) as file, file:
             tables = [
                 row[0] for row in file.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
             ]
             shapes.append({table: file.execute(f"PRAGMA table_info({table})").fetchall() for table in tables})
-        file.close()
 
     assert shapes[0] == shapes[1]
 
@@ -74,26 +71,22 @@ def test_an_older_log_has_the_tables_of_a_new_one(tmp_path):
 def test_a_newer_log_is_refused_and_stays_as_it_is(tmp_path):
     path = tmp_path / "log.sqlite"
     PredictionLog.open(str(path)).close()
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         file.execute("UPDATE vidi_meta SET value = '99'")
-    file.close()
 
     with pytest.raises(NewerLogError, match="schema version 99") as refused:
         PredictionLog.open(str(path))
     assert refused.value.exit_code == 4
-    with sqlite3.connect(path) as file:
+    with closing(sqlite3.connect(path)) as file, file:
         assert file.execute("SELECT value FROM vidi_meta").fetchall() == [("99",)]
-    file.close()
 
 
 def test_who_only_reads_makes_no_log_of_another_database(tmp_path):
     path = tmp_path / "other.sqlite"
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE birds (name TEXT)")
-    other.close()
 
     with pytest.raises(NoLogError, match="holds no prediction log"):
         PredictionLog.open(str(path), create=False)
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("birds",)]
-    other.close()

@@ -13,9 +13,13 @@ from schemathesis.specs.openapi import checks as described
 from tests.counts import count
 from tests.model_file.tiny import tiny_model
 from tests.serving.protocol.running import running
+from vidi.log.acknowledged import FeedbackWriter
+from vidi.log.store import PredictionLog
+from vidi.log.writer import LogWriter
 from vidi.serving.application import application, service_of
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import open_served
+from vidi.serving.recording import Recorder
 
 DELIBERATE = 503  # a server that is busy or not ready says so
 CHECKS = [
@@ -32,8 +36,15 @@ CHECKS = [
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("models")
     models = [open_served(name, tiny_model(folder / f"{name}.onnx").path) for name in ("tiny", "other-1.0")]
-    with running(application(service_of(models, log=RequestLog(len)))) as server:
-        yield f"http://127.0.0.1:{server.port}"
+    service = service_of(models, log=RequestLog(len))
+    with (
+        PredictionLog.open(str(folder / "log.sqlite")) as log,
+        LogWriter(log) as writer,
+        FeedbackWriter(log) as feedback,
+    ):
+        service.recorder = Recorder(writer, feedback)
+        with running(application(service)) as server:
+            yield f"http://127.0.0.1:{server.port}"
 
 
 def ask(operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode, address: str, most: int) -> Counter:

@@ -16,6 +16,7 @@ from vidi.model_file.limits import Verdict
 Source = Literal["serve", "predict", "page"]
 FeedbackKind = Literal["label", "none", "unclear"]  # it is …; none of the classes; cannot tell
 Via = Literal["server", "review"]
+Taken = Literal["new", "known", "differs"]  # written now; there already; its key is there with other words
 
 KINDS: Final[tuple[FeedbackKind, ...]] = get_args(FeedbackKind)
 MOST_LABELS: Final = 1_000  # in one piece of feedback

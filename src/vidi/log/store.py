@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,7 +14,16 @@ from vidi.log.address import FileAddress, LogAddress, parse_address
 from vidi.log.connect import open_engine, transaction
 from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
 from vidi.log.errors import LogUnavailableError, NoLogError
-from vidi.log.records import Deleted, Feedback, LogContents, LoggedImage, LoggedModel, LoggedPrediction, check_digest
+from vidi.log.records import (
+    Deleted,
+    Feedback,
+    LogContents,
+    LoggedImage,
+    LoggedModel,
+    LoggedPrediction,
+    Taken,
+    check_digest,
+)
 from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
 from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, prepare
 from vidi.log.tally import contents_of
@@ -132,8 +142,20 @@ class PredictionLog:
         Raises:
             LogUnavailableError: the log is locked for 5 s, full or lost; nothing was written.
         """
+        return self.add_all([feedback]) == ["new"]
+
+    def add_all(self, feedback: Sequence[Feedback]) -> list[Taken]:
+        """Write some feedback, all or none; it is on the disk when this returns.
+
+        Returns:
+            What became of each: one whose key was there already is not written, and "differs" where it says
+            something else than the one that was.
+
+        Raises:
+            LogUnavailableError: the log is locked for 5 s, full or lost; nothing was written.
+        """
         with self._writing() as connection:
-            return _insert(connection, FEEDBACK, [feedback_row(feedback)]) == 1
+            return [_take(connection, one) for one in feedback]
 
     def feedback(self, *, since: float | None = None, digest: str | None = None) -> list[Feedback]:
         """All feedback in the order of arrival.
@@ -282,6 +304,14 @@ def identity_of(address: LogAddress) -> tuple[int, int] | None:
     except OSError:
         return None
     return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _take(connection: Connection, feedback: Feedback) -> Taken:
+    """Write one piece of feedback, unless its key is there."""
+    if _insert(connection, FEEDBACK, [feedback_row(feedback)]) == 1:
+        return "new"
+    row = connection.execute(select(FEEDBACK).where(FEEDBACK.c.key == feedback.key)).mappings().one()
+    return "known" if replace(feedback_of(row), at=feedback.at) == feedback else "differs"
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> int:

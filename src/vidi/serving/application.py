@@ -16,7 +16,7 @@ from vidi.serving.log import RequestLog
 from vidi.serving.models.served import ServedModel, open_served
 from vidi.serving.models.table import ModelTable
 from vidi.serving.problems import Problem
-from vidi.serving.routes import documents, inference, page, train, v1
+from vidi.serving.routes import documents, feedback, inference, page, train, v1
 from vidi.serving.routes.reading import problem_response
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
@@ -83,6 +83,7 @@ def application(service: Service, *doors: Middleware) -> Starlette:
     made = Starlette(
         routes=[
             *v1.routes(service),
+            *feedback.routes(service),
             *inference.routes(service),
             *documents.routes(service),
             *page.routes(service),

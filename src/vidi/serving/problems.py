@@ -24,17 +24,21 @@ PROBLEMS: Mapping[str, Kind] = {
     "no-such-model": Kind(404, "No model of this name or version is served."),
     "method-not-allowed": Kind(405, "The path does not take this method."),
     "too-slow-request": Kind(408, "The request came too slowly."),
+    "conflict": Kind(409, "The key was used for something else."),
     "body-too-large": Kind(413, "The body is larger than the limit."),
     "unsupported-media-type": Kind(415, "The body is of a type or coding that is not read."),
     "host-refused": Kind(421, "The request names a host that this server does not answer for."),
     "unusable-image": Kind(422, "The image cannot be used."),
     "invalid-input": Kind(422, "The request is well formed, but a value in it cannot be used."),
+    "too-many": Kind(429, "The client sends more than it may."),
     "headers-too-large": Kind(431, "The headers are larger than the limit."),
     "internal-error": Kind(500, "The server failed. This is a bug."),
     "not-implemented": Kind(501, "The server does not offer this."),
     "busy": Kind(503, "The server has as many requests as it can answer."),
+    "log-unavailable": Kind(503, "The prediction log cannot be written now."),
     "not-ready": Kind(503, "A model or a worker does not stand yet, or the server is stopping."),
     "too-slow-answer": Kind(504, "The answer took longer than the limit."),
+    "log-full": Kind(507, "The prediction log has no room left."),
 }
 
 

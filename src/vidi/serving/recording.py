@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from vidi.errors import ImageError
 from vidi.files import digest_of
 from vidi.images.statistics import statistics_of
+from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.answers import EMBEDDING, AnswerRows
-from vidi.log.records import Source
 from vidi.log.writer import HandedOver, LogWriter
 from vidi.prediction.prediction import Prediction
 from vidi.serving.engine.classify import Classified, Rows
 from vidi.serving.models.served import ServedModel
+from vidi.serving.page_answers import PageAnswer
 
 Outcome = Prediction | ImageError
 
@@ -23,14 +24,17 @@ Outcome = Prediction | ImageError
 class Recorder:
     """Records answers; nothing of it waits for the log, and nothing that it does fails an answer."""
 
-    def __init__(self, writer: LogWriter, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, writer: LogWriter, feedback: FeedbackWriter | None = None, *, now: Callable[[], float] = time.time
+    ) -> None:
         """Store what records.
 
         Args:
             writer: of the log.
+            feedback: commits what people say of answers; None: the server takes none.
             now: seconds since 1970, UTC.
         """
-        self.writer = writer
+        self.writer, self.feedback = writer, feedback
         self._now = now
         self._rows: dict[str, tuple[ServedModel, AnswerRows]] = {}  # name → the model of that name, while it is served
 
@@ -54,7 +58,6 @@ class Recorder:
         files: Sequence[bytes],
         classified: Sequence[Classified],
         outcomes: Sequence[Outcome],
-        source: Source = "serve",
     ) -> None:
         """Hand over the answers about some image files.
 
@@ -63,7 +66,6 @@ class Recorder:
             files: the bytes of the image files.
             classified: what the network gave for each.
             outcomes: the answer about each.
-            source: what asked.
         """
         rows, at = self.rows_of(served), self._now()
         keeps = self.writer.retention is not None
@@ -75,7 +77,7 @@ class Recorder:
                         outcome,
                         digest=one.read.digest,
                         at=at,
-                        source=source,
+                        source="serve",
                         embedding=one.rows.get(EMBEDDING),
                         statistics=one.statistics,
                     ),
@@ -84,6 +86,25 @@ class Recorder:
                 for data, one, outcome in zip(files, classified, outcomes, strict=True)
             ]
         )
+
+    def record_page(self, answer: PageAnswer, seen: Classified | None) -> None:
+        """Hand over an answer that was made in a browser.
+
+        Args:
+            answer: as it was sent.
+            seen: what the server's own network gave for its image, where that was sent along.
+        """
+        rows, at = self.rows_of(answer.served), self._now()
+        make = partial(
+            rows.row,
+            answer.prediction,
+            digest=answer.digest,
+            at=at,
+            source="page",
+            embedding=None if seen is None else seen.rows.get(EMBEDDING),
+            statistics=answer.statistics if seen is None else seen.statistics,
+        )
+        self.writer.write([HandedOver(make=make, image=answer.image)])
 
     def record_arrays(
         self, served: ServedModel, images: NDArray[np.uint8], given: Rows, outcomes: Sequence[Prediction]

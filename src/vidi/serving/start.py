@@ -127,6 +127,7 @@ def _recording(
     if request.log is None and not request.keep_images:
         yield None
         return
+    from vidi.log.acknowledged import FeedbackWriter
     from vidi.log.writer import LogWriter
     from vidi.workflows.log import open_log, retention_of
 
@@ -134,8 +135,12 @@ def _recording(
         say(sentence)
         service.log.event("prediction-log", {"why": sentence})
 
-    with open_log(request, environment) as log, LogWriter(log, retention=retention_of(request), tell=tell) as writer:
-        yield Recorder(writer)
+    with (
+        open_log(request, environment) as log,
+        LogWriter(log, retention=retention_of(request), tell=tell) as writer,
+        FeedbackWriter(log) as feedback,
+    ):
+        yield Recorder(writer, feedback)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,12 @@ from vidi.serving.log import trace_of
 from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 
-ROUTES = frozenset(("/", "/v1/predict", "/v1/models", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"))
+ROUTES = frozenset(
+    (
+        *("/", "/v1/predict", "/v1/models", "/v1/feedback", "/v1/answers"),
+        *("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"),
+    )
+)
 OTHER = "other"
 CLIENT_LEFT = 499  # as nginx counts it: the client left, or was cut, before its request was whole
 PAGE = "page"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vidi.serving.documents.inference import ABOUT, PROTOCOL, inference_paths, inference_schemas
-from vidi.serving.documents.operations import TAGS, own_paths
+from vidi.serving.documents.operations import LOG_TAGS, TAGS, own_paths
 from vidi.serving.documents.schemas import Schema, schemas
 from vidi.serving.settings import Settings
 
@@ -17,6 +17,7 @@ def openapi_document(
     version: str,
     root: str = "",
     versions: Sequence[str] = (),
+    logs: bool = False,
 ) -> Schema:
     """The OpenAPI document of a server.
 
@@ -26,7 +27,9 @@ def openapi_document(
         version: of vidi.
         root: path under which the app is mounted; empty where it stands alone.
         versions: of the models.
+        logs: the server has a prediction log, and takes feedback.
     """
+    tags = {**TAGS, **(LOG_TAGS if logs else {}), PROTOCOL: ABOUT}
     return {
         "openapi": VERSION,
         "info": {
@@ -36,9 +39,9 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": root or "/"}],
-        "tags": [{"name": name, "description": about} for name, about in {**TAGS, PROTOCOL: ABOUT}.items()],
+        "tags": [{"name": name, "description": about} for name, about in tags.items()],
         "security": [{}, {"token": []}],
-        "paths": {**own_paths(names, settings), **inference_paths(names, versions, settings)},
+        "paths": {**own_paths(names, settings, logs=logs), **inference_paths(names, versions, settings)},
         "components": {
             "schemas": {**schemas(), **inference_schemas()},
             "securitySchemes": {

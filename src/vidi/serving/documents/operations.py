@@ -5,15 +5,17 @@ from typing import Final
 
 from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
+from vidi.serving.documents.log import OF_ANSWERS, OF_FEEDBACK, answers_operation, feedback_operation
 from vidi.serving.documents.schemas import FLAG, TEXT, Schema, list_of, one_of, record, reference
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
 from vidi.serving.settings import Settings
 
-PREDICTIONS, STATE = "Predictions", "State"
+PREDICTIONS, STATE, FEEDBACK = "Predictions", "State", "Feedback"
 TAGS: Final[Mapping[str, str]] = {
     PREDICTIONS: "Images in, answers out.",
     STATE: "For probes, monitoring and programs that read descriptions.",
 }
+LOG_TAGS: Final[Mapping[str, str]] = {FEEDBACK: "What people say of answers, for the prediction log."}
 EVERYWHERE: Final = ("unauthorized", "origin-refused", "host-refused")  # where a door is kept
 OF_PREDICT: Final = (
     "bad-request",
@@ -35,14 +37,16 @@ PIXEL: Final = (  # a PNG file of one pixel
 )
 
 
-def own_paths(names: Sequence[str], settings: Settings) -> Schema:
+def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -> Schema:
     """The paths of vidi's own interface.
 
     Args:
         names: of the models that are served.
         settings: limits, which descriptions name.
+        logs: the server has a prediction log.
     """
     return {
+        **(log_paths(names, settings) if logs else {}),
         "/v1/predict": {"post": _predict(names, settings)},
         "/v1/models": {"get": _read(PREDICTIONS, "listModels", "List the models.", _answer("The models.", _MODELS))},
         "/healthz": {
@@ -53,6 +57,26 @@ def own_paths(names: Sequence[str], settings: Settings) -> Schema:
         "/openapi.json": {"get": _read(STATE, "readOpenapi", "Read this description.", _answer("It.", _ANYTHING))},
         "/docs": {"get": _read(STATE, "readDocs", "Read this description as a page.", _text("text/html", "A page."))},
     }
+
+
+def log_paths(names: Sequence[str], settings: Settings) -> Schema:
+    """The paths of a server that has a prediction log.
+
+    Args:
+        names: of the models that are served.
+        settings: limits, which descriptions name.
+    """
+    operations = {
+        "/v1/feedback": (feedback_operation(names, settings), OF_FEEDBACK),
+        "/v1/answers": (answers_operation(names, settings), OF_ANSWERS),
+    }
+    paths: Schema = {}
+    for path, (operation, codes) in operations.items():
+        answers = operation.pop("responses")
+        assert isinstance(answers, dict)  # noqa: S101 - as they are written
+        responses: Schema = {**answers, **problem_answers([*EVERYWHERE, *codes])}
+        paths[path] = {"post": {"tags": [FEEDBACK], **operation, "responses": responses}}
+    return paths
 
 
 _MODELS: Final = record({"models": list_of(reference("ServedModel"))})

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from vidi.images.reasons import NOTES, REASONS
+from vidi.images.statistics import QUALITIES
+from vidi.log.writer import STATES
 from vidi.model_file.values import Json
 from vidi.serving.problems import PROBLEMS
 
@@ -13,6 +15,7 @@ TEXT: Final[Schema] = {"type": "string"}
 FLAG: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "number"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+DIGEST: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the file."}
 SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 
 
@@ -69,6 +72,8 @@ def schemas() -> Schema:
         "Problem": _problem(),
         "Readiness": _readiness(),
         "Account": _account(),
+        "Feedback": _feedback(),
+        "PageAnswer": _page_answer(),
     }
 
 
@@ -181,9 +186,67 @@ def _readiness() -> Schema:
             "reasons": {**list_of(TEXT), "description": "What stands against it; empty when ready."},
             "models": list_of(model),
             "workers": record({"standing": COUNT, "wanted": COUNT, "deaths": COUNT}),
+            "log": {**_log(), "description": "The prediction log, where there is one. Answers go on without it."},
         },
+        optional=["log"],
         about="Whether requests should be sent here.",
     )
+
+
+def _log() -> Schema:
+    return record(
+        {
+            "state": one_of(STATES),
+            "why": or_null(TEXT),
+            "written": COUNT,
+            "lost": COUNT,
+            "waiting": COUNT,
+            "images_lost": COUNT,
+        }
+    )
+
+
+def _feedback() -> Schema:
+    name: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+    return {
+        **record(
+            {
+                "digest": DIGEST,
+                "labels": {**list_of(TEXT), "minItems": 1, "description": "It is this class, or these."},
+                "none": {"const": True, "description": "It is none of the classes."},
+                "unclear": {"const": True, "description": "Nobody can tell."},
+                "model": {"type": "string", "description": "Whose answer it is about, where several are served."},
+                "key": {**name, "description": "Chosen by the client: feedback that is sent twice counts once."},
+                "client": {**name, "description": "Who sends it, where the server asks for no token."},
+            },
+            optional=["labels", "none", "unclear", "model", "key", "client"],
+            about="What somebody says of one image. One of `labels`, `none` and `unclear` is given.",
+        ),
+        "additionalProperties": False,
+        "oneOf": [{"required": ["labels"]}, {"required": ["none"]}, {"required": ["unclear"]}],
+    }
+
+
+def _page_answer() -> Schema:
+    quality: Schema = {"type": "number", "minimum": 0, "maximum": 1e9}
+    encoded: Schema = {"type": "string", "contentEncoding": "base64", "format": "byte"}
+    statistics = {**record(dict.fromkeys(QUALITIES, quality)), "additionalProperties": False}
+    return {
+        **record(
+            {
+                "digest": DIGEST,
+                "model": TEXT,
+                "model_id": TEXT,
+                "probabilities": {**list_of(SHARE), "description": "As the model gave them, one for each class."},
+                "novelty": or_null({"type": "number", "minimum": 0, "maximum": 1e9}),
+                "statistics": or_null(statistics),
+                "image": {**or_null(encoded), "description": "The file itself, only where its owner sends it along."},
+            },
+            optional=["model", "model_id", "novelty", "statistics", "image"],
+            about="An answer that was made in a browser.",
+        ),
+        "additionalProperties": False,
+    }
 
 
 def _account() -> Schema:

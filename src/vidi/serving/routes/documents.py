@@ -34,7 +34,14 @@ def _document(service: Service, request: Request) -> "Schema":
     names = [model.name for model in service.models]
     versions = [model.version for model in service.models]
     root = str(request.scope.get("root_path", ""))
-    return openapi_document(names, service.settings, version=version("vidi"), root=root, versions=versions)
+    return openapi_document(
+        names,
+        service.settings,
+        version=version("vidi"),
+        root=root,
+        versions=versions,
+        logs=service.recorder is not None and service.recorder.feedback is not None,
+    )
 
 
 def _openapi(service: Service) -> Endpoint:

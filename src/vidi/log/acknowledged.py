@@ -1,0 +1,86 @@
+"""Feedback that is on the disk before anybody is thanked for it: what comes together is committed together."""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from vidi.errors import VidiError
+from vidi.log.errors import LogUnavailableError
+from vidi.log.records import Feedback, Taken
+
+MOST_TOGETHER: Final = 200  # in one transaction
+MOST_WAITING: Final = 2_000
+LAST_SECONDS: Final = 10.0
+
+
+class FeedbackRows(Protocol):
+    """What feedback is written to: `PredictionLog`."""
+
+    def add_all(self, feedback: Sequence[Feedback]) -> list[Taken]:
+        """Write some feedback, all or none; it is on the disk when this returns."""
+
+
+class FeedbackWriter:
+    """Commits feedback in a thread of its own. A context: leaving it writes what waits."""
+
+    def __init__(self, log: FeedbackRows) -> None:
+        self._log = log
+        self._waiting: queue.Queue[tuple[Feedback, Future[Taken]] | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="vidi-feedback", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what waits."""
+        self._waiting.put(None)
+        self._thread.join(LAST_SECONDS)
+
+    def submit(self, feedback: Feedback) -> "Future[Taken]":
+        """Hand feedback over; the future is done when it is committed, or fails as the log does.
+
+        Raises:
+            LogUnavailableError: too much waits already.
+        """
+        future: Future[Taken] = Future()
+        try:
+            self._waiting.put_nowait((feedback, future))
+        except queue.Full:
+            raise LogUnavailableError("locked", "too much feedback waits for the log", "Try again later.") from None
+        return future
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            together = [first]
+            is_last = False
+            while len(together) < MOST_TOGETHER and not self._waiting.empty():
+                following = self._waiting.get()
+                if following is None:
+                    is_last = True
+                    break
+                together.append(following)
+            self._commit(together)
+            if is_last:
+                return
+
+    def _commit(self, given: Sequence[tuple[Feedback, "Future[Taken]"]]) -> None:
+        together = [(one, future) for one, future in given if future.set_running_or_notify_cancel()]
+        try:
+            taken = self._log.add_all([one for one, _ in together])
+        except Exception as error:
+            cause = error if isinstance(error, VidiError) else _unexpected(error)
+            for _, future in together:
+                future.set_exception(cause)
+            return
+        for (_, future), one in zip(together, taken, strict=True):
+            future.set_result(one)
+
+
+def _unexpected(error: Exception) -> LogUnavailableError:
+    return LogUnavailableError("lost", f"{type(error).__name__}: {error}", "Look at the log's database.")
