@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -15,7 +15,10 @@ from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
+    from vidi.data.inputs import FoundInputs
+    from vidi.images.account import Account
     from vidi.prediction.predictor import Predictor
+    from vidi.prediction.stream import Answer
     from vidi.workflows.log import AnswerLogger
 
 
@@ -32,16 +35,14 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
 ) -> None:
     """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
-    from vidi.cli.screen import draws, painter
-    from vidi.cli.terminal import Terminal, counted, say_ending
+    from vidi.cli.terminal import Terminal, say_ending
     from vidi.data.inputs import find_paths
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import name_inputs
-    from vidi.workflows.interaction.output import WRITERS, Shown, warning_about
+    from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.interaction.places import check_folder_apart
-    from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
     from vidi.workflows.predict import predict_inputs
 
     form = _form(json=as_json, jsonl=as_json_lines, csv=as_csv)
@@ -53,15 +54,7 @@ def predict(
         events.say(warning)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()
-    total = sum(len(group.paths) + len(group.account.refused) for group in found)
-    # Where the rows themselves show on the terminal, they are the progress.
-    shows = request.output is None and draws(sys.stdout)
-    names = [path for group in found for path in group.paths]
-    with (
-        _logging(log, predictor, model, events) as logger,
-        stop_on_signal() as stops,
-        writing_to(request.output) as stream,
-    ):
+    with _logging(log, predictor, model, events) as logger:
         answers = predict_inputs(
             predictor,
             found,
@@ -71,12 +64,36 @@ def predict(
             sort_into=request.sort_into,
             log=logger,
         )
-        answers = until_stopped(answers, stops, paths=names, account=account)
+        _write(answers, form, request, predictor, found, account, events)
+        code = say_ending(account, events, named=form != "table" or request.output is not None)
+    raise typer.Exit(code)
+
+
+def _write(
+    answers: "Iterator[Answer]",
+    form: str,
+    request: PredictRequest,
+    predictor: "Predictor",
+    found: "Sequence[FoundInputs]",
+    account: "Account",
+    events: "Terminal",
+) -> None:
+    """Write the answers as they come, until all are there or Ctrl-C ends it."""
+    from vidi.cli.screen import draws, painter
+    from vidi.cli.terminal import counted
+    from vidi.workflows.interaction.output import WRITERS, Shown
+    from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
+
+    total = sum(len(group.paths) + len(group.account.refused) for group in found)
+    # Where the rows themselves show on the terminal, they are the progress.
+    shows = request.output is None and draws(sys.stdout)
+    names = [path for group in found for path in group.paths]
+    with stop_on_signal() as should_stop, writing_to(request.output) as stream:
+        answers = until_stopped(answers, should_stop, paths=names, account=account)
         passing = answers if shows else counted(answers, "answering", total, events)
         WRITERS[form](
             passing, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream))
         )
-    raise typer.Exit(say_ending(account, events, named=form != "table" or request.output is not None))
 
 
 def _logging(

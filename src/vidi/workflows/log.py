@@ -1,4 +1,4 @@
-"""The prediction log of a verb: opened, written beside the answers, and told of at the end."""
+"""The prediction log of a verb: opened, and written beside the answers."""
 
 import contextlib
 import time
