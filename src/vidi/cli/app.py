@@ -31,6 +31,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "promote": ("vidi.cli.promote", "Put a model in use under a name."),
     "rollback": ("vidi.cli.promote", "Put the version before in use again."),
     "export": ("vidi.cli.export", "Write a model file as a web page or a model folder."),
+    "log": ("vidi.cli.log", "Show or delete what a prediction log holds."),
     "report": ("vidi.cli.evaluate", "Write the report of a run or an evaluation again."),
     "inspect": ("vidi.cli.inspect", "Show the contents of a model file."),
     "fetch": ("vidi.cli.housekeeping", "Download a known data set."),

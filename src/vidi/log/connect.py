@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from vidi.errors import UsageError, VidiError
+from vidi.errors import DataError, UsageError, VidiError
 from vidi.log.address import FileAddress, LogAddress, ServerAddress
 from vidi.log.errors import LogUnavailableError, NoLogError, Trouble
 
@@ -83,6 +83,10 @@ def _explain_file(cause: BaseException, address: FileAddress) -> VidiError:
     family = None if code is None else code & 0xFF
     if family == sqlite3.SQLITE_NOTADB:
         return NoLogError(f"{address} is not a prediction log", "Choose another file.")
+    if family == sqlite3.SQLITE_CONSTRAINT:  # no further try will write it
+        return DataError(
+            f"{address} refuses a row: {cause}", "Report it with the row, if nothing else changed the log."
+        )
     if family in _LOCKED:
         return LogUnavailableError(
             "locked", f"{address} is locked by another program for over {PATIENCE_SECONDS:g} s", "Try again later."
@@ -99,6 +103,8 @@ def _explain_server(cause: BaseException, address: ServerAddress) -> VidiError:
     state, message = str(facts.get("C", "")), str(facts.get("M", cause))
     if state.startswith("28") or state == "3D000":
         return UsageError(f"{address} refuses: {message}", "Check user, database and password.")
+    if state[:2] in ("22", "23"):
+        return DataError(f"{address} refuses a row: {message}", "Report it with the row, if nothing else changed it.")
     trouble = _STATES.get(state, "lost")
     return LogUnavailableError(trouble, f"{address} is {trouble}: {message}", "Check the server and its disk.")
 

@@ -97,12 +97,19 @@ class PredictionLog:
         self._models.update(models)  # only what is committed
 
     def predictions(
-        self, model_id: str | None = None, *, since: float | None = None, after: int = 0, limit: int | None = None
+        self,
+        model_id: str | None = None,
+        *,
+        digest: str | None = None,
+        since: float | None = None,
+        after: int = 0,
+        limit: int | None = None,
     ) -> Iterator[tuple[int, LoggedPrediction]]:
         """The predictions in the order of arrival, each with its number.
 
         Args:
             model_id: of the model that gave them; None: of all.
+            digest: of the image that they are about; None: about all.
             since: leave out what was predicted before, seconds since 1970, UTC.
             after: leave out this number and all below: what an earlier call has given.
             limit: how many at most.
@@ -113,6 +120,8 @@ class PredictionLog:
         wanted = select(PREDICTIONS).order_by(PREDICTIONS.c.id)
         if since is not None:
             wanted = wanted.where(PREDICTIONS.c.at >= since)
+        if digest is not None:
+            wanted = wanted.where(PREDICTIONS.c.digest == digest)
         left = limit
         while left is None or left > 0:
             with self._reading() as connection:
@@ -238,7 +247,7 @@ class PredictionLog:
 
         Args:
             digest: all that is known of this image.
-            before: all that came before this time, seconds since 1970, UTC.
+            before: all that came before this time, seconds since 1970, UTC; with `digest`, both.
             images: all images that are kept; with `digest` or `before` these alone, and no other row.
 
         Raises:
