@@ -107,6 +107,7 @@ def test_exact_copies_are_named_and_stay_together(tmp_path):
     assert len(parts) == 1
 
 
+@pytest.mark.slow  # two checks by processes that decode
 def test_odd_images_are_named_once_for_what_they_are(tmp_path):
     photographs(tmp_path, each=20)
     odd = tmp_path / "cats"
@@ -150,6 +151,7 @@ def test_copies_across_the_parts_of_the_users_split_are_findings(tmp_path):
     assert [finding.severity for finding in check.findings[:2]] == ["problem", "warning"]
 
 
+@pytest.mark.slow  # a check by processes that decode
 def test_the_json_is_json_and_names_no_camera(tmp_path):
     check = checked(photographs(tmp_path))
 
@@ -184,6 +186,7 @@ def test_the_framed_pixels_are_kept_where_a_cache_is_given(tmp_path):
         assert off.mean() <= 0.6
 
 
+@pytest.mark.slow  # checks three times
 def test_a_check_with_and_without_a_cache_finds_the_same(tmp_path):
     dataset = read_dataset(str(photographs(tmp_path / "data")))
     (tmp_path / "data" / "dogs" / "11.jpg").write_bytes(jpeg(scene(3)[5:, 9:]))

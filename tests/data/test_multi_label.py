@@ -110,6 +110,7 @@ def test_annotated_images_without_an_object_show_none(tmp_path):
     assert shown(dataset) == {"images/1.png": {"cat", "dog"}, "images/2.png": {"dog"}, "images/3.png": set()}
 
 
+@pytest.mark.slow  # checks many images
 def test_each_class_and_none_have_their_share_in_every_part(tmp_path):
     random = np.random.default_rng(0)
     lines = ["path,cat,dog,owl"]

@@ -89,6 +89,7 @@ def test_the_answers_of_bands_are_those_of_the_whole(made):
     np.testing.assert_allclose(banded.odds, whole.odds, atol=1e-4)
 
 
+@pytest.mark.slow  # a large image
 def test_no_more_of_a_large_image_is_worked_out_at_once_than_fits_in_a_band(made):
     (banded,) = slide(made("lite0").model).maps
     watched = [BandedStage(one.stage, Watched(one.session)) for one in banded.stages]

@@ -144,6 +144,7 @@ def test_maps_are_there_only_for_an_example(tmp_path):
     assert show_layers(pictured)[0].maps.uri.startswith("data:image/webp;base64,")
 
 
+@pytest.mark.slow  # builds a ResNet-50
 def test_of_a_long_network_the_ends_of_stages_stand_open(tmp_path):
     _, layers = layers_of(tmp_path, "lite0", example=draw("disc"))
 

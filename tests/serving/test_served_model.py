@@ -19,8 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tiny_model(tmp_path / "model.onnx").path
 
 
-def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_sessions(path: Path, monkeypatch):
-    monkeypatch.setenv("VIDI_CORES", "2")  # for a second session, where the computer has them
+def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_sessions(path: Path):
     served = open_served("tiny", path)
     images = np.random.default_rng(0).integers(0, 256, (3, *served.metadata.framing.size, 3), np.uint8)
 

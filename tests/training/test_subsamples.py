@@ -66,6 +66,7 @@ def test_too_few_images_make_no_curve():
     assert measure(*clouds(24)) is None
 
 
+@pytest.mark.slow  # trains twice
 def test_the_same_seed_draws_the_same_parts():
     first, again = (measure(*clouds(300)).wrong for _ in range(2))
 

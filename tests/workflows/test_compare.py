@@ -253,6 +253,7 @@ def test_images_of_one_group_count_once(models, tmp_path):
     assert (found.comparison.overall.counts.group_count, found.comparison.overall.verdict) == (1, "not shown")
 
 
+@pytest.mark.slow  # a comparison of its own
 def test_in_python_it_is_one_call_that_shows_itself(models, tmp_path):
     found = vidi.compare(*models, brightness_folders(tmp_path / "shades", dark=4, light=20), output=tmp_path / "out")
 
@@ -278,6 +279,7 @@ def test_on_the_command_line_the_gate_ends_with_seven(models, tmp_path, capsys, 
     assert endings == {"plain": (0, "not shown"), "gate": (7, "not shown")}
 
 
+@pytest.mark.slow  # a comparison of its own
 def test_hostile_names_stay_text(tmp_path):
     name = "<b>light"
     models = [make_model(tmp_path / favours, favours=favours, classes=("dark", name)) for favours in ("dark", name)]

@@ -67,6 +67,7 @@ def test_about_half_teach_and_the_others_test_and_later_ones_move_none(tmp_path)
     assert set(before.to_test) <= set(after.to_test)
 
 
+@pytest.mark.slow  # checks several data sets
 def test_copies_and_broken_files_are_counted_and_not_used(tmp_path):
     root = with_counter_examples(tmp_path / "data", strange=4)
     (root / "_unknown" / "copy.png").write_bytes((root / "disc" / "003.png").read_bytes())
@@ -77,6 +78,7 @@ def test_copies_and_broken_files_are_counted_and_not_used(tmp_path):
     assert (len(dealt.to_learn) + len(dealt.to_test), dealt.unusable) == (4, 2)
 
 
+@pytest.mark.slow  # checks several data sets
 def test_what_lies_in_a_part_of_the_users_split_goes_with_it(tmp_path):
     for part in ("train", "test"):
         with_counter_examples(tmp_path / "data" / part, each=8, strange=4)

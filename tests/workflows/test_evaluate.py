@@ -194,6 +194,7 @@ def test_data_of_which_everything_was_learnt_from_is_refused(model, tmp_path):
         scored(model, data)
 
 
+@pytest.mark.slow  # draws all figures
 def test_bad_image_is_refused_and_the_rest_is_scored(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=2)
     (data / "disc" / "broken.png").write_bytes(encoded(draw("disc"))[:90])

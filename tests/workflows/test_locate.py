@@ -138,6 +138,7 @@ def test_a_folder_without_images_is_refused_and_no_page_is_written(predictor: Pr
     assert not (tmp_path / "boxes").exists()
 
 
+@pytest.mark.slow  # a search of its own
 def test_without_images_nothing_is_drawn_and_the_page_holds_no_picture(
     predictor: Predictor, images: Path, tmp_path: Path
 ):
