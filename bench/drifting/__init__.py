@@ -1,0 +1,1 @@
+"""The parts of `python -m bench drift`: the scenario, disturbed images, streams, and the rivals."""

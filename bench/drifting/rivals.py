@@ -1,0 +1,113 @@
+"""Two usual tests of drift on windows: Kolmogorov-Smirnov with Bonferroni, and MMD on embeddings.
+
+Both see the reference's own rows and the latest images, every 100 images. Their statistics are kept for all looks of
+a stream; thresholds come from undisturbed streams.
+
+Sources: Rabanser, Guennemann and Lipton 2019, Failing loudly (Kolmogorov-Smirnov with Bonferroni); Gretton et al. 2012,
+A kernel two-sample test (MMD, median heuristic).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kstwobign
+
+Floats = NDArray[np.floating]
+EVERY = 100  # images between two looks
+MOST_LOGARITHM = 700.0
+
+
+def smirnov(references: Sequence[Floats], streams: Sequence[Floats], windows: Sequence[int]) -> dict[int, Floats]:
+    """By window, (looks,): -log of the smallest p-value of the features; higher is more suspicious.
+
+    Args:
+        references: values of each feature in the reference, (images,) each; features may have different counts.
+        streams: values of each feature in the stream, (images,) each.
+        windows: lengths in images, multiples of 100; a window that is not yet full holds all images so far.
+    """
+    found = {window: np.zeros(len(streams[0]) // EVERY) for window in windows}
+    for reference, stream in zip(references, streams, strict=True):
+        edges, counts = np.unique(reference, return_counts=True)
+        shares = np.concatenate([[0.0], np.cumsum(counts) / len(reference)])  # of the reference, below each edge
+        # A value is below edge i if at most i edges are up to it, and at most edge i if at most i edges are below it.
+        below_edge = _running(np.searchsorted(edges, stream, "right"), len(edges))
+        up_to_edge = _running(np.searchsorted(edges, stream, "left"), len(edges))
+        for window in windows:
+            (lower, sizes), (upper, _) = _latest(below_edge, window), _latest(up_to_edge, window)
+            gap = np.maximum(
+                np.abs(np.cumsum(lower, axis=1)[:, :-1] / sizes[:, None] - shares[:-1]).max(axis=1),
+                np.abs(np.cumsum(upper, axis=1)[:, :-1] / sizes[:, None] - shares[1:]).max(axis=1),
+            )
+            effective = np.sqrt(sizes * len(reference) / (sizes + len(reference)))
+            p_value = np.maximum(kstwobign.sf(effective * gap), np.exp(-MOST_LOGARITHM))
+            found[window] = np.maximum(found[window], -np.log(p_value))
+    return found
+
+
+def _running(bins: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """(looks + 1, count + 1): images of each bin up to each look."""
+    looks = len(bins) // EVERY
+    table = np.zeros((looks + 1, count + 1))
+    rows = np.repeat(np.arange(looks), EVERY) + 1
+    np.add.at(table, (rows, bins[: looks * EVERY]), 1.0)
+    return np.cumsum(table, axis=0)
+
+
+def _latest(running: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Counts (looks, bins) of the latest images at each look, and how many those are."""
+    ends = np.arange(1, len(running))
+    starts = np.maximum(0, ends - window // EVERY)
+    return running[ends] - running[starts], (ends - starts) * float(EVERY)
+
+
+def median_width(reference: Floats) -> float:
+    """The median distance between two images of the reference (images, components)."""
+    squares = _squared_distances(reference, reference)
+    return float(np.sqrt(np.median(squares[np.triu_indices(len(reference), 1)])))
+
+
+def discrepancy(reference: Floats, stream: Floats, windows: Sequence[int]) -> dict[int, Floats]:
+    """By window, (looks,): MMD with an RBF kernel, unbiased, times the effective number of images.
+
+    Args:
+        reference: (images, components) embeddings.
+        stream: (images, components).
+        windows: lengths in images, multiples of 100.
+    """
+    width = median_width(reference)
+    looks, own = len(stream) // EVERY, len(reference)
+    blocks = stream[: looks * EVERY].astype(np.float32).reshape(looks, EVERY, -1)
+    known = reference.astype(np.float32)
+    within = _kernel(known, known, width)
+    of_reference = (within.sum() - own) / (own * (own - 1))
+    across = np.array([_kernel(block, known, width).sum() for block in blocks])
+    reach = max(windows) // EVERY
+    pairs = np.zeros((looks, looks))
+    for row in range(looks):
+        first = max(0, row - reach + 1)
+        others = blocks[first : row + 1].reshape(-1, blocks.shape[2])
+        pairs[row, first : row + 1] = _kernel(blocks[row], others, width).reshape(EVERY, -1, EVERY).sum(axis=(0, 2))
+    found = {}
+    for window in windows:
+        values = np.zeros(looks)
+        for end in range(1, looks + 1):
+            start = max(0, end - window // EVERY)
+            size = (end - start) * EVERY
+            lower = np.tril(pairs[start:end, start:end])
+            total = 2 * lower.sum() - np.trace(lower) - size
+            value = of_reference + total / (size * (size - 1)) - 2 * across[start:end].sum() / (size * own)
+            values[end - 1] = value * size * own / (size + own)
+        found[window] = values
+    return found
+
+
+def _squared_distances(first: Floats, second: Floats) -> Floats:
+    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
+    return np.maximum(squares, 0)
+
+
+def _kernel(first: Floats, second: Floats, width: float) -> Floats:
+    """exp(-d² / (2 width²))."""
+    kernel: Floats = np.exp(_squared_distances(first, second) / np.float32(-2 * width**2))
+    return kernel
