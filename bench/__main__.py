@@ -24,6 +24,7 @@ BENCHES = {
     "several_labels": "bench.several_labels",
     "operating_points": "bench.operating_points",
     "shortcuts": "bench.shortcuts",
+    "drift": "bench.drift",
     "label_errors": "bench.label_errors",
     "choose": "bench.choose",
     "hostile": "bench.hostile",

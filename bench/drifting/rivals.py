@@ -35,10 +35,9 @@ def smirnov(references: Sequence[Floats], streams: Sequence[Floats], windows: Se
         up_to_edge = _running(np.searchsorted(edges, stream, "left"), len(edges))
         for window in windows:
             (lower, sizes), (upper, _) = _latest(below_edge, window), _latest(up_to_edge, window)
-            gap = np.maximum(
-                np.abs(np.cumsum(lower, axis=1)[:, :-1] / sizes[:, None] - shares[:-1]).max(axis=1),
-                np.abs(np.cumsum(upper, axis=1)[:, :-1] / sizes[:, None] - shares[1:]).max(axis=1),
-            )
+            more = (lower / sizes[:, None] - shares[:-1]).max(axis=1)
+            less = (shares[1:] - upper / sizes[:, None]).max(axis=1)
+            gap = np.maximum(more, less)
             effective = np.sqrt(sizes * len(reference) / (sizes + len(reference)))
             p_value = np.maximum(kstwobign.sf(effective * gap), np.exp(-MOST_LOGARITHM))
             found[window] = np.maximum(found[window], -np.log(p_value))
@@ -46,12 +45,12 @@ def smirnov(references: Sequence[Floats], streams: Sequence[Floats], windows: Se
 
 
 def _running(bins: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """(looks + 1, count + 1): images of each bin up to each look."""
+    """(looks + 1, count): images in bin i or a lower one, up to each look."""
     looks = len(bins) // EVERY
-    table = np.zeros((looks + 1, count + 1))
     rows = np.repeat(np.arange(looks), EVERY) + 1
-    np.add.at(table, (rows, bins[: looks * EVERY]), 1.0)
-    return np.cumsum(table, axis=0)
+    cells = rows * (count + 1) + bins[: looks * EVERY]
+    table = np.bincount(cells, minlength=(looks + 1) * (count + 1)).reshape(looks + 1, count + 1)
+    return np.cumsum(np.cumsum(table, axis=0), axis=1)[:, :-1].astype(np.float64)
 
 
 def _latest(running: NDArray[np.float64], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

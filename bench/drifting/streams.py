@@ -64,16 +64,16 @@ def draw_reference(clean: Table, count: int, *, seed: Sequence[int]) -> Drawn:
 
 
 def mix(usual: Rows, special: Rows, share: float, *, onset: int, count: int, random: np.random.Generator) -> Rows:
-    """Rows of a stream: from the onset on, each image is a special one with this chance. No row comes twice …
+    """Rows of a stream: from the onset on, each image is a special one with this chance.
 
-    … as long as there are enough of its kind; then they begin again.
+    The usual ones are drawn without replacement, and so are the special ones as long as there are enough of them.
     """
     is_special = random.random(count) < share
     is_special[:onset] = False
-    rows = np.empty(count, np.int64)
-    rows[is_special] = np.resize(random.permutation(special), int(is_special.sum()))
-    others = usual if share == 0 else np.setdiff1d(usual, rows[is_special], assume_unique=False)
-    rows[~is_special] = np.resize(random.permutation(others), count - int(is_special.sum()))
+    rows = random.permutation(usual)[:count]
+    drawn = int(is_special.sum())
+    if drawn:
+        rows[is_special] = np.resize(random.permutation(special), drawn)
     return rows
 
 

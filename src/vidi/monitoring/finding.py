@@ -1,7 +1,7 @@
 """What a search for drift found: an alarm or none, since when, what changed, and which images show it most."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ class DriftChange:
 
     aspect: Aspect
     before: float  # in the reference
-    after: float  # in the images from `DriftFinding.began` up to the look that speaks most
+    after: float  # in the part of the stream that shows it most surely
     p_value: float  # smallest false-alarm rate at which this aspect alone had raised the alarm, at most 1
 
 
@@ -56,7 +56,8 @@ class DriftFinding:
     alarmed_at: int | None = None  # row of the image with which the alarm was first raised
     began: int | None = None  # row from which the images that speak most for a change come; None without an alarm
     p_value: float = 1.0  # smallest rate at which the alarm had been raised by now, at most 1
-    evidence: Mapping[DriftKind, float]  # the same by kind; a kind that the model's reference lacks is not there
+    # the same by kind; a kind that the model's reference lacks is not there
+    evidence: Mapping[DriftKind, float] = field(default_factory=dict)
     changes: Sequence[DriftChange] = ()  # what is shown beyond chance (p_value ≤ rate), most certain first
     curves: Sequence[DriftCurve] = ()
     loudest: NDArray[np.int64] | None = None  # rows of the images that show the change most, loudest first

@@ -1,12 +1,13 @@
 """What a model met and what it answered, image by image, in the order of arrival."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.limits import Verdict
 
 
@@ -25,7 +26,7 @@ class ModelTraffic:
     verdicts: Sequence[Verdict | None]
     novelty: NDArray[np.float32] | None = None  # (images,)
     embeddings: NDArray[np.float32] | None = None  # (images, components), placed by the reference's Projection
-    qualities: Mapping[str, NDArray[np.float32]]  # by the names of `vidi.images.statistics.QUALITIES`; (images,) each
+    qualities: Mapping[str, Floats]  # by the names of `vidi.images.statistics.QUALITIES`; (images,) each
 
     def __post_init__(self) -> None:
         count = len(self.at)
@@ -47,3 +48,28 @@ class ModelTraffic:
 
     def __len__(self) -> int:
         return len(self.at)
+
+
+def without_copies(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
+    """Each file the first time it came: copies of one image are not independent of it.
+
+    Returns:
+        (different images,) their rows, rising, and the traffic of these rows alone.
+    """
+    first: dict[str, int] = {}
+    for row, digest in enumerate(traffic.digests):
+        first.setdefault(digest, row)
+    rows = np.fromiter(first.values(), np.int64, len(first))
+    if len(rows) == len(traffic):
+        return rows, traffic
+    return rows, replace(
+        traffic,
+        at=traffic.at[rows],
+        digests=tuple(first),
+        probabilities=traffic.probabilities[rows],
+        said=traffic.said[rows],
+        verdicts=[traffic.verdicts[row] for row in rows.tolist()],
+        novelty=None if traffic.novelty is None else traffic.novelty[rows],
+        embeddings=None if traffic.embeddings is None else traffic.embeddings[rows],
+        qualities={name: values[rows] for name, values in traffic.qualities.items()},
+    )

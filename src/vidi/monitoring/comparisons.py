@@ -1,0 +1,182 @@
+"""The kinds of change that are looked for: each kind's scores, and how they become levels of evidence."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidi.errors import ShapeError
+from vidi.metrics.arrays import Counts, Floats
+from vidi.model_file.drift_reference import DriftReference, Histogram, ReferenceImages
+from vidi.model_file.limits import VERDICTS
+from vidi.monitoring.contrast import (
+    RunningSums,
+    Windows,
+    compare_counts,
+    compare_means,
+    compare_mixture,
+    compare_together,
+    cut_windows,
+    sum_up,
+    weights_of,
+)
+from vidi.monitoring.finding import Aspect, DriftKind
+from vidi.monitoring.scores import bin_values, clip_places
+from vidi.monitoring.traffic import ModelTraffic
+
+# Share of the false-alarm rate that each kind may use; what a missing kind leaves is the others'.
+WEIGHTS: Mapping[DriftKind, float] = {
+    "embeddings": 0.3,
+    "confidence": 0.1,
+    "verdicts": 0.05,
+    "classes": 0.25,
+    "qualities": 0.3,
+}
+HALF, QUARTER = np.log(0.5), np.log(0.25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Comparison:
+    """One kind of change."""
+
+    kind: DriftKind
+    aspects: tuple[Aspect, ...]
+    # (looks,) starts and ends of windows to (looks, aspects): logarithms of p-values, so raised that the smallest of a
+    # look's aspects is one
+    levels: Callable[[Counts, Counts], Floats]
+
+
+def compare_traffic(traffic: ModelTraffic, reference: DriftReference) -> tuple[Comparison, ...]:
+    """Every kind of change that this traffic and this reference allow to look for.
+
+    Raises:
+        ShapeError: the traffic is not of the model with this reference.
+    """
+    images = reference.images
+    found = [_by_class(traffic, reference), _by_confidence(traffic, reference)]
+    if all(verdict is not None for verdict in traffic.verdicts):
+        found.append(_by_verdict(traffic, reference))
+    if images is not None and traffic.qualities:
+        found.append(_by_quality(traffic, images))
+    if images is not None and images.embeddings is not None and traffic.embeddings is not None:
+        found.append(_by_embedding(traffic.embeddings, images))
+    return tuple(found)
+
+
+def _own_size(reference: DriftReference) -> float:
+    """Independent answers; none by other networks of the same recipe, whose answers differ by more than chance."""
+    return float(reference.group_count) if reference.basis == "calibration" else 0.0
+
+
+def _by_class(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+    count, classes = traffic.said.shape
+    if classes != len(reference.classes):
+        raise ShapeError(
+            f"answers have {classes} classes, but the model's reference {len(reference.classes)}",
+            "Use answers of this very model.",
+        )
+    size = _own_size(reference)
+    own = np.array(reference.classes, np.float64) * size / max(1, reference.answer_count)
+    sums = RunningSums(size=size, own=own, stream=sum_up(lambda rows: traffic.said[rows].astype(np.float64), count))
+    is_one = sum(reference.classes) == reference.answer_count and bool((traffic.said.sum(axis=1) == 1).all())
+
+    def levels(starts: Counts, ends: Counts) -> Floats:
+        windows = cut_windows(sums, starts, ends)
+        single: Floats = compare_counts(windows) + np.log(classes)
+        return np.concatenate([single, compare_mixture(windows)], axis=1) - HALF if is_one else single
+
+    aspects = [Aspect(kind="classes", class_index=index) for index in range(classes)]
+    return Comparison(
+        kind="classes", aspects=(*aspects, Aspect(kind="classes")) if is_one else tuple(aspects), levels=levels
+    )
+
+
+def _by_verdict(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+    size = _own_size(reference)
+    own = np.array([reference.verdicts[name] for name in VERDICTS]) * size / max(1, reference.answer_count)
+    index = {name: number for number, name in enumerate(VERDICTS)}
+    numbers = np.array([index[verdict] for verdict in traffic.verdicts if verdict is not None], np.int64)
+    marks = np.eye(len(VERDICTS))
+    sums = RunningSums(size=size, own=own, stream=sum_up(lambda rows: marks[numbers[rows]], len(numbers)))
+    return Comparison(
+        kind="verdicts",
+        aspects=tuple(Aspect(kind="verdicts", name=name) for name in VERDICTS),
+        levels=lambda starts, ends: np.add(compare_counts(cut_windows(sums, starts, ends)), np.log(len(VERDICTS))),
+    )
+
+
+def _binned_sums(values: Floats, histogram: Histogram, size: float) -> RunningSums:
+    """Sums of each value's place in the reference, of its distance from the middle, and of their squares."""
+    binned = bin_values(values, histogram)
+    scores = np.stack([binned.positions, (binned.positions - 0.5) ** 2], axis=1)
+    scores = np.concatenate([scores, scores**2], axis=1)
+    own = binned.counts @ scores * size / max(1.0, float(binned.counts.sum()))
+    return RunningSums(size=size, own=own, stream=sum_up(lambda rows: scores[binned.bins[rows]], len(values)))
+
+
+def _most_of_two(windows: Windows) -> Floats:
+    """(looks, 1): the stronger of a shift and a change of spread."""
+    found: Floats = compare_means(windows).min(axis=1, keepdims=True) - HALF
+    return found
+
+
+def _by_confidence(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+    sums = _binned_sums(
+        traffic.probabilities.max(axis=1).astype(np.float64), reference.confidence, _own_size(reference)
+    )
+    return Comparison(
+        kind="confidence",
+        aspects=(Aspect(kind="confidence"),),
+        levels=lambda starts, ends: _most_of_two(cut_windows(sums, starts, ends)),
+    )
+
+
+def _by_quality(traffic: ModelTraffic, images: ReferenceImages) -> Comparison:
+    size = float(images.group_count)
+    names = [name for name in images.qualities if name in traffic.qualities]
+    sums = [_binned_sums(traffic.qualities[name], images.qualities[name], size) for name in names]
+
+    def levels(starts: Counts, ends: Counts) -> Floats:
+        found = [_most_of_two(cut_windows(one, starts, ends)) for one in sums]
+        together: Floats = np.concatenate(found, axis=1) + np.log(len(names))
+        return together
+
+    return Comparison(
+        kind="qualities", aspects=tuple(Aspect(kind="qualities", name=name) for name in names), levels=levels
+    )
+
+
+def _by_embedding(embeddings: Floats, images: ReferenceImages) -> Comparison:
+    kept = images.embeddings
+    if kept is None or kept.component_count != embeddings.shape[1]:
+        raise ShapeError(
+            f"embeddings have {embeddings.shape[1]} components, other than the model's reference",
+            "Place them by the projection of this very model.",
+        )
+    own = kept.placed()
+    share = images.group_count / max(1, images.image_count)
+
+    def scores(places: Floats) -> Floats:
+        clipped = clip_places(own, places)
+        spread = np.abs(clipped)
+        return np.concatenate([clipped, spread, clipped**2, spread**2], axis=1)
+
+    mine = scores(own)
+    components = own.shape[1]
+    sums = RunningSums(
+        size=len(own) * share,
+        own=mine.sum(axis=0) * share,
+        stream=sum_up(lambda rows: scores(embeddings[rows]), len(embeddings)),
+    )
+    weights = weights_of(mine[:, :components]), weights_of(mine[:, components : 2 * components])
+
+    def levels(starts: Counts, ends: Counts) -> Floats:
+        windows = cut_windows(sums, starts, ends)
+        shift, spread = windows.only(components, 0), windows.only(components, 1)
+        single = compare_means(shift).min(axis=1, keepdims=True) + np.log(components) - QUARTER
+        together = compare_together(shift, weights=weights[0]) - HALF
+        wider = compare_together(spread, weights=weights[1]) - QUARTER
+        found: Floats = np.minimum(np.minimum(single, together), wider)
+        return found
+
+    return Comparison(kind="embeddings", aspects=(Aspect(kind="embeddings"),), levels=levels)

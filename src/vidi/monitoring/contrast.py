@@ -1,0 +1,141 @@
+"""Windows of a stream beside the reference and all that came before them, from running sums of scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vidi.metrics.arrays import Counts, Floats
+from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_squares
+from vidi.monitoring.looks import BLOCK
+
+ROWS_AT_ONCE = 50_000
+LEAST_VARIANCE = 1e-12
+FAR = 600.0  # a sum of squares
+LEAST_EXPECTED = 10  # images of a class; of fewer, the sum of squares has longer tails
+
+Levels = Floats  # (looks, tests): logarithms of p-values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunningSums:
+    """Sums of scores over the reference, and over the stream up to every tenth image."""
+
+    size: float  # images of the reference; fewer than there are where they belong together
+    own: Floats  # (scores,) as if of so many images
+    stream: Floats  # (blocks + 1, scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Windows:
+    """Sums inside windows and over the whole population: the reference, what came before a window, and the window."""
+
+    size: Floats  # (looks, 1) images inside
+    population: Floats  # (looks, 1) images
+    inside: Floats  # (looks, scores)
+    total: Floats  # (looks, scores)
+
+    def only(self, width: int, part: int) -> "Windows":
+        """One of two parts of the scores, `width` wide each, with its squares, which follow both parts."""
+        columns = np.r_[part * width : (part + 1) * width, (2 + part) * width : (3 + part) * width]
+        return replace(self, inside=self.inside[:, columns], total=self.total[:, columns])
+
+
+def sum_up(scores_of: Callable[[slice], Floats], count: int) -> Floats:
+    """Running sums (blocks + 1, scores) of a stream's scores.
+
+    Args:
+        scores_of: rows of the stream to (rows, scores).
+        count: images; those after the last whole block are left out.
+
+    >>> sum_up(lambda rows: np.arange(25.0)[rows, None], 25).ravel().tolist()
+    [0.0, 45.0, 190.0]
+    """
+    blocks = count // BLOCK
+    parts = [np.zeros((1, scores_of(slice(0, 0)).shape[1]))]
+    for start in range(0, blocks * BLOCK, ROWS_AT_ONCE):
+        scores = scores_of(slice(start, min(start + ROWS_AT_ONCE, blocks * BLOCK)))
+        parts.append(scores.reshape(-1, BLOCK, scores.shape[1]).sum(axis=1, dtype=np.float64))
+    return np.cumsum(np.concatenate(parts), axis=0)
+
+
+def cut_windows(sums: RunningSums, starts: Counts, ends: Counts) -> Windows:
+    """The windows from `starts` to `ends`, (looks,) images each, multiples of ten."""
+    first, last = sums.stream[starts // BLOCK], sums.stream[ends // BLOCK]
+    return Windows(
+        size=(ends - starts).astype(np.float64)[:, None],
+        population=sums.size + ends.astype(np.float64)[:, None],
+        inside=last - first,
+        total=sums.own + last,
+    )
+
+
+def compare_counts(windows: Windows) -> Levels:
+    """Whether marked images are more or less frequent inside: one test for each score, which is 0 or 1."""
+    return chance_of_counts(windows.inside, windows.size, windows.total, windows.population)
+
+
+def compare_mixture(windows: Windows) -> Levels:
+    """Whether the shares of exclusive classes differ inside, all taken together: one test.
+
+    Classes of which fewer than ten images are to be expected inside or outside are taken as one.
+
+    Source: Pearson 1900, On the criterion that a given system of deviations …
+    """
+    from scipy.special import chdtrc, gammaln
+
+    size, population = windows.size, windows.population
+    share = windows.total / population
+    is_large = share * np.minimum(size, population - size) >= LEAST_EXPECTED
+    inside = np.concatenate([windows.inside, np.where(is_large, 0, windows.inside).sum(axis=1, keepdims=True)], axis=1)
+    share = np.concatenate([share, np.where(is_large, 0, share).sum(axis=1, keepdims=True)], axis=1)
+    rest = share[:, -1:]
+    is_large = np.concatenate([is_large, rest * np.minimum(size, population - size) >= LEAST_EXPECTED], axis=1)
+    usual = np.where(is_large, size * share * (population - size) / np.maximum(1, population - 1), 1)
+    squares = np.where(is_large, (inside - size * share) ** 2 / usual, 0).sum(axis=1, keepdims=True)
+    is_left_out = (rest > 0) & ~is_large[:, -1:]  # then the others' counts have no fixed sum
+    freedom = np.maximum(1, is_large.sum(axis=1, keepdims=True) - 1 + is_left_out)
+    far = np.maximum(squares, FAR) / 2  # there the leading term is exact, where the function itself underflows
+    beyond = -far + (freedom / 2 - 1) * np.log(far) - gammaln(freedom / 2)
+    near = np.log(chdtrc(freedom, np.minimum(squares, FAR)))
+    found: Levels = np.where(squares < FAR, near, np.minimum(beyond, near))
+    return found
+
+
+def deviations(windows: Windows) -> Floats:
+    """(looks, scores / 2): differences of the means, in standard deviations of a random part of the population.
+
+    The second half of the scores are the squares of the first.
+    """
+    half = windows.inside.shape[1] // 2
+    size, population = windows.size, windows.population
+    mean = windows.total[:, :half] / population
+    variance = np.maximum(windows.total[:, half:] / population - mean**2, LEAST_VARIANCE)
+    spread = np.sqrt(variance * (population - size) / (size * (population - 1)))
+    difference = windows.inside[:, :half] / size - mean
+    return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)  # 0 beside nothing
+
+
+def compare_means(windows: Windows) -> Levels:
+    """Whether the scores are higher or lower inside: one test for each."""
+    return chance_of_deviation(deviations(windows))
+
+
+def compare_together(windows: Windows, *, weights: Floats) -> Levels:
+    """Whether the scores differ inside, all taken together: one test.
+
+    Args:
+        windows: with squares as the second half of the scores.
+        weights: (scores / 2,) variances of the scores' principal components, where each score's variance is 1.
+    """
+    return chance_of_squares((deviations(windows) ** 2).sum(axis=1, keepdims=True), weights)
+
+
+def weights_of(own: Floats) -> Floats:
+    """Variances of the principal components of scores (images, scores) whose own variances are made 1."""
+    varying = own[:, own.var(axis=0) > LEAST_VARIANCE]
+    if not varying.shape[1]:
+        return np.ones(1)
+    scaled = (varying - varying.mean(axis=0)) / varying.std(axis=0)
+    values: Floats = np.linalg.eigvalsh(scaled.T @ scaled / len(scaled))
+    return values[values > LEAST_VARIANCE]

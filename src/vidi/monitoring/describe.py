@@ -1,0 +1,160 @@
+"""A change in plain figures: each aspect in the reference and in parts of the stream, and the images that show it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vidi.metrics.arrays import Counts, Floats
+from vidi.model_file.drift_reference import DriftReference, Histogram
+from vidi.model_file.limits import VERDICTS
+from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve
+from vidi.monitoring.looks import Looks
+from vidi.monitoring.scores import clip_places
+from vidi.monitoring.search import Searched
+from vidi.monitoring.traffic import ModelTraffic
+
+PARTS, LEAST_IN_PART = 50, 50
+MOST_CLASSES = 10  # whose curves are drawn
+LOUD_CHANGES, MOST_LOUD = 3, 24
+FARTHEST = 10.0  # robust standard deviations
+
+
+def median_of(histogram: Histogram) -> float:
+    """The median of the values of a histogram, evenly spread within each bin.
+
+    >>> median_of(Histogram(edges=(0.0, 1.0, 2.0), counts=(3, 1)))
+    0.6666666666666666
+    """
+    return _quantile(histogram, 0.5)
+
+
+def _quantile(histogram: Histogram, share: float) -> float:
+    up_to = np.concatenate([[0], np.cumsum(histogram.counts)])
+    return float(np.interp(share * up_to[-1], up_to, histogram.edges))
+
+
+def usual_value(aspect: Aspect, reference: DriftReference) -> float:
+    """The aspect's value in the reference."""
+    if aspect.kind == "confidence":
+        return median_of(reference.confidence)
+    if aspect.kind == "qualities" and reference.images is not None and aspect.name is not None:
+        return median_of(reference.images.qualities[aspect.name])
+    counts = np.array(reference.classes if aspect.kind == "classes" else [reference.verdicts[one] for one in VERDICTS])
+    number = aspect.class_index if aspect.kind == "classes" else _verdict_number(aspect)
+    return 0.0 if number is None else float(counts[number] / max(1, reference.answer_count))
+
+
+def _verdict_number(aspect: Aspect) -> int | None:
+    return next((number for number, name in enumerate(VERDICTS) if name == aspect.name), None)
+
+
+def value_in(aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+    """The aspect's value in some rows of the traffic."""
+    if aspect.kind == "confidence":
+        return float(np.median(traffic.probabilities[rows].max(axis=1)))
+    if aspect.kind == "qualities" and aspect.name is not None:
+        return float(np.median(traffic.qualities[aspect.name][rows]))
+    if aspect.kind == "verdicts":
+        verdicts = traffic.verdicts[rows]
+        return sum(one == aspect.name for one in verdicts) / max(1, len(verdicts))
+    if aspect.kind == "embeddings":
+        return _distance(traffic, reference, rows)
+    shares = traffic.said[rows].mean(axis=0)
+    if aspect.class_index is not None:
+        return float(shares[aspect.class_index])
+    return float(np.abs(shares - np.array(reference.classes) / max(1, reference.answer_count)).sum() / 2)
+
+
+def _distance(traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+    """How far the mean embedding lies from the reference's, less what chance alone gives."""
+    if traffic.embeddings is None or reference.images is None or reference.images.embeddings is None:
+        return 0.0
+    own = reference.images.embeddings.placed()
+    here, known = clip_places(own, traffic.embeddings[rows]), clip_places(own, own)
+    by_chance = (known.var(axis=0) * (1 / len(here) + 1 / len(known))).sum()
+    return float(np.sqrt(max(0.0, ((here.mean(axis=0) - known.mean(axis=0)) ** 2).sum() - by_chance)))
+
+
+def describe_changes(
+    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], looks: Looks, *, rate: float
+) -> tuple[DriftChange, ...]:
+    """Every aspect whose change is shown beyond chance, the most certain first."""
+    found = [
+        (float(one.lowest[number]), aspect, int(one.strongest[number]))
+        for one in searched
+        for number, aspect in enumerate(one.comparison.aspects)
+        if one.lowest[number] <= np.log(rate)
+    ]
+    return tuple(
+        DriftChange(
+            aspect=aspect,
+            before=usual_value(aspect, reference),
+            after=value_in(aspect, traffic, reference, slice(int(looks.starts[look]), int(looks.ends[look]))),
+            p_value=float(np.exp(level)),
+        )
+        for level, aspect, look in sorted(found, key=lambda one: one[0])
+    )
+
+
+def draw_curves(
+    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], rows: Counts
+) -> tuple[DriftCurve, ...]:
+    """Every aspect over the stream, in at most 50 parts; of many classes, those whose shares changed most surely.
+
+    Args:
+        traffic: without copies.
+        reference: of the model.
+        searched: what was looked for.
+        rows: (images,) of the traffic as it was given.
+    """
+    count = len(traffic)
+    stops = np.linspace(0, count, max(1, min(PARTS, count // LEAST_IN_PART)) + 1).round().astype(np.int64)
+    parts = [slice(*pair) for pair in zip(stops[:-1].tolist(), stops[1:].tolist(), strict=True)]
+    chosen = [
+        one.comparison.aspects[number]
+        for one in searched
+        for number in sorted(np.argsort(one.lowest, kind="stable")[:MOST_CLASSES].tolist())
+    ]
+    return tuple(
+        DriftCurve(
+            aspect=aspect,
+            until=rows[stops[1:] - 1] + 1,
+            values=np.array([value_in(aspect, traffic, reference, part) for part in parts]),
+            usual=usual_value(aspect, reference),
+        )
+        for aspect in chosen
+    )
+
+
+def find_loudest(
+    traffic: ModelTraffic, reference: DriftReference, changes: Sequence[DriftChange], began: int
+) -> Counts:
+    """Rows of the images since the change that show it most, in the three most certain aspects taken together."""
+    since = slice(began, len(traffic))
+    loudness = np.zeros(len(traffic) - began)
+    for change in changes[:LOUD_CHANGES]:
+        loudness += _loudness(change, traffic, reference, since)
+    return np.argsort(-loudness, kind="stable")[:MOST_LOUD] + began
+
+
+def _loudness(change: DriftChange, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> Floats:
+    """(rows,): how far each image lies in the direction of the change, in robust standard deviations."""
+    aspect, sign = change.aspect, 1.0 if change.after >= change.before else -1.0
+    if aspect.kind == "embeddings" and reference.images is not None and reference.images.embeddings is not None:
+        own = reference.images.embeddings.placed()
+        known, here = clip_places(own, own), clip_places(own, np.asarray(traffic.embeddings)[rows])
+        direction = here.mean(axis=0) - known.mean(axis=0)
+        along = known @ direction
+        return np.asarray((here @ direction - along.mean()) / max(float(along.std()), 1e-12))
+    if aspect.kind == "classes":
+        number = aspect.class_index
+        return np.zeros(1) if number is None else sign * traffic.probabilities[rows, number].astype(np.float64)
+    if aspect.kind == "verdicts":
+        return sign * np.array([one == aspect.name for one in traffic.verdicts[rows]], np.float64)
+    if aspect.kind == "confidence" or reference.images is None or aspect.name is None:
+        values, histogram = traffic.probabilities[rows].max(axis=1), reference.confidence
+    else:
+        values, histogram = traffic.qualities[aspect.name][rows], reference.images.qualities[aspect.name]
+    spread = (_quantile(histogram, 0.75) - _quantile(histogram, 0.25)) / 1.349
+    loud: Floats = sign * np.clip((values - median_of(histogram)) / max(spread, 1e-9), -FARTHEST, FARTHEST)
+    return loud
