@@ -22,7 +22,7 @@ class Looks:
 
 
 def plan_looks(count: int) -> Looks:
-    """All looks at a stream of so many images: the same ones however often, and whenever, somebody asks.
+    """Plan all looks at a stream of `count` images: the same ones however often, and whenever, somebody asks.
 
     While the stream doubles from n to 2 n images, n = 50, 100, 200 …, it is looked at as a whole every n / 5 images,
     and through each window of 50, 100 … n / 2 latest images whenever a fifth of the window is new. Each doubling has

@@ -1,0 +1,226 @@
+"""One alarm with a stated rate: it stays quiet where nothing changed, and finds what did, whenever it began."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from tests.counts import count
+from tests.monitoring.populations import SHARES, Rows, draw_reference, traffic_of
+from vidi.errors import ShapeError
+from vidi.model_file.drift_reference import DriftReference
+from vidi.monitoring.drift import find_drift
+from vidi.monitoring.finding import DriftFinding
+from vidi.monitoring.traffic import ModelTraffic
+
+RATE = 0.01
+
+
+def quiet(seed: int, images: int, **options: int) -> tuple[ModelTraffic, DriftReference]:
+    random = np.random.default_rng(seed)
+    reference = draw_reference(random, **options)
+    return traffic_of(Rows(random, images), reference), reference
+
+
+def joined(first: ModelTraffic, second: ModelTraffic) -> ModelTraffic:
+    """One stream after the other."""
+    assert first.embeddings is not None
+    assert second.embeddings is not None
+    length = len(first) + len(second)
+    return ModelTraffic(
+        at=np.arange(length, dtype=np.float64),
+        digests=[str(number) for number in range(length)],
+        probabilities=np.concatenate([first.probabilities, second.probabilities]),
+        said=np.concatenate([first.said, second.said]),
+        verdicts=[*first.verdicts, *second.verdicts],
+        embeddings=np.concatenate([first.embeddings, second.embeddings]),
+        qualities={name: np.concatenate([values, second.qualities[name]]) for name, values in first.qualities.items()},
+    )
+
+
+def first_of(traffic: ModelTraffic, images: int) -> ModelTraffic:
+    assert traffic.embeddings is not None
+    return ModelTraffic(
+        at=traffic.at[:images],
+        digests=traffic.digests[:images],
+        probabilities=traffic.probabilities[:images],
+        said=traffic.said[:images],
+        verdicts=traffic.verdicts[:images],
+        embeddings=traffic.embeddings[:images],
+        qualities={name: values[:images] for name, values in traffic.qualities.items()},
+    )
+
+
+def names_of(finding: DriftFinding) -> list[str | int | None]:
+    return [
+        change.aspect.name if change.aspect.class_index is None else change.aspect.class_index
+        for change in finding.changes
+    ]
+
+
+@pytest.mark.fault
+def test_undisturbed_streams_alarm_at_most_at_the_stated_rate():
+    streams = count(small=3, faults=100, soak=1_000)
+
+    alarms = [find_drift(*quiet(seed, 1_000), rate=RATE).is_alarm for seed in range(streams)]
+
+    assert sum(alarms) <= binom.ppf(0.999, streams, RATE)
+
+
+@pytest.mark.fault
+def test_small_references_count_for_what_they_are():
+    streams = count(small=3, faults=100, soak=1_000)
+
+    alarms = [find_drift(*quiet(seed, 400, answers=40), rate=RATE).is_alarm for seed in range(streams)]
+
+    assert sum(alarms) <= binom.ppf(0.999, streams, RATE)
+
+
+def test_under_fifty_images_are_too_few():
+    finding = find_drift(*quiet(1, 49))
+
+    assert (finding.state, finding.image_count, finding.is_alarm) == ("too few", 49, False)
+
+
+def test_copies_of_one_file_count_once():
+    traffic, reference = quiet(2, 60)
+    again = replace(traffic, digests=[f"{number % 30}" for number in range(60)])
+
+    assert find_drift(again, reference).image_count == 30
+    assert find_drift(again, reference).state == "too few"
+
+
+def test_one_odd_image_raises_no_alarm():
+    traffic, reference = quiet(3, 200)
+    assert traffic.embeddings is not None
+    traffic.embeddings[50] = 1e6
+    for values in traffic.qualities.values():
+        values[50] = 1e6
+
+    assert not find_drift(traffic, reference).is_alarm
+
+
+def test_darker_images_are_found_at_once_and_named():
+    random = np.random.default_rng(4)
+    reference = draw_reference(random)
+
+    finding = find_drift(traffic_of(Rows(random, 300, far=2.0), reference), reference)
+
+    assert finding.is_alarm
+    assert finding.alarmed_at == 49
+    assert finding.began is not None
+    assert finding.began <= 50
+    light = next(change for change in finding.changes if change.aspect.name == "brightness")
+    assert light.before == pytest.approx(120, abs=6)
+    assert light.after == pytest.approx(80, abs=8)
+
+
+def test_other_class_shares_are_found_and_named():
+    random = np.random.default_rng(5)
+    reference = draw_reference(random)
+    shares = SHARES[::-1]
+
+    finding = find_drift(traffic_of(Rows(random, 400, shares=shares), reference), reference)
+
+    assert finding.is_alarm
+    assert finding.evidence["classes"] < 1e-6
+    assert 4 in names_of(finding)
+    grown = next(change for change in finding.changes if change.aspect.class_index == 4)
+    assert (grown.before, grown.after) == (pytest.approx(0.05, abs=0.03), pytest.approx(0.4, abs=0.08))
+
+
+def test_embeddings_alone_raise_the_alarm():
+    traffic, reference = quiet(6, 400)
+    assert traffic.embeddings is not None
+    turned = replace(traffic, embeddings=traffic.embeddings + traffic.embeddings.std(axis=0) * 0.5)
+
+    finding = find_drift(turned, reference)
+
+    assert finding.is_alarm
+    assert [change.aspect.kind for change in finding.changes] == ["embeddings"]
+
+
+def test_a_change_that_begins_late_is_found_and_dated():
+    random = np.random.default_rng(7)
+    reference = draw_reference(random)
+    before, after = traffic_of(Rows(random, 500), reference), traffic_of(Rows(random, 200, far=0.8), reference)
+
+    finding = find_drift(joined(before, after), reference)
+
+    assert finding.alarmed_at is not None
+    assert 500 <= finding.alarmed_at < 650
+    assert finding.began == pytest.approx(500, abs=40)
+    assert finding.loudest is not None
+    assert finding.loudest.min() >= finding.began
+
+
+def test_asking_often_changes_nothing():
+    random = np.random.default_rng(8)
+    reference = draw_reference(random)
+    traffic = traffic_of(Rows(random, 300, far=0.4), reference)
+
+    alarms = {find_drift(first_of(traffic, images), reference).alarmed_at for images in (150, 200, 300)}
+    early = [find_drift(first_of(traffic, images), reference).alarmed_at for images in (60, 80)]
+
+    assert len(alarms - {None}) == 1
+    assert set(early) <= {None, *alarms}
+
+
+def test_other_networks_answers_are_not_compared_but_the_streams_own_past_is():
+    random = np.random.default_rng(9)
+    reference = replace(draw_reference(random, basis="out-of-fold"), images=None, classes=(900, 0, 0, 0, 0))
+    whole = draw_reference(random)
+    before, after = traffic_of(Rows(random, 300), whole), traffic_of(Rows(random, 200, shares=SHARES[::-1]), whole)
+
+    assert not find_drift(before, reference).is_alarm
+    assert find_drift(joined(before, after), reference).is_alarm
+
+
+def test_images_that_belong_together_count_as_fewer():
+    random = np.random.default_rng(10)
+    reference = draw_reference(random, answers=60)
+    traffic = traffic_of(Rows(random, 200, shares=SHARES[::-1]), reference)
+
+    alone = find_drift(traffic, reference)
+    grouped = find_drift(traffic, replace(reference, group_count=10))
+
+    assert alone.evidence["classes"] < grouped.evidence["classes"]
+
+
+def test_an_aspect_that_never_varied_is_noticed_when_it_changes():
+    random = np.random.default_rng(11)
+    reference = draw_reference(random)
+    rows = Rows(random, 100)
+    rows.qualities["saturation"] = np.full(100, 12.0)
+
+    finding = find_drift(traffic_of(rows, reference), reference)
+
+    assert [change.aspect.name for change in finding.changes] == ["saturation"]
+
+
+def test_what_the_log_or_the_file_lacks_is_left_out():
+    traffic, reference = quiet(12, 60)
+    bare = replace(traffic, embeddings=None, qualities={}, verdicts=[None] * 60)
+
+    assert set(find_drift(bare, reference).evidence) == {"classes", "confidence"}
+    assert set(find_drift(traffic, replace(reference, images=None)).evidence) == {"classes", "confidence", "verdicts"}
+
+
+def test_traffic_of_another_model_is_refused():
+    traffic, reference = quiet(13, 60)
+    assert traffic.embeddings is not None
+
+    with pytest.raises(ShapeError, match="5 classes, but the model's reference 2"):
+        find_drift(traffic, replace(reference, classes=(1, 2)))
+    with pytest.raises(ShapeError, match="3 components"):
+        find_drift(replace(traffic, embeddings=traffic.embeddings[:, :3]), reference)
+
+
+def test_curves_show_each_aspect_beside_its_usual_value():
+    finding = find_drift(*quiet(14, 500))
+
+    light = next(curve for curve in finding.curves if curve.aspect.name == "brightness")
+    assert light.until.tolist()[-1] == 500
+    assert len(light.values) == len(light.until) == 10
+    assert light.values == pytest.approx(light.usual, abs=20)
