@@ -71,24 +71,23 @@ def main() -> int:
 
 
 def measure(scenario: Scenario, data: Path, work: Path) -> dict[str, Any]:
-    """Prepare, learn the rivals' thresholds, and run all streams."""
-    prepared = prepare(scenario, data, work)
+    """Prepare, learn the rivals' thresholds, and run all streams; what a former run has kept in `work` is used."""
+    bench = Bench(scenario, prepare(scenario, data, work), work)
+    prepared = bench.prepared
     print(prepared.accuracies, prepared.strengths, file=sys.stderr, flush=True)
     with ProcessPoolExecutor(WORKERS) as pool:
-        run = partial(run_quiet, scenario, prepared)
+        run = partial(run_quiet, bench)
         quiet = summarise_quiet(list(pool.map(run, range(scenario["quiet_streams"]), chunksize=5)), scenario["rate"])
         print(quiet, file=sys.stderr, flush=True)
-        limits = {}
+        limits, drifts = {}, {}
         for model, count in scenario["quiet_streams_of_rivals"].items():
-            highest = list(pool.map(partial(run_rivals, scenario, prepared, model), range(count), chunksize=5))
+            highest = list(pool.map(partial(run_rivals, bench, model), range(count), chunksize=5))
             limits[model] = learn_limits(highest, scenario["rate"])
             print(model, limits[model], file=sys.stderr, flush=True)
-        drifts: dict[str, Any] = {}
-        for model, own in limits.items():
-            run_model = partial(run_drifts, scenario, prepared, model, own)
-            delays = list(pool.map(run_model, range(scenario["streams"])))
-            for case in delays[0]:
-                methods = {name: [one[case][name] for one in delays] for name in delays[0][case]}
+            for case in cases_of(bench, model):
+                run_one = partial(run_drift, bench, limits[model], case)
+                delays = list(pool.map(run_one, range(scenario["streams"])))
+                methods = {name: [one[name] for one in delays] for name in delays[0]}
                 by_onset = drifts.setdefault(case.drift, {}).setdefault(str(case.cost), {})
                 by_onset[str(case.onset)] = summarise(methods)
     return {
@@ -103,6 +102,22 @@ def measure(scenario: Scenario, data: Path, work: Path) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """What every stream needs."""
+
+    scenario: Scenario
+    prepared: Prepared
+    work: Path
+
+
+def kept(path: Path, compute: Callable[[], Any]) -> Any:
+    """What a former run kept, or what is computed and kept now."""
+    if not path.exists():
+        write_whole(path, json.dumps(compute()))
+    return json.loads(path.read_text())
+
+
 def draw_quiet(scenario: Scenario, clean: Table, number: int) -> tuple[Drawn, ModelTraffic]:
     """One undisturbed stream with a reference of its own."""
     drawn = draw_reference(clean, scenario["streams_of"]["reference_images"], seed=[scenario["seed"], 0, number])
@@ -110,18 +125,27 @@ def draw_quiet(scenario: Scenario, clean: Table, number: int) -> tuple[Drawn, Mo
     return drawn, as_traffic(clean, clean, rows, onset=0, projection=drawn.projection)
 
 
-def run_quiet(scenario: Scenario, prepared: Prepared, number: int) -> bool:
+def run_quiet(bench: Bench, number: int) -> bool:
     """Whether vidi raises the alarm on an undisturbed stream."""
-    drawn, traffic = draw_quiet(scenario, table(prepared.tables["all clean"]), number)
-    return find_drift(traffic, drawn.reference, rate=scenario["rate"]).is_alarm
+
+    def compute() -> bool:
+        drawn, traffic = draw_quiet(bench.scenario, table(bench.prepared.tables["all clean"]), number)
+        return find_drift(traffic, drawn.reference, rate=bench.scenario["rate"]).is_alarm
+
+    return bool(kept(bench.work / "quiet" / f"{number}.json", compute))
 
 
-def run_rivals(scenario: Scenario, prepared: Prepared, model: str, number: int) -> dict[str, float]:
+def run_rivals(bench: Bench, model: str, number: int) -> dict[str, float]:
     """The rivals' maxima over an undisturbed stream."""
-    clean = table(prepared.tables[f"{model} clean"])
-    drawn, traffic = draw_quiet(scenario, clean, number)
-    rivals = rival_statistics(clean, drawn, traffic, scenario["windows"])
-    return {name: max(values) for name, values in rivals.items()}
+
+    def compute() -> dict[str, float]:
+        clean = table(bench.prepared.tables[f"{model} clean"])
+        drawn, traffic = draw_quiet(bench.scenario, clean, number)
+        rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"])
+        return {name: max(values) for name, values in rivals.items()}
+
+    found: dict[str, float] = kept(bench.work / f"rivals {model}" / f"{number}.json", compute)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +157,35 @@ class Case:
     onset: int
 
 
-def run_drifts(
-    scenario: Scenario, prepared: Prepared, model: str, limits: Mapping[str, float], number: int
-) -> dict[Case, dict[str, int]]:
-    """One stream of each drift, cost and onset, with the same reference: how many images each method needed."""
-    clean = table(prepared.tables[f"{model} clean"])
-    count = scenario["streams_of"]["reference_images"]
-    drawn = draw_reference(clean, count, seed=[scenario["seed"], 1, number])
-    found = {}
-    onsets = [(cost, onset["after"]) for onset in scenario["onsets"] for cost in onset["costs"]]
-    for drift_name, (cost, onset) in product(prepared.drifts_of(model), onsets):
-        case = Case(drift_name, cost, onset)
-        for length in (SHORT, scenario["most_images"]):
-            traffic = draw_stream(prepared, clean, drawn, case)(case.onset + length)
-            rivals = rival_statistics(clean, drawn, traffic, scenario["windows"])
-            drift = find_drift(traffic, drawn.reference, rate=scenario["rate"])
+def cases_of(bench: Bench, model: str) -> list[Case]:
+    """The cases of a model, in the order of the tables."""
+    onsets = [(cost, onset["after"]) for onset in bench.scenario["onsets"] for cost in onset["costs"]]
+    return [Case(drift, cost, onset) for drift, (cost, onset) in product(bench.prepared.drifts_of(model), onsets)]
+
+
+def run_drift(bench: Bench, limits: Mapping[str, float], case: Case, number: int) -> dict[str, int]:
+    """One stream: how many images after the change each method needed."""
+
+    def compute() -> dict[str, int]:
+        clean = table(bench.prepared.tables["nine clean" if case.drift == NINE else "all clean"])
+        drawn = draw_reference(
+            clean, bench.scenario["streams_of"]["reference_images"], seed=[bench.scenario["seed"], 1, number]
+        )
+        stream, delays = draw_stream(bench.prepared, clean, drawn, case), {}
+        for length in (SHORT, bench.scenario["most_images"]):
+            traffic = stream(case.onset + length)
+            rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"])
+            drift = find_drift(traffic, drawn.reference, rate=bench.scenario["rate"])
             delays = {"vidi": _delay(None if drift.alarmed_at is None else drift.alarmed_at + 1, case.onset)}
             for name, statistic in rivals.items():
                 above = np.flatnonzero(np.array(statistic) > limits[name])
                 delays[name] = _delay(EVERY * (int(above[0]) + 1) if len(above) else None, case.onset)
             if max(delays.values()) < NEVER:
                 break
-        found[case] = delays
+        return delays
+
+    name = f"{case.drift} {case.cost} {case.onset}"
+    found: dict[str, int] = kept(bench.work / name / f"{number}.json", compute)
     return found
 
 
