@@ -1,4 +1,4 @@
-"""Windows are compared as independent libraries compare two samples."""
+"""ComparedWindows are compared as independent libraries compare two samples."""
 
 import numpy as np
 import pytest

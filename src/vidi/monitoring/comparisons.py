@@ -10,8 +10,8 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.drift_reference import DriftReference, Histogram, ReferenceImages
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.contrast import (
+    ComparedWindows,
     RunningSums,
-    Windows,
     compare_counts,
     compare_means,
     compare_mixture,
@@ -36,7 +36,7 @@ HALF, QUARTER = np.log(0.5), np.log(0.25)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Comparison:
+class KindComparison:
     """One kind of change."""
 
     kind: DriftKind
@@ -46,7 +46,7 @@ class Comparison:
     levels: Callable[[Counts, Counts], Floats]
 
 
-def compare_traffic(traffic: ModelTraffic, reference: DriftReference) -> tuple[Comparison, ...]:
+def compare_traffic(traffic: ModelTraffic, reference: DriftReference) -> tuple[KindComparison, ...]:
     """Every kind of change that this traffic and this reference allow to look for.
 
     Raises:
@@ -68,7 +68,7 @@ def _own_size(reference: DriftReference) -> float:
     return float(reference.group_count) if reference.basis == "calibration" else 0.0
 
 
-def _by_class(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+def _by_class(traffic: ModelTraffic, reference: DriftReference) -> KindComparison:
     count, classes = traffic.said.shape
     if classes != len(reference.classes):
         raise ShapeError(
@@ -86,19 +86,19 @@ def _by_class(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
         return np.concatenate([single, compare_mixture(windows)], axis=1) - HALF if is_one else single
 
     aspects = [Aspect(kind="classes", class_index=index) for index in range(classes)]
-    return Comparison(
+    return KindComparison(
         kind="classes", aspects=(*aspects, Aspect(kind="classes")) if is_one else tuple(aspects), levels=levels
     )
 
 
-def _by_verdict(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+def _by_verdict(traffic: ModelTraffic, reference: DriftReference) -> KindComparison:
     size = _own_size(reference)
     own = np.array([reference.verdicts[name] for name in VERDICTS]) * size / max(1, reference.answer_count)
     index = {name: number for number, name in enumerate(VERDICTS)}
     numbers = np.array([index[verdict] for verdict in traffic.verdicts if verdict is not None], np.int64)
     marks = np.eye(len(VERDICTS))
     sums = RunningSums(size=size, own=own, stream=sum_up(lambda rows: marks[numbers[rows]], len(numbers)))
-    return Comparison(
+    return KindComparison(
         kind="verdicts",
         aspects=tuple(Aspect(kind="verdicts", name=name) for name in VERDICTS),
         levels=lambda starts, ends: np.add(compare_counts(cut_windows(sums, starts, ends)), np.log(len(VERDICTS))),
@@ -114,24 +114,24 @@ def _binned_sums(values: Floats, histogram: Histogram, size: float) -> RunningSu
     return RunningSums(size=size, own=own, stream=sum_up(lambda rows: scores[binned.bins[rows]], len(values)))
 
 
-def _most_of_two(windows: Windows) -> Floats:
+def _most_of_two(windows: ComparedWindows) -> Floats:
     """(looks, 1): the stronger of a shift and a change of spread."""
     found: Floats = compare_means(windows).min(axis=1, keepdims=True) - HALF
     return found
 
 
-def _by_confidence(traffic: ModelTraffic, reference: DriftReference) -> Comparison:
+def _by_confidence(traffic: ModelTraffic, reference: DriftReference) -> KindComparison:
     sums = _binned_sums(
         traffic.probabilities.max(axis=1).astype(np.float64), reference.confidence, _own_size(reference)
     )
-    return Comparison(
+    return KindComparison(
         kind="confidence",
         aspects=(Aspect(kind="confidence"),),
         levels=lambda starts, ends: _most_of_two(cut_windows(sums, starts, ends)),
     )
 
 
-def _by_quality(traffic: ModelTraffic, images: ReferenceImages) -> Comparison:
+def _by_quality(traffic: ModelTraffic, images: ReferenceImages) -> KindComparison:
     size = float(images.group_count)
     names = [name for name in images.qualities if name in traffic.qualities]
     sums = [_binned_sums(traffic.qualities[name], images.qualities[name], size) for name in names]
@@ -141,12 +141,12 @@ def _by_quality(traffic: ModelTraffic, images: ReferenceImages) -> Comparison:
         together: Floats = np.concatenate(found, axis=1) + np.log(len(names))
         return together
 
-    return Comparison(
+    return KindComparison(
         kind="qualities", aspects=tuple(Aspect(kind="qualities", name=name) for name in names), levels=levels
     )
 
 
-def _by_embedding(embeddings: Floats, images: ReferenceImages) -> Comparison:
+def _by_embedding(embeddings: Floats, images: ReferenceImages) -> KindComparison:
     kept = images.embeddings
     if kept is None or kept.component_count != embeddings.shape[1]:
         raise ShapeError(
@@ -179,4 +179,4 @@ def _by_embedding(embeddings: Floats, images: ReferenceImages) -> Comparison:
         found: Floats = np.minimum(np.minimum(single, together), wider)
         return found
 
-    return Comparison(kind="embeddings", aspects=(Aspect(kind="embeddings"),), levels=levels)
+    return KindComparison(kind="embeddings", aspects=(Aspect(kind="embeddings"),), levels=levels)

@@ -27,7 +27,7 @@ class RunningSums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Windows:
+class ComparedWindows:
     """Sums inside windows and over the whole population: the reference, what came before a window, and the window."""
 
     size: Floats  # (looks, 1) images inside
@@ -35,7 +35,7 @@ class Windows:
     inside: Floats  # (looks, scores)
     total: Floats  # (looks, scores)
 
-    def only(self, width: int, part: int) -> "Windows":
+    def only(self, width: int, part: int) -> "ComparedWindows":
         """One of two parts of the scores, `width` wide each, with its squares, which follow both parts."""
         columns = np.r_[part * width : (part + 1) * width, (2 + part) * width : (3 + part) * width]
         return replace(self, inside=self.inside[:, columns], total=self.total[:, columns])
@@ -59,10 +59,10 @@ def sum_up(scores_of: Callable[[slice], Floats], count: int) -> Floats:
     return np.cumsum(np.concatenate(parts), axis=0)
 
 
-def cut_windows(sums: RunningSums, starts: Counts, ends: Counts) -> Windows:
+def cut_windows(sums: RunningSums, starts: Counts, ends: Counts) -> ComparedWindows:
     """The windows from `starts` to `ends`, (looks,) images each, multiples of ten."""
     first, last = sums.stream[starts // BLOCK], sums.stream[ends // BLOCK]
-    return Windows(
+    return ComparedWindows(
         size=(ends - starts).astype(np.float64)[:, None],
         population=sums.size + ends.astype(np.float64)[:, None],
         inside=last - first,
@@ -70,12 +70,12 @@ def cut_windows(sums: RunningSums, starts: Counts, ends: Counts) -> Windows:
     )
 
 
-def compare_counts(windows: Windows) -> Levels:
+def compare_counts(windows: ComparedWindows) -> Levels:
     """Whether marked images are more or less frequent inside: one test for each score, which is 0 or 1."""
     return chance_of_counts(windows.inside, windows.size, windows.total, windows.population)
 
 
-def compare_mixture(windows: Windows) -> Levels:
+def compare_mixture(windows: ComparedWindows) -> Levels:
     """Whether the shares of exclusive classes differ inside, all taken together: one test.
 
     Classes of which fewer than ten images are to be expected inside or outside are taken as one.
@@ -102,7 +102,7 @@ def compare_mixture(windows: Windows) -> Levels:
     return found
 
 
-def deviations(windows: Windows) -> Floats:
+def deviations(windows: ComparedWindows) -> Floats:
     """(looks, scores / 2): differences of the means, in standard deviations of a random part of the population.
 
     The second half of the scores are the squares of the first.
@@ -116,12 +116,12 @@ def deviations(windows: Windows) -> Floats:
     return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)  # 0 beside nothing
 
 
-def compare_means(windows: Windows) -> Levels:
+def compare_means(windows: ComparedWindows) -> Levels:
     """Whether the scores are higher or lower inside: one test for each."""
     return chance_of_deviation(deviations(windows))
 
 
-def compare_together(windows: Windows, *, weights: Floats) -> Levels:
+def compare_together(windows: ComparedWindows, *, weights: Floats) -> Levels:
     """Whether the scores differ inside, all taken together: one test.
 
     Args:

@@ -8,7 +8,7 @@ from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve
-from vidi.monitoring.looks import Looks
+from vidi.monitoring.looks import PlannedLooks
 from vidi.monitoring.scores import clip_places
 from vidi.monitoring.search import Searched
 from vidi.monitoring.traffic import ModelTraffic
@@ -76,7 +76,7 @@ def _distance(traffic: ModelTraffic, reference: DriftReference, rows: slice) -> 
 
 
 def describe_changes(
-    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], looks: Looks, *, rate: float
+    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], looks: PlannedLooks, *, rate: float
 ) -> tuple[DriftChange, ...]:
     """Every aspect whose change is shown beyond chance, the most certain first."""
     found = [

@@ -13,7 +13,7 @@ SPREAD = 8  # the larger, the more is left for late looks: doubling e has SPREAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Looks:
+class PlannedLooks:
     """Comparisons of a window of the stream with the reference and all that came before the window."""
 
     starts: Counts  # (looks,) images before the window
@@ -21,7 +21,7 @@ class Looks:
     shares: Floats  # (looks,) of the false-alarm rate; those of an endless stream add up to 1
 
 
-def plan_looks(count: int) -> Looks:
+def plan_looks(count: int) -> PlannedLooks:
     """Plan all looks at a stream of `count` images: the same ones however often, and whenever, somebody asks.
 
     While the stream doubles from n to 2 n images, n = 50, 100, 200 …, it is looked at as a whole every n / 5 images,
@@ -47,6 +47,6 @@ def plan_looks(count: int) -> Looks:
             shares.append(np.full(len(stops), mine / (begin // step)))
         doubling += 1
     order = np.lexsort((np.concatenate(starts), np.concatenate(ends)))
-    return Looks(
+    return PlannedLooks(
         starts=np.concatenate(starts)[order], ends=np.concatenate(ends)[order], shares=np.concatenate(shares)[order]
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidi.metrics.arrays import Counts, Floats
-from vidi.monitoring.comparisons import WEIGHTS, Comparison
-from vidi.monitoring.looks import BLOCK, FIRST, Looks
+from vidi.monitoring.comparisons import WEIGHTS, KindComparison
+from vidi.monitoring.looks import BLOCK, FIRST, PlannedLooks
 
 LOOKS_AT_ONCE = 10_000
 
@@ -16,7 +16,7 @@ LOOKS_AT_ONCE = 10_000
 class Searched:
     """A level is the logarithm of the smallest false-alarm rate at which a look had raised the alarm."""
 
-    comparison: Comparison
+    comparison: KindComparison
     by_look: Floats  # (looks,) lowest level of the aspects
     lowest: Floats  # (aspects,)
     strongest: Counts  # (aspects,) look with the lowest level
@@ -27,13 +27,13 @@ class Searched:
         return float(self.lowest.min())
 
 
-def search_all(comparisons: Sequence[Comparison], looks: Looks) -> tuple[Searched, ...]:
+def search_all(comparisons: Sequence[KindComparison], looks: PlannedLooks) -> tuple[Searched, ...]:
     """Make every comparison at every look; each kind has its share of the rate, and each look its share of that."""
     total = sum(WEIGHTS[one.kind] for one in comparisons)
     return tuple(_search(one, looks, WEIGHTS[one.kind] / total) for one in comparisons)
 
 
-def _search(comparison: Comparison, looks: Looks, weight: float) -> Searched:
+def _search(comparison: KindComparison, looks: PlannedLooks, weight: float) -> Searched:
     by_look = np.empty(len(looks.ends))
     lowest = np.full(len(comparison.aspects), np.inf)
     strongest = np.zeros(len(comparison.aspects), np.int64)
@@ -49,7 +49,7 @@ def _search(comparison: Comparison, looks: Looks, weight: float) -> Searched:
     return Searched(comparison=comparison, by_look=by_look, lowest=lowest, strongest=strongest)
 
 
-def find_beginning(searched: Sequence[Searched], looks: Looks) -> int:
+def find_beginning(searched: Sequence[Searched], looks: PlannedLooks) -> int:
     """Images before the change: where the window that ends at the strongest look must begin to be stronger still."""
     one = min(searched, key=lambda found: found.level)
     end = int(looks.ends[one.by_look.argmin()])
