@@ -64,6 +64,23 @@ def test_weights_stay_and_limits_follow_the_promise(model: ModelFile, data: Path
     assert any("80 %" in sentence for sentence in done.sentences)
 
 
+def test_a_run_whose_own_file_is_calibrated_gets_its_card_anew(model: ModelFile, data: Path):
+    run = model.path.parent
+    (run / "metrics.json").write_text(json.dumps({"schema": 1, "model": {"id": model.model_id, "run": "run"}}))
+
+    done = calibrate(replace(request(model, data, model.path), overwrite=True))
+
+    card = (run / "model_card.md").read_text()
+    assert f"The figures are of model {model.model_id}. This is model {done.model.model_id}" in card
+    assert "- calibration: " in card
+
+
+def test_a_file_of_its_own_gets_no_card(model: ModelFile, data: Path, tmp_path: Path):
+    calibrate(request(model, data, tmp_path / "new" / "strict.onnx"))
+
+    assert [one.name for one in (tmp_path / "new").iterdir()] == ["strict.onnx"]
+
+
 def test_of_the_images_it_was_trained_on_only_the_calibration_part_is_used(
     model: ModelFile, data: Path, tmp_path: Path
 ):

@@ -19,6 +19,7 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import Retrained, retrain
+from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.train import train
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds
@@ -88,7 +89,7 @@ def test_the_test_part_is_the_first_runs_file_by_file_and_feedback_is_held_back(
     held_back = [row.path for row in read_assignments(candidate / "splits.csv") if row.part == "extra"]
     assert digests(candidate, "test") == digests(loop.first, "test")
     assert held_back
-    assert all(path.startswith("feedback:") for path in held_back)
+    assert all(path.startswith("feedback-1:") for path in held_back)
 
 
 def test_the_uses_of_the_test_part_are_counted_on(loop: Loop):
@@ -106,6 +107,15 @@ def test_the_page_and_its_document_lie_in_the_candidates_folder(loop: Loop):
     assert json.loads((loop.done.folder / "gate.json").read_text())["sentence"].startswith(
         "The new model is now plants"
     )
+
+
+def test_the_next_retraining_keeps_the_feedback_and_goes_on_from_the_newest_run(loop: Loop):
+    asked = RetrainRequest(run=loop.done.folder, feedback="more")
+
+    again = request_again(plan_retraining(asked, root=loop.folder / "models"), asked)
+
+    assert again.data.feedback == (str(loop.folder / "use"), "more")
+    assert (again.weights, again.data.split_file) == (str(loop.done.folder), str(loop.done.folder))
 
 
 def test_a_candidate_that_is_worse_is_kept_out_with_exit_7_and_written_down(loop: Loop, tmp_path: Path):

@@ -1,23 +1,34 @@
 """A data set joined with labelled images from use (feedback), read as one."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from vidi.data.dataset import Dataset
-from vidi.errors import DataError
-from vidi.files import escape_path
+from vidi.data.dataset import Dataset, LabelledImage
+from vidi.errors import DataError, ImageError
+from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.store import ImageStore
 
-PREFIX = "feedback:"  # of the paths of the feedback, so that none is taken for an image of the data set
+_PREFIX = re.compile(r"feedback-([0-9]+):")  # of the paths of feedback, so that none is taken for one of the data set
+SAID_AGAIN = ("labelled-again", "A later source of feedback gives the same image a label.")
+
+
+def is_feedback_path(path: str) -> bool:
+    """Whether a path of a joined data set is one of feedback.
+
+    >>> is_feedback_path("feedback-1:cat/7.jpg"), is_feedback_path("cat/7.jpg")
+    (True, False)
+    """
+    return _PREFIX.match(path) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedStore:
-    """Two stores; paths that begin with `feedback:` are the second one's."""
+    """Several stores; paths that begin with `feedback-1:` are those of the first source of feedback, and so on."""
 
     first: ImageStore
-    second: ImageStore
+    others: tuple[ImageStore, ...]
 
     def read(self, path: str) -> bytes:
         """The bytes of one encoded image file.
@@ -25,56 +36,81 @@ class JoinedStore:
         Raises:
             ImageError: the file cannot be read.
         """
-        if path.startswith(PREFIX):
-            return self.second.read(path.removeprefix(PREFIX))
-        return self.first.read(path)
+        found = _PREFIX.match(path)
+        return self.first.read(path) if found is None else self.others[int(found[1]) - 1].read(path[found.end() :])
 
 
-def join_feedback(dataset: Dataset, feedback: Dataset) -> Dataset:
-    """Both as one data set; classes that only the feedback has come last.
+def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:
+    """A data set and feedback as one data set; classes that only the feedback has come last.
 
-    Where the data set brings a split of its own, the feedback counts to `train`, from which vidi cuts other parts.
+    Of files with the same bytes in several sources, the one of the last source counts. Where the data set brings a
+    split of its own, the feedback counts to `train`, from which vidi cuts other parts.
 
     Args:
         dataset: the old data.
-        feedback: the same kind of labels; its own parts are not looked at.
+        sources: feedback, the oldest first; labels of the same kind. Their own parts are not looked at.
 
     Raises:
         DataError: a path of the data set begins like those of feedback.
     """
-    taken = next((image.path for image in dataset.images if image.path.startswith(PREFIX)), None)
+    taken = next((image.path for image in dataset.images if is_feedback_path(image.path)), None)
     if taken is not None:
-        raise DataError(
-            f"{dataset.source}: {escape_path(taken)} begins with {PREFIX!r}, as the paths of feedback do",
-            "Rename the folder.",
-        )
-    classes = (*dataset.classes, *(name for name in feedback.classes if name not in dataset.classes))
-    number = {index: classes.index(name) for index, name in enumerate(feedback.classes)}
-    has_parts = any(image.part is not None for image in dataset.images)
-    added = tuple(
+        raise DataError(f"{dataset.source}: {escape_path(taken)} begins as the paths of feedback do", "Rename it.")
+    joined = dataset
+    for number, (source, kept) in enumerate(zip(sources, _latest(sources), strict=True), start=1):
+        joined = _with_source(joined, source, kept, f"feedback-{number}:")
+    return replace(joined, store=JoinedStore(dataset.store, tuple(source.store for source in sources)))
+
+
+def _latest(sources: Sequence[Dataset]) -> list[tuple[LabelledImage, ...]]:
+    """The images of each source whose bytes no later source has."""
+    if len(sources) == 1:
+        return [sources[0].images]
+    kept, later = list[tuple[LabelledImage, ...]](), set[str | None]()
+    for source in reversed(sources):
+        digests = {image.path: _digest_of(source.store, image.path) for image in source.images}
+        kept.append(tuple(image for image in source.images if digests[image.path] not in later))
+        later |= set(digests.values()) - {None}
+    return kept[::-1]
+
+
+def _with_source(dataset: Dataset, source: Dataset, kept: Sequence[LabelledImage], prefix: str) -> Dataset:
+    classes = (*dataset.classes, *(name for name in source.classes if name not in dataset.classes))
+    number = {index: classes.index(name) for index, name in enumerate(source.classes)}
+    part = "train" if any(image.part is not None for image in dataset.images) else None
+    added = (
         replace(
             image,
-            path=PREFIX + image.path,
+            path=prefix + image.path,
             labels=frozenset(number[label] for label in image.labels),
-            part="train" if has_parts else None,
+            part=part,
             boxes=(),
             is_feedback=True,
         )
-        for image in feedback.images
+        for image in kept
     )
+    paths = {image.path for image in kept}
+    again = [Entry(image.path, *SAID_AGAIN) for image in source.images if image.path not in paths]
+    account = replace(source.account, used=len(kept), set_aside=[*source.account.set_aside, *again])
     return replace(
         dataset,
         classes=classes,
         images=(*dataset.images, *added),
-        store=JoinedStore(dataset.store, feedback.store),
-        account=_joined(dataset.account, feedback.account),
-        notes=(*dataset.notes, *feedback.notes),
+        account=_joined(dataset.account, account, prefix),
+        notes=(*dataset.notes, *source.notes),
     )
 
 
-def _joined(first: Account, second: Account) -> Account:
+def _digest_of(store: ImageStore, path: str) -> str | None:
+    try:
+        return digest_of(store.read(path))
+    except ImageError:
+        return None  # the check that follows names it
+
+
+def _joined(first: Account, second: Account, prefix: str) -> Account:
     def named(entries: Iterable[Entry]) -> list[Entry]:
-        return [replace(entry, path=PREFIX + entry.path) for entry in entries]
+        return [replace(entry, path=prefix + entry.path) for entry in entries]
 
     return Account(
         first.used + second.used,

@@ -25,12 +25,14 @@ from vidi.model_file.write import recalibrate
 from vidi.monitoring.reference import MOST_IMAGES, EvenSample, UnseenImages, make_reference, without_embeddings
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.report.cards.model_card import write_model_card
 from vidi.report.words.drift import lacking_reference
 from vidi.report.words.guarantees import describe_calibration
 from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
-from vidi.workflows.interaction.run_folder import SPLITS
+from vidi.workflows.interaction.run_folder import MODEL, REPORT, SPLITS
+from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.calibrate import CalibrateRequest
 
 CALIBRATION = "calibration"
@@ -90,11 +92,22 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         )
         reference = _reference(done, metadata, seen, images, tells_of_images=_tells_of_images(before.metadata))
         recalibrate(temporary, done.step, replace(metadata, drift_reference=reference))
+    _rewrite_pages(request.output, events)
     return Recalibrated(
         model=Predictor.load(request.output).model,
         image_count=len(seen.truth),
         sentences=(*describe_calibration(done), *lacking_reference(reference)),
     )
+
+
+def _rewrite_pages(output: Path, events: Events) -> None:
+    """Write the card and the report of a run again, where its own model file was calibrated."""
+    if output.name != MODEL:
+        return
+    if (output.parent / REPORT).is_file():
+        rebuild_report(output.parent, events=events)  # with the card
+    else:
+        write_model_card(output.parent)
 
 
 def _without_promises(metadata: ModelMetadata) -> ModelMetadata:

@@ -13,7 +13,7 @@ from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run
 from vidi.report.pages.tables import weakest_first
 from vidi.report.words import sentences
-from vidi.report.words.first import first_line, reservations
+from vidi.report.words.first import first_line, other_tested, reservations
 from vidi.report.words.guarantees import describe_step
 from vidi.report.words.two_parts import differing
 
@@ -76,7 +76,7 @@ def _body(files: RunFiles, model: ModelFile) -> Iterator[str]:
     metadata, test = model.metadata, files.metrics.test
     yield f"# {plain(metadata.run or files.folder.resolve().name)}"
     yield f"\n{plain(first_line(files.metrics))}"
-    for sentence in reservations(files.metrics):
+    for sentence in (*other_tested(files.metrics, model.model_id), *reservations(files.metrics)):
         yield f"\n**{plain(sentence)}**"
     if metadata.unfinished:
         yield f"\n**This model is not finished:** {plain(metadata.unfinished)}."

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.document import Metrics
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.sections.origin import AccountFacts
 from vidi.evaluation.sections.plain import from_plain
@@ -35,7 +34,7 @@ from vidi.report.pictures.drawings import (
 )
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
 from vidi.report.words import sentences
-from vidi.report.words.first import first_line, reservations
+from vidi.report.words.first import first_line, other_tested, reservations
 from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.times import time_rows
 from vidi.report.words.trust import describe_trust
@@ -124,7 +123,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": metrics.is_evaluation,
         "account": _account_of(files),
-        **_first_values(metrics),
+        **_first_values(files),
         "sentences": _sentences(test),
         "gallery": gallery,
         "findings": findings,
@@ -159,11 +158,13 @@ def _account_of(files: RunFiles) -> AccountFacts | None:
     return from_plain(AccountFacts, checked) if checked else files.metrics.account
 
 
-def _first_values(metrics: Metrics) -> dict[str, object]:
+def _first_values(files: RunFiles) -> dict[str, object]:
     """Values of the first lines, and whether test and training images differ."""
+    metrics = files.metrics
+    stale = () if files.model is None else other_tested(metrics, files.model.model_id)
     return {
         "headline": first_line(metrics),
-        "reservations": reservations(metrics),
+        "reservations": (*stale, *reservations(metrics)),
         "two_parts": differing(metrics),
         "refuted_kinds": {(one.kind, one.name) for one in metrics.refuted},
         "unescape": unescape_path,

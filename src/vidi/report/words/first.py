@@ -42,6 +42,19 @@ def reservations(metrics: Metrics) -> tuple[str, ...]:
     )
 
 
+def other_tested(metrics: Metrics, model_id: str) -> tuple[str, ...]:
+    """That the figures were measured before the model file was calibrated again; empty where they were not.
+
+    Args:
+        metrics: of a run.
+        model_id: of the model file that lies there now.
+    """
+    tested = metrics.model
+    if tested is None or not tested.id or tested.id == model_id:
+        return ()
+    return (f"The figures are of model {tested.id}. This is model {model_id}, with another calibration.",)
+
+
 def read_first(folder: Path) -> tuple[str, ...]:
     """The first line and the reservations, one line each for a terminal.
 

@@ -45,7 +45,9 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
         data_dir=None if request.data_dir is None else Path(request.data_dir),
         cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
     )
-    return dataset if request.feedback is None else join_feedback(dataset, read_feedback(request, request.feedback))
+    if not request.feedback:
+        return dataset
+    return join_feedback(dataset, [read_feedback(request, source) for source in request.feedback])
 
 
 def read_feedback(request: DataRequest, source: str) -> Dataset:

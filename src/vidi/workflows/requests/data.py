@@ -66,12 +66,12 @@ class DataRequest:
         Option("Path to photographs that show none of the classes, for `vidi locate`.", metavar="DIR"),
     ] = None
     feedback: Annotated[
-        str | None,
-        Option("Add labelled images from use to those of --split; some are held back for the test.", metavar="DATA"),
-    ] = None
+        tuple[str, ...],
+        Option("Add labelled images from use to those of --split; repeat it for more.", metavar="DATA", several=True),
+    ] = ()
 
     def __post_init__(self) -> None:
-        if self.feedback is not None and self.split_file is None:
+        if self.feedback and self.split_file is None:
             raise UsageError(
                 "--feedback needs the split of the earlier run",
                 "Name it: --split RUN. `vidi retrain RUN --feedback DATA` does all of it.",
@@ -89,4 +89,5 @@ class DataRequest:
         plain: dict[str, Any] = {**values}
         if plain.get("classes") is not None:
             plain["classes"] = tuple(plain["classes"])
+        plain["feedback"] = tuple(plain.get("feedback") or ())
         return cls(**plain)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.dataset import Dataset
-from vidi.data.joined import PREFIX
+from vidi.data.joined import is_feedback_path
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers
@@ -89,7 +89,7 @@ def judge_run(
         decision=decision,
         candidate=candidate.model,
         new_classes=tuple(name for name in candidate.classes if name not in champion.classes),
-        feedback=dict(Counter(row.part for row in assigned.values() if row.path.startswith(PREFIX))),
+        feedback=dict(Counter(row.part for row in assigned.values() if is_feedback_path(row.path))),
         missing_test_images=len(frozen) - len(set(tested)),
         test_uses=carry_uses(run, candidate_run, images=images),
         answers=(known, challenger),

@@ -98,7 +98,9 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
             f"{escape_path(plan.run)} is multi-label; vidi retrain needs one class per image",
             "Train again with all labels: vidi train DATA --multi-label --from RUN --split RUN",
         )
-    data = replace(before.data, split_file=str(plan.run), feedback=request.feedback)
+    # What was learned from feedback before stays; of an image that is labelled again the last label counts.
+    feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
+    data = replace(before.data, split_file=str(plan.run), feedback=feedback)
     recipe: Any = read_model(plan.run).metadata.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
     return replace(
