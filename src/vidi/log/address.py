@@ -13,6 +13,7 @@ PASSWORD_VARIABLE: Final = "VIDI_LOG_PASSWORD"  # noqa: S105 - its name
 POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+pg8000")
 Encryption = Literal["disable", "require", "verify-full"]
 ENCRYPTIONS: Final[tuple[Encryption, ...]] = ("disable", "require", "verify-full")
+SQLITE_HEADER: Final = b"SQLite format 3\0"  # how such a file begins
 REMEDY: Final = "Use a path, sqlite:///PATH or postgresql://USER@HOST/DATABASE."
 
 
@@ -43,6 +44,22 @@ class ServerAddress:
 
 
 LogAddress = FileAddress | ServerAddress
+
+
+def is_log(text: str) -> bool:
+    """Whether a text names a prediction log where a data set could stand: a database's URL, or an SQLite file.
+
+    >>> is_log("postgresql://me@host/log"), is_log("photos/")
+    (True, False)
+    """
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        return scheme in ("sqlite", *POSTGRESQL)
+    try:
+        with Path(text).open("rb") as stream:
+            return stream.read(len(SQLITE_HEADER)) == SQLITE_HEADER
+    except (OSError, ValueError):
+        return False
 
 
 def parse_address(

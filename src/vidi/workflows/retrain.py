@@ -1,7 +1,7 @@
 """`vidi retrain`: old data and new labels, a candidate, the gate, and the model in use exchanged or kept."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from vidi.workflows.promote import decided_now, promote
 from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.retraining.judge import Verdicts, judge_run
+from vidi.workflows.retraining.labels import label_words, take_labels
 from vidi.workflows.retraining.plan import RetrainPlan, plan_retraining, request_again
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
     else:
         from vidi.workflows.train import train
 
+        labels = take_labels(request, plan.run)
+        if labels is not None:
+            events.say(label_words(labels))
+            request = replace(request, feedback=str(labels.folder))
         run = train(request_again(plan, request), events=events)
         folder = run.folder
         if not run.finished:

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from vidi.errors import ImageError, UsageError
-from vidi.images.decode import read_header
-from vidi.images.formats.registry import FORMATS
 from vidi.images.store import ImageStore
-from vidi.labelling.agree import Settled, settle
+from vidi.labelling.agree import settle
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.review import ReviewRequest
@@ -20,8 +18,6 @@ from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_
 from vidi.workflows.reviewing.from_folder import FolderSource, review_items
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
 from vidi.workflows.reviewing.opening import open_folder
-
-SHORT = 16  # digits of a digest that name an exported image
 
 
 @contextlib.contextmanager
@@ -98,32 +94,10 @@ def _model_id(request: ReviewRequest) -> str | None:
 def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str]) -> ExportedLabels:
     """The images of a log whose label is confirmed, and which are kept."""
     from vidi.workflows.reviewing.from_log import confirmed_labels, open_log
+    from vidi.workflows.reviewing.settled import write_settled
 
     with open_log(request, environment) as log:
-        settled = confirmed_labels(log, model_id=_model_id(request))
-        files = [
-            LabelledFile(name=one.digest, answer=one.answer, read=partial(log.image, one.digest))
-            for one in settled
-            if one.state == "confirmed" and one.answer is not None
-        ]
-        return write_labelled(target, map(_named, files), left_out=_left_out(settled))
-
-
-def _named(file: LabelledFile) -> LabelledFile:
-    """The file under a short name with the ending of its format; its bytes are read once."""
-    data = file.read()
-    if data is None:
-        return file
-    try:
-        ending = FORMATS[read_header(data).format].extensions[0]
-    except ImageError:
-        ending = ""
-    return LabelledFile(name=file.name[:SHORT] + ending, answer=file.answer, read=lambda: data)
-
-
-def _left_out(settled: tuple[Settled, ...]) -> dict[str, int]:
-    """Why images have no confirmed label, and how many."""
-    return dict(Counter(one.why or one.state for one in settled if one.state != "confirmed"))
+        return write_settled(log, confirmed_labels(log, model_id=_model_id(request)), target)
 
 
 def _export_folder(request: ReviewRequest, target: Path, events: Events) -> ExportedLabels:

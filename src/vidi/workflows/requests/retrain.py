@@ -6,6 +6,7 @@ from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
+from vidi.workflows.requests.log import PasswordFile
 from vidi.workflows.requests.shared import Pictures, Workers
 
 
@@ -14,9 +15,19 @@ class RetrainRequest:
     """Which run is trained again, with what, and when the result replaces the model in use."""
 
     run: Annotated[Path, Argument("RUN", "Path to the run folder of the model in use, or its registered name.")]
-    feedback: Annotated[str | None, Option("Labelled images from use: a folder, archive or table.", metavar="DATA")] = (
-        None
-    )
+    feedback: Annotated[
+        str | None,
+        Option("Labelled images from use: a folder, archive or table; or a prediction log.", metavar="DATA|URL"),
+    ] = None
+    log_password_file: PasswordFile = None
+    most_of_source: Annotated[
+        float,
+        Option(
+            "Most images of the retraining that one source may label through the server, in percent.",
+            metavar="PERCENT",
+            least=0.1,
+        ),
+    ] = 5.0
     name: Annotated[
         str | None, Option("Registered name to promote to (default: that of the model).", metavar="NAME")
     ] = None

@@ -1,0 +1,48 @@
+"""Images of a prediction log with what their opinions come to, as a data set."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from vidi.errors import ImageError
+from vidi.images.decode import read_header
+from vidi.images.formats.registry import FORMATS
+from vidi.labelling.agree import Settled
+from vidi.log.store import PredictionLog
+from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
+
+SHORT = 16  # digits of a digest that name an image
+
+
+def write_settled(log: PredictionLog, settled: Sequence[Settled], target: Path) -> ExportedLabels:
+    """Write the images whose label is confirmed, and which the log keeps.
+
+    Args:
+        log: open.
+        settled: of its feedback.
+        target: a new folder.
+
+    Raises:
+        UsageError: the folder exists, or an image has several classes.
+        ResourceError: the log cannot be read, or the folder not written.
+    """
+    files = (
+        LabelledFile(name=one.digest, answer=one.answer, read=partial(log.image, one.digest))
+        for one in settled
+        if one.state == "confirmed" and one.answer is not None
+    )
+    left_out = Counter(one.why or one.state for one in settled if one.state != "confirmed")
+    return write_labelled(target, map(_named, files), left_out=left_out)
+
+
+def _named(file: LabelledFile) -> LabelledFile:
+    """The file under a short name with the ending of its format; its bytes are read once."""
+    data = file.read()
+    if data is None:
+        return file
+    try:
+        ending = FORMATS[read_header(data).format].extensions[0]
+    except ImageError:
+        ending = ""
+    return LabelledFile(name=file.name[:SHORT] + ending, answer=file.answer, read=lambda: data)
