@@ -50,6 +50,7 @@ def take_labels(request: RetrainRequest, run: Path) -> ExportedLabels | None:
             )
         written = write_settled(log, settled, _free(run))
     if not written.image_count:
+        written.folder.rmdir()
         raise DataError(
             f"{address} keeps none of the images with a confirmed label",
             "Let the server keep images: `vidi serve --log URL --keep-images`. Without them, feedback only scores.",

@@ -32,7 +32,7 @@ def write_settled(log: PredictionLog, settled: Sequence[Settled], target: Path) 
         for one in settled
         if one.state == "confirmed" and one.answer is not None
     )
-    left_out = Counter(one.why or one.state for one in settled if one.state != "confirmed")
+    left_out = Counter[str](one.why or one.state for one in settled if one.state != "confirmed")
     return write_labelled(target, map(_named, files), left_out=left_out)
 
 
