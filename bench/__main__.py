@@ -20,6 +20,7 @@ BENCHES = {
     "explain": "bench.explain",
     "locate": "bench.locate",
     "unknown": "bench.unknown",
+    "estimate": "bench.estimate",
     "promises": "bench.promises",
     "several_labels": "bench.several_labels",
     "operating_points": "bench.operating_points",

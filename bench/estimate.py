@@ -31,15 +31,19 @@ from bench.accuracy import CLOTHING_PARTS  # noqa: E402
 from bench.estimating.answered import UNCHANGED, Answered, Answering  # noqa: E402
 from bench.estimating.scenario import MOST_IMAGES, traffics, ways, with_new_class  # noqa: E402
 from bench.processor import describe  # noqa: E402
-from bench.unknown import cifar, from_archive, write_images  # noqa: E402
+from bench.unknown import from_archive, write_images  # noqa: E402
 from vidi.data.inputs import GivenFilesStore  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
-from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
-from vidi.workflows.train import TrainRequest, train  # noqa: E402
-
-Share = float
-Method = Callable[[Answered, "Known"], Share]
+from vidi.model_file.decisions import find_verdict, say  # noqa: E402
+from vidi.model_file.limits import Verdict  # noqa: E402
+from vidi.model_file.metadata import ModelMetadata  # noqa: E402
+from vidi.monitoring.estimate import estimate_accuracy  # noqa: E402
+from vidi.monitoring.traffic import ModelTraffic  # noqa: E402
+from vidi.workflows.interaction.request import read_source  # noqa: E402
+from vidi.workflows.requests.data import DataRequest  # noqa: E402
+from vidi.workflows.requests.train import TrainRequest  # noqa: E402
+from vidi.workflows.train import train  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,25 +95,26 @@ def fit(chosen: Set, request: DataRequest, run: Path) -> None:
     train(TrainRequest(data=request, network=network, pretrained=chosen.pretrained, minutes=minutes, output=run))
 
 
-def measure(
-    name: str, chosen: Set, request: DataRequest, run: Path, place: Path, *, data: Path
-) -> dict[str, Any]:
+def measure(name: str, chosen: Set, request: DataRequest, run: Path, place: Path, *, data: Path) -> dict[str, Any]:
     """Ask about every traffic, and estimate."""
     answering = Answering.load(run, place)
     paths, labels, store = images_of(run, request, ("test", "extra"))
     rows = np.random.default_rng([0, 0]).permutation(len(paths))[:MOST_IMAGES]
     answered = answering.ask(store, [paths[row] for row in rows], labels[rows], ways(), seed=0)
-    metadata = answering.predictor.metadata
-    measured = [
-        {"kind": kind, "name": what, **estimates(one, metadata)} for kind, what, one in traffics(answered, seed=0)
-    ]
     files = [str(path) for path in write_images(chosen.strange(data), place / "strange")]
     unknown = np.full(len(files), -1, np.int64)
     strange = answering.ask(GivenFilesStore(), files, unknown, {}, seed=0)[UNCHANGED]
+    return {"set": name, **judge(answered, strange, answering.predictor.metadata), "processor": describe()}
+
+
+def judge(answered: Mapping[str, Answered], strange: Answered, metadata: ModelMetadata) -> dict[str, Any]:
+    """Every estimate beside the truth, and the errors of each method."""
+    measured = [
+        {"kind": kind, "name": what, **estimates(one, metadata)} for kind, what, one in traffics(answered, seed=0)
+    ]
     random = np.random.default_rng([0, 2])
     return {
-        "set": name,
-        "images": len(rows),
+        "images": len(answered[UNCHANGED].labels),
         "reference_images": metadata.drift_reference.answer_count if metadata.drift_reference else 0,
         "mean_absolute_error": errors_of(measured),
         "held": float(np.mean([one["low"] <= one["accuracy"] <= one["high"] for one in measured])),
@@ -120,7 +125,6 @@ def measure(
             {"share": share, **estimates(one, metadata)}
             for share, one in with_new_class(answered[UNCHANGED], strange, random)
         ],
-        "processor": describe(),
     }
 
 
@@ -130,3 +134,80 @@ def images_of(run: Path, request: DataRequest, parts: Sequence[str]) -> tuple[li
     label = {image.path: image.label for image in dataset.images}
     paths = [row.path for row in read_assignments(run / "splits.csv") if row.part in parts]
     return paths, np.array([label[path] for path in paths], np.int64), dataset.store
+
+
+METHODS = ("estimate", "cbpe", "bare confidence")
+
+
+def estimates(answered: Answered, metadata: ModelMetadata) -> dict[str, Any]:
+    """The true accuracy on one traffic, and what each method says without the labels."""
+    found = estimate_accuracy(as_traffic(answered, metadata), metadata)
+    assert found is not None  # the model has a reference
+    return {
+        "images": len(answered.labels),
+        "accuracy": float(answered.is_right.mean()),
+        "estimate": found.value,
+        "low": found.low,
+        "high": found.high,
+        "trusted": not found.distrust,
+        "distrust": list(found.distrust),
+        "cbpe": float(answered.probabilities.max(axis=1).mean()),
+        "bare confidence": float(answered.bare.max(axis=1).mean()),
+    }
+
+
+def as_traffic(answered: Answered, metadata: ModelMetadata) -> ModelTraffic:
+    """The answers as a log gives them."""
+    limits, count = metadata.verdict, len(answered.labels)
+    verdicts: list[Verdict | None] = [None] * count
+    if limits is not None:
+        rows = zip(answered.probabilities, answered.novelty.tolist(), strict=True)
+        verdicts = [find_verdict(row, limits, novelty=strange) for row, strange in rows]
+    return ModelTraffic(
+        at=np.arange(count, dtype=np.float64),
+        digests=[f"{number:064x}" for number in range(count)],
+        probabilities=answered.probabilities,
+        said=say(answered.probabilities, metadata),
+        verdicts=verdicts,
+        novelty=answered.novelty,
+        embeddings=answered.embeddings,
+        qualities={},
+    )
+
+
+def errors_of(measured: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """The mean absolute error of each method over all traffics, those of each kind, and those that are trusted."""
+    kinds = sorted({str(one["kind"]) for one in measured})
+    groups = {"all": list(measured), "trusted": [one for one in measured if one["trusted"]]}
+    groups |= {kind: [one for one in measured if one["kind"] == kind] for kind in kinds}
+    return {
+        name: {
+            "traffics": len(some),
+            **{method: float(np.mean([abs(one[method] - one["accuracy"]) for one in some])) for method in METHODS},
+        }
+        for name, some in groups.items()
+        if some
+    }
+
+
+def show(name: str, found: Mapping[str, Any]) -> None:
+    """A table for docs/measured.md."""
+    print(f"\n{name}: {found['images']:,} test images, {found['reference_images']:,} answers in the reference")
+    print("| traffics | n | estimate | CBPE | confidence before calibration |\n|---|---|---|---|---|")
+    for group, errors in found["mean_absolute_error"].items():
+        points = " | ".join(f"{100 * errors[method]:.1f}" for method in METHODS)
+        print(f"| {group} | {errors['traffics']} | {points} |")
+    print(
+        f"its range held the truth in {found['held']:.0%} of {len(found['traffics'])} traffics (mean width "
+        f"{100 * found['width']:.0f} points); trusted: {found['trusted']:.0%}"
+    )
+    for one in found["new_class"]:
+        print(
+            f"new class {one['share']:.0%} of {one['images']:,}: accuracy {one['accuracy']:.1%}, estimate "
+            f"{one['estimate']:.1%}, CBPE {one['cbpe']:.1%}, {'trusted' if one['trusted'] else 'not trusted'}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

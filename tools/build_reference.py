@@ -40,6 +40,7 @@ from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
 from vidi.workflows.requests.export import ExportRequest
 from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
+from vidi.workflows.requests.monitor import MonitorRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
@@ -79,6 +80,7 @@ REQUESTS = (
     PredictRequest,
     LocateRequest,
     LocatedFiles,
+    MonitorRequest,
     ExplainRequest,
     ExplainedPages,
     NetworkRequest,

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ Image = NDArray[np.uint8]
 Spoil = Callable[[Image, np.random.Generator], Image]
 
 UNCHANGED = "unchanged"
+BATCH = 32  # images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +82,18 @@ class Answering:
         return cls(predictor, Predictor.load(copy))
 
     def ask(
-        self, store: ImageStore, paths: Sequence[str], labels: NDArray[np.int64], ways: Mapping[str, Spoil], *, seed: int
+        self,
+        store: ImageStore,
+        paths: Sequence[str],
+        labels: NDArray[np.int64],
+        ways: Mapping[str, Spoil],
+        *,
+        seed: int,
     ) -> dict[str, Answered]:
         """Answers about the same images in every way, and unchanged; an image that cannot be read is left out."""
         found: dict[str, list[Answered]] = {name: [] for name in (UNCHANGED, *ways)}
-        for images, truth in self._batches(store, paths, labels):
-            randoms = [np.random.default_rng([seed, number, int(truth[0])]) for number in range(len(images))]
+        for images, truth, names in self._batches(store, paths, labels):
+            randoms = [np.random.default_rng([seed, crc32(name.encode())]) for name in names]
             found[UNCHANGED].append(self._answer(images, truth))
             for name, spoil in ways.items():
                 spoilt = [spoil(image, random) for image, random in zip(images, randoms, strict=True)]
@@ -94,18 +102,22 @@ class Answering:
 
     def _batches(
         self, store: ImageStore, paths: Sequence[str], labels: NDArray[np.int64]
-    ) -> Iterator[tuple[list[Image], NDArray[np.int64]]]:
-        """Some images at a time, as small as framing makes them, and their classes."""
-        framing, held, truth = self.predictor.metadata.framing, [], []
+    ) -> Iterator[tuple[list[Image], NDArray[np.int64], list[str]]]:
+        """Some images at a time, as small as framing makes them, their classes and their paths."""
+        framing = self.predictor.metadata.framing
+        held: list[Image] = []
+        truth: list[int] = []
+        names: list[str] = []
         for read, label in zip(read_images(store, paths, isolated=False), labels.tolist(), strict=True):
             if read.image is not None:
                 held.append(reduce_to_frame(read.image, framing))
                 truth.append(label)
-            if len(held) == 32:
-                yield held, np.array(truth, np.int64)
-                held, truth = [], []
+                names.append(read.path)
+            if len(held) == BATCH:
+                yield held, np.array(truth, np.int64), names
+                held, truth, names = [], [], []
         if held:
-            yield held, np.array(truth, np.int64)
+            yield held, np.array(truth, np.int64), names
 
     def _answer(self, images: Sequence[Image], labels: NDArray[np.int64]) -> Answered:
         framed = np.stack([frame_image(image, self.predictor.metadata.framing) for image in images])
@@ -125,4 +137,5 @@ class Answering:
             return bare
         logits = calibration.apply(log_probabilities(bare))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        calibrated: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return calibrated

@@ -35,7 +35,8 @@ def cast(image: Array, strength: float, random: np.random.Generator) -> Array:
 def cover(image: Array, strength: float, random: np.random.Generator) -> Array:
     """A grey patch somewhere; strength: percent of the area."""
     height, width = (max(1, round(side * math.sqrt(strength / 100))) for side in image.shape[:2])
-    top, left = (int(random.integers(0, max(1, side - own + 1))) for side, own in zip(image.shape, (height, width)))
+    top = int(random.integers(0, image.shape[0] - height + 1))
+    left = int(random.integers(0, image.shape[1] - width + 1))
     covered = image.copy()
     covered[top : top + height, left : left + width] = 114
     return covered

@@ -26,6 +26,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
     "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
+    "monitor": ("vidi.cli.monitor", "Notice when a model's images or accuracy change."),
     "review": ("vidi.cli.review", "Label images on a page, the most informative first."),
     "retrain": ("vidi.cli.retrain", "Train again with new labels, and keep the better model."),
     "promote": ("vidi.cli.promote", "Put a model in use under a name."),

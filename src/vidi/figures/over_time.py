@@ -1,0 +1,96 @@
+"""A quantity of the traffic over time, beside what is usual."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHORTEST_SECONDS = 120.0  # a shorter stream is drawn over its images: its times say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class TimePoint:
+    """One part of the traffic."""
+
+    at: float  # of its last image, seconds since 1970, UTC
+    until: int  # images up to and including it
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeMarks:
+    """What is marked in every figure of the same traffic."""
+
+    began: float | None = None  # since when the images have changed, seconds since 1970, UTC
+    began_after: int = 0  # images before it
+
+
+def draw_over_time(
+    points: Sequence[TimePoint],
+    *,
+    usual: float | None,
+    marks: TimeMarks,
+    axis: str,
+    is_share: bool,
+    title: str,
+    name: str,
+) -> str:
+    """The parts of the traffic in order, with a band where each has a range, as SVG.
+
+    Args:
+        points: at least one.
+        usual: in the reference; a dotted line.
+        marks: where a change began; an upright line.
+        axis: what the values are.
+        is_share: whether they are shown in percent.
+        title: of the figure.
+        name: unique on the page.
+    """
+    by_time = points[-1].at - points[0].at >= SHORTEST_SECONDS
+    places: list[Any] = [datetime.fromtimestamp(one.at, UTC) if by_time else one.until for one in points]
+    band = [(one.low, one.high) for one in points if one.low is not None and one.high is not None]
+
+    def draw(axes: "Axes") -> None:
+        if len(band) == len(points):
+            lows, highs = zip(*band, strict=True)
+            axes.fill_between(places, lows, highs, color=BAND, linewidth=0, alpha=None)
+        if usual is not None:
+            axes.axhline(usual, color=SOFT, linewidth=1.4, linestyle=(0, (1, 2)))
+        if marks.began is not None:
+            begins: Any = datetime.fromtimestamp(marks.began, UTC) if by_time else marks.began_after
+            axes.axvline(begins, color=SECOND, linewidth=1.4)
+        axes.plot(places, [one.value for one in points], color=FIRST, marker="o", markersize=3.5)
+        axes.set_ylabel(axis)
+        axes.margins(y=0.12)
+        if is_share:
+            axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
+            axes.set_ylim(max(-0.02, axes.get_ylim()[0]), min(1.02, axes.get_ylim()[1]))
+        _label_times(axes) if by_time else axes.set_xlabel("images")
+
+    return draw_svg(draw, name=name, title=title, description=_describe(points, usual, is_share), size=(2.4, 4.4))
+
+
+def _label_times(axes: "Axes") -> None:
+    from matplotlib import dates
+
+    untyped: Any = dates
+    locator = untyped.AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+
+
+def _describe(points: Sequence[TimePoint], usual: float | None, is_share: bool) -> str:
+    """What can be seen, for those who hear it."""
+
+    def shown(value: float) -> str:
+        return f"{100 * value:.1f} %" if is_share else f"{value:.3g}"
+
+    beside = "" if usual is None else f" The reference has {shown(usual)}."
+    return f"From {shown(points[0].value)} to {shown(points[-1].value)} in {len(points)} parts.{beside}"

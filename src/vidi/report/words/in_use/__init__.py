@@ -1,0 +1,1 @@
+"""Sentences about a model in use: what comes in, and how good its answers are."""

@@ -1,0 +1,222 @@
+"""What monitoring found, in words: has anything changed, how good are the answers probably, and how sure is that."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from vidi.numbers import percent, short_percent
+from vidi.report.pages.render import visible
+from vidi.report.words.counting import count_of
+
+Document = Mapping[str, Any]
+
+# Name of a quality → what more and less of it is called, and its unit.
+QUALITY_WORDS: Mapping[str, tuple[str, str, str]] = {
+    "brightness": ("brighter", "darker", " of 255"),
+    "contrast": ("higher in contrast", "lower in contrast", ""),
+    "saturation": ("more colourful", "paler", ""),
+    "sharpness": ("sharper", "more blurred", ""),
+    "side": ("larger", "smaller", " pixels"),
+    "aspect": ("wider", "narrower", ""),
+}
+QUALITY_AXES: Mapping[str, str] = {
+    "brightness": "median, of 255",
+    "contrast": "median, of 255",
+    "saturation": "median, of 255",
+    "sharpness": "median, of 255",
+    "side": "median, pixels",
+    "aspect": "median, width by height",
+}
+DISTRUST: Mapping[str, str] = {
+    "novelty": "Many images are unlike the training images. Answers about a new class are wrong, whatever their "
+    "confidence: the estimate cannot be trusted.",
+    "few": "There are too few images for an estimate.",
+}
+
+
+def headline(document: Document) -> str:
+    """The finding in one sentence."""
+    drift = document["drift"]
+    match drift["state"]:
+        case "too few":
+            return f"Too few images to judge: {count_of(drift['images'], 'different image')}, 50 are needed."
+        case "alarm":
+            since = "" if drift["began"] is None else f" since {day(drift['began']['at'])}"
+            return f"Alarm: the images have changed{since}."
+        case _:
+            return f"No alarm: no change is shown in {count_of(drift['images'], 'image')}."
+
+
+def rate_line(document: Document) -> str:
+    """What the alarm promises."""
+    return (
+        f"If nothing changes, an alarm is ever raised for at most {short_percent(document['drift']['rate'])} of all "
+        "models, however often you look."
+    )
+
+
+def certainty_line(document: Document) -> str:
+    """How certain an alarm is; empty without one."""
+    drift = document["drift"]
+    if drift["state"] != "alarm":
+        return ""
+    rate = "1 in a million" if drift["p_value"] < 1e-6 else short_percent(float(f"{drift['p_value']:.1g}"))
+    return f"This alarm had been raised at a rate of {rate} too."
+
+
+def accuracy_line(found: Mapping[str, Any] | None) -> str:
+    """The estimated accuracy with its range."""
+    if found is None:
+        return "Accuracy: no estimate; the model file holds no reference for it."
+    if found["value"] is None:
+        return f"Estimated accuracy: none. {distrust_line(found)}".strip()
+    low, high = percent(found["low"]), percent(found["high"])
+    usual = found["reference"]
+    beside = "" if usual is None else f"; the reference has {percent(usual, digits=1)}"
+    sentence = (
+        f"Estimated accuracy without labels: {percent(found['value'], digits=1)} ({low} to {high}, on "
+        f"{count_of(found['images'], 'image')}){beside}."
+    )
+    return f"{sentence} {distrust_line(found)}".strip()
+
+
+def distrust_line(found: Mapping[str, Any]) -> str:
+    """Why the estimate cannot be trusted; empty where it can."""
+    return " ".join(DISTRUST[reason] for reason in found["distrust"])
+
+
+def feedback_line(found: Mapping[str, Any] | None) -> str:
+    """The accuracy by feedback."""
+    if found is None:
+        return ""
+    if not found["images"]:
+        return "Feedback: none about these images."
+    aside = [
+        count_of(found[name], "image") + f" {words}"
+        for name, words in (("unclear", "that nobody could tell"), ("disagreed", "on which people disagree"))
+        if found[name]
+    ]
+    without = f" Left out: {', '.join(aside)}." if aside else ""
+    if found["value"] is None:
+        return f"Feedback: no image with a clear label.{without}"
+    return (
+        f"Accuracy by feedback: {percent(found['value'], digits=1)} ({percent(found['low'])} to "
+        f"{percent(found['high'])}, on {count_of(found['judged'], 'image')}). People chose these images, so it may "
+        f"differ from the accuracy on all.{without}"
+    )
+
+
+def change_line(change: Mapping[str, Any]) -> str:
+    """One change in words.
+
+    >>> change_line({"kind": "qualities", "name": "brightness", "before": 128.0, "after": 61.0})
+    'The images are darker: median brightness 61 of 255, in the reference 128.'
+    >>> change_line({"kind": "classes", "name": "shoes", "before": 0.06, "after": 0.31})
+    '“shoes” is 31 % of the answers, in the reference 6 %.'
+    """
+    name, before, after = change["name"], change["before"], change["after"]
+    match change["kind"]:
+        case "qualities":
+            more, less, unit = QUALITY_WORDS[name]
+            digits = 0 if max(abs(before), abs(after)) >= 20 else 2
+            word = more if after > before else less
+            now, usual = f"{after:,.{digits}f}{unit}", f"{before:,.{digits}f}"
+            return f"The images are {word}: median {name} {now}, in the reference {usual}."
+        case "classes" if name is None:
+            return f"{percent(after)} of the answers fall on other classes than in the reference."
+        case "classes":
+            return f"“{visible(name)}” is {percent(after)} of the answers, in the reference {percent(before)}."
+        case "verdicts":
+            return f"“{name}” is the verdict on {percent(after)} of the images, in the reference {percent(before)}."
+        case "confidence":
+            return f"The median confidence is {percent(after)}, in the reference {percent(before)}."
+        case _:
+            return (
+                "The images show something else, or show it otherwise: their embeddings lie "
+                f"{after:.2g} standard deviations from the reference's mean."
+            )
+
+
+def change_lines(document: Document) -> list[str]:
+    """What changed, most certain first."""
+    return [change_line(one) for one in document["drift"]["changes"]]
+
+
+def axis_of(kind: str, name: str | None) -> tuple[str, str, bool]:
+    """Title and axis of a curve, and whether its values are shares."""
+    match kind:
+        case "qualities":
+            return f"{name}".capitalize(), QUALITY_AXES[str(name)], False
+        case "classes" if name is None:
+            return "Shares of the classes", "share that has moved", True
+        case "classes":
+            return f"Answers “{visible(name)}”", "share of the answers", True
+        case "verdicts":
+            return f"Verdict “{name}”", "share of the images", True
+        case "confidence":
+            return "Confidence", "median", True
+        case _:
+            return "Distance of the embeddings", "standard deviations", False
+
+
+def traffic_line(document: Document) -> str:
+    """What was looked at."""
+    seen = document["traffic"]
+    if not seen["images"]:
+        return "Looked at: no image."
+    again = seen["rows"] - seen["images"]
+    repeated = f" {count_of(again, 'repeated image')} counted once." if again else ""
+    return (
+        f"Looked at: {count_of(seen['images'], 'different image')} from {moment(seen['first'])} to "
+        f"{moment(seen['last'])}.{repeated}"
+    )
+
+
+def left_out_line(document: Document) -> str:
+    """Rows that say nothing; empty where there are none."""
+    seen = document["traffic"]
+    parts = [
+        f"{count_of(seen[name], 'row')} {words}"
+        for name, words in (
+            ("refused", "about images that could not be used"),
+            ("incomplete", "without probabilities or what the reference needs"),
+        )
+        if seen[name]
+    ]
+    return f"Left out: {', '.join(parts)}." if parts else ""
+
+
+def terminal_lines(document: Document) -> list[str]:
+    """All of it for a terminal, the finding first."""
+    changes: Sequence[str] = [f"  {line}" for line in change_lines(document)]
+    since = document["accuracy_since_change"]
+    lines = [
+        headline(document),
+        *changes,
+        accuracy_line(document["accuracy"]),
+        "" if since is None else f"Since the change: {accuracy_line(since)[0].lower()}{accuracy_line(since)[1:]}",
+        feedback_line(document["feedback"]),
+        traffic_line(document),
+        left_out_line(document),
+        rate_line(document),
+    ]
+    return [line for line in lines if line]
+
+
+def day(seconds: float) -> str:
+    """A day as people write it.
+
+    >>> day(0.0)
+    '1 January 1970'
+    """
+    date = datetime.fromtimestamp(seconds, UTC)
+    return f"{date.day} {date:%B %Y}"
+
+
+def moment(seconds: float) -> str:
+    """A moment, UTC.
+
+    >>> moment(0.0)
+    '1970-01-01 00:00 UTC'
+    """
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,74 @@
+"""Rows of a log become traffic: each image once, the same ones at every look, and feedback beside the answers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from tests.model_file.tiny import tiny_metadata
+
+from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
+from vidi.workflows.monitoring.feedback import judge_by_feedback
+from vidi.workflows.monitoring.stream import keep_every, read_traffic
+
+METADATA = tiny_metadata()
+MODEL = LoggedModel(model_id="0" * 12, name="tiny", version="1", classes=METADATA.classes)
+
+
+def row(number: int, *, error: str | None = None) -> LoggedPrediction:
+    return LoggedPrediction(
+        key=f"{number:032x}",
+        at=float(number),
+        source="serve",
+        model=MODEL,
+        digest=f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}{number:048x}",
+        error=error,
+        probabilities=None if error else np.array([0.7, 0.2, 0.1], np.float32),
+    )
+
+
+def rows(count: int) -> Iterator[LoggedPrediction]:
+    return (row(number) for number in range(count))
+
+
+def said(digest: str, kind: str, *labels: str, by: str = "anna") -> Feedback:
+    return Feedback(key=f"{digest}{by}", at=0.0, digest=digest, kind=kind, labels=labels, source=by, via="review")
+
+
+def test_a_repeated_image_is_one_and_rows_that_say_nothing_are_counted():
+    given = [row(1), row(2), row(1), row(3, error="unreadable"), replace(row(4), probabilities=None)]
+
+    traffic, counted = read_traffic(given, METADATA)
+
+    assert traffic.digests == [given[0].digest, given[1].digest]
+    assert (counted.rows, counted.images, counted.refused, counted.incomplete) == (3, 2, 1, 1)
+
+
+def test_a_later_look_sees_what_an_earlier_one_saw():
+    earlier, _ = read_traffic(rows(700), METADATA, whole=100)
+    later, _ = read_traffic(rows(5_000), METADATA, whole=100)
+
+    assert later.digests[: len(earlier)] == earlier.digests
+
+
+def test_memory_grows_with_the_logarithm_of_a_long_stream():
+    kept = sum(number % keep_every(number, whole=100) == 0 for number in range(100_000))
+
+    assert kept < 100 + 100 * 11
+
+
+def test_agreed_words_judge_an_answer_and_of_one_person_the_last_counts():
+    first, second, third, fourth = (f"{number:064x}" for number in range(4))
+    answers = {digest: frozenset({"cat"}) for digest in (first, second, third, fourth)}
+    feedback = [
+        said(first, "label", "dog"),
+        said(first, "label", "cat"),
+        said(first, "label", "cat", by="ben"),
+        said(second, "label", "cat"),
+        said(second, "label", "dog", by="ben"),
+        said(third, "unclear"),
+        said(fourth, "none"),
+    ]
+
+    found = judge_by_feedback(answers, feedback)
+
+    assert (found.judged, found.right, found.disagreed, found.unclear) == (2, 1, 1, 1)
