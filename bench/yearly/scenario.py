@@ -8,11 +8,11 @@ class Scenario:
     """CIFAR-10 as the traffic of one year; nine classes at the start, a tenth from month 7 on."""
 
     months: int = 12
-    seeds: int = 8  # years, each with training images of its own
-    base_images: int = 4_000  # labelled before the first month, split 70/10/10/10
+    seeds: int = 5  # years, each with training images of its own
+    base_images: int = 3_000  # labelled before the first month, split 70/10/10/10
     labels: int = 100  # right ones in each month, by four reviewers of the operator's own
     fifth_labels: int = 43  # in each month, from a fifth source through the server: 30 % of all
-    scored_images: int = 2_000  # of each month's traffic, from the official test part, never learned from
+    scored_images: int = 1_000  # of each month's traffic, from the official test part, never learned from
     new_class: str = "truck"
     new_from: int = 7  # month
     new_share: float = 0.10  # of the traffic from then on

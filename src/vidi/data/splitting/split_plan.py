@@ -12,7 +12,7 @@ EXTRA = "extra"  # scored and reported by itself, never trained on
 ASIDE = "aside"  # kept out by a stated rule
 
 FULL_SHARES_FROM = 1_000  # images: below it calibration comes from out-of-fold predictions
-HELD_BACK = 0.3  # of the feedback: enough to measure by, and most is learned from
+HELD_BACK = 0.2  # of the feedback: as much as is tested of few images; what is held back is not learned from
 CUT_AT_MOST = 1_500  # images cut from a user's train part for validation, and for calibration: ± 1.5 points at 95 %
 
 
