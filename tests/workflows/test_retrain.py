@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,14 @@ from tests.docs.workshop import put
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
+from vidi.files import write_whole
+from vidi.model_file.learnt_from import DigestFilter
 from vidi.model_file.read import read_model
+from vidi.model_file.write import set_metadata
 from vidi.registry.registered import find_name
+from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import Retrained, retrain
@@ -145,6 +150,26 @@ def test_without_a_name_a_candidate_that_passes_is_left_with_the_command_that_pr
     assert done.returncode == 0, done.stderr
     assert "put it in use: vidi promote" in done.stdout
     assert not (tmp_path / "models").exists()
+
+
+def test_a_list_of_training_files_costs_no_test_image_of_a_champion_with_the_same_test_part(loop: Loop, tmp_path: Path):
+    run = tmp_path / "first"
+    shutil.copytree(loop.first, run)
+    model = read_model(run)
+    wrong = DigestFilter.of(row.digest for row in read_assignments(run / "splits.csv"))
+    write_whole(tmp_path / "alone.onnx", model.data)
+    alone = set_metadata(tmp_path / "alone.onnx", replace(model.metadata, learnt_from=(wrong,)))
+    promote(PromoteRequest(model=alone.path, name="plants"), root=tmp_path / "models")
+    asked = RetrainRequest(run=run, candidate=loop.done.folder, name="plants")
+
+    done = retrain(asked, root=tmp_path / "models")
+
+    assert done.document["missing_test_images"] == 0
+    data = {**alone.metadata.data, "test_digest": "of other images"}
+    foreign = set_metadata(alone.path, replace(alone.metadata, data=data))
+    promote(PromoteRequest(model=foreign.path, name="plants"), root=tmp_path / "models")
+    with pytest.raises(DataError, match="only 0 of the"):
+        retrain(asked, root=tmp_path / "models")
 
 
 def test_a_candidate_with_another_test_part_is_refused(loop: Loop, tmp_path: Path):

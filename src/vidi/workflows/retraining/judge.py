@@ -1,7 +1,7 @@
 """The candidate and the model in use, asked about the same images: the frozen test part and held-back feedback."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ def judge_run(
 ) -> Verdicts:
     """Ask both models about the test part and the held-back feedback of the candidate's run, and judge.
 
-    Images that the champion was trained on are left out: one in a thousand others goes with them.
+    Images that the champion was trained on are left out, where it comes from another run than these.
 
     Args:
         champion_file: the model in use.
@@ -70,8 +70,16 @@ def judge_run(
     champion, candidate = Predictor.load(champion_file.path), Predictor.load(candidate_run)
     dataset = read_source(request.data)
     assigned = {row.path: row for row in read_assignments(candidate_run / SPLITS)}
-    known, challenger = _answer_both(champion, candidate, dataset, request, assigned=assigned, events=events)
     frozen = {row.digest for row in read_assignments(run / SPLITS) if row.part == TEST}
+    known, challenger = _answer_both(
+        champion,
+        candidate,
+        dataset,
+        request,
+        assigned=assigned,
+        learnt=_learnt_by(champion, frozen),
+        events=events,
+    )
     tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
     _require_frozen(run, frozen, tested)
     decision = judge_candidate(
@@ -103,18 +111,18 @@ def _answer_both(
     request: TrainRequest,
     *,
     assigned: Mapping[str, Assignment],
+    learnt: Callable[[str], bool],
     events: Events,
 ) -> tuple[Answers, Answers]:
     """Answers of both about the images of the parts `test` and `extra`, as they were when they were assigned."""
     rows = {image.path: row for row, image in enumerate(dataset.images)}
     wanted = {path: row for path, row in assigned.items() if row.part in (TEST, EXTRA) and path in rows}
     scored = {rows[path]: one.part for path, one in wanted.items()}
-    match, learnt = ClassMatch(dataset.classes, (), ()), find_learnt(champion)
-    both: list[Answers] = []
+    match, both = ClassMatch(dataset.classes, (), ()), list[Answers]()
     for predictor in (champion, candidate):
         asked = EvaluateRequest(model=predictor.model.path, data=request.data, workers=request.workers)
         answers = answer_images(
-            predictor, dataset, asked, scored=scored, match=match, learnt=learnt.holds, account=Account(), events=events
+            predictor, dataset, asked, scored=scored, match=match, learnt=learnt, account=Account(), events=events
         )
         same = [digest == wanted[path].digest for path, digest in zip(answers.paths, answers.digests, strict=True)]
         answers = answers.only(np.array(same, np.bool_))
@@ -123,6 +131,15 @@ def _answer_both(
     first, second = both
     kept = frozenset(second.paths)
     return first.only(np.array([path in kept for path in first.paths], np.bool_)), second
+
+
+def _learnt_by(champion: Predictor, frozen: set[str]) -> Callable[[str], bool]:
+    """Whether the champion was trained on a file; of one with the same test part nothing needs to be asked.
+
+    The list in a model file is wrong for one in a thousand other files, which would cost test images.
+    """
+    learnt = find_learnt(champion)
+    return (lambda _: False) if learnt.test_digest == digest_of_images(frozen) else learnt.holds
 
 
 def _in_part(answers: Answers, part: str) -> NDArray[np.bool_]:
@@ -157,5 +174,5 @@ def _require_frozen(run: Path, frozen: set[str], tested: Sequence[str]) -> None:
     if len(set(tested)) < LEAST_FROZEN * len(frozen):
         raise DataError(
             f"only {len(set(tested)):,} of the {len(frozen):,} test images of {escape_path(run)} are left",
-            "Restore the images: both models have to be compared on the same ones.",
+            "Restore the images. A model that was trained on them cannot be compared on them: name another run.",
         )
