@@ -3,7 +3,7 @@
 import numpy as np
 
 from vidi.model_file.drift_reference import Histogram
-from vidi.monitoring.scores import CLIP, bin_values, clip_places
+from vidi.monitoring.scores import CLIP, PlaceScale, bin_values
 
 
 def test_values_logged_in_single_precision_fall_where_the_reference_counted_them():
@@ -25,10 +25,10 @@ def test_what_lies_beyond_the_reference_has_bins_of_its_own():
 def test_an_odd_embedding_counts_no_more_than_the_limit():
     own = np.random.default_rng(1).normal(size=(100, 3))
 
-    assert clip_places(own, np.array([[1e9, -1e9, 0.0]])).tolist()[0][:2] == [CLIP, -CLIP]
+    assert PlaceScale.of(own).clip(np.array([[1e9, -1e9, 0.0]])).tolist()[0][:2] == [CLIP, -CLIP]
 
 
 def test_a_component_without_spread_is_no_division_by_zero():
     own = np.ones((50, 1))
 
-    assert clip_places(own, np.array([[1.0], [2.0]])).tolist() == [[0.0], [CLIP]]
+    assert PlaceScale.of(own).clip(np.array([[1.0], [2.0]])).tolist() == [[0.0], [CLIP]]

@@ -21,7 +21,7 @@ from vidi.monitoring.contrast import (
     weights_of,
 )
 from vidi.monitoring.finding import Aspect, DriftKind
-from vidi.monitoring.scores import bin_values, clip_places
+from vidi.monitoring.scores import PlaceScale, bin_values
 from vidi.monitoring.traffic import ModelTraffic
 
 # Share of the false-alarm rate that each kind may use; what a missing kind leaves is the others'.
@@ -154,10 +154,10 @@ def _by_embedding(embeddings: Floats, images: ReferenceImages) -> KindComparison
             "Place them by the projection of this very model.",
         )
     own = kept.placed()
-    share = images.group_count / max(1, images.image_count)
+    share, scale = images.group_count / max(1, images.image_count), PlaceScale.of(own)
 
     def scores(places: Floats) -> Floats:
-        clipped = clip_places(own, places)
+        clipped = scale.clip(places)
         spread = np.abs(clipped)
         return np.concatenate([clipped, spread, clipped**2, spread**2], axis=1)
 

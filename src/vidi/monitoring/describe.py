@@ -1,6 +1,7 @@
 """A change in plain figures: each aspect in the reference and in parts of the stream, and the images that show it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve
 from vidi.monitoring.looks import PlannedLooks
-from vidi.monitoring.scores import clip_places
+from vidi.monitoring.scores import PlaceScale
 from vidi.monitoring.search import Searched
 from vidi.monitoring.traffic import ModelTraffic
 
@@ -17,6 +18,24 @@ PARTS, LEAST_IN_PART = 50, 50
 MOST_CLASSES = 10  # whose curves are drawn
 LOUD_CHANGES, MOST_LOUD = 3, 24
 FARTHEST = 10.0  # robust standard deviations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Yardstick:
+    """A reference, and where its embeddings lie once they are clipped; None without embeddings."""
+
+    reference: DriftReference
+    scale: PlaceScale | None
+    clipped: Floats | None  # (images, components)
+
+    @classmethod
+    def of(cls, reference: DriftReference) -> "Yardstick":
+        """What parts of a stream are measured by."""
+        if reference.images is None or reference.images.embeddings is None:
+            return cls(reference=reference, scale=None, clipped=None)
+        own = reference.images.embeddings.placed()
+        scale = PlaceScale.of(own)
+        return cls(reference=reference, scale=scale, clipped=scale.clip(own))
 
 
 def median_of(histogram: Histogram) -> float:
@@ -48,8 +67,9 @@ def _verdict_number(aspect: Aspect) -> int | None:
     return next((number for number, name in enumerate(VERDICTS) if name == aspect.name), None)
 
 
-def value_in(aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+def value_in(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
     """The aspect's value in some rows of the traffic."""
+    reference = yardstick.reference
     if aspect.kind == "confidence":
         return float(np.median(traffic.probabilities[rows].max(axis=1)))
     if aspect.kind == "qualities" and aspect.name is not None:
@@ -58,25 +78,25 @@ def value_in(aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, r
         verdicts = traffic.verdicts[rows]
         return sum(one == aspect.name for one in verdicts) / max(1, len(verdicts))
     if aspect.kind == "embeddings":
-        return _distance(traffic, reference, rows)
+        return _distance(traffic, yardstick, rows)
     shares = traffic.said[rows].mean(axis=0)
     if aspect.class_index is not None:
         return float(shares[aspect.class_index])
     return float(np.abs(shares - np.array(reference.classes) / max(1, reference.answer_count)).sum() / 2)
 
 
-def _distance(traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+def _distance(traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
     """How far the mean embedding lies from the reference's, less what chance alone gives."""
-    if traffic.embeddings is None or reference.images is None or reference.images.embeddings is None:
+    known = yardstick.clipped
+    if traffic.embeddings is None or yardstick.scale is None or known is None:
         return 0.0
-    own = reference.images.embeddings.placed()
-    here, known = clip_places(own, traffic.embeddings[rows]), clip_places(own, own)
+    here = yardstick.scale.clip(traffic.embeddings[rows])
     by_chance = (known.var(axis=0) * (1 / len(here) + 1 / len(known))).sum()
     return float(np.sqrt(max(0.0, ((here.mean(axis=0) - known.mean(axis=0)) ** 2).sum() - by_chance)))
 
 
 def describe_changes(
-    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], looks: PlannedLooks, *, rate: float
+    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], looks: PlannedLooks, *, rate: float
 ) -> tuple[DriftChange, ...]:
     """Every aspect whose change is shown beyond chance, the most certain first."""
     found = [
@@ -88,8 +108,8 @@ def describe_changes(
     return tuple(
         DriftChange(
             aspect=aspect,
-            before=usual_value(aspect, reference),
-            after=value_in(aspect, traffic, reference, slice(int(looks.starts[look]), int(looks.ends[look]))),
+            before=usual_value(aspect, yardstick.reference),
+            after=value_in(aspect, traffic, yardstick, slice(int(looks.starts[look]), int(looks.ends[look]))),
             p_value=float(np.exp(level)),
         )
         for level, aspect, look in sorted(found, key=lambda one: one[0])
@@ -97,13 +117,13 @@ def describe_changes(
 
 
 def draw_curves(
-    traffic: ModelTraffic, reference: DriftReference, searched: Sequence[Searched], rows: Counts
+    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], rows: Counts
 ) -> tuple[DriftCurve, ...]:
     """Every aspect over the stream, in at most 50 parts; of many classes, those whose shares changed most surely.
 
     Args:
         traffic: without copies.
-        reference: of the model.
+        yardstick: of the model's reference.
         searched: what was looked for.
         rows: (images,) of the traffic as it was given.
     """
@@ -119,32 +139,29 @@ def draw_curves(
         DriftCurve(
             aspect=aspect,
             until=rows[stops[1:] - 1] + 1,
-            values=np.array([value_in(aspect, traffic, reference, part) for part in parts]),
-            usual=usual_value(aspect, reference),
+            values=np.array([value_in(aspect, traffic, yardstick, part) for part in parts]),
+            usual=usual_value(aspect, yardstick.reference),
         )
         for aspect in chosen
     )
 
 
-def find_loudest(
-    traffic: ModelTraffic, reference: DriftReference, changes: Sequence[DriftChange], began: int
-) -> Counts:
+def find_loudest(traffic: ModelTraffic, yardstick: Yardstick, changes: Sequence[DriftChange], began: int) -> Counts:
     """Rows of the images since the change that show it most, in the three most certain aspects taken together."""
     since = slice(began, len(traffic))
     loudness = np.zeros(len(traffic) - began)
     for change in changes[:LOUD_CHANGES]:
-        loudness += _loudness(change, traffic, reference, since)
+        loudness += _loudness(change, traffic, yardstick, since)
     return np.argsort(-loudness, kind="stable")[:MOST_LOUD] + began
 
 
-def _loudness(change: DriftChange, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> Floats:
+def _loudness(change: DriftChange, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> Floats:
     """(rows,): how far each image lies in the direction of the change, in robust standard deviations."""
-    aspect, sign = change.aspect, 1.0 if change.after >= change.before else -1.0
-    if aspect.kind == "embeddings" and reference.images is not None and reference.images.embeddings is not None:
-        own = reference.images.embeddings.placed()
-        known, here = clip_places(own, own), clip_places(own, np.asarray(traffic.embeddings)[rows])
-        direction = here.mean(axis=0) - known.mean(axis=0)
-        along = known @ direction
+    aspect, sign, reference = change.aspect, 1.0 if change.after >= change.before else -1.0, yardstick.reference
+    if aspect.kind == "embeddings" and yardstick.scale is not None and yardstick.clipped is not None:
+        here = yardstick.scale.clip(np.asarray(traffic.embeddings)[rows])
+        direction = here.mean(axis=0) - yardstick.clipped.mean(axis=0)
+        along = yardstick.clipped @ direction
         return np.asarray((here @ direction - along.mean()) / max(float(along.std()), 1e-12))
     if aspect.kind == "classes":
         number = aspect.class_index

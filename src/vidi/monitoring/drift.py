@@ -4,7 +4,7 @@ import numpy as np
 
 from vidi.model_file.drift_reference import DriftReference
 from vidi.monitoring.comparisons import compare_traffic
-from vidi.monitoring.describe import describe_changes, draw_curves, find_loudest
+from vidi.monitoring.describe import Yardstick, describe_changes, draw_curves, find_loudest
 from vidi.monitoring.finding import DriftFinding
 from vidi.monitoring.looks import FIRST, plan_looks
 from vidi.monitoring.search import find_beginning, search_all
@@ -40,8 +40,9 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
     searched = search_all(compare_traffic(stream, reference), looks)
     alarms = np.flatnonzero(np.min([one.by_look for one in searched], axis=0) <= np.log(rate))
     evidence = {one.comparison.kind: float(np.exp(min(0.0, one.level))) for one in searched}
-    changes = describe_changes(stream, reference, searched, looks, rate=rate)
-    curves = draw_curves(stream, reference, searched, rows)
+    yardstick = Yardstick.of(reference)
+    changes = describe_changes(stream, yardstick, searched, looks, rate=rate)
+    curves = draw_curves(stream, yardstick, searched, rows)
     if not len(alarms):
         return DriftFinding(
             state="quiet",
@@ -62,5 +63,5 @@ def find_drift(traffic: ModelTraffic, reference: DriftReference, *, rate: float 
         evidence=evidence,
         changes=changes,
         curves=curves,
-        loudest=rows[find_loudest(stream, reference, changes, began)],
+        loudest=rows[find_loudest(stream, yardstick, changes, began)],
     )

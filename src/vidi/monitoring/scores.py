@@ -44,17 +44,22 @@ def bin_values(values: Floats, histogram: Histogram) -> BinnedScores:
     )
 
 
-def clip_places(own: Floats, places: Floats) -> Floats:
-    """Embeddings (images, components), each component in robust standard deviations of the reference, and clipped.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlaceScale:
+    """Where a reference's embeddings lie, component by component, and how far they spread: no odd image decides."""
 
-    So no single odd image decides.
+    middle: Floats  # (components,)
+    spread: Floats  # (components,) robust standard deviations
 
-    Args:
-        own: (reference images, components).
-        places: (images, components).
-    """
-    lower, middle, upper = np.percentile(own, [25, 50, 75], axis=0)
-    spread = (upper - lower) / USUAL_RANGE
-    spread = np.where(spread > 0, spread, np.maximum(own.std(axis=0), np.finfo(np.float32).tiny))
-    clipped: Floats = np.clip((places - middle) / spread, -CLIP, CLIP)
-    return clipped
+    @classmethod
+    def of(cls, own: Floats) -> "PlaceScale":
+        """The scale of a reference's embeddings (images, components)."""
+        lower, middle, upper = np.percentile(own, [25, 50, 75], axis=0)
+        spread = (upper - lower) / USUAL_RANGE
+        other = np.maximum(own.std(axis=0), np.finfo(np.float32).tiny)
+        return cls(middle=middle, spread=np.where(spread > 0, spread, other))
+
+    def clip(self, places: Floats) -> Floats:
+        """Embeddings (images, components) in robust standard deviations from the reference's middle, and clipped."""
+        clipped: Floats = np.clip((places - self.middle) / self.spread, -CLIP, CLIP)
+        return clipped
