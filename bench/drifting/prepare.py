@@ -13,7 +13,6 @@ from PIL import Image
 
 from bench.drifting.disturb import DISTURBANCES, disturb_all, find_strength
 from bench.drifting.tables import BATCH, Table, compute_table, load_table, save_table
-from vidi.estimator import ImageClassifier
 from vidi.files import write_whole
 from vidi.images.framing import frame_image
 from vidi.prediction.predictor import Predictor
@@ -110,6 +109,8 @@ def _without(labels: Labels, left_out: int) -> Labels:
 def _train(name: str, part: Labelled, scenario: Mapping[str, Any], work: Path) -> Predictor:
     path = work / f"{name}.onnx"
     if not path.exists():
+        from vidi.estimator import ImageClassifier  # loads torch
+
         images, labels = part
         kept = labels != scenario["left_out"] if name == "nine" else np.ones(len(labels), np.bool_)
         options = scenario["training"]
