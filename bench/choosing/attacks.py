@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from bench.choosing.features import Floats, ImageSet, Part
 from bench.choosing.rounds import fit
-from vidi.labelling.agree import ModelView, Settled, cap_sources, settle
+from vidi.labelling.agree import ModelView, Settled, settle
 from vidi.labelling.opinions import Kind, Opinion
+from vidi.labelling.shares import cap_sources
 
 SURE_ERROR = 0.05  # of the answers called sure, on the calibration part: what `vidi train` guarantees by default
 HOSTILE = "source-4"

@@ -25,7 +25,7 @@ Labels = NDArray[np.int64]
 
 WEIGHTS = "lite0"
 PLACES = 64  # components of an embedding that a prediction log keeps
-SIDES = {"fashion-mnist": 96, "clothing": 224}  # pixels
+SIDES = {"fashion-mnist": 96, "clothing": 160}  # pixels
 POOL, CALIBRATION = 10_000, 3_000  # training images of Fashion-MNIST: the first to choose from, the last to calibrate
 TRIGGERED = 500  # images with a patch: of the pool, and of the test images
 PATCH = 5  # pixels of 28
@@ -162,5 +162,5 @@ def _embed(batch: Callable[[int, int], NDArray[np.uint8]], count: int, side: int
     for start in range(0, count, 500):
         images = batch(start, min(count, start + 500))
         every = np.arange(len(images))
-        rows.append(embed_images(network, images, every, normalisation=normalisation, engine="torch float32"))
+        rows.append(embed_images(network, images, every, normalisation=normalisation, engine="onnxruntime"))
     return np.concatenate(rows)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.labelling.said import CLASSES, one, opinion, reviewed, view
-from vidi.labelling.agree import cap_sources, settle
+from vidi.labelling.agree import settle
 from vidi.labelling.opinions import Opinion, latest_opinions
+from vidi.labelling.shares import cap_sources
 
 ANSWERS = (*CLASSES, "none", "?")
 

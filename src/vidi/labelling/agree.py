@@ -2,10 +2,9 @@
 
 The operator's own reviewers are believed: what more than half of them say of an image is its label. What comes through
 the server is confirmed only where nothing speaks against it: another person, a sure answer of the model, the label's
-own probability, the record of its source, and the share of a retraining that one source may have.
+own probability, and the record of its source. `shares.py` then limits how much one source may give.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,6 @@ Reason = Literal[
     "people-disagree", "unknown-class", "contradicts-sure", "unlikely-label", "doubtful-source", "over-share"
 ]
 
-MOST_SHARE = 0.05  # of a retraining, from one source through the server
 CHANCE = 0.01  # that any honest source is called doubtful, where all err alike
 
 
@@ -157,46 +155,3 @@ def _stand_out(counts: Mapping[str, Counter[bool]]) -> set[str]:
     least = hypergeom.sf(np.minimum(given, contradicted) - 1, everything, contradicted, given)
     shown = shown_together(p_values.tolist(), least.tolist(), chance=CHANCE)
     return {source for source, is_shown in zip(sources, shown.tolist(), strict=True) if is_shown}
-
-
-def cap_sources(settled: Sequence[Settled], *, others: int, share: float = MOST_SHARE) -> tuple[Settled, ...]:
-    """Hold what would give one source through the server more than its share of a retraining.
-
-    An image on which several sources agree counts for the one of them that has given the fewest so far. What several
-    support is kept first; then a source's images are kept in the order of their digests.
-
-    Args:
-        settled: of `settle`.
-        others: images of the retraining that are not feedback.
-        share: of all images of the retraining; 1 takes everything.
-
-    Returns:
-        The same images in the same order.
-    """
-    own = sum(one.state == "confirmed" and not one.supporters for one in settled)
-    asked = sorted(
-        (one for one in settled if one.state == "confirmed" and one.supporters),
-        key=lambda one: (-len(one.supporters), one.digest),
-    )
-    most, taken = len(asked), _taken(asked, len(asked))
-    while share < 1 and most > (allowed := math.floor(share * (others + own + len(taken)) + 1e-9)):
-        most = allowed
-        taken = _taken(asked, most)
-    return tuple(
-        replace(one, state="held", why="over-share")
-        if one.state == "confirmed" and one.supporters and one.digest not in taken
-        else one
-        for one in settled
-    )
-
-
-def _taken(asked: Sequence[Settled], most: int) -> set[str]:
-    """Digests of the images that are taken under a limit for each source."""
-    given: Counter[str] = Counter()
-    taken = set()
-    for one in asked:
-        source = min(sorted(one.supporters), key=lambda name: given[name])
-        if given[source] < most:
-            given[source] += 1
-            taken.add(one.digest)
-    return taken

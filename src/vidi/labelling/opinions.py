@@ -7,6 +7,7 @@ from typing import Literal
 
 Kind = Literal["label", "none", "unclear"]  # it shows a class; none of the classes; it cannot be told
 Via = Literal["server", "review"]  # a client of the server; a reviewer of the operator's own
+MOST_SHARE = 0.05  # of a retraining, from one source through the server
 Answer = tuple[Kind, tuple[str, ...]]  # with the classes, in alphabetical order
 
 

@@ -4,12 +4,14 @@ import contextlib
 import getpass
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from vidi.errors import ImageError, UsageError
+from vidi.files import digest_of
 from vidi.images.store import ImageStore
-from vidi.labelling.agree import settle
+from vidi.labelling.agree import Settled, settle
+from vidi.labelling.opinions import Answer
+from vidi.labelling.shares import cap_sources
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.review import ReviewRequest
@@ -18,6 +20,8 @@ from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_
 from vidi.workflows.reviewing.from_folder import FolderSource, review_items
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
 from vidi.workflows.reviewing.opening import open_folder
+
+ALL = 100.0  # percent
 
 
 @contextlib.contextmanager
@@ -77,7 +81,7 @@ def export_labels(
     if target is None:
         raise UsageError("no folder was named for the labels", "Name a new one: `--export DIR`.")
     if request.log is not None:
-        return _export_log(request, target, environment)
+        return _export_log(request, target, environment, events)
     return _export_folder(request, target, events)
 
 
@@ -91,13 +95,26 @@ def _model_id(request: ReviewRequest) -> str | None:
     return None if request.model is None else read_model(request.model).model_id
 
 
-def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str]) -> ExportedLabels:
+def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str], events: Events) -> ExportedLabels:
     """The images of a log whose label is confirmed, and which are kept."""
     from vidi.workflows.reviewing.from_log import confirmed_labels, open_log
     from vidi.workflows.reviewing.settled import write_settled
 
     with open_log(request, environment) as log:
-        return write_settled(log, confirmed_labels(log, model_id=_model_id(request)), target)
+        settled = cap_sources(
+            confirmed_labels(log, model_id=_model_id(request)),
+            others=_images_learned(request, events),
+            share=request.most_of_source / 100,
+        )
+        return write_settled(log, settled, target)
+
+
+def _images_learned(request: ReviewRequest, events: Events) -> int:
+    """How many images the model of a retraining has learned from: what one source's share is a share of."""
+    learned = None if request.model is None else read_model(request.model).metadata.learnt_from
+    if learned is None and request.most_of_source < ALL:
+        events.say("no model says how many images it has learned from, so shares are those of the labels alone")
+    return sum(one.image_count for one in learned or ())
 
 
 def _export_folder(request: ReviewRequest, target: Path, events: Events) -> ExportedLabels:
@@ -108,22 +125,26 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
     if not rows:
         events.say("nobody has reviewed an image yet")
     settled = settle([one for _, one in rows], classes=images.classes, views={})
-    by_path = {path: one.digest for path, one in rows}
-    said = {one.digest: one for one in settled}
-    files, left = [], Counter[str]()
-    for path in (*images.labelled, *images.unlabelled):
-        one = said.get(by_path.get(path, ""))
-        if one is not None and one.state == "confirmed" and one.answer is not None:
-            answer = one.answer
-        elif one is None and path in images.labelled:
-            answer = ("label", images.labelled[path])
-        else:
-            left["no label" if one is None else one.why or one.state] += 1
-            continue
-        files.append(
-            LabelledFile(name=PurePosixPath(path).name, answer=answer, read=partial(_bytes_of, images.store, path))
-        )
-    return write_labelled(target, files, left_out=left)
+    said, left = {one.digest: one for one in settled}, Counter[str]()
+
+    def labelled() -> Iterator[LabelledFile]:
+        for path in (*images.labelled, *images.unlabelled):
+            data = _bytes_of(images.store, path)
+            one = None if data is None else said.get(digest_of(data))  # the same bytes have the same label everywhere
+            answer = _answer(one, images.labelled.get(path, ()))
+            if answer is None:
+                left["no label" if one is None else one.why or one.state] += 1
+            else:
+                yield LabelledFile(name=PurePosixPath(path).name, answer=answer, data=data)
+
+    return write_labelled(target, labelled(), left_out=left)
+
+
+def _answer(one: Settled | None, given: tuple[str, ...]) -> Answer | None:
+    """What people confirmed of an image, else what the folder says; None where neither says anything."""
+    if one is None:
+        return ("label", given) if given else None
+    return one.answer if one.state == "confirmed" else None
 
 
 def _bytes_of(store: ImageStore, path: str) -> bytes | None:

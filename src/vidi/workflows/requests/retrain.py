@@ -7,7 +7,7 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.log import PasswordFile
-from vidi.workflows.requests.shared import Pictures, Workers
+from vidi.workflows.requests.shared import USUAL_MOST_OF_SOURCE, MostOfSource, Pictures, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +20,7 @@ class RetrainRequest:
         Option("Labelled images from use: a folder, archive or table; or a prediction log.", metavar="DATA|URL"),
     ] = None
     log_password_file: PasswordFile = None
-    most_of_source: Annotated[
-        float,
-        Option(
-            "Most images of the retraining that one source may label through the server, in percent.",
-            metavar="PERCENT",
-            least=0.1,
-        ),
-    ] = 5.0
+    most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
     name: Annotated[
         str | None, Option("Registered name to promote to (default: that of the model).", metavar="NAME")
     ] = None

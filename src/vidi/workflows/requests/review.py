@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import FollowLinks, KeepTruncated, Workers
+from vidi.workflows.requests.log import PasswordFile
+from vidi.workflows.requests.shared import (
+    USUAL_MOST_OF_SOURCE,
+    FollowLinks,
+    KeepTruncated,
+    MostOfSource,
+    Workers,
+)
 from vidi.workflows.requests.written import parse_names
 
 
@@ -17,10 +24,7 @@ class ReviewRequest:
     log: Annotated[
         str | None, Option("Path or URL of a prediction log, whose kept images are reviewed.", metavar="URL")
     ] = None
-    log_password_file: Annotated[
-        Path | None,
-        Option("Path to a file with the log's password (default: VIDI_LOG_PASSWORD).", metavar="FILE"),
-    ] = None
+    log_password_file: PasswordFile = None
     model: Annotated[
         Path | None,
         Option("Path to a model file or run that answers; with --log, whose logged answers count.", metavar="MODEL"),
@@ -38,6 +42,7 @@ class ReviewRequest:
     export: Annotated[
         Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
     ] = None
+    most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
     port: Annotated[int, Option("Port of the page; 0 takes any that is free.", metavar="N", least=0)] = 8001
     follow_links: FollowLinks = False
     keep_truncated: KeepTruncated = False

@@ -40,6 +40,15 @@ Renames = Annotated[
 IntervalSeed = Annotated[
     int, Option("Seed for the resampling behind the intervals.", flags=("--seed",), metavar="N", least=0)
 ]
+USUAL_MOST_OF_SOURCE = 5.0  # percent
+MostOfSource = Annotated[
+    float,
+    Option(
+        "Most images of the retraining that one source may label through the server, in percent.",
+        metavar="PERCENT",
+        least=0.1,
+    ),
+]
 FollowLinks = Annotated[bool, Option("Follow links that lead out of the data folder.")]
 KeepTruncated = Annotated[bool, Option("Use the readable part of truncated images.")]
 Fills = Annotated[

@@ -8,7 +8,7 @@ from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import TEST
 from vidi.files import escape_path
-from vidi.labelling.agree import cap_sources
+from vidi.labelling.shares import cap_sources
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
 from vidi.workflows.interaction.run_folder import SPLITS

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +22,7 @@ class LabelledFile:
 
     name: str  # of its file
     answer: Answer
-    read: Callable[[], bytes | None]  # its bytes; None where they are gone
+    data: bytes | None  # its bytes; None where they are gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Map
     Args:
         folder: a new one.
         files: images of one class, or of none: those go to `_unknown`.
-        left_out: images that were left out before, by reason.
+        left_out: images without a label, by reason; read when all files were given.
 
     Raises:
         UsageError: the folder exists, or an image has several classes, which no class folder can say.
@@ -71,23 +71,26 @@ def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Map
     if os.path.lexists(folder):
         raise UsageError(f"{escape_path(folder)} exists", "Name a new folder; nothing is ever written into an old one.")
     temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    classes, missing = Counter[str](), Counter(left_out)
+    classes, gone = Counter[str](), 0
     try:
         temporary.mkdir(parents=True)
         for file in files:
-            data = file.read()
-            if data is None:
-                missing[UNREADABLE] += 1
+            if file.data is None:
+                gone += 1
                 continue
             name = _class_of(file)
-            _write_beside(temporary / (name if name == UNKNOWN else folder_name(name)), file.name, data)
+            _write_beside(temporary / (name if name == UNKNOWN else folder_name(name)), file.name, file.data)
             classes[name] += 1
         os.rename(temporary, folder)
     except OSError as error:
         raise writing_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return ExportedLabels(folder=folder, classes=dict(sorted(classes.items())), left_out=dict(missing))
+    return ExportedLabels(
+        folder=folder,
+        classes=dict(sorted(classes.items())),
+        left_out={**left_out, **({UNREADABLE: gone} if gone else {})},
+    )
 
 
 def _class_of(file: LabelledFile) -> str:

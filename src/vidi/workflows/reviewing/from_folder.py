@@ -1,7 +1,7 @@
 """Images of a folder or a run to review, without any log: doubtful labels first, then images that have none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,8 +182,12 @@ def review_items(
 
 
 def _once(items: Sequence[ReviewItem]) -> list[ReviewItem]:
-    """The items; of files with the same bytes the first."""
-    return list({item.digest: item for item in reversed(items)}.values())[::-1]
+    """The items; of files with the same bytes the first, with the labels of all."""
+    given: dict[str, tuple[str, ...]] = {}
+    for item in items:
+        given[item.digest] = tuple(dict.fromkeys([*given.get(item.digest, ()), *item.given]))
+    first = {item.digest: item for item in reversed(items)}
+    return [replace(item, given=given[item.digest]) for item in items if first[item.digest] is item]
 
 
 def _look(

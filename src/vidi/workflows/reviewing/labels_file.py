@@ -91,7 +91,9 @@ def labels_as_csv(rows: Iterable[tuple[str, Opinion]]) -> str:
     writer.writerow(COLUMNS)
     for path, one in rows:
         labels = "|".join(escape_in_list(name) for name in one.labels)
-        writer.writerow([escape_path(path), one.digest, one.kind, labels, one.source, f"{one.at:.3f}", one.key])
+        writer.writerow(
+            [escape_path(path), one.digest, one.kind, labels, escape_path(one.source), f"{one.at:.3f}", one.key]
+        )
     return stream.getvalue()
 
 
@@ -108,7 +110,10 @@ def read_labels(path: Path) -> list[tuple[str, Opinion]]:
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
     try:
-        return [_row(line) for line in csv.DictReader(io.StringIO(text, newline=""))]
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        if tuple(table.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"its columns are {', '.join(table.fieldnames or ['none'])[:200]}")
+        return [_row(line) for line in table]
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
@@ -120,7 +125,7 @@ def _row(line: Mapping[str, str]) -> tuple[str, Opinion]:
         key=line["key"],
         digest=line["digest"],
         at=float(line["at"]),
-        source=line["reviewer"],
+        source=unescape_path(line["reviewer"]),
         via="review",
         kind=cast(Kind, line["kind"]),
         labels=tuple(unescape_path(name) for name in line["labels"].split("|") if name),

@@ -1,14 +1,15 @@
 """Images of a prediction log with what their opinions come to, as a data set."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from vidi.errors import ImageError
 from vidi.images.decode import read_header
 from vidi.images.formats.registry import FORMATS
 from vidi.labelling.agree import Settled
+from vidi.labelling.opinions import Answer
 from vidi.log.store import PredictionLog
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
 
@@ -28,21 +29,18 @@ def write_settled(log: PredictionLog, settled: Sequence[Settled], target: Path) 
         ResourceError: the log cannot be read, or the folder not written.
     """
     files = (
-        LabelledFile(name=one.digest, answer=one.answer, read=partial(log.image, one.digest))
+        _file(one.digest, one.answer, log.image(one.digest))
         for one in settled
         if one.state == "confirmed" and one.answer is not None
     )
     left_out = Counter[str](one.why or one.state for one in settled if one.state != "confirmed")
-    return write_labelled(target, map(_named, files), left_out=left_out)
+    return write_labelled(target, files, left_out=left_out)
 
 
-def _named(file: LabelledFile) -> LabelledFile:
-    """The file under a short name with the ending of its format; its bytes are read once."""
-    data = file.read()
-    if data is None:
-        return file
-    try:
-        ending = FORMATS[read_header(data).format].extensions[0]
-    except ImageError:
-        ending = ""
-    return LabelledFile(name=file.name[:SHORT] + ending, answer=file.answer, read=lambda: data)
+def _file(digest: str, answer: Answer, data: bytes | None) -> LabelledFile:
+    """An image under a short name with the ending of its format."""
+    ending = ""
+    if data is not None:
+        with contextlib.suppress(ImageError):
+            ending = FORMATS[read_header(data).format].extensions[0]
+    return LabelledFile(name=digest[:SHORT] + ending, answer=answer, data=data)

@@ -1,0 +1,253 @@
+"""What is reviewed in which order, several people at one log, and the data set that the labels make."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.command import vidi
+from tests.data.scenes import jpeg, scene
+from tests.draw import draw, encoded
+from tests.serving.review.desks import KINDS, drawn_model, photos
+
+from vidi.errors import DataError, UsageError
+from vidi.files import digest_of
+from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
+from vidi.log.store import PredictionLog
+from vidi.model_file.limits import Verdict
+from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.review import export_labels, open_review
+from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk
+from vidi.workflows.reviewing.from_log import LogSource
+
+MODEL = LoggedModel(model_id="m1", name="kinds", version="1", classes=KINDS)
+FIRST, SECOND = "1" * 32, "2" * 32  # windows
+
+
+def image(kind: str, seed: int) -> bytes:
+    return encoded(draw(kind, size=(60, 80), seed=seed))
+
+
+def logged(data: bytes, *probabilities: float, verdict: Verdict = "unsure", at: float = 0.0) -> LoggedPrediction:
+    rows = np.array(probabilities, np.float32)
+    return LoggedPrediction(
+        key=new_key(),
+        at=at,
+        source="serve",
+        model=MODEL,
+        digest=digest_of(data),
+        probabilities=rows,
+        label=KINDS[int(rows.argmax())],
+        verdict=verdict,
+        candidates=KINDS[:2],
+    )
+
+
+SURE, UNSURE, TORN = (0.98, 0.01, 0.01), (0.6, 0.3, 0.1), (0.41, 0.4, 0.19)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[PredictionLog]:
+    """A log that keeps four images, one sure, one unsure, one torn and one unknown; and one that is not kept."""
+    with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
+        for number, (answer, verdict) in enumerate(
+            ((SURE, "sure"), (UNSURE, "unsure"), (TORN, "unsure"), (SURE, "unknown"))
+        ):
+            data = image(KINDS[number % 3], number)
+            log.keep_image(digest_of(data), data, float(number))
+            log.append([logged(data, *answer, verdict=verdict)])
+        log.append([logged(image("noise", 9), *TORN)])
+        yield log
+
+
+def digest(number: int) -> str:
+    return digest_of(image(KINDS[number % 3], number))
+
+
+def desk(log: PredictionLog, reviewer: str, *, now: float = 1_000.0) -> ReviewDesk:
+    return ReviewDesk(LogSource.of(log), reviewer=reviewer, now=lambda: now)
+
+
+def said(number: int, source: str, label: str, **others: object) -> Feedback:
+    return Feedback(
+        key=new_key(), at=1.0, digest=digest(number), kind="label", labels=(label,), source=source, via="server"
+    )
+
+
+def shown(desk: ReviewDesk, window: str = FIRST) -> str | None:
+    item = desk.next(window).item
+    return None if item is None else item.digest
+
+
+def answer_all(desk: ReviewDesk, label: str, window: str = FIRST) -> list[str]:
+    """The images in the order in which they come, each answered alike."""
+    order, keys = [], itertools.count()
+    while (digest := shown(desk, window)) is not None:
+        desk.answer(window, digest, key=f"{next(keys):032x}", kind="label", labels=[label])
+        order.append(digest)
+    return order
+
+
+def test_the_strange_and_the_torn_come_before_the_sure_and_what_is_not_kept_never(log):
+    assert answer_all(desk(log, "ana"), "disc") == [digest(3), digest(2), digest(1), digest(0)]
+
+
+def test_near_copies_come_once(log):
+    for number, quality in enumerate((60, 90)):
+        data = jpeg(scene(1), quality=quality)
+        log.keep_image(digest_of(data), data, 9.0 + number)
+        log.append([logged(data, *TORN)])
+
+    copies = [item.copies for item in LogSource.of(log).items()]
+
+    assert sorted(copies) == [0, 0, 0, 0, 1]
+
+
+def test_two_reviewers_of_a_log_never_see_the_same_image_until_a_claim_has_ended(log):
+    ana, ben = desk(log, "ana"), desk(log, "ben")
+    first = shown(ana)
+
+    assert shown(ben) != first
+    assert shown(desk(log, "cleo", now=1_000.0 + CLAIM_SECONDS + 1)) == first
+
+
+def test_what_one_reviewer_has_answered_no_other_is_asked(log):
+    answer_all(desk(log, "ana"), "disc")
+
+    assert shown(desk(log, "ben")) is None
+
+
+def test_strangers_who_disagree_and_what_they_say_against_a_sure_answer_come_first(log):
+    for feedback in (said(1, "x", "disc"), said(1, "y", "square"), said(0, "x", "square")):
+        log.add_feedback(feedback)
+
+    review = desk(log, "ana")
+    view = review.next(FIRST)
+
+    assert view.item is not None
+    assert (view.item.digest, len(view.disputes)) == (digest(1), 1)
+    assert answer_all(review, "disc")[:2] == [digest(1), digest(0)]
+
+
+def test_a_label_of_a_stranger_that_nothing_speaks_against_needs_no_reviewer(log):
+    log.add_feedback(said(1, "x", "disc"))
+
+    assert digest(1) not in answer_all(desk(log, "ana"), "disc")
+
+
+def test_undo_deletes_the_feedback_from_the_log(log):
+    review = desk(log, "ana")
+    review.answer(FIRST, digest(0), key="a" * 32, kind="none")
+
+    view = review.undo(FIRST)
+
+    assert view.item is not None
+    assert (view.item.digest, log.feedback()) == (digest(0), [])
+
+
+def test_a_log_without_images_says_how_they_are_kept(tmp_path):
+    with PredictionLog.open(str(tmp_path / "empty.sqlite")) as log, pytest.raises(DataError, match="keeps no images"):
+        LogSource.of(log)
+
+
+def test_the_labels_of_a_log_become_class_folders(log, tmp_path):
+    review = desk(log, "ana")
+    for number, kind, labels in ((0, "label", ["disc"]), (1, "none", []), (2, "unclear", [])):
+        review.answer(FIRST, digest(number), key=f"{number:032x}", kind=kind, labels=labels)
+    log.add_feedback(said(3, "x", "disc"))
+    log.add_feedback(said(3, "y", "square"))
+
+    made = export_labels(ReviewRequest(log=str(tmp_path / "log.sqlite"), export=tmp_path / "labelled"), environment={})
+
+    assert made.classes == {"_unknown": 1, "disc": 1}
+    assert made.left_out == {"unclear": 1, "people-disagree": 1}
+    files = {path.relative_to(made.folder).as_posix(): path.read_bytes() for path in made.folder.rglob("*.png")}
+    assert files == {
+        f"disc/{digest(0)[:16]}.png": image(KINDS[0], 0),
+        f"_unknown/{digest(1)[:16]}.png": image(KINDS[1], 1),
+    }
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return drawn_model(tmp_path_factory.mktemp("model") / "kinds.onnx")
+
+
+def folder_order(request: ReviewRequest) -> list[tuple[str, str]]:
+    with open_review(request, environment={}) as review:
+        return [(item.name, item.occasion) for item in review.source.items()]
+
+
+def test_conflicting_labels_come_before_new_images_and_exact_copies_once(tmp_path, model):
+    root = photos(tmp_path, new=1)
+    (root / "stripes" / "twin.png").write_bytes((root / "disc" / "000.png").read_bytes())
+    (root / "again.png").write_bytes((root / "new-disc-0.png").read_bytes())
+
+    order = folder_order(ReviewRequest(source=str(root), model=model, reviewer="ana"))
+
+    assert order[0] == ("disc/000.png", "conflicting-labels")
+    assert sorted(occasion for _, occasion in order[1:]) == ["no-label", "no-label"]
+
+
+def test_a_folder_without_classes_needs_to_be_told_which_there_are(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "1.png").write_bytes(image("disc", 1))
+    request = ReviewRequest(source=str(tmp_path / "new"), reviewer="ana")
+
+    with pytest.raises(UsageError, match="nothing says which classes there are"):
+        folder_order(request)
+    assert folder_order(replace(request, classes=("disc", "other"))) == [("1.png", "no-label")]
+
+
+def test_a_folder_whose_labels_nothing_speaks_against_needs_no_review(tmp_path):
+    with pytest.raises(DataError, match="every image has a label"):
+        folder_order(ReviewRequest(source=str(photos(tmp_path, new=0)), reviewer="ana"))
+
+
+def test_a_table_of_labels_is_held_by_one_review(tmp_path):
+    request = ReviewRequest(source=str(photos(tmp_path)), reviewer="ana")
+
+    with open_review(request, environment={}), pytest.raises(UsageError, match="in use by another review"):
+        folder_order(request)
+    assert len(folder_order(request)) == 6
+
+
+def test_neither_and_both_of_a_folder_and_a_log_are_refused(tmp_path):
+    for request in (ReviewRequest(), ReviewRequest(source="photos", log="log.sqlite")):
+        with pytest.raises(UsageError, match="a folder"), open_review(request, environment={}):
+            pass
+
+
+def test_a_reviewed_folder_is_written_with_its_labels_corrected_and_itself_stays_as_it_is(tmp_path):
+    root = photos(tmp_path, new=1)
+    before = {path: path.read_bytes() for path in root.rglob("*.png")}
+    twin = root / "stripes" / "twin.png"
+    twin.write_bytes((root / "disc" / "000.png").read_bytes())
+    request = ReviewRequest(source=str(root), reviewer="ana")
+    with open_review(request, environment={}) as review:
+        for number, item in enumerate(review.source.items()):
+            kind = "none" if item.name == "new-square-0.png" else "label"
+            labels = ["disc"] if kind == "label" else []
+            review.answer(FIRST, item.digest, key=f"{number:032x}", kind=kind, labels=labels)
+
+    done = vidi("review", root, "--export", "corrected", "--json", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert '"disc": 5' in done.stdout  # three, the twin of one, and a new one
+    assert vidi("check", "corrected", "--strict", folder=tmp_path).stdout.count("two labels") == 0
+    assert (tmp_path / "corrected" / "_unknown" / "new-square-0.png").read_bytes() == image_bytes(root)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def image_bytes(root: Path) -> bytes:
+    return (root / "new-square-0.png").read_bytes()
+
+
+def test_labels_are_never_written_into_a_folder_that_exists(tmp_path):
+    photos(tmp_path)
+
+    done = vidi("review", "photos", "--export", "photos", folder=tmp_path)
+
+    assert (done.returncode, "nothing is ever written into an old one" in done.stderr) == (2, True)
