@@ -6,7 +6,7 @@ import { LIMITS, Refusal, examine } from "./formats.js";
 export { Refusal };
 
 const STRIP_PIXELS = 4_000_000; // read from a canvas at once: a large image is never held in three forms
-const AS_RGB = { colorSpaceConversion: "default", premultiplyAlpha: "default" };
+const AS_RGB = { colorSpaceConversion: "default", premultiplyAlpha: "none" }; // WebP multiplies by rounding down
 
 /**
  * An image file as upright RGB.
