@@ -11,8 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from tests.command import vidi
+from tests.log.made import tiny_with_reference
 from tests.model_file.tiny import tiny_metadata, tiny_model
 from tests.report.test_monitor_words import QUIET
+from vidi.log.store import PredictionLog
 from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.model_file.write import set_metadata
 from vidi.serving.models.served import ServedModel, open_served
@@ -117,3 +120,27 @@ def test_the_command_holds_no_password():
         "--log-password-file",
         "secret.txt",
     )
+
+
+@pytest.mark.slow  # starts `vidi monitor` as a process of its own
+def test_a_log_is_read_by_the_real_command(tmp_path: Path):
+    model = tiny_with_reference(tmp_path / "tiny.onnx")
+    with PredictionLog.open(str(tmp_path / "log.sqlite")):
+        pass
+    told = Told()
+    command = monitor_command(str(tmp_path / "log.sqlite"), None)
+    monitor = LogMonitor(lambda: [open_served("tiny", model.path)], command, told, seconds=HOUR)
+
+    monitor.look()
+
+    assert told.lines == [("tiny", "too few", "")]
+    assert f'vidi_drift_images{{model_id="{model.model_id}"' in shown(monitor)
+
+
+def test_without_a_log_there_is_nothing_to_monitor(tmp_path: Path):
+    model = tiny_model(tmp_path / "bare.onnx")
+
+    done = vidi("serve", model.path, "--monitor-every", 10, "--port", 0, folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "Add --log URL." in done.stderr

@@ -141,7 +141,16 @@ def test_a_repeated_image_counts_once(drawn: Drawn, tmp_path: Path):
 def test_since_leaves_out_what_came_before(drawn: Drawn, tmp_path: Path):
     write_log(tmp_path, *drawn.usual, *drawn.dark)
 
-    done = vidi("monitor", drawn.model.path, "--log", "log.sqlite", "--since", "2025-10-10", "--json", folder=tmp_path)
+    done = vidi(
+        "monitor",
+        drawn.model.path,
+        "--log",
+        "log.sqlite",
+        "--since",
+        "2025-10-10T00:00+00:00",
+        "--json",
+        folder=tmp_path,
+    )
 
     assert json.loads(done.stdout)["traffic"]["images"] == len(drawn.dark)
 

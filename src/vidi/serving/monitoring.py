@@ -85,7 +85,7 @@ class LogMonitor:
 
     def _monitor(self, model: ServedModel) -> dict[str, Any] | None:
         """What was found; None where the command failed."""
-        words = [*self._command(model.path)]
+        words = [*self._command(model.model.path)]
         with subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         ) as one:

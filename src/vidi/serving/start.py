@@ -10,6 +10,7 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
+from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.model_file.registered import follows_name
 from vidi.prediction.session import choose_providers
@@ -21,6 +22,7 @@ from vidi.serving.doors.opening import OpenedDoors, open_doors
 from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
+from vidi.serving.monitoring import LogMonitor, monitor_command
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
@@ -68,6 +70,7 @@ def serve(
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
         service.recorder = stack.enter_context(_recording(log or LogRequest(), environment, service, say))
+        stack.enter_context(_monitoring(request, log or LogRequest(), service))
         if doors.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
@@ -141,6 +144,28 @@ def _recording(
         FeedbackWriter(log) as feedback,
     ):
         yield Recorder(writer, feedback)
+
+
+@contextlib.contextmanager
+def _monitoring(request: ServeRequest, log: LogRequest, service: Service) -> Iterator[None]:
+    """What compares the log with the models' references from time to time."""
+    if request.monitor_every is None:
+        yield
+        return
+    if log.log is None:
+        raise UsageError("--monitor-every reads a log, and there is none", "Add --log URL.")
+
+    def report(name: str, state: str, why: str) -> None:
+        service.log.event("monitor", {"model": name, "state": state, "why": why or None})
+
+    command = monitor_command(log.log, log.log_password_file)
+    monitor = LogMonitor(lambda: service.models, command, report, seconds=60 * request.monitor_every)
+    service.metrics.registry.register(monitor.gauges)
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.stop()
 
 
 @contextlib.contextmanager

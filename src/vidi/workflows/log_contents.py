@@ -10,6 +10,7 @@ from vidi.log.records import Deleted, Feedback, LogContents, LoggedPrediction, M
 from vidi.log.store import PredictionLog
 from vidi.model_file.values import Json
 from vidi.workflows.requests.log import LogContentsRequest
+from vidi.workflows.requests.written import parse_time
 
 Document = dict[str, Json]
 
@@ -40,21 +41,6 @@ def log_document(request: LogContentsRequest, environment: Mapping[str, str]) ->
         else:
             document |= _contents_document(log.contents())
     return document
-
-
-def parse_time(text: str) -> float:
-    """A day or time as seconds since 1970; without a zone it is this computer's.
-
-    Raises:
-        UsageError: it is none.
-
-    >>> parse_time("2026-03-01T12:00:00+00:00")
-    1772366400.0
-    """
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"--before {text[:60]!r} is no day", "Write 2026-03-01, or 2026-03-01T18:30.") from error
 
 
 def _check(request: LogContentsRequest) -> None:

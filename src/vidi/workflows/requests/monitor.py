@@ -1,33 +1,16 @@
 """The options of `vidi monitor`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
+from vidi.workflows.requests.log import PasswordFile
 from vidi.workflows.requests.shared import Pictures
+from vidi.workflows.requests.written import parse_time
 
 RATE = 0.01  # of all undisturbed streams that may ever raise an alarm
-
-
-def parse_moment(text: str) -> float:
-    """What `--since` says: a date, or a date and a time, in seconds since 1970, UTC.
-
-    Raises:
-        UsageError: it says something else.
-
-    >>> parse_moment("1970-01-02"), parse_moment("1970-01-01T01:00:00+01:00")
-    (86400.0, 0.0)
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"--since {text!r} is not a date", "Write 2026-11-22, or 2026-11-22T14:30 (UTC unless a zone is given)."
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +21,10 @@ class MonitorRequest:
     log: Annotated[
         str, Option("Prediction log to read: a path, sqlite:///PATH or postgresql://USER@HOST/DATABASE.", metavar="URL")
     ]
-    log_password_file: Annotated[
-        Path | None,
-        Option("Path to a file with the log's password (default VIDI_LOG_PASSWORD).", metavar="FILE"),
-    ] = None
+    log_password_file: PasswordFile = None
     since: Annotated[
         float | None,
-        Option("Leave out what was predicted before, for example 2026-11-22.", metavar="DATE", read=parse_moment),
+        Option("Leave out what was predicted before, for example 2026-11-22.", metavar="DATE", read=parse_time),
     ] = None
     false_alarms: Annotated[
         float, Option("Share of undisturbed models that may ever raise an alarm.", metavar="SHARE")

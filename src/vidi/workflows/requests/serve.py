@@ -38,6 +38,10 @@ class ServeRequest:
         str | None, Option("Origin whose pages may send requests, for example https://shop.example.", metavar="URL")
     ] = None
     watch_model: Annotated[bool, Option("Take a model file that is replaced on disk, after a self-test.")] = False
+    monitor_every: Annotated[
+        float | None,
+        Option("Compare the log with each model's reference, for /metrics; needs --log.", metavar="MINUTES", least=1),
+    ] = None
     log_names: Annotated[bool, Option("Write the file names of images into the log lines.")] = False
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Option("Where the model runs; auto takes CUDA where onnxruntime offers it.")

@@ -1,6 +1,7 @@
 """Options that are more than a word or a number, as they are written on the command line."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from vidi.errors import UsageError
 
@@ -107,3 +108,18 @@ def parse_renames(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once per class.")
         renames[data_name] = model_name
     return renames
+
+
+def parse_time(text: str) -> float:
+    """A day or time as seconds since 1970; without a zone it is this computer's.
+
+    Raises:
+        UsageError: it is none.
+
+    >>> parse_time("2026-03-01T12:00:00+00:00")
+    1772366400.0
+    """
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"{text[:60]!r} is no day", "Write 2026-03-01, or 2026-03-01T18:30.") from error
