@@ -1,4 +1,4 @@
-"""`python -m bench [NAME]`: measure what the docs claim. NAME is a bench, or a row of the accuracy table.
+"""`python -m bench [NAME [OPTION …]]`: measure what the docs claim. NAME is a bench, or a row of the accuracy table.
 
 Without VIDI_DATA (see docs/how-to/data.md) the accuracy table is measured on the digits alone.
 """
@@ -45,8 +45,9 @@ def main() -> int:
         environment.pop("ONLY", None)
     if "VIDI_DATA" not in environment and chosen[-1] == "accuracy":
         environment |= {"ONLY": "digits", "VIDI_DATA": "."}
+    options = sys.argv[2:] if wanted in BENCHES else []  # a bench's own
     codes = [
-        subprocess.run([sys.executable, "-m", BENCHES[name]], env=environment, check=False).returncode
+        subprocess.run([sys.executable, "-m", BENCHES[name], *options], env=environment, check=False).returncode
         for name in chosen
     ]
     return next((code for code in codes if code), 0)
