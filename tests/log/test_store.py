@@ -6,15 +6,39 @@ import numpy as np
 import pytest
 
 from tests.log.made import MODEL, digest, feedback, prediction, refused
+from tests.log.postgres import postgres
 from vidi.errors import UsageError
 from vidi.log.address import FileAddress, ServerAddress, parse_address
+from vidi.log.connect import transaction
 from vidi.log.errors import LogUnavailableError, NoLogError
 from vidi.log.records import Deleted, Feedback, LoggedPrediction, check_digest
+from vidi.log.schema import TABLES
 from vidi.log.store import PAGE, PredictionLog
 
 
+@pytest.fixture(scope="module")
+def server():
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])  # starts a server
+def log(request, tmp_path):
+    """A new log, of each kind."""
+    if request.param == "sqlite":
+        address = FileAddress(path=tmp_path / "log.sqlite")
+    else:
+        address = request.getfixturevalue("server").address
+    with PredictionLog.open(address) as opened:
+        yield opened
+        if request.param == "postgresql":
+            opened.delete(before=1e12)
+            with transaction(opened._engine, address, writes=True) as connection:
+                TABLES.drop_all(connection)
+
+
 @pytest.fixture
-def log(tmp_path):
+def in_file(tmp_path):
     with PredictionLog.open(str(tmp_path / "log.sqlite")) as opened:
         yield opened
 
@@ -176,7 +200,8 @@ def test_images_that_are_too_old_go_first_then_the_oldest_until_the_rest_fits(lo
 
 
 @pytest.mark.parametrize("how", ["digest", "before", "images"])
-def test_no_byte_of_what_was_deleted_stays_in_the_files(log, tmp_path, how):
+def test_no_byte_of_what_was_deleted_stays_in_the_files(in_file, tmp_path, how):
+    log = in_file
     marks = {"digest": digest(1).encode(), "before": digest(1).encode(), "images": b"a face that nobody may see"}
     log.append([prediction(number) for number in range(40)])
     log.add_feedback(feedback(1, at=1.0))
@@ -209,8 +234,8 @@ def test_what_a_log_holds_is_counted(log):
     assert found.bytes > 0
 
 
-def test_two_programs_write_one_log(log, tmp_path):
-    with PredictionLog.open(str(tmp_path / "log.sqlite")) as other:
+def test_two_programs_write_one_log(log):
+    with PredictionLog.open(log.address) as other:
         log.append([prediction(1)])
         other.append([prediction(2)])
         log.append([prediction(3)])
@@ -219,7 +244,8 @@ def test_two_programs_write_one_log(log, tmp_path):
         assert other.models() == [MODEL]
 
 
-def test_a_log_that_is_gone_is_not_written_into_nothing(log, tmp_path):
+def test_a_log_that_is_gone_is_not_written_into_nothing_and_goes_on_when_it_is_back(in_file, tmp_path):
+    log = in_file
     path = tmp_path / "log.sqlite"
     log.append([prediction(1)])
     path.rename(tmp_path / "moved.sqlite")
@@ -228,6 +254,9 @@ def test_a_log_that_is_gone_is_not_written_into_nothing(log, tmp_path):
         log.append([prediction(2)])
     assert gone.value.trouble == "lost"
     assert not path.exists()
+    (tmp_path / "moved.sqlite").rename(path)
+    log.append([prediction(3)])
+    assert [one.digest for _, one in log.predictions()] == [digest(1), digest(3)]
 
 
 def test_a_log_is_not_made_by_who_only_reads(tmp_path):

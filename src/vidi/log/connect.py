@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import socket
 import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -26,19 +28,22 @@ _FULL_MEMORY_MAP = 4874  # SQLITE_IOERR_SHMSIZE: the file beside the log cannot 
 _STATES: Final[dict[str, Trouble]] = {"55P03": "locked", "40P01": "locked", "57014": "locked", "53100": "full"}
 
 
-def open_engine(address: LogAddress, *, create: bool) -> Engine:
+def open_engine(address: LogAddress, *, create: bool, patience: float = PATIENCE_SECONDS) -> Engine:
     """What gives connections to a log; nothing is connected yet.
 
     Args:
         address: of the log.
         create: make a file that is not there.
+        patience: seconds that another's lock is waited for.
     """
     if isinstance(address, FileAddress):
-        engine = create_engine("sqlite://", creator=_file_connector(address, create=create), poolclass=QueuePool)
+        engine = create_engine(
+            "sqlite://", creator=_file_connector(address, create=create, patience=patience), poolclass=QueuePool
+        )
         event.listen(engine, "begin", _begin_in_file)
         return engine
     engine = create_engine("postgresql+pg8000://", creator=_server_connector(address), pool_pre_ping=True)
-    event.listen(engine, "begin", _begin_on_server)
+    event.listen(engine, "begin", partial(_begin_on_server, patience))
     return engine
 
 
@@ -88,9 +93,7 @@ def _explain_file(cause: BaseException, address: FileAddress) -> VidiError:
             f"{address} refuses a row: {cause}", "Report it with the row, if nothing else changed the log."
         )
     if family in _LOCKED:
-        return LogUnavailableError(
-            "locked", f"{address} is locked by another program for over {PATIENCE_SECONDS:g} s", "Try again later."
-        )
+        return LogUnavailableError("locked", f"{address} is locked by another program", "Try again later.")
     if family == sqlite3.SQLITE_FULL or code == _FULL_MEMORY_MAP:
         return LogUnavailableError("full", f"{address} cannot grow: the disk is full", "Make room on its disk.")
     return LogUnavailableError(
@@ -109,18 +112,18 @@ def _explain_server(cause: BaseException, address: ServerAddress) -> VidiError:
     return LogUnavailableError(trouble, f"{address} is {trouble}: {message}", "Check the server and its disk.")
 
 
-def _file_connector(address: FileAddress, *, create: bool) -> Callable[[], sqlite3.Connection]:
+def _file_connector(address: FileAddress, *, create: bool, patience: float) -> Callable[[], sqlite3.Connection]:
     def connect() -> sqlite3.Connection:
         mode = "rwc" if create else "rw"
         connection = sqlite3.connect(
             f"{address.path.absolute().as_uri()}?mode={mode}",
             uri=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=patience,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
-            _set_up(connection)
+            _set_up(connection, patience)
         except BaseException:
             connection.close()
             raise
@@ -129,9 +132,9 @@ def _file_connector(address: FileAddress, *, create: bool) -> Callable[[], sqlit
     return connect
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
+def _set_up(connection: sqlite3.Connection, patience: float) -> None:
     """What is committed is on the disk; what is deleted is overwritten; readers wait for no writer."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + patience
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file alone
     while True:
         try:
@@ -150,9 +153,9 @@ def _begin_in_file(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _begin_on_server(connection: Connection) -> None:
+def _begin_on_server(patience: float, connection: Connection) -> None:
     if connection.get_execution_options().get(IS_WRITING, False):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_SECONDS:g}s'")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {1000 * patience:.0f}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ORDER})")
 
 
@@ -160,20 +163,41 @@ def _server_connector(address: ServerAddress) -> Callable[[], Any]:
     def connect() -> Any:
         from pg8000 import dbapi
 
-        is_socket = address.host.startswith("/")
-        return dbapi.connect(
-            address.user,
-            host=None if is_socket else address.host,
-            port=address.port,
-            unix_sock=os.path.join(address.host, f".s.PGSQL.{address.port}") if is_socket else None,
-            database=address.database,
-            password=address.password,
-            ssl_context=_encryption(address),
-            timeout=NETWORK_SECONDS,
-            application_name="vidi",
-        )
+        opened = _socket(address)
+        try:
+            return dbapi.connect(
+                address.user,
+                host=address.host,
+                port=address.port,
+                sock=opened,
+                database=address.database,
+                password=address.password or "",  # a server that asks for one says that it is wrong
+                ssl_context=_encryption(address),
+                application_name="vidi",
+            )
+        except BaseException:
+            opened.close()
+            raise
 
     return connect
+
+
+def _socket(address: ServerAddress) -> socket.socket:
+    """A connection that is closed where the server refuses the login, which pg8000 leaves to whoever made it."""
+    if not address.host.startswith("/"):
+        opened = socket.create_connection((address.host, address.port), NETWORK_SECONDS)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+    if not hasattr(socket, "AF_UNIX"):
+        raise UsageError(f"{address} is a Unix socket, which this system lacks", "Name the server's host.")
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(NETWORK_SECONDS)
+        opened.connect(os.path.join(address.host, f".s.PGSQL.{address.port}"))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _encryption(address: ServerAddress) -> ssl.SSLContext | bool:

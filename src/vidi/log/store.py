@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vidi.log.address import FileAddress, LogAddress, parse_address
-from vidi.log.connect import open_engine, transaction
+from vidi.log.bulk import insert_rows
+from vidi.log.connect import PATIENCE_SECONDS, open_engine, transaction
 from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
 from vidi.log.errors import LogUnavailableError, NoLogError
 from vidi.log.records import (
@@ -41,12 +42,13 @@ class PredictionLog:
         self._file = identity_of(address)
 
     @classmethod
-    def open(cls, address: LogAddress | str, *, create: bool = True) -> Self:
+    def open(cls, address: LogAddress | str, *, create: bool = True, patience: float = PATIENCE_SECONDS) -> Self:
         """Open a log; an older one is brought to today's schema.
 
         Args:
             address: of `vidi.log.address.parse_address`, or a text for it.
             create: make the log where there is none.
+            patience: seconds that another's lock is waited for.
 
         Raises:
             UsageError: the address cannot be used.
@@ -57,7 +59,7 @@ class PredictionLog:
         place = parse_address(address) if isinstance(address, str) else address
         if isinstance(place, FileAddress) and not create and not place.path.exists():
             raise NoLogError(f"there is no prediction log at {place}", "Write one with `vidi serve --log URL`.")
-        engine = open_engine(place, create=create)
+        engine = open_engine(place, create=create, patience=patience)
         try:
             with transaction(engine, place, writes=True) as connection:
                 prepare(connection, create=create)
@@ -66,7 +68,7 @@ class PredictionLog:
             raise
         if isinstance(place, FileAddress):  # from now on a file that is gone is not made again without a word
             engine.dispose()
-            engine = open_engine(place, create=False)
+            engine = open_engine(place, create=False, patience=patience)
         return cls(engine, place)
 
     def close(self) -> None:
@@ -93,7 +95,11 @@ class PredictionLog:
             models = {
                 model: self._row_of(connection, model) for model in dict.fromkeys(one.model for one in predictions)
             }
-            _insert(connection, PREDICTIONS, [row_of(one, models[one.model]) for one in predictions])
+            rows = [row_of(one, models[one.model]) for one in predictions]
+            if len(rows) > 1 and connection.dialect.name == "postgresql":
+                insert_rows(connection, PREDICTIONS, rows)
+            else:
+                _insert(connection, PREDICTIONS, rows)
         self._models.update(models)  # only what is committed
 
     def predictions(
@@ -118,6 +124,8 @@ class PredictionLog:
             LogUnavailableError: the log is lost.
         """
         wanted = select(PREDICTIONS).order_by(PREDICTIONS.c.id)
+        if model_id is not None:
+            wanted = wanted.where(PREDICTIONS.c.model.in_(select(MODELS.c.id).where(MODELS.c.model_id == model_id)))
         if since is not None:
             wanted = wanted.where(PREDICTIONS.c.at >= since)
         if digest is not None:
@@ -125,12 +133,9 @@ class PredictionLog:
         left = limit
         while left is None or left > 0:
             with self._reading() as connection:
-                models = self._known_models(connection)
                 page = wanted.where(PREDICTIONS.c.id > after).limit(PAGE if left is None else min(PAGE, left))
-                if model_id is not None:
-                    numbers = [number for number, model in models.items() if model.model_id == model_id]
-                    page = page.where(PREDICTIONS.c.model.in_(numbers))
                 rows = connection.execute(page).mappings().all()
+                models = self._known_models(connection)  # after the rows: on a server, others commit meanwhile
             for row in rows:
                 yield row["id"], prediction_of(row, models[row["model"]])
             if len(rows) < (PAGE if left is None else min(PAGE, left)):
