@@ -34,21 +34,27 @@ def model_document(model: ModelFile, name: str, *, byte_count: int) -> dict[str,
 
 
 def models_document(
-    models: Iterable[tuple[str, ModelFile]], *, predicts: bool = False, logs: bool = False, trains: bool = False
+    models: Iterable[tuple[str, ModelFile]],
+    *,
+    predicts: bool = False,
+    logs: bool = False,
+    keeps_images: bool = False,
+    trains: bool = False,
 ) -> dict[str, Json]:
     """What `models.json` says: the models of a page, and what stands behind it.
 
     Args:
         models: name and file of each.
         predicts: a server answers `v1/predict`.
-        logs: it keeps a log of answers that the page may send to.
+        logs: it keeps a log of answers that the page may send to, with feedback.
+        keeps_images: the log takes images, too.
         trains: it trains.
     """
     rows: list[Json] = [
         {"name": name, "version": version_of(model), "id": model.model_id, "path": f"models/{name}/"}
         for name, model in models
     ]
-    return {"models": rows, "server": {"predict": predicts, "log": logs, "train": trains}}
+    return {"models": rows, "server": {"predict": predicts, "log": logs, "keeps_images": keeps_images, "train": trains}}
 
 
 def version_of(model: ModelFile) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -28,6 +28,7 @@ from vidi.log.records import (
 from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
 from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, prepare
 from vidi.log.tally import contents_of
+from vidi.log.turns import Turns
 
 PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in the way of a deletion
 
@@ -35,8 +36,9 @@ PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in
 class PredictionLog:
     """An open log. Safe to use from several threads, and by several programs at once."""
 
-    def __init__(self, engine: Engine, address: LogAddress) -> None:
+    def __init__(self, engine: Engine, address: LogAddress, *, patience: float = PATIENCE_SECONDS) -> None:
         self.address = address
+        self._patience, self._turns = patience, Turns()
         self._engine = engine
         self._models: dict[LoggedModel, ModelRow] = {}
         self._file = identity_of(address)
@@ -69,7 +71,7 @@ class PredictionLog:
         if isinstance(place, FileAddress):  # from now on a file that is gone is not made again without a word
             engine.dispose()
             engine = open_engine(place, create=False, patience=patience)
-        return cls(engine, place)
+        return cls(engine, place, patience=patience)
 
     def close(self) -> None:
         """Close all connections."""
@@ -283,8 +285,10 @@ class PredictionLog:
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._transaction(writes=False)
 
-    def _writing(self) -> AbstractContextManager[Connection]:
-        return self._transaction(writes=True)
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._turns.taken(seconds=2 * self._patience), self._transaction(writes=True) as connection:
+            yield connection
 
     def _transaction(self, *, writes: bool) -> AbstractContextManager[Connection]:
         """A transaction, where the file is still the one that was opened: SQLite would write on into a deleted one."""

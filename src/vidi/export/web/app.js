@@ -8,6 +8,7 @@ import { decodeFile } from "./decode.js";
 import { filesOf } from "./drop.js";
 import { listenAsEmbedded } from "./embed.js";
 import { openModel } from "./engine.js";
+import { logAnswer, offerFeedback, sends, useServer, wireFeedback } from "./feedback.js";
 import { keepForFlight } from "./flight.js";
 import { History, historyCard, save } from "./history.js";
 import { lead, notice, progress } from "./lines.js";
@@ -15,7 +16,7 @@ import { drawEvidence, paint, paintData } from "./overlay.js";
 import { fillPrivacy } from "./privacy.js";
 import { openRemote } from "./remote.js";
 import { isVersionCheck, readVersions, Traffic } from "./traffic.js";
-import { CAMERA, labelOf, NO_FILES, REFUSALS, subjectOf } from "./words.js";
+import { CAMERA, labelOf, NO_FILES, REFUSALS, subjectOf, whereOf } from "./words.js";
 
 document.documentElement.dataset.started = "yes"; // old.js looks for it
 const byId = (id) => document.getElementById(id);
@@ -36,6 +37,7 @@ async function start() {
   try {
     ({ listed, token } = await readListed());
     offerModels();
+    useServer(listed.server ?? {}, token);
     await use(listed.models.find((one) => one.name === query.get("model")) ?? listed.models[0]);
   } catch (error) {
     lead("The model could not be opened.");
@@ -116,9 +118,13 @@ async function use(entry) {
   const hasEvidence = model.outputs.includes("evidence");
   byId("evidence-switch").hidden = !hasEvidence;
   byId("no-evidence").hidden = hasEvidence;
-  byId("where").textContent = model.isRemote ? "Images are sent to the server of this page." : "Images stay on this device: the model runs in this browser.";
+  sayWhere();
   traffic.begin();
   document.body.dataset.ready = model.id;
+}
+
+function sayWhere() {
+  byId("where").textContent = whereOf({ isRemote: model.isRemote, ...sends() });
 }
 
 function introduce() {
@@ -138,6 +144,7 @@ function wire() {
   document.addEventListener("drop", async (event) => { event.preventDefault(); takeFiles(await filesOf(event.dataTransfer), NO_FILES.dropped); });
   document.addEventListener("paste", (event) => { if (!event.target.closest?.("input")) takeFiles([...event.clipboardData.files], NO_FILES.pasted); });
   byId("models").addEventListener("change", () => change(listed.models.find((one) => one.name === byId("models").value)));
+  wireFeedback(sayWhere);
   byId("live").addEventListener("click", () => (camera.runs ? stopCamera() : startCamera()));
   byId("freeze").addEventListener("click", freeze);
   byId("turn-camera").addEventListener("click", () => camera.turn().catch(cameraFailed));
@@ -147,7 +154,7 @@ function wire() {
   byId("save-json").addEventListener("click", () => save(history.asJson(), "vidi-answers.json", "application/json"));
   byId("clear").addEventListener("click", () => { history.clear(); showHistory(); });
   byId("open-card").addEventListener("click", () => { fillCard(byId("card-body"), model); byId("card").showModal(); });
-  byId("open-privacy").addEventListener("click", () => { fillPrivacy(byId("privacy-body"), { isRemote: model?.isRemote, requests: traffic.requests, flight: byId("flight").textContent }); byId("privacy").showModal(); });
+  byId("open-privacy").addEventListener("click", () => { fillPrivacy(byId("privacy-body"), { isRemote: model?.isRemote, ...sends(), requests: traffic.requests, flight: byId("flight").textContent }); byId("privacy").showModal(); });
   document.addEventListener("visibilitychange", () => { if (document.hidden && camera.runs) stopCamera(); });
 }
 
@@ -211,6 +218,7 @@ function present(seen, how) {
   byId("image").hidden = camera.runs;
   byId("image").setAttribute("aria-label", `${seen.name}: ${labelOf(seen.answer)}`);
   showAnswer(seen.answer, seen.model.metadata, how);
+  offerFeedback(seen);
   offerEvidence();
   drawOverlay();
 }
@@ -344,6 +352,7 @@ function freeze() {
 // --- This session -------------------------------------------------------------------------------------------------
 
 function remember() {
+  logAnswer(shown);
   history.add({ ...shown, image: byId("image") });
   showHistory();
 }

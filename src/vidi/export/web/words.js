@@ -69,6 +69,22 @@ export function spokenAnswer(answer) {
   return [labelOf(answer), ...sharesOf(answer, 0)].join(", ");
 }
 
+/** Where images and answers go. @param {{isRemote: boolean, answers: boolean, images: boolean}} state */
+export function whereOf({ isRemote, answers, images }) {
+  if (isRemote) return "Images are sent to the server of this page.";
+  if (images) return "The model runs in this browser. As you ticked, answers and images are sent to the log of this server.";
+  if (answers) return "Images stay on this device: the model runs in this browser. As you ticked, answers are sent to the log of this server.";
+  return "Images stay on this device: the model runs in this browser.";
+}
+
+export const SAID = {
+  none: "none of these",
+  unclear: "I cannot tell",
+  thanks: "Thank you. It is noted.",
+  failed: "It could not be noted. Try again later.",
+  notLogged: "The last answer could not be sent to the server.",
+};
+
 export const REFUSALS = {
   "unsupported-format": "This page opens JPEG, PNG, WebP, GIF and AVIF images. Save it as one of these.",
   "too-many-pixels": "The image is too large. Make it smaller and try again.",

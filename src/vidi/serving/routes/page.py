@@ -122,7 +122,14 @@ def _takes_gzip(request: Request) -> bool:
 def _models(service: Service, sender: _Sender) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         named = ((one.name, one.model) for one in service.models)
-        document = models_document(named, predicts=True, trains=service.trainer is not None)
+        recorder = service.recorder
+        document = models_document(
+            named,
+            predicts=True,
+            logs=recorder is not None and recorder.feedback is not None,
+            keeps_images=recorder is not None and recorder.writer.retention is not None,
+            trains=service.trainer is not None,
+        )
         return sender.send(_document(canonical_json(document), request), request)
 
     return endpoint
