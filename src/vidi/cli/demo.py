@@ -10,7 +10,9 @@ def demo(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="faces|digits", help="Which photographs to classify (default faces).", show_default=False
+            metavar="faces|digits|loop",
+            help="Which images to classify (default faces); loop: what keeps a model good in use.",
+            show_default=False,
         ),
     ] = "faces",
     folder: Annotated[
@@ -20,7 +22,7 @@ def demo(
         ),
     ] = Path("runs"),
 ) -> None:
-    """Train on real photographs, test, and classify images from elsewhere, in about 90 seconds."""
+    """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""
     from vidi.cli.terminal import Terminal
     from vidi.machine import wait_without_spinning
 

@@ -46,6 +46,7 @@ class Demo:
     changes: Mapping[str, object] = field(default_factory=dict)  # of the recipe
 
 
+LOOP = "loop"  # a story of its own: vidi/workflows/demo_loop.py
 FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
 
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
@@ -119,15 +120,20 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
     """Run one demo, and give its results line by line.
 
     Args:
-        name: of `DEMOS`.
+        name: of `DEMOS`, or `loop`.
         runs: the folder in which `demo-NAME` is written; an earlier one is replaced.
         events: receives progress and messages.
 
     Raises:
         UnknownNameError: no such demo.
     """
+    if name == LOOP:
+        from vidi.workflows.demo_loop import run_loop
+
+        yield from run_loop(runs, events=events)
+        return
     if name not in DEMOS:
-        raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join(DEMOS)}.")
+        raise UnknownNameError(f"no demo is called {name!r}", f"Use one of: {', '.join((*DEMOS, LOOP))}.")
     demo = DEMOS[name]
     events.say(demo.question)
     data, output = DataRequest(source=demo.data), runs / f"demo-{name}"

@@ -1,0 +1,1 @@
+"""The steps of `vidi demo loop`: a month of traffic, and a real server that answers it."""
