@@ -107,7 +107,7 @@ def run_loop(runs: Path, *, events: Events) -> Iterator[str]:
 def _live(places: _Places, month: Month, server: DemoServer, events: Events) -> Iterator[str]:
     """The month, and what follows from it."""
     now, later = month.changed[:-HELD_FOR_LATER], month.changed[-HELD_FOR_LATER:]
-    yield f"\n3. A month passes. {len(month.as_ever)} digits come in as ever, then {len(now)} in dark ink on white paper."
+    yield f"\n3. A month passes. {len(month.as_ever)} digits come in as ever, then {len(now)} on white paper, in dark ink."
     before, changed = server.ask(month.as_ever), server.ask(now)
     yield f"   Correct, which nobody knows without labels: {percent(before)}, then {percent(changed)}."
     found = monitor(MonitorRequest(model=places.run, log=str(places.log), output=places.alarm), events=events)
@@ -134,7 +134,7 @@ def _live(places: _Places, month: Month, server: DemoServer, events: Events) -> 
         return
     yield from _decision(done)
     if done.document["promoted"] is None:
-        yield "\n7. The model in use stays: with so few labels the candidate is not shown to be better. That is a valid end."
+        yield "\n7. The model in use stays: with so few labels nothing shows that the candidate is better."
         return
     yield from _exchange(places, done.document, server, later)
 
