@@ -11,9 +11,9 @@ from typing import Any, Final
 from vidi.files import escape_path
 from vidi.numbers import percent
 from vidi.report.words.gate import gate_headline, gate_rows
-from vidi.report.words.monitor import headline as monitor_headline
+from vidi.report.words.in_use.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
-from vidi.workflows.demonstrating.month import Month, MonthImage, write_digits
+from vidi.workflows.demonstrating.month import LoopSize, Month, MonthImage, write_digits
 from vidi.workflows.demonstrating.server import DemoServer, serve
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.monitor import monitor
@@ -30,12 +30,8 @@ from vidi.workflows.train import train
 
 NAME: Final = "digits"
 MARK: Final = "demo-loop"  # the folder's name; only such a folder is replaced
-MINUTES: Final = 0.5  # of each training
-LABELS: Final = 30
-HELD_FOR_LATER: Final = 200  # of the changed images, to compare both models on
 RECIPE: Final[Mapping[str, object]] = {
     "options.width": 0.5,
-    "epochs": 20,
     "optimizer": "adamw",
     "learning_rate": 0.003,
     "precision": "float32",
@@ -69,25 +65,28 @@ class _Places:
         return self.folder / "alarm.html"
 
 
-def run_loop(runs: Path, *, events: Events) -> Iterator[str]:
+USUAL: Final = LoopSize()
+
+
+def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[str]:
     """Live through the loop, and tell it line by line.
 
     Args:
         runs: the folder in which `demo-loop` is written; an earlier one is replaced.
         events: receives progress and messages.
+        size: how much there is of everything.
 
     Raises:
         MissingPackageError, UsageError, DataError, ModelError, ResourceError: as their names say.
     """
     places = _Places(runs / MARK)
     shutil.rmtree(places.folder, ignore_errors=True)
-    yield "1. Train: 900 handwritten digits, light ink on dark paper."
-    month = write_digits(places.images)
+    yield f"1. Train: {size.learned} handwritten digits, light ink on dark paper."
+    month = write_digits(places.images, size)
     request = TrainRequest(
         data=DataRequest(source=str(places.images)),
         network="compact",
-        changes=RECIPE,
-        minutes=MINUTES,
+        changes={**RECIPE, "epochs": size.epochs},
         output=places.run,
     )
     run = train(request, events=events)
@@ -99,21 +98,21 @@ def run_loop(runs: Path, *, events: Events) -> Iterator[str]:
     yield f"\n2. Put it in use: vidi promote gives it the name {NAME}, version {promoted.decision.version}."
     with serve(NAME, models=places.models, log=places.log) as server:
         yield f"   vidi serve answers at {server.url}, and writes a prediction log."
-        yield from _live(places, month, server, events)
+        yield from _live(places, month, server, size, events)
     yield f"\nEverything lies in {escape_path(places.folder)}. For your own model:"
     yield "  vidi promote RUN --name NAME\n  vidi serve NAME --log log.sqlite --keep-images --watch-model"
 
 
-def _live(places: _Places, month: Month, server: DemoServer, events: Events) -> Iterator[str]:
+def _live(places: _Places, month: Month, server: DemoServer, size: LoopSize, events: Events) -> Iterator[str]:
     """The month, and what follows from it."""
-    now, later = month.changed[:-HELD_FOR_LATER], month.changed[-HELD_FOR_LATER:]
-    yield f"\n3. A month passes. {len(month.as_ever)} digits come in as ever, then {len(now)} on white paper, in dark ink."
-    before, changed = server.ask(month.as_ever), server.ask(now)
+    usual, other = len(month.as_ever), len(month.changed)
+    yield f"\n3. A month passes. {usual} digits come in as ever, then {other} in dark ink on white paper."
+    before, changed = server.ask(month.as_ever), server.ask(month.changed)
     yield f"   Correct, which nobody knows without labels: {percent(before)}, then {percent(changed)}."
     found = monitor(MonitorRequest(model=places.run, log=str(places.log), output=places.alarm), events=events)
     yield f"\n4. Notice: vidi monitor. {monitor_headline(found.document)}"
     yield f"   page: {escape_path(places.alarm)}"
-    count = _label(places, month, events)
+    count = _label(places, month, size.labels, events)
     yield f"\n5. Label {count} images, the most informative ones first, as vidi review shows them."
     yield "   (Here the truth is known, and the demo answers for you.)"
     yield "\n6. Retrain: old images and new labels."
@@ -123,7 +122,6 @@ def _live(places: _Places, month: Month, server: DemoServer, events: Events) -> 
             feedback=str(places.log),
             name=NAME,
             output=places.folder / "second",
-            minutes=MINUTES,
             why="dark ink on white paper",
         ),
         events=events,
@@ -136,15 +134,15 @@ def _live(places: _Places, month: Month, server: DemoServer, events: Events) -> 
     if done.document["promoted"] is None:
         yield "\n7. The model in use stays: with so few labels nothing shows that the candidate is better."
         return
-    yield from _exchange(places, done.document, server, later)
+    yield from _exchange(places, done.document, server, month.later)
 
 
-def _label(places: _Places, month: Month, events: Events) -> int:
+def _label(places: _Places, month: Month, most: int, events: Events) -> int:
     """Answer as a reviewer would; how many images."""
     truth, window, count = month.truth(), secrets.token_hex(8), 0
     request = ReviewRequest(log=str(places.log), model=places.run, reviewer="demo")
     with open_review(request, events=events, environment=os.environ) as desk:
-        while count < LABELS and (item := desk.next(window).item) is not None:
+        while count < most and (item := desk.next(window).item) is not None:
             label = truth[item.digest]
             desk.answer(window, item.digest, key=secrets.token_hex(16), kind="label", labels=(label,))
             count += 1
@@ -165,8 +163,12 @@ def _exchange(
 ) -> Iterator[str]:
     """The server with the new model, and with the old one again."""
     yield f"\n7. Promoted: {NAME} is now version {document['promoted']['version']}."
-    server.wait_for(document["candidate"]["id"])
-    yield f"   The running server has taken it. Of {len(later)} further digits on white paper, correct: {percent(server.ask(later))}."
+    if not server.wait_for(document["candidate"]["id"]):
+        yield "   The running server has not taken it in time; `/readyz` says why."
+        return
+    right = percent(server.ask(later))
+    yield f"   The running server has taken it. Of {len(later)} further digits on white paper, correct: {right}."
     back = roll_back(RollbackRequest(name=NAME, why="to show it"), root=places.models)
     server.wait_for(back.decision.model)
-    yield f"\n8. Go back: vidi rollback {NAME}. Version {back.decision.version} answers again, correct: {percent(server.ask(later))}."
+    right = percent(server.ask(later))
+    yield f"\n8. Go back: vidi rollback {NAME}. Version {back.decision.version} answers again, correct: {right}."

@@ -1,7 +1,8 @@
 """Handwritten digits for a month of use: light ink on dark paper as ever, then dark ink on white paper."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +13,19 @@ from vidi.data.known_sets.named import NAMED_SETS
 from vidi.files import digest_of, write_whole
 from vidi.images.encode import encode_png
 
-LEARNED: Final = 900  # digits that the first model learns from
-AS_EVER: Final = 150  # that come in as the model knows them
-CHANGED: Final = 500  # that come in afterwards
 GREYEST: Final = 60  # level of the new ink; the new paper is white
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSize:
+    """How much there is of everything."""
+
+    learned: int = 900  # digits that the first model learns from
+    as_ever: int = 150  # that come in as the model knows them
+    changed: int = 300  # that come in afterwards
+    later: int = 200  # changed ones, too, on which both models are compared in the end
+    labels: int = 30
+    epochs: int = 12  # of each training
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +47,32 @@ class Month:
 
     as_ever: Sequence[MonthImage]
     changed: Sequence[MonthImage]
+    later: Sequence[MonthImage]
 
     def truth(self) -> Mapping[str, str]:
         """Digest → digit."""
         return {one.digest: one.digit for one in (*self.as_ever, *self.changed)}
 
 
-def write_digits(folder: Path) -> Month:
+def write_digits(folder: Path, size: LoopSize) -> Month:
     """Write the digits to learn from into class folders; the others are the month."""
     load = NAMED_SETS["digits"].load
     assert load is not None  # noqa: S101  # it comes from an installed package
     images, digits = load()
-    order = np.random.default_rng(0).permutation(len(images))
-    for row in order[:LEARNED].tolist():
+    rows = iter(np.random.default_rng(0).permutation(len(images)).tolist())
+    for row in islice(rows, size.learned):
         write_whole(folder / str(digits[row]) / f"{row:04}.png", encode_png(images[row]))
-    rest = order[LEARNED : LEARNED + AS_EVER + CHANGED].tolist()
-    shown = [(images[row], str(digits[row])) for row in rest]
+
+    def take(count: int, *, is_changed: bool) -> list[MonthImage]:
+        return [
+            MonthImage(encode_png(other_paper(images[row]) if is_changed else images[row]), str(digits[row]))
+            for row in islice(rows, count)
+        ]
+
     return Month(
-        as_ever=list(_files(shown[:AS_EVER])),
-        changed=list(_files([(other_paper(image), digit) for image, digit in shown[AS_EVER:]])),
+        as_ever=take(size.as_ever, is_changed=False),
+        changed=take(size.changed, is_changed=True),
+        later=take(size.later, is_changed=True),
     )
 
 
@@ -66,8 +83,3 @@ def other_paper(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     [[255, 60]]
     """
     return np.round(255 - image * ((255 - GREYEST) / 255)).astype(np.uint8)
-
-
-def _files(shown: Sequence[tuple[NDArray[np.uint8], str]]) -> Iterator[MonthImage]:
-    for image, digit in shown:
-        yield MonthImage(encode_png(image), digit)

@@ -18,7 +18,7 @@ from vidi.workflows.demonstrating.month import MonthImage
 
 LISTENING: Final = "listening on "
 START_SECONDS: Final = 60.0
-TAKEN_SECONDS: Final = 20.0  # until a server has taken another model, at most
+TAKEN_SECONDS: Final = 60.0  # until a server has taken another model, at most
 _LOOK_SECONDS: Final = 0.2
 
 
