@@ -77,8 +77,12 @@ def serve(name: str, *, models: Path, log: Path) -> Iterator[DemoServer]:
         encoding="utf-8",
         env={**os.environ, MODELS_VARIABLE: str(models), "NO_COLOR": "1"},
     )
+    assert process.stderr is not None  # noqa: S101  # it is a pipe
+    reader = threading.Thread(target=_read_on, args=(process.stderr,), daemon=True)
     try:
-        yield DemoServer(_address(process))
+        address = _address(process.stderr)
+        reader.start()
+        yield DemoServer(address)
     finally:
         process.terminate()
         try:
@@ -86,20 +90,22 @@ def serve(name: str, *, models: Path, log: Path) -> Iterator[DemoServer]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if reader.is_alive():
+            reader.join()
+        process.stderr.close()
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
-    """The server's address, as it says it; its further lines are read, so that it never waits for a reader."""
-    assert process.stderr is not None  # noqa: S101  # it is a pipe
+def _address(lines: Iterable[str]) -> str:
+    """The server's address, as it says it."""
     said: list[str] = []
-    for line in process.stderr:
+    for line in lines:
         said.append(line)
         if line.startswith(LISTENING):
-            threading.Thread(target=_read_on, args=(process.stderr,), daemon=True).start()
             return line.removeprefix(LISTENING).strip()
     raise ResourceError(f"the demo's server did not start: {''.join(said)[-500:].strip()}", "Run `vidi doctor`.")
 
 
 def _read_on(lines: Iterable[str]) -> None:
+    """Take what else the server says, so that it never waits for a reader."""
     for _ in lines:
         pass
