@@ -10,7 +10,7 @@ from vidi.workflows.demo_loop import run_loop
 from vidi.workflows.demonstrating.month import LoopSize, other_paper, write_digits
 from vidi.workflows.interaction.events import SILENCE
 
-SMALL = LoopSize(learned=200, as_ever=60, changed=120, later=20, labels=12, epochs=4)
+SMALL = LoopSize(learned=200, as_before=60, changed=120, later=20, labels=12, epochs=4)
 
 
 def test_no_image_of_the_month_was_learned_from(tmp_path: Path):
@@ -18,8 +18,8 @@ def test_no_image_of_the_month_was_learned_from(tmp_path: Path):
 
     learned = {path.read_bytes() for path in tmp_path.glob("*/*.png")}
     assert len(learned) == 200
-    assert not learned & {one.data for one in (*month.as_ever, *month.changed, *month.later)}
-    assert (len(month.as_ever), len(month.changed), len(month.later)) == (60, 120, 20)
+    assert not learned & {one.data for one in (*month.as_before, *month.changed, *month.later)}
+    assert (len(month.as_before), len(month.changed), len(month.later)) == (60, 120, 20)
 
 
 def test_the_other_paper_is_white_and_keeps_the_writing():

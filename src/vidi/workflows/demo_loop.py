@@ -105,9 +105,9 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
 
 def _live(places: _Places, month: Month, server: DemoServer, size: LoopSize, events: Events) -> Iterator[str]:
     """The month, and what follows from it."""
-    usual, other = len(month.as_ever), len(month.changed)
-    yield f"\n3. A month passes. {usual} digits come in as ever, then {other} in dark ink on white paper."
-    before, changed = server.ask(month.as_ever), server.ask(month.changed)
+    usual, other = len(month.as_before), len(month.changed)
+    yield f"\n3. A month passes. {usual} digits come in as before, then {other} in dark ink on white paper."
+    before, changed = server.ask(month.as_before), server.ask(month.changed)
     yield f"   Correct, which nobody knows without labels: {percent(before)}, then {percent(changed)}."
     found = monitor(MonitorRequest(model=places.run, log=str(places.log), output=places.alarm), events=events)
     yield f"\n4. Notice: vidi monitor. {monitor_headline(found.document)}"

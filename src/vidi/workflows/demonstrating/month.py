@@ -1,4 +1,4 @@
-"""Handwritten digits for a month of use: light ink on dark paper as ever, then dark ink on white paper."""
+"""Handwritten digits for a month of use: in light ink on dark paper as before, then in dark ink on white paper."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class LoopSize:
     """How much there is of everything."""
 
     learned: int = 900  # digits that the first model learns from
-    as_ever: int = 150  # that come in as the model knows them
+    as_before: int = 150  # that come in as the model knows them
     changed: int = 300  # that come in afterwards
     later: int = 200  # changed ones, too, on which both models are compared in the end
     labels: int = 30
@@ -45,13 +45,13 @@ class MonthImage:
 class Month:
     """What comes in, in this order."""
 
-    as_ever: Sequence[MonthImage]
+    as_before: Sequence[MonthImage]
     changed: Sequence[MonthImage]
     later: Sequence[MonthImage]
 
     def truth(self) -> Mapping[str, str]:
         """Digest → digit."""
-        return {one.digest: one.digit for one in (*self.as_ever, *self.changed)}
+        return {one.digest: one.digit for one in (*self.as_before, *self.changed)}
 
 
 def write_digits(folder: Path, size: LoopSize) -> Month:
@@ -70,7 +70,7 @@ def write_digits(folder: Path, size: LoopSize) -> Month:
         ]
 
     return Month(
-        as_ever=take(size.as_ever, is_changed=False),
+        as_before=take(size.as_before, is_changed=False),
         changed=take(size.changed, is_changed=True),
         later=take(size.later, is_changed=True),
     )
