@@ -51,6 +51,17 @@ def test_of_feedback_about_a_fifth_is_held_back_and_none_is_tested_with_the_rest
     assert "extra" not in grown.parts[:OLD]
 
 
+def test_what_is_only_for_learning_is_never_held_back(first: Split, tmp_path: Path):
+    new = made(1_600, feedback=True)
+    images = tuple(replace(image, is_for_learning=row % 2 == 0) for row, image in enumerate(new.images))
+    new = replace(new, images=images)
+
+    grown = split_dataset(new, made_check(new), plan=FROZEN, previous=tmp_path / "splits.csv")
+
+    assert 70 < grown.counts()["extra"] < 130
+    assert "extra" not in grown.parts[OLD::2]
+
+
 def test_what_was_held_back_stays_so_when_more_comes(first: Split, tmp_path: Path):
     new = made(900, feedback=True)
     grown = split_dataset(new, made_check(new), plan=FROZEN, previous=tmp_path / "splits.csv")

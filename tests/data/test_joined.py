@@ -76,6 +76,16 @@ def test_beside_a_split_of_the_users_own_feedback_counts_to_train():
     assert [image.part for image in joined.images] == ["train", "test", "train"]
 
 
+def test_feedback_in_a_train_folder_beside_others_is_only_for_learning():
+    source = feedback(("class-0", "class-1"))
+    parts = ("train", "test")
+    images = tuple(replace(image, part=part) for image, part in zip(source.images, parts, strict=True))
+
+    joined = join_feedback(made_dataset([0, 1]), [replace(source, images=images)])
+
+    assert [(image.is_for_learning, image.part) for image in joined.images[2:]] == [(True, None), (False, None)]
+
+
 def test_paths_that_look_like_feedback_are_refused():
     old = join_feedback(made_dataset([0, 1]), [feedback(("class-0",))])
 

@@ -39,6 +39,7 @@ class LabelledImage:
     boxes: tuple[Box, ...] = ()
     columns: tuple[tuple[str, str], ...] = ()  # what a table says beside: name and text; figures are given by them
     is_feedback: bool = False  # labelled in use, after the first training
+    is_for_learning: bool = False  # of feedback: never held back to compare models on
 
     @property
     def label(self) -> int:

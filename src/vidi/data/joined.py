@@ -48,7 +48,8 @@ def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:
 
     Args:
         dataset: the old data.
-        sources: feedback, the oldest first; labels of the same kind. Their own parts are not looked at.
+        sources: feedback, the oldest first; labels of the same kind. Of their own parts only `train` beside others
+            means something: such images are learned from, and never held back.
 
     Raises:
         DataError: a path of the data set begins like those of feedback.
@@ -86,6 +87,7 @@ def _with_source(dataset: Dataset, source: Dataset, kept: Sequence[LabelledImage
             part=part,
             boxes=(),
             is_feedback=True,
+            is_for_learning=image.part == "train",
         )
         for image in kept
     )

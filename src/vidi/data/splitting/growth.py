@@ -21,7 +21,8 @@ class Newcomers:
     paths: Mapping[int, str]
     groups: Mapping[int, str | None]  # the data's own group
     links: Sequence[tuple[int, int]]  # copies of one another: both ends among `indexes` or `placed`
-    feedback: frozenset[int] = frozenset()  # those that were labelled in use; part of them is held back
+    feedback: frozenset[int] = frozenset()  # those that were labelled in use
+    held_back: frozenset[int] = frozenset()  # those among them of which a part is held back
     placed: Mapping[int, str] = field(default_factory=dict)  # images with a part of the user's own split
 
 
@@ -157,7 +158,7 @@ def _name_parts(
         root = clusters.root(index)
         key = group_key(images.groups[index], images.digests[index])
         keys[root] = min(keys.get(root, key), key)
-        if index in images.feedback:
+        if index in images.held_back:
             from_use.add(root)
 
     def part_of(root: Node) -> str:

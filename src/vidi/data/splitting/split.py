@@ -155,6 +155,9 @@ def _newcomers(dataset: Dataset, check: CheckResult, free: Sequence[int], parts:
         groups={index: dataset.images[index].group for index in free},
         links=[(a, b) for a, b in look_alike if a in here and b in here],
         feedback=frozenset(index for index in free if dataset.images[index].is_feedback),
+        held_back=frozenset(
+            index for index in free if dataset.images[index].is_feedback and not dataset.images[index].is_for_learning
+        ),
         placed=placed,
     )
 

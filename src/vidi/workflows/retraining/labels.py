@@ -48,7 +48,7 @@ def take_labels(request: RetrainRequest, run: Path) -> ExportedLabels | None:
                 f"{address} holds no image with a confirmed label ({len(settled):,} with feedback)",
                 f"Label some: vidi review --log {address}",
             )
-        written = write_settled(log, settled, _free(run))
+        written = write_settled(log, settled, _free(run), with_parts=True)
     if not written.image_count:
         written.folder.rmdir()
         raise DataError(

@@ -23,6 +23,7 @@ class LabelledFile:
     name: str  # of its file
     answer: Answer
     data: bytes | None  # its bytes; None where they are gone
+    part: str = ""  # a folder above that of its class: `train` or `test`; none where empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Map
                 gone += 1
                 continue
             name = _class_of(file)
-            _write_beside(temporary / (name if name == UNKNOWN else folder_name(name)), file.name, file.data)
+            place = temporary / file.part / (name if name == UNKNOWN else folder_name(name))
+            _write_beside(place, file.name, file.data)
             classes[name] += 1
         os.rename(temporary, folder)
     except OSError as error:
@@ -107,7 +109,7 @@ def _class_of(file: LabelledFile) -> str:
 
 def _write_beside(folder: Path, name: str, data: bytes) -> None:
     """Write a file under a name that nothing has yet."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     plain, number = PurePosixPath(folder_name(name)), 1
     target = folder / plain.name
     while target.exists():

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vidi.errors import ImageError
@@ -16,20 +17,27 @@ from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_
 SHORT = 16  # digits of a digest that name an image
 
 
-def write_settled(log: PredictionLog, settled: Sequence[Settled], target: Path) -> ExportedLabels:
+def write_settled(
+    log: PredictionLog, settled: Sequence[Settled], target: Path, *, with_parts: bool = False
+) -> ExportedLabels:
     """Write the images whose label is confirmed, and which the log keeps.
 
     Args:
         log: open.
         settled: of its feedback.
         target: a new folder.
+        with_parts: put what strangers labelled under `train`, the rest under `test`. Strangers' labels are held for
+            review where they contradict the model in use: what is left would flatter it.
 
     Raises:
         UsageError: the folder exists, or an image has several classes.
         ResourceError: the log cannot be read, or the folder not written.
     """
     files = (
-        _file(one.digest, one.answer, log.image(one.digest))
+        replace(
+            _file(one.digest, one.answer, log.image(one.digest)),
+            part=("train" if one.supporters else "test") if with_parts else "",
+        )
         for one in settled
         if one.state == "confirmed" and one.answer is not None
     )
