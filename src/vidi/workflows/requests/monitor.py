@@ -17,7 +17,7 @@ RATE = 0.01  # of all undisturbed streams that may ever raise an alarm
 class MonitorRequest:
     """Options of `vidi monitor`."""
 
-    model: Annotated[Path, Argument("MODEL", "Path to a model file or a run folder.")]
+    model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
     log: Annotated[
         str, Option("Prediction log to read: a path, sqlite:///PATH or postgresql://USER@HOST/DATABASE.", metavar="URL")
     ]
