@@ -119,6 +119,13 @@ def test_every_kind_of_change_has_words():
     assert all(line.endswith(".") for line in lines)
 
 
+def test_where_the_images_show_something_else_a_new_class_is_thought_of():
+    change = {"kind": "embeddings", "name": None, "before": 0.0, "after": 1.3}
+
+    assert any("A new class" in line for line in terminal_lines(with_drift(state="alarm", changes=[change])))
+    assert not any("A new class" in line for line in terminal_lines(QUIET))
+
+
 def test_the_rate_is_stated_whatever_was_found():
     assert any("at most 1 %" in line for line in terminal_lines(QUIET))
 

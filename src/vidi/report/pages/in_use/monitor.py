@@ -14,6 +14,7 @@ from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
 from vidi.report.words.in_use.monitor import (
     accuracy_line,
     axis_of,
+    caution_line,
     certainty_line,
     change_lines,
     day,
@@ -83,7 +84,7 @@ def page_values(document: Document) -> dict[str, object]:
         "since_change": document["accuracy_since_change"],
         "feedback": document["feedback"],
         "changes": change_lines(document),
-        "accuracy_line": accuracy_line(document["accuracy"]),
+        "accuracy_line": f"{accuracy_line(document['accuracy'])} {caution_line(document)}".strip(),
         "feedback_line": feedback_line(document["feedback"]),
         "traffic_line": traffic_line(document),
         "left_out_line": left_out_line(document),

@@ -85,6 +85,18 @@ def distrust_line(found: Mapping[str, Any]) -> str:
     return " ".join(DISTRUST[reason] for reason in found["distrust"])
 
 
+def caution_line(document: Document) -> str:
+    """What the estimate cannot see although it is trusted; empty where nothing hints at it."""
+    accuracy = document["accuracy"]
+    shows_otherwise = any(one["kind"] == "embeddings" for one in document["drift"]["changes"])
+    if not shows_otherwise or accuracy is None or accuracy["value"] is None or accuracy["distrust"]:
+        return ""
+    return (
+        "A new class would show in the same way. Its answers would be wrong and the estimate too high: label some of "
+        "the images."
+    )
+
+
 def feedback_line(found: Mapping[str, Any] | None) -> str:
     """The accuracy by feedback."""
     if found is None:
@@ -195,6 +207,7 @@ def terminal_lines(document: Document) -> list[str]:
         *changes,
         accuracy_line(document["accuracy"]),
         "" if since is None else f"Since the change: {accuracy_line(since)[0].lower()}{accuracy_line(since)[1:]}",
+        caution_line(document),
         feedback_line(document["feedback"]),
         traffic_line(document),
         left_out_line(document),
