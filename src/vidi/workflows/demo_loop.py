@@ -14,7 +14,7 @@ from vidi.report.words.gate import gate_headline, gate_rows
 from vidi.report.words.in_use.monitor import headline as monitor_headline
 from vidi.report.words.sentences import headline
 from vidi.workflows.demonstrating.month import LoopSize, Month, MonthImage, write_digits
-from vidi.workflows.demonstrating.server import DemoServer, serve
+from vidi.workflows.demonstrating.server import DemoServer, serve, wait_for_rows
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.monitor import monitor
 from vidi.workflows.promote import promote, roll_back
@@ -109,6 +109,7 @@ def _live(places: _Places, month: Month, server: DemoServer, size: LoopSize, eve
     yield f"\n3. A month passes. {usual} digits come in as before, then {other} in dark ink on white paper."
     before, changed = server.ask(month.as_before), server.ask(month.changed)
     yield f"   Correct, which nobody knows without labels: {percent(before)}, then {percent(changed)}."
+    wait_for_rows(places.log, usual + other)
     found = monitor(MonitorRequest(model=places.run, log=str(places.log), output=places.alarm), events=events)
     yield f"\n4. Notice: vidi monitor. {monitor_headline(found.document)}"
     yield f"   page: {escape_path(places.alarm)}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vidi.errors import ResourceError
+from vidi.log.store import PredictionLog
 from vidi.model_file.registered import MODELS_VARIABLE
 from vidi.workflows.demonstrating.month import MonthImage
 
@@ -53,6 +54,17 @@ class DemoServer:
         )
         with urllib.request.urlopen(asked, timeout=START_SECONDS) as reply:  # noqa: S310
             return str(json.load(reply)["predictions"][0]["label"])
+
+
+def wait_for_rows(log: Path, count: int) -> bool:
+    """Wait until a log holds so many predictions, which are written a moment after the answers; whether it does."""
+    until = time.monotonic() + TAKEN_SECONDS
+    with PredictionLog.open(str(log), create=False) as opened:
+        while opened.contents().predictions < count:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_LOOK_SECONDS)
+    return True
 
 
 @contextlib.contextmanager
