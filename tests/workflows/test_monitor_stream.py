@@ -8,7 +8,7 @@ from tests.model_file.tiny import tiny_metadata
 
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
 from vidi.workflows.monitoring.feedback import judge_by_feedback
-from vidi.workflows.monitoring.stream import keep_every, read_traffic
+from vidi.workflows.monitoring.stream import BLOCK, keep_every, read_traffic
 
 METADATA = tiny_metadata()
 MODEL = LoggedModel(model_id="0" * 12, name="tiny", version="1", classes=METADATA.classes)
@@ -48,6 +48,16 @@ def test_a_later_look_sees_what_an_earlier_one_saw():
     later, _ = read_traffic(rows(5_000), METADATA, whole=100)
 
     assert later.digests[: len(earlier)] == earlier.digests
+
+
+def test_blocks_of_a_long_stream_stand_in_its_order():
+    given = list(rows(BLOCK + 10))
+
+    traffic, _ = read_traffic(given, METADATA)
+
+    assert traffic.digests == [one.digest for one in given]
+    assert traffic.at.tolist() == [one.at for one in given]
+    assert len(traffic.probabilities) == len(given)
 
 
 def test_memory_grows_with_the_logarithm_of_a_long_stream():

@@ -1,7 +1,8 @@
 """The rows of a prediction log about one model as traffic: each image once, in the order of arrival."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.monitoring.traffic import ModelTraffic
 
 KEPT_WHOLE = 100_000  # different images; of as many more every second is kept, of the next 200,000 every fourth
+
+BLOCK = 4_096  # images
 
 
 @dataclass(slots=True)
@@ -101,8 +104,10 @@ def read_traffic(
         whole: so many different images are all kept; of more, ever fewer (see `keep_every`).
     """
     counted = Counted()
-    kept = list(_thinned(_once(rows, Needed.by(metadata), counted), whole))
-    return _as_traffic(kept, metadata), counted
+    kept = _thinned(_once(rows, Needed.by(metadata), counted), whole)
+    # Arrays of many images take less memory than the rows of a log: those are held for one block alone.
+    blocks = [_as_traffic(block, metadata) for block in iter(lambda: list(islice(kept, BLOCK)), [])]
+    return _joined(blocks) if blocks else _as_traffic([], metadata), counted
 
 
 def _once(rows: Iterable[LoggedPrediction], needed: Needed, counted: Counted) -> Iterator[ComparedImage]:
@@ -119,9 +124,7 @@ def _once(rows: Iterable[LoggedPrediction], needed: Needed, counted: Counted) ->
         counted.rows += 1
         counted.first = row.at if counted.first is None else min(counted.first, row.at)
         counted.last = row.at if counted.last is None else max(counted.last, row.at)
-        digest = int(
-            row.digest[:15], 16
-        )  # 60 bits fit into a small number; two images of a million meet once in 2 million logs
+        digest = int(row.digest[:15], 16)  # 60 bits: of a million images two are alike in one of two million logs
         if digest not in seen:
             seen.add(digest)
             counted.images += 1
@@ -152,4 +155,23 @@ def _as_traffic(kept: list[ComparedImage], metadata: ModelMetadata) -> ModelTraf
         qualities={name: np.array([getattr(one, name) for one in seen], np.float32) for name in QUALITIES}
         if needed.statistics
         else {},
+    )
+
+
+def _joined(blocks: Sequence[ModelTraffic]) -> ModelTraffic:
+    """Blocks of one stream as one traffic; they hold the same fields."""
+    first = blocks[0]
+    return ModelTraffic(
+        at=np.concatenate([one.at for one in blocks]),
+        digests=[digest for one in blocks for digest in one.digests],
+        probabilities=np.concatenate([one.probabilities for one in blocks]),
+        said=np.concatenate([one.said for one in blocks]),
+        verdicts=[verdict for one in blocks for verdict in one.verdicts],
+        novelty=None
+        if first.novelty is None
+        else np.concatenate([one.novelty for one in blocks if one.novelty is not None]),
+        embeddings=None
+        if first.embeddings is None
+        else np.concatenate([one.embeddings for one in blocks if one.embeddings is not None]),
+        qualities={name: np.concatenate([one.qualities[name] for one in blocks]) for name in first.qualities},
     )
