@@ -32,6 +32,7 @@ BENCHES = {
     "heads": "bench.heads",
     "time_to_accuracy": "bench.time_to_accuracy",
     "budget": "bench.budget",
+    "year": "bench.year",
     "accuracy": "bench.accuracy",
 }
 

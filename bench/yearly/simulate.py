@@ -1,0 +1,226 @@
+"""One year for each way of keeping a model: never changed, always the newest, and what vidi's gate lets through.
+
+The network is one backbone, frozen, so each image's embedding is computed once. A retraining fits vidi's head again on
+old images and labels, calibrates it and holds it to the rules of `vidi retrain`. Labels are settled, held and capped by
+`vidi.labelling`, as `vidi retrain --feedback LOG` does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from bench.yearly.images import CLASSES
+from bench.yearly.scenario import Scenario
+from vidi.data.splitting.split_plan import HELD_BACK, SplitRule
+from vidi.evaluation.answers import Answers
+from vidi.evaluation.gate.decision import GateDecision, SameImages
+from vidi.evaluation.gate.judge import judge_candidate
+from vidi.evaluation.guarantees.calibrate import UnseenAnswers, calibrate_answers
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.refuted import hold_to_guarantees
+from vidi.evaluation.guarantees.verdicts import hold_to_limits
+from vidi.labelling.agree import ModelView, settle
+from vidi.labelling.opinions import Opinion
+from vidi.labelling.shares import cap_sources
+from vidi.metrics.affine import AffineStep
+from vidi.metrics.truth import OneClass
+from vidi.model_file.limits import VerdictLimits
+from vidi.training.data import class_weights
+from vidi.training.defaults import weigh_classes
+from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
+from vidi.training.recipe import Recipe
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+RULE = SplitRule((70, 10, 10, 10), 0)
+USUAL_HEAD = HeadTrial(kind="multinomial", strength=300.0, sharpness=1.0, log_loss=np.nan, accuracy=np.nan)
+LEARNT = ("train", "validation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadModel:
+    """A fitted head with its calibration and limits; the classes are the first ones of `CLASSES` that it knows."""
+
+    class_count: int
+    head: LinearHead
+    step: AffineStep
+    limits: VerdictLimits
+
+    def probabilities(self, features: Floats) -> Floats:
+        """Calibrated, (images, all classes): 0 for those that it does not know."""
+        known = self.step.apply(softmax(self.head.logits(features), axis=1))
+        return np.pad(known, ((0, 0), (0, len(CLASSES) - self.class_count))).astype(np.float32)
+
+    def answers(self, features: Floats, labels: Rows) -> Answers:
+        """As the guarantees are held to."""
+        names, paths = [CLASSES[label] for label in labels], [str(row) for row in range(len(labels))]
+        known = self.probabilities(features)[:, : self.class_count]
+        return Answers.of(CLASSES[: self.class_count], paths, truths=names, probabilities=known)
+
+    def is_right(self, features: Floats, labels: Rows) -> NDArray[np.bool_]:
+        """(images,) bool."""
+        return np.asarray(self.probabilities(features).argmax(axis=1) == labels, np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Images with labels, each in its part."""
+
+    features: Floats
+    labels: Rows
+    parts: NDArray[np.str_]
+
+    def only(self, *parts: str) -> tuple[Floats, Rows]:
+        """Features and labels of some parts."""
+        chosen = np.isin(self.parts, parts)
+        return self.features[chosen], self.labels[chosen]
+
+    def with_more(self, more: "Labelled") -> "Labelled":
+        """Both."""
+        return Labelled(
+            features=np.concatenate([self.features, more.features]),
+            labels=np.concatenate([self.labels, more.labels]),
+            parts=np.concatenate([self.parts, more.parts]),
+        )
+
+
+@dataclass(slots=True)
+class Kept:
+    """A way of keeping a model through the year."""
+
+    model: HeadModel
+    right: list[NDArray[np.bool_]] = field(default_factory=list)  # of each month's traffic
+    decisions: list[str] = field(default_factory=list)  # of each month's end: promoted, or why not
+
+
+def fit(data: Labelled) -> HeadModel:
+    """A head on train and validation images, calibrated on the part for it."""
+    features, labels = data.only(*LEARNT)
+    count = int(labels.max()) + 1
+    weighting = weigh_classes(Recipe(), np.bincount(labels, minlength=count).tolist()).class_weights
+    weights = class_weights(labels, count, kind=weighting)[labels]
+    head = fit_one_head(features, labels, USUAL_HEAD, class_count=count, weights=weights)
+    unseen, truth = data.only("calibration")
+    known = truth < count
+    raw = softmax(head.logits(unseen[known]), axis=1)
+    answers = UnseenAnswers(
+        probabilities=raw, truth=OneClass(labels=truth[known], class_count=count), groups=None, novelty=None
+    )
+    done = calibrate_answers(answers, CLASSES[:count], promise=Promise())
+    return HeadModel(class_count=count, head=head, step=done.fitted.step, limits=done.limits)
+
+
+def judge(champion: HeadModel, candidate: HeadModel, data: Labelled) -> GateDecision:
+    """What `vidi retrain` would decide."""
+
+    def same(*parts: str) -> SameImages:
+        features, labels = data.only(*parts)
+        return SameImages(
+            labels=labels,
+            champion_is_right=champion.is_right(features, labels),
+            candidate_is_right=candidate.is_right(features, labels),
+        )
+
+    tested = candidate.answers(*data.only("test"))
+    guarantees = hold_to_guarantees(tested, candidate.limits, None)
+    return judge_candidate(same("test"), same("extra"), classes=CLASSES, guarantees=guarantees)
+
+
+def split_base(rows: Rows, features: Floats, labels: Rows) -> Labelled:
+    """The images before the first month."""
+    parts = np.array([RULE.part_of(str(row)) for row in rows.tolist()])
+    return Labelled(features=features, labels=labels, parts=parts)
+
+
+def confirmed(opinions: Sequence[Opinion], features: dict[str, Floats], champion: HeadModel, *, base: int) -> Labelled:
+    """The labels that `vidi.labelling` confirms, each image in the part that growth gives it."""
+    digests = list(dict.fromkeys(one.digest for one in opinions))
+    rows = np.stack([features[digest] for digest in digests])
+    probabilities = champion.probabilities(rows)
+    sure = hold_to_limits(champion.answers(rows, np.zeros(len(rows), np.int64)), champion.limits).is_sure
+    views = {
+        digest: ModelView(
+            probabilities=one[: champion.class_count],
+            label=("label", (CLASSES[int(one.argmax())],)),
+            is_sure=bool(is_sure),
+        )
+        for digest, one, is_sure in zip(digests, probabilities, sure, strict=True)
+    }
+    settled = settle(opinions, classes=CLASSES[: champion.class_count], views=views)
+    taken = [one for one in cap_sources(settled, others=base) if one.state == "confirmed" and one.answer is not None]
+    return Labelled(
+        features=np.stack([features[one.digest] for one in taken]),
+        labels=np.array([CLASSES.index(one.answer[1][0]) for one in taken], np.int64),
+        parts=np.array(
+            [RULE.grown_part_of(one.digest, held_back=0.0 if one.supporters else HELD_BACK) for one in taken]
+        ),
+    )
+
+
+def all_labels(opinions: Sequence[Opinion], features: dict[str, Floats]) -> Labelled:
+    """Every label as it came, nothing held back: what retraining without a gate learns from."""
+    return Labelled(
+        features=np.stack([features[one.digest] for one in opinions]),
+        labels=np.array([CLASSES.index(one.labels[0]) for one in opinions], np.int64),
+        parts=np.array([RULE.grown_part_of(one.digest) for one in opinions]),
+    )
+
+
+def opinions_of(rows: Rows, labels: Rows, month: int, *, hostile: bool, scenario: Scenario) -> list[Opinion]:
+    """One opinion about each image: four reviewers share the first ones, a fifth source has the rest."""
+    known, made = len(CLASSES) - 1, []
+    for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):
+        is_fifth = place >= scenario.labels
+        said = (label + 1) % known if is_fifth and hostile else label
+        made.append(
+            Opinion(
+                key=f"{month} {row}",
+                digest=f"{row:064x}",
+                at=float(month),
+                source="fifth" if is_fifth else f"reviewer {place % 4}",
+                via="server" if is_fifth else "review",
+                kind="label",
+                labels=(CLASSES[said],),
+            )
+        )
+    return made
+
+
+def live(
+    base: Labelled,
+    months: Sequence[tuple[Rows, Floats, Rows]],
+    traffic: Sequence[tuple[Floats, Rows]],
+    *,
+    hostile: bool,
+    scenario: Scenario,
+) -> dict[str, Kept]:
+    """A year with three ways of keeping the model.
+
+    Args:
+        base: images and labels before the first month.
+        months: for each month, the rows, features and true labels of the images that are labelled in it.
+        traffic: for each month, features and labels of the images that are scored.
+        hostile: whether the fifth source's labels are wrong.
+        scenario: of the year.
+    """
+    first = fit(base)
+    ways = {name: Kept(first) for name in ("frozen", "blind", "loop")}
+    opinions: list[Opinion] = []
+    features: dict[str, Floats] = {}
+    for month, ((rows, seen, labels), (shown, truth)) in enumerate(zip(months, traffic, strict=True), start=1):
+        for kept in ways.values():
+            kept.right.append(kept.model.is_right(shown, truth))
+        opinions += opinions_of(rows, labels, month, hostile=hostile, scenario=scenario)
+        features |= {f"{row:064x}": one for row, one in zip(rows.tolist(), seen, strict=True)}
+        ways["blind"].model = fit(base.with_more(all_labels(opinions, features)))
+        loop = ways["loop"]
+        data = base.with_more(confirmed(opinions, features, loop.model, base=int((base.parts != "test").sum())))
+        candidate = fit(data)
+        decision = judge(loop.model, candidate, data)
+        loop.decisions.append("promoted" if decision.passed else ", ".join(decision.reasons))
+        if decision.passed:
+            loop.model = candidate
+    return ways
