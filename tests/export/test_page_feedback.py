@@ -116,3 +116,20 @@ def test_a_page_without_a_log_behind_it_asks_for_nothing(tmp_path: Path, image: 
 
         assert not page.is_visible("#feedback")
         assert not page.is_visible("#consent-part")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+def test_the_questions_break_no_rule_of_accessibility_and_fit_a_phone(
+    logging_page: tuple["Page", Path], image: Path, width: int, scheme: str
+):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs:axe").Axe()
+    page, _ = logging_page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.check("#consent")
+    ask(page, image)
+    page.click("#wrong")
+
+    assert [one["id"] for one in axe.run(page).response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=image.with_name(f"{width}.png"), full_page=True)

@@ -45,7 +45,7 @@ def statistics_of(framed: NDArray[np.uint8], framing: Framing, size: Size) -> Im
     red, green, blue = planes
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     grey = GREY @ planes.astype(np.float32)
-    brightness = float(grey.mean())
+    brightness = float(np.add.reduce(grey)) / grey.size  # `mean` takes four times as long
     grey -= np.float32(brightness)
     return ImageStatistics(
         brightness=brightness,

@@ -1,4 +1,4 @@
-"""Many rows in one statement; asked once for each, a PostgreSQL server takes five times as long."""
+"""Many rows as each database takes them fastest: answers pay for every microsecond."""
 
 import base64
 import json
@@ -17,18 +17,30 @@ _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Write rows in their order, but for those that are there already.
 
+    A PostgreSQL server gets them in one statement: asked once for each, it takes five times as long.
+
     Args:
-        connection: to a PostgreSQL server.
+        connection: to a log.
         table: all of whose columns but its number the rows have.
         rows: as `vidi.log.rows` makes them.
     """
     names = tuple(rows[0])
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_plain_statement(table, names), [tuple(row.values()) for row in rows])
+        return
     document = json.dumps([{name: _as_json(row[name]) for name in names} for row in rows], allow_nan=False)
     connection.execute(_statement(table, names), {"rows": document})
 
 
 def _as_json(value: object) -> object:
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+
+
+@cache
+def _plain_statement(table: Table, names: Sequence[str]) -> str:
+    quoted = ", ".join(_quoted(table.c[name]) for name in names)
+    places = ", ".join("?" for _ in names)
+    return f"INSERT INTO {table.name} ({quoted}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
 
 
 @cache

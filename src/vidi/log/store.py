@@ -98,10 +98,7 @@ class PredictionLog:
                 model: self._row_of(connection, model) for model in dict.fromkeys(one.model for one in predictions)
             }
             rows = [row_of(one, models[one.model]) for one in predictions]
-            if len(rows) > 1 and connection.dialect.name == "postgresql":
-                insert_rows(connection, PREDICTIONS, rows)
-            else:
-                _insert(connection, PREDICTIONS, rows)
+            insert_rows(connection, PREDICTIONS, rows)
         self._models.update(models)  # only what is committed
 
     def predictions(

@@ -13,7 +13,7 @@ from vidi.log.errors import LogUnavailableError, Trouble
 from vidi.log.records import LoggedPrediction
 
 DAY: Final = 86_400.0  # seconds
-COMMIT_SECONDS: Final = 0.25  # rows wait for others this long: a kill loses what came since the last commit
+COMMIT_SECONDS: Final = 0.5  # rows wait for others this long: a kill loses what came since the last commit
 RETRY_SECONDS: Final = 1.0  # after a commit that failed
 TRIM_SECONDS: Final = 10.0  # between two looks at the age and size of kept images
 LAST_SECONDS: Final = 10.0  # for what waits when the writer is closed
@@ -67,7 +67,7 @@ class Rows(Protocol):
 
 
 class LogWriter:
-    """Takes rows from any thread and commits them about four times a second. A context: leaving it writes the rest."""
+    """Takes rows from any thread and commits them about twice a second. A context: leaving it writes the rest."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class LogWriter:
         self._thread.join(2 * LAST_SECONDS)
 
     def write(self, entries: Sequence[HandedOver]) -> None:
-        """Hand rows over; they are on the disk about a quarter of a second later."""
+        """Hand rows over; they are on the disk about half a second later."""
         with self._changed:
             for entry in entries:
                 while self._waits and len(self._entries) >= self._most and self._state == "ok":
