@@ -82,14 +82,14 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     """The request of the new training: the old data and the feedback, on the old split.
 
     A head on pretrained features is fitted again on the same features, exactly and in little time. Any other network
-    continues from the run's weights (`--from`).
+    continues from the run's weights (`--from`); of an ensemble, one network does, from the best one's.
 
     Args:
         plan: of `plan_retraining`.
         request: what the user asked for.
 
     Raises:
-        UsageError: run.json cannot be read, or the run's model is multi-label or an ensemble.
+        UsageError: run.json cannot be read, or the run's model is multi-label.
     """
     with understood(plan.run / REQUEST):
         before = TrainRequest.from_dict(read_request(plan.run))
