@@ -1,5 +1,7 @@
 """The log gives back what was written, once, in order, and forgets what is deleted."""
 
+import itertools
+import threading
 from dataclasses import fields, replace
 
 import numpy as np
@@ -215,6 +217,38 @@ def test_no_byte_of_what_was_deleted_stays_in_the_files(in_file, tmp_path, how):
         log.delete(before=1002.0, images=how == "images")
 
     assert not any(marks[how] in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_no_byte_of_an_image_that_is_too_old_stays_in_the_files(in_file, tmp_path):
+    mark = b"a face that nobody may see"
+    in_file.keep_image(digest(1), mark * 300, at=1.0)
+    in_file.keep_image(digest(2), b"new" * 300, at=9.0)
+
+    assert in_file.trim_images(before=5.0) == 1
+    assert not any(mark in file.read_bytes() for file in tmp_path.iterdir())
+    assert in_file.image(digest(2)) == b"new" * 300
+
+
+def test_rows_are_deleted_and_overwritten_while_others_go_on_writing(in_file, tmp_path):
+    in_file.append([prediction(1)])
+    ends = threading.Event()
+
+    def write() -> None:
+        with PredictionLog.open(in_file.address) as other:
+            for number in itertools.count(2):
+                if ends.is_set():
+                    return
+                other.append([prediction(number)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert in_file.delete(digest=digest(1)).predictions == 1
+    finally:
+        ends.set()
+        writer.join()
+
+    assert not any(digest(1).encode() in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_what_a_log_holds_is_counted(log):

@@ -19,6 +19,7 @@ from vidi.prediction.predictor import Predictor
 from vidi.serving.application import application, service_of
 from vidi.serving.models.served import open_served
 from vidi.serving.recording import Recorder
+from vidi.serving.settings import Settings
 
 IMAGES = [encoded(draw(kind), format=format) for kind, format in (("disc", "PNG"), ("stripes", "JPEG"))]
 
@@ -38,7 +39,7 @@ def served(model: Path):
 
 
 def logging_client(served, log, retention=None):
-    service = service_of([served])
+    service = service_of([served], Settings(workers=1))
     writer = LogWriter(log, retention=retention, retry_seconds=0.05)
     service.recorder = Recorder(writer)
     return writer, asked(application(service))
@@ -128,7 +129,7 @@ def test_a_log_that_is_lost_is_told_and_answers_go_on(served):
 
 
 def test_without_a_log_nothing_is_said_of_one(served):
-    with asked(application(service_of([served]))) as client:
+    with asked(application(service_of([served], Settings(workers=1)))) as client:
         assert "log" not in client.get("/readyz").json()
         assert "vidi_log" not in client.get("/metrics").text
 

@@ -59,17 +59,22 @@ def trim_images(connection: Connection, *, before: float | None, most_bytes: int
     return count + sum(_delete(connection, IMAGES, IMAGES.c.digest == digest) for digest in gone)
 
 
-def overwrite(engine: Engine, address: LogAddress) -> None:
+def overwrite(engine: Engine, address: LogAddress, *, patience: float = PATIENCE_SECONDS) -> None:
     """Let nothing of deleted rows stay in an SQLite log's files: the journal is emptied, the file made shorter.
 
     The rows themselves were overwritten with zeros as they were deleted. A PostgreSQL server clears its pages itself.
 
+    Args:
+        engine: of the log.
+        address: of the log.
+        patience: seconds that other programs which read the log are waited for.
+
     Raises:
-        LogUnavailableError: another program reads the log for over 5 s; the rows are deleted, the journal is not.
+        LogUnavailableError: another program reads the log for longer; the rows are deleted, the journal is not.
     """
     if not isinstance(address, FileAddress):
         return
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + patience
     with in_our_words(address), engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101 - it is connected

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -272,7 +272,11 @@ class PredictionLog:
     def trim_images(self, *, before: float | None = None, most_bytes: int | None = None) -> int:
         """Delete kept images that are too old, then the oldest until the rest fits; returns how many."""
         with self._writing() as connection:
-            return trim_images(connection, before=before, most_bytes=most_bytes)
+            count = trim_images(connection, before=before, most_bytes=most_bytes)
+        if count:
+            with suppress(LogUnavailableError):  # somebody reads: the journal is emptied with the next ones
+                overwrite(self._engine, self.address, patience=0.0)
+        return count
 
     def contents(self) -> LogContents:
         """What the log holds, in figures."""

@@ -127,7 +127,7 @@ def source_of(authorization: str, client: str | None) -> str:
 
 
 class Allowance:
-    """How much feedback one source may send within an hour. For one thread."""
+    """How much one source may send within an hour. For one thread."""
 
     def __init__(self, most: int, *, now: Callable[[], float] = time.monotonic) -> None:
         self._most, self._now = most, now
@@ -150,7 +150,7 @@ class Allowance:
             wait = max(1, round(times[0] + HOUR - now))
             raise Problem(
                 "too-many",
-                f"{self._most:,} pieces of feedback came from this source within an hour.",
+                f"{self._most:,} came from this source within an hour.",
                 "Send more later.",
                 headers={"Retry-After": str(wait)},
             )

@@ -19,7 +19,7 @@ OF_LOG: Final = (
     "busy",
 )
 OF_FEEDBACK: Final = (*OF_LOG, "conflict", "too-many", "log-unavailable", "log-full")
-OF_ANSWERS: Final = (*OF_LOG, "unusable-image", "not-ready", "too-slow-answer")
+OF_ANSWERS: Final = (*OF_LOG, "too-many", "unusable-image", "not-ready", "too-slow-answer")
 
 
 def feedback_operation(names: Sequence[str], settings: Settings) -> Schema:

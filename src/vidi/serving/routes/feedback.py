@@ -81,6 +81,8 @@ RETRY: Final = {"Retry-After": "5"}
 
 
 def _answers(service: Service, recorder: Recorder) -> Endpoint:
+    allowance = Allowance(service.settings.answers_per_hour)
+
     async def endpoint(request: Request) -> Response:
         await service.stand()
         _check_json(request)
@@ -89,6 +91,9 @@ def _answers(service: Service, recorder: Recorder) -> Endpoint:
             answers = read_answers(body, service.models, most=service.settings.images)
             if recorder.writer.retention is None and any(one.image is not None for one in answers):
                 raise Problem("invalid-input", "This server keeps no image.", "Send the answers without images.")
+            source = source_of(request.headers.get("authorization", ""), None)
+            for _ in answers:
+                allowance.spend(source)
             work = _seen_here(service, recorder, answers)
             seen = await slot.within(service.settings.answer_seconds, work)
             for answer, one in zip(answers, seen, strict=True):

@@ -57,7 +57,7 @@ class DemoServer:
 
 
 def wait_for_rows(log: Path, count: int) -> bool:
-    """Wait until a log holds so many predictions, which are written a moment after the answers; whether it does."""
+    """Wait until a log holds this number of predictions, which come a moment after the answers; whether it does."""
     until = time.monotonic() + TAKEN_SECONDS
     with PredictionLog.open(str(log), create=False) as opened:
         while opened.contents().predictions < count:
