@@ -89,8 +89,7 @@ def test_on_shuffled_labels_no_gain_is_reported_and_the_default_is_kept(tmp_path
     tuned = tune(request(tmp_path / "data", tmp_path / "run", trials=8, epochs=4))
 
     finding, trials = tuned.document["finding"], tuned.document["trials"]
-    accuracies = [row["accuracy"] for row in trials if row["state"] == "done"]
-    assert max(accuracies) > accuracies[0]  # by luck: who believed the validation images would claim a gain
+    assert sum(row["state"] == "done" for row in trials) > 1  # of which luck makes one the best on validation
     assert finding["comparison"]["images"] == tuned.document["images"]["held_out"]
     assert (tuned.is_finished, tuned.is_better, finding["sentence"]) == (True, False, KEEP)
     kept = Recipe.from_toml((tuned.folder / "recipe.toml").read_text())

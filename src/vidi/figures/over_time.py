@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg
+from vidi.numbers import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def _describe(points: Sequence[TimePoint], usual: float | None, is_share: bool) 
     """What can be seen, for those who hear it."""
 
     def shown(value: float) -> str:
-        return f"{100 * value:.1f} %" if is_share else f"{value:.3g}"
+        return percent(value, digits=1) if is_share else f"{value:.3g}"
 
     beside = "" if usual is None else f" The reference has {shown(usual)}."
     return f"From {shown(points[0].value)} to {shown(points[-1].value)} in {len(points)} parts.{beside}"
