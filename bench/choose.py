@@ -70,6 +70,7 @@ def main() -> int:
 def measure(name: str, images: Any, part: str) -> dict[str, Any]:
     """All curves of one set, and what follows from them."""
     scenario, began = SCENARIOS[name], time.monotonic()
+    print(f"{name}: {len(images.pool.labels):,} images to choose from", flush=True)
     curves = {
         strategy: [curve(images, getattr(images, part), choose, **asdict(scenario), seed=seed) for seed in range(SEEDS)]
         for strategy, choose in STRATEGIES.items()

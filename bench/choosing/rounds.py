@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bench.choosing.features import Floats, ImageSet, Labels, Part
 from vidi.labelling.choose import choose_images
@@ -24,6 +25,7 @@ class Round:
     left: NDArray[np.int64]  # the others
     probabilities: Floats  # (left, classes)
     class_count: int
+    step: int  # how many will be labelled
     random: np.random.Generator
 
 
@@ -37,7 +39,7 @@ def at_random(now: Round) -> NDArray[np.int64]:
 
 def by_vidi(now: Round) -> NDArray[np.int64]:
     """As `vidi review` orders them."""
-    return choose_images(now.probabilities, embeddings=now.pool.places[now.left], known=now.pool.places[now.labelled])
+    return choose_images(now.probabilities, embeddings=now.pool.places[now.left], most=now.step)
 
 
 def by_activelab(now: Round) -> NDArray[np.int64]:
@@ -64,7 +66,8 @@ STRATEGIES: Mapping[str, Choose] = {"random": at_random, "vidi": by_vidi, "Activ
 
 def fit(features: Floats, labels: Labels, class_count: int) -> Callable[[Floats], Floats]:
     """A head on features; it gives probabilities."""
-    (head,) = multinomial(features, labels, np.ones(len(labels)), class_count, [STRENGTH])
+    with threadpool_limits(1):  # small products: a second thread costs more than it brings
+        (head,) = multinomial(features, labels, np.ones(len(labels)), class_count, [STRENGTH])
     return lambda rows: np.asarray(SOFTMAX.probabilities(head.logits(rows)), np.float32)
 
 
@@ -97,6 +100,7 @@ def curve(
             left=left,
             probabilities=answer(images.pool.features[left]),
             class_count=images.class_count,
+            step=step,
             random=random,
         )
         labelled = np.concatenate([labelled, left[choose(now)[: min(step, most - len(labelled))]]])

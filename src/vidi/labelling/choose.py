@@ -7,7 +7,9 @@ from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.outputs import SOFTMAX, Outputs
 
-MOST_ORDERED = 1_000  # images that are told apart by their embeddings; further ones follow by uncertainty alone
+POWER = 4  # of the uncertainty, beside the distance: 1 and 2 chase outliers, none at all repeats itself
+MOST_ORDERED = 1_000  # images of a review
+SMALLEST = 1e-12  # length of an embedding
 
 
 def uncertainty(probabilities: Floats, *, outputs: Outputs = SOFTMAX) -> NDArray[np.float64]:
@@ -40,21 +42,22 @@ def choose_images(
     probabilities: Floats,
     *,
     embeddings: Floats | None = None,
-    known: Floats | None = None,
     is_strange: NDArray[np.bool_] | None = None,
     outputs: Outputs = SOFTMAX,
+    most: int = MOST_ORDERED,
 ) -> Counts:
     """Order unlabelled images so that the first ones teach most.
 
-    Each next image is the one with the largest product of its uncertainty and its distance from the images before it:
-    a second image of the same doubt teaches little. Strange images count as wholly uncertain.
+    Each next image is the one with the largest product of its uncertainty, to the fourth power, and the distance of its
+    embedding's direction from the nearest image before it: a second image of the same doubt teaches little. Strange
+    images count as wholly uncertain. Why this product: `docs/decisions/` and `python -m bench choose`.
 
     Args:
         probabilities: (batch, classes) float.
         embeddings: (batch, features) of the same images; without them the order follows the uncertainty alone.
-        known: (images, features) of images that have labels.
         is_strange: (batch,) which images are unlike all that the model has learned from; None: not known.
         outputs: whether classes exclude each other.
+        most: images that are compared with those before them; the rest follows by uncertainty alone.
 
     Returns:
         (batch,) int64 row numbers, the most informative first; ties in the order given.
@@ -71,23 +74,22 @@ def choose_images(
     by_doubt = np.argsort(-doubt, kind="stable")
     if embeddings is None or count < 2:
         return np.asarray(by_doubt, np.int64)
-    first = _spread_out(doubt, embeddings, known, count=min(count, MOST_ORDERED))
+    first = _spread_out(doubt**POWER, embeddings, count=min(count, most))
     rest = by_doubt[~np.isin(by_doubt, first)]
     return np.concatenate([first, rest]).astype(np.int64)
 
 
-def _spread_out(doubt: NDArray[np.float64], embeddings: Floats, known: Floats | None, *, count: int) -> Counts:
-    """The first images, one after the other, each far from those before it."""
+def _spread_out(weights: NDArray[np.float64], embeddings: Floats, *, count: int) -> Counts:
+    """The first images, one after the other: of great weight, and pointing elsewhere than those before."""
     places = np.asarray(embeddings, np.float32)
-    squares = (places**2).sum(axis=1)
-    nearest = np.full(len(places), np.inf)
-    for row in () if known is None else np.asarray(known, np.float32):
-        nearest = np.minimum(nearest, squares + row @ row - 2 * places @ row)
+    places = places / np.maximum(np.linalg.norm(places, axis=1, keepdims=True), np.float32(SMALLEST))
+    nearest = np.ones(len(places))  # cosine distance to the nearest one before
     chosen = np.zeros(count, np.int64)
     left = np.ones(len(places), np.bool_)
     for step in range(count):
-        distance = np.sqrt(np.maximum(nearest, 0.0)) if np.isfinite(nearest[0]) else np.ones(len(places))
-        row = int(np.where(left, doubt * distance, -1.0).argmax())
+        row = int(np.where(left, weights * np.sqrt(nearest), -1.0).argmax())
         chosen[step], left[row] = row, False
-        nearest = np.minimum(nearest, squares + squares[row] - 2 * places @ places[row])
+        if step == 0:
+            nearest = np.full(len(places), np.inf)
+        nearest = np.minimum(nearest, np.maximum(1 - places @ places[row], 0.0))
     return chosen

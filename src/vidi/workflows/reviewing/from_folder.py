@@ -268,11 +268,9 @@ def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[
     if answered:
         predictions = [_prediction(found[row]) for row in rows]
         embeddings = [one.embedding for one in predictions if one.embedding is not None]
-        known = [one.prediction.embedding for one in found if one.given and one.prediction is not None]
         order = choose_images(
             np.stack([one.probabilities for one in predictions]),
             embeddings=np.stack(embeddings),
-            known=np.stack([one for one in known if one is not None]) if known else None,
             is_strange=np.array([one.verdict == "unknown" for one in predictions]),
         )
     else:

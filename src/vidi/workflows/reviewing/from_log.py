@@ -160,7 +160,7 @@ def _in_order(log: PredictionLog, rows: Sequence[LoggedPrediction], events: Even
     known = list(_with_views(rows))
     spoken = [pair for pair in known if pair[0].digest in said]
     others = [pair for pair in known if pair[0].digest not in said]
-    shown = [*spoken, *(others[place] for place in _order(others, spoken).tolist())]
+    shown = [*spoken, *(others[place] for place in _order(others).tolist())]
     digests = [row.digest for row, _ in shown]
     copies = group_copies(len(shown), lambda place: log.image(digests[place]), on_progress=events.reading)
     sizes = np.bincount(copies, minlength=len(shown))
@@ -179,7 +179,7 @@ def _in_order(log: PredictionLog, rows: Sequence[LoggedPrediction], events: Even
     ]
 
 
-def _order(others: Sequence[_Viewed], spoken: Sequence[_Viewed]) -> NDArray[np.int64]:
+def _order(others: Sequence[_Viewed]) -> NDArray[np.int64]:
     """Places of the images to be shown, most informative first."""
     if not others:
         return np.zeros(0, np.int64)
@@ -187,7 +187,6 @@ def _order(others: Sequence[_Viewed], spoken: Sequence[_Viewed]) -> NDArray[np.i
     order = choose_images(
         np.stack([view.probabilities for _, view in others]),
         embeddings=_placed(rows),
-        known=_placed([row for row, _ in spoken]),
         is_strange=np.array([row.verdict == "unknown" for row in rows]),
         outputs=SIGMOID if rows[0].model.multi_label else SOFTMAX,
     )
