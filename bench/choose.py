@@ -26,6 +26,7 @@ wait_without_spinning()  # before torch is imported, as `vidi train` does
 import numpy as np  # noqa: E402
 
 from bench.choosing.features import image_sets  # noqa: E402
+from bench.choosing.picture import write_picture  # noqa: E402
 from bench.choosing.rounds import STRATEGIES, curve  # noqa: E402
 from bench.processor import describe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
@@ -55,7 +56,7 @@ def main() -> int:
     data = Path(os.environ.get("VIDI_DATA", "."))
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "choose"))
     part = os.environ.get("PART", "test")
-    met = True
+    met, all_found = True, []
     for name, read in image_sets(data).items():
         if os.environ.get("SET", name) != name:
             continue
@@ -63,7 +64,10 @@ def main() -> int:
         if part == "test":
             write_whole(results / f"{name}.json", json.dumps(found, indent=1) + "\n")
         tell(found)
+        all_found.append(found)
         met &= bool(found["met"])
+    if part == "test" and len(all_found) == len(SCENARIOS):
+        write_picture(all_found)
     return 0 if met else 1
 
 
