@@ -14,6 +14,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +30,7 @@ from bench.choosing.attacks import ATTACKS, HOSTILE, Outcome, Stage, flipped, ho
 from bench.choosing.features import ImageSet, image_sets  # noqa: E402
 from bench.processor import describe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
+from vidi.labelling.opinions import Opinion  # noqa: E402
 
 SEEDS = 5
 SOURCES = 5
@@ -71,13 +73,7 @@ def measure(name: str, images: ImageSet) -> dict[str, Any]:
     """All outcomes of one set."""
     scenario, began = SCENARIOS[name], time.monotonic()
     stages = [set_stage(images, old=scenario.old, seed=seed) for seed in range(SEEDS)]
-    rows = [_flips(stages, scenario)]
-    rows += [
-        _attack(stages, scenario, attack, share)
-        for attack in ATTACKS
-        if attack != "patch trigger" or images.patched_pool is not None
-        for share in SHARES
-    ]
+    rows = [_flips(stages, scenario), *_attacks(stages, scenario)]
     return {
         "set": name,
         "test_images": len(images.test.labels),
@@ -91,57 +87,78 @@ def measure(name: str, images: ImageSet) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """The outcome of each seed, with the defence and without."""
+
+    held: list[Outcome]
+    free: list[Outcome]
+
+
+def _retrained(stages: list[Stage], opinions: list[list[Opinion]]) -> Retrained:
+    pairs = list(zip(stages, opinions, strict=True))
+    return Retrained(
+        held=[retrain(stage, said, defended=True) for stage, said in pairs],
+        free=[retrain(stage, said, defended=False) for stage, said in pairs],
+    )
+
+
 def _flips(stages: list[Stage], scenario: FeedbackScenario) -> dict[str, Any]:
     """One of five sources flips a part of its labels."""
-    pairs = []
+    clean, hostile = [], []
     for stage in stages:
         mine = [part.tolist() for part in np.array_split(stage.fresh[: SOURCES * scenario.each], SOURCES)]
         others = [one for number, rows in enumerate(mine[:-1]) for one in honest(stage, rows, f"source-{number}")]
-        clean = others + honest(stage, mine[-1], HOSTILE)
-        hostile = others + flipped(stage, mine[-1], HOSTILE, share=FLIPPED)
-        pairs.append((stage, clean, hostile))
-    return _row("one of five sources flips 30 %", None, pairs)
+        clean.append(others + honest(stage, mine[-1], HOSTILE))
+        hostile.append(others + flipped(stage, mine[-1], HOSTILE, share=FLIPPED))
+    return _row("one of five sources flips 30 %", None, _retrained(stages, clean), _retrained(stages, hostile))
 
 
-def _attack(stages: list[Stage], scenario: FeedbackScenario, attack: str, share: float) -> dict[str, Any]:
-    """A hostile source beside five honest ones."""
-    pairs = []
-    for stage in stages:
-        count = SOURCES * scenario.each
-        mine = [part.tolist() for part in np.array_split(stage.fresh[:count], SOURCES)]
-        clean = [one for number, rows in enumerate(mine) for one in honest(stage, rows, f"honest-{number}")]
-        sent = round(share / (1 - share) * (scenario.old + count))
-        pairs.append((stage, clean, clean + ATTACKS[attack](stage, stage.fresh[count : count + sent])))
-    return _row(attack, share, pairs)
+def _attacks(stages: list[Stage], scenario: FeedbackScenario) -> Iterator[dict[str, Any]]:
+    """A hostile source beside five honest ones, in each way and size."""
+    count = SOURCES * scenario.each
+    clean = [
+        [
+            one
+            for number, rows in enumerate(np.array_split(stage.fresh[:count], SOURCES))
+            for one in honest(stage, rows.tolist(), f"honest-{number}")
+        ]
+        for stage in stages
+    ]
+    without = _retrained(stages, clean)
+    for attack, send in ATTACKS.items():
+        for share in SHARES if attack != "patch trigger" or stages[0].patched_views else ():
+            sent = round(share / (1 - share) * (scenario.old + count))
+            sending = [send(stage, stage.fresh[count : count + sent]) for stage in stages]
+            both = [said + more for said, more in zip(clean, sending, strict=True)]
+            yield _row(attack, share, without, _retrained(stages, both))
 
 
-def _row(attack: str, share: float | None, pairs: list[tuple[Stage, list[Any], list[Any]]]) -> dict[str, Any]:
-    clean = [retrain(stage, before, defended=True) for stage, before, _ in pairs]
-    held = [retrain(stage, after, defended=True) for stage, _, after in pairs]
-    open_to_all = [retrain(stage, after, defended=False) for stage, _, after in pairs]
-    free = [retrain(stage, before, defended=False) for stage, before, _ in pairs]
-    lost = [one.accuracy - other.accuracy for one, other in zip(clean, held, strict=True)]
-    gained = _triggered_more(clean, held)
+def _row(attack: str, share: float | None, before: Retrained, after: Retrained) -> dict[str, Any]:
+    lost = [one.accuracy - other.accuracy for one, other in zip(before.held, after.held, strict=True)]
+    gained = _triggered_more(before.held, after.held)
     mean, half = statistics.mean(lost), 2.776 * statistics.stdev(lost) / len(lost) ** 0.5  # Student's t, 4 degrees
     return {
         "attack": attack,
         "share": share,
-        "accuracy_without": round(statistics.mean(one.accuracy for one in clean), 4),
+        "accuracy_without": round(_accuracy(before.held), 4),
         "lost": round(mean, 4),
         "lost_interval": [round(mean - half, 4), round(mean + half, 4)],
         "lost_by_seed": [round(one, 4) for one in lost],
-        "lost_undefended": round(
-            statistics.mean(one.accuracy - other.accuracy for one, other in zip(free, open_to_all, strict=True)), 4
-        ),
-        "accuracy_without_undefended": round(statistics.mean(one.accuracy for one in free), 4),
+        "lost_undefended": round(_accuracy(before.free) - _accuracy(after.free), 4),
+        "accuracy_without_undefended": round(_accuracy(before.free), 4),
         "triggered_more": round(gained, 4),
-        "triggered_more_undefended": round(_triggered_more(free, open_to_all), 4),
-        "confirmed_without": round(statistics.mean(one.confirmed for one in clean), 1),
-        "confirmed": round(statistics.mean(one.confirmed for one in held), 1),
-        "hostile_wrong_labels_learned": round(statistics.mean(one.hostile_wrong for one in held), 1),
-        "hostile_wrong_labels_sent": round(statistics.mean(one.hostile_wrong for one in open_to_all), 1),
+        "triggered_more_undefended": round(_triggered_more(before.free, after.free), 4),
+        "confirmed_without": round(statistics.mean(one.confirmed for one in before.held), 1),
+        "confirmed": round(statistics.mean(one.confirmed for one in after.held), 1),
+        "hostile_wrong_labels_learned": round(statistics.mean(one.hostile_wrong for one in after.held), 1),
+        "hostile_wrong_labels_sent": round(statistics.mean(one.hostile_wrong for one in after.free), 1),
         "met": mean <= MOST_LOST and gained <= MOST_TRIGGERED,
     }
+
+
+def _accuracy(outcomes: list[Outcome]) -> float:
+    return statistics.mean(one.accuracy for one in outcomes)
 
 
 def _triggered_more(before: list[Outcome], after: list[Outcome]) -> float:
