@@ -54,7 +54,10 @@ def main() -> int:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "year"))
     write_whole(results / f"{kind()}.json", json.dumps(found, indent=1) + "\n")
     if picture := os.environ.get("PICTURE"):
-        write_whole(Path(picture), draw_year(found) + "\n")
+        drawn = draw_year(found).replace(
+            "<svg ", '<svg font-family="system-ui, sans-serif" ', 1
+        )  # no page gives a font
+        write_whole(Path(picture), drawn + "\n")
     return show(found)
 
 
