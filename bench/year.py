@@ -54,9 +54,7 @@ def main() -> int:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "year"))
     write_whole(results / f"{kind()}.json", json.dumps(found, indent=1) + "\n")
     if picture := os.environ.get("PICTURE"):
-        drawn = draw_year(found).replace(
-            "<svg ", '<svg font-family="system-ui, sans-serif" ', 1
-        )  # no page gives a font
+        drawn = draw_year(found).replace("<svg ", '<svg font-family="system-ui, sans-serif" ', 1)
         write_whole(Path(picture), drawn + "\n")
     return show(found)
 
