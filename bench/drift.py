@@ -300,7 +300,8 @@ def judge(found: Mapping[str, Any], scenario: Scenario) -> dict[str, bool]:
     soon = 0
     for row in rows.values():
         rivals = [better(row, name)["median_delay"] or NEVER for name in ("KS", "MMD")]
-        soon += (row["vidi"]["median_delay"] or NEVER) <= bars["delay_beside_the_better_rival"] * min(rivals)
+        mine = row["vidi"]["median_delay"]
+        soon += mine is not None and mine <= bars["delay_beside_the_better_rival"] * min(rivals)
     return {
         "false alarms": found["quiet"]["alarms"] <= found["quiet"]["bound"],
         **{f"{name} at 5 points": is_met for name, is_met in noticed.items()},
