@@ -151,8 +151,8 @@ def _row(attack: str, share: float | None, before: Retrained, after: Retrained) 
         "triggered_more_undefended": round(_triggered_more(before.free, after.free), 4),
         "confirmed_without": round(statistics.mean(one.confirmed for one in before.held), 1),
         "confirmed": round(statistics.mean(one.confirmed for one in after.held), 1),
-        "hostile_wrong_labels_learned": round(statistics.mean(one.hostile_wrong for one in after.held), 1),
-        "hostile_wrong_labels_sent": round(statistics.mean(one.hostile_wrong for one in after.free), 1),
+        "hostile_wrong_labels_learned": round(statistics.mean(float(one.hostile_wrong) for one in after.held), 1),
+        "hostile_wrong_labels_sent": round(statistics.mean(float(one.hostile_wrong) for one in after.free), 1),
         "met": mean <= MOST_LOST and gained <= MOST_TRIGGERED,
     }
 

@@ -175,7 +175,7 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
         confirmed=len(kept),
         hostile_wrong=sum(
             one.opinions[-1].source == HOSTILE
-            and (one.digest in patched or label[one.digest] != stage.images.pool.labels[place[one.digest]])
+            and (one.digest in patched or label[one.digest] != int(stage.images.pool.labels[place[one.digest]]))
             for one in kept
         ),
     )

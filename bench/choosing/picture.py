@@ -31,7 +31,7 @@ def draw_curves(found: Mapping[str, Any]) -> str:
                 found["labels"], rows.min(axis=0), rows.max(axis=0), color=colour, alpha=0.12, linewidth=0
             )
             axes.plot(found["labels"], rows.mean(axis=0), line, color=colour, label=name)
-        axes.set_xlabel("labels")
+        axes.set_xlabel(f"labels ({found['set']})")
         axes.set_ylabel("accuracy, %")
         axes.legend(loc="lower right")
 
