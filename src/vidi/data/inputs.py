@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from vidi.data.archives.names import is_archive_name
-from vidi.data.readers.open_source import open_source, refuse_url
+from vidi.data.readers.urls import refuse_url
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
@@ -107,6 +107,8 @@ def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInp
 
 def _inside(path: str, follow_links: bool) -> FoundInputs:
     """Every image in one folder or archive."""
+    from vidi.data.readers.open_source import open_source  # files named one by one need no readers: a faster start
+
     source = open_source(Path(path), follow_links=follow_links)
     prefix = path if path.endswith(("/", os.sep)) else f"{path}/"
     account = Account(

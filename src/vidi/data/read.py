@@ -9,10 +9,11 @@ from vidi.data.archives.names import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
 from vidi.data.readers.class_names import known_class, merged_names, renamed
-from vidi.data.readers.open_source import no_such_source, open_source, refuse_url
+from vidi.data.readers.open_source import no_such_source, open_source
 from vidi.data.readers.registry import READERS
 from vidi.data.readers.source import Reader, Reading, Source
 from vidi.data.readers.tables import explain_tables
+from vidi.data.readers.urls import refuse_url
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry

@@ -1,7 +1,6 @@
 """From what the user named to a source: a folder or one file in it, scanned and ready to be read."""
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from vidi.images.account import Entry
 from vidi.images.reasons import IGNORED
 from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_file, scan_folder
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Only these files say something about images elsewhere; any other single file is no data set.
 _ENTRY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".yaml", ".yml", ".bin", "ubyte", "ubyte.gz")
 # Tables name their images themselves, so that the folder around them need not be walked.
@@ -72,19 +70,6 @@ def _archive_source(path: Path, cache_dir: Path | None) -> Source:
         else:
             scan.files.append(FoundFile(name, member.size))
     return Source(given=escape_path(path), scan=scan, store=store, folder=None)
-
-
-def refuse_url(text: str) -> None:
-    """Nothing is ever fetched because it was named as data.
-
-    Raises:
-        UsageError: the text is a URL.
-    """
-    if _URL.match(text):
-        raise UsageError(
-            f"{escape_path(text)} is a URL, and vidi fetches nothing by itself",
-            "Download it yourself and name the file, or use `vidi fetch NAME` for a known set.",
-        )
 
 
 def no_such_source(text: str, known: Iterable[str]) -> UsageError:
