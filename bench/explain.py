@@ -37,8 +37,8 @@ from vidi.explanation.occlusion import Predict, occlude, occlusion_map  # noqa: 
 from vidi.files import write_whole  # noqa: E402
 from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import read_images  # noqa: E402
+from vidi.prediction.engines.by_onnxruntime import open_onnxruntime  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
-from vidi.prediction.session import open_session  # noqa: E402
 from vidi.workflows.explaining.covering import answers_of  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
@@ -169,7 +169,7 @@ def with_lost_weights(predictor: Predictor) -> Predictor:
             values = numpy_helper.to_array(tensor)
             tensor.raw_data = random.permutation(values.ravel()).reshape(values.shape).tobytes()
     model = replace(predictor.model, data=network.SerializeToString())
-    return Predictor(open_session(model), model)
+    return Predictor(open_onnxruntime(model), model)
 
 
 def summed_up(rows: list[dict[str, float]]) -> dict[str, Any]:

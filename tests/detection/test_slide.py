@@ -132,7 +132,7 @@ class Counting(Predictor):
 @pytest.mark.slow  # half a second of convolutions
 def test_windows_are_looked_at_a_few_at_a_time(made):
     framing = made("lite0").metadata.framing
-    cut, again = (Counting(made("lite0").session, made("lite0").model) for _ in range(2))
+    cut, again = (Counting(made("lite0").engine, made("lite0").model) for _ in range(2))
 
     CutOutWindows(cut).answer(random_image(128, 120))
     search = WindowSearch(classes=(0, 1, 2), least=1e-6, overlap=1.0, most=60, steps=1)

@@ -60,6 +60,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "cryptography": "serve",
     "sqlalchemy": "log",
     "pg8000": "log",
+    "openvino": "openvino",
 }
 
 

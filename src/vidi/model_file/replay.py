@@ -1,7 +1,8 @@
 """Whether this host gives the answers that a model file holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,8 @@ from vidi.model_file.decisions import judge
 from vidi.model_file.golden import ask, decode_golden
 from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.metadata import ModelMetadata
+
+Ask = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], float | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +61,24 @@ def replay_golden(session: onnxruntime.InferenceSession, metadata: ModelMetadata
     Raises:
         ModelError: the file holds no golden vectors, or damaged ones; or the graph fails on one.
     """
+    return replay_answers(partial(ask, session), metadata)
+
+
+def replay_answers(answer: Ask, metadata: ModelMetadata) -> Replay:
+    """Compare anybody's answers about the golden vectors with those in the file.
+
+    Args:
+        answer: gives the probabilities (classes,) of an image (height, width, 3), and its novelty where there is one.
+        metadata: of the model file.
+
+    Raises:
+        ModelError: the file holds no golden vectors, or damaged ones; or no answer is given to one.
+    """
     if not metadata.golden:
         raise ModelError("the file holds no golden vectors", "Write it again from its run.")
     differences, strange, differing = [], [], []
     for number, vector in enumerate(metadata.golden, start=1):
-        row, novelty = ask(session, decode_golden(vector))
+        row, novelty = answer(decode_golden(vector))
         if len(row) != len(vector.probabilities) or (vector.novelty is not None and novelty is None):
             raise ModelError("a golden vector does not fit the model's outputs", "Use a file that vidi wrote.")
         differences.append(float(np.abs(row - np.array(vector.probabilities)).max()))

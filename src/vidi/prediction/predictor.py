@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError, ShapeError
@@ -20,8 +19,9 @@ from vidi.images.reading import Measure
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
+from vidi.prediction.engines.engine import GraphEngine
+from vidi.prediction.engines.registry import USUAL, open_engine
 from vidi.prediction.prediction import Prediction, decide
-from vidi.prediction.session import open_session, run_session
 from vidi.prediction.stream import Answer, batch_size, predict_stream
 
 ANSWERS = {"probabilities", "novelty"}  # outputs that verdicts are made of
@@ -31,19 +31,25 @@ Image = NDArray[np.uint8]  # (height, width, 3), RGB, upright
 class Predictor:
     """Loaded model file that classifies images. Safe to share between threads."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, model: ModelFile) -> None:
-        self.session = session
+    def __init__(self, engine: GraphEngine, model: ModelFile) -> None:
+        self.engine = engine
         self.model = model
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, *, engine: str = USUAL) -> Self:
         """Open a model file, or the one in a run folder.
 
+        Args:
+            path: of the model file, its run folder or a registered name.
+            engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers.
+
         Raises:
-            ModelError: the file is missing, damaged, changed, hostile, or not written by vidi.
+            ModelError: the file is missing, damaged, changed, hostile, or not written by vidi; or the engine answers
+                otherwise than the file says.
+            UsageError: no such engine is installed.
         """
         model = read_model(Path(path))
-        return cls(open_session(model), model)
+        return cls(open_engine(engine, model), model)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -53,7 +59,7 @@ class Predictor:
             ModelError: the file is damaged, changed, hostile, or not written by vidi.
         """
         model = read_model_bytes(data)
-        return cls(open_session(model), model)
+        return cls(open_engine(USUAL, model), model)
 
     def __repr__(self) -> str:
         return f"<Predictor {self.model.model_id}: {', '.join(self.classes[:10])}{', …' * (len(self.classes) > 10)}>"
@@ -173,7 +179,7 @@ class Predictor:
             ModelError: an answer is not a number, because the weights overflow.
         """
         names = list(outputs or self.model.outputs)
-        given = dict(zip(names, run_session(self.session, images, names), strict=True))
+        given = dict(zip(names, self.engine.run(images, names), strict=True))
         for name in ANSWERS & given.keys():
             if not np.isfinite(given[name]).all():
                 raise ModelError(

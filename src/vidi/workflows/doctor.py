@@ -38,6 +38,7 @@ EXTRAS = {
     "demo": ("skimage",),
     "tune": ("optuna",),
     "log": ("sqlalchemy", "pg8000"),
+    "openvino": ("openvino",),
 }
 
 

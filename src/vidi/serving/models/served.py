@@ -11,6 +11,7 @@ from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model
 from vidi.model_file.replay import replay_golden
+from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
 from vidi.serving.models.source import ModelSource
@@ -70,7 +71,7 @@ class ServedModel:
         """
         if self.source is None:
             return self.predictor
-        return Predictor(self.predictor.session, self.source.read(self.model.digest))
+        return Predictor(self.predictor.engine, self.source.read(self.model.digest))
 
 
 def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> ServedModel:
@@ -107,7 +108,7 @@ def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> Served
     # The sessions hold the weights in a form of their own; the file's bytes would take as much again.
     model = replace(model, data=b"", contents=replace(model.contents, tensors=()))
     give_memory_back()
-    predictors = [Predictor(session, model) for session in sessions]
+    predictors = [Predictor(OnnxRuntime(session), model) for session in sessions]
     return ServedModel(name, path, predictors[0], predictors[-1], source)
 
 

@@ -14,6 +14,7 @@ from vidi.machine import core_count
 from vidi.networks.fold import folded
 from vidi.networks.layers import Classifier
 from vidi.networks.to_onnx import OPSET, to_onnx
+from vidi.prediction.engines.by_openvino import import_openvino
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import Precision
 from vidi.training.loop.objective import InputNormalisation
@@ -146,9 +147,7 @@ def _by_onnxruntime(network: Classifier, image_size: tuple[int, int]) -> Embed:
 
 
 def _by_openvino(network: Classifier, image_size: tuple[int, int], precision: Precision) -> Embed:
-    import openvino
-
-    reader = openvino.Core()
+    reader = import_openvino().Core()
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",

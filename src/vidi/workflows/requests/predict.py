@@ -41,3 +41,11 @@ class PredictRequest:
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
     workers: Workers = None
+    engine: Annotated[
+        str,
+        Option(
+            "What executes the model: onnxruntime (default) or openvino.",
+            choices=("onnxruntime", "openvino"),
+            metavar="NAME",
+        ),
+    ] = "onnxruntime"

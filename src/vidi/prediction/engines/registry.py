@@ -1,0 +1,65 @@
+"""The engines by name, and how one is opened: only what gives the model file's own answers is used."""
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.errors import MissingPackageError, ModelError, UnknownNameError
+from vidi.files import escape_path
+from vidi.model_file.read import ModelFile
+from vidi.model_file.replay import Replay, replay_answers
+from vidi.prediction.engines.by_onnxruntime import open_onnxruntime
+from vidi.prediction.engines.by_openvino import open_openvino
+from vidi.prediction.engines.engine import GraphEngine
+
+ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
+USUAL = "onnxruntime"
+
+
+def is_installed(name: str) -> bool:
+    """Whether an engine's package, which bears its name, is there."""
+    return find_spec(name) is not None
+
+
+def open_engine(name: str, model: ModelFile) -> GraphEngine:
+    """Open an engine by its name; any but the usual one is held to the file's golden vectors first.
+
+    Args:
+        name: a key of `ENGINES`.
+        model: the model file.
+
+    Raises:
+        UnknownNameError: no engine has that name.
+        MissingPackageError: it is not installed.
+        ModelError: it does not take the graph, or answers otherwise than the file says.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}.")
+    if not is_installed(name):
+        raise MissingPackageError(f"--engine {name}: {name} is not installed", f'pip install "vidi[{name}]"')
+    engine = ENGINES[name](model)
+    if name != USUAL:
+        replay = replay_engine(engine, model)
+        if not replay.passed:
+            raise ModelError(
+                f"{escape_path(model.path)}: {name} answers otherwise than the file says; {replay.sentence()}",
+                f"Use `--engine {USUAL}`.",
+            )
+    return engine
+
+
+def replay_engine(engine: GraphEngine, model: ModelFile) -> Replay:
+    """Ask an engine about the golden vectors of its model file, and compare.
+
+    Raises:
+        ModelError: the file holds no golden vectors, or damaged ones; or the engine fails on one.
+    """
+    wanted = [name for name in ("probabilities", "novelty") if name in model.outputs]
+
+    def ask(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
+        row, *novelty = (given[0] for given in engine.run(image[None], wanted))
+        return row, float(novelty[0]) if novelty else None
+
+    return replay_answers(ask, model.metadata)
