@@ -6,6 +6,7 @@ import hashlib
 import math
 import mmap
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from vidi.errors import UsageError
 
 OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
 LEAST_SHARE = 0.1  # of the processor: a lower one would be a hiccup
+VECTORS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm")
 SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
 
 
@@ -69,6 +71,16 @@ def _core_quota(folder: Path = Path("/sys/fs/cgroup")) -> int:
         quota, period = (int((folder / f"cpu/cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
         return math.ceil(quota / period) if quota > 0 else 1 << 20
     return 1 << 20
+
+
+def processor_name() -> str:
+    """Name, cores and widest vector instructions of the processor: what decides which code is fastest on it."""
+    text = ""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+    name = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), "")
+    known = [flag for flag in VECTORS if f" {flag} " in text]
+    return f"{name or platform.processor() or platform.machine()}, {core_count()} cores{', '.join(['', *known])}"
 
 
 def memory_bytes() -> int:
