@@ -9,10 +9,11 @@ from vidi.workflows.requests.export import ExportRequest
 
 
 def export(request: ExportRequest, *, as_json: options.AsJson = False) -> None:
-    """Write a model file as a page for browsers, or as a folder for a model hub."""
+    """Write a model file as a page for browsers, as a folder for a model hub, or smaller and faster."""
+    from vidi.cli.terminal import Terminal
     from vidi.workflows.export import export as story
 
-    done = story(request)
+    done = story(request, events=Terminal())
     if as_json:
         typer.echo(json.dumps(done.as_json()))
         return

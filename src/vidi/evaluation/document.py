@@ -215,6 +215,26 @@ def scored_metrics(
     )
 
 
+def short_figures(test: Evaluation) -> dict[str, Any]:
+    """Return the test figures for the model file."""
+    several = test.hamming_loss is not None
+    figures = {
+        "accuracy": test.accuracy,
+        "balanced_accuracy": None if several else test.balanced_accuracy,
+        "macro_f1": test.macro_f1,
+        "hamming_loss": test.hamming_loss,
+        "log_loss": test.log_loss,
+        "brier_loss": None if several else test.brier_loss,
+    }
+    return {
+        "images": test.image_count,
+        **{name: one.as_json() for name, one in figures.items() if one is not None},
+        **({"mean_average_precision": test.average_precision} if several else {}),
+        "calibration_error": test.calibration.error,
+        "recall": {one.name: one.recall.as_json() for one in test.per_class},
+    }
+
+
 def write_metrics(path: Path, metrics: Metrics) -> None:
     """Write metrics.json whole. No data is null; a NaN is a bug and raises ValueError."""
     write_whole(path, json.dumps(metrics.as_json(), allow_nan=False, ensure_ascii=True, indent=1) + "\n")

@@ -64,7 +64,7 @@ def model_bytes(network: onnx.GraphProto, metadata: ModelMetadata, *, novelty: N
         producer_name="vidi",
         producer_version=version("vidi"),
     )
-    return _with_metadata(model, metadata)
+    return finished_bytes(model, metadata)
 
 
 def set_metadata(path: Path, metadata: ModelMetadata) -> ModelFile:
@@ -97,7 +97,7 @@ def bytes_with(before: ModelFile, metadata: ModelMetadata) -> bytes:
             )
     model = onnx.load_model_from_string(before.data)
     replace_answer(model.graph, metadata)
-    return _with_metadata(model, metadata)
+    return finished_bytes(model, metadata)
 
 
 def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMetadata | None = None) -> ModelFile:
@@ -111,8 +111,12 @@ def recalibrate(path: Path, calibration: Calibration | None, metadata: ModelMeta
     return set_metadata(path, replace(metadata or read_model(path).metadata, calibration=calibration))
 
 
-def _with_metadata(model: onnx.ModelProto, metadata: ModelMetadata) -> bytes:
-    """The file's bytes: golden answers asked, metadata set, digests filled in."""
+def finished_bytes(model: onnx.ModelProto, metadata: ModelMetadata) -> bytes:
+    """The bytes of a file with this graph: golden answers asked, metadata set, digests filled in.
+
+    Raises:
+        ModelError: onnxruntime does not take the graph, or its answers are not those of such a model.
+    """
     del model.metadata_props[:]
     metadata = replace(
         metadata, weights_digest=digest_weights(_views(model.graph.initializer)), golden=_golden(model, metadata)

@@ -48,12 +48,17 @@ class Recalibrated:
     sentences: tuple[str, ...]  # how the logits are scaled, and what is promised
 
 
-def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalibrated:
+def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: Dataset | None = None) -> Recalibrated:
     """Write a model file with the same weights, calibrated on given images, with limits for the guarantees.
 
     Of a set that the model was trained on (by the splits.csv beside it) only the calibration part is used; of any other
     all images but those that it was trained on by the list in the file. The test figures are left out of the new file:
     they were measured with the old calibration.
+
+    Args:
+        request: what the user asked for.
+        events: receives progress and messages.
+        dataset: the images, where they were read already.
 
     Raises:
         ModelError: no model file, or an unfinished one.
@@ -73,7 +78,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE) -> Recalib
         request.target.require_fitting(before.classes, positive=request.data.positive)
     if before.metadata.multi_label:
         _refuse_for_labels(request)
-    dataset = _read(request, before.metadata)
+    dataset = dataset or _read(request, before.metadata)
     match = match_classes(before.classes, dataset.classes, renames=request.renames)
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)

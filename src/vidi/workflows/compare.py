@@ -48,11 +48,16 @@ if TYPE_CHECKING:
     pass
 
 
-def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
+def compare(request: CompareRequest, *, events: Events = SILENCE, dataset: Dataset | None = None) -> Compared:
     """Score two model files on the same images, and test whether the second is better.
 
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
     run folder, or by the model file).
+
+    Args:
+        request: what the user asked for.
+        events: receives progress and messages.
+        dataset: the images, where they were read already.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -64,7 +69,7 @@ def compare(request: CompareRequest, *, events: Events = SILENCE) -> Compared:
         require_free(request.output, kind="comparison", overwrite=request.overwrite)
     predictors = [Predictor.load(path) for path in (request.first, request.second)]
     several = are_several(predictors, request)
-    dataset = read_source(replace(request.data, multi_label=True) if several else request.data)
+    dataset = dataset or read_source(replace(request.data, multi_label=True) if several else request.data)
     models = match_models(predictors, dataset, request)
     account = dataset.account.of_scan()
     scored = choose_images(dataset, models, request, account)

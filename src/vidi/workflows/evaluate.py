@@ -71,11 +71,16 @@ class Evaluated:
         return folder_as_html(self.folder)
 
 
-def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated:
+def evaluate(request: EvaluateRequest, *, events: Events = SILENCE, dataset: Dataset | None = None) -> Evaluated:
     """Score a model file on a data set.
 
     Images of classes that the model lacks are left out of accuracy and counted; images that the model was trained on
     (by the splits.csv of its run folder, or by the model file) are set aside.
+
+    Args:
+        request: what the user asked for.
+        events: receives progress and messages.
+        dataset: the images, where they were read already.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -86,7 +91,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE) -> Evaluated
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
-    dataset = read_for_model(request.data, predictor.metadata)
+    dataset = dataset or read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = dataset.account.of_scan()
     scored, learnt = parts_to_score(dataset, request.data.parts), find_learnt(predictor)

@@ -2,12 +2,15 @@
 
 import contextlib
 import gzip
+import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidi.errors import UsageError
 from vidi.export.model_document import MODEL_FILE
@@ -20,10 +23,15 @@ from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.report.cards.exported_card import exported_card
+from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.interaction.run_folder import safe_name
-from vidi.workflows.requests.export import ExportRequest, Form
+from vidi.workflows.requests.export import PRECISIONS, ExportRequest, Form
 
+if TYPE_CHECKING:
+    from vidi.workflows.export_lighter import Lighter
+
+FIGURES = "export.json"  # of a lighter file
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
 NOT_TRIED = f"it was not tried here: that needs Chromium, or node {OLDEST_NODE} or newer"
 
@@ -42,6 +50,7 @@ class Exported:
     file_bytes: Mapping[str, int]  # size of each file, by its path in the folder
     beside_model_bytes: int  # of all but the model file, compressed one by one by gzip
     trial: ExportTrial | None  # None: this computer cannot try the form
+    lighter: "Lighter | None" = None  # of a form with fewer bits
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -51,6 +60,7 @@ class Exported:
         return (
             f"{self.form}: {escape_path(self.folder)}, {len(self.file_bytes)} files, {size:,} bytes; "
             f"{self.beside_model_bytes:,} bytes beside the model, compressed",
+            *(self.lighter.sentences if self.lighter else ()),
             NOT_TRIED if self.trial is None else self.trial.sentence(),
             *([] if warning is None else [warning]),
             USES[self.form].format(folder=escape_path(self.folder)),
@@ -66,42 +76,57 @@ class Exported:
             "files": dict(self.file_bytes),
             "beside_model_bytes": self.beside_model_bytes,
             "trial": None if self.trial is None else {**asdict(self.trial), "passed": self.trial.passed},
+            **({} if self.lighter is None else {"lighter": self.lighter.as_json()}),
         }
 
 
 USES: Mapping[Form, str] = {
     "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
     "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
+    **dict.fromkeys(PRECISIONS, "Use it: vidi predict {folder} IMAGE"),
 }
+
+
+def _write_folder(folder: Path, model: ModelFile, name: str) -> None:
+    write_folder(folder, model, card=exported_card(model, name=name, runner=RUNNER_NAME))
+
+
+def _try_folder(folder: Path, model: ModelFile, _: str) -> ExportTrial:
+    return try_folder(folder, model)
+
+
 WRITERS: Mapping[Form, Write] = {
     "web": lambda folder, model, name: write_web(folder, [(name, model)]),
-    "folder": lambda folder, model, name: write_folder(
-        folder, model, card=exported_card(model, name=name, runner=RUNNER_NAME)
-    ),
+    **dict.fromkeys(("folder", *PRECISIONS), _write_folder),
 }
 TRIALS: Mapping[Form, Try] = {
     "web": lambda folder, model, name: try_web(folder, name, model),
-    "folder": lambda folder, model, _: try_folder(folder, model),
+    **dict.fromkeys(("folder", *PRECISIONS), _try_folder),
 }
 
 
-def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS) -> Exported:
+def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS, events: Events = SILENCE) -> Exported:
     """Write a model file in another form. The exported form first has to give its answers.
+
+    A form with fewer bits is calibrated again, and held to the test images beside the file that it is made of.
 
     Args:
         request: what to write, and where.
         trials: how each form is tried.
+        events: receives progress and messages.
 
     Raises:
         UsageError: the output exists, or this installation lacks what the form needs.
         ModelError: no model file.
-        GateError: the exported form gives other answers than the file; nothing is written.
+        GateError: the exported form gives other answers than the file, or is not as good; nothing is written.
         ResourceError: the folder cannot be written.
     """
     require_free(request.output, overwrite=request.overwrite)
     model = read_model(request.model)
     name = safe_name(request.name or model.metadata.run or model.path.stem)
     with _appearing(request.output) as staged:
+        lighter = _lighter(request, model, staged, events) if request.to in PRECISIONS else None
+        model = model if lighter is None else lighter.model
         WRITERS[request.to](staged, model, name)
         trial = trials[request.to](staged, model, name)
         if trial is not None:
@@ -115,9 +140,31 @@ def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS) -> Ex
             file_bytes=sizes,
             beside_model_bytes=_beside_model(staged),
             trial=trial,
+            lighter=lighter,
         )
         (staged / REPORT).write_text(_report(done), encoding="utf-8")
     return done
+
+
+def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Events) -> "Lighter":
+    """The model in fewer bits; what was measured stands in the folder, with the parent's index of neighbours."""
+    from vidi.workflows.export_lighter import NEIGHBOURS, make_lighter  # loads what other forms do not need
+
+    made = make_lighter(
+        model,
+        request.to,
+        data=request.data,
+        max_drop=request.max_drop,
+        folder=folder,
+        workers=request.workers,
+        images=request.images,
+        events=events,
+    )
+    (folder / FIGURES).write_text(json.dumps(made.as_json(), indent=1) + "\n", encoding="utf-8")
+    neighbours = model.path.parent / NEIGHBOURS
+    if neighbours.is_dir() and request.images:
+        shutil.copytree(neighbours, folder / NEIGHBOURS)
+    return made
 
 
 def require_free(output: Path, *, overwrite: bool) -> None:
@@ -186,6 +233,7 @@ def _report(done: Exported) -> str:
         f"# Export of {done.name}",
         f"- form: {done.form}, written by `vidi export --to {done.form}`",
         f"- model id {done.model.model_id}, digest `{done.model.digest}`",
+        *(f"- {sentence}" for sentence in (done.lighter.sentences if done.lighter else ())),
         f"- {NOT_TRIED if done.trial is None else done.trial.sentence()}",
         f"- {len(done.file_bytes)} files, {sum(done.file_bytes.values()):,} bytes; {done.beside_model_bytes:,} bytes "
         "beside the model, compressed",

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import Overwrite
+from vidi.workflows.requests.shared import Overwrite, Pictures, Workers
 
-Form = Literal["web", "folder"]
+Form = Literal["web", "folder", "int8", "fp16"]
+PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +17,25 @@ class ExportRequest:
 
     model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
     to: Annotated[
-        Form, Option("Form to write: web is a page for any static host, folder is for a model hub.", metavar="FORM")
+        Form,
+        Option(
+            "Form to write: web is a page for any static host, folder is for a model hub; int8 and fp16 are smaller "
+            "model files.",
+            metavar="FORM",
+        ),
     ]
     output: Annotated[Path, Option("Path to the new folder.", flags=("--output", "-o"), metavar="DIR")]
     name: Annotated[str | None, Option("Name of the model for readers (default: the run's).", metavar="NAME")] = None
+    data: Annotated[
+        str | None,
+        Option(
+            "For int8 and fp16: run folder or labelled images to calibrate and test on (default: the model's run).",
+            metavar="DATA",
+        ),
+    ] = None
+    max_drop: Annotated[
+        float, Option("For int8 and fp16: points of test accuracy that may be lost at most.", metavar="POINTS")
+    ] = 0.5
     overwrite: Overwrite = False
+    workers: Workers = None
+    images: Pictures = True

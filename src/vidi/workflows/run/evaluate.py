@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
-from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics
+from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, short_figures
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.sections.ensemble import EnsembleFigures
 from vidi.evaluation.traits import measure_traits, traits_of
@@ -217,23 +216,3 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
         else:
             seen.append((row, answer, outcome))
     return seen, lost
-
-
-def short_figures(test: Evaluation) -> dict[str, Any]:
-    """Return the test figures for the model file."""
-    several = test.hamming_loss is not None
-    figures = {
-        "accuracy": test.accuracy,
-        "balanced_accuracy": None if several else test.balanced_accuracy,
-        "macro_f1": test.macro_f1,
-        "hamming_loss": test.hamming_loss,
-        "log_loss": test.log_loss,
-        "brier_loss": None if several else test.brier_loss,
-    }
-    return {
-        "images": test.image_count,
-        **{name: one.as_json() for name, one in figures.items() if one is not None},
-        **({"mean_average_precision": test.average_precision} if several else {}),
-        "calibration_error": test.calibration.error,
-        "recall": {one.name: one.recall.as_json() for one in test.per_class},
-    }

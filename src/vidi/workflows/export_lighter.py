@@ -1,0 +1,326 @@
+"""`vidi export --to int8 | fp16`: fewer bits, calibrated again, and refused where they are not as good."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from vidi.data.splitting.split_file import write_assignments
+from vidi.errors import GateError, ModelError
+from vidi.evaluation.document import short_figures
+from vidi.evaluation.guarantees.operating_target import OperatingTarget
+from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.sections.plain import rounded
+from vidi.export.model_document import MODEL_FILE
+from vidi.export.precisions.fp16 import to_fp16
+from vidi.export.precisions.int8 import to_int8
+from vidi.files import write_whole
+from vidi.machine import processor_name
+from vidi.model_file.golden_vector import GoldenTolerance
+from vidi.model_file.metadata import ModelMetadata
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.values import Json
+from vidi.model_file.write import finished_bytes, set_metadata
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.session import open_session
+from vidi.workflows.calibrate import calibrate
+from vidi.workflows.compare import compare
+from vidi.workflows.comparing.compared import Compared
+from vidi.workflows.evaluate import evaluate
+from vidi.workflows.exporting.agreement import Agreement, compare_sessions, measure_rates, open_unfused
+from vidi.workflows.exporting.images import CALIBRATION, TEST, LabelledParts, find_images
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.run_folder import METRICS, SPLITS
+from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.evaluate import EvaluateRequest
+
+MAX_FUSED_SHARE = 0.02  # of other labels, where kernels of 8 bits and floating point run the same file
+TOLERANCE = GoldenTolerance(probability=0.05, novelty=0.1)  # of 8 bits: processors round their sums differently
+COMPARISON, EVALUATION, NEIGHBOURS = "comparison", "evaluation", "neighbours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lighter:
+    """A lighter file, and what was found out about it."""
+
+    model: ModelFile
+    parent: ModelFile
+    compared: Compared  # B is the lighter file
+    agreement: Agreement  # with the parent, on images that are not test images
+    fused: Agreement | None  # the file's 8-bit kernels with floating point; None of 16 bits
+    rates: Mapping[str, Mapping[int, float]]  # images per second on one core, by file and batch
+    processor: str
+    calibrated_on: int  # images; 0: the parent's calibration stays
+
+    @property
+    def size_share(self) -> float:
+        """The file's bytes as a share of the parent's."""
+        return len(self.model.data) / len(self.parent.data)
+
+    @property
+    def points_lost(self) -> float:
+        """Accuracy lost on the test images, in percentage points; negative: gained."""
+        return -100 * self.compared.comparison.overall.counts.difference
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Size, accuracy, agreement and speed, each a sentence."""
+        counts = self.compared.comparison.overall.counts
+        interval = counts.interval
+        reach = "" if interval is None else f", 95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+        parent, lighter = self.rates.values()
+        faster = ", ".join(
+            f"batch {size}: {rate:.0f} images/s, {rate / parent[size]:.2f} times as fast"
+            for size, rate in lighter.items()
+        )
+        agreed = self.agreement
+        verdicts = "" if agreed.other_verdicts is None else f", another verdict for {agreed.other_verdicts:.1%}"
+        calibrated = (
+            f"calibration, limits and novelty limit fitted again on {self.calibrated_on:,} images"
+            if self.calibrated_on
+            else "calibration and limits are the parent's, made from answers by other networks"
+        )
+        return (
+            f"size: {self.size_share:.0%} of the parent's",
+            f"accuracy: {counts.second_accuracy:.1%}, the parent's {counts.first_accuracy:.1%}, on "
+            f"{counts.image_count:,} test images ({-self.points_lost:+.1f} points{reach})",
+            f"agreement: another label for {agreed.other_labels:.1%}{verdicts} of {agreed.image_count:,} other images; "
+            f"a probability differs by at most {agreed.largest_difference:.2f}",
+            *(
+                []
+                if self.fused is None
+                else [
+                    f"kernels: those of 8 bits and floating point give another label for {self.fused.other_labels:.1%} "
+                    f"of {self.fused.image_count:,} images"
+                ]
+            ),
+            f"speed on one core ({self.processor}): {faster}",
+            calibrated,
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """Plain values for export.json."""
+        return {
+            "parent": {"id": self.parent.model_id, "bytes": len(self.parent.data)},
+            "bytes": len(self.model.data),
+            "size_share": rounded(self.size_share),
+            "accuracy": self.compared.comparison.overall.as_json(),  # type: ignore[dict-item]
+            "agreement": asdict(self.agreement),
+            "fused_and_unfused": None if self.fused is None else asdict(self.fused),
+            "images_per_second": {
+                name: {str(size): rate for size, rate in rates.items()} for name, rates in self.rates.items()
+            },
+            "processor": self.processor,
+            "calibrated_on": self.calibrated_on,
+        }
+
+
+def make_lighter(
+    parent: ModelFile,
+    form: str,
+    *,
+    data: str | None,
+    max_drop: float,
+    folder: Path,
+    workers: int | None = None,
+    images: bool = True,
+    events: Events,
+) -> Lighter:
+    """Write a model file in fewer bits, and judge it beside its parent.
+
+    Args:
+        parent: the model file.
+        form: a key of `WRITERS`.
+        data: a run or labelled images; None: the run that the file lies in.
+        max_drop: percentage points of accuracy that may be lost on the test images.
+        folder: gets the pages of the comparison and the evaluation.
+        workers: threads that read images.
+        images: whether the pages show any.
+        events: receives progress and messages.
+
+    Raises:
+        GateError: it loses more, its promises do not hold, or its kernels give other answers than its arithmetic.
+        ModelError: the parent is unfinished, or cannot be written so.
+        DataError, UsageError: there are no images to calibrate and test on.
+    """
+    require_possible(parent)
+    found = find_images(Predictor.load(parent.path), data)
+    framed = found.framed(parent)
+    network = WRITERS[form](onnx.load_model_from_string(parent.data), framed)
+    place = folder / "work"
+    place.mkdir()
+    model, count = _calibrated(parent, network, form, found, place=place, workers=workers, events=events)
+    session = open_session(model)
+    fused = compare_sessions(open_unfused(model), session, framed) if form == "int8" else None
+    _require_sound_kernels(fused)
+    done = Lighter(
+        model=_tested(model, found, folder=folder, workers=workers, images=images, events=events),
+        parent=parent,
+        compared=_compare(parent, model, found, folder=folder, workers=workers, images=images, events=events),
+        agreement=compare_sessions(open_session(parent), session, framed, metadata=(parent.metadata, model.metadata)),
+        fused=fused,
+        rates=measure_rates({"parent": parent, form: model}, framed),
+        processor=processor_name(),
+        calibrated_on=count,
+    )
+    shutil.rmtree(place)
+    _require_as_good(done, max_drop=max_drop)
+    return done
+
+
+def require_possible(parent: ModelFile) -> None:
+    """Refuse a file that cannot be made lighter, before any work.
+
+    Raises:
+        ModelError: it is unfinished, or is such a file itself.
+    """
+    if parent.metadata.unfinished:
+        raise ModelError(
+            f"the model is unfinished: {parent.metadata.unfinished}",
+            "Finish its training first: `vidi train --resume RUN --finish`.",
+        )
+    if "DequantizeLinear" in parent.contents.operators:
+        raise ModelError("the model is in 8 bits already", "Export the file that it was made of.")
+
+
+def _calibrated(
+    parent: ModelFile,
+    network: onnx.ModelProto,
+    form: str,
+    found: LabelledParts,
+    *,
+    place: Path,
+    workers: int | None,
+    events: Events,
+) -> tuple[ModelFile, int]:
+    """The file with calibration, limits and novelty limit of its own; and the number of images they rest on.
+
+    A run on few images calibrates on answers by networks that had not seen them. There are none such of the lighter
+    network, so the parent's calibration stays, and the test images judge what it promises.
+    """
+    metadata = replace(
+        parent.metadata,
+        derived_from=parent.metadata.weights_digest,
+        test=None,
+        refuted=None,
+        golden_tolerance=TOLERANCE if form == "int8" else parent.metadata.golden_tolerance,
+    )
+    path = place / MODEL_FILE
+    write_whole(path, finished_bytes(network, metadata))
+    write_assignments(place / SPLITS, found.assigned)
+    if not found.has_calibration:
+        return read_model(path), 0
+    done = calibrate(
+        CalibrateRequest(
+            model=path,
+            data=found.data,
+            output=place / "calibrated.onnx",
+            promise=_promise(metadata),
+            target=_target(metadata),
+            workers=workers,
+        ),
+        events=events,
+        dataset=found.of(CALIBRATION),
+    )
+    (place / "calibrated.onnx").replace(path)
+    return read_model(path), done.image_count
+
+
+def _promise(metadata: ModelMetadata) -> Promise:
+    """What the parent promises."""
+    limits = metadata.verdict
+    return Promise() if limits is None else Promise(max_error=limits.max_error, coverage=limits.coverage)
+
+
+def _target(metadata: ModelMetadata) -> OperatingTarget | None:
+    """What the parent's decisions are to keep."""
+    points = metadata.operating_points
+    if points is None:
+        return None
+    costs = None
+    if points.costs is not None:
+        costs = {
+            truth: dict(zip(metadata.classes, row, strict=True))
+            for truth, row in zip(metadata.classes, points.costs, strict=True)
+        }
+    return OperatingTarget(measure=points.measure, share=points.share, costs=costs)
+
+
+def _require_sound_kernels(fused: Agreement | None) -> None:
+    if fused is not None and fused.other_labels > MAX_FUSED_SHARE:
+        raise GateError(
+            f"on this processor the kernels of 8 bits give another label than the same file in floating point for "
+            f"{fused.other_labels:.1%} of {fused.image_count} images (allowed: {MAX_FUSED_SHARE:.0%})",
+            "Nothing was written. Use --to fp16.",
+        )
+
+
+def _compare(
+    parent: ModelFile,
+    model: ModelFile,
+    found: LabelledParts,
+    *,
+    folder: Path,
+    workers: int | None,
+    images: bool,
+    events: Events,
+) -> Compared:
+    request = CompareRequest(
+        first=parent.path,
+        second=model.path,
+        data=found.data,
+        output=folder / COMPARISON,
+        workers=workers,
+        images=images,
+    )
+    return compare(request, events=events, dataset=found.of(TEST))
+
+
+def _tested(
+    model: ModelFile, found: LabelledParts, *, folder: Path, workers: int | None, images: bool, events: Events
+) -> ModelFile:
+    """The file with its own test figures.
+
+    Raises:
+        GateError: the test images refute what it promises.
+    """
+    request = EvaluateRequest(
+        model=model.path,
+        data=found.data,
+        output=folder / EVALUATION,
+        robustness=False,
+        workers=workers,
+        images=images,
+    )
+    done = evaluate(request, events=events, dataset=found.of(TEST))
+    refuted = json.loads((done.folder / METRICS).read_text("utf-8")).get("refuted") or []
+    if refuted:
+        first = refuted[0]
+        raise GateError(
+            f"the test images refute what the lighter file promises ({first['kind']}: {first['measured']:.1%} of "
+            f"{first['n']} images, promised {first['guaranteed']:.1%})",
+            "Nothing was written. Use --to fp16, or more calibration images.",
+        )
+    return set_metadata(model.path, replace(model.metadata, test=short_figures(done.figures["test"])))
+
+
+def _require_as_good(done: Lighter, *, max_drop: float) -> None:
+    counts = done.compared.comparison.overall.counts
+    if done.points_lost > max_drop:
+        raise GateError(
+            f"the lighter file loses {done.points_lost:.1f} points of accuracy on {counts.image_count:,} test images "
+            f"(allowed: {max_drop:g})",
+            "Nothing was written. Use --to fp16, more calibration images, or a larger --max-drop.",
+        )
+
+
+WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {
+    "int8": to_int8,
+    "fp16": lambda model, _: to_fp16(model),
+}

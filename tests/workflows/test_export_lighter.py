@@ -1,0 +1,129 @@
+"""`vidi export --to int8 | fp16`: calibrated again, held to its parent on test images, refused where it is worse."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from tests.draw import class_folders
+from tests.export.test_precisions import wide_network
+from tests.model_file.tiny import tiny_metadata
+
+from vidi.errors import GateError, ModelError, UsageError
+from vidi.images.framing import Framing
+from vidi.model_file.read import ModelFile, read_model
+from vidi.model_file.write import set_metadata, write_model
+from vidi.prediction.predictor import Predictor
+from vidi.workflows import export_lighter as lighter
+from vidi.workflows.calibrate import calibrate
+from vidi.workflows.export import export
+from vidi.workflows.exporting.images import find_images
+from vidi.workflows.requests.calibrate import CalibrateRequest
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.export import ExportRequest
+
+KINDS = ("disc", "stripes", "square")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty images of each class, under the model's names."""
+    root = class_folders(tmp_path_factory.mktemp("data") / "data", kinds=KINDS, each=60)
+    for number, kind in enumerate(KINDS):
+        (root / kind).rename(root / f"class {number}")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
+    folder = tmp_path_factory.mktemp("model")
+    metadata = replace(tiny_metadata(framing=Framing(size=(16, 16), mode="stretch")), run="wide")
+    bare = write_model(folder / "bare.onnx", wide_network(), metadata)
+    calibrate(CalibrateRequest(model=bare.path, data=DataRequest(source=str(data)), output=folder / "model.onnx"))
+    made = read_model(folder / "model.onnx")
+    return set_metadata(made.path, replace(made.metadata, learnt_from=None))  # so that the images may test it
+
+
+def request(model: ModelFile, data: Path | None, output: Path, **more: object) -> ExportRequest:
+    given = ExportRequest(model=model.path, to="int8", output=output, data=None if data is None else str(data))
+    return replace(given, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow  # three passes over images, and a process of its own that replays the golden vectors
+def test_a_lighter_file_is_calibrated_again_names_its_parent_and_answers(model: ModelFile, data: Path, tmp_path: Path):
+    done = export(request(model, data, tmp_path / "int8", max_drop=100.0))
+
+    made = read_model(tmp_path / "int8" / "model.onnx")
+    assert made.metadata.derived_from == model.metadata.weights_digest
+    assert made.metadata.verdict is not None
+    assert made.metadata.verdict.image_count == 90  # half of the images; the other half tests
+    assert made.metadata.test is not None
+    assert made.metadata.test["images"] == 90
+    assert "DequantizeLinear" in made.contents.operators
+    assert done.lighter is not None
+    assert done.trial is not None
+    assert done.trial.passed
+    figures = json.loads((tmp_path / "int8" / "export.json").read_text())
+    assert figures["accuracy"]["images"] == 90
+    assert figures["fused_and_unfused"]["other_labels"] <= 0.02
+    assert {"comparison", "evaluation", "export.md"} <= {path.name for path in (tmp_path / "int8").iterdir()}
+    assert not (tmp_path / "int8" / "work").exists()
+    predictions = list(Predictor.load(tmp_path / "int8").predict_files([next(data.rglob("*.png"))]))
+    assert predictions[0].prediction is not None
+
+
+def test_half_of_other_images_test_and_no_image_does_both(model: ModelFile, data: Path):
+    found = find_images(Predictor.load(model.path), str(data))
+
+    assert Counter(row.part for row in found.assigned) == {"calibration": 90, "test": 90}
+    assert len({row.digest for row in found.assigned}) == 180
+    assert len(found.of("test").images) == 90
+
+
+@pytest.mark.slow  # as above
+def test_a_file_that_loses_more_than_is_allowed_is_not_written(
+    model: ModelFile, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def spoil(graph: onnx.ModelProto, _: object) -> onnx.ModelProto:
+        for tensor in graph.graph.initializer:
+            if tensor.name == "layer.weight":
+                values = -onnx.numpy_helper.to_array(tensor)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+        return graph
+
+    monkeypatch.setitem(lighter.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
+
+    with pytest.raises(GateError, match="points of accuracy"):
+        export(request(model, data, tmp_path / "out", to="fp16", max_drop=-100.0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_run_the_images_must_be_named(model: ModelFile, tmp_path: Path):
+    with pytest.raises(UsageError, match="lies in no run folder"):
+        export(request(model, None, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_model_is_refused(model: ModelFile, data: Path, tmp_path: Path):
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(model.path.read_bytes())
+    set_metadata(
+        cut,
+        replace(model.metadata, unfinished="stopped by the user", calibration=None, verdict=None, drift_reference=None),
+    )
+
+    with pytest.raises(ModelError, match="unfinished"):
+        export(ExportRequest(model=cut, to="int8", output=tmp_path / "out", data=str(data)))
+
+
+def test_kernels_that_answer_otherwise_than_their_arithmetic_are_refused():
+    agreement = lighter.Agreement(
+        image_count=100, other_labels=0.03, other_verdicts=None, largest_difference=0.5, mean_difference=0.1
+    )
+
+    with pytest.raises(GateError, match="another label"):
+        lighter._require_sound_kernels(agreement)
+    lighter._require_sound_kernels(replace(agreement, other_labels=0.02))
