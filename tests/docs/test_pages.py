@@ -28,7 +28,8 @@ NOT_RUN = re.compile(
     r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"
     r"|vidi review (?!.*--export).*"
     r"|vidi (promote|retrain) .*"
-    r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*|python -m http.server .*|python tools/fetch_browser.*"
+    r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*"
+    r"|python -m http.server .*|python tools/fetch_browser.*"
 )
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
 

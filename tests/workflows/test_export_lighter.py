@@ -13,9 +13,10 @@ from tests.export.test_precisions import wide_network
 from tests.model_file.tiny import tiny_metadata
 
 from vidi.errors import GateError, ModelError, UsageError
+from vidi.export.precisions.fp16 import to_fp16
 from vidi.images.framing import Framing
 from vidi.model_file.read import ModelFile, read_model
-from vidi.model_file.write import set_metadata, write_model
+from vidi.model_file.write import finished_bytes, set_metadata, write_model
 from vidi.prediction.predictor import Predictor
 from vidi.workflows import export_lighter as lighter
 from vidi.workflows.calibrate import calibrate
@@ -24,6 +25,7 @@ from vidi.workflows.exporting.images import find_images
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.run.start import read_start
 
 KINDS = ("disc", "stripes", "square")
 
@@ -127,3 +129,15 @@ def test_kernels_that_answer_otherwise_than_their_arithmetic_are_refused():
     with pytest.raises(GateError, match="another label"):
         lighter._require_sound_kernels(agreement)
     lighter._require_sound_kernels(replace(agreement, other_labels=0.02))
+
+
+def test_a_lighter_file_is_neither_trained_further_nor_made_lighter_again(model: ModelFile, tmp_path: Path):
+    light = tmp_path / "light.onnx"
+    graph = onnx.load_model_from_string(model.data)
+    light.write_bytes(finished_bytes(to_fp16(graph), model.metadata))
+
+    assert (model.bits, read_model(light).bits) == (32, 16)
+    with pytest.raises(ModelError, match="16 bits, which are not trained further"):
+        read_start(light)
+    with pytest.raises(ModelError, match="in 16 bits already"):
+        lighter.require_possible(read_model(light))

@@ -41,6 +41,12 @@ class ModelFile:
         """The names of the outputs that the file gives."""
         return tuple(output.name for output in self.contents.outputs)
 
+    @property
+    def bits(self) -> int:
+        """Of each weight of the network: 32, or 16 or 8 in a file that was made lighter."""
+        kinds = {tensor.type_name for tensor in self.contents.tensors}
+        return 8 if "INT8" in kinds else 16 if "FLOAT16" in kinds else 32
+
     def weights_digest(self) -> str:
         """SHA-256 of the trained tensors as they stand in the file, worked out now."""
         return digest_weights(self.contents.tensors)

@@ -185,8 +185,8 @@ def require_possible(parent: ModelFile) -> None:
             f"the model is unfinished: {parent.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
-    if "DequantizeLinear" in parent.contents.operators:
-        raise ModelError("the model is in 8 bits already", "Export the file that it was made of.")
+    if parent.bits < 32:
+        raise ModelError(f"the model is in {parent.bits} bits already", "Export the file that it was made of.")
 
 
 def _calibrated(

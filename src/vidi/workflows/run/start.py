@@ -41,6 +41,11 @@ def read_start(path: Path) -> Start:
         ModelError: it is no model file of vidi, or does not say how it was made.
     """
     model = read_model(path)
+    if model.bits < 32:
+        raise ModelError(
+            f"{escape_path(path)} holds weights of {model.bits} bits, which are not trained further",
+            "Start from the file that it was exported from.",
+        )
     recipe: Any = model.metadata.recipe
     if not recipe or "network" not in recipe:
         raise ModelError(f"{escape_path(path)} does not name its recipe", "Use a model that `vidi train` wrote.")
