@@ -16,7 +16,9 @@ COPYLEFT = re.compile(r"\b(a?gpl|gnu (affero )?general public|lgpl|sspl|busl|bsl
 GCC_EXCEPTION = re.compile(
     r"GPL-[23]\.0-(only|or-later) WITH GCC-exception-[23]\.1|libgfortran|libgomp|GCC RUNTIME LIBRARY", re.IGNORECASE
 )
-EXTRAS = ("report", "labels", "train", "demo", "hub", "timm", "tune", "serve", "log", "openvino")
+EXTRAS = ("report", "labels", "train", "demo", "hub", "timm", "tune", "serve", "log", "openvino", "video")
+# Stated exceptions: wheels that bundle codecs under the GPL beside permissive code; docs/decisions/0028.
+BUNDLE_GPL_CODECS = {"av"}
 
 
 def stated_license(package: Distribution) -> str:
@@ -63,3 +65,15 @@ def test_every_package_that_vidi_needs_is_permissively_licensed():
         if not PERMISSIVE.search(stated := stated_license(package)) or COPYLEFT.search(stated)
     }
     assert wrong == {}
+
+
+def test_codecs_under_the_gpl_come_with_the_stated_packages_alone():
+    packages = closure("vidi", EXTRAS)
+    if "av" not in packages:
+        pytest.skip("needs:av")
+    bundling = {
+        name
+        for name, package in packages.items()
+        if any(re.search(r"x264|x265", file.name) for file in package.files or [])
+    }
+    assert bundling <= BUNDLE_GPL_CODECS

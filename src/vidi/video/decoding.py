@@ -1,0 +1,72 @@
+"""From an opened source to its pictures: packets that cannot be decoded are passed over and reported."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidi.video.opening import Opened, in_words
+from vidi.video.upright import make_upright
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+MISSING_SECONDS: Final = 0.5  # a file whose images end so much before the time that it states was cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Something that could not be decoded."""
+
+    reason: str
+
+
+def read_pictures(opened: Opened) -> Iterator["VideoFrame | Damage"]:
+    """The pictures of a source, in the order in which they are shown; damage where it is met.
+
+    What comes before the first whole picture is passed over: a stream is joined in its middle.
+    """
+    import av
+
+    stream, is_joined, last_seconds = opened.stream, False, 0.0
+    try:
+        for packet in opened.container.demux(stream):
+            if packet.pts is not None and packet.time_base:
+                last_seconds = max(last_seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            try:
+                pictures = packet.decode()
+            except av.FFmpegError as error:
+                if is_joined:
+                    yield Damage(reason=f"some of it cannot be decoded: {in_words(error)}")
+                continue
+            whole = [picture for picture in pictures if not picture.is_corrupt]
+            is_joined = is_joined or bool(whole)
+            if is_joined and (packet.is_corrupt or len(whole) < len(pictures)):
+                yield Damage(reason="some of its images are incomplete")
+            yield from whole
+    except (av.FFmpegError, OSError) as error:
+        yield Damage(reason=f"it cannot be read further: {in_words(error)}")
+        return
+    if (stated := _stated_end(opened)) is not None and stated - last_seconds > MISSING_SECONDS:
+        yield Damage(reason=f"its images end at {last_seconds:.1f} s of the {stated:.1f} s that it states")
+
+
+def _stated_end(opened: Opened) -> float | None:
+    """When the images end by what the file states, on the clock of its timestamps; None: it does not say."""
+    stream = opened.stream
+    if stream.duration is not None and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    if opened.container.duration is None or len(opened.container.streams) > 1:
+        return None
+    return ((opened.container.start_time or 0) + opened.container.duration) / 1e6
+
+
+def pixels_of(picture: "VideoFrame") -> NDArray[np.uint8]:
+    """A decoded picture as (height, width, 3) uint8, RGB, upright."""
+    image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
+    from av.sidedata.sidedata import SideData
+
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    return make_upright(image, bytes(matrix) if isinstance(matrix, SideData) else None)

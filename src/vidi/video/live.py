@@ -1,0 +1,187 @@
+"""Streams and cameras: the newest frame, whatever the network does."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vidi.errors import VidiError
+from vidi.video.decoding import Damage, pixels_of, read_pictures
+from vidi.video.frames import Frame, SourceChange
+from vidi.video.opening import Opened
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
+MOST_WEDGED: Final = 8  # threads that hang in the system's calls; no further connection is tried beside so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a stream may take, and how soon it is tried again."""
+
+    open_seconds: float = 15.0  # until the first picture
+    read_seconds: float = 10.0  # between two pictures
+    retry_seconds: float = 0.5  # after a first failure; doubled for each further one
+    most_retry_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Arrived:
+    """A picture and when it came."""
+
+    picture: "VideoFrame"
+    at: float  # by the steady clock
+    count: int  # pictures of this connection until then, this one among them
+
+
+class _Attempt:
+    """One attempt at a source: a thread that takes every picture as it comes and keeps the newest."""
+
+    def __init__(self, connect: Callable[[], Opened], clock: Callable[[], float]) -> None:
+        self._connect, self._clock = connect, clock
+        self._changed = threading.Condition()
+        self._newest: _Arrived | None = None
+        self._is_given_up = False
+        self.count = 0
+        self.last_sign = clock()  # of life
+        self.is_over = False
+        self.failure: VidiError | str = "the stream ended"
+        self.thread = threading.Thread(target=self._drain, name="vidi-stream", daemon=True)
+
+    def take(self, wait_seconds: float) -> _Arrived | None:
+        """The newest picture that was not taken yet; None: none came in this time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self.is_over, wait_seconds)
+            taken, self._newest = self._newest, None
+            return taken
+
+    def give_up(self) -> None:
+        """Have the thread end as soon as the call that it is in returns."""
+        with self._changed:
+            self._is_given_up, self._newest = True, None
+
+    def _drain(self) -> None:
+        try:
+            opened = self._connect()
+            try:
+                for picture in read_pictures(opened):
+                    if self._is_given_up:
+                        return
+                    if isinstance(picture, Damage):
+                        self.failure = picture.reason
+                    else:
+                        self._arrive(picture)
+            finally:
+                opened.close()
+        except VidiError as error:
+            self.failure = error
+        finally:
+            with self._changed:
+                self.is_over = True
+                self._changed.notify_all()
+
+    def _arrive(self, picture: "VideoFrame") -> None:
+        with self._changed:
+            self.count += 1
+            self.last_sign = self._clock()
+            self._newest = _Arrived(picture=picture, at=self.last_sign, count=self.count)
+            self._changed.notify_all()
+
+
+class _Story:
+    """What is known of a source so far: when it began, how many frames there were, and whether it is there."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None  # by the steady clock
+        self.number = 0  # frames of earlier connections
+        self.is_online = True
+
+    def seconds(self, now: float) -> float:
+        return 0.0 if self.began is None else now - self.began
+
+    def frame(self, arrived: _Arrived) -> Frame:
+        if self.began is None:
+            self.began = arrived.at
+        return Frame(
+            image=pixels_of(arrived.picture),
+            seconds=arrived.at - self.began,
+            number=self.number + arrived.count - 1,
+        )
+
+
+def watch_live(
+    connect: Callable[[], Opened],
+    stop: threading.Event,
+    *,
+    rate: float | None,
+    patience: Patience,
+    must_open: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Frame | SourceChange]:
+    """The newest frames of a source that goes on without end; it is opened again whenever it is lost.
+
+    Args:
+        connect: opens the source once; may hang.
+        stop: ends it, within about a second even while it connects.
+        rate: at most so many frames a second; None: all that are taken in time.
+        patience: how long it may take.
+        must_open: raise what the first attempt raises, in place of trying again.
+        clock: steady seconds.
+
+    Raises:
+        VidiError: with `must_open`, the first attempt failed.
+    """
+    story, failures = _Story(), 0
+    wedged: list[_Attempt] = []
+    while not stop.is_set():
+        wedged = [connection for connection in wedged if connection.thread.is_alive()]
+        if len(wedged) < MOST_WEDGED:
+            connection = _Attempt(connect, clock)
+            reason = yield from _follow(connection, stop, story, rate=rate, patience=patience, clock=clock)
+            wedged.append(connection)
+            story.number += connection.count
+            failures = 0 if connection.count else failures
+            if must_open and story.began is None and isinstance(connection.failure, VidiError):
+                raise connection.failure
+            if story.is_online and not stop.is_set():
+                story.is_online = False
+                yield SourceChange(kind="offline", seconds=story.seconds(clock()), reason=reason)
+        stop.wait(min(patience.most_retry_seconds, patience.retry_seconds * 2.0 ** min(failures, 30)))
+        failures += 1
+
+
+def _follow(
+    connection: _Attempt,
+    stop: threading.Event,
+    story: _Story,
+    *,
+    rate: float | None,
+    patience: Patience,
+    clock: Callable[[], float],
+) -> Generator[Frame | SourceChange, None, str]:
+    """The frames of one connection until it ends; returns why it did."""
+    connection.thread.start()
+    try:
+        while not stop.is_set():
+            arrived = connection.take(LOOK_SECONDS)
+            if arrived is not None:
+                frame = story.frame(arrived)
+                if not story.is_online:
+                    story.is_online = True
+                    yield SourceChange(kind="online", seconds=frame.seconds, reason="images come again")
+                yield frame
+                if rate is not None:
+                    stop.wait(max(0.0, arrived.at + 1 / rate - clock()))
+                continue
+            if connection.is_over:
+                failure = connection.failure
+                return failure.cause if isinstance(failure, VidiError) else failure
+            allowed = patience.read_seconds if connection.count else patience.open_seconds
+            if clock() - connection.last_sign > allowed:
+                return f"no image came for {allowed:g} s"
+        return "stopped"
+    finally:
+        connection.give_up()

@@ -1,0 +1,183 @@
+"""Opens files, streams and cameras with FFmpeg, held to what was named: no other file, no other address, no giant."""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from vidi.errors import DataError, MissingPackageError, VidiError
+from vidi.files import escape_path
+from vidi.images.limits import Limits
+from vidi.machine import core_count
+from vidi.video.cameras import camera_device
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# FFmpeg's names of what is read. Playlists (hls, dash, concat, sdp, image2 …) name further files and addresses: none.
+FILE_FORMATS: Final = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,gif,ivf,nut,"
+    "mjpeg,h264,hevc,obu,av1,m4v"
+)
+STREAM_FORMATS: Final = "mpjpeg,mjpeg,mpegts,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,asf,ogg,nut,h264,hevc,ivf"
+LIVE: Final[Mapping[str, str]] = {  # a stream is looked at shortly: its pictures are timed by their arrival
+    "fpsprobesize": "0",
+    "analyzeduration": "1000000",  # microseconds
+}
+NO_PROTOCOL: Final = "none"  # a file's bytes are handed to FFmpeg, which may open nothing by itself
+READ_AHEAD: Final = 1 << 18  # bytes that are read of a file at once
+
+STREAMS: Final[Mapping[str, Mapping[str, str]]] = {  # by scheme
+    "http": {"protocol_whitelist": "http,tcp", "format_whitelist": STREAM_FORMATS, "max_redirects": "0"},
+    "https": {"protocol_whitelist": "https,tls,tcp", "format_whitelist": STREAM_FORMATS, "max_redirects": "0"},
+    "rtsp": {"protocol_whitelist": "rtp,tcp", "format_whitelist": "rtsp,rtp,sdp,mpegts", "rtsp_transport": "tcp"},
+    "rtsps": {"protocol_whitelist": "rtp,tls,tcp", "format_whitelist": "rtsp,rtp,sdp,mpegts", "rtsp_transport": "tcp"},
+}
+
+
+class Opened:
+    """An opened source: a container and its moving image. A context: leaving it closes both."""
+
+    def __init__(self, container: "InputContainer", stream: "VideoStream", file: IO[bytes] | None = None) -> None:
+        """Store what is open; `file` is closed with it."""
+        self.container, self.stream, self._file = container, stream, file
+
+    def close(self) -> None:
+        """Close it."""
+        self.container.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def check_video_package() -> None:
+    """Raise unless moving images can be read here.
+
+    Raises:
+        MissingPackageError: the extra `video` is not installed.
+    """
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError(
+            "moving images need PyAV, which is not installed", 'Install it: pip install "vidi[video]"'
+        ) from error
+
+
+def open_file(path: Path, limits: Limits) -> Opened:
+    """Open a video file.
+
+    Raises:
+        DataError: it cannot be read, holds no moving image, or asks for too much.
+    """
+    import av
+
+    name = escape_path(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror}", "Check the path and its permissions.") from error
+    options = {
+        "protocol_whitelist": NO_PROTOCOL,
+        "format_whitelist": FILE_FORMATS,
+        "max_pixels": str(limits.pixels),
+    }
+    try:
+        container = av.open(file, "r", options=options, buffer_size=READ_AHEAD)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        file.close()
+        raise DataError(
+            f"{name} is no video file that can be read: {in_words(error)}",
+            "Give a video file such as MP4, MOV, MKV, WebM or AVI. A playlist is not read: give the video itself.",
+        ) from error
+    return _prepared(container, name, limits, file=file, is_live=False)
+
+
+def open_stream(address: str, name: str, limits: Limits, *, open_seconds: float, read_seconds: float) -> Opened:
+    """Open a stream at its address.
+
+    Args:
+        address: with scheme; may hold user and password.
+        name: what messages call it.
+        limits: of its images.
+        open_seconds: after which opening is given up.
+        read_seconds: after which a read that gives nothing is.
+
+    Raises:
+        DataError: it cannot be opened, is no stream of moving images, or asks for too much.
+    """
+    import av
+
+    scheme = address.partition("://")[0].lower()
+    options = {**STREAMS[scheme], **LIVE, "max_pixels": str(limits.pixels)}
+    if scheme in ("https", "rtsps"):
+        authorities = ssl.get_default_verify_paths().cafile  # the system's, or the one that SSL_CERT_FILE names
+        options |= {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}
+    try:
+        container = av.open(address, "r", options=options, timeout=(open_seconds, read_seconds))
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise DataError(f"{name} cannot be opened: {in_words(error)}", "Check the address and the camera.") from error
+    return _prepared(container, name, limits, is_live=True)
+
+
+def open_camera(number: int, limits: Limits, *, open_seconds: float, read_seconds: float) -> Opened:
+    """Open a camera of this computer.
+
+    Raises:
+        DataError: there is no such camera, or another program uses it.
+    """
+    import av
+
+    device = camera_device(number)
+    remedy = "Connect a camera, allow this program to use it, or give another number, a video file or a stream."
+    if device is None:
+        raise DataError(f"there is no camera {number}", remedy)
+    options = {**dict(device.options), **LIVE, "max_pixels": str(limits.pixels)}
+    try:
+        container = av.open(
+            device.address, "r", format=device.format, options=options, timeout=(open_seconds, read_seconds)
+        )
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise DataError(f"camera {number} ({device.address}) cannot be opened: {in_words(error)}", remedy) from error
+    return _prepared(container, f"camera {number}", limits, is_live=True)
+
+
+def _prepared(
+    container: "InputContainer", name: str, limits: Limits, *, file: IO[bytes] | None = None, is_live: bool
+) -> Opened:
+    """The moving image of a container, its decoder with its limits; closed where there is none."""
+    try:
+        stream = _moving_image(container, name, limits)
+    except VidiError:
+        container.close()
+        if file is not None:
+            file.close()
+        raise
+    decoder = stream.codec_context
+    decoder.options = {"max_pixels": str(limits.pixels)}
+    decoder.thread_count = core_count()
+    decoder.thread_type = "SLICE" if is_live else "AUTO"  # a thread for each frame would hold so many frames back
+    return Opened(container, stream, file)
+
+
+def _moving_image(container: "InputContainer", name: str, limits: Limits) -> "VideoStream":
+    stream = next((stream for stream in container.streams.video if stream.codec_context is not None), None)
+    if stream is None:
+        raise DataError(
+            f"{name} holds no moving image that can be decoded", "Give a video with images, not sound alone."
+        )
+    height, width = stream.codec_context.height, stream.codec_context.width
+    if height * width > limits.pixels:
+        raise DataError(
+            f"{name} has images of {width:,} × {height:,} pixels; the limit is {limits.pixels:,} pixels",
+            "Make it smaller first.",
+        )
+    return stream
+
+
+def in_words(error: Exception) -> str:
+    """What FFmpeg says went wrong, without the address, which may hold a password."""
+    said = getattr(error, "strerror", None) or type(error).__name__
+    return {"Immediate exit requested": "nothing came in time", "End of file": "it ends before the first image"}.get(
+        said, said[:1].lower() + said[1:]
+    )
