@@ -10,6 +10,7 @@ import sys
 BENCHES = {
     "predict": "bench.predict",
     "decode": "bench.decode",
+    "precisions": "bench.precisions",
     "serve": "bench.serve",
     "log": "bench.log",
     "page": "bench.page",
