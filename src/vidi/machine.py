@@ -19,16 +19,8 @@ from vidi.errors import UsageError
 
 OLD_GLIBC_MAPPED_FROM = 32 << 20  # before 2.35 glibc refuses a higher threshold; larger tensors are still mapped there
 LEAST_SHARE = 0.1  # of the processor: a lower one would be a hiccup
+VECTORS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm")
 SHORT_WAIT = "2000"  # looks before a thread sleeps, less than a tenth of a millisecond; GNU's OpenMP reads it
-
-
-INSTRUCTIONS = {  # flags of Linux: what they say to people
-    "avx512_bf16": "AVX-512 with bfloat16",
-    "avx512_vnni": "AVX-512 with VNNI",
-    "avx512f": "AVX-512",
-    "avx_vnni": "AVX2 with VNNI",
-    "avx2": "AVX2",
-}
 
 
 def core_count() -> int:
@@ -81,17 +73,14 @@ def _core_quota(folder: Path = Path("/sys/fs/cgroup")) -> int:
     return 1 << 20
 
 
-def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What decides how fast arithmetic is: the model and its widest instructions, as far as they are known."""
-    try:
-        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    parted = [line.partition(":") for line in reversed(lines)]
-    fields = {name.strip(): value.strip() for name, _, value in parted}
-    flags = fields.get("flags", "").split()
-    widest = next((words for flag, words in INSTRUCTIONS.items() if flag in flags), "")
-    return ", ".join(part for part in (fields.get("model name", platform.machine()), widest) if part)
+def processor_name() -> str:
+    """Name, cores and widest vector instructions of the processor: what decides which code is fastest on it."""
+    text = ""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text()
+    name = next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")), "")
+    known = [flag for flag in VECTORS if f" {flag} " in text]
+    return f"{name or platform.processor() or platform.machine()}, {core_count()} cores{', '.join(['', *known])}"
 
 
 def memory_bytes() -> int:

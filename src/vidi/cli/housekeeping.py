@@ -52,21 +52,37 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show or clear the cache of decoded images, check results and features."""
+    """Show or clear the cache of decoded images, check results, features and choices of an engine."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
     from vidi.files import escape_path
+    from vidi.prediction.engines.fastest import forget, remembered_count
 
     store = PixelCache(cache_folder())
     freed = store.clear() if clear else 0
+    if clear:
+        forget(store.folder)
+    choices = remembered_count(store.folder)
     entries = store.entries()
     held = sum(entry.byte_count for entry in entries)
     place = escape_path(store.folder)
     if as_json:
-        typer.echo(json.dumps({"folder": place, "entries": len(entries), "bytes": held, "freed_bytes": freed}))
+        typer.echo(
+            json.dumps(
+                {
+                    "folder": place,
+                    "entries": len(entries),
+                    "bytes": held,
+                    "freed_bytes": freed,
+                    "engine_choices": choices,
+                }
+            )
+        )
         return
     if clear:
         typer.echo(f"freed {freed / 1e6:,.1f} MB")
     typer.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
+    if choices:
+        typer.echo(f"engines chosen by `--engine auto`: {choices}")
 
 
 def doctor(as_json: options.AsJson = False) -> None:

@@ -49,7 +49,7 @@ def predict(
     if request.sort_into is not None:
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
-    predictor = Predictor.load(model, engine=request.engine)
+    predictor = Predictor.load(model, engine=request.engine, say=events.say)
     if warning := warning_about(predictor.model):
         events.say(warning)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)

@@ -1,7 +1,7 @@
 """A loaded model file: images in, predictions out."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -20,7 +20,7 @@ from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model, read_model_bytes
 from vidi.prediction.engines.engine import GraphEngine
-from vidi.prediction.engines.registry import USUAL, open_engine
+from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
 from vidi.prediction.prediction import Prediction, decide
 from vidi.prediction.stream import Answer, batch_size, predict_stream
 
@@ -36,12 +36,14 @@ class Predictor:
         self.model = model
 
     @classmethod
-    def load(cls, path: Path | str, *, engine: str = USUAL) -> Self:
+    def load(cls, path: Path | str, *, engine: str = USUAL, say: Callable[[str], None] | None = None) -> Self:
         """Open a model file, or the one in a run folder.
 
         Args:
             path: of the model file, its run folder or a registered name.
-            engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers.
+            engine: executes the graph: onnxruntime, or openvino where it is installed and gives the file's answers;
+                auto takes the fastest, measured once for each model and processor.
+            say: receives which engine `auto` has taken, and why.
 
         Raises:
             ModelError: the file is missing, damaged, changed, hostile, or not written by vidi; or the engine answers
@@ -49,6 +51,10 @@ class Predictor:
             UsageError: no such engine is installed.
         """
         model = read_model(Path(path))
+        if engine == AUTO:
+            from vidi.prediction.engines.fastest import open_fastest
+
+            return cls(open_fastest(model, say=say or (lambda _: None)), model)
         return cls(open_engine(engine, model), model)
 
     @classmethod

@@ -16,6 +16,7 @@ from vidi.prediction.engines.engine import GraphEngine
 
 ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 USUAL = "onnxruntime"
+AUTO = "auto"  # stands for whichever is fastest: `fastest.py`
 
 
 def is_installed(name: str) -> bool:
@@ -36,7 +37,7 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
         ModelError: it does not take the graph, or answers otherwise than the file says.
     """
     if name not in ENGINES:
-        raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}.")
+        raise UnknownNameError(f"no engine is called {name!r}", f"Use one of: {', '.join(ENGINES)}, auto.")
     if not is_installed(name):
         raise MissingPackageError(f"--engine {name}: {name} is not installed", f'pip install "vidi[{name}]"')
     engine = ENGINES[name](model)
@@ -45,7 +46,7 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
         if not replay.passed:
             raise ModelError(
                 f"{escape_path(model.path)}: {name} answers otherwise than the file says; {replay.sentence()}",
-                f"Use `--engine {USUAL}`.",
+                f"Use `--engine {USUAL}`, or `--engine auto`, which takes only what agrees.",
             )
     return engine
 

@@ -44,8 +44,8 @@ class PredictRequest:
     engine: Annotated[
         str,
         Option(
-            "What executes the model: onnxruntime (default) or openvino.",
-            choices=("onnxruntime", "openvino"),
+            "What executes the model: onnxruntime (default), openvino, or the fastest (auto).",
+            choices=("onnxruntime", "openvino", "auto"),
             metavar="NAME",
         ),
     ] = "onnxruntime"
