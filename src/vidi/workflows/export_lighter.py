@@ -26,6 +26,7 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
 from vidi.model_file.write import finished_bytes, set_metadata
+from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
 from vidi.workflows.calibrate import calibrate
@@ -80,24 +81,24 @@ class Lighter:
             for size, rate in lighter.items()
         )
         agreed = self.agreement
-        verdicts = "" if agreed.other_verdicts is None else f", another verdict for {agreed.other_verdicts:.1%}"
+        verdicts = "" if agreed.other_verdicts is None else f", another verdict for {_tenths(agreed.other_verdicts)}"
         calibrated = (
             f"calibration, limits and novelty limit fitted again on {self.calibrated_on:,} images"
             if self.calibrated_on
             else "calibration and limits are the parent's, made from answers by other networks"
         )
         return (
-            f"size: {self.size_share:.0%} of the parent's",
-            f"accuracy: {counts.second_accuracy:.1%}, the parent's {counts.first_accuracy:.1%}, on "
-            f"{counts.image_count:,} test images ({-self.points_lost:+.1f} points{reach})",
-            f"agreement: another label for {agreed.other_labels:.1%}{verdicts} of {agreed.image_count:,} other images; "
-            f"a probability differs by at most {agreed.largest_difference:.2f}",
+            f"size: {percent(self.size_share)} of the parent's",
+            f"accuracy: {_tenths(counts.second_accuracy)}, the parent's {_tenths(counts.first_accuracy)}, "
+            f"on {counts.image_count:,} test images ({-self.points_lost:+.1f} points{reach})",
+            f"agreement: another label for {_tenths(agreed.other_labels)}{verdicts} "
+            f"of {agreed.image_count:,} other images; a probability differs by at most {agreed.largest_difference:.2f}",
             *(
                 []
                 if self.fused is None
                 else [
-                    f"kernels: those of 8 bits and floating point give another label for {self.fused.other_labels:.1%} "
-                    f"of {self.fused.image_count:,} images"
+                    f"kernels: those of 8 bits and floating point give another label for "
+                    f"{_tenths(self.fused.other_labels)} of {self.fused.image_count:,} images"
                 ]
             ),
             f"speed on one core ({self.processor}): {faster}",
@@ -252,11 +253,15 @@ def _target(metadata: ModelMetadata) -> OperatingTarget | None:
     return OperatingTarget(measure=points.measure, share=points.share, costs=costs)
 
 
+def _tenths(share: float) -> str:
+    return percent(share, digits=1)
+
+
 def _require_sound_kernels(fused: Agreement | None) -> None:
     if fused is not None and fused.other_labels > MAX_FUSED_SHARE:
         raise GateError(
             f"on this processor the kernels of 8 bits give another label than the same file in floating point for "
-            f"{fused.other_labels:.1%} of {fused.image_count} images (allowed: {MAX_FUSED_SHARE:.0%})",
+            f"{_tenths(fused.other_labels)} of {fused.image_count} images (allowed: {percent(MAX_FUSED_SHARE)})",
             "Nothing was written. Use --to fp16.",
         )
 
@@ -303,8 +308,8 @@ def _tested(
     if refuted:
         first = refuted[0]
         raise GateError(
-            f"the test images refute what the lighter file promises ({first['kind']}: {first['measured']:.1%} of "
-            f"{first['n']} images, promised {first['guaranteed']:.1%})",
+            f"the test images refute what the lighter file promises ({first['kind']}: {_tenths(first['measured'])} "
+            f"of {first['n']} images, promised {_tenths(first['guaranteed'])})",
             "Nothing was written. Use --to fp16, or more calibration images.",
         )
     return set_metadata(model.path, replace(model.metadata, test=short_figures(done.figures["test"])))
