@@ -12,8 +12,10 @@ from tests.draw import class_folders
 from tests.export.test_precisions import wide_network
 from tests.model_file.tiny import tiny_metadata
 
+from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import GateError, ModelError, UsageError
 from vidi.export.precisions.fp16 import to_fp16
+from vidi.files import digest_of
 from vidi.images.framing import Framing
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import finished_bytes, set_metadata, write_model
@@ -22,9 +24,11 @@ from vidi.workflows import export_lighter as lighter
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.export import export
 from vidi.workflows.exporting.images import find_images
+from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.export import ExportRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.start import read_start
 
 KINDS = ("disc", "stripes", "square")
@@ -73,8 +77,52 @@ def test_a_lighter_file_is_calibrated_again_names_its_parent_and_answers(model: 
     assert figures["fused_and_unfused"]["other_labels"] <= 0.02
     assert {"comparison", "evaluation", "export.md"} <= {path.name for path in (tmp_path / "int8").iterdir()}
     assert not (tmp_path / "int8" / "work").exists()
+    kept = str(tmp_path / "int8" / "model.onnx")
+    assert json.loads((tmp_path / "int8" / "comparison" / "compare.json").read_text())["models"]["B"]["path"] == kept
+    assert json.loads((tmp_path / "int8" / "evaluation" / "evaluation.json").read_text())["model"] == kept
     predictions = list(Predictor.load(tmp_path / "int8").predict_files([next(data.rglob("*.png"))]))
     assert predictions[0].prediction is not None
+
+
+@pytest.mark.slow  # as above
+def test_a_run_without_calibration_images_keeps_its_calibration_and_counts_the_use_of_its_test(
+    model: ModelFile, data: Path, tmp_path: Path
+):
+    run = run_of(model, data, tmp_path / "run", parts=("train", "validation", "test"))
+
+    done = export(ExportRequest(model=run, to="fp16", output=tmp_path / "fp16", max_drop=100.0))
+
+    made = read_model(tmp_path / "fp16")
+    assert done.lighter is not None
+    assert done.lighter.calibrated_on == 0
+    assert (made.metadata.calibration, made.metadata.verdict) == (model.metadata.calibration, model.metadata.verdict)
+    assert made.metadata.test is not None
+    assert made.metadata.test["images"] == 60
+    uses = [json.loads(line)["model"] for line in (run / "test-uses.jsonl").read_text().splitlines()]
+    assert {model.model_id, made.model_id} <= set(uses)
+
+
+def run_of(model: ModelFile, data: Path, folder: Path, *, parts: tuple[str, ...]) -> Path:
+    """A run folder of the model: of each class equally many images in each part."""
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(model.data)
+    write_request(folder, TrainRequest(data=DataRequest(source=str(data))).as_dict())
+    rows = []
+    for kind in sorted(data.iterdir()):
+        for number, path in enumerate(sorted(kind.iterdir())):
+            place, part = path.relative_to(data).as_posix(), parts[number % len(parts)]
+            rows.append(Assignment(digest=digest_of(path.read_bytes()), path=place, group="", part=part, rule="drawn"))
+    write_assignments(folder / "splits.csv", rows)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("more", "cause"), [({"to": "web"}, "--data is not used"), ({"max_drop": float("nan")}, "--max-drop is nan")]
+)
+def test_options_that_mean_nothing_are_refused(model: ModelFile, data: Path, tmp_path: Path, more: dict, cause: str):
+    with pytest.raises(UsageError, match=cause):
+        export(request(model, data, tmp_path / "out", **more))
+    assert not (tmp_path / "out").exists()
 
 
 def test_half_of_other_images_test_and_no_image_does_both(model: ModelFile, data: Path):
@@ -91,15 +139,15 @@ def test_a_file_that_loses_more_than_is_allowed_is_not_written(
 ):
     def spoil(graph: onnx.ModelProto, _: object) -> onnx.ModelProto:
         for tensor in graph.graph.initializer:
-            if tensor.name == "layer.weight":
-                values = -onnx.numpy_helper.to_array(tensor)
+            if tensor.name == "head.weight":
+                values = np.zeros_like(onnx.numpy_helper.to_array(tensor))
                 tensor.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
         return graph
 
     monkeypatch.setitem(lighter.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
 
     with pytest.raises(GateError, match="points of accuracy"):
-        export(request(model, data, tmp_path / "out", to="fp16", max_drop=-100.0))
+        export(request(model, data, tmp_path / "out", to="fp16", max_drop=0.0))
     assert not (tmp_path / "out").exists()
 
 

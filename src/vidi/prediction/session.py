@@ -65,6 +65,7 @@ def open_graph(
     threads: int = 1,
     keeps: bool = True,
     shared: bool = False,
+    optimised: bool = True,
     providers: Sequence[str] = CPU,
 ) -> onnxruntime.InferenceSession:
     """A session of a model file's bytes, or of a part of its graph.
@@ -75,6 +76,7 @@ def open_graph(
         threads: that one run uses.
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
         shared: all such sessions of this process keep it together, so that idle ones hold none.
+        optimised: nodes are fused and rewritten; without, the graph is executed as it is written.
         providers: of `choose_providers`; what the first does not offer runs on the next.
 
     Raises:
@@ -85,6 +87,8 @@ def open_graph(
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = options.enable_mem_pattern = keeps
     options.log_severity_level = QUIET
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if shared:
         _make_shared_arena()

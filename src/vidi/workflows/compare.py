@@ -48,7 +48,13 @@ if TYPE_CHECKING:
     pass
 
 
-def compare(request: CompareRequest, *, events: Events = SILENCE, dataset: Dataset | None = None) -> Compared:
+def compare(
+    request: CompareRequest,
+    *,
+    events: Events = SILENCE,
+    dataset: Dataset | None = None,
+    kept_as: Path | None = None,
+) -> Compared:
     """Score two model files on the same images, and test whether the second is better.
 
     Only images of classes that both know are looked at, and none that either was trained on (by the splits.csv of its
@@ -58,6 +64,7 @@ def compare(request: CompareRequest, *, events: Events = SILENCE, dataset: Datas
         request: what the user asked for.
         events: receives progress and messages.
         dataset: the images, where they were read already.
+        kept_as: where the second file will lie, if not where it is now.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -89,7 +96,7 @@ def compare(request: CompareRequest, *, events: Events = SILENCE, dataset: Datas
     document: dict[str, Any] = {
         "schema": 1,
         "task": MULTI_LABEL if several else "classify",
-        "models": _about(models, first.digests, folder),
+        "models": _about(models, first.digests, folder, kept_as=kept_as),
         "data": {"name": dataset.name, "source": escape_path(dataset.source), "reader": dataset.reader},
         **comparison.as_json(),
         "disagreements": {
@@ -198,12 +205,16 @@ def _open_folder(request: CompareRequest, dataset: Dataset) -> Path:
     )
 
 
-def _about(models: Sequence[ComparedModel], digests: Sequence[str], folder: Path) -> dict[str, dict[str, object]]:
+def _about(
+    models: Sequence[ComparedModel], digests: Sequence[str], folder: Path, *, kept_as: Path | None
+) -> dict[str, dict[str, object]]:
     """Both models by letter; that these images were used to score them is noted."""
     images, now = digest_of_images(digests), datetime.now(UTC)
+    first, second = models
+    places = {first.letter: first.path, second.letter: kept_as or second.path}
     return {
         model.letter: {
-            "path": escape_path(model.path),
+            "path": escape_path(places[model.letter]),
             "id": model.predictor.model.model_id,
             "run": model.predictor.metadata.run,
             "classes": len(model.predictor.classes),

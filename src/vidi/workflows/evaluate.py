@@ -71,7 +71,13 @@ class Evaluated:
         return folder_as_html(self.folder)
 
 
-def evaluate(request: EvaluateRequest, *, events: Events = SILENCE, dataset: Dataset | None = None) -> Evaluated:
+def evaluate(
+    request: EvaluateRequest,
+    *,
+    events: Events = SILENCE,
+    dataset: Dataset | None = None,
+    kept_as: Path | None = None,
+) -> Evaluated:
     """Score a model file on a data set.
 
     Images of classes that the model lacks are left out of accuracy and counted; images that the model was trained on
@@ -81,6 +87,7 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE, dataset: Dat
         request: what the user asked for.
         events: receives progress and messages.
         dataset: the images, where they were read already.
+        kept_as: where the file will lie, if not where it is now.
 
     Raises:
         ModelError: no model file, or not one to trust.
@@ -102,7 +109,8 @@ def evaluate(request: EvaluateRequest, *, events: Events = SILENCE, dataset: Dat
     for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
     folder = open_folder(request, dataset)
-    write_whole(folder / EVALUATION, json.dumps(as_plain(request), indent=1) + "\n")
+    asked = replace(request, model=kept_as or request.model)
+    write_whole(folder / EVALUATION, json.dumps(as_plain(asked), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
     trust = _measure_trust(request, predictor, answers, dataset, events=events)
     metrics = replace(

@@ -116,11 +116,12 @@ def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS, event
         events: receives progress and messages.
 
     Raises:
-        UsageError: the output exists, or this installation lacks what the form needs.
+        UsageError: the output exists, an option is wrong, or this installation lacks what the form needs.
         ModelError: no model file.
         GateError: the exported form gives other answers than the file, or is not as good; nothing is written.
         ResourceError: the folder cannot be written.
     """
+    require_sound(request)
     require_free(request.output, overwrite=request.overwrite)
     model = read_model(request.model)
     name = safe_name(request.name or model.metadata.run or model.path.stem)
@@ -156,6 +157,7 @@ def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Eve
         data=request.data,
         max_drop=request.max_drop,
         folder=folder,
+        kept_as=request.output / MODEL_FILE,
         workers=request.workers,
         images=request.images,
         events=events,
@@ -165,6 +167,19 @@ def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Eve
     if neighbours.is_dir() and request.images:
         shutil.copytree(neighbours, folder / NEIGHBOURS)
     return made
+
+
+def require_sound(request: ExportRequest) -> None:
+    """Refuse options that the form does not have, and a share of points that is none.
+
+    Raises:
+        UsageError: as said.
+    """
+    if request.to not in PRECISIONS and request.data is not None:
+        forms = " or ".join(f"--to {form}" for form in PRECISIONS)
+        raise UsageError(f"--data is not used by --to {request.to}", f"Leave it out, or use {forms}.")
+    if not 0 <= request.max_drop <= 100:
+        raise UsageError(f"--max-drop is {request.max_drop}", "Use percentage points between 0 and 100, such as 0.5.")
 
 
 def require_free(output: Path, *, overwrite: bool) -> None:

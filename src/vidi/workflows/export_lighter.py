@@ -1,6 +1,5 @@
 """`vidi export --to int8 | fp16`: fewer bits, calibrated again, and refused where they are not as good."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,16 +9,21 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from vidi.data.dataset import Dataset
 from vidi.data.splitting.split_file import write_assignments
 from vidi.errors import GateError, ModelError
-from vidi.evaluation.document import short_figures
+from vidi.evaluation.document import evaluate_parts, short_figures
 from vidi.evaluation.guarantees.operating_target import OperatingTarget
 from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.refuted import refuted_on
+from vidi.evaluation.match import match_classes
 from vidi.evaluation.sections.plain import rounded
+from vidi.evaluation.uses import carry_uses, digest_of_images
 from vidi.export.model_document import MODEL_FILE
 from vidi.export.precisions.fp16 import to_fp16
 from vidi.export.precisions.int8 import to_int8
-from vidi.files import write_whole
+from vidi.files import escape_path, write_whole
+from vidi.images.account import Account
 from vidi.machine import processor_name
 from vidi.model_file.golden_vector import GoldenTolerance
 from vidi.model_file.metadata import ModelMetadata
@@ -33,12 +37,14 @@ from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
 from vidi.workflows.comparing.compared import Compared
 from vidi.workflows.evaluate import evaluate
+from vidi.workflows.evaluating.answers import answer_images
 from vidi.workflows.exporting.agreement import Agreement, compare_sessions, measure_rates, open_unfused
 from vidi.workflows.exporting.images import CALIBRATION, TEST, LabelledParts, find_images
-from vidi.workflows.interaction.events import Events
-from vidi.workflows.interaction.run_folder import METRICS, SPLITS
+from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.compare import CompareRequest
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.evaluate import EvaluateRequest
 
 MAX_FUSED_SHARE = 0.02  # of other labels, where kernels of 8 bits and floating point run the same file
@@ -129,6 +135,7 @@ def make_lighter(
     data: str | None,
     max_drop: float,
     folder: Path,
+    kept_as: Path,
     workers: int | None = None,
     images: bool = True,
     events: Events,
@@ -141,6 +148,7 @@ def make_lighter(
         data: a run or labelled images; None: the run that the file lies in.
         max_drop: percentage points of accuracy that may be lost on the test images.
         folder: gets the pages of the comparison and the evaluation.
+        kept_as: where the new file will lie; the pages name it so.
         workers: threads that read images.
         images: whether the pages show any.
         events: receives progress and messages.
@@ -153,6 +161,9 @@ def make_lighter(
     require_possible(parent)
     found = find_images(Predictor.load(parent.path), data)
     framed = found.framed(parent)
+    pages = _Pages(
+        data=found.data, tested=found.of(TEST), folder=folder, kept_as=kept_as, workers=workers, images=images
+    )
     network = WRITERS[form](onnx.load_model_from_string(parent.data), framed)
     place = folder / "work"
     place.mkdir()
@@ -160,16 +171,18 @@ def make_lighter(
     session = open_session(model)
     fused = compare_sessions(open_unfused(model), session, framed) if form == "int8" else None
     _require_sound_kernels(fused)
+    model = _tested(model, pages)
     done = Lighter(
-        model=_tested(model, found, folder=folder, workers=workers, images=images, events=events),
+        model=model,
         parent=parent,
-        compared=_compare(parent, model, found, folder=folder, workers=workers, images=images, events=events),
+        compared=_write_pages(parent, model, pages, events=events),
         agreement=compare_sessions(open_session(parent), session, framed, metadata=(parent.metadata, model.metadata)),
         fused=fused,
         rates=measure_rates({"parent": parent, form: model}, framed),
         processor=processor_name(),
         calibrated_on=count,
     )
+    _count_uses(parent, place, found)
     shutil.rmtree(place)
     _require_as_good(done, max_drop=max_drop)
     return done
@@ -183,11 +196,13 @@ def require_possible(parent: ModelFile) -> None:
     """
     if parent.metadata.unfinished:
         raise ModelError(
-            f"the model is unfinished: {parent.metadata.unfinished}",
+            f"{escape_path(parent.path)} is unfinished: {parent.metadata.unfinished}",
             "Finish its training first: `vidi train --resume RUN --finish`.",
         )
     if parent.bits < 32:
-        raise ModelError(f"the model is in {parent.bits} bits already", "Export the file that it was made of.")
+        raise ModelError(
+            f"{escape_path(parent.path)} is in {parent.bits} bits already", "Export the file that it was made of."
+        )
 
 
 def _calibrated(
@@ -220,7 +235,7 @@ def _calibrated(
     done = calibrate(
         CalibrateRequest(
             model=path,
-            data=found.data,
+            data=_about_same_class(found.data, metadata),
             output=place / "calibrated.onnx",
             promise=_promise(metadata),
             target=_target(metadata),
@@ -231,6 +246,12 @@ def _calibrated(
     )
     (place / "calibrated.onnx").replace(path)
     return read_model(path), done.image_count
+
+
+def _about_same_class(data: DataRequest, metadata: ModelMetadata) -> DataRequest:
+    """The data, with the one class that the parent's operating point is about."""
+    points = metadata.operating_points
+    return data if points is None or points.positive is None else replace(data, positive=points.positive)
 
 
 def _promise(metadata: ModelMetadata) -> Promise:
@@ -266,53 +287,76 @@ def _require_sound_kernels(fused: Agreement | None) -> None:
         )
 
 
-def _compare(
-    parent: ModelFile,
-    model: ModelFile,
-    found: LabelledParts,
-    *,
-    folder: Path,
-    workers: int | None,
-    images: bool,
-    events: Events,
-) -> Compared:
-    request = CompareRequest(
-        first=parent.path,
-        second=model.path,
-        data=found.data,
-        output=folder / COMPARISON,
-        workers=workers,
-        images=images,
-    )
-    return compare(request, events=events, dataset=found.of(TEST))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pages:
+    """What a lighter file is tested on, and where the pages about it go."""
+
+    data: DataRequest
+    tested: Dataset
+    folder: Path
+    kept_as: Path
+    workers: int | None
+    images: bool
 
 
-def _tested(
-    model: ModelFile, found: LabelledParts, *, folder: Path, workers: int | None, images: bool, events: Events
-) -> ModelFile:
+def _tested(model: ModelFile, pages: _Pages) -> ModelFile:
     """The file with its own test figures.
 
     Raises:
         GateError: the test images refute what it promises.
     """
-    request = EvaluateRequest(
-        model=model.path,
-        data=found.data,
-        output=folder / EVALUATION,
-        robustness=False,
-        workers=workers,
-        images=images,
+    predictor = Predictor.load(model.path)
+    answers = answer_images(
+        predictor,
+        pages.tested,
+        EvaluateRequest(model=model.path, data=pages.data, workers=pages.workers),
+        scored=dict.fromkeys(range(len(pages.tested.images)), TEST),
+        match=match_classes(predictor.classes, pages.tested.classes, renames={}),
+        learnt=lambda _: False,
+        account=Account(),
+        events=SILENCE,
     )
-    done = evaluate(request, events=events, dataset=found.of(TEST))
-    refuted = json.loads((done.folder / METRICS).read_text("utf-8")).get("refuted") or []
-    if refuted:
-        first = refuted[0]
+    for one in refuted_on(answers, model.metadata)[:1]:
         raise GateError(
-            f"the test images refute what the lighter file promises ({first['kind']}: {_tenths(first['measured'])} "
-            f"of {first['n']} images, promised {_tenths(first['guaranteed'])})",
+            f"the test images refute what the lighter file promises ({one.kind}: {_tenths(one.measured)} of "
+            f"{one.image_count:,} images, promised {_tenths(one.guaranteed)})",
             "Nothing was written. Use --to fp16, or more calibration images.",
         )
-    return set_metadata(model.path, replace(model.metadata, test=short_figures(done.figures["test"])))
+    return set_metadata(model.path, replace(model.metadata, test=short_figures(evaluate_parts(answers)[TEST])))
+
+
+def _write_pages(parent: ModelFile, model: ModelFile, pages: _Pages, *, events: Events) -> Compared:
+    """The report of the file, and the comparison with its parent, image by image."""
+    evaluate(
+        EvaluateRequest(
+            model=model.path,
+            data=pages.data,
+            output=pages.folder / EVALUATION,
+            robustness=False,
+            workers=pages.workers,
+            images=pages.images,
+        ),
+        events=events,
+        dataset=pages.tested,
+        kept_as=pages.kept_as,
+    )
+    request = CompareRequest(
+        first=parent.path,
+        second=model.path,
+        data=pages.data,
+        output=pages.folder / COMPARISON,
+        workers=pages.workers,
+        images=pages.images,
+    )
+    return compare(request, events=events, dataset=pages.tested, kept_as=pages.kept_as)
+
+
+def _count_uses(parent: ModelFile, place: Path, found: LabelledParts) -> None:
+    """Note in the parent's run, where it has one, that its test images judged another file."""
+    run = parent.path.parent
+    if (run / SPLITS).is_file():
+        tested = digest_of_images(row.digest for row in found.assigned if row.part == TEST)
+        carry_uses(place, run, images=tested)
 
 
 def _require_as_good(done: Lighter, *, max_drop: float) -> None:

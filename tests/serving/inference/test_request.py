@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from vidi.serving.inference.request import (
     decode_request,
     read_header_length,
 )
-from vidi.serving.problems import Problem
+from vidi.serving.problems import PROBLEMS, Problem
 
 LIMITS = RequestLimits(images=16, pixels=1_000)
 PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 3], "data": [1, 2, 3, 4, 5, 6]}
@@ -134,8 +133,7 @@ def test_the_stock_clients_requests_are_read(images):
 
 @given(st.binary(max_size=200), st.none() | st.integers(0, 200))
 def test_any_bytes_are_a_request_or_a_problem(body: bytes, header_length: int | None):
-    with suppress(Problem):
-        decode_request(body, None if header_length is None else min(header_length, len(body)), LIMITS)
+    assert is_request_or_problem(body, None if header_length is None else min(header_length, len(body)))
 
 
 odd = st.recursive(
@@ -166,8 +164,16 @@ def test_a_request_with_odd_values_is_a_request_or_a_problem(request, form, of_i
     head = json.dumps({**document, **of_document}).encode()
     body = head + body[length:]
 
-    with suppress(Problem):
-        decode_request(body, max(0, min(len(head) + moved, len(body))), LIMITS)
+    assert is_request_or_problem(body, max(0, min(len(head) + moved, len(body))))
+
+
+def is_request_or_problem(body: bytes, length: int | None) -> bool:
+    """Whether a body becomes a request within the limits, or a problem of the client with its cause."""
+    try:
+        read = decode_request(body, length, LIMITS)
+    except Problem as problem:
+        return 400 <= PROBLEMS[problem.code].status < 500 and bool(problem.cause)
+    return 1 <= len(read.images) <= LIMITS.images and len({one.name for one in read.outputs}) == len(read.outputs)
 
 
 def refusal_of(document: object, binary: bytes = b"", *, header: bool = False) -> Problem:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vidi.model_file.decisions import judge
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.prediction.session import CPU, open_session, run_session
+from vidi.prediction.session import open_graph, open_session, run_session
 
 BATCH = 32
 BATCHES = (1, BATCH)
@@ -65,11 +65,7 @@ def compare_sessions(
 
 def open_unfused(model: ModelFile) -> onnxruntime.InferenceSession:
     """The file as it is written: what fused kernels compute in 8 bits is computed in floating point."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.data, sess_options=options, providers=list(CPU))
+    return open_graph(model.data, name=str(model.path), optimised=False)
 
 
 def measure_rates(models: Mapping[str, ModelFile], images: NDArray[np.uint8]) -> dict[str, dict[int, float]]:
