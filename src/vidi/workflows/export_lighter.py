@@ -361,12 +361,15 @@ def _count_uses(parent: ModelFile, place: Path, found: LabelledParts) -> None:
 
 def _require_as_good(done: Lighter, *, max_drop: float) -> None:
     counts = done.compared.comparison.overall.counts
-    if done.points_lost > max_drop:
-        raise GateError(
-            f"the lighter file loses {done.points_lost:.1f} points of accuracy on {counts.image_count:,} test images "
-            f"(allowed: {max_drop:g})",
-            "Nothing was written. Use --to fp16, more calibration images, or a larger --max-drop.",
-        )
+    if done.points_lost <= max_drop:
+        return
+    lost, one = counts.only_first - counts.only_second, 100 / counts.image_count
+    coarse = f"; a single image is {one:.1f} points" if one > max_drop else ""
+    raise GateError(
+        f"the lighter file gets {lost:,} more of {counts.image_count:,} test images wrong than its parent, "
+        f"{done.points_lost:.1f} points (allowed: {max_drop:g}{coarse})",
+        "Nothing was written. Use --to fp16, name more labelled images with --data, or allow more with --max-drop.",
+    )
 
 
 WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {
