@@ -54,7 +54,7 @@ def blocks() -> Iterator[tuple[list[Convolution], bool]]:
     yield [Convolution(channels, FEATURES, 1, 1, False, True)], False
 
 
-def lite_graph(seed: int = 0) -> onnx.GraphProto:
+def lite_graph(seed: int = 0, *, classes: int = CLASSES) -> onnx.GraphProto:
     """The network as `write_model` takes it, batch normalisation folded in."""
     random = np.random.default_rng(seed)
     nodes: list[onnx.NodeProto] = []
@@ -88,8 +88,8 @@ def lite_graph(seed: int = 0) -> onnx.GraphProto:
         if adds:
             nodes.append(helper.make_node("Add", [block_input, value], [f"a{number}"]))
             value = f"a{number}"
-    head = random.normal(0, 0.03, (CLASSES, FEATURES)).astype(np.float32)
-    tensors += [numpy_helper.from_array(head, "head"), numpy_helper.from_array(np.zeros(CLASSES, np.float32), "bias")]
+    head = random.normal(0, 0.03, (classes, FEATURES)).astype(np.float32)
+    tensors += [numpy_helper.from_array(head, "head"), numpy_helper.from_array(np.zeros(classes, np.float32), "bias")]
     nodes += [
         helper.make_node("GlobalAveragePool", [value], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["embedding"]),
@@ -97,7 +97,7 @@ def lite_graph(seed: int = 0) -> onnx.GraphProto:
     ]
     inputs = [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", 3, *SIZE])]
     outputs = [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES]),
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes]),
         helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", FEATURES]),
     ]
     return helper.make_graph(nodes, "lite0", inputs, outputs, tensors)

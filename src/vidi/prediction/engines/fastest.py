@@ -3,11 +3,9 @@
 import contextlib
 import json
 import math
-import statistics
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from vidi.model_file.read import ModelFile
 from vidi.prediction.engines.engine import GraphEngine
 from vidi.prediction.engines.registry import ENGINES, USUAL, is_installed, open_engine
 from vidi.prediction.stream import batch_size
+from vidi.prediction.timing import take_turns
 
 FOLDER = "engines"  # in the cache's folder
 LAYOUT = 1
@@ -104,23 +103,9 @@ def measure_rates(engines: Mapping[str, GraphEngine], model: ModelFile) -> dict[
     framing = model.metadata.framing
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (batch_size(framing), *framing.size, 3), dtype=np.uint8)
-    found: dict[str, list[float]] = {name: [] for name in engines}
-    with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-engine") as threads:
-
-        def answer(engine: GraphEngine, until: float) -> int:
-            count = 0
-            while time.perf_counter() < until:
-                engine.run(images, ["probabilities"])
-                count += len(images)
-            return count
-
-        for number in range(ROUNDS + 1):
-            for name, engine in engines.items():
-                begun = time.perf_counter()
-                counts = list(threads.map(answer, [engine] * core_count(), [begun + ROUND_SECONDS] * core_count()))
-                if number:  # the first round warms up
-                    found[name].append(sum(counts) / (time.perf_counter() - begun))
-    return {name: statistics.median(values) for name, values in found.items()}
+    runs = {name: partial(engine.run, images, ["probabilities"]) for name, engine in engines.items()}
+    timed = take_turns(runs, rounds=ROUNDS, seconds=ROUND_SECONDS, threads=core_count())
+    return {name: one.rate * len(images) for name, one in timed.items()}
 
 
 def _key(model: ModelFile) -> str:

@@ -1,8 +1,6 @@
 """How two files, or one file in two ways of running it, answer the same images, and how fast."""
 
-import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +12,7 @@ from vidi.model_file.decisions import judge
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.prediction.session import open_graph, open_session, run_session
+from vidi.prediction.timing import take_turns
 
 BATCH = 32
 BATCHES = (1, BATCH)
@@ -75,24 +74,9 @@ def measure_rates(models: Mapping[str, ModelFile], images: NDArray[np.uint8]) ->
     for size in BATCHES:
         batch = np.resize(images, (size, *images.shape[1:]))
         runs = {name: partial(run_session, session, batch, ["probabilities"]) for name, session in sessions.items()}
-        for name, rate in alternate(runs, rounds=ROUNDS, seconds=SECONDS).items():
-            found[name][size] = round(rate * size, 2)
+        for name, timed in take_turns(runs, rounds=ROUNDS, seconds=SECONDS).items():
+            found[name][size] = round(timed.rate * size, 2)
     return found
-
-
-def alternate(runs: Mapping[str, Callable[[], object]], *, rounds: int, seconds: float) -> dict[str, float]:
-    """Runs per second of each, the median of several rounds in which they take turns."""
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(rounds):
-        for name, run in runs.items():
-            begun, done = time.perf_counter(), 0
-            while not done or time.perf_counter() - begun < seconds:
-                run()
-                done += 1
-            rates[name].append(done / (time.perf_counter() - begun))
-    return {name: statistics.median(found) for name, found in rates.items()}
 
 
 def _answers(session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> Answers:
