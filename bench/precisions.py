@@ -1,9 +1,9 @@
 """A network of EfficientNet-Lite0's shape in 32, 16 and 8 bits, by onnxruntime and OpenVINO, the files in turn.
 
-    VIDI_CORES=1 python -m bench precisions
+    python -m bench precisions
 
-Rates are images per second of processor time on one core, so that other work on the machine counts little. The weights
-are random, and the head stays in 32 bits: of 10 classes, as users have, it costs nothing; of 1,000 it is a large matrix.
+Rates are images per second of processor time on one core, so that other work on the machine counts little. Weights
+are random. The head stays in 32 bits: of 10 classes, as users have, it costs nothing; of 1,000 it is a large matrix.
 Nothing is said of accuracy, agreement and size: `vidi export --to int8` measures these on a trained file and its test
 images. Which bar applies follows from the processor: with VNNI 8 bits are to be twice as fast as onnxruntime in 32
 bits, and 2.5 times by OpenVINO; with AVX2 alone 1.25 times. The result is one JSON in bench/results/precisions/, or in
@@ -44,10 +44,10 @@ Rates = dict[str, dict[int, float]]  # by file and engine, and by batch
 
 def main() -> int:
     """Measure, print the tables, and return 1 where a bar is missed."""
-    if os.environ.get("VIDI_CORES") != "1":  # OpenVINO divides its threads by it
-        sys.exit("Set VIDI_CORES=1: the rates are those of one core.")
+    machine, file_name = describe(), f"{kind()}.json"
+    os.environ["VIDI_CORES"] = "1"  # for OpenVINO's threads
     rates = {classes: measure(classes) for classes in HEADS}
-    print(f"{describe()}; images per second of processor time, one core")
+    print(f"{machine}; images per second of processor time, one core")
     for classes, found in rates.items():
         usual = found[f"fp32 {USUAL}"]
         print(f"| file and engine, {classes:,} classes | " + " | ".join(f"batch {size}" for size in BATCHES) + " |")
@@ -58,10 +58,10 @@ def main() -> int:
     instructions = "VNNI" if "vnni" in processor_name() else "AVX2"
     bars = judge(rates[HEADS[0]], instructions)
     print("; ".join(f"{bar}: {'met' if met else 'NOT met'}" for bar, met in bars.items()))
-    document = {"processor": describe(), "images_per_cpu_second": rates}
+    document = {"processor": machine, "images_per_cpu_second": rates}
     folder = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "precisions"))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{kind()}.json").write_text(json.dumps(document, indent=1) + "\n")
+    (folder / file_name).write_text(json.dumps(document, indent=1) + "\n")
     return 0 if all(bars.values()) else 1
 
 

@@ -18,20 +18,32 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.photographs import write_photographs
 from bench.processor import describe
-from bench.serving.contestants import OTHERS, RIVALS, VARIANTS, VIDI, Contestant, Running, missing_packages, running
+from bench.serving.contestants import (
+    LIGHTER,
+    OTHERS,
+    RIVALS,
+    VARIANTS,
+    VIDI,
+    Contestant,
+    Running,
+    missing_packages,
+    running,
+)
 from bench.serving.gates import judge, summarise
 from bench.serving.parts import import_cpu_seconds, parts_side_by_side
 from bench.serving.processes import memory_megabytes
+from vidi.export.precisions.int8 import to_int8
 from vidi.images.framing import Framing
-from vidi.machine import core_count
+from vidi.machine import core_count, processor_name
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.write import write_model
+from vidi.model_file.write import finished_bytes, write_model
 
 PHOTOGRAPHS = 64
 CONNECTIONS = (8, 1)
@@ -50,12 +62,16 @@ class Bench:
         paths = write_photographs(self.photographs, PHOTOGRAPHS)
         self.mean_bytes = sum(map(os.path.getsize, paths)) // len(paths)
         self.photograph = Path(paths[0]).read_bytes()
-        self.models = {True: folder / "model.onnx", False: folder / "plain.onnx"}
+        self.models = {name: folder / f"{name}.onnx" for name in ("fp32", "int8", "plain")}
         classes = tuple(f"class {index}" for index in range(CLASSES))
         framing = Framing(size=SIZE, mode="stretch")
-        write_model(self.models[True], lite_graph(), ModelMetadata(classes=classes, framing=framing))
+        metadata = ModelMetadata(classes=classes, framing=framing)
+        write_model(self.models["fp32"], lite_graph(), metadata)
+        framed = np.random.default_rng(0).integers(0, 256, (16, *SIZE, 3), np.uint8)
+        lighter = to_int8(onnx.load(self.models["fp32"]), framed)
+        self.models["int8"].write_bytes(finished_bytes(lighter, metadata))
         plain = helper.make_model(lite_graph(), opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-        onnx.save(plain, self.models[False])
+        onnx.save(plain, self.models["plain"])
 
     def load(self, server: Running, contestant: Contestant, *arguments: object) -> dict[str, Any]:
         """What the load generator saw."""
@@ -100,11 +116,11 @@ class Bench:
 def measure(bench: Bench, rounds: int, growth_requests: int) -> dict[str, Any]:
     """All figures, as one document."""
     absent = {one.name: missing for one in OTHERS if (missing := missing_packages(one))}
-    present = [VIDI, *(one for one in OTHERS if one.name not in absent), *VARIANTS]
+    present = [VIDI, LIGHTER, *(one for one in OTHERS if one.name not in absent), *VARIANTS]
     visits: dict[str, list[dict[str, Any]]] = {one.name: [] for one in present}
     parts, imports = [], []
     for number in range(rounds):
-        parts.append(parts_side_by_side(bench.models[True], bench.photographs, core_count()))
+        parts.append(parts_side_by_side(bench.models["fp32"], bench.photographs, core_count()))
         imports += [import_cpu_seconds() for _ in range(3)]
         for one in present if number % 2 == 0 else reversed(present):
             visits[one.name].append(bench.visit(one))
@@ -114,6 +130,7 @@ def measure(bench: Bench, rounds: int, growth_requests: int) -> dict[str, Any]:
         "seconds": bench.seconds,
         "mean_bytes": bench.mean_bytes,
         "processor": describe(),
+        "has_vnni": "vnni" in processor_name(),
         "versions": versions(PACKAGES),
         "python": platform.python_version(),
         "missing": absent,

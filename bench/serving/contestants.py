@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Contestant:
     arguments: tuple[str, ...] = ()
     path: str = "/predict"
     is_vidi: bool = False
+    model: str = "plain"  # of the bench's files
     needs: tuple[str, ...] = ()  # packages of the group `rivals`
 
 
@@ -41,11 +42,10 @@ class Running:
     ready_cpu_seconds: float  # of all its processes
 
 
-VIDI = Contestant(name="vidi", path="/v1/predict?top=5", is_vidi=True)
+VIDI = Contestant(name="vidi", path="/v1/predict?top=5", is_vidi=True, model="fp32")
+LIGHTER = replace(VIDI, name="vidi, int8", model="int8")
 VARIANTS = tuple(
-    Contestant(
-        name=f"vidi, {layout}", module="bench.serving.vidi_app", arguments=(layout,), path=VIDI.path, is_vidi=True
-    )
+    replace(VIDI, name=f"vidi, {layout}", module="bench.serving.vidi_app", arguments=(layout,))
     for layout in ("one-thread", "all-cores", "unisolated")
 )
 LITSERVE = Contestant(name="LitServe", module="bench.serving.litserve_app", needs=("litserve", "fastapi"))
@@ -73,16 +73,16 @@ def missing_packages(contestant: Contestant) -> list[str]:
 
 
 @contextmanager
-def running(contestant: Contestant, models: Mapping[bool, Path], photograph: bytes) -> Iterator[Running]:
+def running(contestant: Contestant, models: Mapping[str, Path], photograph: bytes) -> Iterator[Running]:
     """Start a server, wait until it answers, and stop it at the end.
 
     Args:
         contestant: which.
-        models: the model file of vidi (True), and the plain ONNX file of the others (False).
+        models: the file of each kind.
         photograph: what is asked for first.
     """
     port = free_port()
-    command = command_of(contestant, models[contestant.is_vidi], port)
+    command = command_of(contestant, models[contestant.model], port)
     began = time.perf_counter()
     process = subprocess.Popen(
         command,

@@ -29,8 +29,8 @@ def test_each_runs_in_every_round_for_its_time_and_the_first_run_counts_for_noth
 
     assert order[:2] == ["quick", "slow"]  # warms up
     assert order[2:] == 3 * [*["quick"] * 4, "slow"]
-    assert timed["quick"].rate == 4 and timed["slow"].rate == 0.5
-    assert timed["quick"].seconds == 12 * (0.25,) and timed["slow"].seconds == 3 * (2.0,)
+    assert [timed[name].rate for name in ("quick", "slow")] == [4, 0.5]
+    assert [timed[name].seconds for name in ("quick", "slow")] == [12 * (0.25,), 3 * (2.0,)]
 
 
 def test_a_round_that_was_disturbed_does_not_change_the_rate():

@@ -1,4 +1,4 @@
-"""How fast things run beside one another: in alternating rounds, so that what disturbs the machine disturbs all alike."""
+"""How fast things run beside one another: in alternating rounds, so that what disturbs one disturbs all alike."""
 
 import statistics
 import time
@@ -26,7 +26,7 @@ def take_turns(
     clock: Clock = time.perf_counter,
     turn: Callable[[], object] = lambda: None,
 ) -> dict[str, Timed]:
-    """Run each for a moment, several times in turn. Before, each runs once in every thread, which counts for nothing.
+    """Run each for a moment, several times in turn. Before that each runs once in every thread, which is not counted.
 
     Args:
         runs: what is timed, by name.

@@ -1,4 +1,4 @@
-"""OpenVINO on the processor, in float32, for framed images: its Resize gives other pixels than the model file's.
+"""OpenVINO on the processor, in float32, for framed images: its Resize, which is taken out, gives other pixels.
 
 Images of any other size are framed here first, by the host's own framing, which gives the graph's pixels.
 """
@@ -18,6 +18,7 @@ from vidi.machine import core_count
 from vidi.model_file.read import ModelFile
 
 TELEMETRY = "openvino_telemetry"
+FRAMED = "vidi.framed"  # the framed images, in every model file
 
 
 class OpenVino:
@@ -65,13 +66,26 @@ def open_openvino(model: ModelFile) -> OpenVino:
     try:
         core = openvino.Core()
         graph = core.read_model(model.data)
-        graph.reshape([-1, *model.metadata.framing.size, 3])
+        take_framed(graph, model.metadata.framing)
         return OpenVino(core.compile_model(graph, "CPU", settings), model.metadata.framing)
     except RuntimeError as error:
         raise ModelError(
             f"{escape_path(model.path)}: OpenVINO does not take the graph: {str(error)[-300:]}",
             "Use `--engine onnxruntime`.",
         ) from error
+
+
+def take_framed(graph: Any, framing: Framing) -> None:
+    """Let a graph of OpenVINO's take framed images alone, and spare it the framing, which would leave them as they are.
+
+    A resize to the same size took a fifth of the time of a network in 8 bits.
+    """
+    graph.reshape([-1, *framing.size, 3])
+    for node in graph.get_ordered_ops():
+        for output in node.outputs():
+            if FRAMED in output.get_names():
+                for reader in output.get_target_inputs():
+                    reader.replace_source_output(graph.input("images").node.output(0))
 
 
 def import_openvino() -> Any:
