@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vidi.options import Argument, Declared, Option, declared
+from vidi.workflows.requests.benchmark import BenchmarkRequest
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
@@ -22,6 +23,7 @@ REQUESTS: Mapping[str, type] = {
     "compare": CompareRequest,
     "explain": ExplainRequest,
     "locate": LocateRequest,
+    "benchmark": BenchmarkRequest,
 }
 WIDTH = 120
 

@@ -28,10 +28,12 @@ from vidi.report.layers import Layer
 from vidi.serving.problems import PROBLEMS
 from vidi.training.augment import Augmentation
 from vidi.training.recipe import Recipe
+from vidi.workflows.benchmarking.document import Benchmark
 from vidi.workflows.check import Checked
 from vidi.workflows.comparing.compared import Compared
 from vidi.workflows.evaluate import Evaluated
 from vidi.workflows.locating.search import LocatedImage
+from vidi.workflows.requests.benchmark import BenchmarkRequest
 from vidi.workflows.requests.calibrate import CalibrateRequest
 from vidi.workflows.requests.check import CheckRequest, SplitRequest
 from vidi.workflows.requests.compare import CompareRequest, StoredRequest
@@ -64,6 +66,7 @@ GIVEN_BACK = (
     Neighbour,
     Deletion,
     Layer,
+    Benchmark,
 )
 REQUESTS = (
     DataRequest,
@@ -78,6 +81,7 @@ REQUESTS = (
     SplitRequest,
     InputsRequest,
     PredictRequest,
+    BenchmarkRequest,
     LocateRequest,
     LocatedFiles,
     MonitorRequest,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vidi.estimator import ImageClassifier as ImageClassifier
     from vidi.prediction.prediction import Prediction as Prediction
     from vidi.prediction.predictor import Predictor as Predictor
+    from vidi.workflows.python.benchmark import benchmark as benchmark
     from vidi.workflows.python.check import check as check
     from vidi.workflows.python.compare import compare as compare
     from vidi.workflows.python.evaluate import evaluate as evaluate
@@ -29,6 +30,7 @@ _HOMES = {
     "check": "vidi.workflows.python.check",
     "evaluate": "vidi.workflows.python.evaluate",
     "compare": "vidi.workflows.python.compare",
+    "benchmark": "vidi.workflows.python.benchmark",
     "load": "vidi.workflows.python.load",
     "locate": "vidi.workflows.python.locate",
     "explain": "vidi.workflows.python.explain",

@@ -26,6 +26,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
     "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
+    "benchmark": ("vidi.cli.benchmark", "Measure speed, memory and size of models here."),
     "monitor": ("vidi.cli.monitor", "Notice when a model's images or accuracy change."),
     "review": ("vidi.cli.review", "Label images on a page, the most informative first."),
     "retrain": ("vidi.cli.retrain", "Train again with new labels, and keep the better model."),
@@ -61,6 +62,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "sqlalchemy": "log",
     "pg8000": "log",
     "openvino": "openvino",
+    "av": "video",
 }
 
 

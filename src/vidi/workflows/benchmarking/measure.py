@@ -1,0 +1,124 @@
+"""How fast models answer: latency, throughput, and from files, beside what decoding alone allows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vidi.images.framing import Framing
+from vidi.images.pool import read_images
+from vidi.prediction.timing import Timed, take_turns
+from vidi.workflows.benchmarking.images import BenchImages
+from vidi.workflows.benchmarking.subjects import Subject
+
+BATCHES = (1, 8, 32)
+ROUNDS = 3
+FOR_P99 = 100  # runs: of fewer the 99th percentile is the longest
+DECODING = "decoding alone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast one subject answers with some threads side by side."""
+
+    threads: int
+    latency_p50: float  # seconds for one framed image
+    latency_p99: float | None  # None of fewer than 100 runs
+    runs: int  # behind the latency
+    images_per_second: Mapping[int, float]  # framed images, by the size of a batch
+    from_files: float  # images per second, decoded and answered as by `predict`
+    share_of_decoding: float  # of the rate at which as many threads decode and do nothing else
+
+
+def measure_speeds(
+    subjects: Sequence[Subject],
+    images: BenchImages,
+    *,
+    threads: Sequence[int],
+    seconds: float,
+    turn: Callable[[], object],
+) -> dict[str, list[Speed]]:
+    """The speeds of each subject by its key, one for each number of threads.
+
+    Args:
+        subjects: take turns.
+        images: that are decoded and answered.
+        threads: numbers of threads.
+        seconds: that all of it takes, about; each runs at least once in each round.
+        turn: is called after each of `turn_count` turns.
+
+    Raises:
+        DataError: no image can be read.
+    """
+    slot = seconds / turn_count(subjects, threads)
+    framed = {framing: images.framed(framing) for framing in _framings(subjects)}
+    speeds: dict[str, list[Speed]] = {subject.key: [] for subject in subjects}
+    for count in threads:
+        timed: dict[int, dict[str, Timed]] = {}
+        for size in BATCHES:
+            runs = {
+                one.key: partial(one.predictor.engine.run, framed[one.predictor.metadata.framing][:size], _outputs(one))
+                for one in subjects
+            }
+            timed[size] = take_turns(runs, rounds=ROUNDS, seconds=slot, threads=count, turn=turn)
+        whole = _from_files(subjects, images, workers=count, seconds=slot, turn=turn)
+        for one in subjects:
+            single = timed[1][one.key].seconds
+            decoding = whole[f"{DECODING} {one.predictor.metadata.framing}"]
+            speeds[one.key].append(
+                Speed(
+                    threads=count,
+                    latency_p50=float(np.percentile(single, 50)),
+                    latency_p99=float(np.percentile(single, 99)) if len(single) >= FOR_P99 else None,
+                    runs=len(single),
+                    images_per_second={size: timed[size][one.key].rate * size for size in BATCHES},
+                    from_files=whole[one.key],
+                    share_of_decoding=min(1.0, whole[one.key] / decoding),
+                )
+            )
+    return speeds
+
+
+def turn_count(subjects: Sequence[Subject], threads: Sequence[int]) -> int:
+    """How many turns `measure_speeds` takes."""
+    of_files = len(subjects) + len(_framings(subjects))
+    return ROUNDS * len(threads) * (len(BATCHES) * len(subjects) + of_files)
+
+
+def _from_files(
+    subjects: Sequence[Subject],
+    images: BenchImages,
+    *,
+    workers: int,
+    seconds: float,
+    turn: Callable[[], object],
+) -> dict[str, float]:
+    """Images per second from files to answers, and of decoding and framing alone for each framing."""
+    paths = list(images.contents)
+    runs: dict[str, Callable[[], object]] = {}
+    for framing in _framings(subjects):
+        runs[f"{DECODING} {framing}"] = partial(_decode, images, framing, workers)
+    for one in subjects:
+        runs[one.key] = partial(_answer, one, images, workers)
+    timed = take_turns(runs, rounds=ROUNDS, seconds=seconds, turn=turn)
+    return {name: found.rate * len(paths) for name, found in timed.items()}
+
+
+def _decode(images: BenchImages, framing: Framing, workers: int) -> None:
+    for _ in read_images(images.store, list(images.contents), framing=framing, workers=workers, isolated=False):
+        pass
+
+
+def _answer(subject: Subject, images: BenchImages, workers: int) -> None:
+    for _ in subject.predictor.predict_files(list(images.contents), store=images.store, workers=workers):
+        pass
+
+
+def _framings(subjects: Sequence[Subject]) -> list[Framing]:
+    return list(dict.fromkeys(subject.predictor.metadata.framing for subject in subjects))
+
+
+def _outputs(subject: Subject) -> list[str]:
+    """What `predict` asks for."""
+    return [name for name in ("probabilities", "novelty") if name in subject.predictor.model.outputs]
