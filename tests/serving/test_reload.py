@@ -1,6 +1,7 @@
 """A model file that is replaced while it is served: taken whole, or refused and said."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,12 @@ def test_the_trial_passes_a_good_model_and_says_what_is_wrong_with_a_bad_one(pat
     write_whole(path, "no model")
     with pytest.raises(ModelError, match="text"):
         try_model(path)
+
+
+@pytest.mark.slow  # a process of its own
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
+def test_the_trial_fits_its_limits_by_openvino_too(path: Path):
+    try_model(path, engine="openvino")
 
 
 @pytest.mark.fault

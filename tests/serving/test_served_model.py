@@ -1,6 +1,7 @@
 """A served model: its sessions hold the weights, and its file is read again where its bytes are needed."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,13 @@ from tests.model_file.tiny import tiny_model
 from vidi.errors import ModelError
 from vidi.files import write_whole
 from vidi.machine import core_count
+from vidi.prediction.engines import fastest, registry
+from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
+from vidi.prediction.session import open_session
 from vidi.serving.models.served import open_served
 from vidi.serving.models.source import ModelSource
+
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
 
 
 @pytest.fixture
@@ -29,6 +35,41 @@ def test_a_served_model_keeps_no_bytes_of_its_file_and_answers_the_same_in_both_
     assert np.allclose(answers[0], answers[1], atol=1e-5)
     assert np.array_equal(answers[0], answers[2])
     assert (served.alone is served.predictor) == (core_count() == 1)
+
+
+@needs_openvino
+def test_a_model_served_by_openvino_gives_the_same_answers_and_the_same_verdicts(path: Path):
+    usual, served = open_served("tiny", path), open_served("tiny", path, engine="openvino")
+    images = np.random.default_rng(0).integers(0, 256, (3, 31, 20, 3), np.uint8)
+
+    assert served.predictor.engine.name == served.alone.engine.name == "openvino"
+    assert (served.model.data, served.whole().model.data) == (b"", path.read_bytes())
+    for ours, theirs in zip(usual.predictor.predict(images), served.predictor.predict(images), strict=True):
+        assert np.allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
+        assert (ours.label, ours.verdict, ours.candidates) == (theirs.label, theirs.verdict, theirs.candidates)
+
+
+def test_auto_serves_by_the_engine_that_is_taken_and_says_so(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fastest, "ENGINES", {"onnxruntime": registry.open_onnxruntime})
+    said: list[str] = []
+
+    served = open_served("tiny", path, engine="auto", say=said.append)
+
+    assert served.predictor.engine.name == "onnxruntime"
+    assert (served.alone is served.predictor) == (core_count() == 1)  # as without --engine
+    assert said[0].startswith("engine: onnxruntime")
+
+
+def test_an_engine_that_answers_otherwise_serves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Wrong(OnnxRuntime):
+        def run(self, images, outputs):
+            return [values + np.float32(0.1) for values in super().run(images, outputs)]
+
+    monkeypatch.setattr(registry, "ENGINES", {"other": lambda model: Wrong(open_session(model), "other")})
+    monkeypatch.setattr(registry, "is_installed", lambda _: True)
+
+    with pytest.raises(ModelError, match="answers otherwise"):
+        open_served("tiny", path, engine="other")
 
 
 def test_the_bytes_can_be_read_again(path: Path):

@@ -1,9 +1,11 @@
 """A model file scored on data it has not seen, and the report made again."""
 
+import csv
 import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 from tests.draw import class_folders, draw, encoded
@@ -69,6 +71,22 @@ def test_evaluation_leaves_figures_answers_and_a_page(model, tmp_path):
     assert metrics_of(evaluated)["test"]["images"] == 12
     assert len((evaluated.folder / "predictions.csv").read_text().splitlines()) == 13
     assert "12 images" in Page((evaluated.folder / "report.html").read_text()).text
+
+
+@pytest.mark.slow  # evaluates twice
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
+def test_another_engine_gives_the_same_labels_and_verdicts_and_is_written_down(model, tmp_path):
+    data = class_folders(tmp_path / "shapes", kinds=KINDS, each=2)
+
+    usual, other = scored(model, data), scored(model, data, engine="openvino")
+
+    rows = [
+        [(row["path"], row["predicted"], row.get("verdict")) for row in csv.DictReader(lines.splitlines())]
+        for lines in ((one.folder / "predictions.csv").read_text() for one in (usual, other))
+    ]
+    assert rows[0] == rows[1]
+    written = [json.loads((one.folder / "evaluation.json").read_text())["engine"] for one in (usual, other)]
+    assert written == ["onnxruntime", "openvino"]
 
 
 @pytest.mark.slow  # evaluates twice

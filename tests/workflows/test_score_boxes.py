@@ -64,6 +64,14 @@ def test_an_output_that_holds_something_else_is_refused_before_any_search(tmp_pa
         score_boxes(request)
 
 
+def test_boxes_by_another_engine_are_refused(tmp_path):
+    request = EvaluateRequest(
+        model=tmp_path / "model.onnx", data=DataRequest(source=str(tmp_path)), engine="openvino", output=tmp_path / "o"
+    )
+    with pytest.raises(UsageError, match="onnxruntime alone"):
+        score_boxes(request)
+
+
 def test_data_without_a_box_of_a_known_class_is_refused(tmp_path):
     red_model(tmp_path / "model.onnx")
     folder = tmp_path / "data" / "red"

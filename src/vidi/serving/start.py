@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from vidi.serving.doors.opening import OpenedDoors, open_doors
 from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
+from vidi.serving.models.trial import try_model
 from vidi.serving.monitoring import LogMonitor, monitor_command
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
@@ -34,6 +35,7 @@ from vidi.serving.training import Trainer, can_train
 from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.serve import ServeRequest
+from vidi.workflows.requests.shared import USUAL_ENGINE
 
 RUNS = Path("runs")  # where trainings that the page starts are kept
 
@@ -62,7 +64,7 @@ def serve(
     """
     environment = os.environ if environment is None else environment
     doors = open_doors(choose_doors(_door_options(request), environment), environment, datetime.now(UTC))
-    opened = partial(open_served, providers=choose_providers(request.device))
+    opened = partial(open_served, providers=_providers(request), engine=request.engine, say=say)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))
@@ -74,7 +76,7 @@ def serve(
         if doors.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
-        reloader = stack.enter_context(_reloading(service, opened, is_watching=request.watch_model))
+        reloader = stack.enter_context(_reloading(service, opened, request))
         run_server(
             app,
             service.settings,
@@ -85,6 +87,17 @@ def serve(
             tell_refusal=lambda problem, client: _log_refusal(service, problem, client),
         )
     say("stopped: every request that was accepted has been answered")
+
+
+def _providers(request: ServeRequest) -> Sequence[str]:
+    """onnxruntime's providers for the device.
+
+    Raises:
+        UsageError: the device is none, or is not one of the engine's.
+    """
+    if request.device == "cuda" and request.engine != USUAL_ENGINE:
+        raise UsageError(f"--engine {request.engine} runs on the processor alone", "Leave out --device or --engine.")
+    return choose_providers(request.device)
 
 
 def _door_options(request: ServeRequest) -> DoorOptions:
@@ -102,7 +115,7 @@ def _door_options(request: ServeRequest) -> DoorOptions:
 
 @contextlib.contextmanager
 def _reloading(
-    service: Service, opened: Callable[[str, Path], ServedModel], *, is_watching: bool
+    service: Service, opened: Callable[[str, Path], ServedModel], request: ServeRequest
 ) -> Iterator[Reloader]:
     """What takes new model files, and writes down what became of them."""
 
@@ -112,10 +125,10 @@ def _reloading(
         facts = {"model": name, "outcome": outcome, "id": model.model_id if model else None, "why": why or None}
         service.log.event("model", facts)
 
-    reloader = Reloader(service.models, report, opened=opened)
+    reloader = Reloader(service.models, report, tried=partial(try_model, engine=request.engine), opened=opened)
     registered = [model.name for model in service.models if follows_name(model.path)]
-    if is_watching or registered:
-        reloader.watch(None if is_watching else registered)
+    if request.watch_model or registered:
+        reloader.watch(None if request.watch_model else registered)
     try:
         yield reloader
     finally:
@@ -186,7 +199,9 @@ def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], s
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
         place = escape_path(model.model.path)
-        say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({place})")
+        engine = model.predictor.engine.name
+        by = "" if engine == USUAL_ENGINE else f", by {engine}"
+        say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({place}){by}")
         if follows_name(model.path):
             say("  a version that is promoted or rolled back to is taken within about a second")
         if warning := warning_about(model.model):

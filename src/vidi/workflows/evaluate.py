@@ -97,7 +97,7 @@ def evaluate(
     """
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
-    predictor = Predictor.load(request.model)
+    predictor = Predictor.load(request.model, engine=request.engine, say=events.say)
     dataset = dataset or read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = dataset.account.of_scan()
@@ -109,7 +109,7 @@ def evaluate(
     for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
     folder = open_folder(request, dataset)
-    asked = replace(request, model=kept_as or request.model)
+    asked = replace(request, model=kept_as or request.model, engine=predictor.engine.name)
     write_whole(folder / EVALUATION, json.dumps(as_plain(asked), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
     trust = _measure_trust(request, predictor, answers, dataset, events=events)

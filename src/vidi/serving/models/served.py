@@ -1,7 +1,7 @@
 """One model as it is served: a session for many requests side by side, and one for a request alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
+from vidi.prediction.engines.engine import GraphEngine
+from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
 from vidi.serving.models.source import ModelSource
@@ -74,13 +76,22 @@ class ServedModel:
         return Predictor(self.predictor.engine, self.source.read(self.model.digest))
 
 
-def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> ServedModel:
+def open_served(
+    name: str,
+    path: Path,
+    providers: Sequence[str] = CPU,
+    *,
+    engine: str = USUAL,
+    say: Callable[[str], None] = lambda _: None,
+) -> ServedModel:
     """Open a model file and hold it to its own golden vectors, in both sessions.
 
     Args:
         name: by which requests ask for it.
         path: the model file, its run folder or a registered name.
         providers: of `choose_providers`; any but the processor has one session for every load.
+        engine: executes the graph; any but onnxruntime has one form for every load.
+        say: receives which engine `auto` has taken, and why.
 
     Raises:
         ModelError: the file is damaged or not vidi's, or answers other than when it was written.
@@ -88,6 +99,12 @@ def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> Served
     found = find_model(path)  # once: a registered name may stand for another file a moment later
     source = ModelSource(found)
     model = read_model(found)
+    if engine != USUAL:
+        opened = _open_engine(engine, model, say)
+        if opened.name != USUAL:
+            give_memory_back()
+            other = Predictor(opened, _without_bytes(model))
+            return ServedModel(name, path, other, other, source)
     threads = core_count() if providers == CPU else 1
     sessions = [
         open_graph(model.data, name=name, threads=count, shared=True, providers=providers)
@@ -106,10 +123,23 @@ def open_served(name: str, path: Path, providers: Sequence[str] = CPU) -> Served
                 "Update onnxruntime, or serve it on a processor where `vidi inspect MODEL --self-test` passes.",
             )
     # The sessions hold the weights in a form of their own; the file's bytes would take as much again.
-    model = replace(model, data=b"", contents=replace(model.contents, tensors=()))
+    model = _without_bytes(model)
     give_memory_back()
     predictors = [Predictor(OnnxRuntime(session), model) for session in sessions]
     return ServedModel(name, path, predictors[0], predictors[-1], source)
+
+
+def _open_engine(engine: str, model: ModelFile, say: Callable[[str], None]) -> GraphEngine:
+    """An engine that gives the file's golden answers."""
+    if engine != AUTO:
+        return open_engine(engine, model)
+    from vidi.prediction.engines.fastest import open_fastest
+
+    return open_fastest(model, say=say)
+
+
+def _without_bytes(model: ModelFile) -> ModelFile:
+    return replace(model, data=b"", contents=replace(model.contents, tensors=()))
 
 
 def name_models(words: Sequence[str]) -> dict[str, Path]:

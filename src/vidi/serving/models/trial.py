@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidi.errors import ModelError, VidiError
 from vidi.machine import limit_memory
+from vidi.prediction.engines.registry import USUAL
 
 _COMMAND = "from vidi.serving.models.trial import main; main()"
 
@@ -21,19 +22,20 @@ class TrialLimits:
     memory_bytes: int = 1 << 30  # beyond what the interpreter has taken when it begins
 
 
-def try_model(path: Path, limits: TrialLimits = TrialLimits()) -> None:
+def try_model(path: Path, limits: TrialLimits = TrialLimits(), *, engine: str = USUAL) -> None:
     """Open a model file and replay its golden vectors in another process.
 
     Args:
         path: the model file.
         limits: of that process.
+        engine: executes the graph.
 
     Raises:
         ModelError: it is refused, or costs too much time or memory.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", _COMMAND, str(path), str(limits.seconds), str(limits.memory_bytes)],
+            [sys.executable, "-P", "-c", _COMMAND, str(path), str(limits.seconds), str(limits.memory_bytes), engine],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limits.wall_seconds,
@@ -55,12 +57,12 @@ def try_model(path: Path, limits: TrialLimits = TrialLimits()) -> None:
 
 
 def main() -> None:
-    """The inside of the trial's process: `sys.argv` holds the model file, processor seconds and bytes of memory."""
+    """The inside of the trial's process: `sys.argv` holds model file, processor seconds, bytes of memory, engine."""
     from vidi.serving.models.served import open_served
 
     _limit(seconds=int(sys.argv[2]), memory_bytes=int(sys.argv[3]))
     try:
-        open_served("model", Path(sys.argv[1]))
+        open_served("model", Path(sys.argv[1]), engine=sys.argv[4])
     except VidiError as error:
         sys.stdout.write(json.dumps({"cause": error.cause, "remedy": error.remedy}))
         sys.exit(error.exit_code)

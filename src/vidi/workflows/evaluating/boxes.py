@@ -9,7 +9,7 @@ import numpy as np
 
 from vidi.data.dataset import LabelledImage
 from vidi.detection.locate import Located
-from vidi.errors import DataError, ImageError
+from vidi.errors import DataError, ImageError, UsageError
 from vidi.evaluation.match import match_classes
 from vidi.figures.drawing import side_by_side
 from vidi.figures.ranking import draw_box_precision
@@ -26,6 +26,7 @@ from vidi.workflows.interaction.run_folder import BOXES, EVALUATION, require_fre
 from vidi.workflows.locating.search import By, finder
 from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 from vidi.workflows.requests.locate import LocateRequest
+from vidi.workflows.requests.shared import USUAL_ENGINE
 
 LEAST = 1e-3  # probability of a box that is counted: the curve needs the doubtful ones, too
 DRAWN = (0.5, 0.75)  # overlaps whose curves are drawn
@@ -110,6 +111,8 @@ def score_boxes(
         UsageError, ModelError: as for `vidi locate`; or the output folder is wrong.
         ResourceError: the results cannot be written.
     """
+    if request.engine != USUAL_ENGINE:
+        raise UsageError(f"--boxes searches by {USUAL_ENGINE} alone", "Leave out --engine.")
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)

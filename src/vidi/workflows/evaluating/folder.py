@@ -30,6 +30,7 @@ def as_plain(request: EvaluateRequest) -> dict[str, Any]:
         "model": escape_path(request.model),
         "data": asdict(request.data),
         "renames": dict(request.renames),
+        "engine": request.engine,
         "seed": request.seed,
         "images": request.images,
     }

@@ -24,6 +24,7 @@ def evaluate(
     robustness: bool = True,
     seed: int = 0,
     workers: int | None = None,
+    engine: str = "onnxruntime",
     images: bool = True,
 ) -> "Evaluated":
     """Score a model file on labelled images; classes are matched by name, and its training images are left out.
@@ -37,6 +38,7 @@ def evaluate(
         robustness: also score blurred, noisy, dark and rotated copies of the images; False is faster.
         seed: seed for the resampling behind the intervals.
         workers: number of decoding workers (default: one per core).
+        engine: what executes the model: onnxruntime (default), openvino, or the fastest (auto).
         images: False leaves all pictures out of the written files.
 
     Raises:

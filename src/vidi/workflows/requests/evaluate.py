@@ -6,7 +6,17 @@ from typing import Annotated
 
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.shared import Fills, IntervalSeed, Overwrite, Pictures, Renames, Smallest, Workers
+from vidi.workflows.requests.shared import (
+    USUAL_ENGINE,
+    Engine,
+    Fills,
+    IntervalSeed,
+    Overwrite,
+    Pictures,
+    Renames,
+    Smallest,
+    Workers,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,7 @@ class EvaluateRequest:
     ] = True
     seed: IntervalSeed = 0
     workers: Workers = None
+    engine: Engine = USUAL_ENGINE
     images: Pictures = True
 
 

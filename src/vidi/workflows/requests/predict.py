@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import FollowLinks, KeepTruncated, Workers
+from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, FollowLinks, KeepTruncated, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,4 @@ class PredictRequest:
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
     workers: Workers = None
-    engine: Annotated[
-        str,
-        Option(
-            "What executes the model: onnxruntime (default), openvino, or the fastest (auto).",
-            choices=("onnxruntime", "openvino", "auto"),
-            metavar="NAME",
-        ),
-    ] = "onnxruntime"
+    engine: Engine = USUAL_ENGINE

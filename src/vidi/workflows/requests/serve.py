@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import Workers
+from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,4 +46,5 @@ class ServeRequest:
     device: Annotated[
         Literal["auto", "cpu", "cuda"], Option("Where the model runs; auto takes CUDA where onnxruntime offers it.")
     ] = "auto"
+    engine: Engine = USUAL_ENGINE
     workers: Workers = None

@@ -9,6 +9,15 @@ from vidi.workflows.requests.written import parse_renames, parse_share
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
 NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0-grid", "vgg16", "resnet50")
 Workers = Annotated[int | None, Option("Number of decoding workers (default: one per core).", metavar="N", least=1)]
+Engine = Annotated[
+    str,
+    Option(
+        "What executes the model: onnxruntime (default), openvino, or the fastest (auto).",
+        choices=("onnxruntime", "openvino", "auto"),
+        metavar="NAME",
+    ),
+]
+USUAL_ENGINE = "onnxruntime"
 Overwrite = Annotated[bool, Option("Replace earlier results at the output path.")]
 Pictures = Annotated[
     bool,
