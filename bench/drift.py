@@ -218,15 +218,15 @@ def _delay(alarmed: int | None, onset: int) -> int:
 def rival_statistics(clean: Table, drawn: Drawn, traffic: ModelTraffic, windows: Sequence[int]) -> Statistics:
     """Both rivals at every look: they see the very rows that the reference was made of."""
     predicted = clean.probabilities[drawn.answers].argmax(axis=1)
-    own = drawn.reference.images
-    assert own is not None  # there are 5,000 images
-    assert own.embeddings is not None
     assert traffic.embeddings is not None
-    placed = own.embeddings.placed()
+    assert traffic.novelty is not None
+    placed = drawn.projection.place(clean.embeddings[drawn.placed])
     verdicts = np.array([VERDICTS.index(one or "unsure") for one in traffic.verdicts])
     said = traffic.probabilities.argmax(axis=1)
     references = [clean.probabilities[drawn.answers].max(axis=1)]
     streams = [traffic.probabilities.max(axis=1)]
+    references.append(clean.novelty[drawn.answers])
+    streams.append(traffic.novelty)
     references += [values[drawn.images] for values in clean.qualities.values()]
     streams += list(traffic.qualities.values())
     references += list(placed.T)

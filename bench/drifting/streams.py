@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bench.drifting.tables import Table
 from vidi.model_file.drift_reference import DriftReference, Histogram, Projection, ReferenceImages
 from vidi.model_file.limits import VERDICTS, Verdict
-from vidi.monitoring.reference import place_embeddings, thin_out
+from vidi.monitoring.reference import apart_from_axes, place_embeddings, thin_out
 from vidi.monitoring.traffic import ModelTraffic
 
 Rows = NDArray[np.int64]
@@ -23,6 +23,7 @@ class Drawn:
     projection: Projection
     answers: Rows  # of the reference
     images: Rows  # of its qualities
+    placed: Rows  # of its embeddings
     left: Rows
     random: np.random.Generator
 
@@ -34,7 +35,8 @@ def draw_reference(clean: Table, count: int, *, seed: Sequence[int]) -> Drawn:
     answers, left = order[:count], order[count:]
     images = answers[thin_out(count)]
     predicted = clean.probabilities[answers].argmax(axis=1)
-    embeddings = place_embeddings(clean.embeddings[images].astype(np.float32), np.arange(len(images)))
+    groups = np.arange(len(images))
+    embeddings = place_embeddings(clean.embeddings[images].astype(np.float32), groups, clean.novelty[images])
     verdicts: dict[Verdict, int] = {
         name: int((clean.verdicts[answers] == number).sum()) for number, name in enumerate(VERDICTS)
     }
@@ -52,12 +54,14 @@ def draw_reference(clean: Table, count: int, *, seed: Sequence[int]) -> Drawn:
             qualities={name: Histogram.of(values[images]) for name, values in clean.qualities.items()},
             embeddings=embeddings,
         ),
+        novelty=Histogram.of_tail(clean.novelty[answers]),
     )
     return Drawn(
         reference=reference,
         projection=embeddings.projection(),
         answers=answers,
         images=images,
+        placed=images[apart_from_axes(groups)],
         left=left,
         random=np.random.default_rng([*seed, 1]),
     )

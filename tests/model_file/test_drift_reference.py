@@ -15,6 +15,9 @@ from vidi.model_file.drift_reference import (
     Histogram,
     ReferenceEmbeddings,
     ReferenceImages,
+    StrangestImages,
+    SummedPlaces,
+    SummedScores,
     reference_from_json,
     reference_to_json,
 )
@@ -24,7 +27,19 @@ from vidi.model_file.schema import metadata_from_json, metadata_to_json
 from vidi.model_file.values import canonical_json, parse_json
 from vidi.model_file.write import write_model
 
+SUMMED = ("images", "embeddings", "summed")
 TWO_ROWS = {"columns": 4, "bits": 8, "steps": [1.0, 1.0], "data": "AAAAAAAAAAA="}
+
+
+def summed() -> SummedPlaces:
+    scores = SummedScores(image_count=25, means=(0.1, -0.2), squares=(0.9, 1.1), weights=(1.2, 0.8))
+    return SummedPlaces(
+        middle=(0.3, 0.0),
+        spread=(1.5, 0.7),
+        shift=scores,
+        width=replace(scores, means=(0.7, 0.8)),
+        strangest=StrangestImages(limit=7.5, scores=replace(scores, image_count=5)),
+    )
 
 
 def reference() -> DriftReference:
@@ -33,6 +48,7 @@ def reference() -> DriftReference:
         mean=QuantisedRows.of(random.normal(size=(1, 4)), bits=16),
         axes=QuantisedRows.of(random.normal(size=(2, 4)), bits=8),
         places=QuantisedRows.of(random.normal(size=(2, 7)), bits=16),
+        summed=summed(),
     )
     return DriftReference(
         basis="out-of-fold",
@@ -48,6 +64,7 @@ def reference() -> DriftReference:
             qualities={"brightness": Histogram.of(random.random(25) * 255)},
             embeddings=embeddings,
         ),
+        novelty=Histogram.of_tail(random.random(30)),
     )
 
 
@@ -64,6 +81,25 @@ def test_it_may_lack_images_or_embeddings(images: ReferenceImages | None):
     lacking = replace(reference(), images=images)
 
     assert reference_from_json(parse_json(canonical_json(reference_to_json(lacking)))) == lacking
+
+
+def test_an_older_file_has_neither_novelty_nor_sums():
+    document: Any = parse_json(canonical_json(reference_to_json(reference())))
+    del document["novelty"], document["images"]["embeddings"]["summed"]
+
+    older = reference_from_json(document)
+
+    assert older.novelty is None
+    assert older.images.embeddings == replace(reference().images.embeddings, summed=None)
+    assert parse_json(canonical_json(reference_to_json(older))) == document
+
+
+def test_sums_may_say_nothing_of_the_strangest():
+    images = reference().images
+    embeddings = replace(images.embeddings, summed=replace(summed(), strangest=None))
+    silent = replace(reference(), images=replace(images, embeddings=embeddings))
+
+    assert reference_from_json(parse_json(canonical_json(reference_to_json(silent)))) == silent
 
 
 def test_a_file_of_an_older_vidi_has_none():
@@ -102,6 +138,17 @@ def test_it_is_about_the_models_own_classes():
         replace(tiny_metadata(), drift_reference=replace(reference(), classes=(10, 20)))
 
 
+def test_sums_have_as_many_components_as_there_are_axes():
+    embeddings = reference().images.embeddings
+
+    with pytest.raises(ModelError, match="do not fit one another"):
+        replace(
+            embeddings,
+            axes=QuantisedRows.of(np.ones((3, 4)), bits=8),
+            places=QuantisedRows.of(np.ones((3, 7)), bits=16),
+        )
+
+
 def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
     def change(document: dict[str, Any]) -> None:
         for name in names[:-1]:
@@ -131,6 +178,14 @@ def _set(*names: str, value: object) -> Callable[[dict[str, Any]], None]:
             _set("images", "embeddings", "mean", value=reference_to_json(reference())["images"]["embeddings"]["axes"]),
             "do not fit",
         ),
+        (_set("novelty", value={"edges": [0, 1], "counts": [1, 2]}), "2 edges and 2 counts"),
+        (_set(*SUMMED, "middle", value=[0.0]), "sums do not fit"),
+        (_set(*SUMMED, "spread", value=[1.0, 0.0]), "sums do not fit"),
+        (_set(*SUMMED, "shift", "images", value=0), "sums do not fit"),
+        (_set(*SUMMED, "shift", "squares", value=[1.0]), "sums do not fit"),
+        (_set(*SUMMED, "width", "weights", value=[]), "sums do not fit"),
+        (_set(*SUMMED, "strangest", "means", value=[1.0, 2.0, 3.0]), "sums do not fit"),
+        (_set(*SUMMED, "strangest", "limit", value="high"), "limit should be a finite number"),
     ],
 )
 def test_what_is_no_reference_is_refused(change: Callable[[dict[str, Any]], None], said: str):

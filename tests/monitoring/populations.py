@@ -15,13 +15,25 @@ SHARES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 class Rows:
     """Some images of the population: long tails, qualities that take few values, confidences that tie."""
 
-    def __init__(self, random: np.random.Generator, count: int, *, shares: np.ndarray = SHARES, far: float = 0.0):
+    def __init__(
+        self,
+        random: np.random.Generator,
+        count: int,
+        *,
+        shares: np.ndarray = SHARES,
+        far: float = 0.0,
+        strangers: float = 0.0,
+    ):
         self.labels = random.choice(CLASSES, count, p=shares)
         centres = np.random.default_rng(7).normal(size=(CLASSES, FEATURES)) * 2
         scale = np.exp(0.4 * random.normal(size=(count, 1)))
         self.embeddings = (centres[self.labels] + scale * random.standard_t(4, size=(count, FEATURES)) + far).astype(
             np.float32
         )
+        self.novelty = np.linalg.norm(self.embeddings - centres[self.labels], axis=1).astype(np.float32)
+        self.is_stranger = random.random(count) < strangers  # of one new class, called by the names of the known ones
+        self.novelty[self.is_stranger] *= 2
+        self.embeddings[self.is_stranger] += np.random.default_rng(8).normal(size=FEATURES).astype(np.float32)
         sure = np.minimum(1.0, random.beta(3, 1, count) * 1.2 - far / 10)
         self.probabilities = np.full((count, CLASSES), 0.0, np.float32)
         self.probabilities += ((1 - sure) / (CLASSES - 1))[:, None].astype(np.float32)
@@ -57,8 +69,9 @@ def draw_reference(
             image_count=few,
             group_count=few,
             qualities={name: Histogram.of(rows.qualities[name][:few]) for name in QUALITIES},
-            embeddings=place_embeddings(rows.embeddings[:few], np.arange(few)),
+            embeddings=place_embeddings(rows.embeddings[:few], np.arange(few), rows.novelty[:few]),
         ),
+        novelty=Histogram.of_tail(rows.novelty),
     )
 
 
@@ -73,6 +86,7 @@ def traffic_of(rows: Rows, reference: DriftReference) -> ModelTraffic:
         probabilities=rows.probabilities,
         said=rows.said,
         verdicts=[VERDICTS[number] for number in rows.verdicts.tolist()],
+        novelty=rows.novelty,
         embeddings=reference.images.embeddings.projection().place(rows.embeddings),
         qualities={name: values.astype(np.float32) for name, values in rows.qualities.items()},
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_squares
+from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_more, chance_of_squares
 
 
 @pytest.mark.parametrize(("size", "total", "population"), [(50, 20, 5_050), (400, 60, 900), (2_000, 50, 2_300)])
@@ -17,6 +17,19 @@ def test_counts_agree_with_fishers_test_and_are_never_too_small(size, total, pop
     exact = np.minimum(1.0, 2 * np.minimum(law.sf(inside - 1), law.cdf(inside)))
     seldom = (exact < 0.05) & (exact > 1e-12)
     assert seldom.any()
+    assert (found[seldom] >= exact[seldom] * (1 - 1e-9)).all()
+    assert (found[seldom] <= exact[seldom] * 1.1).all()
+
+
+def test_more_images_beyond_a_value_of_the_reference_itself_are_as_rare_as_said():
+    """The value is the reference's own 21st highest: how many of 60 others exceed it is beta-binomial."""
+    law = stats.betabinom(60, 21, 400 - 21 + 1)
+    beyond = np.arange(5, 30)
+
+    found = np.exp(chance_of_more(beyond * 1.0, np.array(60.0), beyond + 20.0, np.array(460.0)))
+
+    exact = law.sf(beyond - 1)
+    seldom = (exact < 0.05) & (exact > 1e-9)
     assert (found[seldom] >= exact[seldom] * (1 - 1e-9)).all()
     assert (found[seldom] <= exact[seldom] * 1.1).all()
 

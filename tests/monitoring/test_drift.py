@@ -27,6 +27,8 @@ def joined(first: ModelTraffic, second: ModelTraffic) -> ModelTraffic:
     """One stream after the other."""
     assert first.embeddings is not None
     assert second.embeddings is not None
+    assert first.novelty is not None
+    assert second.novelty is not None
     length = len(first) + len(second)
     return ModelTraffic(
         at=np.arange(length, dtype=np.float64),
@@ -34,6 +36,7 @@ def joined(first: ModelTraffic, second: ModelTraffic) -> ModelTraffic:
         probabilities=np.concatenate([first.probabilities, second.probabilities]),
         said=np.concatenate([first.said, second.said]),
         verdicts=[*first.verdicts, *second.verdicts],
+        novelty=np.concatenate([first.novelty, second.novelty]),
         embeddings=np.concatenate([first.embeddings, second.embeddings]),
         qualities={name: np.concatenate([values, second.qualities[name]]) for name, values in first.qualities.items()},
     )
@@ -41,12 +44,14 @@ def joined(first: ModelTraffic, second: ModelTraffic) -> ModelTraffic:
 
 def first_of(traffic: ModelTraffic, images: int) -> ModelTraffic:
     assert traffic.embeddings is not None
+    assert traffic.novelty is not None
     return ModelTraffic(
         at=traffic.at[:images],
         digests=traffic.digests[:images],
         probabilities=traffic.probabilities[:images],
         said=traffic.said[:images],
         verdicts=traffic.verdicts[:images],
+        novelty=traffic.novelty[:images],
         embeddings=traffic.embeddings[:images],
         qualities={name: values[:images] for name, values in traffic.qualities.items()},
     )
@@ -130,6 +135,46 @@ def test_other_class_shares_are_found_and_named():
     assert (grown.before, grown.after) == (pytest.approx(0.05, abs=0.03), pytest.approx(0.4, abs=0.08))
 
 
+def with_strangers(seed: int, *, embeddings: bool = True) -> tuple[DriftFinding, Rows]:
+    """What is found of a stream in which one image of eight shows a new class."""
+    random = np.random.default_rng(seed)
+    reference, rows = draw_reference(random, answers=2_000, images=2_000), Rows(random, 2_000, strangers=0.125)
+    traffic = traffic_of(rows, reference)
+    return find_drift(traffic if embeddings else replace(traffic, embeddings=None), reference), rows
+
+
+def test_a_new_class_is_found_by_its_novelty_and_its_images_are_shown():
+    finding, rows = with_strangers(15)
+
+    names = {change.aspect.name: change for change in finding.changes if change.aspect.kind == "novelty"}
+    assert finding.is_alarm
+    assert set(names) == {None, "embeddings"}
+    assert names[None].before == pytest.approx(0.05, abs=0.005)
+    assert names[None].after > 0.07
+    assert (names["embeddings"].before, names["embeddings"].after > 0.5) == (0, True)
+    assert finding.loudest is not None
+    assert rows.is_stranger[finding.loudest].mean() > 0.9
+    curve = next(one for one in finding.curves if one.aspect == names[None].aspect)
+    assert curve.values.mean() == pytest.approx(names[None].after, abs=0.03)
+
+
+def test_more_strange_images_are_found_without_embeddings():
+    finding, rows = with_strangers(16, embeddings=False)
+
+    assert [change.aspect.name for change in finding.changes if change.aspect.kind == "novelty"] == [None]
+    assert finding.loudest is not None
+    assert rows.is_stranger[finding.loudest].mean() > 0.4
+
+
+def test_fewer_strange_images_are_no_sign_of_novelty():
+    traffic, reference = quiet(18, 400)
+    assert traffic.novelty is not None
+
+    finding = find_drift(replace(traffic, novelty=traffic.novelty / 10), reference)
+
+    assert finding.evidence["novelty"] > 0.5
+
+
 def test_embeddings_alone_raise_the_alarm():
     traffic, reference = quiet(6, 400)
     assert traffic.embeddings is not None
@@ -201,10 +246,17 @@ def test_an_aspect_that_never_varied_is_noticed_when_it_changes():
 
 def test_what_the_log_or_the_file_lacks_is_left_out():
     traffic, reference = quiet(12, 60)
-    bare = replace(traffic, embeddings=None, qualities={}, verdicts=[None] * 60)
+    bare = replace(traffic, embeddings=None, novelty=None, qualities={}, verdicts=[None] * 60)
+    older = replace(reference, images=None, novelty=None)
 
     assert set(find_drift(bare, reference).evidence) == {"classes", "confidence"}
-    assert set(find_drift(traffic, replace(reference, images=None)).evidence) == {"classes", "confidence", "verdicts"}
+    assert set(find_drift(traffic, older).evidence) == {"classes", "confidence", "verdicts"}
+    assert set(find_drift(traffic, replace(older, novelty=reference.novelty)).evidence) == {
+        "classes",
+        "confidence",
+        "verdicts",
+        "novelty",
+    }
 
 
 def test_traffic_of_another_model_is_refused():

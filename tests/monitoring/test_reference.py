@@ -183,10 +183,10 @@ def test_the_largest_reference_is_far_below_four_megabytes(features: int, compon
 
 
 def test_very_many_images_are_thinned_out_evenly():
-    some, sample = thin_out(10_000), EvenSample[int](2_000)
-    for number in range(10_000):
+    some, sample = thin_out(20_000), EvenSample[int](5_000)
+    for number in range(20_000):
         sample.add(number)
 
-    assert (some[0], some[-1], len(some)) == (0, 9_999, 2_000)
-    assert sample.items() == list(range(0, 10_000, 4))
+    assert (some[0], some[-1], len(some)) == (0, 19_999, 5_000)
+    assert sample.items() == list(range(0, 20_000, 4))
     assert thin_out(7).tolist() == list(range(7))

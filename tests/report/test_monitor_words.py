@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+import pytest
+
 from vidi.report.pages.in_use.monitor import page_values
 from vidi.report.pages.render import render_page
 from vidi.report.words.in_use.monitor import accuracy_line, change_line, feedback_line, headline, terminal_lines
@@ -110,6 +112,8 @@ def test_every_kind_of_change_has_words():
         {"kind": "verdicts", "name": "unknown", "before": 0.01, "after": 0.2},
         {"kind": "confidence", "name": None, "before": 0.9, "after": 0.7},
         {"kind": "embeddings", "name": None, "before": 0.0, "after": 1.3},
+        {"kind": "novelty", "name": None, "before": 0.05, "after": 0.09},
+        {"kind": "novelty", "name": "embeddings", "before": 0.0, "after": 0.8},
     ]
 
     lines = [change_line(one) for one in changes]
@@ -119,11 +123,21 @@ def test_every_kind_of_change_has_words():
     assert all(line.endswith(".") for line in lines)
 
 
-def test_where_the_images_show_something_else_a_new_class_is_thought_of():
-    change = {"kind": "embeddings", "name": None, "before": 0.0, "after": 1.3}
+@pytest.mark.parametrize(("kind", "name"), [("embeddings", None), ("novelty", None), ("novelty", "embeddings")])
+def test_where_the_images_show_something_else_a_new_class_is_thought_of(kind: str, name: str | None):
+    change = {"kind": kind, "name": name, "before": 0.0, "after": 1.3}
 
     assert any("A new class" in line for line in terminal_lines(with_drift(state="alarm", changes=[change])))
     assert not any("A new class" in line for line in terminal_lines(QUIET))
+
+
+def test_a_curve_of_each_kind_of_novelty_is_drawn():
+    points = [{"image": number, "at": float(number), "value": 0.05 + number / 100} for number in (1, 2, 3)]
+    curves = [{"kind": "novelty", "name": name, "usual": 0.05, "points": points} for name in (None, "embeddings")]
+
+    titles = [title for title, _ in page_values(with_drift(curves=curves))["figures"]]
+
+    assert titles == ["Strange images", "Distance of the strangest images’ embeddings"]
 
 
 def test_the_rate_is_stated_whatever_was_found():

@@ -7,6 +7,7 @@ import numpy as np
 from tests.model_file.tiny import tiny_metadata
 
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction
+from vidi.model_file.drift_reference import DriftReference, Histogram
 from vidi.workflows.monitoring.feedback import judge_by_feedback
 from vidi.workflows.monitoring.stream import BLOCK, keep_every, read_traffic
 
@@ -41,6 +42,25 @@ def test_a_repeated_image_is_one_and_rows_that_say_nothing_are_counted():
 
     assert traffic.digests == [given[0].digest, given[1].digest]
     assert (counted.rows, counted.images, counted.refused, counted.incomplete) == (3, 2, 1, 1)
+
+
+def test_a_row_without_novelty_is_incomplete_where_the_reference_compares_it():
+    reference = DriftReference(
+        basis="calibration",
+        answer_count=3,
+        group_count=3,
+        classes=(3, 0, 0),
+        verdicts={"sure": 3, "unsure": 0, "unknown": 0},
+        confidence=Histogram.of(np.ones(3)),
+        novelty=Histogram.of_tail(np.arange(3.0)),
+    )
+    given = [row(1), replace(row(2), novelty=7.0)]
+
+    traffic, counted = read_traffic(given, replace(METADATA, drift_reference=reference))
+
+    assert counted.incomplete == 1
+    assert traffic.novelty is not None
+    assert traffic.novelty.tolist() == [7.0]
 
 
 def test_a_later_look_sees_what_an_earlier_one_saw():

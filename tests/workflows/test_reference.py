@@ -101,6 +101,10 @@ def test_answers_come_from_networks_that_had_not_seen_the_image(data: Path, tmp_
     metadata = read_model(run).metadata
     reference = metadata.drift_reference
     assert (reference.basis, reference.answer_count) == ("calibration", len(parts["calibration"]))
+    novelty = [answer.prediction.novelty for answer in answers_about(run, parts["calibration"])]
+    assert sum(reference.novelty.counts) == len(novelty)
+    assert reference.novelty.edges[0] == pytest.approx(min(novelty), rel=1e-3)
+    assert reference.novelty.edges[-1] == pytest.approx(max(novelty), rel=1e-3)
     assert (metadata.verdict.basis, metadata.verdict.image_count) == (reference.basis, reference.answer_count)
     assert sum(reference.classes) == sum(reference.verdicts.values()) == reference.answer_count
 

@@ -16,6 +16,7 @@ from vidi.model_file.values import (
     entry,
     integer_entry,
     list_entry,
+    number_entry,
     numbers_entry,
     object_entry,
     object_or_none,
@@ -28,6 +29,8 @@ ReferencePart = Literal["calibration", "validation"]
 PARTS: tuple[ReferencePart, ...] = ("calibration", "validation")
 MOST_BINS = 50
 VALUES_IN_BIN = 4  # at least, on average
+# Shares of the values below the edges of a histogram whose upper end matters.
+TAIL = (0.0, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,22 @@ class Histogram:
         Histogram(edges=(2.0, 2.0000000000000004), counts=(3,))
         """
         bins = max(1, min(MOST_BINS, len(values) // VALUES_IN_BIN))
+        return cls._cut(values, np.linspace(0, 1, bins + 1))
+
+    @classmethod
+    def of_tail(cls, values: Floats) -> "Histogram":
+        """The histogram of some values, at least one, in bins that are the narrower the fewer values lie above them.
+
+        >>> Histogram.of_tail(np.arange(1000.0)).counts
+        (250, 250, 250, 50, 100, 50, 30, 10, 5, 5)
+        """
+        return cls._cut(values, np.array([*TAIL, 1.0]))
+
+    @classmethod
+    def _cut(cls, values: Floats, shares: NDArray[np.float64]) -> "Histogram":
+        """Edges below which so large shares of the values lie; the first is 0, the last 1."""
         exact: NDArray[np.float64] = values.astype(np.float64)
-        inner: NDArray[np.float64] = np.unique(np.quantile(exact, np.linspace(0, 1, bins + 1)))
+        inner: NDArray[np.float64] = np.unique(np.quantile(exact, shares))
         edges = np.append(inner[: max(1, len(inner) - 1)], np.nextafter(exact.max(), np.inf))
         counts, _ = np.histogram(exact, edges)
         return cls(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
@@ -74,16 +91,58 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SummedScores:
+    """Scores of many images, summed up: they say nothing of any single image."""
+
+    image_count: int
+    means: tuple[float, ...]  # (scores,)
+    squares: tuple[float, ...]  # (scores,) means of their squares
+    weights: tuple[float, ...]  # variances of the scores' principal components, where each score's variance is 1
+
+    def __post_init__(self) -> None:
+        if self.image_count < 1 or len(self.means) != len(self.squares) or not self.weights or min(self.weights) <= 0:
+            raise ModelError("the drift reference's sums do not fit one another", "Use a file that vidi wrote.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangestImages:
+    """Scores of the strangest fifth of the images."""
+
+    limit: float  # their novelty is higher
+    scores: SummedScores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummedPlaces:
+    """Where many images lie on the axes, component by component in robust standard deviations, and clipped."""
+
+    middle: tuple[float, ...]  # (components,) of the axes: 0 …
+    spread: tuple[float, ...]  # (components,) … and 1 of the scores
+    shift: SummedScores  # (components,) the clipped scores
+    width: SummedScores  # (components,) how far these lie from 0
+    strangest: StrangestImages | None = None  # with `shift` of these alone; None: not known, or too few
+
+    def __post_init__(self) -> None:
+        parts = [self.shift, self.width, *([] if self.strangest is None else [self.strangest.scores])]
+        lengths = {len(self.middle), len(self.spread), *(len(one.means) for one in parts)}
+        if len(lengths) > 1 or min(self.spread, default=0) <= 0:
+            raise ModelError("the drift reference's sums do not fit one another", "Use a file that vidi wrote.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceEmbeddings:
     """Some images' embeddings on the principal axes of others', so that they lie as new images do."""
 
     mean: QuantisedRows  # (1, features), 16 bits
     axes: QuantisedRows  # (components, features), 8 bits
     places: QuantisedRows  # (components, images), 16 bits: what these very axes make of the images
+    summed: SummedPlaces | None = None  # of these and of many more; None in the files of an older vidi
 
     def __post_init__(self) -> None:
         fits = len(self.mean.steps) == 1 and self.mean.columns == self.axes.columns
-        if not fits or len(self.places.steps) != len(self.axes.steps):
+        components = len(self.axes.steps)
+        is_summed = self.summed is None or len(self.summed.middle) == components
+        if not fits or len(self.places.steps) != components or not is_summed:
             raise ModelError(
                 "the drift reference's mean, axes and places do not fit one another", "Use a file that vidi wrote."
             )
@@ -129,6 +188,7 @@ class DriftReference:
     verdicts: Mapping[Verdict, int]  # answers of each verdict
     confidence: Histogram  # of the most probable class's probability
     images: ReferenceImages | None = None  # None: too few that the network did not learn from
+    novelty: Histogram | None = None  # of the answers; None where the model cannot tell, or an older vidi wrote it
 
     def __post_init__(self) -> None:
         if min(self.answer_count, self.group_count, *self.classes, *self.verdicts.values()) < 0:
@@ -137,7 +197,7 @@ class DriftReference:
 
 def reference_to_json(reference: DriftReference) -> dict[str, Json]:
     """The reference as plain values, for the file and for `vidi inspect --json`."""
-    return {
+    document: dict[str, Json] = {
         "basis": reference.basis,
         "answers": reference.answer_count,
         "groups": reference.group_count,
@@ -146,6 +206,7 @@ def reference_to_json(reference: DriftReference) -> dict[str, Json]:
         "confidence": _histogram_to_json(reference.confidence),
         "images": None if reference.images is None else _images_to_json(reference.images),
     }
+    return document if reference.novelty is None else document | {"novelty": _histogram_to_json(reference.novelty)}
 
 
 def reference_from_json(document: Mapping[str, Json]) -> DriftReference:
@@ -166,23 +227,17 @@ def reference_from_json(document: Mapping[str, Json]) -> DriftReference:
         verdicts={name: integer_entry(verdicts, name) for name in VERDICTS},
         confidence=_histogram_from_json(object_entry(document, "confidence")),
         images=_images_from_json(object_or_none(document, "images")),
+        novelty=_histogram_from_json(object_entry(document, "novelty")) if "novelty" in document else None,
     )
 
 
 def _images_to_json(images: ReferenceImages) -> dict[str, Json]:
-    embeddings = images.embeddings
     return {
         "part": images.part,
         "images": images.image_count,
         "groups": images.group_count,
         "qualities": {name: _histogram_to_json(one) for name, one in images.qualities.items()},
-        "embeddings": None
-        if embeddings is None
-        else {
-            "mean": rows_to_json(embeddings.mean),
-            "axes": rows_to_json(embeddings.axes),
-            "places": rows_to_json(embeddings.places),
-        },
+        "embeddings": None if images.embeddings is None else _embeddings_to_json(images.embeddings),
     }
 
 
@@ -199,13 +254,68 @@ def _images_from_json(document: Mapping[str, Json] | None) -> ReferenceImages | 
         image_count=integer_entry(document, "images"),
         group_count=integer_entry(document, "groups"),
         qualities={name: _histogram_from_json(object_entry(qualities, name)) for name in qualities},
-        embeddings=None
-        if embeddings is None
-        else ReferenceEmbeddings(
-            mean=rows_from_json(object_entry(embeddings, "mean")),
-            axes=rows_from_json(object_entry(embeddings, "axes")),
-            places=rows_from_json(object_entry(embeddings, "places")),
-        ),
+        embeddings=None if embeddings is None else _embeddings_from_json(embeddings),
+    )
+
+
+def _embeddings_to_json(embeddings: ReferenceEmbeddings) -> dict[str, Json]:
+    document: dict[str, Json] = {
+        "mean": rows_to_json(embeddings.mean),
+        "axes": rows_to_json(embeddings.axes),
+        "places": rows_to_json(embeddings.places),
+    }
+    return document if embeddings.summed is None else document | {"summed": _summed_to_json(embeddings.summed)}
+
+
+def _embeddings_from_json(document: Mapping[str, Json]) -> ReferenceEmbeddings:
+    return ReferenceEmbeddings(
+        mean=rows_from_json(object_entry(document, "mean")),
+        axes=rows_from_json(object_entry(document, "axes")),
+        places=rows_from_json(object_entry(document, "places")),
+        summed=_summed_from_json(object_entry(document, "summed")) if "summed" in document else None,
+    )
+
+
+def _summed_to_json(summed: SummedPlaces) -> dict[str, Json]:
+    return {
+        "middle": list(summed.middle),
+        "spread": list(summed.spread),
+        "shift": _scores_to_json(summed.shift),
+        "width": _scores_to_json(summed.width),
+        "strangest": None
+        if summed.strangest is None
+        else {"limit": summed.strangest.limit, **_scores_to_json(summed.strangest.scores)},
+    }
+
+
+def _summed_from_json(document: Mapping[str, Json]) -> SummedPlaces:
+    strangest = object_or_none(document, "strangest")
+    return SummedPlaces(
+        middle=numbers_entry(document, "middle"),
+        spread=numbers_entry(document, "spread"),
+        shift=_scores_from_json(object_entry(document, "shift")),
+        width=_scores_from_json(object_entry(document, "width")),
+        strangest=None
+        if strangest is None
+        else StrangestImages(limit=number_entry(strangest, "limit"), scores=_scores_from_json(strangest)),
+    )
+
+
+def _scores_to_json(scores: SummedScores) -> dict[str, Json]:
+    return {
+        "images": scores.image_count,
+        "means": list(scores.means),
+        "squares": list(scores.squares),
+        "weights": list(scores.weights),
+    }
+
+
+def _scores_from_json(document: Mapping[str, Json]) -> SummedScores:
+    return SummedScores(
+        image_count=integer_entry(document, "images"),
+        means=numbers_entry(document, "means"),
+        squares=numbers_entry(document, "squares"),
+        weights=numbers_entry(document, "weights"),
     )
 
 

@@ -33,6 +33,15 @@ def chance_of_counts(inside: Floats, size: Floats, total: Floats, population: Fl
     return found
 
 
+def chance_of_more(inside: Floats, size: Floats, total: Floats, population: Floats) -> Floats:
+    """Log p-values of this many marked images in a part, or more: one-sided, otherwise as `chance_of_counts`.
+
+    >>> float(np.exp(chance_of_more(*map(np.array, (4.0, 4.0, 4.0, 8.0)))).round(4))  # 1 / 70
+    0.0143
+    """
+    return _upper_tail(inside, size, total, population)
+
+
 def _upper_tail(inside: Floats, size: Floats, total: Floats, population: Floats) -> Floats:
     rest, unmarked = total - inside, population - total - size + inside
     likely = _log_choose(total, inside) + _log_choose(population - total, size - inside) - _log_choose(population, size)

@@ -13,26 +13,30 @@ from vidi.monitoring.contrast import (
     ComparedWindows,
     RunningSums,
     compare_counts,
+    compare_excess,
     compare_means,
     compare_mixture,
     compare_together,
     cut_windows,
     sum_up,
-    weights_of,
 )
 from vidi.monitoring.finding import Aspect, DriftKind
-from vidi.monitoring.scores import PlaceScale, bin_values
+from vidi.monitoring.looks import FIRST
+from vidi.monitoring.places import KnownPlaces, own_sums
+from vidi.monitoring.scores import bin_values, find_cut
 from vidi.monitoring.traffic import ModelTraffic
 
 # Share of the false-alarm rate that each kind may use; what a missing kind leaves is the others'.
 WEIGHTS: Mapping[DriftKind, float] = {
     "embeddings": 0.3,
+    "novelty": 0.25,
     "confidence": 0.1,
     "verdicts": 0.05,
     "classes": 0.25,
     "qualities": 0.3,
 }
 HALF, QUARTER = np.log(0.5), np.log(0.25)
+NOVELTY_CUTS = (0.8, 0.95, 0.99)  # shares of the reference that are less strange than what is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,8 +62,11 @@ def compare_traffic(traffic: ModelTraffic, reference: DriftReference) -> tuple[K
         found.append(_by_verdict(traffic, reference))
     if images is not None and traffic.qualities:
         found.append(_by_quality(traffic, images))
-    if images is not None and images.embeddings is not None and traffic.embeddings is not None:
-        found.append(_by_embedding(traffic.embeddings, images))
+    places = None if images is None or images.embeddings is None else KnownPlaces.of(images.embeddings)
+    if reference.novelty is not None and traffic.novelty is not None:
+        found.append(_by_novelty(traffic, reference, reference.novelty, places))
+    if images is not None and places is not None and traffic.embeddings is not None:
+        found.append(_by_embedding(traffic.embeddings, places, images))
     return tuple(found)
 
 
@@ -146,29 +153,69 @@ def _by_quality(traffic: ModelTraffic, images: ReferenceImages) -> KindCompariso
     )
 
 
-def _by_embedding(embeddings: Floats, images: ReferenceImages) -> KindComparison:
-    kept = images.embeddings
-    if kept is None or kept.component_count != embeddings.shape[1]:
-        raise ShapeError(
-            f"embeddings have {embeddings.shape[1]} components, other than the model's reference",
-            "Place them by the projection of this very model.",
-        )
-    own = kept.placed()
-    share, scale = images.group_count / max(1, images.image_count), PlaceScale.of(own)
+def _by_novelty(
+    traffic: ModelTraffic, reference: DriftReference, known: Histogram, places: KnownPlaces | None
+) -> KindComparison:
+    """Whether more images are strange, and whether the strangest show something else than the reference's strangest.
 
-    def scores(places: Floats) -> Floats:
-        clipped = scale.clip(places)
+    A new class moves the strangest images most: it is a larger part of them than of all.
+    """
+    novelty, size = np.asarray(traffic.novelty), _own_size(reference)
+    cuts = [find_cut(known, share) for share in NOVELTY_CUTS]
+    limits = np.array([limit for limit, _ in cuts], novelty.dtype)
+    own = np.array([above for _, above in cuts]) * size
+    stream = sum_up(lambda rows: (novelty[rows, None] >= limits).astype(np.float64), len(novelty))
+    sums = RunningSums(size=size, own=own, stream=stream)
+    strangest = None if places is None or reference.images is None else _among_the_strangest(traffic, places, reference)
+
+    def levels(starts: Counts, ends: Counts) -> Floats:
+        more: Floats = compare_excess(cut_windows(sums, starts, ends)).min(axis=1, keepdims=True) + np.log(len(cuts))
+        return more if strangest is None else np.concatenate([more, strangest(starts, ends)], axis=1) - HALF
+
+    aspects = (Aspect(kind="novelty"), Aspect(kind="novelty", name="embeddings"))
+    return KindComparison(kind="novelty", aspects=aspects[: 1 if strangest is None else 2], levels=levels)
+
+
+def _among_the_strangest(
+    traffic: ModelTraffic, places: KnownPlaces, reference: DriftReference
+) -> Callable[[Counts, Counts], Floats] | None:
+    """The embeddings of the strangest fifth of the images, compared with those of the reference's strangest fifth."""
+    novelty, embeddings, images = traffic.novelty, traffic.embeddings, reference.images
+    strangest = places.summed.strangest
+    if strangest is None or images is None or novelty is None or embeddings is None:
+        return None
+
+    def scores(rows: slice) -> Floats:
+        mark = (novelty[rows, None] > strangest.limit).astype(np.float64)
+        clipped = places.scores(embeddings[rows]) * mark
+        return np.concatenate([mark, clipped, clipped**2], axis=1)
+
+    known = own_sums((strangest.scores,), images.group_count / max(1, images.image_count), sum_up(scores, len(novelty)))
+    sums = RunningSums(size=known.size, own=np.append(known.size, known.own), stream=known.stream)
+    weights = np.array(strangest.scores.weights)
+
+    def levels(starts: Counts, ends: Counts) -> Floats:
+        found = np.zeros((len(starts), 1))
+        is_enough = cut_windows(sums, starts, ends).inside[:, 0] >= FIRST
+        windows = cut_windows(sums, starts[is_enough], ends[is_enough]).marked()
+        found[is_enough] = compare_together(windows, weights=weights)
+        return found
+
+    return levels
+
+
+def _by_embedding(embeddings: Floats, places: KnownPlaces, images: ReferenceImages) -> KindComparison:
+    summed = places.summed
+    components = len(summed.middle)
+
+    def scores(rows: slice) -> Floats:
+        clipped = places.scores(embeddings[rows])
         spread = np.abs(clipped)
         return np.concatenate([clipped, spread, clipped**2, spread**2], axis=1)
 
-    mine = scores(own)
-    components = own.shape[1]
-    sums = RunningSums(
-        size=len(own) * share,
-        own=mine.sum(axis=0) * share,
-        stream=sum_up(lambda rows: scores(embeddings[rows]), len(embeddings)),
-    )
-    weights = weights_of(mine[:, :components]), weights_of(mine[:, components : 2 * components])
+    share = images.group_count / max(1, images.image_count)
+    sums = own_sums((summed.shift, summed.width), share, sum_up(scores, len(embeddings)))
+    weights = np.array(summed.shift.weights), np.array(summed.width.weights)
 
     def levels(starts: Counts, ends: Counts) -> Floats:
         windows = cut_windows(sums, starts, ends)

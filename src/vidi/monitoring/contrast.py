@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidi.metrics.arrays import Counts, Floats
-from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_squares
+from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_more, chance_of_squares
 from vidi.monitoring.looks import BLOCK
 
 ROWS_AT_ONCE = 50_000
@@ -39,6 +39,12 @@ class ComparedWindows:
         """One of two parts of the scores, `width` wide each, with its squares, which follow both parts."""
         columns = np.r_[part * width : (part + 1) * width, (2 + part) * width : (3 + part) * width]
         return replace(self, inside=self.inside[:, columns], total=self.total[:, columns])
+
+    def marked(self) -> "ComparedWindows":
+        """The marked images alone: the first score is the mark, and the others are 0 without it."""
+        return ComparedWindows(
+            size=self.inside[:, :1], population=self.total[:, :1], inside=self.inside[:, 1:], total=self.total[:, 1:]
+        )
 
 
 def sum_up(scores_of: Callable[[slice], Floats], count: int) -> Floats:
@@ -73,6 +79,16 @@ def cut_windows(sums: RunningSums, starts: Counts, ends: Counts) -> ComparedWind
 def compare_counts(windows: ComparedWindows) -> Levels:
     """Whether marked images are more or less frequent inside: one test for each score, which is 0 or 1."""
     return chance_of_counts(windows.inside, windows.size, windows.total, windows.population)
+
+
+def compare_excess(windows: ComparedWindows) -> Levels:
+    """Whether marked images are more frequent inside: one test for each score, which is 0 or 1.
+
+    Where what is marked lies above the k-th highest value of the reference, the test is still exact for a window that
+    begins with the stream: at least x of its images lie above exactly where at least x of the k + x - 1 highest of all
+    are the stream's.
+    """
+    return chance_of_more(windows.inside, windows.size, windows.total, windows.population)
 
 
 def compare_mixture(windows: ComparedWindows) -> Levels:

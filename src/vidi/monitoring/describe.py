@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidi.metrics.arrays import Counts, Floats
-from vidi.model_file.drift_reference import DriftReference, Histogram
+from vidi.model_file.drift_reference import DriftReference, Histogram, SummedScores
 from vidi.model_file.limits import VERDICTS
 from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve
 from vidi.monitoring.looks import PlannedLooks
-from vidi.monitoring.scores import PlaceScale
+from vidi.monitoring.places import KnownPlaces
+from vidi.monitoring.scores import USUAL_RANGE, find_cut
 from vidi.monitoring.search import Searched
 from vidi.monitoring.traffic import ModelTraffic
 
@@ -18,6 +19,7 @@ PARTS, LEAST_IN_PART = 50, 50
 MOST_CLASSES = 10  # whose curves are drawn
 LOUD_CHANGES, MOST_LOUD = 3, 24
 FARTHEST = 10.0  # robust standard deviations
+STRANGE = 0.95  # of the reference's images are less strange than those that are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,17 +27,28 @@ class Yardstick:
     """A reference, and where its embeddings lie once they are clipped; None without embeddings."""
 
     reference: DriftReference
-    scale: PlaceScale | None
+    places: KnownPlaces | None
     clipped: Floats | None  # (images, components)
 
     @classmethod
     def of(cls, reference: DriftReference) -> "Yardstick":
         """What parts of a stream are measured by."""
         if reference.images is None or reference.images.embeddings is None:
-            return cls(reference=reference, scale=None, clipped=None)
-        own = reference.images.embeddings.placed()
-        scale = PlaceScale.of(own)
-        return cls(reference=reference, scale=scale, clipped=scale.clip(own))
+            return cls(reference=reference, places=None, clipped=None)
+        kept = reference.images.embeddings
+        places = KnownPlaces.of(kept)
+        return cls(reference=reference, places=places, clipped=places.scores(kept.placed()))
+
+    def part_of(self, aspect: Aspect, traffic: ModelTraffic, rows: slice) -> tuple[Floats, SummedScores] | None:
+        """The aspect's embeddings in some rows, clipped, and the same of the reference in sums; None without any."""
+        if traffic.embeddings is None or self.places is None:
+            return None
+        here, summed = self.places.scores(traffic.embeddings[rows]), self.places.summed
+        if aspect.kind == "embeddings":
+            return here, summed.shift
+        if summed.strangest is None or traffic.novelty is None:
+            return None
+        return here[traffic.novelty[rows] > summed.strangest.limit], summed.strangest.scores
 
 
 def median_of(histogram: Histogram) -> float:
@@ -54,10 +67,14 @@ def _quantile(histogram: Histogram, share: float) -> float:
 
 def usual_value(aspect: Aspect, reference: DriftReference) -> float:
     """The aspect's value in the reference."""
+    if aspect.kind == "novelty" and aspect.name is None and reference.novelty is not None:
+        return find_cut(reference.novelty, STRANGE)[1]
     if aspect.kind == "confidence":
         return median_of(reference.confidence)
     if aspect.kind == "qualities" and reference.images is not None and aspect.name is not None:
         return median_of(reference.images.qualities[aspect.name])
+    if aspect.kind in ("embeddings", "novelty"):
+        return 0.0
     counts = np.array(reference.classes if aspect.kind == "classes" else [reference.verdicts[one] for one in VERDICTS])
     number = aspect.class_index if aspect.kind == "classes" else _verdict_number(aspect)
     return 0.0 if number is None else float(counts[number] / max(1, reference.answer_count))
@@ -74,25 +91,33 @@ def value_in(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: 
         return float(np.median(traffic.probabilities[rows].max(axis=1)))
     if aspect.kind == "qualities" and aspect.name is not None:
         return float(np.median(traffic.qualities[aspect.name][rows]))
+    if aspect.kind == "novelty" and aspect.name is None and traffic.novelty is not None and reference.novelty:
+        return float((traffic.novelty[rows] >= find_cut(reference.novelty, STRANGE)[0]).mean())
+    if aspect.kind in ("embeddings", "novelty"):
+        return _distance(aspect, traffic, yardstick, rows)
+    return _share(aspect, traffic, reference, rows)
+
+
+def _share(aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+    """The share of a verdict, of a class, or of the answers that fall on other classes."""
     if aspect.kind == "verdicts":
         verdicts = traffic.verdicts[rows]
         return sum(one == aspect.name for one in verdicts) / max(1, len(verdicts))
-    if aspect.kind == "embeddings":
-        return _distance(traffic, yardstick, rows)
     shares = traffic.said[rows].mean(axis=0)
     if aspect.class_index is not None:
         return float(shares[aspect.class_index])
     return float(np.abs(shares - np.array(reference.classes) / max(1, reference.answer_count)).sum() / 2)
 
 
-def _distance(traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
+def _distance(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
     """How far the mean embedding lies from the reference's, less what chance alone gives."""
-    known = yardstick.clipped
-    if traffic.embeddings is None or yardstick.scale is None or known is None:
+    parts = yardstick.part_of(aspect, traffic, rows)
+    if parts is None or not len(parts[0]):
         return 0.0
-    here = yardstick.scale.clip(traffic.embeddings[rows])
-    by_chance = (known.var(axis=0) * (1 / len(here) + 1 / len(known))).sum()
-    return float(np.sqrt(max(0.0, ((here.mean(axis=0) - known.mean(axis=0)) ** 2).sum() - by_chance)))
+    here, known = parts
+    means = np.array(known.means)
+    by_chance = ((np.array(known.squares) - means**2) * (1 / len(here) + 1 / known.image_count)).sum()
+    return float(np.sqrt(max(0.0, ((here.mean(axis=0) - means) ** 2).sum() - by_chance)))
 
 
 def describe_changes(
@@ -158,11 +183,10 @@ def find_loudest(traffic: ModelTraffic, yardstick: Yardstick, changes: Sequence[
 def _loudness(change: DriftChange, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> Floats:
     """(rows,): how far each image lies in the direction of the change, in robust standard deviations."""
     aspect, sign, reference = change.aspect, 1.0 if change.after >= change.before else -1.0, yardstick.reference
-    if aspect.kind == "embeddings" and yardstick.scale is not None and yardstick.clipped is not None:
-        here = yardstick.scale.clip(np.asarray(traffic.embeddings)[rows])
-        direction = here.mean(axis=0) - yardstick.clipped.mean(axis=0)
-        along = yardstick.clipped @ direction
-        return np.asarray((here @ direction - along.mean()) / max(float(along.std()), 1e-12))
+    if aspect.kind == "embeddings" or (aspect.kind == "novelty" and aspect.name is not None):
+        return _along(aspect, traffic, yardstick, rows)
+    if aspect.kind == "novelty" and traffic.novelty is not None and reference.novelty is not None:
+        return sign * _deviations(traffic.novelty[rows], reference.novelty)
     if aspect.kind == "classes":
         number = aspect.class_index
         return np.zeros(1) if number is None else sign * traffic.probabilities[rows, number].astype(np.float64)
@@ -172,6 +196,26 @@ def _loudness(change: DriftChange, traffic: ModelTraffic, yardstick: Yardstick, 
         values, histogram = traffic.probabilities[rows].max(axis=1), reference.confidence
     else:
         values, histogram = traffic.qualities[aspect.name][rows], reference.images.qualities[aspect.name]
-    spread = (_quantile(histogram, 0.75) - _quantile(histogram, 0.25)) / 1.349
-    loud: Floats = sign * np.clip((values - median_of(histogram)) / max(spread, 1e-9), -FARTHEST, FARTHEST)
+    return sign * _deviations(values, histogram)
+
+
+def _deviations(values: Floats, histogram: Histogram) -> Floats:
+    """How far values lie from the reference's median, in robust standard deviations of it."""
+    spread = (_quantile(histogram, 0.75) - _quantile(histogram, 0.25)) / USUAL_RANGE
+    found: Floats = np.clip((values - median_of(histogram)) / max(spread, 1e-9), -FARTHEST, FARTHEST)
+    return found
+
+
+def _along(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> Floats:
+    """How far each image lies where the mean embedding has moved to; if it is the strangest ones', others have 0."""
+    parts, known = yardstick.part_of(aspect, traffic, rows), yardstick.clipped
+    if parts is None or known is None or yardstick.places is None or not len(parts[0]):
+        return np.zeros(1)
+    direction = parts[0].mean(axis=0) - np.array(parts[1].means)
+    along = known @ direction
+    here = yardstick.places.scores(np.asarray(traffic.embeddings)[rows]) @ direction
+    loud: Floats = (here - along.mean()) / max(float(along.std()), 1e-12)
+    strangest = yardstick.places.summed.strangest
+    if aspect.kind == "novelty" and strangest is not None and traffic.novelty is not None:
+        return np.where(traffic.novelty[rows] > strangest.limit, loud, 0.0)
     return loud

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-DriftKind = Literal["embeddings", "confidence", "verdicts", "classes", "qualities"]
+DriftKind = Literal["embeddings", "novelty", "confidence", "verdicts", "classes", "qualities"]
 DriftState = Literal["too few", "quiet", "alarm"]
 
-KINDS: tuple[DriftKind, ...] = ("embeddings", "confidence", "verdicts", "classes", "qualities")
+KINDS: tuple[DriftKind, ...] = ("embeddings", "novelty", "confidence", "verdicts", "classes", "qualities")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +18,13 @@ class Aspect:
     """One quantity that is compared: `sharpness`, the share of a class or of a verdict, the confidence, the embeddings.
 
     Qualities and the confidence are medians, classes and verdicts are shares of the answers. Embeddings are the
-    distance of the mean embedding from the reference's, in standard deviations of the reference.
+    distance of the mean embedding from the reference's, in standard deviations of the reference. Novelty without a name
+    is the share of images that are stranger than 95 % of the reference's; `embeddings` of novelty are the embeddings of
+    the strangest fifth alone.
     """
 
     kind: DriftKind
-    name: str | None = None  # of a quality or a verdict
+    name: str | None = None  # of a quality or a verdict; "embeddings", of the strangest images
     class_index: int | None = None  # in the model's order
 
 

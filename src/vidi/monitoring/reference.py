@@ -22,11 +22,13 @@ from vidi.model_file.drift_reference import (
 from vidi.model_file.limits import VERDICTS, Basis, Verdict
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.quantised import QuantisedRows
+from vidi.monitoring.places import sum_places
 
 Item = TypeVar("Item")
 
 LEAST = 20  # answers, and images: fewer tell nothing that traffic could be compared with
-MOST_IMAGES = 2_000  # that are looked at
+MOST_IMAGES = 5_000  # that are looked at
+MOST_FOR_AXES = 1_000
 MOST_PLACED = 500  # images whose embeddings are kept
 MOST_COMPONENTS = 64
 LEAST_VARIANCE = 1e-8  # of the first axis: what lies below is rounding
@@ -41,6 +43,7 @@ class UnseenImages:
     embeddings: Floats  # (images, features)
     statistics: Sequence[ImageStatistics]
     groups: Counts  # (images,); images of one group are not independent
+    novelty: Floats | None = None  # (images,) by the shipped network; None where it cannot tell
 
 
 class EvenSample(Generic[Item]):
@@ -73,10 +76,10 @@ class EvenSample(Generic[Item]):
 
 
 def thin_out(count: int) -> NDArray[np.int64]:
-    """Which images are looked at: all, or 2,000 evenly spaced ones.
+    """Which images are looked at: all, or 5,000 evenly spaced ones.
 
     >>> len(thin_out(30)), len(thin_out(100_000))
-    (30, 2000)
+    (30, 5000)
     """
     if count <= MOST_IMAGES:
         return np.arange(count)
@@ -108,7 +111,8 @@ def make_reference(
     if len(probabilities) < LEAST:
         return None
     rows = probabilities.astype(np.float32)
-    strange = novelty.tolist() if novelty is not None and len(novelty) == len(rows) else [None] * len(rows)
+    own = novelty if novelty is not None and len(novelty) == len(rows) else None
+    strange = [None] * len(rows) if own is None else own.tolist()
     judged = [judge(row, metadata, novelty=one) for row, one in zip(rows, strange, strict=True)]
     verdicts: Mapping[Verdict, int] = {name: sum(one.verdict == name for one in judged) for name in VERDICTS}
     return DriftReference(
@@ -119,6 +123,7 @@ def make_reference(
         verdicts=verdicts,
         confidence=Histogram.of(rows.max(axis=1)),
         images=None if images is None or len(images.groups) < LEAST else sum_up_images(images),
+        novelty=None if own is None else Histogram.of_tail(own),
     )
 
 
@@ -131,27 +136,33 @@ def sum_up_images(images: UnseenImages) -> ReferenceImages:
         qualities={
             name: Histogram.of(np.array([getattr(one, name) for one in images.statistics])) for name in QUALITIES
         },
-        embeddings=place_embeddings(images.embeddings, images.groups),
+        embeddings=place_embeddings(images.embeddings, images.groups, images.novelty),
     )
 
 
-def place_embeddings(embeddings: Floats, groups: Counts) -> ReferenceEmbeddings:
-    """Find the axes from one half of the images, and place at most 500 of the other half on them.
+def place_embeddings(embeddings: Floats, groups: Counts, novelty: Floats | None = None) -> ReferenceEmbeddings:
+    """Find the axes from some of the images, sum up where the others lie on them, and keep at most 500 of these.
 
-    Images differ most along axes that were found from themselves; those of the other half lie as new images do.
+    Images differ most along axes that were found from themselves; the others lie as new images do.
 
     Args:
         embeddings: (images, features) float.
-        groups: (images,); a group stays in one half.
+        groups: (images,); a group stays together.
+        novelty: (images,); None: not known.
     """
-    is_placed = _half_of(groups)
+    is_placed = apart_from_axes(groups)
     known = embeddings[~is_placed].astype(np.float64)
     mean = known.mean(axis=0)
     count = max(1, min(MOST_COMPONENTS, len(known) - 1, MOST_NUMBERS // embeddings.shape[1]))
     axes = QuantisedRows.of(_telling_axes(known - mean, count), bits=8)
     centre = QuantisedRows.of(mean[None], bits=16)
-    placed = Projection(centre.values()[0], axes.values()).place(embeddings[is_placed][:MOST_PLACED])
-    return ReferenceEmbeddings(mean=centre, axes=axes, places=QuantisedRows.of(placed.T, bits=16))
+    placed = Projection(centre.values()[0], axes.values()).place(embeddings[is_placed])
+    return ReferenceEmbeddings(
+        mean=centre,
+        axes=axes,
+        places=QuantisedRows.of(placed[:MOST_PLACED].T, bits=16),
+        summed=sum_places(placed, None if novelty is None else novelty[is_placed]),
+    )
 
 
 def _telling_axes(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -163,12 +174,12 @@ def _telling_axes(centred: NDArray[np.float64], count: int) -> NDArray[np.float6
     return telling
 
 
-def _half_of(groups: Counts) -> NDArray[np.bool_]:
-    """(images,) bool: whole groups in a random order, up to half of the images or 500; at least one of several."""
+def apart_from_axes(groups: Counts) -> NDArray[np.bool_]:
+    """(images,) bool: whole groups in a random order, half of the images or all but 1,000; at least one of several."""
     members, sizes = np.unique(groups, return_counts=True)
     order = np.random.default_rng(0).permutation(len(members))
     until = np.cumsum(sizes[order])
-    wanted = min(MOST_PLACED, len(groups) // 2)
+    wanted = max(len(groups) - MOST_FOR_AXES, len(groups) // 2)
     taken = order[: max(1, int(np.searchsorted(until, wanted, side="right")))]
     return np.isin(groups, members[taken]) if len(members) > 1 else np.arange(len(groups)) % 2 == 0
 

@@ -44,6 +44,18 @@ def bin_values(values: Floats, histogram: Histogram) -> BinnedScores:
     )
 
 
+def find_cut(histogram: Histogram, share: float) -> tuple[float, float]:
+    """The edge below which about this share of the reference lies, and the share at or above it.
+
+    >>> find_cut(Histogram(edges=(0.0, 1.0, 2.0, 3.0), counts=(8, 1, 1)), 0.8)
+    (1.0, 0.2)
+    """
+    counts = np.array(histogram.counts, np.float64)
+    above = counts[::-1].cumsum()[::-1] / max(1.0, float(counts.sum()))
+    nearest = int(np.abs(above - (1 - share)).argmin())
+    return histogram.edges[nearest], float(above[nearest])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlaceScale:
     """Where a reference's embeddings lie, component by component, and how far they spread: no odd image decides."""

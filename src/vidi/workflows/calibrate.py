@@ -220,14 +220,16 @@ def _answer(
         groups=groups,
         novelty=as_column([said.novelty for _, _, said in kept]),
     )
-    return unseen, [digest for _, digest, _ in kept], _look(sample.items(), groups)
+    return unseen, [digest for _, digest, _ in kept], _look(sample.items(), groups, unseen.novelty)
 
 
-def _look(seen: Sequence[tuple[int, Floats, ImageStatistics]], groups: Counts) -> UnseenImages:
+def _look(seen: Sequence[tuple[int, Floats, ImageStatistics]], groups: Counts, novelty: Floats | None) -> UnseenImages:
     """What some of the answered images are like: number of the answer, embedding and statistics of each."""
+    numbers = [number for number, _, _ in seen]
     return UnseenImages(
         part="calibration",
         embeddings=np.stack([embedding for _, embedding, _ in seen]),
         statistics=[statistics for _, _, statistics in seen],
-        groups=groups[[number for number, _, _ in seen]],
+        groups=groups[numbers],
+        novelty=None if novelty is None else novelty[numbers],
     )

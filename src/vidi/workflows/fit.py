@@ -263,15 +263,19 @@ def _calibrate(
         basis="calibration",
         groups=groups,
         novelty=novelty,
-        images=_see(kept, rows, given["embedding"], before.framing),
+        images=_see(kept, rows, given["embedding"], novelty, before.framing),
     )
     write_model(path, graph, replace(metadata, drift_reference=reference), novelty=score)
 
 
 def _see(
-    kept: _Kept, rows: NDArray[np.int64], embeddings: NDArray[np.float32], framing: Framing
+    kept: _Kept,
+    rows: NDArray[np.int64],
+    embeddings: NDArray[np.float32],
+    novelty: NDArray[np.float64],
+    framing: Framing,
 ) -> UnseenImages | None:
-    """The calibration images with their embeddings; None where a file has gone since it was read."""
+    """The calibration images with embeddings and novelty; None where a file has gone since it was read."""
     some = thin_out(len(rows))
     sizes = look_at_given([kept.given[row] for row in rows[some].tolist()])
     if len(sizes) < len(some):
@@ -282,6 +286,7 @@ def _see(
         embeddings=embeddings[some],
         statistics=[statistics_of(kept.pixels[row], framing, size) for row, size in seen],
         groups=kept.groups[rows[some]],
+        novelty=novelty[some],
     )
 
 

@@ -1,18 +1,21 @@
 """The drift reference of a run's model: which of its images the network did not learn from, and what they are like."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.groups import number_groups
 from vidi.images.statistics import statistics_of
+from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.drift_reference import ReferencePart
 from vidi.monitoring.reference import LEAST, UnseenImages, thin_out
-from vidi.prediction.framed import run_pixels
-from vidi.prediction.predictor import Predictor
 from vidi.workflows.run.prepare import Prepared
 
 
-def find_unseen(prepared: Prepared, predictor: Predictor) -> UnseenImages | None:
+def find_unseen(
+    prepared: Prepared, *, embed: Callable[[Counts], Floats], judge: Callable[[Floats], Floats] | None
+) -> UnseenImages | None:
     """The calibration images of a run or, where there is no such part, its validation images, as the model sees them.
 
     Neither part changes a weight of the embedding: validation images choose an epoch, and at most teach a head that
@@ -20,7 +23,9 @@ def find_unseen(prepared: Prepared, predictor: Predictor) -> UnseenImages | None
 
     Args:
         prepared: the data.
-        predictor: the run's model file; its embedding is that of the finished one.
+        embed: rows to their embeddings by the run's model.
+        judge: embeddings of calibration images to their novelty; None where the model cannot tell. Validation images
+            may have taught the score what is known, so nothing is said about their novelty.
 
     Returns:
         None where there are fewer than 20.
@@ -29,12 +34,13 @@ def find_unseen(prepared: Prepared, predictor: Predictor) -> UnseenImages | None
     if len(rows) < LEAST:
         return None
     rows = rows[thin_out(len(rows))]
-    records, framing = prepared.check.records, prepared.framing
+    records, framing, embeddings = prepared.check.records, prepared.framing, embed(rows)
     return UnseenImages(
         part=part,
-        embeddings=run_pixels(predictor, prepared.pixels, rows, ("embedding",))["embedding"],
+        embeddings=embeddings,
         statistics=[statistics_of(prepared.pixels[row], framing, records[row].size) for row in rows.tolist()],
         groups=number_groups([prepared.split.groups[row] for row in rows.tolist()]),
+        novelty=judge(embeddings) if judge is not None and part == "calibration" else None,
     )
 
 

@@ -61,7 +61,8 @@ class Needed:
         embeddings = None if images is None else images.embeddings
         return cls(
             class_count=len(metadata.classes),
-            novelty=metadata.verdict is not None and metadata.verdict.novelty is not None,
+            novelty=(metadata.verdict is not None and metadata.verdict.novelty is not None)
+            or (reference is not None and reference.novelty is not None),
             components=None if embeddings is None else embeddings.component_count,
             statistics=images is not None,
         )

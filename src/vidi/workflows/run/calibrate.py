@@ -111,7 +111,7 @@ def calibrate_model(
         positive=prepared.request.positive,
         others=partial(_other_answers, prepared, trained, predictor) if held_out.basis == "calibration" else None,
     )
-    reference = _reference(done, answers, rows, prepared=prepared, predictor=predictor)
+    reference = _reference(done, answers, held_out, prepared=prepared, predictor=predictor, score=known.score)
     how, *further = describe_calibration(done)
     for sentence in (calibrated_on(len(rows), how), *further, *lacking_reference(reference)):
         events.say(sentence)
@@ -124,20 +124,27 @@ def calibrate_model(
 def _reference(
     done: CalibratedAnswers,
     answers: UnseenAnswers,
-    rows: NDArray[np.int64],
+    held_out: "_Unseen",
     *,
     prepared: Prepared,
     predictor: Predictor,
+    score: NoveltyScore,
 ) -> DriftReference | None:
     """What later traffic is compared with, without images that an earlier run of these weights trained on."""
-    kept, novelty = not_learnt_before(prepared, rows), answers.novelty
+    kept, novelty, known = not_learnt_before(prepared, held_out.rows), answers.novelty, held_out.embeddings
+
+    def embed(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if known is not None:
+            return known[np.searchsorted(held_out.rows, rows)]
+        return run_pixels(predictor, prepared.pixels, rows, ("embedding",))["embedding"]
+
     return make_reference(
         done.fitted.probabilities[kept],
         replace(predictor.metadata, unfinished=None, verdict=done.limits, operating_points=done.points),
         basis=answers.basis,
         groups=None if answers.groups is None else answers.groups[kept],
         novelty=novelty[kept] if novelty is not None and len(novelty) == len(kept) else None,
-        images=find_unseen(prepared, predictor),
+        images=find_unseen(prepared, embed=embed, judge=None if known is None else score.of),
     )
 
 
@@ -165,6 +172,7 @@ class _Unseen:
     probabilities: NDArray[np.float32]  # (rows, classes)
     known: Known  # to the model that is published
     distances: Distances | None  # of some images that were not used for training; None where there are none
+    embeddings: NDArray[np.float32] | None = None  # (rows, features) by the published model; rows rise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +233,7 @@ def _by_part(prepared: Prepared, trained: TrainedNetwork, predictor: Predictor, 
         probabilities=given["probabilities"],
         known=known,
         distances=known.score.both(given["embedding"]),
+        embeddings=given["embedding"],
     )
 
 

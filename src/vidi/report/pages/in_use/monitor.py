@@ -139,5 +139,7 @@ def _chosen(drift: Document) -> list[Document]:
     """The curves that are drawn: what changed, in that order, then those that every page shows."""
     changed = [(one["kind"], one["name"]) for one in drift["changes"]][:MOST_CHANGED]
     curves = {(one["kind"], one["name"]): one for one in drift["curves"]}
-    always = [of for of in curves if of[0] in ("embeddings", "confidence", "qualities") or of[1] == "unknown"]
+    always = [
+        of for of in curves if of[0] in ("embeddings", "novelty", "confidence", "qualities") or of[1] == "unknown"
+    ]
     return [curves[of] for of in dict.fromkeys([*changed, *always]) if of in curves]

@@ -27,6 +27,11 @@ QUALITY_AXES: Mapping[str, str] = {
     "side": "median, pixels",
     "aspect": "median, width by height",
 }
+NOVELTY_AXES: Mapping[tuple[str, str | None], tuple[str, str, bool]] = {
+    ("novelty", None): ("Strange images", "share of the images", True),
+    ("novelty", "embeddings"): ("Distance of the strangest images’ embeddings", "standard deviations", False),
+    ("embeddings", None): ("Distance of the embeddings", "standard deviations", False),
+}
 DISTRUST: Mapping[str, str] = {
     "novelty": "Many images are unlike the training images. Answers about a new class are wrong, whatever their "
     "confidence: the estimate cannot be trusted.",
@@ -88,7 +93,7 @@ def distrust_line(found: Mapping[str, Any]) -> str:
 def caution_line(document: Document) -> str:
     """What the estimate cannot see although it is trusted; empty where nothing hints at it."""
     accuracy = document["accuracy"]
-    shows_otherwise = any(one["kind"] == "embeddings" for one in document["drift"]["changes"])
+    shows_otherwise = any(one["kind"] in ("embeddings", "novelty") for one in document["drift"]["changes"])
     if not shows_otherwise or accuracy is None or accuracy["value"] is None or accuracy["distrust"]:
         return ""
     return (
@@ -142,11 +147,33 @@ def change_line(change: Mapping[str, Any]) -> str:
             return f"“{name}” is the verdict on {percent(after)} of the images, in the reference {percent(before)}."
         case "confidence":
             return f"The median confidence is {percent(after)}, in the reference {percent(before)}."
-        case _:
+        case kind:
             return (
-                "The images show something else, or show it otherwise: their embeddings lie "
-                f"{after:.2g} standard deviations from the reference's mean."
+                _embedding_line(name, before, after) if kind == "embeddings" or name else _novelty_line(before, after)
             )
+
+
+def _novelty_line(before: float, after: float) -> str:
+    """How many images are strange.
+
+    >>> _novelty_line(0.05, 0.08)
+    'More images than expected look like nothing the model has learned: 8 % are as strange as the strangest 5 % were.'
+    """
+    return (
+        f"More images than expected look like nothing the model has learned: {percent(after)} are as strange as the "
+        f"strangest {percent(before)} were."
+    )
+
+
+def _embedding_line(name: str | None, before: float, after: float) -> str:
+    """Where the embeddings of all images, or of the strangest fifth, have moved to."""
+    moved = f"their embeddings lie {after - before:.2g} standard deviations from the"
+    if name is None:
+        return f"The images show something else, or show it otherwise: {moved} reference's mean."
+    return (
+        "The images that look least like what the model has learned are not those of before: "
+        f"{moved} mean of the reference's strangest fifth."
+    )
 
 
 def change_lines(document: Document) -> list[str]:
@@ -167,8 +194,8 @@ def axis_of(kind: str, name: str | None) -> tuple[str, str, bool]:
             return f"Verdict “{name}”", "share of the images", True
         case "confidence":
             return "Confidence", "median", True
-        case _:
-            return "Distance of the embeddings", "standard deviations", False
+        case kind:
+            return NOVELTY_AXES[kind, name]
 
 
 def traffic_line(document: Document) -> str:
