@@ -20,6 +20,7 @@ BENCHES = {
     "engine": "bench.engine",
     "explain": "bench.explain",
     "locate": "bench.locate",
+    "watch": "bench.watch",
     "unknown": "bench.unknown",
     "estimate": "bench.estimate",
     "promises": "bench.promises",

@@ -1,6 +1,7 @@
 """The folder in which the pages' commands run: drawn images under the names that the pages use."""
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.draw import draw, encoded
@@ -9,7 +10,7 @@ DRAWN_AS = {"flower": "disc", "leaf": "square", "bark": "stripes", "moss": "nois
 
 
 def set_up(folder: Path) -> None:
-    """Make `photos`, `messy`, `field`, `new` and `labels.csv` in an empty folder."""
+    """Make `photos`, `messy`, `field`, `new` and `labels.csv` in an empty folder; without PyAV no video."""
     for name in ("flower", "leaf", "bark"):
         for number in range(24):
             put(folder / "photos" / name / f"{number:03}.jpg", name, number)
@@ -19,12 +20,23 @@ def set_up(folder: Path) -> None:
             put(folder / "field" / name / f"{number:03}.jpg", name, seed + number)
     for number, name in enumerate(("flower", "leaf", "bark"), start=1):
         put(folder / "new" / f"garden-{number}.jpg", name, 200 + number)
+    if find_spec("av") is not None:
+        film_garden(folder / "new" / "garden.mp4")
     (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
     make_messy(folder / "messy")
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["path", "label"])
         table.writerows([f"photos/{name}/{number:03}.jpg", name] for name in ("flower", "leaf") for number in range(20))
+
+
+def film_garden(path: Path) -> None:
+    """A video of two seconds of leaves, three of flowers and two of bark."""
+    from tests.video.draw import write_video  # needs PyAV
+
+    scenes = [("leaf", 20), ("flower", 30), ("bark", 20)]
+    frames = [draw(DRAWN_AS[name], size=(48, 64), seed=200) for name, count in scenes for _ in range(count)]
+    write_video(path, frames)
 
 
 def make_messy(folder: Path) -> None:

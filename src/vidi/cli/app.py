@@ -24,6 +24,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "calibrate": ("vidi.cli.calibrate", "Calibrate a finished model again on other images."),
     "predict": ("vidi.cli.predict", "Classify images with a model file."),
     "locate": ("vidi.cli.locate", "Find boxes around what a model recognises."),
+    "watch": ("vidi.cli.watch", "Tell when a class comes into view on a camera or video."),
     "explain": ("vidi.cli.explain", "Explain a model's answers."),
     "serve": ("vidi.cli.serve", "Answer over HTTP for model files."),
     "benchmark": ("vidi.cli.benchmark", "Measure speed, memory and size of models here."),

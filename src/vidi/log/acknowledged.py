@@ -1,12 +1,11 @@
 """Feedback that is on the disk before anybody is thanked for it: what comes together is committed together."""
 
-import queue
-import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from vidi.background import Background
 from vidi.errors import VidiError
 from vidi.log.errors import LogUnavailableError
 from vidi.log.records import Feedback, Taken
@@ -28,19 +27,23 @@ class FeedbackWriter:
 
     def __init__(self, log: FeedbackRows) -> None:
         self._log = log
-        self._waiting: queue.Queue[tuple[Feedback, Future[Taken]] | None] = queue.Queue(MOST_WAITING)
-        self._thread = threading.Thread(target=self._run, name="vidi-feedback", daemon=True)
+        self._given = Background[tuple[Feedback, Future[Taken]]](
+            self._commit,
+            name="vidi-feedback",
+            most_waiting=MOST_WAITING,
+            most_together=MOST_TOGETHER,
+            last_seconds=LAST_SECONDS,
+        )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._given.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write what waits."""
-        self._waiting.put(None)
-        self._thread.join(LAST_SECONDS)
+        self._given.__exit__(kind, error, traceback)
 
     def submit(self, feedback: Feedback) -> "Future[Taken]":
         """Hand feedback over; the future is done when it is committed, or fails as the log does.
@@ -49,25 +52,9 @@ class FeedbackWriter:
             LogUnavailableError: too much waits already.
         """
         future: Future[Taken] = Future()
-        try:
-            self._waiting.put_nowait((feedback, future))
-        except queue.Full:
-            raise LogUnavailableError("locked", "too much feedback waits for the log", "Try again later.") from None
+        if not self._given.put((feedback, future)):
+            raise LogUnavailableError("locked", "too much feedback waits for the log", "Try again later.")
         return future
-
-    def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            together = [first]
-            is_last = False
-            while len(together) < MOST_TOGETHER and not self._waiting.empty():
-                following = self._waiting.get()
-                if following is None:
-                    is_last = True
-                    break
-                together.append(following)
-            self._commit(together)
-            if is_last:
-                return
 
     def _commit(self, given: Sequence[tuple[Feedback, "Future[Taken]"]]) -> None:
         together = [(one, future) for one, future in given if future.set_running_or_notify_cancel()]

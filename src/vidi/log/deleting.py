@@ -8,7 +8,7 @@ from vidi.log.address import FileAddress, LogAddress
 from vidi.log.connect import PATIENCE_SECONDS, in_our_words
 from vidi.log.errors import LogUnavailableError
 from vidi.log.records import Deleted
-from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, PREDICTIONS
+from vidi.log.schema import CLAIMS, EVENTS, FEEDBACK, IMAGES, PREDICTIONS
 
 POLL_SECONDS = 0.02
 
@@ -29,6 +29,7 @@ def delete_before(connection: Connection, before: float) -> Deleted:
         predictions=_delete(connection, PREDICTIONS, PREDICTIONS.c.at < before),
         feedback=_delete(connection, FEEDBACK, FEEDBACK.c.at < before),
         images=_delete(connection, IMAGES, IMAGES.c.at < before),
+        events=_delete(connection, EVENTS, EVENTS.c.at < before),
     )
 
 

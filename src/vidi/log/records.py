@@ -96,6 +96,22 @@ class LoggedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedEvent:
+    """A class that was in view of a watched source for some time."""
+
+    id: str
+    at: float  # when it began, or was first told of a file without dates; seconds since 1970, UTC
+    state: str  # "new", "update" or "end": what was told last
+    source: str  # without password
+    model_id: str
+    label: str
+    began: float  # seconds since the source's first frame
+    last_seen: float  # likewise
+    best: float  # the frame that shows it best, likewise
+    score: float  # of that frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelTally:
     """How often one model answered."""
 
@@ -116,6 +132,7 @@ class LogContents:
     image_bytes: int
     feedback: Mapping[FeedbackKind, int]
     sources: int  # of feedback
+    events: int  # of watched sources
     bytes: int  # of the whole log
 
     @property
@@ -131,17 +148,19 @@ class Deleted:
     predictions: int = 0
     feedback: int = 0
     images: int = 0
+    events: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.predictions + self.feedback + self.images
+        return self.predictions + self.feedback + self.images + self.events
 
     def __add__(self, other: "Deleted") -> "Deleted":
         return Deleted(
             predictions=self.predictions + other.predictions,
             feedback=self.feedback + other.feedback,
             images=self.images + other.images,
+            events=self.events + other.events,
         )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from vidi.images.statistics import QUALITIES
 from vidi.log.errors import NewerLogError, NoLogError
 
-VERSION: Final = 2
+VERSION: Final = 3
 TABLES: Final = MetaData()
 
 # SQLite counts upwards only in a column of the type INTEGER; "autoincrement" keeps the number of a deleted row unused.
@@ -100,6 +100,22 @@ CLAIMS: Final = Table(  # since version 2
     Column("until", Double, nullable=False),
 )
 
+EVENTS: Final = Table(  # since version 3
+    "vidi_events",
+    TABLES,
+    Column("id", String(64), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("model_id", String(64), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("began", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("best", Double, nullable=False),
+    Column("score", Double, nullable=False),
+    Index("vidi_events_at", "at"),
+)
+
 Migrate = Callable[[Connection], None]
 
 
@@ -107,7 +123,11 @@ def _add_claims(connection: Connection) -> None:
     CLAIMS.create(connection)
 
 
-MIGRATIONS: Final[Mapping[int, Migrate]] = {2: _add_claims}  # version → what makes it of the one before
+def _add_events(connection: Connection) -> None:
+    EVENTS.create(connection)
+
+
+MIGRATIONS: Final[Mapping[int, Migrate]] = {2: _add_claims, 3: _add_events}  # version → what makes it of the one before
 
 
 def prepare(connection: Connection, *, create: bool) -> None:

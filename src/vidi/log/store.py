@@ -19,6 +19,7 @@ from vidi.log.records import (
     Deleted,
     Feedback,
     LogContents,
+    LoggedEvent,
     LoggedImage,
     LoggedModel,
     LoggedPrediction,
@@ -27,6 +28,7 @@ from vidi.log.records import (
 )
 from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
 from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, prepare
+from vidi.log.seen import read_events, write_events
 from vidi.log.tally import contents_of
 from vidi.log.turns import Turns
 
@@ -189,6 +191,25 @@ class PredictionLog:
         """Take one piece of feedback back; False where there is none of this key."""
         with self._writing() as connection:
             return connection.execute(FEEDBACK.delete().where(FEEDBACK.c.key == key)).rowcount == 1
+
+    def note_events(self, events: Sequence[LoggedEvent]) -> None:
+        """Write events of a watched source, all or none; one that is there already is brought up to date.
+
+        Raises:
+            LogUnavailableError: the log is locked for 5 s, full or lost; nothing was written.
+        """
+        with self._writing() as connection:
+            write_events(connection, events)
+
+    def events(self, *, since: float | None = None, limit: int | None = None) -> list[LoggedEvent]:
+        """The events of watched sources in their order in time.
+
+        Args:
+            since: leave out what began before, seconds since 1970, UTC.
+            limit: the newest so many; None: all.
+        """
+        with self._reading() as connection:
+            return read_events(connection, since=since, limit=limit)
 
     def keep_image(self, digest: str, data: bytes, at: float) -> None:
         """Keep an image file; one that is kept already stays as it is, with its time."""

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, text
 
 from vidi.log.address import FileAddress, LogAddress
 from vidi.log.records import KINDS, LogContents, LoggedModel, ModelTally
-from vidi.log.schema import FEEDBACK, IMAGES, PREDICTIONS, TABLES, VERSION
+from vidi.log.schema import EVENTS, FEEDBACK, IMAGES, PREDICTIONS, TABLES, VERSION
 
 JOURNALS = ("", "-wal", "-shm")  # what SQLite puts beside a file
 
@@ -42,6 +42,7 @@ def contents_of(connection: Connection, models: Mapping[int, LoggedModel], addre
         image_bytes=int(image_bytes),
         feedback={kind: kinds.get(kind, 0) for kind in KINDS},
         sources=sources,
+        events=connection.execute(select(func.count()).select_from(EVENTS)).scalar_one(),
         bytes=_bytes_of(connection, address),
     )
 

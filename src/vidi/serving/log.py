@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import queue
 import re
 import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TextIO
 
+from vidi.background import Background
 from vidi.model_file.values import Json
 
 TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # `traceparent` of W3C Trace Context, version 00
@@ -54,38 +53,35 @@ class LineWriter:
             most: lines that wait; further ones are left out, and their number is written when there is room again.
         """
         self._stream = stream
-        self._waiting: queue.Queue[str | None] = queue.Queue(most)
         self._left_out = 0
-        self._thread = threading.Thread(target=self._drain, name="vidi-log", daemon=True)
+        self._lines = Background[str](
+            self._print, name="vidi-log", most_waiting=most, most_together=most, last_seconds=LAST_SECONDS
+        )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._lines.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write what waits, if that takes no more than a second."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=LAST_SECONDS)
-        self._thread.join(LAST_SECONDS)
+        self._lines.__exit__(kind, error, traceback)
 
     def write(self, line: str) -> None:
         """Take a line; returns at once."""
-        try:
-            if self._left_out:
-                self._waiting.put_nowait(json.dumps({"event": "lines-left-out", "count": self._left_out}) + "\n")
+        if self._left_out:
+            counted = json.dumps({"event": "lines-left-out", "count": self._left_out}) + "\n"
+            if self._lines.put(counted):
                 self._left_out = 0
-            self._waiting.put_nowait(line)
-        except queue.Full:
+        if not self._lines.put(line):
             self._left_out += 1
 
-    def _drain(self) -> None:
-        while (line := self._waiting.get()) is not None:
-            with contextlib.suppress(OSError, ValueError):  # nobody reads: answers go on
+    def _print(self, lines: Sequence[str]) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads: answers go on
+            for line in lines:
                 self._stream.write(line)
-                if self._waiting.empty():
-                    self._stream.flush()
+            self._stream.flush()
 
 
 def trace_of(header: str) -> str | None:

@@ -168,13 +168,14 @@ def _follow(
         while not stop.is_set():
             arrived = connection.take(LOOK_SECONDS)
             if arrived is not None:
+                taken = clock()
                 frame = story.frame(arrived)
                 if not story.is_online:
                     story.is_online = True
                     yield SourceChange(kind="online", seconds=frame.seconds, reason="images come again")
                 yield frame
                 if rate is not None:
-                    stop.wait(max(0.0, arrived.at + 1 / rate - clock()))
+                    stop.wait(max(0.0, taken + 1 / rate - clock()))
                 continue
             if connection.is_over:
                 failure = connection.failure

@@ -61,7 +61,12 @@ def _delete(log: PredictionLog, digests: Sequence[str], before: float | None, *,
 
 
 def _deleted_document(deleted: Deleted) -> Document:
-    return {"predictions": deleted.predictions, "feedback": deleted.feedback, "images": deleted.images}
+    return {
+        "predictions": deleted.predictions,
+        "feedback": deleted.feedback,
+        "images": deleted.images,
+        "events": deleted.events,
+    }
 
 
 def _contents_document(found: LogContents) -> Document:
@@ -73,6 +78,7 @@ def _contents_document(found: LogContents) -> Document:
         "kept_bytes": found.image_bytes,
         "feedback": {str(kind): count for kind, count in found.feedback.items()},
         "sources": found.sources,
+        "events": found.events,
         "bytes": found.bytes,
     }
 
@@ -149,6 +155,7 @@ def describe(document: Mapping[str, Json]) -> str:
         f"feedback    {total:,} from {document['sources']} sources: {feedback['label']:,} with labels, "
         f"{feedback['none']:,} none of the classes, {feedback['unclear']:,} unclear"
     )
+    lines.append(f"events      {document['events']:,} of watched sources")
     lines.append(f"size        {_megabytes(document['bytes'])}, schema {document['schema']}")
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.review.desks import drawn_model, photos, review_page
-from vidi.serving.review.app import POLICY
+from vidi.serving.routes.local_page import POLICY
 from vidi.workflows.requests.review import ReviewRequest
 
 FIRST, SECOND = "1" * 32, "2" * 32  # windows

@@ -290,7 +290,8 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.transport.can_write_eof():
-                self.transport.write_eof()
+                with contextlib.suppress(OSError):  # the other side has gone, and asyncio does not know it yet
+                    self.transport.write_eof()
 
     def _reset(self) -> None:
         """End the connection with all that waits to be sent; the system, too, keeps none of it."""

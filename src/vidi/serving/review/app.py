@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vidi.errors import ImageError, ResourceError, UsageError, VidiError
+from vidi.errors import ImageError
 from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size
@@ -23,7 +22,8 @@ from vidi.model_file.values import Json
 from vidi.serving.json_body import list_in, object_in, parse_json_body, text_in
 from vidi.serving.problems import Problem
 from vidi.serving.review.documents import settings_document, view_document
-from vidi.serving.routes.reading import json_response, problem_response, read_body
+from vidi.serving.routes.local_page import HANDLERS, HEADERS, file_routes
+from vidi.serving.routes.reading import json_response, read_body
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 
 WEB: Final = Path(__file__).with_name("web")
@@ -32,17 +32,6 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {  # path → file, media type
     "/review.js": ("review.js", "text/javascript; charset=utf-8"),
     "/review.css": ("review.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-HEADERS: Final = {
-    "Content-Security-Policy": POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cache-Control": "no-store",
 }
 MOST_BODY: Final = 65_536  # bytes of an answer
 MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
@@ -62,28 +51,16 @@ def review_app(desk: ReviewDesk, *doors: Middleware) -> Starlette:
     """
     made = Starlette(
         routes=[
-            *(Route(path, _file(*file)) for path, file in FILES.items()),
+            *file_routes(WEB, FILES),
             Route("/settings", _settings(desk)),
             Route("/images/{digest}", _image(desk)),
             *(Route(path, _step(desk, take), methods=["POST"]) for path, take in STEPS.items()),
         ],
         middleware=list(doors),
-        exception_handlers={
-            Problem: _on_problem,
-            VidiError: _on_refusal,
-            HTTPException: _on_http,
-            Exception: _on_bug,
-        },
+        exception_handlers=HANDLERS,
     )
     made.router.redirect_slashes = False
     return made
-
-
-def _file(name: str, media_type: str) -> Endpoint:
-    async def endpoint(_: Request) -> Response:
-        return Response((WEB / name).read_bytes(), media_type=media_type, headers=HEADERS)
-
-    return endpoint
 
 
 def _settings(desk: ReviewDesk) -> Endpoint:
@@ -171,27 +148,3 @@ def _hex(body: Mapping[str, Json], name: str) -> str:
     if not KEY.fullmatch(text):
         raise Problem("bad-request", f"`{name}` should be 32 hexadecimal digits.", "Load the page again.")
     return text
-
-
-async def _on_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101  # starlette calls it for nothing else
-    return problem_response(error)
-
-
-async def _on_refusal(_: Request, error: Exception) -> Response:
-    """What the library refuses: an answer that does not fit, or a log that is lost."""
-    assert isinstance(error, VidiError)  # noqa: S101  # starlette calls it for nothing else
-    code = {UsageError: "invalid-input", ResourceError: "not-ready"}
-    kind = next((code for kind, code in code.items() if isinstance(error, kind)), "internal-error")
-    return problem_response(Problem(kind, error.cause, error.remedy))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    code = {405: "method-not-allowed"}.get(status, "not-found")
-    return problem_response(Problem(code, f"{request.method} is not answered here."))
-
-
-async def _on_bug(_: Request, error: Exception) -> Response:
-    """What nobody raised on purpose; the server writes the traceback."""
-    return problem_response(Problem("internal-error", f"The server failed ({type(error).__name__}).", "Report it."))

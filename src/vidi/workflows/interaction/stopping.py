@@ -13,6 +13,7 @@ from vidi.images.account import Account, Entry
 
 STOPPING = "stopping in good order; Ctrl-C again stops at once"
 NOT_REACHED = ("not-reached", "The command was interrupted before it.")
+LOOK_SECONDS = 0.05  # between two looks at whether a signal came
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__
 ]  # Windows has no SIGHUP
@@ -52,6 +53,33 @@ def stop_on_signal(tell: Callable[[str], None] = tell_terminal) -> Iterator[Call
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def event_on_signal(tell: Callable[[str], None] = tell_terminal) -> Iterator[threading.Event]:
+    """Return an event that is set soon after the user asks to stop, for threads that wait for it.
+
+    A signal's handler must not set it itself: the thread that it interrupts may hold the event's lock.
+
+    Args:
+        tell: as `stop_on_signal` takes it.
+    """
+    stop, is_over = threading.Event(), threading.Event()
+    with stop_on_signal(tell) as should_stop:
+
+        def look() -> None:
+            while not is_over.wait(LOOK_SECONDS):
+                if should_stop():
+                    stop.set()
+                    return
+
+        looking = threading.Thread(target=look, name="vidi-stopping", daemon=True)
+        looking.start()
+        try:
+            yield stop
+        finally:
+            is_over.set()
+            looking.join()
 
 
 class Reached(Protocol):

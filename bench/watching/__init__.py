@@ -1,0 +1,1 @@
+"""Videos with planted events, and how the events that are found compare with them."""

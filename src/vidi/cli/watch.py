@@ -1,0 +1,61 @@
+"""`vidi watch`: what is seen on a camera, a video or a stream, and when?"""
+
+import contextlib
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidi.cli import options
+from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
+
+if TYPE_CHECKING:
+    from vidi.workflows.watching.picture import LivePicture
+
+
+def watch(
+    model: options.Model,
+    request: WatchRequest,
+    outputs: WatchOutputs,
+    *,
+    as_json_lines: Annotated[
+        bool, typer.Option("--jsonl", help="Print one JSON object per line, as soon as it is known.")
+    ] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Show the last frame and events on a page of this computer.")
+    ] = False,
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="N", min=0, help="Port of the page; 0 takes any that is free (default 8002)."),
+    ] = 8002,
+) -> None:
+    """Watch a camera, a video file or a stream, and tell when a class comes into view and leaves it."""
+    import os
+
+    from vidi.cli.terminal import Terminal
+    from vidi.prediction.predictor import Predictor
+    from vidi.workflows.watch import watch_with
+
+    events = Terminal()
+    code = watch_with(
+        Predictor.load(model),
+        request,
+        outputs,
+        stream=sys.stdout,
+        as_json_lines=as_json_lines,
+        environment=os.environ,
+        events=events,
+        page=partial(_page, port=port, say=events.say) if page else None,
+    )
+    raise typer.Exit(code)
+
+
+def _page(
+    picture: "LivePicture", *, port: int, say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[object]:
+    """The live page; its server is loaded only where it is asked for."""
+    from vidi.serving.live.start import live_page
+
+    return live_page(picture, port=port, say=say)

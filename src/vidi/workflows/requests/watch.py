@@ -1,0 +1,104 @@
+"""The options of `vidi watch`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from vidi.errors import UsageError
+from vidi.options import Argument, Option
+from vidi.timeline.events import EventRules
+from vidi.workflows.requests.log import PasswordFile
+from vidi.workflows.requests.shared import Pictures
+
+MOST_RATE = 1_000.0  # frames a second
+USUAL = EventRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """What to watch, and when something counts as seen."""
+
+    source: Annotated[
+        str, Argument("SOURCE", "A camera's number (0), a video file, or an rtsp:// or http:// address of a stream.")
+    ]
+    classes: Annotated[
+        tuple[str, ...] | None,
+        Option(
+            "Name of a class to watch for; repeat it for more (default: all but background and the like).",
+            flags=("--class",),
+            metavar="NAME",
+            several=True,
+        ),
+    ] = None
+    rate: Annotated[float, Option("Look at this many frames a second at most.", metavar="N")] = 5.0
+    start: Annotated[float, Option("Score at which an event begins.", metavar="SHARE")] = USUAL.start
+    end: Annotated[float, Option("Score below which an event ends.", metavar="SHARE")] = USUAL.end
+    smooth: Annotated[
+        float, Option("Length of the time over which the score's median is taken.", metavar="SECONDS", least=0)
+    ] = USUAL.window
+    shortest: Annotated[
+        float, Option("Duration of the shortest event, and of the shortest absence.", metavar="SECONDS", least=0)
+    ] = USUAL.shortest
+    update_every: Annotated[
+        float, Option("Time between two messages about an event that goes on.", metavar="SECONDS", least=0.1)
+    ] = USUAL.update_every
+    locate: Annotated[bool, Option("Find boxes on the best frame of each event.")] = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= MOST_RATE:
+            raise UsageError(f"--rate {self.rate:g} is out of range", f"Use a number above 0, at most {MOST_RATE:g}.")
+        self.rules()
+
+    def rules(self) -> EventRules:
+        """When something counts as seen.
+
+        Raises:
+            UsageError: the numbers contradict each other.
+        """
+        return EventRules(
+            start=self.start,
+            end=self.end,
+            window=self.smooth,
+            shortest=self.shortest,
+            absence=self.shortest,
+            update_every=self.update_every,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOutputs:
+    """Where events go, besides the terminal."""
+
+    output: Annotated[
+        Path | None,
+        Option(
+            "Path to a folder for the events: a table, a snapshot of each, and a page.",
+            flags=("--output", "-o"),
+            metavar="DIR",
+        ),
+    ] = None
+    images: Pictures = True
+    clips: Annotated[bool, Option("Also keep a short video of each event in the folder.")] = False
+    keep_days: Annotated[float, Option("Keep a snapshot or clip for at most this time.", metavar="DAYS", least=0)] = (
+        30.0
+    )
+    keep_megabytes: Annotated[
+        float, Option("Keep the newest snapshots and clips up to this size in all.", metavar="MB", least=0)
+    ] = 1_000.0
+    webhook: Annotated[str | None, Option("Send each event to this http:// or https:// address.", metavar="URL")] = None
+    webhook_secret_file: Annotated[
+        Path | None,
+        Option("Path to a file with the webhook's secret (default: VIDI_WEBHOOK_SECRET).", metavar="FILE"),
+    ] = None
+    log: Annotated[
+        str | None, Option("Log each event there: a file, or postgresql://USER@HOST/DATABASE.", metavar="URL")
+    ] = None
+    log_password_file: PasswordFile = None
+
+    def __post_init__(self) -> None:
+        if self.clips and self.output is None:
+            raise UsageError("--clips without a folder", "Say where with `--output DIR`.")
+        if self.clips and not self.images:
+            raise UsageError("--clips and --no-images exclude each other", "Use only one of them.")
+        if self.webhook_secret_file is not None and self.webhook is None:
+            raise UsageError("--webhook-secret-file without a webhook", "Say where with `--webhook URL`.")

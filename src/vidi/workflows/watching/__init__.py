@@ -1,0 +1,1 @@
+"""What `vidi watch` does with frames and events."""

@@ -1,0 +1,109 @@
+"""The live page of `vidi watch` in Chromium, and its addresses: the last frame, the frames as they come, the events."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="needs:av")
+
+from tests.export.browser import bare_chromium
+from tests.video.watched import LIGHT, light_predictor, picture
+from vidi.images.decode import decode_image
+from vidi.serving.live.start import live_page
+from vidi.video.frames import Frame, SourceChange
+from vidi.video.sources import VideoSource
+from vidi.workflows.requests.watch import WatchRequest
+from vidi.workflows.watching.picture import LivePicture
+from vidi.workflows.watching.session import WatchSession
+
+SOURCE = VideoSource(kind="camera", address="0", name="camera 0")
+
+
+@contextmanager
+def shown(folder: Path, *, with_images: bool = True) -> Iterator[tuple[str, LivePicture]]:
+    """The page's address after a camera has shown light for two seconds, and was lost."""
+    live = LivePicture(SOURCE.name, ("light",), with_images=with_images)
+    session = WatchSession(
+        light_predictor(folder),
+        SOURCE,
+        classes=[1],
+        rules=WatchRequest(source="0").rules(),
+        run="run",
+        show=live.show,
+        now=lambda: 1_800_000_000.0,
+    )
+    frames: list[Any] = [Frame(image=picture(LIGHT), seconds=number / 10, number=number) for number in range(20)]
+    with live_page(live, port=0, say=lambda _: None) as address:
+        for notice in session.notices([*frames, SourceChange(kind="offline", seconds=2.5, reason="<b>gone</b>")]):
+            live.notify(notice)
+        yield address, live
+
+
+def get(address: str) -> tuple[dict[str, str], bytes]:
+    with urlopen(address, timeout=20) as response:  # noqa: S310 - this computer's
+        return dict(response.headers), response.read()
+
+
+def test_the_page_gives_the_last_frame_and_what_is_known(tmp_path: Path):
+    with shown(tmp_path) as (address, _):
+        headers, frame = get(f"{address}/frame.jpg")
+        _, body = get(f"{address}/now")
+
+    now = json.loads(body)
+    assert headers["content-type"] == "image/jpeg"
+    assert np.abs(decode_image(frame).image.astype(int) - LIGHT).max() <= 3
+    assert (now["frames"], now["events"][0]["label"], now["changes"][0]["event"]) == (20, "light", "offline")
+    assert now["scores"]["light"] > 0.9
+
+
+def test_frames_come_as_parts_until_the_watch_is_over(tmp_path: Path):
+    with shown(tmp_path) as (address, live), urlopen(f"{address}/frames") as response:  # noqa: S310
+        first = response.readline()
+        live.close()
+        rest = response.read()
+
+    assert first == b"--vidi-frame\r\n"
+    assert rest.endswith(b"--vidi-frame\r\n")
+    assert decode_image(rest[rest.index(b"\xff\xd8") : rest.rindex(b"\r\n--")]).image.shape == (48, 64, 3)
+
+
+def test_without_images_no_frame_leaves_the_program(tmp_path: Path):
+    with shown(tmp_path, with_images=False) as (address, live):
+        with pytest.raises(HTTPError, match="404"):
+            get(f"{address}/frame.jpg")
+        live.close()
+        _, body = get(f"{address}/frames")
+
+    assert body == b"--vidi-frame\r\n"
+
+
+def test_another_host_s_page_cannot_ask(tmp_path: Path):
+    with shown(tmp_path) as (address, _):
+        connection = HTTPConnection(address.removeprefix("http://"), timeout=20)
+        connection.request("GET", "/now", headers={"Host": "evil.example"})
+        status = connection.getresponse().status
+        connection.close()
+
+    assert status in (400, 403, 421)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_frame_the_events_and_what_happened(tmp_path: Path):
+    with shown(tmp_path) as (address, _), bare_chromium() as page:
+        page.set_viewport_size({"width": 320, "height": 700})
+        page.goto(address)
+        page.wait_for_selector("#frame:not([hidden])")
+        page.wait_for_selector("#frame[data-shown]")
+
+        assert "light for 1.9 s" in page.inner_text("#events")
+        assert "offline: <b>gone</b>" in page.inner_text("#events")
+        assert "Offline" in page.inner_text("#state")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
