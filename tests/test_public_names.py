@@ -13,6 +13,7 @@ from tests.model_file.tiny import tiny_model
 SOURCE = Path(vidi.__file__)
 NAMES = {
     "train",
+    "benchmark",
     "check",
     "evaluate",
     "compare",
