@@ -6,7 +6,8 @@ Twelve months of CIFAR-10 as traffic: the camera gets darker and more blurred fr
 month 7. People label 143 images a month. The scenario stands in bench/yearly/scenario.py. Each month's accuracy is that
 of the model in use on 1,000 images of that month's traffic, which nobody labels. Intervals are by the bootstrap over
 years (each with images of its own to learn from) and over scored images together. Leaves one JSON in
-bench/results/year/, or in the folder that RESULTS names, and with PICTURE=FILE.svg the picture.
+bench/results/year/, or in the folder that RESULTS names, and with PICTURE=FILE.svg the picture. DEVELOPMENT=WEIGHT
+shows three years of training images alone instead, in which labelled images have that weight.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.components import principal_axes  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 from vidi.workflows.requests.data import DataRequest  # noqa: E402
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT  # noqa: E402
 from vidi.workflows.requests.train import TrainRequest  # noqa: E402
 from vidi.workflows.train import train  # noqa: E402
 
@@ -49,6 +52,11 @@ def main() -> int:
         print(f"{folder} is not there: left out", file=sys.stderr)
         return 0
     began = time.monotonic()
+    if weight := os.environ.get("DEVELOPMENT"):
+        few = replace(SCENARIO, seeds=3)
+        years = live_years(folder, few, tested=False, weight=float(weight))
+        show({**describe_years(years, few), "processor": describe()})
+        return 0
     years = live_years(folder, SCENARIO)
     found = {**describe_years(years, SCENARIO), "seconds": round(time.monotonic() - began), "processor": describe()}
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "year"))
@@ -59,10 +67,20 @@ def main() -> int:
     return show(found)
 
 
-def live_years(folder: Path, scenario: Scenario) -> dict[str, list[dict[str, Any]]]:
-    """For both kinds of year, for each seed: way → model kept."""
-    images, labels = read_cifar(folder, [f"data_batch_{number}.bin" for number in range(1, 6)])
-    shown, truth = read_cifar(folder, ["test_batch.bin"])
+def live_years(
+    folder: Path, scenario: Scenario, *, tested: bool = True, weight: float = USUAL_FEEDBACK_WEIGHT
+) -> dict[str, list[dict[str, Any]]]:
+    """For both kinds of year, for each seed: way → model kept.
+
+    Args:
+        folder: of CIFAR-10.
+        scenario: of the years.
+        tested: scored on the official test part; else on the fifth batch of training images, which is then not learned.
+        weight: as how many old images a labelled one counts.
+    """
+    batches = [f"data_batch_{number}.bin" for number in range(1, 6)]
+    images, labels = read_cifar(folder, batches if tested else batches[:-1])
+    shown, truth = read_cifar(folder, ["test_batch.bin"] if tested else batches[-1:])
     with tempfile.TemporaryDirectory() as name:
         predictor = backbone(images, labels, Path(name))
     axes: Floats | None = None
@@ -73,7 +91,7 @@ def live_years(folder: Path, scenario: Scenario) -> dict[str, list[dict[str, Any
         features = np.concatenate([predictor.run(part, ("embedding",))["embedding"] for part in parts])
         return features if axes is None else features @ axes
 
-    random, months = np.random.default_rng(2_026), range(1, scenario.months + 1)
+    random, months = np.random.default_rng(2_026 if tested else 77), range(1, scenario.months + 1)
     free = np.ones(len(labels), np.bool_)
     raw = embed(images[:2_000], 0)
     axes = principal_axes(raw, COMPONENTS).astype(np.float32)
@@ -93,7 +111,7 @@ def live_years(folder: Path, scenario: Scenario) -> dict[str, list[dict[str, Any
             rows = draw_traffic(labels, free, count, month, scenario=scenario, random=random)
             labelled.append((rows, embed(images[rows], month), labels[rows]))
         for year, done in years.items():
-            done.append(live(base, labelled, traffic, hostile=year == "hostile", scenario=scenario))
+            done.append(live(base, labelled, traffic, hostile=year == "hostile", scenario=scenario, weight=weight))
         print(f"year {seed + 1} of {scenario.seeds} is over", file=sys.stderr, flush=True)
     return years
 
@@ -125,7 +143,7 @@ def describe_years(years: dict[str, list[dict[str, Any]]], scenario: Scenario) -
     found["differences"] = {
         f"{year}: loop - {other}": interval(last[year, "loop"] - last[year, other])
         for year in years
-        for other in ("frozen", "blind")
+        for other in ("frozen", "blind", "weighted")
     }
     found["differences"]["loop: hostile - honest"] = interval(last["hostile", "loop"] - last["honest", "loop"])
     return found
@@ -154,7 +172,7 @@ def show(found: dict[str, Any]) -> int:
     print("| year | way | month 1 | month 6 | month 9 | month 12 |")
     print("|---|---|---|---|---|---|")
     for year in ("honest", "hostile"):
-        for way in ("frozen", "blind", "loop"):
+        for way in ("frozen", "blind", "weighted", "loop"):
             shown = [found[year][way][month - 1] for month in (1, 6, 9, 12)]
             cells = (f"{one['value']:.1%} ({one['low']:.1%} – {one['high']:.1%})" for one in shown)
             print(f"| {year} | {way} | {' | '.join(cells)} |")

@@ -11,6 +11,7 @@ from bench.choosing.rounds import fit
 from vidi.labelling.agree import ModelView, Settled, settle
 from vidi.labelling.opinions import Kind, Opinion
 from vidi.labelling.shares import cap_sources
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
 
 SURE_ERROR = 0.05  # of the answers called sure, on the calibration part: what `vidi train` guarantees by default
 HOSTILE = "source-4"
@@ -154,10 +155,13 @@ class Outcome:
 
 
 def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome:
-    """Learn from the old labels and from what is confirmed; without defence from all that names a known class."""
+    """Learn from the old labels and from what is confirmed; without defence from all that names a known class.
+
+    A label of the feedback counts as it does in `vidi retrain`.
+    """
     settled = settle(opinions, classes=stage.classes, views={**stage.views, **stage.patched_views})
     if defended:
-        settled = cap_sources(settled, others=len(stage.old))
+        settled = cap_sources(settled, others=len(stage.old), weight=USUAL_FEEDBACK_WEIGHT)
     kept = [one for one in settled if _is_learnt(stage, one, defended=defended)]
     place = {digest(row): row for row in range(len(stage.images.pool.labels))}
     patched = {patched_digest(row): row for row in range(len(stage.patched_views))}
@@ -168,7 +172,8 @@ def retrain(stage: Stage, opinions: list[Opinion], *, defended: bool) -> Outcome
         if part is not None and mine:
             features.append(part.features[[rows[one] for one in mine]])
             labels.append(np.array([label[one] for one in mine], np.int64))
-    answer = fit(np.concatenate(features), np.concatenate(labels), stage.images.class_count)
+    weights = np.repeat([1.0, USUAL_FEEDBACK_WEIGHT], [len(stage.old), sum(map(len, labels[1:]))])
+    answer = fit(np.concatenate(features), np.concatenate(labels), stage.images.class_count, weights=weights)
     return Outcome(
         accuracy=_accuracy(answer, stage.images.test),
         triggered=None if stage.images.patched_test is None else _taken_for_first(answer, stage.images.patched_test),

@@ -64,10 +64,13 @@ def by_activelab(now: Round) -> NDArray[np.int64]:
 STRATEGIES: Mapping[str, Choose] = {"random": at_random, "vidi": by_vidi, "ActiveLab": by_activelab}
 
 
-def fit(features: Floats, labels: Labels, class_count: int) -> Callable[[Floats], Floats]:
-    """A head on features; it gives probabilities."""
+def fit(
+    features: Floats, labels: Labels, class_count: int, *, weights: NDArray[np.float64] | None = None
+) -> Callable[[Floats], Floats]:
+    """A head on features, of which each row may count as several; it gives probabilities."""
+    each = np.ones(len(labels)) if weights is None else weights
     with threadpool_limits(1):  # small products: a second thread costs more than it brings
-        (head,) = multinomial(features, labels, np.ones(len(labels)), class_count, [STRENGTH])
+        (head,) = multinomial(features, labels, each, class_count, [STRENGTH])
     return lambda rows: np.asarray(SOFTMAX.probabilities(head.logits(rows)), np.float32)
 
 

@@ -14,7 +14,8 @@ from scipy.special import softmax
 
 from bench.yearly.images import CLASSES
 from bench.yearly.scenario import Scenario
-from vidi.data.splitting.split_plan import HELD_BACK, SplitRule
+from vidi.data.dataset import NEWEST
+from vidi.data.splitting.split_plan import EXTRA, SplitRule, held_back_share
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.gate.decision import GateDecision, SameImages
 from vidi.evaluation.gate.judge import judge_candidate
@@ -24,7 +25,7 @@ from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
 from vidi.labelling.agree import ModelView, settle
 from vidi.labelling.opinions import Opinion
-from vidi.labelling.shares import cap_sources
+from vidi.labelling.shares import cap_sources, newest_reviewed
 from vidi.metrics.affine import AffineStep
 from vidi.metrics.truth import OneClass
 from vidi.model_file.limits import VerdictLimits
@@ -32,6 +33,7 @@ from vidi.training.data import class_weights
 from vidi.training.defaults import weigh_classes
 from vidi.training.heads.linear import HeadTrial, LinearHead, fit_one_head
 from vidi.training.recipe import Recipe
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -72,6 +74,7 @@ class Labelled:
     features: Floats
     labels: Rows
     parts: NDArray[np.str_]
+    counts: NDArray[np.float64]  # as how many images each counts in the fit
 
     def only(self, *parts: str) -> tuple[Floats, Rows]:
         """Features and labels of some parts."""
@@ -84,6 +87,7 @@ class Labelled:
             features=np.concatenate([self.features, more.features]),
             labels=np.concatenate([self.labels, more.labels]),
             parts=np.concatenate([self.parts, more.parts]),
+            counts=np.concatenate([self.counts, more.counts]),
         )
 
 
@@ -94,6 +98,7 @@ class Kept:
     model: HeadModel
     right: list[NDArray[np.bool_]] = field(default_factory=list)  # of each month's traffic
     decisions: list[str] = field(default_factory=list)  # of each month's end: promoted, or why not
+    parts: dict[str, str] = field(default_factory=dict)  # digest → part of the feedback, when the model was trained
 
 
 def fit(data: Labelled) -> HeadModel:
@@ -101,7 +106,7 @@ def fit(data: Labelled) -> HeadModel:
     features, labels = data.only(*LEARNT)
     count = int(labels.max()) + 1
     weighting = weigh_classes(Recipe(), np.bincount(labels, minlength=count).tolist()).class_weights
-    weights = class_weights(labels, count, kind=weighting)[labels]
+    weights = class_weights(labels, count, kind=weighting)[labels] * data.counts[np.isin(data.parts, LEARNT)]
     head = fit_one_head(features, labels, USUAL_HEAD, class_count=count, weights=weights)
     unseen, truth = data.only("calibration")
     known = truth < count
@@ -119,7 +124,7 @@ def judge(champion: HeadModel, candidate: HeadModel, data: Labelled) -> GateDeci
     def same(*parts: str) -> SameImages:
         features, labels = data.only(*parts)
         return SameImages(
-            labels=labels,
+            shown=np.eye(len(CLASSES), dtype=np.bool_)[labels],
             champion_is_right=champion.is_right(features, labels),
             candidate_is_right=candidate.is_right(features, labels),
         )
@@ -132,11 +137,22 @@ def judge(champion: HeadModel, candidate: HeadModel, data: Labelled) -> GateDeci
 def split_base(rows: Rows, features: Floats, labels: Rows) -> Labelled:
     """The images before the first month."""
     parts = np.array([RULE.part_of(str(row)) for row in rows.tolist()])
-    return Labelled(features=features, labels=labels, parts=parts)
+    return Labelled(features=features, labels=labels, parts=parts, counts=np.ones(len(rows)))
 
 
-def confirmed(opinions: Sequence[Opinion], features: dict[str, Floats], champion: HeadModel, *, base: int) -> Labelled:
-    """The labels that `vidi.labelling` confirms, each image in the part that growth gives it."""
+def confirmed(
+    opinions: Sequence[Opinion], features: dict[str, Floats], kept: Kept, *, base: int, weight: float
+) -> tuple[Labelled, dict[str, str]]:
+    """The labels that `vidi.labelling` confirms, each image in the part that growth gives it; and these parts.
+
+    Args:
+        opinions: of all months so far.
+        features: of each image, by digest.
+        kept: the model in use, and the parts that images had when it was trained.
+        base: images before the first month, beside the test part.
+        weight: as how many of these each image counts.
+    """
+    champion = kept.model
     digests = list(dict.fromkeys(one.digest for one in opinions))
     rows = np.stack([features[digest] for digest in digests])
     probabilities = champion.probabilities(rows)
@@ -150,22 +166,34 @@ def confirmed(opinions: Sequence[Opinion], features: dict[str, Floats], champion
         for digest, one, is_sure in zip(digests, probabilities, sure, strict=True)
     }
     settled = settle(opinions, classes=CLASSES[: champion.class_count], views=views)
-    taken = [one for one in cap_sources(settled, others=base) if one.state == "confirmed" and one.answer is not None]
-    return Labelled(
-        features=np.stack([features[one.digest] for one in taken]),
-        labels=np.array([CLASSES.index(one.answer[1][0]) for one in taken], np.int64),
-        parts=np.array(
-            [RULE.grown_part_of(one.digest, held_back=0.0 if one.supporters else HELD_BACK) for one in taken]
-        ),
-    )
+    capped = cap_sources(settled, others=base, weight=weight)
+    taken = {one.digest: one.answer[1][0] for one in capped if one.state == "confirmed" and one.answer is not None}
+    newest = newest_reviewed(capped, most=NEWEST)
+    # As `vidi.data.splitting.growth` places them.
+    parts = {
+        digest: part for digest, part in kept.parts.items() if digest in taken and (part != EXTRA or digest in newest)
+    }
+    later = [digest for digest in taken if digest not in parts]
+    share = held_back_share(len(newest.intersection(later)))
+    parts |= {digest: RULE.grown_part_of(digest, held_back=share if digest in newest else 0.0) for digest in later}
+    return _labelled(list(taken.items()), features, parts, weight), parts
 
 
-def all_labels(opinions: Sequence[Opinion], features: dict[str, Floats]) -> Labelled:
+def all_labels(opinions: Sequence[Opinion], features: dict[str, Floats], *, weight: float = 1.0) -> Labelled:
     """Every label as it came, nothing held back: what retraining without a gate learns from."""
+    parts = {one.digest: RULE.grown_part_of(one.digest) for one in opinions}
+    return _labelled([(one.digest, one.labels[0]) for one in opinions], features, parts, weight)
+
+
+def _labelled(
+    said: Sequence[tuple[str, str]], features: dict[str, Floats], parts: dict[str, str], weight: float
+) -> Labelled:
+    """Images by digest, with the names of their classes."""
     return Labelled(
-        features=np.stack([features[one.digest] for one in opinions]),
-        labels=np.array([CLASSES.index(one.labels[0]) for one in opinions], np.int64),
-        parts=np.array([RULE.grown_part_of(one.digest) for one in opinions]),
+        features=np.stack([features[digest] for digest, _ in said]),
+        labels=np.array([CLASSES.index(name) for _, name in said], np.int64),
+        parts=np.array([parts[digest] for digest, _ in said]),
+        counts=np.full(len(said), weight),
     )
 
 
@@ -196,8 +224,9 @@ def live(
     *,
     hostile: bool,
     scenario: Scenario,
+    weight: float = USUAL_FEEDBACK_WEIGHT,
 ) -> dict[str, Kept]:
-    """A year with three ways of keeping the model.
+    """A year with each way of keeping the model; `weighted` is blind, with labels that count as in the loop.
 
     Args:
         base: images and labels before the first month.
@@ -205,9 +234,10 @@ def live(
         traffic: for each month, features and labels of the images that are scored.
         hostile: whether the fifth source's labels are wrong.
         scenario: of the year.
+        weight: as how many old images a labelled one counts behind the gate.
     """
     first = fit(base)
-    ways = {name: Kept(first) for name in ("frozen", "blind", "loop")}
+    ways = {name: Kept(first) for name in ("frozen", "blind", "weighted", "loop")}
     opinions: list[Opinion] = []
     features: dict[str, Floats] = {}
     for month, ((rows, seen, labels), (shown, truth)) in enumerate(zip(months, traffic, strict=True), start=1):
@@ -216,11 +246,14 @@ def live(
         opinions += opinions_of(rows, labels, month, hostile=hostile, scenario=scenario)
         features |= {f"{row:064x}": one for row, one in zip(rows.tolist(), seen, strict=True)}
         ways["blind"].model = fit(base.with_more(all_labels(opinions, features)))
+        everything = all_labels(opinions, features, weight=weight)
+        ways["weighted"].model = fit(base.with_more(everything))
         loop = ways["loop"]
-        data = base.with_more(confirmed(opinions, features, loop.model, base=int((base.parts != "test").sum())))
+        more, parts = confirmed(opinions, features, loop, base=int((base.parts != "test").sum()), weight=weight)
+        data = base.with_more(more)
         candidate = fit(data)
         decision = judge(loop.model, candidate, data)
         loop.decisions.append("promoted" if decision.passed else ", ".join(decision.reasons))
         if decision.passed:
-            loop.model = candidate
+            loop.model, loop.parts = candidate, parts
     return ways

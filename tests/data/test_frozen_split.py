@@ -51,6 +51,31 @@ def test_of_feedback_about_a_fifth_is_held_back_and_none_is_tested_with_the_rest
     assert "extra" not in grown.parts[:OLD]
 
 
+def test_of_little_feedback_half_is_held_back(first: Split, tmp_path: Path):
+    new = made(OLD + 60, feedback=True)
+
+    grown = split_dataset(new, made_check(new), plan=FROZEN, previous=tmp_path / "splits.csv")
+
+    assert 18 <= grown.counts()["extra"] <= 42
+
+
+def test_what_was_held_back_is_learned_from_once_it_is_for_learning(first: Split, tmp_path: Path):
+    new = made(OLD + 200, feedback=True)
+    grown = split_dataset(new, made_check(new), plan=FROZEN, previous=tmp_path / "splits.csv")
+    write_assignments(tmp_path / "again.csv", grown.assignments)
+    later = made(OLD + 300, feedback=True)
+    images = tuple(replace(image, is_for_learning=OLD <= row < OLD + 200) for row, image in enumerate(later.images))
+    later = replace(later, images=images)
+
+    again = split_dataset(later, made_check(later), plan=FROZEN, previous=tmp_path / "again.csv")
+
+    released = [row for row in range(OLD, OLD + 200) if grown.parts[row] == "extra"]
+    assert len(released) > 20
+    assert {again.parts[row] for row in released} == {"train", "validation"}
+    assert all(again.parts[row] == grown.parts[row] for row in range(OLD + 200) if row not in released)
+    assert 30 < again.counts()["extra"] < 70  # about half of the hundred new ones
+
+
 def test_what_is_only_for_learning_is_never_held_back(first: Split, tmp_path: Path):
     new = made(1_600, feedback=True)
     images = tuple(replace(image, is_for_learning=row % 2 == 0) for row, image in enumerate(new.images))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.data.made import made_dataset
 
-from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.dataset import NEWEST, Dataset, LabelledImage
 from vidi.data.joined import JoinedStore, join_feedback
 from vidi.errors import DataError
 from vidi.images.account import Account, Entry
@@ -84,6 +84,17 @@ def test_feedback_in_a_train_folder_beside_others_is_only_for_learning():
     joined = join_feedback(made_dataset([0, 1]), [replace(source, images=images)])
 
     assert [(image.is_for_learning, image.part) for image in joined.images[2:]] == [(True, None), (False, None)]
+
+
+def test_what_enough_newer_feedback_follows_is_only_for_learning():
+    newer = [
+        feedback(tuple(f"class-{number}" for number in range(count)), name="later") for count in (NEWEST - 1, NEWEST)
+    ]
+
+    some, enough = (join_feedback(made_dataset([0, 1]), [feedback(("class-0",)), source]) for source in newer)
+
+    assert not any(image.is_for_learning for image in some.images)
+    assert [image.path for image in enough.images if image.is_for_learning] == ["feedback-1:class-0.png"]
 
 
 def test_paths_that_look_like_feedback_are_refused():

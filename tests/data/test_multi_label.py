@@ -57,6 +57,25 @@ def test_classes_in_one_column_are_read(tmp_path):
     assert [entry.code for entry in dataset.account.set_aside] == ["no-label"]  # empty: nobody said that it is none
 
 
+def test_an_empty_list_says_that_an_image_shows_none_and_no_list_that_nobody_looked(tmp_path):
+    text = (
+        '{"path": "a.png", "label": ["cat", "dog"]}\n{"path": "b.png", "label": []}\n{"path": "c.png", "label": null}\n'
+    )
+
+    dataset = read_dataset(folder_of(tmp_path, text, "labels.jsonl"), multi_label=True)
+
+    assert shown(dataset) == {"a.png": {"cat", "dog"}, "b.png": set()}
+    assert [(entry.path, entry.code) for entry in dataset.account.set_aside] == [("c.png", "no-label")]
+
+
+def test_of_one_class_each_an_empty_list_is_no_label(tmp_path):
+    text = '{"path": "a.png", "label": ["cat"]}\n{"path": "b.png", "label": []}\n{"path": "c.png", "label": "dog"}\n'
+
+    dataset = read_dataset(folder_of(tmp_path, text, "labels.jsonl"))
+
+    assert shown(dataset) == {"a.png": {"cat"}, "c.png": {"dog"}}
+
+
 def test_parts_and_groups_beside_a_column_for_each_class_stay_what_they_are(tmp_path):
     text = "path,cat,person,split,patient_id\na.png,1,0,train,7\nb.png,0,1,test,8\n"
 

@@ -18,9 +18,8 @@ def same_images(*, both: int, lost: int, won: int, neither: int, classes: int = 
     """Images on which champion and candidate are right or wrong, spread evenly over the classes."""
     champion = np.repeat([True, True, False, False], [both, lost, won, neither])
     candidate = np.repeat([True, False, True, False], [both, lost, won, neither])
-    return SameImages(
-        labels=np.arange(len(champion)) % classes, champion_is_right=champion, candidate_is_right=candidate
-    )
+    shown = np.eye(classes, dtype=np.bool_)[np.arange(len(champion)) % classes]
+    return SameImages(shown=shown, champion_is_right=champion, candidate_is_right=candidate)
 
 
 EQUAL = same_images(both=900, lost=20, won=20, neither=60, classes=2)
@@ -85,7 +84,9 @@ def test_one_class_that_loses_stops_a_candidate_that_gains_elsewhere():
     champion[200:214] = False
 
     decision = judge_candidate(
-        SameImages(labels=labels, champion_is_right=champion, candidate_is_right=candidate), BETTER, classes=NAMES
+        SameImages(shown=np.eye(2, dtype=np.bool_)[labels], champion_is_right=champion, candidate_is_right=candidate),
+        BETTER,
+        classes=NAMES,
     )
 
     assert decision.reasons == ("classes",)
@@ -94,6 +95,19 @@ def test_one_class_that_loses_stops_a_candidate_that_gains_elsewhere():
         ("dog", False, 0.07),
     ]
     assert decision.classes[0].p_value == 0.5**14
+
+
+def test_an_image_of_several_classes_counts_for_each_of_them():
+    shown = np.zeros((60, 2), np.bool_)
+    shown[:40, 0], shown[20:, 1] = True, True
+    candidate = np.ones(60, np.bool_)
+    candidate[20:30] = False  # images that show both
+
+    judged = judge_classes(
+        SameImages(shown=shown, champion_is_right=np.ones(60, np.bool_), candidate_is_right=candidate), NAMES, RULES
+    )
+
+    assert [(one.image_count, one.difference, one.is_worse) for one in judged] == [(40, -0.25, True)] * 2
 
 
 @pytest.mark.parametrize(
@@ -116,7 +130,7 @@ def test_images_of_one_group_count_once():
     alone = judge_part(images, RULES, must_gain=False)
     together = judge_part(
         SameImages(
-            labels=images.labels,
+            shown=images.shown,
             champion_is_right=images.champion_is_right,
             candidate_is_right=images.candidate_is_right,
             groups=np.arange(300) // 10,
@@ -140,7 +154,7 @@ def simulated(random: np.random.Generator, *, gain: float, count: int = 1_000) -
     shares = [0.9 - apart / 2, (apart - gain) / 2, (apart + gain) / 2, 0.1 - apart / 2]
     drawn = random.choice(4, size=count, p=shares)
     return SameImages(
-        labels=random.integers(10, size=count),
+        shown=np.eye(10, dtype=np.bool_)[random.integers(10, size=count)],
         champion_is_right=drawn <= 1,
         candidate_is_right=(drawn == 0) | (drawn == 2),
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.labelling.said import CLASSES, one, opinion, reviewed, view
 from vidi.labelling.agree import settle
 from vidi.labelling.opinions import Opinion, latest_opinions
-from vidi.labelling.shares import cap_sources
+from vidi.labelling.shares import cap_sources, newest_reviewed
 
 ANSWERS = (*CLASSES, "none", "?")
 
@@ -174,6 +174,15 @@ def test_an_image_that_two_sources_support_counts_for_the_one_with_room():
     assert sum(entry.state == "confirmed" for entry in capped) == 10  # five for each
 
 
+def test_models_are_compared_on_what_reviewers_confirmed_last():
+    said = [reviewed(f"r{number}", "ana", "cat", at=float(number)) for number in range(5)]
+    said += [opinion("stranger", "x", "cat", at=9.0), reviewed("unclear", "ana", "?", at=9.0)]
+    settled = settle([*said, reviewed("r0", "ben", "cat", at=8.0)], classes=CLASSES, views={})
+
+    assert newest_reviewed(settled, most=3) == {"r0", "r4", "r3"}
+    assert len(newest_reviewed(settled, most=100)) == 5
+
+
 OPINIONS = st.lists(
     st.builds(
         opinion,
@@ -214,10 +223,11 @@ def test_every_opinion_that_counts_is_kept_and_a_confirmed_answer_is_somebodys(o
         assert (entry.why is None) == (entry.state in ("confirmed", "unclear"))
 
 
-@given(OPINIONS, st.integers(0, 200), st.sampled_from([0.05, 0.2, 0.5]))
-def test_no_source_exceeds_its_share_whatever_is_said(opinions, others, share):
-    capped = cap_sources(settle(opinions, classes=CLASSES, views={}), others=others, share=share)
+@given(OPINIONS, st.integers(0, 200), st.sampled_from([0.05, 0.2, 0.5]), st.sampled_from([1.0, 2.0, 7.5]))
+def test_no_source_exceeds_its_share_whatever_is_said_and_however_much_it_counts(opinions, others, share, weight):
+    capped = cap_sources(settle(opinions, classes=CLASSES, views={}), others=others, share=share, weight=weight)
 
     taken = [entry for entry in capped if entry.state == "confirmed"]
     alone = [next(iter(entry.supporters)) for entry in taken if len(entry.supporters) == 1]
-    assert all(alone.count(name) <= share * (others + len(taken)) + 1e-9 for name in set(alone))
+    everything = others + weight * len(taken)
+    assert all(weight * alone.count(name) <= share * everything + 1e-6 for name in set(alone))

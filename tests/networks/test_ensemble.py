@@ -128,7 +128,7 @@ def test_a_new_training_begins_from_the_first_member():
     network = build_network("compact", image_size=SIZE, class_count=3, options=SMALL)
     inputs = torch.from_numpy(some_inputs())
 
-    start_from(network, weights_of(graph), inputs=inputs)
+    start_from(network, weights_of(graph)[0], inputs=inputs)
 
     with torch.inference_mode():
         torch.testing.assert_close(network.eval()(inputs), members[0](inputs), atol=1e-3, rtol=1e-3)

@@ -25,7 +25,7 @@ def test_a_network_started_from_a_model_answers_as_the_model(name):
     trained = with_lived_in_statistics(build_network(name, image_size=SIZE, class_count=3, options=options))
     network = build_network(name, image_size=SIZE, class_count=3, options=options, seed=1)
 
-    left = start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())
+    left = start_from(network, weights_of(to_onnx(trained, SIZE))[0], inputs=some_inputs())
 
     assert left == []
     with torch.inference_mode():
@@ -42,7 +42,7 @@ def test_normalisation_by_batch_goes_on_where_the_running_statistics_were():
         trained(inputs)
     network = build_network("compact", image_size=SIZE, class_count=3, options=narrow, seed=1)
 
-    start_from(network, weights_of(to_onnx(trained.eval(), SIZE)), inputs=inputs)
+    start_from(network, weights_of(to_onnx(trained.eval(), SIZE))[0], inputs=inputs)
 
     with torch.no_grad():
         torch.testing.assert_close(network.train()(inputs), trained.train()(inputs), atol=2e-2, rtol=1e-2)
@@ -53,7 +53,7 @@ def test_statistics_that_do_not_fit_the_weights_change_nothing_in_training_mode(
     given = with_lived_in_statistics(build_network("compact", image_size=SIZE, class_count=3, options=narrow))
     network = build_network("compact", image_size=SIZE, class_count=3, options=narrow, seed=1)
 
-    start_from(network, weights_of(to_onnx(given, SIZE)), inputs=inputs)
+    start_from(network, weights_of(to_onnx(given, SIZE))[0], inputs=inputs)
 
     with torch.no_grad():
         torch.testing.assert_close(network.train()(inputs), given(inputs), atol=1e-3, rtol=1e-3)
@@ -64,7 +64,7 @@ def test_a_head_for_other_classes_stays_new():
     network = build_network("compact", image_size=SIZE, class_count=5, seed=1)
     before = network.head.weight.detach().clone()
 
-    left = start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())
+    left = start_from(network, weights_of(to_onnx(trained, SIZE))[0], inputs=some_inputs())
 
     assert left == ["head"]
     assert torch.equal(network.head.weight, before)
@@ -75,4 +75,4 @@ def test_weights_of_another_network_are_refused():
     network = build_network("compact", image_size=SIZE, class_count=3)
 
     with pytest.raises(ModelError, match=r"another network: layer layers\.0 needs 24x3x2x2, but the file has 32x3x3x3"):
-        start_from(network, weights_of(to_onnx(trained, SIZE)), inputs=some_inputs())
+        start_from(network, weights_of(to_onnx(trained, SIZE))[0], inputs=some_inputs())

@@ -241,7 +241,7 @@ def test_mean_squared_error_can_be_asked_for(tmp_path):
 def test_a_new_run_can_begin_from_a_models_weights(tmp_path):
     data, recipe = drawn_data(), small_recipe(epochs=12)
     trained = train_network(data, recipe, folder=tmp_path / "first")
-    weights = weights_of(to_onnx(trained.network, recipe.image_size))
+    weights = weights_of(to_onnx(trained.network, recipe.image_size))[0]
 
     again = train_network(
         replace(data, start=weights), small_recipe(learning_rate=1e-8, epochs=1, warm_up=0.0), folder=tmp_path / "new"

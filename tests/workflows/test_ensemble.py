@@ -6,12 +6,15 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from tests.draw import class_folders, draw
 
 from vidi.errors import UsageError
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile, read_model
+from vidi.networks.from_onnx import weights_of
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.progress import Progress
 from vidi.workflows.ensembles.ensemble import fitting_ensemble, plan_ensemble
@@ -19,7 +22,9 @@ from vidi.workflows.inspect import describe_model, inspect_model, self_test
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.run.budget import seconds_for_member
 from vidi.workflows.train import resume, train
 
@@ -124,6 +129,31 @@ def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], d
 
     assert any("starts from the best of the 2 networks" in sentence for sentence in told.sentences)
     assert networks_in(read_model(again.folder)) == 1
+
+
+def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, list[str]], data: Path, tmp_path: Path):
+    told = Told()
+
+    slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0, "averaging": 0.0}
+    again = train(request(data, tmp_path / "again", weights=str(whole[0]), changes=slow), events=told)
+
+    assert f"the 2 trainings start from the 2 networks in {whole[0]}" in told.sentences
+    old, new = (
+        [one["head.weight"] for one in weights_of(onnx.load_model_from_string(read_model(folder).data).graph)]
+        for folder in (whole[0], again.folder)
+    )
+    nearest = [min(range(2), key=lambda number: abs(old[number] - one).max()) for one in new]
+    assert sorted(nearest) == [0, 1]
+    for one, number in zip(new, nearest, strict=True):
+        np.testing.assert_allclose(one, old[number], atol=1e-4)
+
+
+def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path: Path):
+    asked = RetrainRequest(run=whole[0], feedback="use")
+
+    again = request_again(plan_retraining(asked, root=tmp_path / "models"), asked)
+
+    assert (again.ensemble, again.weights) == (2, str(whole[0]))
 
 
 @pytest.mark.fault

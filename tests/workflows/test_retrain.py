@@ -97,6 +97,44 @@ def test_the_test_part_is_the_first_runs_file_by_file_and_feedback_is_held_back(
     assert all(path.startswith("feedback-1:") for path in held_back)
 
 
+def test_feedback_counts_as_two_and_every_document_says_so(loop: Loop):
+    request = json.loads((loop.done.folder / "run.json").read_text())
+    model = read_model(loop.done.folder)
+    learned = sum(loop.done.document["feedback_images"].get(part, 0) for part in ("train", "validation", "calibration"))
+
+    assert request["data"]["feedback_weight"] == 2
+    assert loop.done.document["data"]["feedback_weight"] == 2
+    assert (model.metadata.data["feedback_learned"], model.metadata.data["feedback_weight"]) == (learned, 2)
+    said = f"t has learned from {learned} images that were labelled in use; each counts as 2 others"
+    assert said in (loop.done.folder / "report.html").read_text()
+    assert said in (loop.done.folder / "model_card.md").read_text()
+    assert "each counts as 2 others" in (loop.done.folder / "gate.html").read_text()
+
+
+def test_a_weight_below_one_is_refused(loop: Loop):
+    with pytest.raises(UsageError, match=r"--feedback-weight 0\.5 is out of range"):
+        DataRequest(source="photos", split_file=str(loop.first), feedback=("use",), feedback_weight=0.5)
+
+
+def test_a_champion_is_not_compared_on_feedback_that_it_was_trained_on(loop: Loop, tmp_path: Path):
+    """The model in use comes from a later run than the one that is trained again."""
+    run, candidate = tmp_path / "first", tmp_path / "second"
+    shutil.copytree(loop.first, run)
+    shutil.copytree(loop.done.folder, candidate)
+    model = read_model(run)
+    held_back = [row.digest for row in read_assignments(loop.done.folder / "splits.csv") if row.part == "extra"]
+    knows = DigestFilter.of(held_back[::2])
+    taught = tmp_path / "taught.onnx"
+    write_whole(taught, model.data)
+    set_metadata(taught, replace(model.metadata, learnt_from=(knows,)))
+    promote(PromoteRequest(model=taught, name="plants"), root=tmp_path / "models")
+
+    done = retrain(RetrainRequest(run=run, candidate=candidate, name="plants"), root=tmp_path / "models")
+
+    assert done.document["feedback"]["images"] == len(held_back) - len(held_back[::2])
+    assert done.document["missing_test_images"] == 0
+
+
 def test_the_uses_of_the_test_part_are_counted_on(loop: Loop):
     assert loop.done.document["test_uses"] == 2  # the first run's own test, and the candidate's
     lines = (loop.done.folder / "test-uses.jsonl").read_text().splitlines()

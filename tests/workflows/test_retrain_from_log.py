@@ -14,9 +14,10 @@ from vidi.images.encode import encode_png
 from vidi.log.records import Feedback
 from vidi.log.store import PredictionLog
 from vidi.workflows.requests.retrain import RetrainRequest
+from vidi.workflows.retraining import labels
 from vidi.workflows.retraining.labels import label_words, take_labels
 
-OLD_IMAGES = 37  # with the two that reviewers label, one source may label a twentieth of 40
+OLD_IMAGES = 74  # half as many count as much as one of the feedback: with the two of reviewers, a twentieth of 40
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def run(tmp_path: Path) -> Path:
     """A run folder, of which a retraining reads the split."""
     folder = tmp_path / "run"
     folder.mkdir()
-    rows = [Assignment(digest(n), f"{n}.png", f"{n}", "test" if n >= OLD_IMAGES else "train", "") for n in range(50)]
+    rows = [Assignment(digest(n), f"{n}.png", f"{n}", "test" if n >= OLD_IMAGES else "train", "") for n in range(90)]
     write_assignments(folder / "splits.csv", rows)
     return folder
 
@@ -71,6 +72,20 @@ def test_confirmed_labels_are_copied_and_one_source_gives_at_most_its_share(run:
     assert {path.read_bytes() for path in (reviewed / "new").iterdir()} == {image(1), image(2)}
     assert [folder.name for folder in strangers.iterdir()] == ["cat"]
     assert "left out: 8 over-share, 1 not kept" in label_words(taken)
+
+
+def test_only_the_labels_that_reviewers_gave_last_may_be_held_back(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(labels, "NEWEST", 2)
+    with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
+        for number in range(5):
+            say(log, number, "new", source="ann", is_review=True, is_kept=number != 4)
+
+    taken = take_labels(RetrainRequest(run=run, feedback=str(tmp_path / "log.sqlite")), run)
+
+    assert {path.read_bytes() for path in (taken.folder / "test" / "new").iterdir()} == {image(2), image(3)}
+    assert {path.read_bytes() for path in (taken.folder / "train" / "new").iterdir()} == {image(0), image(1)}
 
 
 def test_a_second_retraining_copies_beside_the_first(run: Path, tmp_path: Path):

@@ -12,12 +12,16 @@ from tests.data.scenes import jpeg, scene
 from tests.draw import draw, encoded
 from tests.serving.review.desks import KINDS, drawn_model, photos
 
+from vidi.data.read import read_dataset
 from vidi.errors import DataError, UsageError
 from vidi.files import digest_of
 from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
+from vidi.workflows.interaction.run_folder import write_request
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.review import export_labels, open_review
 from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk
 from vidi.workflows.reviewing.from_log import LogSource
@@ -243,6 +247,118 @@ def test_a_reviewed_folder_is_written_with_its_labels_corrected_and_itself_stays
 
 def image_bytes(root: Path) -> bytes:
     return (root / "new-square-0.png").read_bytes()
+
+
+def run_of(data: Path, folder: Path, *, suspects: tuple[str, ...] = (), multi_label: bool = False) -> Path:
+    """A run folder as `vidi train` leaves it, as far as a review reads it; its model has random weights."""
+    folder.mkdir()
+    request = TrainRequest(data=DataRequest(source=str(data), multi_label=multi_label))
+    write_request(folder, request.as_dict())
+    lines = ["rank,path,digest,part,label", *(f"{rank},{path},,train,x" for rank, path in enumerate(suspects, 1))]
+    (folder / "label_errors.csv").write_text("\n".join(lines) + "\n")
+    drawn_model(folder / "model.onnx", multi_label=multi_label)
+    return folder
+
+
+def test_a_run_shows_its_doubtful_labels_first_the_most_doubtful_one_at_the_top(tmp_path):
+    root = photos(tmp_path, new=1)
+    run = run_of(root, tmp_path / "run", suspects=("stripes/001.png", "disc/002.png"))
+
+    order = folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+
+    assert order[:2] == [("stripes/001.png", "suspect-label"), ("disc/002.png", "suspect-label")]
+    assert sorted(occasion for _, occasion in order[2:]) == ["no-label", "no-label"]
+
+
+def test_the_answers_about_a_run_lie_in_its_folder_and_correct_its_data(tmp_path):
+    root = photos(tmp_path, new=1)
+    run = run_of(root, tmp_path / "run", suspects=("stripes/001.png",))
+    with open_review(ReviewRequest(source=str(run), reviewer="ana"), environment={}) as review:
+        said = review.source.classes, review.next(FIRST).item
+        review.answer(FIRST, said[1].digest, key="a" * 32, kind="label", labels=["square"])
+
+    done = vidi("review", run, "--export", "corrected", folder=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert said[0] == KINDS
+    assert said[1].given == ("stripes",)
+    assert said[1].view is not None  # the run's own model was asked
+    assert "square/001.png" in {one.path for one in read_dataset(str(tmp_path / "corrected")).images}
+    assert "square" in (run / "review.csv").read_text()
+    assert not (tmp_path / "photos.labels.csv").exists()
+
+
+def test_a_run_whose_data_is_gone_says_so(tmp_path):
+    run = run_of(tmp_path / "gone", tmp_path / "run")
+
+    with pytest.raises(UsageError, match="gone"):
+        folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+
+
+def test_a_damaged_list_of_doubtful_labels_is_named(tmp_path):
+    run = run_of(photos(tmp_path), tmp_path / "run")
+    (run / "label_errors.csv").write_text("rank,file\n1,a.png\n")
+
+    with pytest.raises(DataError, match=r"label_errors\.csv is damaged"):
+        folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+
+
+def garden(tmp_path: Path) -> Path:
+    """Images that show two classes, one or none, and a list of these."""
+    folder = tmp_path / "garden"
+    folder.mkdir()
+    for number, kind in enumerate((*KINDS, "noise")):
+        (folder / f"{number}.png").write_bytes(image(kind, number))
+    shown = ("1,1,0", "0,1,0", "0,0,1", "0,0,0")
+    lines = ["path," + ",".join(KINDS), *(f"{number}.png,{row}" for number, row in enumerate(shown))]
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def labels_in(folder: Path) -> dict[bytes, set[str]]:
+    """What a data set of several classes says of each image, by its bytes."""
+    data = read_dataset(str(folder), multi_label=True)
+    return {data.store.read(one.path): {data.classes[label] for label in one.labels} for one in data.images}
+
+
+def test_a_run_of_several_classes_is_reviewed_and_written_with_images_of_none(tmp_path):
+    run = run_of(garden(tmp_path), tmp_path / "run", suspects=("1.png",), multi_label=True)
+    request = ReviewRequest(source=str(run), reviewer="ana")
+    with open_review(request, environment={}) as review:
+        order = [(item.name, item.occasion, item.given) for item in review.source.items()]
+        review.answer(FIRST, digest_of(image("square", 1)), key="a" * 32, kind="label", labels=["disc", "stripes"])
+
+    made = export_labels(replace(request, export=tmp_path / "corrected"), environment={})
+
+    assert order == [("1.png", "suspect-label", ("square",))]  # the image of none has a label: that it shows none
+    assert (made.image_count, made.classes["_unknown"]) == (4, 1)
+    assert labels_in(tmp_path / "corrected") == {
+        image("disc", 0): {"disc", "square"},
+        image("square", 1): {"disc", "stripes"},
+        image("stripes", 2): {"stripes"},
+        image("noise", 3): set(),
+    }
+
+
+def test_a_log_of_several_classes_becomes_a_list_of_them(tmp_path):
+    several = replace(MODEL, multi_label=True)
+    with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
+        for number in range(3):
+            data = image(KINDS[number], number)
+            log.keep_image(digest_of(data), data, float(number))
+            log.append([replace(logged(data, *UNSURE, at=float(number)), model=several, decision=("disc",))])
+        review = desk(log, "ana")
+        for number, (kind, labels) in enumerate((("label", ["disc", "square"]), ("none", []), ("unclear", []))):
+            review.answer(FIRST, digest(number), key=f"{number:032x}", kind=kind, labels=labels)
+
+    made = export_labels(ReviewRequest(log=str(tmp_path / "log.sqlite"), export=tmp_path / "labelled"), environment={})
+
+    assert (made.image_count, made.classes, made.left_out) == (
+        2,
+        {"_unknown": 1, "disc": 1, "square": 1},
+        {"unclear": 1},
+    )
+    assert labels_in(tmp_path / "labelled") == {image("disc", 0): {"disc", "square"}, image("square", 1): set()}
 
 
 def test_labels_are_never_written_into_a_folder_that_exists(tmp_path):

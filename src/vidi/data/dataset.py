@@ -14,6 +14,7 @@ from vidi.images.store import ImageStore
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
 COUNTER_EXAMPLE = ("counter-example", "It shows none of the classes: used to tell what is unknown.")
+NEWEST = 100  # images of feedback: of older ones none are held back, since they show what came in long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Dataset:
     def counter_examples(self) -> list[str]:
         """The paths of images that their owner says show none of the classes."""
         return [entry.path for entry in self.account.set_aside if entry.code == COUNTER_EXAMPLE[0]]
+
+    @property
+    def is_feedback(self) -> NDArray[np.bool_]:
+        """(images,) bool: which were labelled in use."""
+        return np.array([image.is_feedback for image in self.images], np.bool_)
 
     def labels(self) -> list[int]:
         """The class index of every image of a single-label set, in order.

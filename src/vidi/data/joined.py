@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.dataset import NEWEST, Dataset, LabelledImage
 from vidi.errors import DataError, ImageError
 from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry
@@ -49,7 +49,8 @@ def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:
     Args:
         dataset: the old data.
         sources: feedback, the oldest first; labels of the same kind. Of their own parts only `train` beside others
-            means something: such images are learned from, and never held back.
+            means something: such images are learned from, and never held back. Nor are those of a source after which
+            enough others came.
 
     Raises:
         DataError: a path of the data set begins like those of feedback.
@@ -57,9 +58,10 @@ def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:
     taken = next((image.path for image in dataset.images if is_feedback_path(image.path)), None)
     if taken is not None:
         raise DataError(f"{dataset.source}: {escape_path(taken)} begins as the paths of feedback do", "Rename it.")
-    joined = dataset
-    for number, (source, kept) in enumerate(zip(sources, _latest(sources), strict=True), start=1):
-        joined = _with_source(joined, source, kept, f"feedback-{number}:")
+    joined, latest = dataset, _latest(sources)
+    for number, (source, kept) in enumerate(zip(sources, latest, strict=True), start=1):
+        later = sum(image.part != "train" for images in latest[number:] for image in images)
+        joined = _with_source(joined, source, kept, f"feedback-{number}:", is_old=later >= NEWEST)
     return replace(joined, store=JoinedStore(dataset.store, tuple(source.store for source in sources)))
 
 
@@ -75,7 +77,9 @@ def _latest(sources: Sequence[Dataset]) -> list[tuple[LabelledImage, ...]]:
     return kept[::-1]
 
 
-def _with_source(dataset: Dataset, source: Dataset, kept: Sequence[LabelledImage], prefix: str) -> Dataset:
+def _with_source(
+    dataset: Dataset, source: Dataset, kept: Sequence[LabelledImage], prefix: str, *, is_old: bool
+) -> Dataset:
     classes = (*dataset.classes, *(name for name in source.classes if name not in dataset.classes))
     number = {index: classes.index(name) for index, name in enumerate(source.classes)}
     part = "train" if any(image.part is not None for image in dataset.images) else None
@@ -87,7 +91,7 @@ def _with_source(dataset: Dataset, source: Dataset, kept: Sequence[LabelledImage
             part=part,
             boxes=(),
             is_feedback=True,
-            is_for_learning=image.part == "train",
+            is_for_learning=is_old or image.part == "train",
         )
         for image in kept
     )

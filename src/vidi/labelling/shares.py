@@ -1,4 +1,4 @@
-"""How much of a retraining one source may give: no more than its share, however much it sends."""
+"""How much of a retraining one source may give, however much it sends; and which labels may be held back from it."""
 
 import math
 from collections import Counter
@@ -9,7 +9,9 @@ from vidi.labelling.agree import Settled
 from vidi.labelling.opinions import MOST_SHARE
 
 
-def cap_sources(settled: Sequence[Settled], *, others: int, share: float = MOST_SHARE) -> tuple[Settled, ...]:
+def cap_sources(
+    settled: Sequence[Settled], *, others: int, share: float = MOST_SHARE, weight: float = 1.0
+) -> tuple[Settled, ...]:
     """Hold what would give one source through the server more than its share of a retraining.
 
     An image on which several sources agree counts for the one of them that has given the fewest so far. What several
@@ -18,7 +20,8 @@ def cap_sources(settled: Sequence[Settled], *, others: int, share: float = MOST_
     Args:
         settled: of `settle`.
         others: images of the retraining that are not feedback.
-        share: of all images of the retraining; 1 takes everything.
+        share: of all images of the retraining, each as often as it counts; 1 takes everything.
+        weight: as how many other images each of these counts.
 
     Returns:
         The same images in the same order.
@@ -29,7 +32,7 @@ def cap_sources(settled: Sequence[Settled], *, others: int, share: float = MOST_
         key=lambda one: (-len(one.supporters), one.digest),
     )
     most, taken = len(asked), _taken(asked, len(asked))
-    while share < 1 and most > (allowed := math.floor(share * (others + own + len(taken)) + 1e-9)):
+    while share < 1 and most > (allowed := math.floor(share * (others / weight + own + len(taken)) + 1e-9)):
         most = allowed
         taken = _taken(asked, most)
     return tuple(
@@ -50,3 +53,20 @@ def _taken(asked: Sequence[Settled], most: int) -> set[str]:
             given[source] += 1
             taken.add(one.digest)
     return taken
+
+
+def newest_reviewed(settled: Sequence[Settled], *, most: int) -> frozenset[str]:
+    """The images that a reviewer confirmed last: what models are compared on, since it shows what comes in now.
+
+    Strangers' labels are held for review where they contradict the model in use: what is left would flatter it.
+
+    Args:
+        settled: of `settle`.
+        most: images.
+
+    Returns:
+        Their digests.
+    """
+    reviewed = [one for one in settled if one.state == "confirmed" and not one.supporters]
+    newest = sorted(reviewed, key=lambda one: (max(said.at for said in one.opinions), one.digest), reverse=True)
+    return frozenset(one.digest for one in newest[:most])

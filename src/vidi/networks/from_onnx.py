@@ -18,19 +18,23 @@ Weights = Mapping[str, NDArray[np.float32]]
 Weighted = ConvNorm | nn.Conv2d | nn.Linear
 
 
-def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
-    """The trained tensors of a graph that `to_onnx` wrote, by name; of an ensemble those of its first member, the best.
+def weights_of(graph: onnx.GraphProto) -> tuple[dict[str, NDArray[np.float32]], ...]:
+    """The trained tensors of a graph that `to_onnx` wrote, by name, for each network in it; the best is the first.
 
     Names are those of a single network.
     """
-    first = f"{MEMBERS}.0." if member_count(tensor.name for tensor in graph.initializer) > 1 else ""
-    return {
-        tensor.name.removeprefix(first): numpy_helper.to_array(tensor)
-        for tensor in graph.initializer
-        if tensor.name.endswith((".weight", ".bias"))
-        and tensor.name.startswith(first)
-        and tensor.data_type == onnx.TensorProto.FLOAT
-    }
+    count = member_count(tensor.name for tensor in graph.initializer)
+    starts = [f"{MEMBERS}.{number}." for number in range(count)] if count > 1 else [""]
+    return tuple(
+        {
+            tensor.name.removeprefix(start): numpy_helper.to_array(tensor)
+            for tensor in graph.initializer
+            if tensor.name.endswith((".weight", ".bias"))
+            and tensor.name.startswith(start)
+            and tensor.data_type == onnx.TensorProto.FLOAT
+        }
+        for start in starts
+    )
 
 
 def start_from(network: Classifier, weights: Weights, *, inputs: Tensor) -> list[str]:

@@ -26,6 +26,7 @@ class TrainingData:
     initial: Mapping[str, Tensor] | None = None  # the same as torch keeps it, of the whole network with its head
     answered_after: int = 0  # images that the model file answers about once it is trained, on the same time
     colour_rows: NDArray[np.int64] | None = None  # whose mean colour is subtracted; None for the training images
+    weights: NDArray[np.float64] | None = None  # (images,) as how many images each counts in the fit; None: as one
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
@@ -38,6 +39,8 @@ class TrainingData:
             raise DataError("no training images are left", "Use at least two images of each of two classes.")
         if self.classes and len(self.classes) != self.class_count:
             raise ShapeError(f"{self.class_count} classes have {len(self.classes)} names", "Give one name each.")
+        if self.weights is not None and len(self.weights) != len(self.images):
+            raise ShapeError(f"{len(self.images)} images have {len(self.weights)} weights", "Give one weight each.")
 
     @property
     def class_count(self) -> int:
@@ -49,6 +52,10 @@ class TrainingData:
         """(images,) one number for each image, of one class each its class: see `Truth.strata`."""
         return self.truth.strata
 
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(rows,) as how many images each of these counts."""
+        return np.ones(len(rows)) if self.weights is None else self.weights[rows]
+
     def image_size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return int(self.images.shape[1]), int(self.images.shape[2])
@@ -59,6 +66,8 @@ class TrainingData:
         if not self.digest:
             for part in (self.truth.array, self.train_rows, self.validation_rows):
                 hashed.update(np.ascontiguousarray(part, np.int64).tobytes())
+        if self.weights is not None:
+            hashed.update(np.ascontiguousarray(self.weights).tobytes())
         return {
             "classes": list(self.classes) or self.class_count,
             "digest": hashed.hexdigest(),

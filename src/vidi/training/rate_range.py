@@ -79,7 +79,7 @@ def find_rate(
         state.counters.begin_epoch()
         draws = draw(seed=recipe.seed, epoch=number, image_count=len(data.images))[rows]
         images = augment(data.images[rows], draws, augmentation=recipe.augmentation)
-        learn(state, images, truth=data.truth.at(rows).array, context=context)
+        learn(state, images, truth=data.truth.at(rows).array, rows=rows, context=context)
         loss = state.counters.loss_sum / state.counters.seen if state.counters.seen else math.inf
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (number + 1))

@@ -17,7 +17,7 @@ from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine.engine import limit_threads
+from vidi.training.engine.engine import Engine, limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.ensembles.combination import Combination
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
@@ -126,6 +126,7 @@ def train_network(
         normalisation=normalisation,
         engine=engine,
         class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights != "none" else None,
+        image_weights=_image_weights(arrays, engine),
         deadline=deadline,
         should_stop=should_stop,
         after_step=keeper.after_step,
@@ -138,6 +139,14 @@ def train_network(
             state.keep_best()
         keeper.save(state)
     return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
+
+
+def _image_weights(arrays: TrainingData, engine: Engine) -> torch.Tensor | None:
+    """(images,) what the loss of each is multiplied by: 1 on average, so that the steps stay as long as they were."""
+    if arrays.weights is None:
+        return None
+    mean = arrays.weights_of(arrays.train_rows).mean()
+    return torch.from_numpy((arrays.weights / mean).astype(np.float32)).to(engine.device)
 
 
 def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:

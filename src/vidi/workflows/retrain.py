@@ -74,7 +74,7 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
     else:
         from vidi.workflows.train import train
 
-        labels = take_labels(request, plan.run)
+        labels = take_labels(request, plan.run, multi_label=plan.champion.metadata.multi_label)
         if labels is not None:
             events.say(label_words(labels))
             request = replace(request, feedback=str(labels.folder))
@@ -113,8 +113,14 @@ def _document(
             "version": plan.version,
         },
         "candidate": {"path": escape_path(folder), "id": judged.candidate.model_id, "run": folder.name},
-        "data": {"name": plan.run.resolve().name, "run": escape_path(plan.run), "feedback": request.feedback},
+        "data": {
+            "name": plan.run.resolve().name,
+            "run": escape_path(plan.run),
+            "feedback": request.feedback,
+            "feedback_weight": judged.feedback_weight,
+        },
         "rules_used": asdict(rules),
+        "multi_label": judged.candidate.metadata.multi_label,
         "new_classes": list(judged.new_classes),
         "feedback_images": dict(judged.feedback),
         "missing_test_images": judged.missing_test_images,

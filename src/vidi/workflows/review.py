@@ -15,6 +15,7 @@ from vidi.labelling.shares import cap_sources
 from vidi.model_file.read import read_model
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.desk import ReviewDesk
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
 from vidi.workflows.reviewing.from_folder import FolderSource, review_items
@@ -97,7 +98,7 @@ def _model_id(request: ReviewRequest) -> str | None:
 
 def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, str], events: Events) -> ExportedLabels:
     """The images of a log whose label is confirmed, and which are kept."""
-    from vidi.workflows.reviewing.from_log import confirmed_labels, open_log
+    from vidi.workflows.reviewing.from_log import confirmed_labels, open_log, shows_several
     from vidi.workflows.reviewing.settled import write_settled
 
     with open_log(request, environment) as log:
@@ -105,8 +106,9 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
             confirmed_labels(log, model_id=_model_id(request)),
             others=_images_learned(request, events),
             share=request.most_of_source / 100,
+            weight=USUAL_FEEDBACK_WEIGHT,
         )
-        return write_settled(log, settled, target)
+        return write_settled(log, settled, target, multi_label=shows_several(log, model_id=_model_id(request)))
 
 
 def _images_learned(request: ReviewRequest, events: Events) -> int:
@@ -131,19 +133,19 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
         for path in (*images.labelled, *images.unlabelled):
             data = _bytes_of(images.store, path)
             one = None if data is None else said.get(digest_of(data))  # the same bytes have the same label everywhere
-            answer = _answer(one, images.labelled.get(path, ()))
+            answer = _answer(one, images.labelled.get(path))
             if answer is None:
                 left["no label" if one is None else one.why or one.state] += 1
             else:
                 yield LabelledFile(name=PurePosixPath(path).name, answer=answer, data=data)
 
-    return write_labelled(target, labelled(), left_out=left)
+    return write_labelled(target, labelled(), left_out=left, multi_label=images.multi_label)
 
 
-def _answer(one: Settled | None, given: tuple[str, ...]) -> Answer | None:
+def _answer(one: Settled | None, given: tuple[str, ...] | None) -> Answer | None:
     """What people confirmed of an image, else what the folder says; None where neither says anything."""
     if one is None:
-        return ("label", given) if given else None
+        return None if given is None else ("label", given) if given else ("none", ())
     return one.answer if one.state == "confirmed" else None
 
 

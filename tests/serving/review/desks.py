@@ -29,9 +29,14 @@ def photos(folder: Path, *, new: int = 3) -> Path:
     return root
 
 
-def drawn_model(path: Path) -> Path:
+def drawn_model(path: Path, *, multi_label: bool = False) -> Path:
     """A model file with random weights that gives all verdicts."""
-    metadata = replace(tiny_metadata(), classes=KINDS, verdict=limits(sure=0.5, candidate=0.05, novelty=1e9))
+    metadata = replace(
+        tiny_metadata(),
+        classes=KINDS,
+        multi_label=multi_label,
+        verdict=None if multi_label else limits(sure=0.5, candidate=0.05, novelty=1e9),
+    )
     return written(path, metadata).path
 
 

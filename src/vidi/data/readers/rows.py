@@ -44,7 +44,7 @@ class Row:
     labels: tuple[str, ...]  # none where the cell is empty
     part: str  # as it stands there
     group: str
-    shows_none: bool = False  # every class has a column, and all of them say no
+    shows_none: bool = False  # every class has a column and all of them say no, or the list of names is empty
     others: tuple[tuple[str, str], ...] = ()  # every further column and its text, where there is some
 
 
@@ -222,11 +222,17 @@ def _json_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterato
             keys = list(row)
             found = find_columns(keys, name, needs_label=needs_label)
             columns, classes = {role: keys[index] for role, index in found.items()}, class_columns(keys, found, name)
-        yield _json_row(number, row, columns, classes, name)
+        yield _json_row(number, row, columns, classes, name, needs_label=needs_label)
 
 
 def _json_row(
-    line: int, row: Mapping[str, object], columns: Mapping[str, str], classes: Mapping[str, int], name: str
+    line: int,
+    row: Mapping[str, object],
+    columns: Mapping[str, str],
+    classes: Mapping[str, int],
+    name: str,
+    *,
+    needs_label: bool,
 ) -> Row:
     values = {role: row.get(key) for role, key in columns.items()}
     path = values["path"]
@@ -243,7 +249,8 @@ def _json_row(
     texts = tuple(text for one in labels if (text := str(one).strip()))
     further = [(key, value) for key, value in row.items() if key not in columns.values()][:MOST_OTHERS]
     others = tuple((key, str(value).strip()) for key, value in further if isinstance(value, str | int | float))
-    return Row(line, path, texts, part, group, others=tuple(pair for pair in others if pair[1]))
+    shows_none = label == [] and not needs_label  # a list without names was made by somebody who looked
+    return Row(line, path, texts, part, group, shows_none, tuple(pair for pair in others if pair[1]))
 
 
 def _text_lines(stream: BinaryIO, name: str) -> Iterator[str]:

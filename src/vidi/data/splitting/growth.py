@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidi.data.splitting.split_file import Assignment
-from vidi.data.splitting.split_plan import ASIDE, HELD_BACK, SplitRule
+from vidi.data.splitting.split_plan import ASIDE, EXTRA, SplitRule, held_back_share
 
 LINKS_TWO_PARTS = ("links-two-parts", "It belongs to images in two parts of the split, and neither may move.")
 COPIES_TEST = ("copies-test", "It belongs to images of the frozen test part, which takes in no others.")
@@ -35,7 +35,8 @@ def place_grown(
     """Parts for images of a data set that was split before.
 
     An image with a row of its own (by digest, else by path) keeps its part. A later one goes where its group or its
-    copies are; with neither, its group's key decides. One that would link two parts is kept out, alone: the others
+    copies are; with neither, its group's key decides. Feedback that was held back and may be learned from by now is
+    placed anew. One that would link two parts is kept out, alone: the others
     are placed as if it were not there.
 
     Args:
@@ -47,6 +48,7 @@ def place_grown(
     Returns:
         The part of every placed image; the images kept out, each with its reason.
     """
+    rows = _without_released(images, rows)
     old, kept_out = _old_parts(images, rows, frozen_test=frozen_test)
     neighbours = _neighbours(images)
     clusters = _Clusters()
@@ -109,6 +111,12 @@ class _Clusters:
             self.parent[b] = a
 
 
+def _without_released(images: Newcomers, rows: Sequence[Assignment]) -> list[Assignment]:
+    """The rows without those of feedback that was held back before, and is for learning now."""
+    released = {images.digests[index] for index in images.feedback - images.held_back}
+    return [row for row in rows if row.part != EXTRA or row.digest not in released]
+
+
 def _old_parts(
     images: Newcomers, rows: Sequence[Assignment], *, frozen_test: bool
 ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
@@ -161,10 +169,12 @@ def _name_parts(
         if index in images.held_back:
             from_use.add(root)
 
+    share = held_back_share(sum(index in images.held_back and not clusters.part_of(index) for index in placed))
+
     def part_of(root: Node) -> str:
         if not frozen_test:
             return rule.part_of(keys[root])
-        return rule.grown_part_of(keys[root], held_back=HELD_BACK if root in from_use else 0.0)
+        return rule.grown_part_of(keys[root], held_back=share if root in from_use else 0.0)
 
     return {index: clusters.part_of(index) or part_of(clusters.root(index)) for index in placed}
 

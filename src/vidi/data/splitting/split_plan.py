@@ -12,7 +12,8 @@ EXTRA = "extra"  # scored and reported by itself, never trained on
 ASIDE = "aside"  # kept out by a stated rule
 
 FULL_SHARES_FROM = 1_000  # images: below it calibration comes from out-of-fold predictions
-HELD_BACK = 0.2  # of the feedback: as much as is tested of few images; what is held back is not learned from
+LEAST_HELD_BACK, MOST_HELD_BACK = 0.2, 0.5  # shares of the newest feedback, on which models are compared
+HELD_BACK = 50  # images are aimed at: fewer show no gain, more would teach more
 CUT_AT_MOST = 1_500  # images cut from a user's train part for validation, and for calibration: ± 1.5 points at 95 %
 
 
@@ -93,6 +94,18 @@ class SplitRule:
             if number < upper:
                 return part
         return part
+
+
+def held_back_share(count: int) -> float:
+    """Share of the feedback that is held back: half of few images, a fifth of many.
+
+    Args:
+        count: images that may be held back.
+
+    >>> held_back_share(30), held_back_share(100), held_back_share(200), held_back_share(1_000)
+    (0.5, 0.5, 0.25, 0.2)
+    """
+    return min(MOST_HELD_BACK, max(LEAST_HELD_BACK, HELD_BACK / max(1, count)))
 
 
 def parse_rule(text: str) -> SplitRule:

@@ -32,14 +32,14 @@ class GateRules:
 class SameImages:
     """What the champion (in use) and the candidate say about the same images; all fields in one order."""
 
-    labels: Counts  # (images,) int; which class each shows
+    shown: Flags  # (images, classes); which class each shows, or which several
     champion_is_right: Flags  # (images,)
     candidate_is_right: Flags
     groups: Counts | None = None  # (images,) int; images of one group stand or fall together
 
     def __post_init__(self) -> None:
-        check_same_length(self.labels, self.champion_is_right)
-        check_same_length(self.labels, self.candidate_is_right)
+        check_same_length(self.shown, self.champion_is_right)
+        check_same_length(self.shown, self.candidate_is_right)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

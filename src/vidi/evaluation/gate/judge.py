@@ -28,7 +28,7 @@ def judge_candidate(
     Args:
         test: both models on the frozen test part.
         feedback: both on held-back feedback; None where there is none, and then the candidate does not pass.
-        classes: names, by the numbers in `labels`.
+        classes: names, by the columns of `shown`.
         guarantees: of the candidate, held to the test part by `hold_to_guarantees`.
         rules: the figures of these rules.
 
@@ -38,7 +38,7 @@ def judge_candidate(
     return GateDecision(
         test=judge_part(test, rules, must_gain=False),
         classes=judge_classes(test, classes, rules),
-        feedback=None if feedback is None or not len(feedback.labels) else judge_part(feedback, rules, must_gain=True),
+        feedback=None if feedback is None or not len(feedback.shown) else judge_part(feedback, rules, must_gain=True),
         refuted=choose_refuted(guarantees, chance=rules.chance_of_guarantees),
         rules=rules,
     )
@@ -70,23 +70,24 @@ def judge_part(images: SameImages, rules: GateRules, *, must_gain: bool) -> Judg
 def judge_classes(images: SameImages, classes: Sequence[str], rules: GateRules) -> tuple[JudgedClass, ...]:
     """The classes with enough images, and which of them are worse by more than chance explains.
 
-    Each is held to the exact one-sided sign test, together by Holm's procedure; groups count once.
+    An image that shows several classes counts for each of them, and as right where the whole answer is. Each class is
+    held to the exact one-sided sign test, together by Holm's procedure; groups count once.
 
     Args:
         images: the test part.
-        classes: names, by the numbers in `labels`.
+        classes: names, by the columns of `shown`.
         rules: figures of the gate.
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
-    units = np.arange(len(images.labels)) if images.groups is None else images.groups
+    units = np.arange(len(images.shown)) if images.groups is None else images.groups
     gain = images.candidate_is_right.astype(np.int64) - images.champion_is_right.astype(np.int64)
-    sizes = np.bincount(images.labels, minlength=len(classes))
+    sizes = images.shown.sum(axis=0)
     judged = np.flatnonzero(sizes >= rules.class_images).tolist()
     drops: dict[int, float] = {}
     lost_and_won: dict[int, tuple[int, int]] = {}
     for label in judged:
-        rows = images.labels == label
+        rows = images.shown[:, label]
         net = np.bincount(np.unique(units[rows], return_inverse=True)[1], weights=gain[rows])
         drops[label] = float(gain[rows].mean())
         lost_and_won[label] = int((net < 0).sum()), int((net > 0).sum())

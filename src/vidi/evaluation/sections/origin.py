@@ -31,6 +31,8 @@ class DataFacts:
     parts: Mapping[str, int] | None = None  # images in each
     classes: Mapping[str, int] | None = None  # images of each, all parts together
     split_rule: str | None = None
+    feedback_learned: int | None = None  # images labelled in use, among those that the model was trained on
+    feedback_weight: float | None = None  # as how many other images each of these counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,8 @@ def _training(files: RunFiles, model: ModelFile) -> Iterator[str]:
         count = member_count(tensor.name for tensor in model.contents.tensors)
         yield f"- network: {plain(metadata.network)}" + (f", {count} networks side by side" if count > 1 else "")
     yield f"- data: {plain(_data_name(files))}"
+    if used := sentences.learned_in_use(files.metrics.data):
+        yield f"- feedback: {plain(used[0].lower() + used[1:].rstrip('.'))}"
     if metadata.weights_license:
         yield f"- license of the starting weights: {plain(metadata.weights_license)}"
     if metadata.calibration is not None:

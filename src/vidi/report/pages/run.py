@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.evaluation import Evaluation
-from vidi.evaluation.sections.origin import AccountFacts
+from vidi.evaluation.sections.origin import AccountFacts, DataFacts
 from vidi.evaluation.sections.plain import from_plain
 from vidi.evaluation.two_parts import MOST_LOUD
 from vidi.files import escape_path, unescape_path, write_whole
@@ -118,7 +118,7 @@ def page_values(files: RunFiles, gallery: Gallery, findings: list[ShownFinding])
         "model": files.model,
         "metrics": metrics,
         "test": test,
-        "data": metrics.data,
+        **_data_values(metrics.data),
         "ensemble": metrics.ensemble,
         "networks": 1 if files.model is None else member_count(tensor.name for tensor in files.model.contents.tensors),
         "is_evaluation": metrics.is_evaluation,
@@ -208,6 +208,10 @@ def _read_example(
         if image is not None:
             return image, sample.path
     return None, None
+
+
+def _data_values(data: DataFacts | None) -> dict[str, object]:
+    return {"data": data, "learned_in_use": sentences.learned_in_use(data)}
 
 
 def _sentences(test: Evaluation | None) -> dict[str, str]:

@@ -140,7 +140,12 @@ def data_words(document: Mapping[str, Any]) -> list[str]:
     lines = []
     if used:
         aside = f", {used['aside']:,} set aside (check.json lists them)" if used.get("aside") else ""
-        lines.append(f"feedback: {learned:,} images to learn from, {used.get('extra', 0):,} held back{aside}")
+        counted = document["data"].get("feedback_weight") or 1
+        weight = f" (each counts as {counted:g} others)" if learned and counted != 1 else ""
+        held = f"{used.get('extra', 0):,} held back"
+        lines.append(f"feedback: {learned:,} images to learn from{weight}, {held}{aside}")
+    if document.get("multi_label"):
+        lines.append("an image counts as right where the model is right about every class")
     if document["new_classes"]:
         names = ", ".join(map(visible, document["new_classes"]))
         lines.append(f"new classes: {names}; only held-back feedback tests them")

@@ -3,6 +3,7 @@
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
+from vidi.evaluation.sections.origin import DataFacts
 from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.report.pages.render import percent, visible
 from vidi.report.words.guarantees import describe_target
@@ -35,6 +36,21 @@ def headline(test: Evaluation | None, *, unseen: bool = True) -> str:
 def is_multi_label(test: Evaluation) -> bool:
     """Whether the figures are of images that may show several classes."""
     return test.hamming_loss is not None
+
+
+def learned_in_use(data: DataFacts | None) -> str:
+    """How many images of the feedback the model has learned from, and how much each counts; empty without any.
+
+    >>> learned_in_use(DataFacts(source="photos", feedback_learned=130, feedback_weight=3.0))
+    'It has learned from 130 images that were labelled in use; each counts as 3 others.'
+    """
+    if data is None or not data.feedback_learned:
+        return ""
+    count = data.feedback_learned
+    images = "one image that was" if count == 1 else f"{count:,} images that were"
+    weight = data.feedback_weight or 1.0
+    counts = "each counts as one other" if weight == 1 else f"each counts as {weight:g} others"
+    return f"It has learned from {images} labelled in use; {counts}."
 
 
 def expectation(test: Evaluation) -> str:

@@ -47,13 +47,14 @@ def learn_head(
     Args:
         features: (rows, features) float32, of the images that may be used for training.
         rows: (rows,) which images they are of.
-        data: the labels, and the train and validation parts: heads are fitted on these, and scored on all.
+        data: the labels, the train and validation parts, and as how many images each counts: heads are fitted on
+            these, and scored on all, where each counts once.
         recipe: `class_weights`, and `head` and `head_strength` where the user set them, are followed.
         fold_of: (rows,) the fold in which each image is held out; -1 = in none.
         in_haste: try fewer heads.
     """
     truth = data.truth.at(rows)
-    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]).astype(np.float64)
+    weights = np.isin(rows, [*data.train_rows, *data.validation_rows]) * data.weights_of(rows)
     if isinstance(truth, SeveralClasses):
         few = (recipe.head_strength,) if recipe.head_strength else QUICK_STRENGTHS if in_haste else ()
         several = choose_one_vs_rest(features, truth.shown, fold_of=fold_of, weights=weights, strengths=few)
@@ -123,16 +124,16 @@ def fit_again(
     Args:
         features: (rows, features) float32.
         rows: which images they are of; all are used for training.
-        data: the labels.
+        data: the labels, and as how many images each counts.
         best: kind, strength and sharpness.
-        weighting: as the recipe's `class_weights`; where images may show several classes they all count the same.
+        weighting: as the recipe's `class_weights`; where images may show several classes, all classes count the same.
     """
     truth = data.truth.at(rows)
     if isinstance(truth, SeveralClasses):
         with threadpool_limits(1):
-            return fit_one_vs_rest(features, truth.shown, np.ones(len(rows)), (best.strength,))[0]
+            return fit_one_vs_rest(features, truth.shown, data.weights_of(rows), (best.strength,))[0]
     labels = truth.labels
-    weights = class_weights(labels, data.class_count, kind=weighting)[labels]
+    weights = class_weights(labels, data.class_count, kind=weighting)[labels] * data.weights_of(rows)
     return fit_one_head(features, labels, best, class_count=data.class_count, weights=weights)
 
 

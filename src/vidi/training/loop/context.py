@@ -25,3 +25,4 @@ class TrainingContext:
     deadline: Deadline | None
     should_stop: Callable[[], bool]  # asked after every step
     after_step: Callable[[State], bool]  # tells and saves; true when it went back to an earlier step
+    image_weights: torch.Tensor | None = None  # (images,) float32, on the engine's device; their mean is 1 in training

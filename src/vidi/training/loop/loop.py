@@ -29,7 +29,7 @@ def train(state: State, context: TrainingContext) -> None:
             start = time.perf_counter()
             images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, truth=data.truth.at(rows).array, context=context)
+            learn(state, images, truth=data.truth.at(rows).array, rows=rows, context=context)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
             plan_early(state, context)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
@@ -41,8 +41,10 @@ def train(state: State, context: TrainingContext) -> None:
                 break
 
 
-def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, context: TrainingContext) -> None:
-    """One step: forward, backward and, if every number is finite, new weights."""
+def learn(
+    state: State, images: NDArray[np.uint8], *, truth: Truth, rows: NDArray[np.int64], context: TrainingContext
+) -> None:
+    """One step: forward, backward and, if every number is finite, new weights; `rows` say which images these are."""
     counters, recipe, network = state.counters, context.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
     for module in network.modules():
@@ -51,7 +53,7 @@ def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, context: Tra
             module.momentum = max(0.1, 1 / (counters.step + 1))
     while True:
         try:
-            loss, correct = push_through(state, images, truth=truth, context=context)
+            loss, correct = push_through(state, images, truth=truth, rows=rows, context=context)
             break
         except (MemoryError, RuntimeError) as error:
             if not is_memory_shortage(error):
@@ -73,7 +75,7 @@ def learn(state: State, images: NDArray[np.uint8], *, truth: Truth, context: Tra
 
 
 def push_through(
-    state: State, images: NDArray[np.uint8], *, truth: Truth, context: TrainingContext
+    state: State, images: NDArray[np.uint8], *, truth: Truth, rows: NDArray[np.int64], context: TrainingContext
 ) -> tuple[float, int]:
     """Gradients of a batch, in as many parts as memory needs: (loss summed over the images, how many were right)."""
     state.network.train()
@@ -87,7 +89,13 @@ def push_through(
         known = torch.from_numpy(truth[part]).to(context.engine.device)
         inputs = context.normalisation.inputs(images[part], engine=context.engine)
         logits = forward(state.network, inputs, precision=context.engine.precision)
-        loss = summed_loss(logits, known, recipe=context.recipe, class_weights=context.class_weights)
+        loss = summed_loss(
+            logits,
+            known,
+            recipe=context.recipe,
+            class_weights=context.class_weights,
+            image_weights=None if context.image_weights is None else context.image_weights[rows[part]],
+        )
         (loss / len(images)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())
         correct += count_right(logits, known)

@@ -57,25 +57,36 @@ def forward(network: Network, inputs: Tensor, *, precision: Precision) -> Tensor
     return logits.to(torch.float32)
 
 
-def summed_loss(logits: Tensor, labels: Tensor, *, recipe: Recipe, class_weights: Tensor | None) -> Tensor:
+def summed_loss(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    recipe: Recipe,
+    class_weights: Tensor | None,
+    image_weights: Tensor | None = None,
+) -> Tensor:
     """The loss summed over the images, so that parts of a batch add up to the whole.
 
     Cross-entropy with the recipe's label smoothing, or the mean over classes of the squared difference between
     probabilities and truth. Where images may show several classes (labels (batch, classes) bool), the sum over the
-    classes of each one's own cross-entropy.
+    classes of each one's own cross-entropy. The loss of an image is multiplied by its weight, (batch,).
     """
+    way = "sum" if image_weights is None else "none"
     if labels.dtype == torch.bool:
         smoothed = labels.to(logits.dtype) * (1 - recipe.label_smoothing) + recipe.label_smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="sum")
+        errors = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction=way)
+        return errors if image_weights is None else (errors.sum(dim=1) * image_weights).sum()
     if recipe.loss == "cross-entropy":
         smoothing = recipe.label_smoothing
-        return functional.cross_entropy(
-            logits, labels, weight=class_weights, label_smoothing=smoothing, reduction="sum"
+        errors = functional.cross_entropy(
+            logits, labels, weight=class_weights, label_smoothing=smoothing, reduction=way
         )
+        return errors if image_weights is None else (errors * image_weights).sum()
     targets = functional.one_hot(labels, logits.shape[1]).to(torch.float32)
     errors = (logits.softmax(dim=1) - targets).square().mean(dim=1)
-    if class_weights is not None:
-        errors = errors * class_weights[labels]
+    for weights in (None if class_weights is None else class_weights[labels], image_weights):
+        if weights is not None:
+            errors = errors * weights
     return errors.sum()
 
 

@@ -182,6 +182,7 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
         groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
         strata = arrays.strata[arrays.train_rows]
         fold_of = deal_learnable_folds(groups, labels=strata, folds=plan.count, seed=recipe.seed)
+    starts = (None,) if prepared.start is None else prepared.start.members
     tasks = []
     for index in range(plan.count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
@@ -192,7 +193,7 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
                 number=index + 1,
                 place=folder / f"member-{index + 1}",
                 recipe=own,
-                data=replace(arrays, train_rows=kept, digest=digest),
+                data=replace(arrays, train_rows=kept, digest=digest, start=starts[index % len(starts)]),
                 held_out=arrays.train_rows[fold_of == index],
             )
         )
@@ -263,8 +264,8 @@ def _combined(
         recipe=ended[0].recipe,
         notes=notes,
         held_out=_held_out(choice.network, data, tasks, ended)
-        if needs_folds(prepared) and plan.by == "folds"
-        else None,
+        if needs_folds(prepared) and plan.by == "folds" and prepared.start is None
+        else None,  # weights to begin from may have seen what a fold holds out
         combination=combination,
     )
 

@@ -191,8 +191,9 @@ def replace_head(network: Classifier, head: LinearHead) -> Classifier:
 
 def _fit(head: Head, known: NDArray[np.bool_], learnt: NDArray[np.float32], *, nothing: int) -> LinearHead:
     """A head for some of the data and all windows of backgrounds."""
-    labels = head.data.strata[head.rows[known]]
-    weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels]
+    rows = head.rows[known]
+    labels = head.data.strata[rows]
+    weights = class_weights(labels, head.data.class_count, kind=head.weighting)[labels] * head.data.weights_of(rows)
     return fit_one_head(
         np.concatenate([head.features[known], learnt]),
         np.concatenate([labels, np.full(len(learnt), nothing)]),

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import FollowLinks, KeepTruncated
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, FeedbackWeight, FollowLinks, KeepTruncated
 from vidi.workflows.requests.written import parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
 OF_SPLITTING = ("allow_leaks", "split_seed", "split_file")
-OF_TRAINING = ("framing", "background", "feedback")
+OF_TRAINING = ("framing", "background", "feedback", "feedback_weight")
+MOST_WEIGHT = 1_000  # of feedback
 OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "multi_label")
 
 
@@ -69,6 +70,7 @@ class DataRequest:
         tuple[str, ...],
         Option("Add labelled images from use to those of --split; repeat it for more.", metavar="DATA", several=True),
     ] = ()
+    feedback_weight: FeedbackWeight = USUAL_FEEDBACK_WEIGHT
 
     def __post_init__(self) -> None:
         if self.feedback and self.split_file is None:
@@ -76,6 +78,8 @@ class DataRequest:
                 "--feedback needs the split of the earlier run",
                 "Name it: --split RUN. `vidi retrain RUN --feedback DATA` does all of it.",
             )
+        if not 1 <= self.feedback_weight <= MOST_WEIGHT:
+            raise UsageError(f"--feedback-weight {self.feedback_weight} is out of range", f"Use 1 to {MOST_WEIGHT}.")
         if self.framing not in (None, "stretch", "pad", "crop"):
             raise UsageError(f"--framing {self.framing!r} is unknown", "Use stretch, pad or crop.")
 
@@ -90,4 +94,5 @@ class DataRequest:
         if plain.get("classes") is not None:
             plain["classes"] = tuple(plain["classes"])
         plain["feedback"] = tuple(plain.get("feedback") or ())
+        plain.setdefault("feedback_weight", 1.0)  # runs that do not say counted every image once
         return cls(**plain)

@@ -7,7 +7,14 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.log import PasswordFile
-from vidi.workflows.requests.shared import USUAL_MOST_OF_SOURCE, MostOfSource, Pictures, Workers
+from vidi.workflows.requests.shared import (
+    USUAL_FEEDBACK_WEIGHT,
+    USUAL_MOST_OF_SOURCE,
+    FeedbackWeight,
+    MostOfSource,
+    Pictures,
+    Workers,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +28,7 @@ class RetrainRequest:
     ] = None
     log_password_file: PasswordFile = None
     most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
+    feedback_weight: FeedbackWeight = USUAL_FEEDBACK_WEIGHT
     name: Annotated[
         str | None, Option("Registered name to promote to (default: that of the model).", metavar="NAME")
     ] = None

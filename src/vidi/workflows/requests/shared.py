@@ -53,9 +53,18 @@ USUAL_MOST_OF_SOURCE = 5.0  # percent
 MostOfSource = Annotated[
     float,
     Option(
-        "Most images of the retraining that one source may label through the server, in percent.",
+        "Largest share of a retraining that one source may label through the server, in percent.",
         metavar="PERCENT",
         least=0.1,
+    ),
+]
+USUAL_FEEDBACK_WEIGHT = 2.0  # chosen on years of development images; see docs/measured.md
+FeedbackWeight = Annotated[
+    float,
+    Option(
+        "As how many old images an image of the feedback counts in training; 1 means as one.",
+        metavar="N",
+        least=1,
     ),
 ]
 FollowLinks = Annotated[bool, Option("Follow links that lead out of the data folder.")]

@@ -43,6 +43,7 @@ class Verdicts:
     candidate: ModelFile
     new_classes: tuple[str, ...]  # that the champion does not know
     feedback: Mapping[str, int]  # part → images of the feedback
+    feedback_weight: float  # as how many old images each of these counted in training
     missing_test_images: int  # of the frozen test part, gone or unreadable
     test_uses: int  # how often these test images were used by now
     answers: tuple[Answers, Answers]  # of champion and candidate, about the same images in the same order
@@ -77,14 +78,16 @@ def judge_run(
         dataset,
         request,
         assigned=assigned,
-        learnt=_learnt_by(champion, frozen),
+        learnt=_learnt_by(champion, frozen, held_back={row.digest for row in assigned.values() if row.part == EXTRA}),
         events=events,
     )
     tested = [digest for digest, part in zip(known.digests, known.parts, strict=True) if part == TEST]
     _require_frozen(run, frozen, tested)
+    rows = {image.path: row for row, image in enumerate(dataset.images)}
+    shown = dataset.targets()[[rows[path] for path in challenger.paths]]
     decision = judge_candidate(
-        _same_images(known, challenger, dataset.classes, part=TEST),
-        _same_images(known, challenger, dataset.classes, part=EXTRA),
+        _same_images(known, challenger, shown, dataset.classes, part=TEST),
+        _same_images(known, challenger, shown, dataset.classes, part=EXTRA),
         classes=dataset.classes,
         guarantees=hold_to_guarantees(
             challenger.only(_in_part(challenger, TEST)), candidate.metadata.verdict, candidate.metadata.operating_points
@@ -98,6 +101,7 @@ def judge_run(
         candidate=candidate.model,
         new_classes=tuple(name for name in candidate.classes if name not in champion.classes),
         feedback=dict(Counter(row.part for row in assigned.values() if is_feedback_path(row.path))),
+        feedback_weight=request.data.feedback_weight,
         missing_test_images=len(frozen) - len(set(tested)),
         test_uses=carry_uses(run, candidate_run, images=images),
         answers=(known, challenger),
@@ -133,30 +137,39 @@ def _answer_both(
     return first.only(np.array([path in kept for path in first.paths], np.bool_)), second
 
 
-def _learnt_by(champion: Predictor, frozen: set[str]) -> Callable[[str], bool]:
-    """Whether the champion was trained on a file; of one with the same test part nothing needs to be asked.
+def _learnt_by(champion: Predictor, frozen: set[str], *, held_back: set[str]) -> Callable[[str], bool]:
+    """Whether the champion was trained on a file; of one with the same test part the test images need not be asked for.
 
     The list in a model file is wrong for one in a thousand other files, which would cost test images.
     """
     learnt = find_learnt(champion)
-    return (lambda _: False) if learnt.test_digest == digest_of_images(frozen) else learnt.holds
+    if learnt.test_digest != digest_of_images(frozen):
+        return learnt.holds
+    return lambda digest: digest in held_back and learnt.holds(digest)
 
 
 def _in_part(answers: Answers, part: str) -> NDArray[np.bool_]:
     return np.array([one == part for one in answers.parts], np.bool_)
 
 
-def _same_images(champion: Answers, candidate: Answers, classes: Sequence[str], *, part: str) -> SameImages:
+def _same_images(
+    champion: Answers, candidate: Answers, shown: NDArray[np.bool_], classes: Sequence[str], *, part: str
+) -> SameImages:
     """Both on one part; an image of a class that a model does not know is one that it has wrong."""
     rows = _in_part(candidate, part)
     first, second = champion.only(rows), candidate.only(rows)
-    number = {name: index for index, name in enumerate(classes)}
     return SameImages(
-        labels=np.array([number[name] for name in second.truths], np.int64),
-        champion_is_right=first.predicted == first.labels,
-        candidate_is_right=second.predicted == second.labels,
+        shown=shown[rows],
+        champion_is_right=_is_right(first, shown[rows], classes),
+        candidate_is_right=_is_right(second, shown[rows], classes),
         groups=number_groups(second.groups),
     )
+
+
+def _is_right(answers: Answers, shown: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.bool_]:
+    """(images,) bool: whether a model knows all that an image shows, and says it."""
+    is_foreign = ~np.isin(classes, answers.classes)
+    return answers.is_right & ~(shown & is_foreign).any(axis=1)
 
 
 def _require_frozen(run: Path, frozen: set[str], tested: Sequence[str]) -> None:

@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
+from vidi.data.dataset import NEWEST
 from vidi.data.joined import is_feedback_path
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import TEST
 from vidi.files import escape_path
-from vidi.labelling.shares import cap_sources
+from vidi.labelling.shares import cap_sources, newest_reviewed
 from vidi.log.address import is_log, parse_address
 from vidi.log.store import PredictionLog
 from vidi.workflows.interaction.run_folder import SPLITS
@@ -20,15 +21,16 @@ from vidi.workflows.reviewing.settled import write_settled
 LABELS = "feedback"  # folders in the run folder: feedback-1, feedback-2 …
 
 
-def take_labels(request: RetrainRequest, run: Path) -> ExportedLabels | None:
+def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False) -> ExportedLabels | None:
     """Copy the images with confirmed labels out of the log that a request names; None where it names a data set.
 
     The copies lie in the run folder, since every later retraining learns from them, too. What one source sent through
-    the server is at most its share of all images of the retraining.
+    the server is at most its share of all images of the retraining, each as often as it counts.
 
     Args:
         request: with the log as its feedback.
         run: run folder that is trained again.
+        multi_label: an image of the run may show several classes, or none.
 
     Raises:
         UsageError: the log's address cannot be used, or an image has several classes.
@@ -42,13 +44,20 @@ def take_labels(request: RetrainRequest, run: Path) -> ExportedLabels | None:
         row.part != TEST and not is_feedback_path(row.path) for row in read_assignments(run / SPLITS)
     )  # images that are learned from, beside feedback
     with PredictionLog.open(address, create=False) as log:
-        settled = cap_sources(confirmed_labels(log), others=others, share=request.most_of_source / 100)
+        settled = cap_sources(
+            confirmed_labels(log),
+            others=others,
+            share=request.most_of_source / 100,
+            weight=request.feedback_weight,
+        )
         if not any(one.state == "confirmed" for one in settled):
             raise DataError(
                 f"{address} holds no image with a confirmed label ({len(settled):,} with feedback)",
                 f"Label some: vidi review --log {address}",
             )
-        written = write_settled(log, settled, _free(run), with_parts=True)
+        kept = set(log.kept_digests())
+        newest = newest_reviewed([one for one in settled if one.digest in kept], most=NEWEST)
+        written = write_settled(log, settled, _free(run), held_back=newest, multi_label=multi_label)
     if not written.image_count:
         written.folder.rmdir()
         raise DataError(

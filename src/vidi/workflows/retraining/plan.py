@@ -82,25 +82,21 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
     """The request of the new training: the old data and the feedback, on the old split.
 
     A head on pretrained features is fitted again on the same features, exactly and in little time. Any other network
-    continues from the run's weights (`--from`); of an ensemble, one network does, from the best one's.
+    continues from the run's weights (`--from`). An ensemble is followed by one of as many networks, each of which
+    continues from one of the old ones.
 
     Args:
         plan: of `plan_retraining`.
         request: what the user asked for.
 
     Raises:
-        UsageError: run.json cannot be read, or the run's model is multi-label.
+        UsageError: run.json cannot be read.
     """
     with understood(plan.run / REQUEST):
         before = TrainRequest.from_dict(read_request(plan.run))
-    if before.data.multi_label:
-        raise UsageError(
-            f"{escape_path(plan.run)} is multi-label; vidi retrain needs one class per image",
-            "Train again with all labels: vidi train DATA --multi-label --from RUN --split RUN",
-        )
     # What was learned from feedback before stays; of an image that is labelled again the last label counts.
     feedback = tuple(dict.fromkeys((*before.data.feedback, *filter(None, [request.feedback]))))
-    data = replace(before.data, split_file=str(plan.run), feedback=feedback)
+    data = replace(before.data, split_file=str(plan.run), feedback=feedback, feedback_weight=request.feedback_weight)
     recipe: Any = read_model(plan.run).metadata.recipe or {}
     start = _same_head(before, recipe) if recipe.get("freeze") else _from_weights(before, plan.run)
     return replace(
@@ -122,4 +118,4 @@ def _same_head(before: TrainRequest, recipe: Any) -> TrainRequest:
 
 def _from_weights(before: TrainRequest, run: Path) -> TrainRequest:
     changes = {name: value for name, value in before.changes.items() if name != "freeze"}
-    return replace(before, weights=str(run), network=None, recipe=None, pretrained=None, changes=changes, ensemble=None)
+    return replace(before, weights=str(run), network=None, recipe=None, pretrained=None, changes=changes)

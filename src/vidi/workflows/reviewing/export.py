@@ -1,5 +1,6 @@
-"""Confirmed labels as a data set: a copy of each image in the folder of its class."""
+"""Confirmed labels as a data set: copies of the images in class folders, or with a table of several classes each."""
 
+import json
 import os
 import secrets
 import shutil
@@ -10,9 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from vidi.data.readers.class_folders import UNKNOWN
 from vidi.errors import UsageError
-from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, writing_error
+from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, write_whole, writing_error
 from vidi.labelling.opinions import Answer
 
+TABLE, IMAGES = "labels.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
 
 
@@ -31,13 +33,9 @@ class ExportedLabels:
     """What was written."""
 
     folder: Path
+    image_count: int
     classes: Mapping[str, int]  # images of each class; those of none under `_unknown`
     left_out: Mapping[str, int]  # why images are not in it, and how many
-
-    @property
-    def image_count(self) -> int:
-        """Images that were written."""
-        return sum(self.classes.values())
 
     def summary(self) -> Iterator[str]:
         """Give the result line by line, for a terminal."""
@@ -57,13 +55,16 @@ class ExportedLabels:
         }
 
 
-def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Mapping[str, int]) -> ExportedLabels:
-    """Write a data set of class folders that `vidi check` and `vidi train` read; it appears whole or not at all.
+def write_labelled(
+    folder: Path, files: Iterable[LabelledFile], *, left_out: Mapping[str, int], multi_label: bool = False
+) -> ExportedLabels:
+    """Write a data set that `vidi check` and `vidi train` read; it appears whole or not at all.
 
     Args:
         folder: a new one.
-        files: images of one class, or of none: those go to `_unknown`.
+        files: images of one class each, in class folders, or of none: those go to `_unknown`.
         left_out: images without a label, by reason; read when all files were given.
+        multi_label: an image may show several classes, or none: they stand in `labels.jsonl` beside the images.
 
     Raises:
         UsageError: the folder exists, or an image has several classes, which no class folder can say.
@@ -72,17 +73,23 @@ def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Map
     if os.path.lexists(folder):
         raise UsageError(f"{escape_path(folder)} exists", "Name a new folder; nothing is ever written into an old one.")
     temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    classes, gone = Counter[str](), 0
+    classes, gone, lines = Counter[str](), 0, list[str]()
     try:
         temporary.mkdir(parents=True)
         for file in files:
             if file.data is None:
                 gone += 1
                 continue
+            if multi_label:
+                lines.append(_write_listed(temporary, file, file.data))
+                classes.update(file.answer[1] or (UNKNOWN,))
+                continue
             name = _class_of(file)
             place = temporary / file.part / (name if name == UNKNOWN else folder_name(name))
             _write_beside(place, file.name, file.data)
             classes[name] += 1
+        if lines:
+            write_whole(temporary / TABLE, "".join(lines))
         os.rename(temporary, folder)
     except OSError as error:
         raise writing_error(error, folder) from error
@@ -90,6 +97,7 @@ def write_labelled(folder: Path, files: Iterable[LabelledFile], *, left_out: Map
         shutil.rmtree(temporary, ignore_errors=True)
     return ExportedLabels(
         folder=folder,
+        image_count=len(lines) or classes.total(),
         classes=dict(sorted(classes.items())),
         left_out={**left_out, **({UNREADABLE: gone} if gone else {})},
     )
@@ -102,13 +110,20 @@ def _class_of(file: LabelledFile) -> str:
     if len(labels) != 1:
         raise UsageError(
             f"{file.name} shows {', '.join(labels)}, and a class folder says one class",
-            "Review with a model whose images show one class each.",
+            "Review with a model whose images show one class each, or one that was trained with --multi-label.",
         )
     return labels[0]
 
 
-def _write_beside(folder: Path, name: str, data: bytes) -> None:
-    """Write a file under a name that nothing has yet."""
+def _write_listed(folder: Path, file: LabelledFile, data: bytes) -> str:
+    """Write an image, and give its line of the table; a list without names says that it shows none of the classes."""
+    written = _write_beside(folder / IMAGES, file.name, data)
+    row = {"path": f"{IMAGES}/{written.name}", "label": list(file.answer[1])}
+    return json.dumps({**row, "split": file.part} if file.part else row) + "\n"
+
+
+def _write_beside(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file under a name that nothing has yet, and give its path."""
     folder.mkdir(parents=True, exist_ok=True)
     plain, number = PurePosixPath(folder_name(name)), 1
     target = folder / plain.name
@@ -116,3 +131,4 @@ def _write_beside(folder: Path, name: str, data: bytes) -> None:
         number += 1
         target = folder / f"{plain.stem}-{number}{plain.suffix}"
     target.write_bytes(data)
+    return target

@@ -20,6 +20,7 @@ from vidi.labelling.agree import ModelView
 from vidi.labelling.choose import choose_images
 from vidi.labelling.opinions import Opinion
 from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
+from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -36,7 +37,7 @@ class FoundImage:
 
     path: str
     digest: str
-    given: tuple[str, ...]  # its labels; none where nobody has said what it shows
+    given: tuple[str, ...] | None  # its labels; None where nobody has said what it shows
     measured: Measured
     prediction: Prediction | None  # None where no model was asked
 
@@ -166,7 +167,7 @@ def review_items(
     )
     conflicts = _conflicts(found, copies)
     doubtful = _doubtful(found, images, suspects, events)
-    new = _new_images(found, copies)
+    new = _new_images(found, copies, SIGMOID if images.multi_label else SOFTMAX)
     sizes = np.bincount(copies, minlength=len(found))
     occasions: dict[int, Occasion] = {}
     for rows, occasion in ((conflicts, "conflicting-labels"), (doubtful, "suspect-label"), (new, "no-label")):
@@ -223,13 +224,13 @@ def _look(
 def _found(
     path: str, digest: str, measured: Measured, prediction: Prediction | None, images: FolderImages
 ) -> FoundImage:
-    given = images.labelled.get(path, ())
+    given = images.labelled.get(path)
     return FoundImage(path=path, digest=digest, given=given, measured=measured, prediction=prediction)
 
 
 def _conflicts(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[int]:
     """Images whose copies stand under other labels, one after the other."""
-    labelled = ([row for row in members if found[row].given] for members in members_of(copies))
+    labelled = ([row for row in members if found[row].given is not None] for members in members_of(copies))
     return [row for rows in labelled for row in rows if len({found[row].given for row in rows}) > 1]
 
 
@@ -241,11 +242,12 @@ def _doubtful(found: Sequence[FoundImage], images: FolderImages, suspects: Seque
         return listed
     classes = next((one.prediction.classes for one in found if one.prediction is not None), ())
     place = {name: index for index, name in enumerate(classes)}
-    rows = [row for row, one in enumerate(found) if len(one.given) == 1 and one.given[0] in place]
-    if not rows:
+    known = {row: place[one.given[0]] for row, one in enumerate(found) if one.given and one.given[0] in place}
+    if not known:
         return []
+    rows = list(known)
     probabilities = np.stack([_prediction(found[row]).probabilities for row in rows])
-    labels = np.array([place[found[row].given[0]] for row in rows], np.int64)
+    labels = np.array(list(known.values()), np.int64)
     try:
         doubted = find_label_errors(probabilities, labels)
     except MissingPackageError as error:
@@ -259,9 +261,9 @@ def _prediction(one: FoundImage) -> Prediction:
     return one.prediction
 
 
-def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[int]:
+def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64], outputs: Outputs) -> list[int]:
     """Images without a label, the most informative first, near copies once."""
-    rows = [row for row, one in enumerate(found) if not one.given]
+    rows = [row for row, one in enumerate(found) if one.given is None]
     if not rows:
         return []
     answered = all(found[row].prediction is not None for row in rows)
@@ -272,6 +274,7 @@ def _new_images(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[
             np.stack([one.probabilities for one in predictions]),
             embeddings=np.stack(embeddings),
             is_strange=np.array([one.verdict == "unknown" for one in predictions]),
+            outputs=outputs,
         )
     else:
         order = np.arange(len(rows))
@@ -292,7 +295,7 @@ def _item(one: FoundImage, occasion: Occasion, images: FolderImages, copies: int
         digest=one.digest,
         name=escape_path(one.path),
         occasion=occasion,
-        given=one.given,
+        given=one.given or (),
         verdict=None if said is None else said.verdict,
         candidates=() if said is None else said.candidates,
         view=view,

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,12 @@ SHORT = 16  # digits of a digest that name an image
 
 
 def write_settled(
-    log: PredictionLog, settled: Sequence[Settled], target: Path, *, with_parts: bool = False
+    log: PredictionLog,
+    settled: Sequence[Settled],
+    target: Path,
+    *,
+    held_back: Collection[str] | None = None,
+    multi_label: bool = False,
 ) -> ExportedLabels:
     """Write the images whose label is confirmed, and which the log keeps.
 
@@ -26,8 +31,9 @@ def write_settled(
         log: open.
         settled: of its feedback.
         target: a new folder.
-        with_parts: put what strangers labelled under `train`, the rest under `test`. Strangers' labels are held for
-            review where they contradict the model in use: what is left would flatter it.
+        held_back: digests of images that a model may be tested on: they are put under `test`, all others under
+            `train`; None: there are no parts.
+        multi_label: an image may show several classes, or none.
 
     Raises:
         UsageError: the folder exists, or an image has several classes.
@@ -36,13 +42,13 @@ def write_settled(
     files = (
         replace(
             _file(one.digest, one.answer, log.image(one.digest)),
-            part=("train" if one.supporters else "test") if with_parts else "",
+            part="" if held_back is None else "test" if one.digest in held_back else "train",
         )
         for one in settled
         if one.state == "confirmed" and one.answer is not None
     )
     left_out = Counter[str](one.why or one.state for one in settled if one.state != "confirmed")
-    return write_labelled(target, files, left_out=left_out)
+    return write_labelled(target, files, left_out=left_out, multi_label=multi_label)
 
 
 def _file(digest: str, answer: Answer, data: bytes | None) -> LabelledFile:

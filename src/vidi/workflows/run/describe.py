@@ -58,6 +58,8 @@ def describe_model(
 
 def describe_data(prepared: Prepared) -> dict[str, Json]:
     """Return a fingerprint of the data: digests and counts, no file names."""
+    feedback = prepared.dataset.is_feedback
+    learned = np.isin(prepared.split.parts, CHOSEN_ON) & feedback
     used = [
         (record.digest or "", part) for record, part in zip(prepared.check.records, prepared.split.parts, strict=True)
     ]
@@ -69,6 +71,11 @@ def describe_data(prepared: Prepared) -> dict[str, Json]:
         "classes": dict(sorted(class_counts(prepared).items())),
         "reader": prepared.dataset.reader,
         "split_rule": str(prepared.split.rule),
+        **(
+            {"feedback_learned": int(learned.sum()), "feedback_weight": prepared.request.feedback_weight}
+            if feedback.any()
+            else {}
+        ),
     }
 
 

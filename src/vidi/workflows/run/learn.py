@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.data.splitting.split_file import write_assignments
 from vidi.files import digest_of, escape_path, write_whole
@@ -84,8 +85,15 @@ def as_training_data(prepared: Prepared) -> TrainingData:
         classes=prepared.dataset.classes,
         digest=learnt_digest(prepared),
         start=None if prepared.start is None else prepared.start.weights,
+        weights=image_weights(prepared),
         answered_after=sum(len(prepared.split.rows(part)) for part in ANSWERED_AFTER) + images_for_novelty(prepared),
     )
+
+
+def image_weights(prepared: Prepared) -> NDArray[np.float64] | None:
+    """(images,) as how many images each counts in training; None where each counts as one."""
+    weight, is_feedback = prepared.request.feedback_weight, prepared.dataset.is_feedback
+    return np.where(is_feedback, weight, 1.0) if weight != 1 and is_feedback.any() else None
 
 
 def images_for_novelty(prepared: Prepared) -> int:
@@ -110,6 +118,8 @@ def learnt_digest(prepared: Prepared) -> str:
         f"{prepared.check.records[row].digest} {_known_of(prepared, row)} {prepared.split.parts[row]}"
         for row in rows.tolist()
     ]
+    if image_weights(prepared) is not None:
+        lines.append(f"feedback counts {prepared.request.feedback_weight:g} times")
     lines += [f"left out {prepared.check.records[row].digest}" for row in prepared.left_out.tolist()]
     return digest_of("\n".join(lines).encode())
 

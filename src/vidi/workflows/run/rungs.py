@@ -18,7 +18,7 @@ from vidi.workflows.studies.features import study_beforehand
 def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:
     """The data with the weights to start from; findings and plan are stored and reported."""
     if job.request.weights is not None:
-        prepared = replace(prepared, start=read_start(Path(job.request.weights)))
+        prepared = replace(prepared, start=read_start(Path(job.request.weights), trainings=job.request.ensemble or 1))
     keep_preparation(context, prepared, job.recipe)
     if job.ladder.reason:
         context.events.say(job.ladder.sentence)

@@ -13,11 +13,10 @@ from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import ModelError
 from vidi.files import escape_path
 from vidi.model_file.learnt_from import DigestFilter
-from vidi.model_file.members import member_count
 from vidi.model_file.read import read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.networks.options import NetworkOptions
-from vidi.report.words.progress.run import best_of_several
+from vidi.report.words.progress.run import starts_of_several
 from vidi.workflows.interaction.run_folder import SPLITS
 
 
@@ -25,7 +24,7 @@ from vidi.workflows.interaction.run_folder import SPLITS
 class Start:
     """Start of a run."""
 
-    weights: Mapping[str, NDArray[np.float32]]
+    members: tuple[Mapping[str, NDArray[np.float32]], ...]  # weights of each network in the file, the best first
     network: str
     changes: Mapping[str, object]  # of the recipe, so that the weights fit
     data_digest: str  # of the images that they were trained and tested on
@@ -33,9 +32,18 @@ class Start:
     trained_on: frozenset[str] = frozenset()  # digests of the train part, by the splits.csv beside the model file
     note: str = ""  # what the user should know of them
 
+    @property
+    def weights(self) -> Mapping[str, NDArray[np.float32]]:
+        """Those of the one network, or of the best of several."""
+        return self.members[0]
 
-def read_start(path: Path) -> Start:
+
+def read_start(path: Path, *, trainings: int = 1) -> Start:
     """Read the weights of a run or model file, and their network.
+
+    Args:
+        path: of the run or model file.
+        trainings: that start from them; several start from one network each, where the file holds several.
 
     Raises:
         ModelError: it is no model file of vidi, or does not say how it was made.
@@ -54,15 +62,15 @@ def read_start(path: Path) -> Start:
     size = {"image_size": _plain(recipe["image_size"])}
     splits = model.path.parent / SPLITS
     assigned = read_assignments(splits) if splits.exists() else []
-    count = member_count(tensor.name for tensor in model.contents.tensors)
+    members = weights_of(onnx.load_model_from_string(model.data).graph)
     return Start(
-        weights=weights_of(onnx.load_model_from_string(model.data).graph),
+        members=members,
         network=str(recipe["network"]),
         changes={**options, **size},
         data_digest=str((model.metadata.data or {}).get("digest", "")),
         learnt_from=model.metadata.learnt_from,
         trained_on=frozenset(row.digest for row in assigned if row.part == "train"),
-        note="" if count == 1 else best_of_several(count, path),
+        note=starts_of_several(len(members), path, trainings=trainings),
     )
 
 

@@ -67,9 +67,21 @@ def pretrained_line(network: str, size: tuple[int, int], *, framing: str) -> str
     return f"pretrained network, starting with {network} at {size[0]}x{size[1]} pixels ({framing})"
 
 
-def best_of_several(count: int, path: Path) -> str:
-    """That a run starts from one of several networks in a file."""
-    return f"starts from the best of the {count} networks in {escape_path(path)}"
+def starts_of_several(count: int, path: Path, *, trainings: int) -> str:
+    """From which of several networks in a file a run starts; empty where there is one.
+
+    >>> starts_of_several(3, Path("runs/old"), trainings=1)
+    'starts from the best of the 3 networks in runs/old'
+    >>> starts_of_several(3, Path("runs/old"), trainings=2)
+    'the 2 trainings start from the best 2 of the 3 networks in runs/old'
+    """
+    if count == 1:
+        return ""
+    if trainings == 1:
+        return f"starts from the best of the {count} networks in {escape_path(path)}"
+    which = f"the best {trainings} of the {count} networks" if trainings < count else f"the {count} networks"
+    again = ", in turn" if trainings > count else ""
+    return f"the {trainings} trainings start from {which} in {escape_path(path)}{again}"
 
 
 def plan_line(reason: str, minutes: float | None) -> str:
