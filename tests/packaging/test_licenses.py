@@ -16,7 +16,21 @@ COPYLEFT = re.compile(r"\b(a?gpl|gnu (affero )?general public|lgpl|sspl|busl|bsl
 GCC_EXCEPTION = re.compile(
     r"GPL-[23]\.0-(only|or-later) WITH GCC-exception-[23]\.1|libgfortran|libgomp|GCC RUNTIME LIBRARY", re.IGNORECASE
 )
-EXTRAS = ("report", "labels", "train", "demo", "hub", "timm", "tune", "serve", "log", "openvino", "video")
+EXTRAS = (
+    "report",
+    "labels",
+    "train",
+    "demo",
+    "hub",
+    "timm",
+    "tune",
+    "serve",
+    "log",
+    "openvino",
+    "video",
+    "mlflow",
+    "tensorboard",
+)
 # Stated exceptions: wheels that bundle codecs under the GPL beside permissive code; docs/decisions/0028.
 BUNDLE_GPL_CODECS = {"av"}
 

@@ -35,7 +35,11 @@ def _show(done: "Promoted", *, as_json: bool) -> None:
         return
     if not done.is_change:
         typer.echo(already_in_use(done.name, done.decision.version))
+        if done.told:
+            typer.echo(done.told)
         return
     for line in promoted_lines(done.name, done.decision, done.before):
         typer.echo(line)
+    if done.told:
+        typer.echo(done.told)
     typer.echo(f"model: {escape_path(done.version_folder)}/model.onnx")

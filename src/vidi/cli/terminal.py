@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from vidi.cli.screen import draws
@@ -12,7 +13,8 @@ from vidi.numbers import percent
 if TYPE_CHECKING:
     from vidi.cli.live import LiveBar
     from vidi.images.account import Account
-    from vidi.training.loop.progress import Progress, SearchProgress
+    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+    from vidi.training.recipe import Recipe
 
 Item = TypeVar("Item")
 
@@ -99,6 +101,15 @@ class Terminal:
                     left=duration(progress.seconds_left),
                 )
             )
+
+    def recipe(self, recipe: "Recipe") -> None:
+        """Nothing: a line on the network is said before."""
+
+    def epoch(self, row: "EpochRow", member: int) -> None:
+        """Nothing: the bar shows it."""
+
+    def finished(self, folder: Path) -> None:
+        """Nothing: the command's last lines say it."""
 
     def searching(self, progress: "SearchProgress") -> None:
         """Which training of the search it is, how that goes, the best so far, and the time left for all."""

@@ -1,6 +1,6 @@
 """How training went: loss and accuracy, epoch by epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
@@ -31,11 +31,32 @@ def draw_learning_curve(
         best_epoch: the epoch whose weights were kept; marked.
         name: unique on the page.
     """
-    from matplotlib.ticker import MaxNLocator
+    draw = plot_learning(epochs, training, validation, measure=measure, best_epoch=best_epoch)
+    last = next((value for value in reversed(validation) if value is not None), None)
+    said = "" if last is None else percent(last, digits=1) if measure == "accuracy" else f"{last:.3f}"
+    end = f" It ends at {said}." if said else ""
+    return draw_svg(
+        draw,
+        name=name,
+        title=f"{measure} by epoch",
+        description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
+    )
 
+
+def plot_learning(
+    epochs: Sequence[int],
+    training: Sequence[float | None],
+    validation: Sequence[float | None],
+    *,
+    measure: str,
+    best_epoch: int | None = None,
+) -> Callable[["Axes"], None]:
+    """What `draw_learning_curve` puts on its axes, with the same arguments."""
     is_share = measure == "accuracy"
 
     def draw(axes: "Axes") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         mark = "o" if len(epochs) <= MOST_MARKED_POINTS else None
         for values, colour, style, label in (
             (training, SECOND, (0, (4, 2)), "training"),
@@ -57,11 +78,4 @@ def draw_learning_curve(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="best")
 
-    last = next((value for value in reversed(validation) if value is not None), None)
-    end = "" if last is None else f" It ends at {percent(last, digits=1)}." if is_share else f" It ends at {last:.3f}."
-    return draw_svg(
-        draw,
-        name=name,
-        title=f"{measure} by epoch",
-        description=f"{measure} on training and validation images over {len(epochs)} epochs.{end}",
-    )
+    return draw

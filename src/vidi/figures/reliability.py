@@ -1,6 +1,6 @@
 """Stated confidence against observed accuracy, and what a perfect model would show."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,18 @@ def draw_reliability(bins: Sequence[Reliability], *, name: str = "reliability") 
         name: unique on the page.
     """
     outside = sum(not one.perfect_low <= one.accuracy <= one.perfect_high for one in bins)
+    return draw_svg(
+        plot_reliability(bins),
+        name=name,
+        title="Reliability: confidence and accuracy",
+        description=f"{len(bins)} groups of images by confidence; {outside} of them lie outside the band in which a "
+        "perfectly calibrated model would lie in 95 of 100 cases.",
+        size=(3.9, 4.5),
+    )
+
+
+def plot_reliability(bins: Sequence[Reliability]) -> Callable[["Axes"], None]:
+    """What `draw_reliability` puts on its axes."""
 
     def draw(axes: "Axes") -> None:
         confidence = [one.confidence for one in bins]
@@ -52,11 +64,4 @@ def draw_reliability(bins: Sequence[Reliability], *, name: str = "reliability") 
         axes.set_ylabel("accuracy")
         axes.legend(loc="lower right")
 
-    return draw_svg(
-        draw,
-        name=name,
-        title="Reliability: confidence and accuracy",
-        description=f"{len(bins)} groups of images by confidence; {outside} of them lie outside the band in which a "
-        "perfectly calibrated model would lie in 95 of 100 cases.",
-        size=(3.9, 4.5),
-    )
+    return draw

@@ -22,7 +22,7 @@ _VARIABLES: Mapping[str, str] = {
     SECOND: "var(--second, #d0652f)",
     BAND: "var(--band, #1b8a9440)",
 }
-_SETTINGS: Mapping[Any, Any] = {
+SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read aloud, found, and uses the page's font
     "text.parse_math": False,  # a class may be called `$x$`
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same widths everywhere
@@ -81,7 +81,7 @@ def draw_svg(
         ) from error
     stream = io.StringIO()
     # The settings hold for this block only; no global state of matplotlib is changed, and pyplot is not used.
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}):
         figure = Figure(figsize=(size[1], size[0]), dpi=72, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())

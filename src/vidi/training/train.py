@@ -86,6 +86,7 @@ def train_network(
     folder: Path,
     deadline: Deadline | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_epoch: Callable[[EpochRow], None] | None = None,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> TrainedNetwork:
@@ -99,6 +100,7 @@ def train_network(
         folder: the run's own folder, held by this process.
         deadline: when training must end; fewer epochs are planned where the recipe's would take longer.
         on_progress: called after every step.
+        on_epoch: called when an epoch has ended; one that a checkpoint already holds is not told again.
         resume: go on from the folder's checkpoint.
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
 
@@ -117,7 +119,15 @@ def train_network(
         state, recipe, normalisation = _resumed(folder, arrays, recipe=recipe)
     else:
         state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
-    keeper = Keeper(folder, arrays, recipe=recipe, normalisation=normalisation, on_progress=on_progress)
+    keeper = Keeper(
+        folder,
+        arrays,
+        recipe=recipe,
+        normalisation=normalisation,
+        on_progress=on_progress,
+        on_epoch=on_epoch,
+        epochs_told=len(state.history),
+    )
     weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
     engine = engine_of(recipe)
     context = TrainingContext(

@@ -23,7 +23,8 @@ from vidi.images.account import Account
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.sentences import headline
-from vidi.training.loop.progress import Progress, SearchProgress
+from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.run_folder import CHECK
 from vidi.workflows.locating.kept import PAGE, keep_located, looked_for, write_found
@@ -111,9 +112,21 @@ class _WithoutFindings:
         """Where the training is."""
         self.events.training(progress)
 
+    def recipe(self, recipe: Recipe) -> None:
+        """How the training that begins now is done."""
+        self.events.recipe(recipe)
+
+    def epoch(self, row: EpochRow, member: int) -> None:
+        """An epoch has ended."""
+        self.events.epoch(row, member)
+
     def searching(self, progress: SearchProgress) -> None:
         """Where the search for a better recipe is."""
         self.events.searching(progress)
+
+    def finished(self, folder: Path) -> None:
+        """A training has ended."""
+        self.events.finished(folder)
 
 
 def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:

@@ -167,7 +167,15 @@ def _train(
         )
     share = TABLE["training"].share
     until = None if deadline is None else Deadline.after(max(1.0, deadline.seconds_left() * share))
-    return train_network(data, recipe, folder=folder, deadline=until, on_progress=events.training)
+    events.recipe(recipe)
+    return train_network(
+        data,
+        recipe,
+        folder=folder,
+        deadline=until,
+        on_progress=events.training,
+        on_epoch=lambda row: events.epoch(row, 0),
+    )
 
 
 def _choose_recipe(

@@ -18,8 +18,10 @@ from vidi.registry.registered import find_name, require_name
 from vidi.report.words.progress.registry import card_section
 from vidi.workflows.interaction.run_folder import METRICS, MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.tracking.champion import crown
+from vidi.workflows.tracking.noted import TRACKED
 
-COPIED = (METRICS, REPORT)  # of a run, beside its model
+COPIED = (METRICS, REPORT, TRACKED)  # of a run, beside its model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Promoted:
     decision: RegistryDecision
     before: RegistryDecision | None  # the decision that held until then
     is_change: bool = True  # False: this model was in use already
+    told: str = ""  # what the registry of the run's tracker was told; empty where there is none
 
     @property
     def version_folder(self) -> Path:
@@ -50,6 +53,7 @@ class Promoted:
             "why": self.decision.why,
             "who": self.decision.who,
             "at": self.decision.at,
+            "tracker": self.told or None,
         }
 
 
@@ -77,12 +81,20 @@ def promote(request: PromoteRequest, *, gate: Mapping[str, Json] | None = None, 
     with HeldName(folder) as held:
         before = held.decisions
         version = held.version_with(reasons.sha256)
-        if version is not None and before and version == held.standing[-1]:
-            last = next(one for one in reversed(before) if one.action != "keep")
-            return Promoted(name=request.name, folder=folder, decision=last, before=last, is_change=False)
-        staged = None if version is not None else _stage(held, model, request.name, reasons)
-        decision = held.promote(staged, reasons)
-    return Promoted(name=request.name, folder=folder, decision=decision, before=_in_use(before))
+        is_change = version is None or not before or version != held.standing[-1]
+        if is_change:
+            staged = None if version is not None else _stage(held, model, request.name, reasons)
+            decision = held.promote(staged, reasons)
+        else:
+            decision = next(one for one in reversed(before) if one.action != "keep")
+    return Promoted(
+        name=request.name,
+        folder=folder,
+        decision=decision,
+        before=_in_use(before),
+        is_change=is_change,
+        told=crown(request.name, folder / decision.version / MODEL),  # again, if the tracker was away before
+    )
 
 
 def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted:
@@ -100,7 +112,8 @@ def roll_back(request: RollbackRequest, *, root: Path | None = None) -> Promoted
     with HeldName(registered.folder) as held:
         before = held.decisions
         decision = held.roll_back(request.to, Reasons(who=user_name(), at=_now(), why=request.why))
-    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before))
+    told = crown(request.name, registered.folder / decision.version / MODEL)
+    return Promoted(name=request.name, folder=registered.folder, decision=decision, before=_in_use(before), told=told)
 
 
 def decided_now(why: str, model: ModelFile, *, gate: Mapping[str, Json] | None = None) -> Reasons:

@@ -1,10 +1,13 @@
 """The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidi.errors import VidiError
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
@@ -18,6 +21,7 @@ from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
     REQUEST,
+    discard_folder,
     find_run,
     open_run_folder,
     read_request,
@@ -36,6 +40,10 @@ from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.report import report_run, times_of
 from vidi.workflows.run.rungs import begin_run, learn_above, learn_head
+from vidi.workflows.tracking.listener import tracked
+from vidi.workflows.tracking.noted import read_noted
+from vidi.workflows.tracking.registry import TRACKERS, find_tracker
+from vidi.workflows.tracking.tracker import TrackedRun, TrackerKind
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing
@@ -72,13 +80,20 @@ class Run:
         return folder_as_html(self.folder)
 
 
-def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | None = None) -> Run:
+def train(
+    request: TrainRequest,
+    *,
+    events: Events = SILENCE,
+    begun: Deadline | None = None,
+    trackers: Mapping[str, TrackerKind] = TRACKERS,
+) -> Run:
     """Train on images, and write a tested model file into a run folder.
 
     Args:
         request: what the user asked for.
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
+        trackers: what `request.track` can name.
 
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
@@ -86,6 +101,7 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
     watch = Stopwatch(stage="reading")
     if begun is not None:
         watch.add("importing", -begun.seconds_left())
+    tracker = find_tracker(request.track, trackers)
     job = read_and_plan(request, events=events, begun=begun)
     require_possible(job)  # what can be known to be wrong is said before anything is written
     source = Path(request.data.source)
@@ -95,10 +111,13 @@ def train(request: TrainRequest, *, events: Events = SILENCE, begun: Deadline | 
         source=source if source.is_dir() else None,
         overwrite=request.overwrite,
     )
-    with FolderLock(folder):
+    with FolderLock(folder), ExitStack() as stack:
         write_request(folder, request.as_dict())
         events.say(writing_to(folder))
         cache = open_cache(request.data)
+        if tracker is not None:
+            with watch.on("tracking"):
+                events = _listen(stack, tracker, job, folder, events)
         return _run(job, Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache))
 
 
@@ -123,7 +142,25 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE) -> Run:
         recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
         job = read_and_plan(request, recipe, events=events)
         cache = open_cache(request.data)
-        return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=events, cache=cache))
+        with _tracked(find_tracker(request.track), job, folder, events) as listening:
+            return _run(job, Context(folder=folder, budget=job.budget, finish=finish, events=listening, cache=cache))
+
+
+def _listen(stack: ExitStack, kind: TrackerKind, job: RunPlan, folder: Path, events: Events) -> Events:
+    """The listeners of a new run; a tracker that cannot be opened leaves no folder."""
+    try:
+        return stack.enter_context(_tracked(kind, job, folder, events))
+    except VidiError:
+        discard_folder(folder)
+        raise
+
+
+def _tracked(kind: TrackerKind | None, job: RunPlan, folder: Path, events: Events) -> AbstractContextManager[Events]:
+    """The listener, and the user's tracker beside it."""
+    name = job.request.track or ""
+    facts = {"vidi.version": version("vidi"), "vidi.data": job.found.dataset.name}
+    run = TrackedRun(folder=folder, facts=facts, noted=read_noted(folder, name))
+    return tracked(kind, name, run, events=events)
 
 
 def _run(job: RunPlan, context: Context) -> Run:
@@ -146,6 +183,7 @@ def _run(job: RunPlan, context: Context) -> Run:
     tested = evaluate_model(context, prepared, trained, calibrated, with_images=request.images)
     report_run(context, prepared, trained, calibrated=calibrated, tested=tested, with_images=request.images)
     forget_members(context)
+    context.events.finished(context.folder)
     if not request.images:
         context.cache.remove_used()
     refused = len(tested.account.refused) + job.refused_backgrounds

@@ -49,9 +49,9 @@ def draw_history(history: Sequence[Epoch], *, kept_epoch: int | None = None) -> 
     return [_trusted(svg) for svg in figures]
 
 
-def draw_test_reliability(test: Evaluation) -> Markup | None:
-    """The reliability diagram; None without test images."""
-    bins = [
+def reliability_bins(test: Evaluation) -> list[Reliability]:
+    """The test images by confidence, as the reliability diagram shows them."""
+    return [
         Reliability(
             one.confidence,
             one.accuracy,
@@ -62,6 +62,11 @@ def draw_test_reliability(test: Evaluation) -> Markup | None:
         for one, perfect in test.calibration.points
         if perfect is not None
     ]
+
+
+def draw_test_reliability(test: Evaluation) -> Markup | None:
+    """The reliability diagram; None without test images."""
+    bins = reliability_bins(test)
     return _trusted(draw_reliability(bins)) if bins else None
 
 

@@ -9,7 +9,7 @@ from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.faults import must_roll_back, roll_back
 from vidi.training.loop.objective import InputNormalisation
-from vidi.training.loop.progress import Progress, write_results
+from vidi.training.loop.progress import EpochRow, Progress, write_results
 from vidi.training.loop.state import State, state_as_json, state_as_tensors
 from vidi.training.recipe import Recipe
 
@@ -25,15 +25,17 @@ class Keeper:
         recipe: Recipe,
         normalisation: InputNormalisation,
         on_progress: Callable[[Progress], None] | None,
+        on_epoch: Callable[[EpochRow], None] | None,
+        epochs_told: int,
     ) -> None:
-        self._folder, self._recipe, self._on_progress = folder, recipe, on_progress
+        self._folder, self._recipe, self._on_progress, self._on_epoch = folder, recipe, on_progress, on_epoch
         self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
         self._fixed = {
             "recipe": recipe.as_dict(),
             "data": arrays.identity(),
             "normalisation": {"mean": normalisation.mean, "std": normalisation.std},
         }
-        self._saved_at, self._rows_written = time.monotonic(), 0
+        self._saved_at, self._rows_written, self._epochs_told = time.monotonic(), 0, epochs_told
 
     def save(self, state: State) -> None:
         """Write a checkpoint now, unless the weights are not finite."""
@@ -46,10 +48,14 @@ class Keeper:
         """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
         if must_roll_back(state):
             roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.learning_rate)
+            self._epochs_told = min(self._epochs_told, len(state.history))
             return True
         if len(state.history) != self._rows_written:
             write_results(self._folder, state.history)
             self._rows_written = len(state.history)
+        if self._on_epoch is not None and len(state.history) > self._epochs_told:
+            self._on_epoch(state.history[-1])
+            self._epochs_told = len(state.history)
         due = time.monotonic() - self._saved_at >= self._recipe.checkpoint_seconds
         if due and not state.counters.skipped_in_a_row:
             self.save(state)

@@ -216,12 +216,15 @@ def _train_member(
         for name in set(SAME_FOR_ALL) & set(first.measured()):
             recipe = recipe.changed({name: first.value(name)}, source=first.sources[name])
     begin = {} if prepared.begin is None else prepared.begin(task.data.train_rows)
+    if not ended:
+        context.events.recipe(recipe)
     return train_network(
         replace(task.data, initial=begin or None),
         recipe,
         folder=task.place,
         deadline=_until(context, task, prepared, plan),
         on_progress=context.events.training,
+        on_epoch=lambda row: context.events.epoch(row, task.number),
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=context.should_stop,
     )

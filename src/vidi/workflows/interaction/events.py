@@ -1,9 +1,11 @@
 """Progress and messages of a workflow; the listener decides how they look."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from vidi.training.loop.progress import Progress, SearchProgress
+    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+    from vidi.training.recipe import Recipe
 
 
 class Events(Protocol):
@@ -27,8 +29,17 @@ class Events(Protocol):
     def training(self, progress: "Progress") -> None:
         """Where the training is."""
 
+    def recipe(self, recipe: "Recipe") -> None:
+        """How the training that begins now is done; what it measures itself is still open."""
+
+    def epoch(self, row: "EpochRow", member: int) -> None:
+        """An epoch has ended; `member` counts the trainings of an ensemble from 1, and is 0 without one."""
+
     def searching(self, progress: "SearchProgress") -> None:
         """Where the search for a better recipe is."""
+
+    def finished(self, folder: Path) -> None:
+        """A training has ended, and everything is in its run folder."""
 
 
 class Silence:
@@ -52,7 +63,16 @@ class Silence:
     def training(self, progress: "Progress") -> None:
         """Show nothing."""
 
+    def recipe(self, recipe: "Recipe") -> None:
+        """Show nothing."""
+
+    def epoch(self, row: "EpochRow", member: int) -> None:
+        """Show nothing."""
+
     def searching(self, progress: "SearchProgress") -> None:
+        """Show nothing."""
+
+    def finished(self, folder: Path) -> None:
         """Show nothing."""
 
 

@@ -1,12 +1,14 @@
 """Progress and messages in Python's log: `logging.basicConfig(level="INFO")` shows them."""
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
-    from vidi.training.loop.progress import Progress, SearchProgress
+    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+    from vidi.training.recipe import Recipe
 
 LOG = logging.getLogger("vidi")
 
@@ -53,6 +55,15 @@ class LoggedEvents:
             f"epoch {progress.epoch} of {progress.epochs:.3g}: loss {progress.loss:.3f}, accuracy "
             f"{percent(progress.accuracy, digits=1)}{validation}, {progress.images_per_second:,.0f} images/s",
         )
+
+    def recipe(self, recipe: "Recipe") -> None:
+        """Nothing: the run's messages name the network and its size."""
+
+    def epoch(self, row: "EpochRow", member: int) -> None:
+        """Nothing: `training` says it."""
+
+    def finished(self, folder: Path) -> None:
+        """Nothing: the caller gets the run."""
 
     def searching(self, progress: "SearchProgress") -> None:
         """Where the search is; its trials tell themselves."""

@@ -49,6 +49,7 @@ def train(
     costs: Mapping[str, Mapping[str, float]] | None = None,
     workers: int | None = None,
     images: bool = True,
+    track: str | None = None,
 ) -> "Run":
     """Train a classifier on labelled images: check, split, train, calibrate, test, and write `model.onnx` and a report.
 
@@ -88,6 +89,7 @@ def train(
         costs: cost of each answer by true class; the decision is the answer of lowest expected cost.
         workers: number of decoding workers (default: one per core).
         images: False leaves all pictures out of the written files, and keeps no cache.
+        track: also write the run to a tracker: mlflow or tensorboard.
 
     Raises:
         VidiError: a UsageError, DataError, ModelError, ResourceError or GateError.

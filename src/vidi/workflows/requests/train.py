@@ -21,6 +21,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DIFFERENCES = ("seeds", "folds")
+TRACKERS = ("mlflow", "tensorboard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,10 @@ class TrainRequest:
     target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
     workers: Workers = None
     images: PicturesAndCache = True
+    track: Annotated[
+        str | None,
+        Option("Also write the run to a tracker: mlflow or tensorboard.", choices=TRACKERS, metavar="NAME"),
+    ] = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for run.json."""

@@ -31,6 +31,7 @@ NOT_TUNED = (
     "precision",
     "false_alarms_per",
     "costs",
+    "track",
 )
 
 

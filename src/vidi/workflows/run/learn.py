@@ -62,12 +62,14 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
         return read_trained(folder, arrays, recipe=recipe)
     if prepared.begin is not None:
         arrays = replace(arrays, initial=prepared.begin(arrays.train_rows))
+    context.events.recipe(recipe)
     trained = train_network(
         arrays,
         recipe,
         folder=folder,
         deadline=training_until(context, prepared),
         on_progress=context.events.training,
+        on_epoch=lambda row: context.events.epoch(row, 0),
         resume=(folder / CHECKPOINT).exists(),
         should_stop=context.should_stop,
     )

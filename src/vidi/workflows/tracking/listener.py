@@ -1,0 +1,150 @@
+"""A listener that informs a tracker: beside the training, and never at its cost."""
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from vidi.report.words.progress.tracking import tracked_at, tracking_failed, tracking_late
+from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.together import Together
+from vidi.workflows.tracking.finished import parameters_of, read_result
+from vidi.workflows.tracking.noted import write_noted
+from vidi.workflows.tracking.tracker import Ending, TrackedRun, Tracker, TrackerKind
+
+if TYPE_CHECKING:
+    from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
+    from vidi.training.recipe import Recipe
+
+SECONDS_AT_END = 120.0  # for what a tracker has not yet taken when everything else is done
+EPOCH_FIGURES = (
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+)
+
+
+@contextmanager
+def tracked(
+    kind: TrackerKind | None, name: str, run: TrackedRun, *, events: Events, seconds_at_end: float = SECONDS_AT_END
+) -> Iterator[Events]:
+    """Give a listener that also tells a tracker, and close the tracker's run at the end.
+
+    Args:
+        kind: the tracker; None for none.
+        name: that the user knows it by.
+        run: what it receives first.
+        events: the listener that the user sees; it also hears when the tracking fails.
+        seconds_at_end: how long to wait at the end for what the tracker has not taken yet.
+
+    Raises:
+        VidiError: the tracker cannot be opened.
+    """
+    if kind is None:
+        yield events
+        return
+    tracker = kind.open(run)
+    write_noted(run.folder, name, tracker.noted)
+    events.say(tracked_at(kind.title, tracker.place))
+    listener = TrackingListener(tracker, title=kind.title, say=events.say)
+    try:
+        yield Together((events, listener))
+    except BaseException as error:
+        listener.close("failed" if isinstance(error, Exception) else "interrupted", seconds_at_end)
+        raise
+    listener.close("finished" if listener.is_finished else "interrupted", seconds_at_end)
+
+
+class TrackingListener:
+    """Hands what happens to a thread of its own, which tells the tracker; the first error ends that, and is said."""
+
+    def __init__(self, tracker: Tracker, *, title: str, say: Callable[[str], None]) -> None:
+        self.is_finished = False
+        self._tracker, self._title, self._say = tracker, title, say
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._failure, self._failure_is_told = "", False
+        self._thread = threading.Thread(target=self._work, name="vidi-tracking", daemon=True)
+        self._thread.start()
+
+    def say(self, sentence: str) -> None:
+        """Nothing: messages are for the user."""
+
+    def reading(self, done: int, total: int) -> None:
+        """Nothing: progress is for the user."""
+
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Nothing: progress is for the user."""
+
+    def steps(self, done: int, total: int) -> None:
+        """Nothing: progress is for the user."""
+
+    def features(self, done: int, total: int) -> None:
+        """Nothing: progress is for the user."""
+
+    def searching(self, progress: "SearchProgress") -> None:
+        """Nothing: a search is not tracked."""
+
+    def training(self, progress: "Progress") -> None:  # noqa: ARG002  # the listener's signature
+        """After a step: the first moment at which a failure can be said without tearing a line."""
+        self._tell_failure()
+
+    def recipe(self, recipe: "Recipe") -> None:
+        """The settled values go to the tracker; what training measures itself comes with the result."""
+        values = {name: value for name, value in parameters_of(recipe).items() if value != "auto"}
+        self._waiting.put(lambda: self._tracker.parameters(values))
+
+    def epoch(self, row: "EpochRow", member: int) -> None:
+        """An epoch's figures go to the tracker; those of an ensemble's members under their numbers."""
+        prefix = f"member-{member}." if member else ""
+        known = {name: getattr(row, name) for name in EPOCH_FIGURES}
+        values = {prefix + name: float(value) for name, value in known.items() if value is not None}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._waiting.put(lambda: self._tracker.epoch(row.epoch, finite))
+
+    def finished(self, folder: Path) -> None:
+        """The result goes to the tracker."""
+        self.is_finished = True
+        self._waiting.put(lambda: self._tracker.result(read_result(folder)))
+
+    def close(self, ending: Ending, seconds: float) -> None:
+        """Wait until the tracker has taken everything, but no longer than that."""
+        self._waiting.put(lambda: self._tracker.close(ending))
+        self._waiting.put(None)
+        until = time.monotonic() + seconds
+        self._thread.join(seconds)
+        self._tell_failure()
+        if self._thread.is_alive() and time.monotonic() >= until:
+            self._say(tracking_late(self._title, seconds))
+
+    def _work(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            if self._failure:
+                continue  # what it misses is in the run folder
+            try:
+                job()
+            except Exception as error:  # a tracker and its server may fail in any way
+                self._failure = _first_line(error)
+
+    def _tell_failure(self) -> None:
+        if self._failure and not self._failure_is_told:
+            self._failure_is_told = True
+            self._say(tracking_failed(self._title, self._failure))
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, short and without a password.
+
+    >>> _first_line(OSError("no answer from http://me:secret@host:80/api\\nand so on"))
+    'no answer from http://host:80/api'
+    """
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"//[^/@\s]*@", "//", text)[:200]

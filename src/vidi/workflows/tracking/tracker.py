@@ -1,0 +1,67 @@
+"""What a tracker receives about a run; each tracker is one file beside this one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ending = Literal["finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedRun:
+    """A run that begins or goes on."""
+
+    folder: Path  # the run's own
+    facts: Mapping[str, str]  # what is known before training: the data, the version of vidi
+    noted: Mapping[str, str]  # what the tracker noted when the run was opened before; empty for a new one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedResult:
+    """A run that has ended, as trackers take it."""
+
+    parameters: Mapping[str, str]  # the recipe as it was carried out
+    figures: Mapping[str, float]  # on the test images
+    pictures: Mapping[str, NDArray[np.uint8]]  # name → (height, width, 3), RGB
+    files: tuple[Path, ...]  # report, figures and settings of the run folder
+    model: Path  # the model file
+    sentence: str  # the result in words
+
+
+class Tracker(Protocol):
+    """An open run in a tracker. Every call may raise whatever it likes: it costs the tracking, never the training."""
+
+    @property
+    def noted(self) -> Mapping[str, str]:
+        """What is needed to find the run again; kept in the run folder."""
+
+    @property
+    def place(self) -> str:
+        """Where the run can be seen, in words."""
+
+    def parameters(self, values: Mapping[str, str]) -> None:
+        """The recipe of the training that begins."""
+
+    def epoch(self, number: int, values: Mapping[str, float]) -> None:
+        """Figures of an epoch, which counts from 1; the same epoch may come again after a run was resumed."""
+
+    def result(self, result: TrackedResult) -> None:
+        """Everything about the finished run."""
+
+    def close(self, ending: Ending) -> None:
+        """No more will come; everything must be stored when it returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerKind:
+    """One line of the list of trackers."""
+
+    title: str  # its name, for messages
+    extra: str  # of vidi, which brings its packages
+    packages: tuple[str, ...]  # that it imports
+    check: Callable[[], None]  # raises a VidiError for what would make it useless; quick, and writes nothing
+    open: Callable[[TrackedRun], Tracker]

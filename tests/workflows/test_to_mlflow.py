@@ -1,0 +1,238 @@
+"""Runs in MLflow: a local database read back by sqlite3, the model in a bare interpreter, and servers that go away."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from tests.command import vidi
+from tests.draw import class_folders
+from tests.workflows.trackers import Said
+
+pytest.importorskip("mlflow", reason="needs:mlflow-skinny")
+
+from vidi.errors import ResourceError
+from vidi.model_file.read import read_model
+from vidi.prediction.predictor import Predictor
+from vidi.workflows.promote import promote, roll_back
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.tracking.noted import read_noted
+from vidi.workflows.tracking.to_mlflow import open_run
+from vidi.workflows.tracking.tracker import TrackedRun
+from vidi.workflows.train import Run, train
+
+pytestmark = [
+    pytest.mark.slow,  # importing MLflow and making its database takes seconds
+    pytest.mark.filterwarnings("ignore"),  # MLflow uses deprecated calls of its own packages
+]
+
+# A fresh interpreter in which neither torch can be imported nor anything be unpickled.
+LOADING = """
+import json, pickle, sys
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("torch is forbidden")
+sys.meta_path.insert(0, Forbidden())
+import mlflow, pandas
+def refuse(*given, **named):
+    raise AssertionError("something was unpickled")
+pickle.load = pickle.loads = pickle.Unpickler = refuse
+model = mlflow.pyfunc.load_model(sys.argv[1])
+example = model.input_example
+images = [open(path, "rb").read() for path in sys.argv[2:]]
+answers = model.predict(pandas.DataFrame({"image": [*images, b"no image"]}))
+print(json.dumps({
+    "columns": [one.name for one in model.metadata.signature.inputs],
+    "answers": list(answers.columns) == [one.name for one in model.metadata.signature.outputs],
+    "example": len(model.predict(example)),
+    "labels": list(answers["label"]),
+    "probabilities": [list(row) for row in answers["probabilities"]],
+    "errors": list(answers["error"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_address() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+
+
+def request(data: Path, output: Path) -> TrainRequest:
+    changes = {"epochs": 2, "options.width": 0.25}
+    return TrainRequest(data=DataRequest(source=str(data)), changes=changes, output=output, track="mlflow")
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(request(data, tmp_path_factory.mktemp("runs") / "discs"))
+
+
+def rows(run: Run, question: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(run.folder.parent / "mlflow.db") as database:
+        return database.execute(question).fetchall()
+
+
+def artifacts(run: Run) -> Path:
+    (folder,) = (run.folder.parent / "mlartifacts").glob("*/artifacts")
+    return folder
+
+
+def test_parameters_figures_and_files_are_in_the_database_beside_the_run(run: Run):
+    assert rows(run, "select name, status from runs") == [("discs", "FINISHED")]
+    parameters = dict(rows(run, "select key, value from params"))
+    assert (parameters["epochs"], parameters["options.width"], parameters["network"]) == ("2", "0.25", "compact")
+    assert parameters["precision"] in ("float32", "bfloat16")
+    written = (run.folder / "results.csv").read_text("utf-8").splitlines()[1:]
+    told = rows(run, "select step, value from metrics where key = 'train_loss' order by step")
+    assert [(int(line.split(",")[0]), float(line.split(",")[1])) for line in written] == [
+        (step, pytest.approx(value, rel=1e-5)) for step, value in told
+    ]
+    ((accuracy,),) = rows(run, "select value from metrics where key = 'test.accuracy'")
+    assert accuracy == pytest.approx(run.test.accuracy.value, abs=1e-6)
+    assert {path.name for path in artifacts(run).iterdir()} >= {"report.html", "recipe.toml", "figures", "model"}
+    assert (artifacts(run) / "figures" / "confusion.png").stat().st_size > 1_000
+
+
+def test_the_model_opens_without_pickle_and_without_torch_and_answers_the_same(run: Run, data: Path):
+    model = artifacts(run) / "model"
+    assert [path for path in model.rglob("*") if path.suffix in (".pkl", ".pickle")] == []
+    images = sorted((data / "disc").iterdir())[:3]
+    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-c", LOADING, str(model), *map(str, images)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    told = json.loads(done.stdout.splitlines()[-1])
+    said = [answer.prediction for answer in Predictor.load(run.folder).predict_files(images)]
+    assert told["columns"] == ["image"]
+    assert told["answers"]
+    assert told["example"] == 1
+    assert told["labels"] == [*(one.label for one in said), ""]
+    assert told["probabilities"][:3] == [[pytest.approx(p, abs=1e-6) for p in one.probabilities] for one in said]
+    assert told["errors"][:3] == ["", "", ""]
+    assert told["errors"][3]
+
+
+def champion(run: Run) -> str:
+    ((version,),) = rows(run, "select version from registered_model_aliases where alias = 'champion'")
+    return str(version)
+
+
+def test_the_champion_follows_promotions_and_rollbacks(run: Run, tmp_path: Path):
+    done = promote(PromoteRequest(model=run.folder, name="discs"), root=tmp_path)
+    assert done.told == "MLflow: the champion of discs is version 1"
+    again = promote(PromoteRequest(model=run.folder, name="discs"), root=tmp_path)
+    assert (again.is_change, again.told) == (False, done.told)
+    other, fresh = tmp_path / "calibrated", class_folders(tmp_path / "fresh", kinds=("disc", "stripes"), each=50)
+    other.mkdir()
+    done_again = vidi("calibrate", run.folder, fresh, "-o", other / "model.onnx", folder=tmp_path)
+    assert done_again.returncode == 0, done_again.stderr  # on 20 new images of each class
+    (other / "tracked.json").write_bytes((run.folder / "tracked.json").read_bytes())
+    assert read_model(other).model_id != read_model(run.folder).model_id
+    assert promote(PromoteRequest(model=other, name="discs"), root=tmp_path).told.endswith("is version 2")
+    assert champion(run) == "2"
+    sources = dict(rows(run, "select version, source from model_versions"))
+    assert Path(sources[1]).name == "model"
+    assert Path(sources[2]).name.startswith("model-")
+    assert roll_back(RollbackRequest(name="discs"), root=tmp_path).told == done.told
+    assert champion(run) == "1"
+
+
+def test_a_registry_that_is_away_never_undoes_a_promotion(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "model.onnx").write_bytes((run.folder / "model.onnx").read_bytes())
+    noted = {"schema": 1, "tracker": "mlflow", "noted": {"run": "1", "address": "http://127.0.0.1:9"}}
+    (away / "tracked.json").write_text(json.dumps(noted))
+    done = promote(PromoteRequest(model=away, name="discs"), root=tmp_path / "models")
+    assert done.is_change
+    assert done.told.startswith("warning: MLflow could not be updated: no MLflow server answers at http://127.0.0.1:9")
+
+
+def test_a_resumed_run_goes_on_in_the_same_run_of_mlflow(run: Run):
+    noted = read_noted(run.folder, "mlflow")
+    again = open_run(TrackedRun(folder=run.folder, facts={}, noted=noted))
+    assert again.noted == noted
+    again.parameters({"epochs": "3", "network": "compact"})  # MLflow lets no parameter change
+    again.close("finished")
+    assert rows(run, "select value from tags where key = 'now.epochs'") == [("3",)]
+
+
+class FailingServer(BaseHTTPRequestHandler):
+    """As much of MLflow's server as opening a run takes; it answers nothing about metrics."""
+
+    def do_GET(self) -> None:
+        answers = {
+            "health": {},
+            "get-by-name": {"experiment": {"experiment_id": "1", "name": "vidi"}},
+            "get": {"run": RUN},
+        }
+        self._answer(answers.get(self.path.partition("?")[0].rpartition("/")[2]))
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({"run": RUN, "run_info": RUN["info"]} if self.path.endswith("runs/create") else None)
+
+    def _answer(self, document: object) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(404 if document is None else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *given: object) -> None:
+        pass
+
+
+INFO = {"run_id": "7", "run_uuid": "7", "experiment_id": "1", "status": "RUNNING", "lifecycle_stage": "active"}
+RUN = {"info": {**INFO, "start_time": 1, "artifact_uri": "file:///nowhere"}, "data": {}}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), FailingServer) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{listening.server_port}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        yield address
+        listening.shutdown()
+
+
+def test_a_server_that_fails_while_it_trains_costs_the_tracking_alone(server: str, data: Path, tmp_path: Path):
+    user = Said()
+    run = train(request(data, tmp_path / "run"), events=user)
+    assert run.finished
+    assert read_noted(run.folder, "mlflow") == {"run": "7", "address": server}
+    assert sum(sentence.startswith("warning: MLflow takes no more") for sentence in user.sentences) == 1
+
+
+def test_a_database_that_cannot_be_opened_is_said_before_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/taken/m.db")
+    with pytest.raises(ResourceError, match="MLflow at sqlite:"):
+        train(request(data, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_request_keeps_the_name_of_the_tracker(data: Path, tmp_path: Path):
+    asked = request(data, tmp_path / "run")
+    assert replace(TrainRequest.from_dict(asked.as_dict()), output=asked.output) == asked
