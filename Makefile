@@ -62,5 +62,5 @@ clean:
 	@touch $@
 
 .venv/.test: pyproject.toml constraints.txt tools/set_up
-	@tools/set_up demo,tune,hub,openvino,serve,log,video,mlflow,tensorboard test check release browser
+	@tools/set_up demo,tune,hub,openvino,serve,log,video,mlflow,tensorboard,tables test check release browser
 	@touch .venv/.demo $@

@@ -14,9 +14,21 @@ from vidi.images.reasons import IGNORED
 from vidi.images.scan import FolderStore, FoundFile, Scan, is_litter, is_other_file, scan_folder
 
 # Only these files say something about images elsewhere; any other single file is no data set.
-_ENTRY_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".yaml", ".yml", ".bin", "ubyte", "ubyte.gz")
+_ENTRY_SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".jsonl",
+    ".ndjson",
+    ".parquet",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".bin",
+    "ubyte",
+    "ubyte.gz",
+)
 # Tables name their images themselves, so that the folder around them need not be walked.
-_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 def open_source(
@@ -34,7 +46,7 @@ def open_source(
     if not path.is_file() or not path.name.casefold().endswith(_ENTRY_SUFFIXES):
         raise DataError(
             f"{escape_path(path)} is not a folder, and not a file that names images and their classes",
-            "Name a folder of class folders, an archive, a table (.csv, .tsv, .jsonl), a COCO file (.json) "
+            "Name a folder of class folders, an archive, a table (.csv, .tsv, .jsonl, .parquet), a COCO file (.json) "
             "or a YOLO file (.yaml).",
         )
     return _folder_source(path.parent, path.name, follow_links=follow_links, allow_outside=allow_outside)

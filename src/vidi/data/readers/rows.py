@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSONL tables, each with its line number; nothing odd in a file gets through unnamed."""
+"""Rows of CSV, TSV, JSONL and Parquet tables, each with its line number; nothing odd in a file gets through unnamed."""
 
 import codecs
 import contextlib
@@ -14,6 +14,7 @@ from typing import BinaryIO
 from vidi.errors import DataError
 from vidi.files import escape_path
 
+PARQUET = ".parquet"
 MOST_LINE_BYTES = 1_000_000
 MOST_OTHERS = 12  # further columns that are read, the first ones
 _DELIMITERS = (",", ";", "\t", "|")
@@ -49,7 +50,7 @@ class Row:
 
 
 def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Iterator[Row]:
-    """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl` or `.ndjson`.
+    """The rows of a table whose name ends in `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet`.
 
     Where no label is needed and no column gives one, every column beside path, part and group is
     a class, with 0 or 1 for each image.
@@ -59,10 +60,15 @@ def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Itera
     Raises:
         DataError: a column is missing or doubled, or a line is too long, holds NUL signs or cannot be read;
             the line is named.
+        MissingPackageError: pyarrow, which reads Parquet, is not installed.
     """
+    if name.casefold().endswith(PARQUET):
+        from vidi.data.readers.parquet import read_records  # pyarrow, only where it is needed
+
+        return _record_rows(read_records(stream, name), name, needs_label=needs_label)
     lines = _text_lines(stream, name)
     if name.casefold().endswith((".jsonl", ".ndjson")):
-        return _json_rows(lines, name, needs_label=needs_label)
+        return _record_rows(_json_records(lines, name), name, needs_label=needs_label)
     return _csv_rows(lines, name, needs_label=needs_label)
 
 
@@ -206,9 +212,8 @@ def _delimiter(header: str, name: str) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _json_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterator[Row]:
-    columns: dict[str, str] | None = None
-    classes: dict[str, int] = {}
+def _json_records(lines: Iterator[str], name: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Each line's number and object."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -218,14 +223,22 @@ def _json_rows(lines: Iterator[str], name: str, *, needs_label: bool) -> Iterato
             raise _bad_line(name, number, "it is not a JSON object") from error
         if not isinstance(row, dict):
             raise _bad_line(name, number, "it is not a JSON object")
+        yield number, row
+
+
+def _record_rows(records: Iterator[tuple[int, Mapping[str, object]]], name: str, *, needs_label: bool) -> Iterator[Row]:
+    """Rows from records with named values; the first one says which columns there are."""
+    columns: dict[str, str] | None = None
+    classes: dict[str, int] = {}
+    for number, row in records:
         if columns is None:
             keys = list(row)
             found = find_columns(keys, name, needs_label=needs_label)
             columns, classes = {role: keys[index] for role, index in found.items()}, class_columns(keys, found, name)
-        yield _json_row(number, row, columns, classes, name, needs_label=needs_label)
+        yield _record_row(number, row, columns, classes, name, needs_label=needs_label)
 
 
-def _json_row(
+def _record_row(
     line: int,
     row: Mapping[str, object],
     columns: Mapping[str, str],
@@ -297,6 +310,8 @@ def _utf16_lines(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _bad_line(name: str, line: int, cause: str) -> DataError:
+    if name.casefold().endswith(PARQUET):
+        return DataError(f"{escape_path(name)}, row {line}: {cause}", "Correct the row, and write the table again.")
     return DataError(
         f"{escape_path(name)}, line {line}: {cause}", "Correct the line, or write the table again as UTF-8."
     )

@@ -1,4 +1,4 @@
-"""Tables that name images and their classes: CSV, TSV and JSONL, and Hugging Face's `metadata` files."""
+"""Tables that name images and their classes: CSV, TSV, JSONL and Parquet, and Hugging Face's `metadata` files."""
 
 import itertools
 import posixpath
@@ -12,12 +12,12 @@ from vidi.data.readers.parts import PARTS, folder_part, part_named
 from vidi.data.readers.rows import Row, read_rows
 from vidi.data.readers.source import Reading, Source
 from vidi.data.readers.table_paths import NamedFiles
-from vidi.errors import DataError
+from vidi.errors import DataError, MissingPackageError
 from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.scan import FolderStore
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl")
 _TRIED_ROWS = 20  # how many rows show whether a table that was found by chance names files that are there
 
@@ -77,7 +77,7 @@ def _names_files(source: Source, path: str) -> bool:
         with source.open(path) as stream:
             rows = itertools.islice(read_rows(stream, path, needs_label=not source.multi_label), _TRIED_ROWS)
             return any(isinstance(files.find(row.path), str) for row in rows)
-    except DataError:
+    except (DataError, MissingPackageError):
         return False
 
 
