@@ -1,6 +1,6 @@
 """Records of Parquet tables, by pyarrow: only columns of plain values, a few thousand rows at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from vidi.errors import DataError, MissingPackageError
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 _TOGETHER = 4096  # rows
 
 
-def read_records(stream: BinaryIO, name: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+def read_records(
+    stream: BinaryIO, name: str, *, path_names: Collection[str]
+) -> Iterator[tuple[int, Mapping[str, object]]]:
     """Each row's number, counted from 1, and its values by column; columns of pictures and the like are left out.
 
     Args:
         stream: of the file's bytes; it must be able to seek.
         name: of the file, for messages.
+        path_names: columns that can name an image's file; without one, a table of pictures is refused.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
@@ -34,7 +37,7 @@ def read_records(stream: BinaryIO, name: str) -> Iterator[tuple[int, Mapping[str
         with parquet.ParquetFile(stream) as file:
             schema = file.schema_arrow
             plain = [field.name for field in schema if _is_plain(field.type)]
-            _refuse_pictures(name, [field.name for field in schema if _holds_bytes(field.type)], plain)
+            _refuse_pictures(name, [field.name for field in schema if _holds_bytes(field.type)], plain, path_names)
             number = 0
             for batch in file.iter_batches(batch_size=_TOGETHER, columns=plain):
                 for record in batch.to_pylist():
@@ -66,11 +69,9 @@ def _holds_bytes(kind: "DataType") -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _refuse_pictures(name: str, pictures: list[str], plain: list[str]) -> None:
-    from vidi.data.readers.rows import COLUMNS
-
+def _refuse_pictures(name: str, pictures: list[str], plain: list[str], path_names: Collection[str]) -> None:
     words = {word.strip().casefold().replace(" ", "_") for word in plain}
-    if pictures and not words & set(COLUMNS["path"]):
+    if pictures and not words & set(path_names):
         raise DataError(
             f"{escape_path(name)} holds the images themselves, in the column {pictures[0]!r}",
             "Write them into a folder, with a table that names them: a Hugging Face data set becomes one in "

@@ -65,7 +65,7 @@ def read_rows(stream: BinaryIO, name: str, *, needs_label: bool = True) -> Itera
     if name.casefold().endswith(PARQUET):
         from vidi.data.readers.parquet import read_records  # pyarrow, only where it is needed
 
-        return _record_rows(read_records(stream, name), name, needs_label=needs_label)
+        return _record_rows(read_records(stream, name, path_names=COLUMNS["path"]), name, needs_label=needs_label)
     lines = _text_lines(stream, name)
     if name.casefold().endswith((".jsonl", ".ndjson")):
         return _record_rows(_json_records(lines, name), name, needs_label=needs_label)
