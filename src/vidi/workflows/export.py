@@ -12,16 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.errors import UsageError
+from vidi.errors import MissingPackageError, UsageError
 from vidi.export.model_document import MODEL_FILE
 from vidi.export.to_folder import RUNNER_NAME, write_folder
+from vidi.export.to_openvino import GRAPH, WEIGHTS, write_openvino
 from vidi.export.to_web import write_web
 from vidi.export.trials.folder import try_folder
+from vidi.export.trials.openvino import try_openvino
 from vidi.export.trials.trial import ExportTrial
 from vidi.export.trials.web import OLDEST_NODE, try_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
+from vidi.prediction.engines.registry import is_installed
 from vidi.report.cards.exported_card import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.output import warning_about
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from vidi.workflows.export_lighter import Lighter
 
 FIGURES = "export.json"  # of a lighter file
+MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
 NOT_TRIED = f"it was not tried here: that needs Chromium, or node {OLDEST_NODE} or newer"
 
@@ -84,6 +88,7 @@ USES: Mapping[Form, str] = {
     "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
     "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
     **dict.fromkeys(PRECISIONS, "Use it: vidi predict {folder} IMAGE"),
+    "openvino": "It takes framed images: {folder}/model.json says which, {folder}/golden.json holds some with answers.",
 }
 
 
@@ -98,10 +103,12 @@ def _try_folder(folder: Path, model: ModelFile, _: str) -> ExportTrial:
 WRITERS: Mapping[Form, Write] = {
     "web": lambda folder, model, name: write_web(folder, [(name, model)]),
     **dict.fromkeys(("folder", *PRECISIONS), _write_folder),
+    "openvino": write_openvino,
 }
 TRIALS: Mapping[Form, Try] = {
     "web": lambda folder, model, name: try_web(folder, name, model),
     **dict.fromkeys(("folder", *PRECISIONS), _try_folder),
+    "openvino": lambda folder, model, _: try_openvino(folder, model),
 }
 
 
@@ -174,10 +181,13 @@ def require_sound(request: ExportRequest) -> None:
 
     Raises:
         UsageError: as said.
+        MissingPackageError: the form needs a package that is not installed.
     """
     if request.to not in PRECISIONS and request.data is not None:
         forms = " or ".join(f"--to {form}" for form in PRECISIONS)
         raise UsageError(f"--data is not used by --to {request.to}", f"Leave it out, or use {forms}.")
+    if request.to == "openvino" and not is_installed("openvino"):
+        raise MissingPackageError("--to openvino: openvino is not installed", 'pip install "vidi[openvino]"')
     if not 0 <= request.max_drop <= 100:
         raise UsageError(f"--max-drop is {request.max_drop}", "Use percentage points between 0 and 100, such as 0.5.")
 
@@ -239,7 +249,7 @@ def _files(folder: Path) -> list[Path]:
 def _beside_model(folder: Path) -> int:
     """What a host sends beside the model file, each file compressed as hosts do."""
     packed = partial(gzip.compress, compresslevel=6)
-    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name != MODEL_FILE)
+    return sum(len(packed(path.read_bytes())) for path in _files(folder) if path.name not in MODEL_FILES)
 
 
 def _report(done: Exported) -> str:

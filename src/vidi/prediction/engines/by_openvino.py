@@ -5,6 +5,7 @@ Images of any other size are framed here first, by the host's own framing, which
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -56,6 +57,19 @@ def open_openvino(model: ModelFile) -> OpenVino:
     Raises:
         ModelError: OpenVINO does not take the graph.
     """
+    return _opened(model.data, model.metadata.framing, escape_path(model.path))
+
+
+def open_openvino_graph(path: Path, framing: Framing) -> OpenVino:
+    """Compile a graph in OpenVINO's own form, which takes framed images; the weights lie beside it.
+
+    Raises:
+        ModelError: OpenVINO does not take it.
+    """
+    return _opened(path, framing, escape_path(path))
+
+
+def _opened(graph: bytes | Path, framing: Framing, name: str) -> OpenVino:
     openvino = import_openvino()
     cores = core_count()
     settings = {
@@ -65,12 +79,12 @@ def open_openvino(model: ModelFile) -> OpenVino:
     }
     try:
         core = openvino.Core()
-        graph = core.read_model(model.data)
-        take_framed(graph, model.metadata.framing)
-        return OpenVino(core.compile_model(graph, "CPU", settings), model.metadata.framing)
+        read = core.read_model(graph)
+        take_framed(read, framing)
+        return OpenVino(core.compile_model(read, "CPU", settings), framing)
     except RuntimeError as error:
         raise ModelError(
-            f"{escape_path(model.path)}: OpenVINO does not take the graph: {str(error)[-300:]}",
+            f"{name}: OpenVINO does not take the graph: {str(error)[-300:]}",
             "Use `--engine onnxruntime`.",
         ) from error
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import Overwrite, Pictures, Workers
 
-Form = Literal["web", "folder", "int8", "fp16"]
+Form = Literal["web", "folder", "int8", "fp16", "openvino"]
 PRECISIONS: tuple[Form, ...] = ("int8", "fp16")
 
 
@@ -19,8 +19,7 @@ class ExportRequest:
     to: Annotated[
         Form,
         Option(
-            "Form to write: web is a page for any static host, folder is for a model hub; int8 and fp16 are smaller "
-            "model files.",
+            "Form to write: web (a page), folder (for a model hub), int8 or fp16 (smaller model files), or openvino.",
             metavar="FORM",
         ),
     ]
