@@ -156,3 +156,14 @@ def test_a_file_ends_when_it_is_stopped(tmp_path):
         taken.append(frame)
         stop.set()
     assert len(taken) == 1
+
+
+@pytest.mark.slow
+def test_four_thousand_pixels_across_are_read(tmp_path):
+    path = write_video(tmp_path / "large.mp4", [grey(number, (2160, 3840)) for number in range(3)])
+
+    frames = [one for one in watch_source(parse_source(str(path)), threading.Event()) if isinstance(one, Frame)]
+
+    assert [(one.image.shape, number_of(one.image)) for one in frames] == [
+        ((2160, 3840, 3), number) for number in range(3)
+    ]

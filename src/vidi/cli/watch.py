@@ -40,7 +40,7 @@ def watch(
 
     events = Terminal()
     code = watch_with(
-        Predictor.load(model),
+        Predictor.load(model, engine=request.engine, say=events.say),
         request,
         outputs,
         stream=sys.stdout,

@@ -8,7 +8,7 @@ from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.timeline.events import EventRules
 from vidi.workflows.requests.log import PasswordFile
-from vidi.workflows.requests.shared import Pictures
+from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, Pictures
 
 MOST_RATE = 1_000.0  # frames a second
 USUAL = EventRules()
@@ -43,6 +43,7 @@ class WatchRequest:
         float, Option("Time between two messages about an event that goes on.", metavar="SECONDS", least=0.1)
     ] = USUAL.update_every
     locate: Annotated[bool, Option("Find boxes on the best frame of each event.")] = False
+    engine: Engine = USUAL_ENGINE
 
     def __post_init__(self) -> None:
         if not 0 < self.rate <= MOST_RATE:
