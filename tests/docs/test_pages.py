@@ -23,6 +23,7 @@ RUN = ("console", "python")
 OWN_TEST = (
     "docs/model-file.md",  # tests/model_file/test_docs.py runs its examples without vidi
     "docs/how-to/serve.md",  # tests/docs/test_serve.py runs it beside servers
+    "docs/presence.md",  # tests/docs/test_presence.py runs it beside a server
 )
 NOT_RUN = re.compile(
     r"make \w+|git clone .*|pip install .*|vidi demo.*|vidi fetch .*|vidi (train|tune) --resume .*"

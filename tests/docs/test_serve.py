@@ -86,14 +86,25 @@ class Reader:
         raise AssertionError(f"{self.started}: ended with {code}\n{''.join(said)}")
 
     def run(self, command: Command) -> None:
-        """Run another command, and hold what it prints to the page."""
-        done = self.program("sh", "-c", self.here(command.line))
-        missing = first_missing(command.expected, done)
-        assert missing is None, f"$ {command.line}: not printed: {missing}\n{done}"
+        """Run another command, and hold its exit code and what it prints to the page."""
+        done = self.ended(self.here(command.line))
+        assert done.returncode == command.exit_code, f"$ {command.line}\n{done.stdout}{done.stderr}"
+        printed = done.stdout + done.stderr
+        missing = first_missing(command.expected, printed)
+        assert missing is None, f"$ {command.line}: not printed: {missing}\n{printed}"
+
+    def ended(self, line: str) -> subprocess.CompletedProcess[str]:
+        """A line of a shell, when it has ended."""
+        return self._ended("sh", "-c", line)
 
     def program(self, *words: object) -> str:
         """What a program prints."""
-        done = subprocess.run(
+        done = self._ended(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _ended(self, *words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [*map(str, words)],
             cwd=self.folder,
             env=self.environment,
@@ -102,8 +113,6 @@ class Reader:
             timeout=PATIENCE,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def stop(self) -> None:
         """End the server as an operator does."""
