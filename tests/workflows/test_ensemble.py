@@ -148,6 +148,18 @@ def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, li
         np.testing.assert_allclose(one, old[number], atol=1e-4)
 
 
+def test_folds_that_begin_from_weights_are_calibrated_by_networks_that_have_not_seen_the_images(
+    whole: tuple[Path, list[str]], data: Path, tmp_path: Path
+):
+    told = Told()
+
+    once = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
+    asked = request(data, tmp_path / "again", ensemble_by="folds", weights=str(whole[0]), changes=once)
+    train(asked, events=told)
+
+    assert any(" more trainings, each with a part of the " in sentence for sentence in told.sentences)
+
+
 def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path: Path):
     asked = RetrainRequest(run=whole[0], feedback="use")
 

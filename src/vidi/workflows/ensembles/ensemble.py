@@ -202,8 +202,16 @@ def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan)
 
 def _until(context: Context, task: _Task, prepared: Prepared, plan: EnsemblePlan) -> Deadline | None:
     """When a training must end, so that the others, calibration, test and report have their time."""
-    extra = fold_work(context, prepared) if plan.by == "seeds" else 0.0
+    extra = 0.0 if _answers_by_members(prepared, plan) else fold_work(context, prepared)
     return context.budget.member_until(members=plan.count - task.number + 1, count=plan.count, fold_work=extra)
+
+
+def _answers_by_members(prepared: Prepared, plan: EnsemblePlan) -> bool:
+    """Whether the members give the answers for calibration, each about the images that it holds out.
+
+    Weights to begin from may have seen these.
+    """
+    return needs_folds(prepared) and plan.by == "folds" and prepared.start is None
 
 
 def _train_member(
@@ -266,9 +274,7 @@ def _combined(
         network=choice.network,
         recipe=ended[0].recipe,
         notes=notes,
-        held_out=_held_out(choice.network, data, tasks, ended)
-        if needs_folds(prepared) and plan.by == "folds" and prepared.start is None
-        else None,  # weights to begin from may have seen what a fold holds out
+        held_out=_held_out(choice.network, data, tasks, ended) if _answers_by_members(prepared, plan) else None,
         combination=combination,
     )
 
