@@ -61,11 +61,11 @@ def pack(pinned: Mapping[str, Any], folder: Path) -> Path:
     return found[0]
 
 
-def check(archive: Path, integrity: str) -> None:
+def check(archive: Path, integrity: str, *, pinned_in: str = "runtime.json") -> None:
     """Refuse a package that is not the pinned one."""
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != integrity:
-        sys.exit(f"{archive.name} is not the package that runtime.json pins:\n  wanted {integrity}\n  found  {found}")
+        sys.exit(f"{archive.name} is not the package that {pinned_in} pins:\n  wanted {integrity}\n  found  {found}")
 
 
 def unpack(archive: Path, files: Mapping[str, str]) -> None:

@@ -51,6 +51,7 @@ def configuration(model: ModelFile) -> dict[str, Json]:
         "image_size": list(metadata.framing.size),
         "model_file": MODEL_FILE,
         "outputs": list(model.outputs),
+        "verdict": metadata_to_json(metadata)["verdict"],
         "model_id": model.model_id,
         "version": version_of(model),
         "vidi_digest": model.digest,
