@@ -284,7 +284,10 @@ def print_table(drifts: Mapping[str, Any], onset: int, costs: Sequence[int]) -> 
     print(f"\nchange after {onset:,} images: streams noticed, median delay in images\n")
     print("| drift | points | vidi | KS, Bonferroni | MMD |\n| --- | --- | --- | --- | --- |")
     for drift, cost in product(drifts, costs):
-        row = drifts[drift][str(cost)][str(onset)]
+        row = drifts[drift].get(str(cost), {}).get(str(onset))
+        if row is None:  # a run that was cut short
+            print(f"| {drift} | {cost} | not measured | | |")
+            continue
         texts = [
             f"{one['noticed']}, {'–' if one['median_delay'] is None else format(one['median_delay'], ',.0f')}"
             for one in (row["vidi"], better(row, "KS"), better(row, "MMD"))

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from bench.drift import NEVER, SCENARIO, better, learn_limits, summarise
+from bench.drift import NEVER, SCENARIO, better, learn_limits, print_table, summarise
 from bench.drifting.disturb import DISTURBANCES, disturb_all, find_strength
 from bench.drifting.rivals import discrepancy, median_width, smirnov
 from bench.drifting.streams import mix
@@ -85,3 +85,14 @@ def test_the_scenario_names_every_drift_that_is_made():
 
     assert set(DISTURBANCES) < set(scenario["drifts"])
     assert scenario["costs"] == [1, 2, 5, 10, 20]
+
+
+def test_a_table_says_what_was_not_measured(capsys):
+    cell = {"noticed": 100, "of": 100, "median_delay": 50.0, "late_delay": 60.0}
+
+    print_table({"blur": {"5": {"0": {"vidi": cell, "KS 100": cell, "MMD 100": cell}}}}, 0, [5, 10])
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "| blur | 5 | 100, 50 | 100, 50 | 100, 50 |",
+        "| blur | 10 | not measured | | |",
+    ]
