@@ -1,6 +1,8 @@
 """The network of a model file in 8 and 16 bits: what is changed, what is not, and that both still answer alike."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import onnx
@@ -14,8 +16,10 @@ from vidi.export.precisions.fp16 import to_fp16
 from vidi.export.precisions.int8 import LEAST_WEIGHT, MOST_WEIGHT, to_int8
 from vidi.export.precisions.network import network_nodes
 from vidi.images.framing import Framing
+from vidi.model_file.metadata import Normalisation
 from vidi.model_file.read import read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
+from vidi.prediction.engines.registry import ENGINES
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
 from vidi.workflows.exporting.agreement import compare_sessions, open_unfused
@@ -92,6 +96,44 @@ def test_8_bits_use_the_standard_operators_alone_and_answer_nearly_alike(parent:
     assert apart.mean_difference < 0.02
     unfused = compare_sessions(open_unfused(child.model), open_session(child.model), images)
     assert unfused.other_labels <= 0.02
+
+
+@pytest.mark.parametrize(
+    "normalisation",
+    [
+        Normalisation(mean=(127.5, 127.5, 127.5), standard_deviation=(127.5, 127.5, 127.5)),
+        Normalisation(mean=(128.0, 128.0, 128.0), standard_deviation=(64.0, 64.0, 64.0)),
+        Normalisation(mean=(123.675, 116.28, 103.53), standard_deviation=(58.395, 57.12, 57.375)),
+    ],
+    ids=["lite", "whole", "per colour"],
+)
+def test_no_pixel_lies_in_the_middle_between_two_levels_where_engines_may_round_it_differently(
+    images: NDArray[np.uint8], normalisation: Normalisation
+):
+    metadata = replace(METADATA, normalisation=normalisation)
+    parent = Predictor.from_bytes(model_bytes(wide_network(), metadata))
+    found = tensors_of(lighter(parent, lambda model: to_int8(model, images)))
+
+    step, zero = float(found["vidi.inputs_scale"]), int(found["vidi.inputs_zero_point"])
+    pixels = np.arange(256)[:, None]
+    levels = (pixels - np.array(normalisation.mean)) / np.array(normalisation.standard_deviation) / step + zero
+    assert levels.min() > -0.5
+    assert levels.max() < 255.5
+    assert np.abs(levels - np.floor(levels) - 0.5).min() > 1e-4
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
+def test_openvino_gives_the_labels_of_a_file_of_8_bits(images: NDArray[np.uint8]):
+    plain = Normalisation(mean=(127.5, 127.5, 127.5), standard_deviation=(127.5, 127.5, 127.5))
+    parent = Predictor.from_bytes(model_bytes(wide_network(), replace(METADATA, normalisation=plain)))
+    child = lighter(parent, lambda model: to_int8(model, images))
+
+    ours, theirs = (
+        ENGINES[name](child.model).run(images, ["probabilities"])[0] for name in ("onnxruntime", "openvino")
+    )
+
+    assert np.mean(ours.argmax(axis=1) != theirs.argmax(axis=1)) <= 0.02
+    assert np.abs(ours - theirs).mean() < 1e-3
 
 
 def test_16_bits_round_the_weights_and_nothing_else(parent: Predictor, images: NDArray[np.uint8]):

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ QUANTISED: Final = ("Conv", "Gemm", "MatMul", "Add", "Concat", "Clip", "Relu", "
 # 7 bits: kernels without VNNI add two products in 16 bits, which 8 bits would overflow.
 LEAST_WEIGHT, MOST_WEIGHT = -64, 63
 BATCH = 8
+LEVELS = 256  # of an activation
+INPUTS = f"{PREFIX}inputs"  # the normalised pixels
+NORMALISES = (f"{PREFIX}mean", f"{PREFIX}standard_deviation")
 
 
 def to_int8(model: onnx.ModelProto, images: NDArray[np.uint8]) -> onnx.ModelProto:
@@ -60,13 +64,30 @@ def to_int8(model: onnx.ModelProto, images: NDArray[np.uint8]) -> onnx.ModelProt
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"CalibMovingAverage": True},
+            extra_options={
+                "CalibMovingAverage": True,
+                "TensorQuantOverrides": {INPUTS: [_input_range(model.graph)]},
+            },
         )
         made = onnx.load_model(target)
     if not any(node.op_type == "DequantizeLinear" for node in made.graph.node):
         raise ModelError("the network has no layer that can be written in 8 bits", "Use --to fp16.")
     _make_plain(made, like=model)
     return made
+
+
+def _input_range(graph: onnx.GraphProto) -> dict[str, np.float32]:
+    """The range of the normalised pixels, 0 to 255, a little wider: their levels are not then those of the 8 bits.
+
+    With as many levels, each pixel's value may lie in the middle between two of them, as with a mean of 127.5, and
+    engines round it to different sides.
+    """
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if tensor.name in NORMALISES}
+    mean, deviation = (values[name].astype(np.float64) for name in NORMALISES)
+    least, most = float(((0 - mean) / deviation).min()), float(((255 - mean) / deviation).max())
+    step = (most - least) / (LEVELS - 2)
+    zero = math.ceil(-least / step)
+    return {"rmin": np.float32(-zero * step), "rmax": np.float32((LEVELS - 1 - zero) * step)}
 
 
 class _Reader:
@@ -100,7 +121,7 @@ def _without_advice() -> Iterator[None]:
 def _simplify_normalisation(graph: onnx.GraphProto) -> None:
     """One number in place of three equal ones, so that it can be applied to rows of channels as fast as to maps."""
     for tensor in graph.initializer:
-        if tensor.name in (f"{PREFIX}mean", f"{PREFIX}standard_deviation"):
+        if tensor.name in NORMALISES:
             values = numpy_helper.to_array(tensor)
             if len(set(values.ravel().tolist())) == 1:
                 tensor.CopyFrom(numpy_helper.from_array(values.ravel()[0].reshape(()), tensor.name))
