@@ -30,6 +30,7 @@ NOT_RUN = re.compile(
     r"|vidi review (?!.*--export).*"
     r"|vidi (promote|retrain) .*"
     r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*"
+    r"|vidi \w+ .*(s3|gs)://.*"
     r"|python -m http.server .*|python tools/fetch_browser.*"
 )
 NEEDS = {"docs/how-to/track.md": ("mlflow", "tensorboardX")}  # packages beside vidi's own

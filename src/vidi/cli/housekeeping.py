@@ -13,7 +13,7 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: mnist, fashion-mnist or cifar10.")],
     data_dir: options.DataDir = None,
 ) -> None:
-    """Download a known data set; the only other use of the network is `--pretrained NAME`, for weights on a hub."""
+    """Download a known data set. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import Terminal
     from vidi.data.known_sets.fetch import fetch as download
     from vidi.files import escape_path
@@ -52,8 +52,9 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show or clear the cache of decoded images, check results, features and choices of an engine."""
+    """Show or clear the cache: decoded images, check results, features, copies of remote data, choices of an engine."""
     from vidi.data.cache import LIMIT_BYTES, PixelCache, cache_folder
+    from vidi.data.remote.copies import held_bytes, remove_copies
     from vidi.files import escape_path
     from vidi.prediction.engines.fastest import forget, remembered_count
 
@@ -61,9 +62,10 @@ def cache(
     freed = store.clear() if clear else 0
     if clear:
         forget(store.folder)
+        freed += remove_copies(store.folder)
     choices = remembered_count(store.folder)
     entries = store.entries()
-    held = sum(entry.byte_count for entry in entries)
+    held, copied = sum(entry.byte_count for entry in entries), held_bytes(store.folder)
     place = escape_path(store.folder)
     if as_json:
         typer.echo(
@@ -72,6 +74,7 @@ def cache(
                     "folder": place,
                     "entries": len(entries),
                     "bytes": held,
+                    "remote_bytes": copied,
                     "freed_bytes": freed,
                     "engine_choices": choices,
                 }
@@ -81,6 +84,8 @@ def cache(
     if clear:
         typer.echo(f"freed {freed / 1e6:,.1f} MB")
     typer.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
+    if copied:
+        typer.echo(f"copies of remote data: {copied / 1e6:,.1f} MB")
     if choices:
         typer.echo(f"engines chosen by `--engine auto`: {choices}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from vidi.data.archives.names import is_archive_name
-from vidi.data.readers.urls import refuse_url
+from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
@@ -62,7 +62,8 @@ def find_paths(
     """Find every image that the inputs mean, each once, in the order of the inputs.
 
     Args:
-        inputs: files, folders, archives, patterns such as `photos/*.jpg`, or `-` for one image on standard input.
+        inputs: files, folders, archives, patterns such as `photos/*.jpg`, addresses such as `s3://bucket/photos`, or
+            `-` for one image on standard input.
         follow_links: also follow links that leave a folder.
         stdin: what `-` reads from; this process's own standard input by default.
 
@@ -70,14 +71,18 @@ def find_paths(
         One group for each folder or archive and for each run of single files.
 
     Raises:
-        UsageError: an input is a URL.
-        DataError: an archive is damaged or unsafe.
+        UsageError: an input is a URL of another kind.
+        DataError: an archive is damaged or unsafe, or nothing is at an address.
+        ResourceError: a store cannot be reached.
     """
     found: list[FoundInputs] = []
     seen: set[str] = set()
     for text in inputs:
         refuse_url(text)
-        for path in _matches(text):
+        if is_remote(text):
+            _add(found, _fetched(text, follow_links))
+            continue
+        for path in _matches(local_form(text)):
             group = _find_one(path, follow_links, stdin)
             new = [shown for shown in group.paths if shown not in seen]
             seen.update(new)
@@ -105,14 +110,26 @@ def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInp
     return FoundInputs(GivenFilesStore(), [path], Account())
 
 
-def _inside(path: str, follow_links: bool) -> FoundInputs:
-    """Every image in one folder or archive."""
+def _fetched(address: str, follow_links: bool) -> FoundInputs:
+    """What is at an address, under the names that it has there."""
+    from vidi.data.remote.copies import local_copy  # only where an address was named
+
+    copy = local_copy(address)
+    if copy.path.is_dir() or is_archive_name(copy.path.name):
+        return _inside(str(copy.path), follow_links, shown=address, refused=copy.refused)
+    prefix = f"{address.rpartition('/')[0]}/"
+    return FoundInputs(PrefixedStore(prefix, FolderStore(copy.path.parent, False)), [address], Account())
+
+
+def _inside(path: str, follow_links: bool, *, shown: str | None = None, refused: Sequence[Entry] = ()) -> FoundInputs:
+    """Every image in one folder or archive, which the user may know by another name."""
     from vidi.data.readers.open_source import open_source  # files named one by one need no readers: a faster start
 
     source = open_source(Path(path), follow_links=follow_links)
-    prefix = path if path.endswith(("/", os.sep)) else f"{path}/"
+    name = shown or path
+    prefix = name if name.endswith(("/", os.sep)) else f"{name}/"
     account = Account(
-        refused=[_prefixed(prefix, entry) for entry in source.scan.refused],
+        refused=[_prefixed(prefix, entry) for entry in (*refused, *source.scan.refused)],
         ignored=[_prefixed(prefix, entry) for entry in source.scan.ignored],
     )
     return FoundInputs(PrefixedStore(prefix, source.store), [prefix + file.path for file in source.scan.files], account)

@@ -13,7 +13,8 @@ from vidi.data.readers.open_source import no_such_source, open_source
 from vidi.data.readers.registry import READERS
 from vidi.data.readers.source import Reader, Reading, Source
 from vidi.data.readers.tables import explain_tables
-from vidi.data.readers.urls import refuse_url
+from vidi.data.remote.addresses import USUAL_GIGABYTES, is_remote, local_form, refuse_url
+from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
@@ -32,12 +33,15 @@ def read_dataset(
     multi_label: bool = False,
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
+    data_cache: float = USUAL_GIGABYTES,
+    on_bytes: OnBytes = lambda _done, _total: None,
     reader: Reader | None = None,
 ) -> Dataset:
     """Read which images there are and what they show; no image is decoded.
 
     Args:
-        source: a folder, an archive, a table or annotation file, or the name of a known set; a path that exists wins.
+        source: a folder, an archive, a table or annotation file, here or at an address such as `s3://bucket/photos`; or
+            the name of a known set. A path that exists wins.
         classes: keep only these; images of other classes are set aside.
         positive: make two classes of all: this one, and `not` this one.
         rest: another name for that second class.
@@ -47,7 +51,9 @@ def read_dataset(
         merge_names: read class names that differ by case, Unicode form or closing dots as one.
         multi_label: an image may show several classes, or none; each is a question of its own.
         data_dir: where known sets lie; else VIDI_DATA says it.
-        cache_dir: where packed archives are unpacked to; else VIDI_CACHE says it.
+        cache_dir: where packed archives are unpacked to, and copies of remote data lie; else VIDI_CACHE says it.
+        data_cache: gigabytes that copies of remote data may take.
+        on_bytes: called with the bytes so far and in all while remote data is fetched.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
     Raises:
@@ -57,6 +63,7 @@ def read_dataset(
     """
     text = str(source)
     refuse_url(text)
+    text = local_form(text)
     if multi_label and positive is not None:
         raise UsageError(
             "--positive makes two classes of all, and --multi-label keeps every class a question of its own",
@@ -64,6 +71,10 @@ def read_dataset(
         )
     if not Path(text).exists() and text in NAMED_SETS:
         opened = open_named_set(text, data_dir=data_dir, cache_dir=cache_dir)
+    elif is_remote(text):
+        copy = local_copy(text, cache_dir=cache_dir, gigabytes=data_cache, on_bytes=on_bytes)
+        opened = replace(open_source(copy.path, cache_dir=cache_dir), given=escape_path(text))
+        opened.scan.refused.extend(copy.refused)
     elif Path(text).exists():
         opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside, cache_dir=cache_dir)
     else:
@@ -254,7 +265,7 @@ def _short_name(text: str) -> str:
     """What run folders and titles call the source: its last part without the ending."""
     path = Path(text)
     name = path.name or path.resolve().name
-    if path.is_file():
+    if path.is_file() or is_remote(text):
         ending = next((ending for ending in ARCHIVE_SUFFIXES if name.casefold().endswith(ending)), path.suffix)
         name = name[: len(name) - len(ending)]
     return name or "data"

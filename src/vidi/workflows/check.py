@@ -103,7 +103,7 @@ def check(
     page = request.page
     if page is not None and page.is_dir():
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
-    dataset = read_source(request.data)
+    dataset = read_source(request.data, events=events)
     options = decode_options(request.data)
     result = check_dataset(dataset, options=options, workers=request.workers, on_progress=events.reading)
     if page is not None:

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidi.data.remote.addresses import is_remote
+from vidi.data.remote.copies import remove_copies
 from vidi.errors import VidiError
 from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
@@ -186,6 +188,8 @@ def _run(job: RunPlan, context: Context) -> Run:
     context.events.finished(context.folder)
     if not request.images:
         context.cache.remove_used()
+        if is_remote(request.data.source):
+            remove_copies(context.cache.folder, address=request.data.source)
     refused = len(tested.account.refused) + job.refused_backgrounds
     return Run(
         folder=context.folder,

@@ -1,6 +1,7 @@
 """Reading the requested data, without torch."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from vidi.data.dataset import Dataset
@@ -13,7 +14,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.metadata import ModelMetadata
 from vidi.report.words.progress.asking import no_pictures
-from vidi.workflows.interaction.events import Events
+from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
 
@@ -21,12 +22,13 @@ from vidi.workflows.requests.data import DataRequest
 MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
 
 
-def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
+def read_source(request: DataRequest, *, rest: str | None = None, events: Events = SILENCE) -> Dataset:
     """Read the requested data set; one class is enough.
 
     Args:
         request: what the user said.
         rest: name of the class of all images without `request.positive`; `not NAME` by default.
+        events: receives the progress of fetching remote data.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -44,6 +46,8 @@ def read_source(request: DataRequest, *, rest: str | None = None) -> Dataset:
         multi_label=request.multi_label,
         data_dir=None if request.data_dir is None else Path(request.data_dir),
         cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
+        data_cache=request.data_cache,
+        on_bytes=partial(events.fetching, request.source),
     )
     if not request.feedback:
         return dataset
@@ -68,6 +72,7 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
         merge_names=request.merge_names,
         multi_label=request.multi_label,
         cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
+        data_cache=request.data_cache,
     )
 
 
@@ -90,14 +95,14 @@ def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
     return read_source(request)
 
 
-def read_requested(request: DataRequest) -> Dataset:
+def read_requested(request: DataRequest, *, events: Events = SILENCE) -> Dataset:
     """Read the requested data set, if it can be used for training.
 
     Raises:
         UsageError: the source or a class is not there.
         DataError: it cannot be used for training.
     """
-    dataset = read_source(request)
+    dataset = read_source(request, events=events)
     require_learnable(dataset)
     return dataset
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, Self
 
+from vidi.data.remote.addresses import USUAL_GIGABYTES
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, FeedbackWeight, FollowLinks, KeepTruncated
@@ -22,7 +23,11 @@ class DataRequest:
 
     source: Annotated[
         str,
-        Argument("DATA", "Folder, archive, table or annotation file of images, or a known data set such as digits."),
+        Argument(
+            "DATA",
+            "Folder, archive, table or annotation file of images, also at s3:// or gs://; or a known data set such as "
+            "digits.",
+        ),
     ]
     classes: Annotated[
         tuple[str, ...] | None, Option("Keep only these classes, for example cat,dog.", metavar="A,B", read=parse_names)
@@ -44,6 +49,9 @@ class DataRequest:
     cache_dir: Annotated[
         str | None, Option("Path to the cache of decoded images and archives (default VIDI_CACHE).", metavar="DIR")
     ] = None
+    data_cache: Annotated[
+        float, Option("Most gigabytes kept of data from s3:// and gs://.", metavar="GB", least=0.001)
+    ] = USUAL_GIGABYTES
     parts: Annotated[
         Mapping[str, str],
         Option(

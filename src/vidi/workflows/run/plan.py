@@ -53,7 +53,7 @@ def read_and_plan(
     request = _for_windows(request)
     if request.data.multi_label:
         refuse_for_labels(request)
-    found = find_images(request.data)
+    found = find_images(request.data, events=events)
     refused = _check_backgrounds(request, found, events=events)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, found.traits)

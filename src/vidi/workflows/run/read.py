@@ -13,6 +13,7 @@ from vidi.images.framing import Framing
 from vidi.images.pool import read_images
 from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
 from vidi.training.mirror import mirrored_share
+from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import read_requested
 from vidi.workflows.requests.data import DataRequest
 
@@ -32,14 +33,14 @@ class Found:
     traits: DataTraits
 
 
-def find_images(request: DataRequest) -> Found:
+def find_images(request: DataRequest, *, events: Events = SILENCE) -> Found:
     """Find the requested images.
 
     Raises:
         UsageError: the source or a class is not there.
         DataError: there is nothing to learn from.
     """
-    dataset = read_requested(request)
+    dataset = read_requested(request, events=events)
     sizes = look_at_sizes(dataset)
     return Found(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
 

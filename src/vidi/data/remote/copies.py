@@ -1,0 +1,294 @@
+"""Copies of remote data on this computer: fetched once, checked by size and time of change, bounded."""
+
+import json
+import os
+import posixpath
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidi.data.archives.judge import leads_outside
+from vidi.data.cache import cache_folder
+from vidi.data.readers.rows import read_rows
+from vidi.data.remote.addresses import USUAL_GIGABYTES
+from vidi.data.remote.filesystem import again, open_filesystem, reason_of, unreachable
+from vidi.data.remote.listing import RemoteListing, RemoteObject, find_named, list_address
+from vidi.errors import DataError, ResourceError
+from vidi.files import digest_of, escape_path, remove_leftovers, try_lock, write_whole, writing_error, written_whole
+from vidi.images.account import Entry
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from pyarrow.fs import FileSystem
+
+COPIES, FILES, INDEX = "remote", "files", "index.json"
+FETCHING, USED = "fetching.lock", "used-{}.lock"
+SECONDS_TO_WAIT = 600.0  # for another process that fetches the same
+_AT_ONCE = 8  # objects
+_PIECE = 1 << 20  # bytes
+
+OnBytes = Callable[[int, int], None]  # bytes so far, bytes in all
+_HELD: "dict[Path, BaseFileLock]" = {}  # copies that this process uses, to its end
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCopy:
+    """Remote data on this computer."""
+
+    path: Path  # folder, archive or table
+    refused: tuple[Entry, ...]  # objects that could not be fetched
+
+
+def local_copy(
+    address: str,
+    *,
+    cache_dir: Path | None = None,
+    gigabytes: float = USUAL_GIGABYTES,
+    on_bytes: OnBytes = lambda _done, _total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> LocalCopy:
+    """Bring the data at an address to this computer; what is here already and has not changed is not fetched again.
+
+    Copies of other addresses that no process uses make room, the one used longest ago first.
+
+    Args:
+        address: `s3://…` or `gs://…`: a folder, an archive, a table or an annotation file.
+        cache_dir: where the cache lies; else VIDI_CACHE says it.
+        gigabytes: that all copies together may take.
+        on_bytes: called as data comes in.
+        sleep: waits between attempts.
+
+    Raises:
+        MissingPackageError: pyarrow is not installed.
+        DataError: there is nothing at the address, or it may not be read.
+        ResourceError: the store cannot be reached, or the data take more than `gigabytes` or the disk has.
+    """
+    store, path = open_filesystem(address)
+    folder = copy_folder(address, cache_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_error(error, folder) from error
+    lock = try_lock(folder / FETCHING, seconds=SECONDS_TO_WAIT)
+    if lock is None:
+        raise ResourceError(f"another process is fetching {escape_path(address)}", "Wait until it is done.")
+    try:
+        _hold(folder)
+        return _brought(
+            store, path, address, _Fetcher(store, folder, address, gigabytes=gigabytes, on_bytes=on_bytes, sleep=sleep)
+        )
+    finally:
+        lock.release()
+
+
+def _brought(store: "FileSystem", path: str, address: str, fetcher: "_Fetcher") -> LocalCopy:
+    listing = list_address(store, path, address, sleep=fetcher.sleep)
+    refused = fetcher.bring(listing.objects)
+    if listing.is_table and not refused:
+        more = fetcher.named_by(listing, posixpath.dirname(path))
+        refused = fetcher.bring((*listing.objects, *more))
+    for entry in refused:
+        if entry.path == listing.entry:
+            raise DataError(
+                f"{escape_path(address)} cannot be read: {entry.sentence}", "Check the rights, or try later."
+            )
+    files = fetcher.folder / FILES
+    return LocalCopy(files / listing.entry if listing.entry else files, tuple(refused))
+
+
+def copy_folder(address: str, cache_dir: Path | None) -> Path:
+    """Where the copy of an address lies."""
+    return cache_folder(cache_dir) / COPIES / digest_of(address.rstrip("/").encode())[:20]
+
+
+def remove_copies(cache_dir: Path | None = None, *, address: str | None = None) -> int:
+    """Delete the copies that no other process uses, or that of one address; returns the bytes freed."""
+    folders = [copy_folder(address, cache_dir)] if address else _copies(cache_folder(cache_dir) / COPIES)
+    freed = 0
+    for folder in folders:
+        _release(folder)
+        if folder.is_dir() and not _is_used(folder):
+            freed += sum(_index(folder).values())
+            shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def held_bytes(cache_dir: Path | None = None) -> int:
+    """What all copies take."""
+    return sum(sum(_index(folder).values()) for folder in _copies(cache_folder(cache_dir) / COPIES))
+
+
+class _StoreError(Exception):
+    """The store failed, not this computer."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Fetcher:
+    """One address that is being fetched into its folder."""
+
+    def __init__(
+        self,
+        store: "FileSystem",
+        folder: Path,
+        address: str,
+        *,
+        gigabytes: float,
+        on_bytes: OnBytes,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.folder, self.sleep = folder, sleep
+        self._store, self._address = store, address
+        self._gigabytes, self._on_bytes, self._done = gigabytes, on_bytes, 0
+        self._telling = threading.Lock()  # objects come in on several threads
+
+    def bring(self, objects: tuple[RemoteObject, ...]) -> list[Entry]:
+        """Make the folder hold these objects and no others; returns those that cannot be had."""
+        safe = {one.name: one for one in objects if not leads_outside(one.name)}
+        total = sum(one.byte_count for one in safe.values())
+        self._make_room(total)
+        files = self.folder / FILES
+        kept = _changes(self.folder)
+        for name in kept.keys() - safe.keys():
+            (files / name).unlink(missing_ok=True)
+        missing = [one for one in safe.values() if not self._is_here(one, kept)]
+        self._done = total - sum(one.byte_count for one in missing)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            errors = list(pool.map(lambda one: self._fetch(one, total), missing))
+        refused = {one.name: error for one, error in zip(missing, errors, strict=True) if error is not None}
+        index = {name: [one.byte_count, one.changed] for name, one in safe.items() if name not in refused}
+        write_whole(self.folder / INDEX, json.dumps({"address": self._address, "files": index}) + "\n")
+        outside = [Entry(one.name, "link-outside", "Its name leads out of the folder.") for one in objects]
+        return [
+            *(entry for entry in outside if entry.path not in safe),
+            *(
+                Entry(name, "unreadable", f"It cannot be fetched: {reason_of(error)}")
+                for name, error in refused.items()
+            ),
+        ]
+
+    def named_by(self, listing: RemoteListing, root: str) -> tuple[RemoteObject, ...]:
+        """The objects that the table names; what is wrong with the table is for its reader to say."""
+        table = self.folder / FILES / listing.entry
+        try:
+            with table.open("rb") as stream:
+                names = [row.path for row in read_rows(stream, listing.entry, needs_label=False)]
+        except DataError:
+            return ()
+        try:
+            return tuple(find_named(self._store, root, names, sleep=self.sleep))
+        except OSError as error:
+            raise unreachable(self._address, error) from error
+
+    def _is_here(self, one: RemoteObject, kept: Mapping[str, list[int]]) -> bool:
+        path = self.folder / FILES / one.name
+        return (
+            kept.get(one.name) == [one.byte_count, one.changed]
+            and path.is_file()
+            and path.stat().st_size == one.byte_count
+        )
+
+    def _fetch(self, one: RemoteObject, total: int) -> OSError | None:
+        try:
+            again(lambda: self._read(one), sleep=self.sleep)
+        except OSError as error:
+            return error
+        with self._telling:
+            self._done += one.byte_count
+            self._on_bytes(self._done, total)
+        return None
+
+    def _read(self, one: RemoteObject) -> None:
+        path = self.folder / FILES / one.name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(path) as temporary, temporary.open("wb") as out:
+                for piece in self._pieces(one):
+                    out.write(piece)
+        except _StoreError as caught:
+            raise caught.error from caught
+
+    def _pieces(self, one: RemoteObject) -> Iterator[bytes]:
+        """The object's bytes; an error of the store is no error of writing them."""
+        came = 0
+        try:
+            with self._store.open_input_stream(one.path) as stream:
+                while piece := stream.read(_PIECE):
+                    came += len(piece)
+                    yield piece
+        except OSError as error:
+            raise _StoreError(error) from error
+        if came != one.byte_count:
+            raise _StoreError(OSError(f"{came:,} of {one.byte_count:,} bytes came"))
+
+    def _make_room(self, needed: int) -> None:
+        """Remove copies that were used longest ago until this one fits the bound."""
+        most = int(self._gigabytes * 1e9)
+        if needed > most:
+            raise ResourceError(
+                f"{escape_path(self._address)} has {needed / 1e9:,.1f} GB, and copies may take {self._gigabytes:g} GB",
+                f"Allow more, such as --data-cache {needed / 1e9 * 1.1:.0f}, or name a part of it.",
+            )
+        others = [folder for folder in _copies(self.folder.parent) if folder != self.folder]
+        held = {folder: sum(_index(folder).values()) for folder in others}
+        for folder in sorted(others, key=lambda one: (one / INDEX).stat().st_mtime_ns if (one / INDEX).exists() else 0):
+            if needed + sum(held.values()) <= most:
+                return
+            if not _is_used(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                del held[folder]
+        if needed + sum(held.values()) > most:
+            raise ResourceError(
+                f"other processes use {sum(held.values()) / 1e9:,.1f} GB of the {self._gigabytes:g} GB for copies",
+                "Wait for them, or allow more with --data-cache.",
+            )
+
+
+def _copies(root: Path) -> list[Path]:
+    return sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
+
+
+def _changes(folder: Path) -> dict[str, list[int]]:
+    """What the folder holds whole: name → bytes, time of change; nothing where that cannot be read."""
+    remove_leftovers(folder)
+    try:
+        return dict(json.loads((folder / INDEX).read_text("utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _index(folder: Path) -> dict[str, int]:
+    try:
+        return {name: size for name, (size, _) in json.loads((folder / INDEX).read_text("utf-8"))["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _hold(folder: Path) -> None:
+    """Keep other processes from removing the copy while this one lives."""
+    if folder not in _HELD and (lock := try_lock(folder / USED.format(os.getpid()))) is not None:
+        _HELD[folder] = lock
+
+
+def _release(folder: Path) -> None:
+    if folder in _HELD:
+        _HELD.pop(folder).release()
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether a living process uses or fetches a copy."""
+    for path in [*folder.glob(USED.format("*")), *folder.glob(FETCHING)]:
+        if folder in _HELD and path.name == USED.format(os.getpid()):
+            return True
+        lock = try_lock(path)
+        if lock is None:
+            return True
+        lock.release()
+    return False
