@@ -32,6 +32,8 @@ def describe_reference(reference: DriftReference | None, *, byte_count: int) -> 
     else:
         parts.append(count_of(reference.images.image_count, f"{reference.images.part} image"))
         parts.append(_describe_embeddings(reference.images.embeddings))
+    if reference.novelty is None:
+        parts.append("no novelty")
     return f"{', '.join(parts)}; {-(-byte_count // 1000):,} kB"
 
 
@@ -39,4 +41,5 @@ def _describe_embeddings(embeddings: ReferenceEmbeddings | None) -> str:
     if embeddings is None:
         return "no embeddings"
     axes = count_of(embeddings.component_count, "component")
-    return f"{count_of(embeddings.image_count, 'embedding')} on {axes}"
+    summed = "" if embeddings.summed is None else f", {embeddings.summed.shift.image_count:,} summed up"
+    return f"{count_of(embeddings.image_count, 'embedding')} on {axes}{summed}"
