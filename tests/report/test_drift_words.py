@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
-from tests.monitoring.populations import draw_reference
 
+from tests.monitoring.populations import draw_reference
 from vidi.report.words.drift import describe_reference
 
 
