@@ -15,6 +15,7 @@ def test_the_line_says_what_the_reference_holds_and_lacks():
     older = describe_reference(replace(reference, novelty=None, images=None), byte_count=900)
 
     assert whole == (
-        "600 held-out answers (calibration), 400 calibration images, 200 embeddings on 24 components, 200 summed up; 10 kB"
+        "600 held-out answers (calibration), 400 calibration images, 200 embeddings on 24 components, "
+        "200 summed up; 10 kB"
     )
     assert older == "600 held-out answers (calibration), no images, no novelty; 1 kB"
