@@ -14,7 +14,7 @@ from vidi.workflows.benchmarking.document import MARK, Benchmark, Measured
 from vidi.workflows.benchmarking.images import drawn_images, given_images
 from vidi.workflows.benchmarking.measure import ROUNDS, measure_speeds, turn_count
 from vidi.workflows.benchmarking.subjects import find_models, open_subjects
-from vidi.workflows.benchmarking.video import measure_video
+from vidi.workflows.benchmarking.video import find_video, measure_video
 from vidi.workflows.interaction.places import require_own
 from vidi.workflows.requests.benchmark import BenchmarkRequest
 
@@ -45,13 +45,12 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
     threads = sorted(set(request.threads or (1, core_count())))
     size = subjects[0].predictor.metadata.framing.size
     images = drawn_images(size) if request.data is None else given_images(request.data)
-    of_video = 0 if request.video is None else ROUNDS * len(subjects)
+    video = None if request.video is None else find_video(request.video)
+    of_video = 0 if video is None else ROUNDS * len(subjects)
     turn = _counter(progress, turn_count(subjects, threads) + STARTS * len(subjects) + of_video)
-    for_video = 0.0 if request.video is None else SHARE_OF_VIDEO * request.seconds
+    for_video = 0.0 if video is None else SHARE_OF_VIDEO * request.seconds
     speeds = measure_speeds(subjects, images, threads=threads, seconds=request.seconds - for_video, turn=turn)
-    video = None
-    if request.video is not None:
-        video = measure_video(subjects, request.video, seconds=for_video, turn=turn)
+    watched = None if video is None else measure_video(subjects, video, seconds=for_video, turn=turn)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
         image = Path(place) / "image"
         image.write_bytes(next(iter(images.contents.values())))
@@ -70,7 +69,7 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
         models=models,
         measured=measured,
         refused=refused,
-        video=video,
+        video=watched,
     )
     if request.output is not None:
         picture = done.drawing()

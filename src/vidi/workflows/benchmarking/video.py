@@ -26,14 +26,16 @@ class VideoSpeed:
     answered_per_second: dict[str, float]  # frames, by the subject's key
 
 
-def measure_video(subjects: Sequence[Subject], text: str, *, seconds: float, turn: Callable[[], object]) -> VideoSpeed:
-    """Let each subject answer frames of a video file in turn, on one thread, from the first again after the last.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchVideo:
+    """A video file, and how many of its frames come in a second."""
 
-    Args:
-        subjects: take turns.
-        text: the file.
-        seconds: that all of it takes, about.
-        turn: is called after each turn, several times as many as subjects.
+    source: VideoSource
+    frames_per_second: float
+
+
+def find_video(text: str) -> BenchVideo:
+    """A video file that can be read.
 
     Raises:
         UsageError: it is no file.
@@ -43,9 +45,22 @@ def measure_video(subjects: Sequence[Subject], text: str, *, seconds: float, tur
     source = parse_source(text)
     if source.is_live:
         raise UsageError(f"--video {source.name} is no video file", "Record a minute of it, and name the file.")
-    own = _own_rate(source)
+    return BenchVideo(source=source, frames_per_second=_own_rate(source))
+
+
+def measure_video(
+    subjects: Sequence[Subject], video: BenchVideo, *, seconds: float, turn: Callable[[], object]
+) -> VideoSpeed:
+    """Let each subject answer frames of a video file in turn, on one thread, from the first again after the last.
+
+    Args:
+        subjects: take turns.
+        video: the file.
+        seconds: that all of it takes, about.
+        turn: is called after each turn, several times as many as subjects.
+    """
     stop = threading.Event()
-    frames = {one.key: _again_and_again(source, stop) for one in subjects}
+    frames = {one.key: _again_and_again(video.source, stop) for one in subjects}
     try:
         timed = take_turns(
             {one.key: _answering(one, frames[one.key]) for one in subjects},
@@ -56,8 +71,8 @@ def measure_video(subjects: Sequence[Subject], text: str, *, seconds: float, tur
     finally:
         stop.set()
     return VideoSpeed(
-        source=source.name,
-        frames_per_second=own,
+        source=video.source.name,
+        frames_per_second=video.frames_per_second,
         answered_per_second={name: found.rate for name, found in timed.items()},
     )
 
