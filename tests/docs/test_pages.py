@@ -30,10 +30,13 @@ NOT_RUN = re.compile(
     r"|vidi review (?!.*--export).*"
     r"|vidi (promote|retrain) .*"
     r"|vidi tune .* --storage .*|vidi export .* --to (web|int8) .*"
-    r"|vidi \w+ .*(s3|gs)://.*"
+    r"|vidi \w+ .*(s3|gs)://.*|optuna-dashboard .*|dvc .*|git .*|kubectl .*"
     r"|python -m http.server .*|python tools/fetch_browser.*"
 )
-NEEDS = {"docs/how-to/track.md": ("mlflow", "tensorboardX")}  # packages beside vidi's own
+NEEDS = {  # packages beside vidi's own
+    "docs/how-to/track.md": ("mlflow", "tensorboardX"),
+    "docs/how-to/hugging-face.md": ("datasets",),
+}
 QUICK = "--epochs 2"  # what the tests add to a training, so that they take seconds
 
 

@@ -1,6 +1,7 @@
 """The folder in which the pages' commands run: drawn images under the names that the pages use."""
 
 import csv
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def set_up(folder: Path) -> None:
         table = csv.writer(stream)
         table.writerow(["path", "label"])
         table.writerows([f"photos/{name}/{number:03}.jpg", name] for name in ("flower", "leaf") for number in range(20))
+    export_from_label_studio(folder)
+
+
+def export_from_label_studio(folder: Path) -> None:
+    """What Label Studio's JSON-MIN export and its folder of uploads look like."""
+    tasks = []
+    for number in range(8):
+        name = ("flower", "leaf")[number % 2]
+        file = f"upload/1/{name[0]}{number}-{number:03}.jpg"
+        put(folder / file, name, 300 + number)
+        tasks.append({"image": f"/data/{file}", "id": number + 1, "choice": name, "annotator": 1, "lead_time": 2.5})
+    tasks.append({"image": "/data/upload/1/skipped.jpg", "id": 9, "annotator": 2, "lead_time": 0.5})
+    (folder / "label-studio.json").write_text(json.dumps(tasks), "utf-8")
 
 
 def film_garden(path: Path) -> None:
