@@ -12,6 +12,7 @@ BENCHES = {
     "decode": "bench.decode",
     "precisions": "bench.precisions",
     "serve": "bench.serve",
+    "ray": "bench.ray",
     "log": "bench.log",
     "page": "bench.page",
     "agreement": "bench.agreement",

@@ -30,6 +30,7 @@ EXTRAS = (
     "video",
     "mlflow",
     "tensorboard",
+    "ray",
 )
 # Stated exceptions: wheels that bundle codecs under the GPL beside permissive code; docs/decisions/0028.
 BUNDLE_GPL_CODECS = {"av"}

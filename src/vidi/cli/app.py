@@ -64,6 +64,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "pg8000": "log",
     "openvino": "openvino",
     "av": "video",
+    "ray": "ray",
 }
 
 

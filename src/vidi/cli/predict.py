@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.data.inputs import FoundInputs
     from vidi.images.account import Account
+    from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.stream import Answer
     from vidi.workflows.log import AnswerLogger
@@ -54,15 +55,20 @@ def predict(
         events.say(warning)
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()
-    with _logging(log, predictor, model, events) as logger:
+    decoding = DecodeOptions(keep_truncated=inputs.keep_truncated)
+    with (
+        _logging(log, predictor, model, events) as logger,
+        _elsewhere(request, predictor, found, decoding, events, is_logged=logger is not None) as answers_of,
+    ):
         answers = predict_inputs(
             predictor,
             found,
             account,
-            options=DecodeOptions(keep_truncated=inputs.keep_truncated),
+            options=decoding,
             workers=request.workers,
             sort_into=request.sort_into,
             log=logger,
+            answers_of=answers_of,
         )
         _write(answers, form, request, predictor, found, account, events)
         code = say_ending(account, events, named=form != "table" or request.output is not None)
@@ -105,6 +111,25 @@ def _logging(
     from vidi.workflows.log import logging_answers
 
     return logging_answers(request, predictor.model, path, os.environ, say=events.say)
+
+
+def _elsewhere(
+    request: PredictRequest,
+    predictor: "Predictor",
+    found: "Sequence[FoundInputs]",
+    decoding: "DecodeOptions",
+    events: "Terminal",
+    *,
+    is_logged: bool,
+) -> "contextlib.AbstractContextManager[Callable[[FoundInputs], Iterator[Answer]] | None]":
+    """What answers on a cluster; None without `--ray`."""
+    if request.ray is None:
+        return contextlib.nullcontext()
+    from vidi.distributed.cluster import AnswerOptions
+    from vidi.distributed.predict import answers_on_ray
+
+    options = AnswerOptions(decoding, embedding=is_logged, statistics=is_logged)
+    return answers_on_ray(request.ray, predictor, found, options=options, shards=request.shards, say=events.say)
 
 
 def _form(*, json: bool, jsonl: bool, csv: bool) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ def predict_inputs(
     workers: int | None = None,
     sort_into: Path | None = None,
     log: "AnswerLogger | None" = None,
+    answers_of: Callable[[FoundInputs], Iterator[Answer]] | None = None,
 ) -> Iterator[Answer]:
     """Classify all inputs: one answer per image or refused path, in their order.
 
@@ -43,6 +44,7 @@ def predict_inputs(
         workers: threads; one per core by default.
         sort_into: also copy each image into the folder of its class in here; nothing is ever overwritten.
         log: takes the answers down.
+        answers_of: gives the answers about a group, in its order; computed here by default.
 
     Raises:
         DataError: the inputs hold no image and nothing that was meant as one.
@@ -61,10 +63,13 @@ def predict_inputs(
         account.set_aside.extend(group.account.set_aside)
         account.refused.extend(group.account.refused)
         yield from map(_refused, group.account.refused)
-        wants = log is not None
-        answers = predictor.predict_files(
-            group.paths, store=group.store, options=options, workers=workers, embedding=wants, statistics=wants
-        )
+        if answers_of is not None:
+            answers = answers_of(group)
+        else:
+            wants = log is not None
+            answers = predictor.predict_files(
+                group.paths, store=group.store, options=options, workers=workers, embedding=wants, statistics=wants
+            )
         for answer in answers if log is None else log.passing(answers, group.store):
             if answer.error is not None:
                 account.refused.append(Entry(answer.path, answer.error.code, answer.error.cause))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, FollowLinks, KeepTruncated, Workers
 
@@ -42,3 +43,16 @@ class PredictRequest:
     ] = None
     workers: Workers = None
     engine: Engine = USUAL_ENGINE
+    ray: Annotated[
+        str | None,
+        Option("Predict on a Ray cluster, by the address of its head; local: on this computer.", metavar="ADDRESS"),
+    ] = None
+    shards: Annotated[
+        Path | None, Option("Path to a folder for finished parts; the same command goes on with them.", metavar="DIR")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.shards is not None and self.ray is None:
+            raise UsageError("--shards without a cluster", "Add `--ray local`, or the address of a Ray cluster.")
+        if self.ray is not None and self.engine != USUAL_ENGINE:
+            raise UsageError(f"--ray computes by {USUAL_ENGINE}, so it excludes --engine", "Leave one of them out.")

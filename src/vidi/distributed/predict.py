@@ -1,0 +1,111 @@
+"""`vidi predict --ray`: the answers of one computer, by many."""
+
+import contextlib
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from vidi.data.inputs import FoundInputs
+from vidi.distributed.cluster import AnswerOptions, RayWorkers, Shard, connected
+from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
+from vidi.prediction.answer_lines import decode_answers
+from vidi.prediction.predictor import Predictor
+from vidi.prediction.stream import Answer
+
+IMAGES_IN_SHARD: Final = 256
+PATIENCE_SECONDS: Final = 900.0  # for one shard
+
+AnswersOf = Callable[[FoundInputs], Iterator[Answer]]
+Say = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def answers_on_ray(
+    address: str,
+    predictor: Predictor,
+    found: Sequence[FoundInputs],
+    *,
+    options: AnswerOptions,
+    shards: Path | None,
+    say: Say,
+) -> Iterator[AnswersOf]:
+    """A function that gives the answers about a group of inputs, in order, computed on a cluster.
+
+    Args:
+        address: of the cluster, or `local`.
+        predictor: the loaded model, whose file is sent to the workers.
+        found: all groups, in their order.
+        options: of the answers.
+        shards: folder of the results so far; None keeps none after the context.
+        say: receives messages.
+
+    Raises:
+        UsageError: the folder holds the shards of other work.
+        MissingPackageError: the extra `ray` is not installed.
+        ResourceError: no cluster answers there, or a shard was lost too often.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
+        store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
+        ray = stack.enter_context(connected(address, say=say))
+        workers = RayWorkers(ray, Path(predictor.model.path).read_bytes(), options)
+        yield lambda group: answers_of(group, found, predictor, workers, store, say=say)
+
+
+def answers_of(
+    group: FoundInputs,
+    found: Sequence[FoundInputs],
+    predictor: Predictor,
+    workers: ShardWorkers,
+    store: ShardFolder,
+    *,
+    say: Say,
+    patience: float = PATIENCE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Answer]:
+    """The answers about one group, in the order of its paths.
+
+    Args:
+        group: one of `found`.
+        found: all groups.
+        predictor: the loaded model.
+        workers: do the work.
+        store: of the results; each group has files of its own.
+        say: receives messages.
+        patience: seconds for one shard.
+        clock: steady seconds.
+    """
+    place = next(index for index, one in enumerate(found) if one is group)
+    own = ShardFolder(store.folder / f"group-{place:04}", plan_of({"paths": _digest(group.paths)}))
+    tasks = [Shard(group.store, paths) for paths in split_paths(group.paths)]
+    run = ShardRun(workers, tasks, own, patience, clock, say)
+    for number in run.run():
+        yield from decode_answers(own.get(number), predictor.metadata)
+
+
+def split_paths(paths: Sequence[str], *, most: int = IMAGES_IN_SHARD) -> list[Sequence[str]]:
+    """Cut paths into shards.
+
+    >>> split_paths(["a", "b", "c"], most=2)
+    [['a', 'b'], ['c']]
+    """
+    return [paths[start : start + most] for start in range(0, len(paths), most)]
+
+
+def _facts(predictor: Predictor, found: Sequence[FoundInputs], options: AnswerOptions) -> dict[str, object]:
+    """What decides the answers, and how they are cut into shards."""
+    return {
+        "model": predictor.model.model_id,
+        "weights": predictor.model.metadata.weights_digest,
+        "options": repr(options),
+        "images": IMAGES_IN_SHARD,
+        "groups": [_digest(group.paths) for group in found],
+    }
+
+
+def _digest(paths: Sequence[str]) -> str:
+    text = "\0".join(paths).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()
