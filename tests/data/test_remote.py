@@ -21,6 +21,7 @@ from vidi.data.read import read_dataset
 from vidi.data.remote import copies
 from vidi.data.remote.copies import copy_folder, local_copy, remove_copies
 from vidi.errors import DataError, MissingPackageError, ResourceError, UsageError
+from vidi.files import try_lock
 
 fs = pytest.importorskip("pyarrow.fs", reason="needs:pyarrow")
 FILES = ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png")
@@ -166,6 +167,31 @@ def test_clearing_the_cache_removes_the_copies(store: SpoiltStore, tmp_path: Pat
     local_copy("s3://b/photos", sleep=no_sleep)
     assert remove_copies() > 0
     assert not copy_folder("s3://b/photos", None).exists()
+
+
+def test_a_copy_in_use_elsewhere_is_not_removed(store: SpoiltStore):
+    local_copy("s3://b/photos", sleep=no_sleep)
+    folder = copy_folder("s3://b/photos", None)
+    other = try_lock(folder / "used-1.lock")  # as another process holds it
+    assert other is not None
+    assert remove_copies() == 0
+    assert (folder / "files" / FILES[0]).exists()
+    other.release()
+    assert remove_copies(address="s3://b/photos") > 0
+    assert not folder.exists()
+
+
+@pytest.mark.slow  # trains
+def test_a_training_on_remote_data_keeps_no_copy_where_no_picture_may_stay(store: SpoiltStore, tmp_path: Path):
+    class_folders(store.root / "b" / "drawn", each=20)
+    words = ("--epochs", "2", "--set", "options.width=0.25", "--output", "runs/drawn")
+    done = vidi("train", "s3://b/drawn", "--no-images", *words, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "drawn" / "model.onnx").exists()
+    assert not copy_folder("s3://b/drawn", None).exists()
+    done = vidi("predict", "runs/drawn", "s3://b/drawn/disc", folder=tmp_path)
+    assert "s3://b/drawn/disc/000.png" in done.stdout
+    assert "found 20 = used 20" in done.stdout + done.stderr
 
 
 def test_images_to_predict_keep_the_names_that_they_have_there(store: SpoiltStore):

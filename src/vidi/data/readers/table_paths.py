@@ -26,7 +26,7 @@ class NamedFiles:
         if "\0" in named:
             return Entry(named, "unreadable", "No file can have this name.")
         if _URL.match(named):
-            return Entry(named, "link-outside", "It is a URL, and nothing is ever fetched.")
+            return Entry(named, "link-outside", "It is a URL; a table names files by their paths.")
         found = self._find_exactly(named)
         if isinstance(found, str) or found.code != "unreadable":
             return found

@@ -29,6 +29,7 @@ def open_filesystem(address: str) -> tuple["FileSystem", str]:
         MissingPackageError: pyarrow is not installed.
         ResourceError: the store cannot be reached.
     """
+    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # else Amazon's library asks the network for credentials
     try:
         from pyarrow import fs
     except ImportError as error:
