@@ -101,7 +101,7 @@ class ShardFolder:
 
 
 @dataclass(slots=True)
-class _Attempt:
+class _HandedOut:
     """A shard that a worker has."""
 
     number: int
@@ -121,7 +121,7 @@ class ShardRun:
     say: Callable[[str], None]
     lost: int = 0  # workers
     _idle: list[Any] = field(default_factory=list)
-    _running: dict[Any, _Attempt] = field(default_factory=dict)
+    _running: dict[Any, _HandedOut] = field(default_factory=dict)
     _attempts: dict[int, int] = field(default_factory=dict)
 
     def run(self) -> Iterator[int]:
@@ -152,7 +152,7 @@ class ShardRun:
                 self._idle.append(self.workers.start())
             number, worker = waiting.popleft(), self._idle.pop()
             running = self.workers.submit(worker, self.tasks[number])
-            self._running[running] = _Attempt(number, worker, self.clock() + self.patience)
+            self._running[running] = _HandedOut(number, worker, self.clock() + self.patience)
 
     def _take_in(self, waiting: deque[int]) -> None:
         for running in self.workers.wait(list(self._running), LOOK_SECONDS):
@@ -171,7 +171,7 @@ class ShardRun:
                 self.workers.end(attempt.worker)
                 self._give_back(attempt, waiting, f"a worker gave no answer for {self.patience:g} s")
 
-    def _give_back(self, attempt: _Attempt, waiting: deque[int], why: str) -> None:
+    def _give_back(self, attempt: _HandedOut, waiting: deque[int], why: str) -> None:
         self.lost += 1
         count = self._attempts[attempt.number] = self._attempts.get(attempt.number, 0) + 1
         if count >= MOST_ATTEMPTS:
