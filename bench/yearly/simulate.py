@@ -174,7 +174,7 @@ def confirmed(
         digest: part for digest, part in kept.parts.items() if digest in taken and (part != EXTRA or digest in newest)
     }
     later = [digest for digest in taken if digest not in parts]
-    share = held_back_share(len(newest.intersection(later)))
+    share = held_back_share(len(newest))
     parts |= {digest: RULE.grown_part_of(digest, held_back=share if digest in newest else 0.0) for digest in later}
     return _labelled(list(taken.items()), features, parts, weight), parts
 

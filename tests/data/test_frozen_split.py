@@ -51,12 +51,15 @@ def test_of_feedback_about_a_fifth_is_held_back_and_none_is_tested_with_the_rest
     assert "extra" not in grown.parts[:OLD]
 
 
-def test_of_little_feedback_half_is_held_back(first: Split, tmp_path: Path):
-    new = made(OLD + 60, feedback=True)
+@pytest.mark.parametrize(("count", "least", "most"), [(30, 2, 11), (100, 36, 64), (400, 60, 100)])
+def test_of_a_hundred_images_half_is_held_back_and_of_fewer_or_more_a_smaller_share(
+    first: Split, tmp_path: Path, count: int, least: int, most: int
+):
+    new = made(OLD + count, feedback=True)
 
     grown = split_dataset(new, made_check(new), plan=FROZEN, previous=tmp_path / "splits.csv")
 
-    assert 18 <= grown.counts()["extra"] <= 42
+    assert least <= grown.counts()["extra"] <= most
 
 
 def test_what_was_held_back_is_learned_from_once_it_is_for_learning(first: Split, tmp_path: Path):

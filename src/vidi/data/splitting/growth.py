@@ -169,7 +169,7 @@ def _name_parts(
         if index in images.held_back:
             from_use.add(root)
 
-    share = held_back_share(sum(index in images.held_back and not clusters.part_of(index) for index in placed))
+    share = held_back_share(len(images.held_back.intersection(placed)))
 
     def part_of(root: Node) -> str:
         if not frozen_test:
