@@ -22,7 +22,7 @@ def set_up(folder: Path) -> None:
     for number, name in enumerate(("flower", "leaf", "bark"), start=1):
         put(folder / "new" / f"garden-{number}.jpg", name, 200 + number)
     if find_spec("av") is not None:
-        film_garden(folder / "new" / "garden.mp4")
+        film_garden(folder / "garden.mp4")
     (folder / "new" / "broken.jpg").write_bytes(b"<html>404 not found</html>")
     make_messy(folder / "messy")
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
