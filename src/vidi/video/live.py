@@ -10,6 +10,7 @@ from vidi.errors import VidiError
 from vidi.video.decoding import Damage, pixels_of, read_pictures
 from vidi.video.frames import Frame, SourceChange
 from vidi.video.opening import Opened
+from vidi.video.pace import DecodingPace, is_timed
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -66,14 +67,17 @@ class _Attempt:
     def _drain(self) -> None:
         try:
             opened = self._connect()
+            pace = DecodingPace() if is_timed(opened) else None
             try:
                 for picture in read_pictures(opened):
                     if self._is_given_up:
                         return
                     if isinstance(picture, Damage):
                         self.failure = picture.reason
-                    else:
-                        self._arrive(picture)
+                        continue
+                    self._arrive(picture)
+                    if pace is not None and picture.time is not None:
+                        opened.stream.codec_context.skip_frame = pace.note(self.last_sign, picture.time)
             finally:
                 opened.close()
         except VidiError as error:
