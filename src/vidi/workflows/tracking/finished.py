@@ -39,7 +39,7 @@ def parameters_of(recipe: Recipe) -> dict[str, str]:
     """The recipe's values by the names that `--set` takes.
 
     >>> parameters_of(Recipe())["augmentation.flip"]
-    'auto'
+    'none'
     """
     return {name: _text(value) for name, value in _flat(recipe.as_dict()) if not name.startswith("sources.")}
 
