@@ -1,6 +1,6 @@
 """Whether spreading a prediction over Ray's workers costs much: 20,000 images on this computer's cores, both ways.
 
-    python -m bench ray                  about five minutes
+    python -m bench ray                  about a quarter of an hour
     IMAGES=2000 python -m bench ray      a look whether everything runs
 
 The plain way is `vidi predict`, whose threads share one session; the other is `vidi predict --ray local`. Both write
