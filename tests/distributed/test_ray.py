@@ -52,6 +52,7 @@ def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch):
     assert plain.returncode == spread.returncode == 6, spread.stderr
     assert (folder / "ray.jsonl").read_bytes() == (folder / "plain.jsonl").read_bytes()
     assert "Ray: " in spread.stderr
+    assert len(list((folder / "parts").rglob("shard-*.jsonl"))) == -(-(IMAGES + 1) // IN_SHARD)
     changed = vidi("predict", "model.onnx", "images/000.png", "--ray", "local", "--shards", "parts", folder=folder)
     assert changed.returncode == 2
     assert "another prediction" in changed.stderr
@@ -104,7 +105,7 @@ class Disturbed(RayWorkers):
 
 def answered(folder: Path, target: Path, workers: Any, monkeypatch) -> tuple[bytes, bytes]:
     """The answers of the cluster and those of this process, as bytes."""
-    monkeypatch.setattr(predict, "split_paths", lambda paths: [paths[at : at + 4] for at in range(0, len(paths), 4)])
+    monkeypatch.setattr(predict, "IMAGES_IN_SHARD", IN_SHARD)
     predictor = Predictor.load(folder / "model.onnx")
     found: list[FoundInputs] = find_paths([str(folder / "images")])
     store = ShardFolder(target, plan_of({}))

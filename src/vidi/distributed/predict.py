@@ -80,13 +80,13 @@ def answers_of(
     """
     place = next(index for index, one in enumerate(found) if one is group)
     own = ShardFolder(store.folder / f"group-{place:04}", plan_of({"paths": _digest(group.paths)}))
-    tasks = [Shard(group.store, paths) for paths in split_paths(group.paths)]
+    tasks = [Shard(group.store, paths) for paths in split_paths(group.paths, most=IMAGES_IN_SHARD)]
     run = ShardRun(workers, tasks, own, patience, clock, say)
     for number in run.run():
         yield from decode_answers(own.get(number), predictor.metadata)
 
 
-def split_paths(paths: Sequence[str], *, most: int = IMAGES_IN_SHARD) -> list[Sequence[str]]:
+def split_paths(paths: Sequence[str], *, most: int) -> list[Sequence[str]]:
     """Cut paths into shards.
 
     >>> split_paths(["a", "b", "c"], most=2)

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from vidi.serving.problems import Problem
-from vidi.serving.routes.local_page import HANDLERS, HEADERS, file_routes
+from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
 from vidi.serving.routes.reading import json_response
 from vidi.workflows.watching.picture import LivePicture
 
@@ -36,18 +36,15 @@ def live_app(picture: LivePicture, *doors: Middleware) -> Starlette:
         picture: holds what is shown.
         doors: middleware that keeps requests out.
     """
-    made = Starlette(
-        routes=[
+    return local_app(
+        [
             *file_routes(WEB, FILES),
             Route("/now", _now(picture)),
             Route("/frame.jpg", _frame(picture)),
             Route("/frames", _frames(picture)),
         ],
-        middleware=list(doors),
-        exception_handlers=HANDLERS,
+        *doors,
     )
-    made.router.redirect_slashes = False
-    return made
 
 
 def _now(picture: LivePicture) -> Endpoint:

@@ -22,7 +22,7 @@ from vidi.model_file.values import Json
 from vidi.serving.json_body import list_in, object_in, parse_json_body, text_in
 from vidi.serving.problems import Problem
 from vidi.serving.review.documents import settings_document, view_document
-from vidi.serving.routes.local_page import HANDLERS, HEADERS, file_routes
+from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 
@@ -49,18 +49,15 @@ def review_app(desk: ReviewDesk, *doors: Middleware) -> Starlette:
         desk: what gives images and keeps answers.
         doors: middleware that keeps requests out.
     """
-    made = Starlette(
-        routes=[
+    return local_app(
+        [
             *file_routes(WEB, FILES),
             Route("/settings", _settings(desk)),
             Route("/images/{digest}", _image(desk)),
             *(Route(path, _step(desk, take), methods=["POST"]) for path, take in STEPS.items()),
         ],
-        middleware=list(doors),
-        exception_handlers=HANDLERS,
+        *doors,
     )
-    made.router.redirect_slashes = False
-    return made
 
 
 def _settings(desk: ReviewDesk) -> Endpoint:

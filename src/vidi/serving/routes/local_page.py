@@ -4,7 +4,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,6 +28,18 @@ HEADERS: Final = {
 }
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def local_app(routes: list[Route], *doors: Middleware) -> Starlette:
+    """The app of a page: its routes, and refusals as documents.
+
+    Args:
+        routes: what it answers.
+        doors: middleware that keeps requests out.
+    """
+    made = Starlette(routes=routes, middleware=list(doors), exception_handlers=HANDLERS)
+    made.router.redirect_slashes = False
+    return made
 
 
 def file_routes(folder: Path, files: Mapping[str, tuple[str, str]]) -> list[Route]:

@@ -89,7 +89,7 @@ class OpenedOutputs:
 
 @contextlib.contextmanager
 def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: Say) -> Iterator[OpenedOutputs]:
-    """What receivers events besides the terminal.
+    """What receives events besides the terminal.
 
     Args:
         request: where they go.
