@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.model_file.tiny import tiny_model
-from vidi.errors import ModelError
+from vidi.errors import ModelError, VidiError
 from vidi.files import write_whole
 from vidi.images.framing import Framing
 from vidi.serving.models.reload import Reloader
@@ -101,6 +101,9 @@ def test_the_trial_passes_a_good_model_and_says_what_is_wrong_with_a_bad_one(pat
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs:openvino")
 def test_the_trial_fits_its_limits_by_openvino_too(path: Path):
     try_model(path, engine="openvino")
+
+    with pytest.raises(VidiError, match="no-such"):  # the trial's process does take the engine that was named
+        try_model(path, engine="no-such")
 
 
 @pytest.mark.fault
