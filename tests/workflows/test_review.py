@@ -1,6 +1,7 @@
 """What is reviewed in which order, several people at one log, and the data set that the labels make."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,9 @@ from vidi.log.records import Feedback, LoggedModel, LoggedPrediction, new_key
 from vidi.log.store import PredictionLog
 from vidi.model_file.limits import Verdict
 from vidi.workflows.interaction.run_folder import write_request
+from vidi.workflows.promote import promote
 from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.review import export_labels, open_review
@@ -286,6 +289,25 @@ def test_the_answers_about_a_run_lie_in_its_folder_and_correct_its_data(tmp_path
     assert "square/001.png" in {one.path for one in read_dataset(str(tmp_path / "corrected")).images}
     assert "square" in (run / "review.csv").read_text()
     assert not (tmp_path / "photos.labels.csv").exists()
+
+
+def test_of_a_registered_name_the_run_is_reviewed_by_the_model_in_use(tmp_path, monkeypatch):
+    run = run_of(photos(tmp_path, new=1), tmp_path / "run", suspects=("stripes/001.png",))
+    promote(PromoteRequest(model=run, name="kinds"), root=tmp_path / "models")
+    (run / "model.onnx").unlink()  # what is in use is the registry's copy
+    monkeypatch.setenv("VIDI_MODELS", str(tmp_path / "models"))
+
+    with open_review(ReviewRequest(source="kinds", reviewer="ana"), environment={}) as review:
+        item = review.next(FIRST).item
+        review.answer(FIRST, item.digest, key="a" * 32, kind="label", labels=["square"])
+
+    assert item.given == ("stripes",)
+    assert item.view is not None
+    assert "square" in (run / "review.csv").read_text()
+
+    shutil.rmtree(run)
+    with pytest.raises(UsageError, match="no run folder any more"):
+        folder_order(ReviewRequest(source="kinds", reviewer="ana"))
 
 
 def test_a_run_whose_data_is_gone_says_so(tmp_path):

@@ -20,14 +20,19 @@ from vidi.workflows.requests.written import parse_names
 class ReviewRequest:
     """What to review, who reviews it, and where the labels go."""
 
-    source: Annotated[str | None, Argument("FOLDER|RUN", "Folder of images, or a run; leave it out with --log.")] = None
+    source: Annotated[
+        str | None, Argument("FOLDER|RUN", "Folder of images, a run or a registered name; leave it out with --log.")
+    ] = None
     log: Annotated[
         str | None, Option("Path or URL of a prediction log, whose kept images are reviewed.", metavar="URL")
     ] = None
     log_password_file: PasswordFile = None
     model: Annotated[
         Path | None,
-        Option("Path to a model file or run that answers; with --log, whose logged answers count.", metavar="MODEL"),
+        Option(
+            "Path to a model file or run, or a registered name, that answers; with --log, whose logged answers count.",
+            metavar="MODEL",
+        ),
     ] = None
     classes: Annotated[
         tuple[str, ...] | None,

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
-from vidi.files import digest_of, escape_path, unescape_path
+from vidi.files import digest_of, escape_path
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.registered import CURRENT, follows_name, models_folder
 from vidi.registry.registered import RegisteredModel, find_name, list_registered, require_name
+from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.run_folder import REQUEST, SPLITS, find_run, read_request, understood
 from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
@@ -37,7 +38,10 @@ def plan_retraining(request: RetrainRequest, *, root: Path | None = None) -> Ret
     """
     root = root or models_folder()
     registered = _named(request, root)
-    folder = _run_of(registered) if follows_name(request.run) and registered is not None else find_run(request.run)
+    if follows_name(request.run) and registered is not None:
+        folder = run_of(registered, remedy=f"Name its run folder: vidi retrain RUN --name {registered.name}")
+    else:
+        folder = find_run(request.run)
     for needed in (REQUEST, SPLITS):
         if not (folder / needed).is_file():
             raise UsageError(f"{escape_path(folder)} holds no {needed}", "Name a run folder that `vidi train` wrote.")
@@ -55,17 +59,6 @@ def _named(request: RetrainRequest, root: Path) -> RegisteredModel | None:
     if request.name is not None:
         return find_name(root, request.name) if (root / require_name(request.name) / CURRENT).is_file() else None
     return find_name(root, request.run.name) if follows_name(request.run) else None
-
-
-def _run_of(registered: RegisteredModel) -> Path:
-    """The run folder that the model in use came from."""
-    folder = Path(unescape_path(registered.current.origin))
-    if not (folder / REQUEST).is_file():
-        raise UsageError(
-            f"{registered.name} came from {escape_path(folder)}, which is not there",
-            f"Name its run folder: vidi retrain RUN --name {registered.name}",
-        )
-    return folder
 
 
 def _in_use_as(model: ModelFile, root: Path) -> RegisteredModel | None:

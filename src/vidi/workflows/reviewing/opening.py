@@ -12,7 +12,10 @@ from vidi.errors import DataError, UsageError
 from vidi.files import escape_path, unescape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
+from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
+from vidi.registry.registered import find_name
+from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.request import decode_options, read_source
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, MODEL, REQUEST, read_request
 from vidi.workflows.requests.data import DataRequest
@@ -42,7 +45,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         DataError: the data cannot be read.
         ModelError: the model file cannot be trusted.
     """
-    folder = Path(request.source or "")
+    folder, in_use = _named(request.source or "")
     is_run = (folder / REQUEST).is_file()
     data = DataRequest.from_dict(read_request(folder)["data"]) if is_run else DataRequest(source=str(folder))
     data = replace(
@@ -50,7 +53,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         follow_links=data.follow_links or request.follow_links,
         keep_truncated=data.keep_truncated or request.keep_truncated,
     )
-    model = request.model or (folder if is_run and (folder / MODEL).is_file() else None)
+    model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
     dataset = _read(data, is_run=is_run)
     known = (*(() if predictor is None else predictor.classes), *(request.classes or ()))
@@ -67,6 +70,16 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         suspects=_suspects(folder) if is_run else (),
         options=decode_options(data),
     )
+
+
+def _named(source: str) -> tuple[Path, Path | None]:
+    """The folder that a user names; for a registered name its run, with the model in use."""
+    path = Path(source)
+    if not follows_name(path):
+        return path, None
+    registered = find_name(models_folder(), path.name)
+    run = run_of(registered, remedy="Name a folder of images: vidi review FOLDER --model " + registered.name)
+    return run, registered.model
 
 
 def _read(data: DataRequest, *, is_run: bool) -> Dataset:
