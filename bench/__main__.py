@@ -36,6 +36,7 @@ BENCHES = {
     "time_to_accuracy": "bench.time_to_accuracy",
     "budget": "bench.budget",
     "year": "bench.year",
+    "walk": "bench.walk",
     "accuracy": "bench.accuracy",
 }
 

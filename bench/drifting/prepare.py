@@ -75,7 +75,7 @@ def prepare(scenario: Mapping[str, Any], data: Path, work: Path) -> Prepared:
 
 
 def _read_parts(folder: Path) -> dict[str, Labelled]:
-    batches = {name: _read_batch(folder / f"{name}.bin") for name in _BATCHES}
+    batches = {name: read_batch(folder / f"{name}.bin") for name in _BATCHES}
     third = batches["data_batch_3"]
     return {
         "training": _together([batches["data_batch_1"], batches["data_batch_2"], _some(third, slice(0, 5_000))]),
@@ -87,7 +87,7 @@ def _read_parts(folder: Path) -> dict[str, Labelled]:
 _BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_5", "test_batch")
 
 
-def _read_batch(path: Path) -> Labelled:
+def read_batch(path: Path) -> Labelled:
     records = np.fromfile(path, np.uint8).reshape(-1, 3073)
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0].astype(np.int64)

@@ -1,0 +1,154 @@
+"""Which part of a recipe is worth how much on CIFAR-10: one change at a time, at full width and full length.
+
+    VIDI_DATA=… WORK=FOLDER python -m bench walk            every step that has no result yet, about half an hour each
+    … python -m bench walk "a third of the rate"            one step
+
+Each step trains `compact` at twice its width (64, 256 and 256 channels, those of the published recipe) for ten epochs
+of 45,000 training images, and is scored on the 5,000 others, by the mean of image and mirror image. Test images are
+never looked at. Operations are counted, not seconds, so other work on the machine changes no figure; WORK keeps
+checkpoints, and a training that was stopped goes on. Each step and seed leaves one JSON in bench/results/walk/.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from vidi.machine import wait_without_spinning
+
+wait_without_spinning()  # before torch is imported, as `vidi train` does
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from bench.drifting.prepare import read_batch  # noqa: E402
+from bench.processor import describe  # noqa: E402
+from vidi.files import write_whole  # noqa: E402
+from vidi.metrics.intervals import wilson_interval  # noqa: E402
+from vidi.metrics.truth import OneClass  # noqa: E402
+from vidi.networks.operations import operations_of  # noqa: E402
+from vidi.training.data import TrainingData  # noqa: E402
+from vidi.training.defaults import DataTraits, recipe_for  # noqa: E402
+from vidi.training.engine.settle import precision_of  # noqa: E402
+from vidi.training.loop.checkpoint import NAME as CHECKPOINT  # noqa: E402
+from vidi.training.loop.objective import answer  # noqa: E402
+from vidi.training.train import TrainedNetwork, train_network  # noqa: E402
+
+BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+CLASSES, SIZE = 10, (32, 32)
+HELD_OUT = 5_000  # the last of the fifth batch
+SEEDS = 2
+FORWARD_AND_BACKWARD = 3  # times the operations of an answer: gradients of maps and of weights cost as much each
+COMMON: Mapping[str, object] = {"options.width": 2.0, "epochs": 10, "views": "both"}
+FIRST = "compact as it is"
+STEPS: Mapping[str, Mapping[str, object]] = {
+    FIRST: {},
+    "a third of the rate": {"learning_rate": 0.08},
+    "label smoothing 0.2": {"label_smoothing": 0.2},
+    "no running mean of the weights": {"averaging": 0.0},
+    "no erased squares": {"augmentation.erase": 0.0},
+}
+
+
+def main() -> int:
+    """Train what has no result yet, and print the table."""
+    data = Path(os.environ.get("VIDI_DATA", ".")) / "cifar10"
+    if not data.exists():
+        print(f"{data} is not there: left out", file=sys.stderr)
+        return 0
+    results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "walk"))
+    asked = sys.argv[1:] or list(STEPS)
+    unknown = [name for name in asked if name not in STEPS]
+    if unknown:
+        sys.exit(f"there is no step {unknown[0]!r}; use one of {', '.join(map(repr, STEPS))}")
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(os.environ.get("WORK", name))
+        images, labels = read_images(data)
+        for seed in range(SEEDS):
+            for step in asked:
+                path = results / f"{step}-{seed}.json"
+                if not path.exists():
+                    found = measure(step, images, labels, seed=seed, folder=work / f"{step}-{seed}")
+                    write_whole(path, json.dumps(found, indent=1) + "\n")
+    print_table(results)
+    return 0
+
+
+def read_images(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """All training images and their labels, in the order of the batches."""
+    batches = [read_batch(folder / f"{name}.bin") for name in BATCHES]
+    return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
+
+
+def measure(
+    step: str, images: NDArray[np.uint8], labels: NDArray[np.int64], *, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Train one step with one seed, or go on with it, and score it on the images that were held out."""
+    rows = np.arange(len(labels))
+    data = TrainingData(
+        images=images,
+        truth=OneClass(labels=labels, class_count=CLASSES),
+        train_rows=rows[:-HELD_OUT],
+        validation_rows=rows[-HELD_OUT:],
+    )
+    traits = DataTraits(image_count=len(data.train_rows), class_count=CLASSES, usual_size=SIZE, is_grey=False)
+    recipe = recipe_for(traits, changes={**COMMON, **STEPS[step], "seed": seed})
+    trained = train_network(data, recipe, folder=folder, resume=(folder / CHECKPOINT).exists())
+    scores = {}
+    for name, both in (("image and mirror image", True), ("one view", False)):
+        trained.single.both_ways = both
+        right = int((answers(trained, data).argmax(axis=1) == labels[data.validation_rows]).sum())
+        interval = wilson_interval(right, HELD_OUT)
+        assert interval is not None  # only of no image there is none
+        scores[name] = {"value": right / HELD_OUT, "low": interval.low, "high": interval.high, "n": HELD_OUT}
+    trained.single.both_ways = False
+    forward = operations_of(trained.single, SIZE)
+    return {
+        "step": step,
+        "seed": seed,
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": describe(),
+        "precision": precision_of(trained.recipe),
+        "recipe": trained.recipe.as_dict(),
+        "epochs": [row.validation_accuracy for row in trained.history],
+        "best_epoch": trained.best_epoch,
+        "operations": float(FORWARD_AND_BACKWARD * forward * len(data.train_rows) * len(trained.history)),
+        "scores": scores,
+    }
+
+
+def answers(trained: TrainedNetwork, data: TrainingData) -> NDArray[np.float32]:
+    """What the network says of the images that were held out: (images, classes)."""
+    return answer(
+        trained.single,
+        data.images,
+        data.validation_rows,
+        normalisation=trained.normalisation,
+        precision=precision_of(trained.recipe),
+    )
+
+
+def print_table(results: Path) -> None:
+    """What is there so far, in Markdown."""
+    print("| step | seeds | both views | one view | after 1 epoch | after 5 | operations |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for step in STEPS:
+        found = [json.loads(path.read_text()) for path in sorted(results.glob(f"{step}-[0-9]*.json"))]
+        if not found:
+            print(f"| {step} | not measured | | | | | |")
+            continue
+        both, alone = (mean(one["scores"][view]["value"] for one in found) for view in found[0]["scores"])
+        first, fifth = (mean(one["epochs"][epoch] for one in found) for epoch in (0, 4))
+        print(
+            f"| {step} | {len(found)} | {both:.2%} | {alone:.2%} | {first:.1%} | {fifth:.1%} | "
+            f"{found[0]['operations']:.2g} |"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
