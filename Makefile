@@ -14,7 +14,7 @@ help:
 	@echo "make test     set up and run every test"
 	@echo "make check    format, lint, types, import contracts and the fast tests, in about a minute"
 	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
-	@echo "make bench    what the docs claim, measured here (ONLY=name for one; VIDI_DATA for the larger sets)"
+	@echo "make bench    what the docs claim, measured here: most of a day, goes on after a stop (ONLY=name for one; VIDI_DATA for the larger sets)"
 	@echo "make release  build the packages, check them, install the wheel in a new environment"
 
 demo: .venv/.demo
