@@ -50,6 +50,18 @@ def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("NO_COLOR", "1")
 
 
+def _is_here(asking: socket.socket, host: str) -> bool:
+    """Whether an address is one of this machine's: only those can be bound to."""
+    if host.startswith(LOOPBACK):
+        return True
+    with socket.socket(asking.family) as trial:
+        try:
+            trial.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that leaves this machine is a fault."""
@@ -57,7 +69,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def connect_here(self: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else ""
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(host).startswith(LOOPBACK):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(self, str(host)):
             raise AssertionError(f"a test tried to reach {address}")
         connect(self, address)  # type: ignore[arg-type]
 

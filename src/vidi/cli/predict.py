@@ -125,8 +125,7 @@ def _elsewhere(
     """What answers on a cluster; None without `--ray`."""
     if request.ray is None:
         return contextlib.nullcontext()
-    from vidi.distributed.cluster import AnswerOptions
-    from vidi.distributed.predict import answers_on_ray
+    from vidi.distributed.predict import AnswerOptions, answers_on_ray
 
     options = AnswerOptions(decoding, embedding=is_logged, statistics=is_logged)
     return answers_on_ray(request.ray, predictor, found, options=options, shards=request.shards, say=events.say)

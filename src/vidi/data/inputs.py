@@ -9,11 +9,11 @@ from typing import BinaryIO, NamedTuple
 
 from vidi.data.archives.names import is_archive_name
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
-from vidi.files import escape_path
+from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import Limits
 from vidi.images.scan import FolderStore
-from vidi.images.store import ImageStore
+from vidi.images.store import ImageStore, stamp_of_file, stamp_within
 
 STANDARD_INPUT = "-"
 
@@ -33,6 +33,10 @@ class GivenFilesStore:
         """The bytes of one named file."""
         return FolderStore(Path(path).parent, True).read(os.path.basename(path))
 
+    def stamp(self, path: str) -> str:
+        """The size and time of one named file."""
+        return stamp_of_file(path)
+
 
 class PrefixedStore:
     """A folder or archive whose paths begin with what the user called it."""
@@ -44,6 +48,10 @@ class PrefixedStore:
         """The bytes of one file below the prefix."""
         return self.inner.read(path.removeprefix(self.prefix))
 
+    def stamp(self, path: str) -> str:
+        """What the inner store knows of one file."""
+        return stamp_within(self.inner, path.removeprefix(self.prefix))
+
 
 class BytesStore:
     """Encoded images that are already in memory, by name."""
@@ -54,6 +62,10 @@ class BytesStore:
     def read(self, path: str) -> bytes:
         """The bytes under one name."""
         return self.contents[path]
+
+    def stamp(self, path: str) -> str:
+        """The digest of the bytes under one name."""
+        return digest_of(self.contents[path])
 
 
 def find_paths(

@@ -8,7 +8,7 @@ from vidi.data.dataset import NEWEST, Dataset, LabelledImage
 from vidi.errors import DataError, ImageError
 from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry
-from vidi.images.store import ImageStore
+from vidi.images.store import ImageStore, stamp_within
 
 _PREFIX = re.compile(r"feedback-([0-9]+):")  # of the paths of feedback, so that none is taken for one of the data set
 SAID_AGAIN = ("labelled-again", "A later source of feedback gives the same image a label.")
@@ -36,8 +36,16 @@ class JoinedStore:
         Raises:
             ImageError: the file cannot be read.
         """
+        store, own = self._place(path)
+        return store.read(own)
+
+    def stamp(self, path: str) -> str:
+        """What the file's own store knows of it."""
+        return stamp_within(*self._place(path))
+
+    def _place(self, path: str) -> tuple[ImageStore, str]:
         found = _PREFIX.match(path)
-        return self.first.read(path) if found is None else self.others[int(found[1]) - 1].read(path[found.end() :])
+        return (self.first, path) if found is None else (self.others[int(found[1]) - 1], path[found.end() :])
 
 
 def join_feedback(dataset: Dataset, sources: Sequence[Dataset]) -> Dataset:

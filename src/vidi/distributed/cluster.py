@@ -1,111 +1,96 @@
-"""Workers on a Ray cluster, or on this computer's cores: each holds one model, and answers about shards of paths."""
+"""Workers on a Ray cluster, or on this computer's cores: each is made once, and does shards of paths."""
 
 import contextlib
+import math
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
 
 from vidi.distributed.shards import WorkerLostError
+from vidi.distributed.tasks import Shard
+from vidi.distributed.worker import ShardWorker, Work, differing_versions, installed_versions, versions_differ
 from vidi.errors import MissingPackageError, ResourceError, VidiError
 from vidi.files import escape_path
-from vidi.images.limits import DecodeOptions
-from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.report.words.counting import count_of
 
 LOCAL: Final = "local"
 ONE_CORE: Final = "1"
 KNOCK_SECONDS: Final = 10.0  # for the head's port; Ray itself tries for minutes
+VERSION_SECONDS: Final = 120.0  # for a node to start a process
+LOOK_SECONDS: Final = 5.0  # between two looks at the cluster's cores
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Paths of one store, for one worker."""
-
-    store: ImageStore
-    paths: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerOptions:
-    """What the answers hold, and how images are decoded."""
-
-    decoding: DecodeOptions
-    embedding: bool = False
-    statistics: bool = False
-
-
-class ShardAnswerer:
-    """Answers about shards; runs in a worker's process."""
-
-    def __init__(self, model: bytes, folder: str, options: AnswerOptions) -> None:
-        """
-        Args:
-            model: bytes of the model file.
-            folder: what relative paths are relative to.
-            options: of the answers.
-        """
-        from vidi.prediction.predictor import Predictor
-
-        with contextlib.suppress(OSError):  # another computer may not have it: absolute paths need none
-            os.chdir(folder)
-        self._predictor = Predictor.from_bytes(model)
-        self._options = options
-
-    def answer(self, shard: Shard) -> bytes:
-        """The answers about a shard's paths, in their order, as `vidi.prediction.answer_lines` writes them."""
-        from vidi.prediction.answer_lines import encode_answers
-
-        wanted = self._options
-        return encode_answers(
-            self._predictor.predict_files(
-                shard.paths,
-                store=shard.store,
-                options=wanted.decoding,
-                workers=core_count(),
-                embedding=wanted.embedding,
-                statistics=wanted.statistics,
-            )
-        )
+class HeadLostError(ResourceError):
+    """The head of the cluster is gone, and the cluster with it."""
 
 
 class RayWorkers:
     """Ray's actors, one core each."""
 
-    def __init__(self, ray: Any, model: bytes, options: AnswerOptions) -> None:
+    def __init__(self, ray: Any, make: Callable[..., Work], *given: Any) -> None:
+        """
+        Args:
+            ray: connected.
+            make: a function of a module that gives a worker's work; called once in each worker.
+            given: its arguments; each is sent once to each node.
+        """
         self._ray = ray
-        self._model = ray.put(model)
-        self._options = options
-        made = ray.remote(ShardAnswerer)
+        self._make = make
+        self._given = [ray.put(one) for one in given]
+        self._stores: dict[int, Any] = {}
+        self._head = ray.get_runtime_context().gcs_address
+        self._looked = -math.inf
+        self._room = 1
+        made = ray.remote(ShardWorker)
         self._class = made.options(num_cpus=1, runtime_env={"env_vars": {"VIDI_CORES": ONE_CORE}})
 
     def room(self) -> int:
-        """As many workers as there are cores now."""
-        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        """As many workers as there are cores; asked every few seconds.
+
+        Raises:
+            ResourceError: the cluster's head is gone.
+        """
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._check_head()
+            self._room = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+            self._looked = time.monotonic()
+        return self._room
 
     def start(self) -> Any:
         """A new actor; it starts when a core is free."""
-        return self._class.remote(self._model, os.getcwd(), self._options)
+        return self._class.remote(os.getcwd(), installed_versions(), self._make, *self._given)
 
     def submit(self, worker: Any, task: Shard) -> Any:
         """Give an actor a shard."""
-        return worker.answer.remote(task)
+        number = id(task.store)  # which lives as long as its shards
+        if number not in self._stores:
+            self._stores[number] = self._ray.put(task.store)
+        return worker.do.remote(number, [self._stores[number]], task.paths)
 
     def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
-        """Those that are done."""
-        done, _ = self._ray.wait(list(running), num_returns=1, timeout=seconds)
-        return list(done)
+        """Those that are done; waits for the first of them.
+
+        Raises:
+            ResourceError: none is, and the cluster's head is gone.
+        """
+        first, others = self._ray.wait(list(running), num_returns=1, timeout=seconds)
+        if not first:
+            self._check_head()
+            return []
+        more = self._ray.wait(others, num_returns=len(others), timeout=0)[0] if others else []
+        return [*first, *more]
 
     def result(self, running: Any) -> bytes:
         """What came out.
 
         Raises:
             WorkerLostError: the actor or its computer is gone.
-            VidiError: the work failed.
+            VidiError: the work failed, or the cluster's head is gone.
         """
         errors = self._ray.exceptions
         try:
@@ -116,6 +101,7 @@ class RayWorkers:
                 raise cause from error
             raise ResourceError(f"a worker failed: {cause}", "Look at Ray's logs on its computer.") from error
         except errors.RayError as error:
+            self._check_head()
             raise WorkerLostError(type(error).__name__) from error
         return data
 
@@ -123,6 +109,17 @@ class RayWorkers:
         """Kill an actor."""
         with contextlib.suppress(Exception):  # it is gone already
             self._ray.kill(worker, no_restart=True)
+
+    def _check_head(self) -> None:
+        """Ray ends the whole process, without a word for its user, a minute after its head is gone."""
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+        except OSError as error:
+            raise HeadLostError(
+                f"the head of the Ray cluster at {self._head} is gone",
+                "Start it again. With --shards DIR the same command goes on with the shards that are there.",
+            ) from error
 
 
 @contextlib.contextmanager
@@ -135,7 +132,7 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
 
     Raises:
         MissingPackageError: the extra `ray` is not installed.
-        ResourceError: no cluster answers there.
+        ResourceError: no cluster answers there, or a node has other versions of what decides the results.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     try:
@@ -150,13 +147,50 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
         ray.init(**own, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, error) from error
+    is_lost = False
     try:
         cores = int(ray.cluster_resources().get("CPU", 1))
-        nodes = sum(one["Alive"] for one in ray.nodes())
-        say(f"Ray: {count_of(cores, 'core')} on {count_of(nodes, 'node')}")
+        nodes = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
+        say(f"Ray: {count_of(cores, 'core')} on {count_of(len(nodes), 'node')}")
+        if address != LOCAL:
+            check_versions(ray, nodes, installed_versions())
         yield ray
+    except HeadLostError:
+        is_lost = True
+        raise
     finally:
-        ray.shutdown()
+        if not is_lost:
+            ray.shutdown()
+
+
+def check_versions(ray: Any, nodes: Sequence[str], wanted: Mapping[str, str]) -> None:
+    """Look whether every node has the packages that decide the results in the versions of this computer.
+
+    Args:
+        ray: connected.
+        nodes: their ids.
+        wanted: versions by package.
+
+    Raises:
+        ResourceError: one has not, or vidi is not installed there.
+    """
+    strategy = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+    asked = ray.remote(num_cpus=0, max_retries=1)(_node_versions)
+    running = {node: asked.options(scheduling_strategy=strategy(node, soft=False)).remote() for node in nodes}
+    for node, one in running.items():
+        try:
+            name, found = ray.get(one, timeout=VERSION_SECONDS)
+        except ray.exceptions.RayError as error:
+            raise ResourceError(
+                f"the node {node[:12]} of the Ray cluster does not answer: {str(error).strip().splitlines()[-1][:200]}",
+                'Install vidi there: pip install "vidi[ray]"',
+            ) from error
+        if differing := differing_versions(wanted, found):
+            raise versions_differ(name, differing)
+
+
+def _node_versions() -> tuple[str, dict[str, str]]:
+    return os.uname().nodename, installed_versions()
 
 
 def _knock(address: str) -> None:
@@ -171,6 +205,12 @@ def _knock(address: str) -> None:
 
 
 def _no_cluster(address: str, error: Exception) -> ResourceError:
+    if "Version mismatch" in str(error):
+        lines = " ".join(str(error).split())
+        return ResourceError(
+            f"the Ray cluster at {escape_path(address)} has other versions: {lines[:300]}",
+            "Install the cluster's versions of Python and Ray here, or these there.",
+        )
     why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return ResourceError(
         f"no Ray cluster answers at {escape_path(address)}: {why}",

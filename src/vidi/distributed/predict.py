@@ -1,25 +1,62 @@
 """`vidi predict --ray`: the answers of one computer, by many."""
 
 import contextlib
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vidi.data.inputs import FoundInputs
-from vidi.distributed.cluster import AnswerOptions, RayWorkers, Shard, connected
+from vidi.distributed.cluster import RayWorkers, connected
 from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
-from vidi.prediction.answer_lines import decode_answers
+from vidi.distributed.tasks import IMAGES_IN_SHARD, digest_of_texts, split_paths
+from vidi.distributed.worker import Work
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
+from vidi.machine import core_count
+from vidi.prediction.answer_lines import decode_answers, encode_answers
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 
-IMAGES_IN_SHARD: Final = 256
 PATIENCE_SECONDS: Final = 900.0  # for one shard
 
 AnswersOf = Callable[[FoundInputs], Iterator[Answer]]
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """What the answers hold, and how images are decoded."""
+
+    decoding: DecodeOptions
+    embedding: bool = False
+    statistics: bool = False
+
+
+def answerer(model: bytes, options: AnswerOptions) -> Work:
+    """What answers about images, as `encode_answers` writes it; called in a worker.
+
+    Args:
+        model: bytes of the model file.
+        options: of the answers.
+    """
+    predictor = Predictor.from_bytes(model)
+
+    def work(store: ImageStore, paths: Sequence[str]) -> bytes:
+        return encode_answers(
+            predictor.predict_files(
+                paths,
+                store=store,
+                options=options.decoding,
+                workers=core_count(),
+                embedding=options.embedding,
+                statistics=options.statistics,
+            )
+        )
+
+    return work
 
 
 @contextlib.contextmanager
@@ -47,11 +84,14 @@ def answers_on_ray(
         MissingPackageError: the extra `ray` is not installed.
         ResourceError: no cluster answers there, or a shard was lost too often.
     """
+    if not any(group.paths for group in found):  # nothing to start a cluster for
+        yield lambda _: iter(())
+        return
     with contextlib.ExitStack() as stack:
         folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
         store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
         ray = stack.enter_context(connected(address, say=say))
-        workers = RayWorkers(ray, Path(predictor.model.path).read_bytes(), options)
+        workers = RayWorkers(ray, answerer, Path(predictor.model.path).read_bytes(), options)
         yield lambda group: answers_of(group, found, predictor, workers, store, say=say)
 
 
@@ -79,20 +119,15 @@ def answers_of(
         clock: steady seconds.
     """
     place = next(index for index, one in enumerate(found) if one is group)
-    own = ShardFolder(store.folder / f"group-{place:04}", plan_of({"paths": _digest(group.paths)}))
-    tasks = [Shard(group.store, paths) for paths in split_paths(group.paths, most=IMAGES_IN_SHARD)]
+    tasks = split_paths(group.store, group.paths, most=IMAGES_IN_SHARD)
+    own = ShardFolder(
+        store.folder / f"group-{place:04}",
+        plan_of({"paths": digest_of_texts(group.paths)}),
+        identity=lambda number: tasks[number].identity(),
+    )
     run = ShardRun(workers, tasks, own, patience, clock, say)
     for number in run.run():
         yield from decode_answers(own.get(number), predictor.metadata)
-
-
-def split_paths(paths: Sequence[str], *, most: int) -> list[Sequence[str]]:
-    """Cut paths into shards.
-
-    >>> split_paths(["a", "b", "c"], most=2)
-    [['a', 'b'], ['c']]
-    """
-    return [paths[start : start + most] for start in range(0, len(paths), most)]
 
 
 def _facts(predictor: Predictor, found: Sequence[FoundInputs], options: AnswerOptions) -> dict[str, object]:
@@ -102,10 +137,5 @@ def _facts(predictor: Predictor, found: Sequence[FoundInputs], options: AnswerOp
         "weights": predictor.model.metadata.weights_digest,
         "options": repr(options),
         "images": IMAGES_IN_SHARD,
-        "groups": [_digest(group.paths) for group in found],
+        "groups": [digest_of_texts(group.paths) for group in found],
     }
-
-
-def _digest(paths: Sequence[str]) -> str:
-    text = "\0".join(paths).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(text).hexdigest()

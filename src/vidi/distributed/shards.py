@@ -14,7 +14,9 @@ from vidi.files import escape_path, remove_leftovers, write_whole
 PLAN: Final = "plan.json"
 MOST_ATTEMPTS: Final = 4  # at one shard
 LOOK_SECONDS: Final = 1.0  # between two looks at the clock
-AHEAD: Final = 64  # shards that may be done before an earlier one is
+AHEAD: Final = 64  # shards that may be done before an earlier one is, at least
+AHEAD_OF_WORKER: Final = 4  # times the workers, where those are many
+AT_ONCE: Final = 2  # shards that a worker has: it begins the next one while the driver takes the last one in
 
 
 class WorkerLostError(Exception):
@@ -51,12 +53,13 @@ class ShardWorkers(Protocol):
 class ShardFolder:
     """The results so far, a file for each shard; a stopped command goes on with them."""
 
-    def __init__(self, folder: Path, plan: str) -> None:
+    def __init__(self, folder: Path, plan: str, *, identity: Callable[[int], str] | None = None) -> None:
         """Open a folder.
 
         Args:
             folder: made where it is not there.
             plan: what the shards are of; a folder of another plan is refused.
+            identity: what a shard's images are now; a result of others is not taken. Asked once for each shard.
 
         Raises:
             UsageError: the folder holds the shards of other work, or other things.
@@ -67,7 +70,7 @@ class ShardFolder:
         if place.exists():
             if place.read_text("utf-8") != plan:
                 raise UsageError(
-                    f"{escape_path(folder)} holds the shards of another prediction",
+                    f"{escape_path(folder)} holds the shards of other work",
                     "Name a new folder, or give the same model, images and options again.",
                 )
         elif folder.exists() and any(folder.iterdir()):
@@ -76,18 +79,30 @@ class ShardFolder:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(place, plan)
         remove_leftovers(folder)
+        self._identity = identity
+        self._names: dict[int, str] = {}
+        self._earlier: dict[int, list[Path]] = {}
+        for found in folder.glob("shard-*"):
+            self._earlier.setdefault(int(found.name.split("-")[1]), []).append(found)
 
     def path(self, number: int) -> Path:
         """The file of a shard."""
-        return self.folder / f"shard-{number:08}.jsonl"
+        if number not in self._names:
+            identity = "" if self._identity is None else f"-{self._identity(number)}"
+            self._names[number] = f"shard-{number:08}{identity}"
+        return self.folder / self._names[number]
 
     def has(self, number: int) -> bool:
         """Whether a shard is done."""
         return self.path(number).exists()
 
     def put(self, number: int, data: bytes) -> None:
-        """Write a shard's result whole, under its name."""
-        write_whole(self.path(number), data)
+        """Write a shard's result whole, under its name, in the place of one of what the images were before."""
+        path = self.path(number)
+        write_whole(path, data)
+        for earlier in self._earlier.pop(number, ()):
+            if earlier != path:
+                earlier.unlink(missing_ok=True)
 
     def get(self, number: int) -> bytes:
         """A shard's result."""
@@ -96,17 +111,17 @@ class ShardFolder:
         except OSError as error:
             raise ResourceError(
                 f"{escape_path(self.path(number))} cannot be read: {os.strerror(error.errno or 0)}",
-                "Predict again; shards that are there are not computed again.",
+                "Give the same command again; shards that are there are not computed again.",
             ) from error
 
 
-@dataclass(slots=True)
-class _HandedOut:
-    """A shard that a worker has."""
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A worker, and what it has to do, in the order in which it does it."""
 
-    number: int
-    worker: Any
-    until: float  # by the clock
+    handle: Any
+    running: deque[Any] = field(default_factory=deque)
+    until: float = 0.0  # by the clock: when the first of them is late
 
 
 @dataclass(slots=True)
@@ -120,8 +135,9 @@ class ShardRun:
     clock: Callable[[], float]
     say: Callable[[str], None]
     lost: int = 0  # workers
-    _idle: list[Any] = field(default_factory=list)
-    _running: dict[Any, _HandedOut] = field(default_factory=dict)
+    _free: deque[_Worker] = field(default_factory=deque)  # that have less to do than they may, the idlest first
+    _running: dict[Any, tuple[int, _Worker]] = field(default_factory=dict)  # shard and worker
+    _all: set[_Worker] = field(default_factory=set)
     _attempts: dict[int, int] = field(default_factory=dict)
 
     def run(self) -> Iterator[int]:
@@ -131,56 +147,75 @@ class ShardRun:
             ResourceError: a shard was lost with its worker too often.
         """
         waiting = deque(number for number in range(len(self.tasks)) if not self.store.has(number))
-        following = 0
+        undone, following = set(waiting), 0
         try:
             while following < len(self.tasks):
-                while following < len(self.tasks) and self.store.has(following):
+                while following < len(self.tasks) and following not in undone:
                     yield following
                     following += 1
-                self._hand_out(waiting, before=following + AHEAD)
+                room = self.workers.room() if waiting else 0
+                self._hand_out(waiting, room, before=following + max(AHEAD, AHEAD_OF_WORKER * room))
                 if self._running:
-                    self._take_in(waiting)
+                    undone -= set(self._take_in(waiting))
         finally:
-            for worker in [*self._idle, *(one.worker for one in self._running.values())]:
-                self.workers.end(worker)
+            for worker in self._all:
+                self.workers.end(worker.handle)
 
-    def _hand_out(self, waiting: deque[int], *, before: int) -> None:
+    def _hand_out(self, waiting: deque[int], room: int, *, before: int) -> None:
         while waiting and waiting[0] < before:
-            if not self._idle:
-                if self._running and len(self._running) >= self.workers.room():
-                    return
-                self._idle.append(self.workers.start())
-            number, worker = waiting.popleft(), self._idle.pop()
-            running = self.workers.submit(worker, self.tasks[number])
-            self._running[running] = _HandedOut(number, worker, self.clock() + self.patience)
+            if len(self._all) < max(1, room) and not (self._free and not self._free[0].running):
+                self._all.add(worker := _Worker(self.workers.start()))
+                self._free.appendleft(worker)
+            if not self._free:
+                return
+            worker, number = self._free.popleft(), waiting.popleft()
+            running = self.workers.submit(worker.handle, self.tasks[number])
+            self._running[running] = (number, worker)
+            if not worker.running:
+                worker.until = self.clock() + self.patience
+            worker.running.append(running)
+            if len(worker.running) < AT_ONCE:
+                self._free.append(worker)
 
-    def _take_in(self, waiting: deque[int]) -> None:
+    def _take_in(self, waiting: deque[int]) -> Iterator[int]:
+        """Yield the shards that are done."""
         for running in self.workers.wait(list(self._running), LOOK_SECONDS):
-            attempt = self._running.pop(running)
+            if running not in self._running:  # given back with its worker
+                continue
+            number, worker = self._running[running]
             try:
                 data = self.workers.result(running)
             except WorkerLostError as error:
-                self._give_back(attempt, waiting, f"a worker is lost ({error})")
-            else:
-                self.store.put(attempt.number, data)
-                self._idle.append(attempt.worker)
+                self._give_back(worker, waiting, f"a worker is lost ({error})")
+                continue
+            self.store.put(number, data)
+            del self._running[running]
+            worker.running.remove(running)
+            worker.until = self.clock() + self.patience
+            if worker in self._free:
+                self._free.remove(worker)
+            self._free.append(worker) if worker.running else self._free.appendleft(worker)
+            yield number
         now = self.clock()
-        for running, attempt in list(self._running.items()):
-            if now > attempt.until:
-                del self._running[running]
-                self.workers.end(attempt.worker)
-                self._give_back(attempt, waiting, f"a worker gave no answer for {self.patience:g} s")
+        for worker in [one for one in self._all if one.running and now > one.until]:
+            self._give_back(worker, waiting, f"a worker gave no answer for {self.patience:g} s")
 
-    def _give_back(self, attempt: _HandedOut, waiting: deque[int], why: str) -> None:
+    def _give_back(self, worker: _Worker, waiting: deque[int], why: str) -> None:
+        """Let others do what a worker had to do; the first of it counts as tried."""
         self.lost += 1
-        count = self._attempts[attempt.number] = self._attempts.get(attempt.number, 0) + 1
+        self._all.remove(worker)
+        self.workers.end(worker.handle)  # a lost one too: it may only have lost its result
+        if worker in self._free:
+            self._free.remove(worker)
+        numbers = [self._running.pop(running)[0] for running in worker.running]
+        count = self._attempts[numbers[0]] = self._attempts.get(numbers[0], 0) + 1
         if count >= MOST_ATTEMPTS:
             raise ResourceError(
-                f"shard {attempt.number} was tried {count} times: {why}",
+                f"shard {numbers[0]} was tried {count} times: {why}",
                 "Look at Ray's logs. Finished shards are kept where --shards names a folder; the same command goes on.",
             )
         self.say(f"{why}; its images are given to another one")
-        waiting.appendleft(attempt.number)
+        waiting.extendleft(reversed(numbers))
 
 
 def plan_of(facts: dict[str, object]) -> str:

@@ -11,6 +11,7 @@ from vidi.errors import ImageError
 from vidi.images.account import Entry
 from vidi.images.limits import Limits
 from vidi.images.reasons import IGNORED
+from vidi.images.store import stamp_of_file
 
 _LITTER_FILES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini"}
 _LITTER_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
@@ -212,6 +213,10 @@ class FolderStore:
             raise _unreadable(error) from error
         except ValueError as error:  # a zero byte in the path
             raise _unreadable(OSError(errno.EINVAL, "the name is not one that the system allows")) from error
+
+    def stamp(self, path: str) -> str:
+        """The size and time of one file."""
+        return stamp_of_file(os.path.join(self.root, path))
 
     def _is_inside(self, full: str) -> bool:
         return _is_within(os.path.realpath(full), self.real_root)

@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from vidi.errors import ImageError
 from vidi.images.limits import Limits
+from vidi.images.store import stamp_of_file
 
 STORED, DEFLATED = 0, 8  # the method numbers of the zip format; others are hardly met and are refused
 NO_CHECKSUM = -1  # tar has none for a member's bytes
@@ -64,6 +65,10 @@ class ArchiveStore:
             raise ImageError(
                 "unreadable", f"the archive cannot be read: {error.strerror}", "Check the archive's permissions."
             ) from error
+
+    def stamp(self, path: str) -> str:  # noqa: ARG002 - as all stores
+        """The size and time of the whole archive."""
+        return stamp_of_file(self.path)
 
 
 def read_member(stream: BinaryIO, member: ArchiveMember) -> bytes:

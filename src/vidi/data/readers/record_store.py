@@ -11,7 +11,7 @@ import numpy as np
 
 from vidi.errors import DataError, ImageError, ResourceError
 from vidi.files import escape_path
-from vidi.images.store import ImageStore
+from vidi.images.store import ImageStore, stamp_within
 
 _GZIP = b"\x1f\x8b"
 _MOST_RATIO = 100  # unpacked to packed bytes; the digits of MNIST shrink by 5
@@ -62,6 +62,11 @@ class RecordStore:
         if file.kind == "cifar":  # planes, one colour after the other
             pixels = np.frombuffer(pixels, np.uint8).reshape(3, -1).T.tobytes()
         return b"%s\n%d %d\n255\n%s" % (b"P6" if file.channels == 3 else b"P5", file.width, file.height, pixels)
+
+    def stamp(self, path: str) -> str:
+        """What is known of the file that holds the record."""
+        file = self.files.get(path.rpartition("/")[0])
+        return "" if file is None else stamp_within(self.inner, file.path)
 
     def _slice(self, file: RecordFile, start: int, count: int) -> bytes:
         """Some bytes of the unpacked file."""
