@@ -1,12 +1,14 @@
 """Whether spreading a prediction over Ray's workers costs much: 20,000 images on this computer's cores, both ways.
 
-    python -m bench ray                  about a quarter of an hour
+    python -m bench ray [--output FILE]  five minutes on two free cores
     IMAGES=2000 python -m bench ray      a look whether everything runs
 
 The plain way is `vidi predict`, whose threads share one session; the other is `vidi predict --ray local`. Both write
 the same rows, which are compared byte for byte. What Ray takes to start is measured apart: one image.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.photographs import write_photographs
+from bench.photographs import SIZE, write_photographs
 from bench.processor import describe
 from vidi.files import digest_of_file
 
@@ -26,6 +28,10 @@ LEAST = 0.75  # of the plain way's rate
 
 def main() -> int:
     """Measure and print; 1 where the bar is missed or the rows differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, help="also write the figures to a JSON file")
+    given = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, kind in enumerate(("cloud", "leaf")):
@@ -42,11 +48,27 @@ def main() -> int:
         is_same = digest_of_file(folder / "plain.jsonl") == digest_of_file(folder / "ray.jsonl")
     ratio = plain / max(spread - start, 1e-9)
     print(f"{describe()}; ray {version('ray')}, onnxruntime {version('onnxruntime')}; {IMAGES:,} images")
+    print(f"{load:.1f} processes ran beside it at its start")
     print(
         f"plain {plain:.1f} s, Ray {spread:.1f} s of which {start:.1f} s to start; "
         f"the rows are {'equal' if is_same else 'NOT equal'}"
     )
     print(f"{ratio:.2f} of the plain rate (bar {LEAST}): {'met' if ratio >= LEAST else 'NOT met'}")
+    if given.output is not None:
+        document = {
+            "processor": describe(),
+            "versions": {name: version(name) for name in ("ray", "onnxruntime", "numpy", "pillow")},
+            "images": IMAGES,
+            "image_size": SIZE,
+            "load_before": round(load, 2),
+            "plain_seconds": round(plain, 1),
+            "ray_seconds": round(spread, 1),
+            "ray_start_seconds": round(start, 1),
+            "rows_are_equal": is_same,
+            "ratio": round(ratio, 3),
+        }
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps(document, indent=1) + "\n")
     return int(not is_same or ratio < LEAST)
 
 

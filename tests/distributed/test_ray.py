@@ -1,6 +1,9 @@
 """Predictions on a real Ray cluster of several nodes: the rows of one computer, whatever is killed half-way."""
 
-import random
+import os
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +19,14 @@ from tests.command import vidi
 from tests.counts import count
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
-from vidi.data.inputs import FoundInputs, find_paths
+from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
 from vidi.distributed import predict
-from vidi.distributed.cluster import RayWorkers
+from vidi.distributed.cluster import RayWorkers, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
-from vidi.distributed.shards import ShardFolder, plan_of
+from vidi.distributed.shards import AHEAD, ShardFolder, plan_of
+from vidi.distributed.tasks import Shard
+from vidi.distributed.worker import Work, installed_versions
+from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.prediction.answer_lines import encode_answers
 from vidi.prediction.predictor import Predictor
@@ -28,6 +34,7 @@ from vidi.prediction.predictor import Predictor
 pytestmark = pytest.mark.slow  # starts a cluster
 IMAGES = 48
 IN_SHARD = 4
+STORE_BYTES = 100 << 20  # of the head's object store
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +79,7 @@ def cluster() -> Iterator[Any]:
     """A cluster of three nodes, one core each, on this computer."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES})
     for _ in range(2):
         made.add_node(num_cpus=1)
     made.connect()
@@ -83,17 +90,53 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+def linked(folder: Path, target: Path, images: int) -> Path:
+    """A folder of many images, all of them links to a few."""
+    target.mkdir()
+    names = sorted((folder / "images").iterdir())
+    for number in range(images):
+        os.link(names[number % len(names)], target / f"{number:06}.png")
+    return target
+
+
+class Here:
+    """A worker in this process, which does what it is given at once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self.done = work, 0
+
+    def room(self) -> int:
+        return 1
+
+    def start(self) -> Work:
+        return self._work
+
+    def submit(self, worker: Work, task: Shard) -> Shard:
+        return task
+
+    def wait(self, running: list[Shard], seconds: float) -> list[Shard]:
+        return running[:1]
+
+    def result(self, running: Shard) -> bytes:
+        self.done += 1
+        return self._work(running.store, running.paths)
+
+    def end(self, worker: Work) -> None:
+        pass
+
+
 class Disturbed(RayWorkers):
     """Real workers, of which some are killed, or their node is, right after they were given a shard."""
 
-    def __init__(self, *given: Any, kills: int, cluster: Any = None) -> None:
+    def __init__(self, *given: Any, kills: int, every: int = 2, cluster: Any = None) -> None:
         super().__init__(*given)
-        self.kills, self._cluster = kills, cluster
-        self._random = random.Random(0)
+        self.kills, self._every, self._cluster = kills, every, cluster
+        self._submitted = 0
 
     def submit(self, worker: Any, task: Any) -> Any:
         running = super().submit(worker, task)
-        if self.kills and self._random.random() < 0.5:
+        self._submitted += 1
+        if self.kills and self._submitted % self._every == 0:
             self.kills -= 1
             if self._cluster is not None:
                 self._cluster.remove_node(self._cluster.add_node(num_cpus=1))
@@ -104,11 +147,13 @@ class Disturbed(RayWorkers):
         return running
 
 
-def answered(folder: Path, target: Path, workers: Any, monkeypatch) -> tuple[bytes, bytes]:
+def answered(
+    folder: Path, target: Path, workers: Any, monkeypatch, *, images: str = "images", in_shard: int = IN_SHARD
+) -> tuple[bytes, bytes]:
     """The answers of the cluster and those of this process, as bytes."""
-    monkeypatch.setattr(predict, "IMAGES_IN_SHARD", IN_SHARD)
+    monkeypatch.setattr(predict, "IMAGES_IN_SHARD", in_shard)
     predictor = Predictor.load(folder / "model.onnx")
-    found: list[FoundInputs] = find_paths([str(folder / "images")])
+    found: list[FoundInputs] = find_paths([str(folder / images)])
     store = ShardFolder(target, plan_of({}))
     spread = predict.answers_of(found[0], found, predictor, workers, store, say=lambda _: None, patience=120)
     plain = predictor.predict_files(found[0].paths, store=found[0].store)
@@ -117,13 +162,16 @@ def answered(folder: Path, target: Path, workers: Any, monkeypatch) -> tuple[byt
 
 @pytest.mark.fault
 def test_workers_that_are_killed_lose_no_row_and_double_none(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
-    model = (folder / "model.onnx").read_bytes()
-    for number in range(count(small=1, faults=2, soak=10)):
-        workers = Disturbed(ray, answerer, model, AnswerOptions(DEFAULT), kills=5)
-        spread, plain = answered(folder, tmp_path / str(number), workers, monkeypatch)
+    images = count(small=IMAGES, faults=1_000, soak=100_000)
+    kills = count(small=5, faults=10, soak=50)
+    in_shard = max(IN_SHARD, min(256, images // (2 * kills)))
+    many = linked(folder, tmp_path / "many", images)
+    given = (ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
+    workers = Disturbed(*given, kills=kills, every=max(2, images // in_shard // kills))
+    spread, plain = answered(folder, tmp_path / "parts", workers, monkeypatch, images=str(many), in_shard=in_shard)
 
-        assert spread == plain
-        assert workers.kills == 0
+    assert spread == plain
+    assert workers.kills == 0
 
 
 @pytest.mark.fault
@@ -173,3 +221,88 @@ def test_a_worker_that_hangs_is_told_and_replaced(folder: Path, cluster: Any, tm
 def never_ends() -> None:
     """What a worker does that hangs."""
     threading.Event().wait()
+
+
+@pytest.mark.fault
+def test_a_full_object_store_costs_no_row(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
+    held = [ray.put(bytes(STORE_BYTES * 3 // 4)) for _ in range(2)]  # more than it holds; the answers come on top
+    workers = RayWorkers(ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
+    spread, plain = answered(folder, tmp_path / "parts", workers, monkeypatch)
+
+    assert spread == plain
+    assert len(held) == 2
+
+
+@pytest.mark.fault
+def test_a_node_with_other_versions_is_refused_by_name(cluster: Any):
+    nodes = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
+    check_versions(ray, nodes, installed_versions())
+
+    with pytest.raises(ResourceError, match=rf"the node {platform.node()} has vidi .* instead of 0\.0"):
+        check_versions(ray, nodes, {**installed_versions(), "vidi": "0.0"})
+
+
+@pytest.mark.fault
+def test_a_worker_with_other_versions_answers_nothing(cluster: Any, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr("vidi.distributed.cluster.installed_versions", lambda: {"vidi": "0.0"})
+    workers = RayWorkers(ray, answerer, b"", AnswerOptions(DEFAULT))
+
+    with pytest.raises(ResourceError, match=r"instead of 0\.0: its answers could differ"):
+        workers.result(workers.submit(workers.start(), Shard(GivenFilesStore(), [])))
+
+
+@pytest.mark.fault
+def test_another_version_of_ray_is_refused_by_name(folder: Path, cluster: Any):
+    code = (
+        "import ray, sys; ray.__version__ = '1.0.0'; from vidi.cli.app import main;"
+        f"sys.argv = ['vidi', 'predict', 'model.onnx', 'images', '--ray', '{cluster.address}']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 5, done.stderr
+    assert "has other versions: Version mismatch" in done.stderr
+    assert "Ray: 1.0.0" in done.stderr
+
+
+@pytest.mark.fault
+def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path):
+    from ray.cluster_utils import Cluster
+
+    many = linked(folder, tmp_path / "many", 256 * (AHEAD + 16))  # more than can be done before rows are taken
+    own = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    words = ["predict", "model.onnx", str(many), "--jsonl", "--ray", own.address, "--shards", str(tmp_path / "parts")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vidi", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        own.remove_node(own.head_node, allow_graceful=False)
+        _, said = process.communicate()
+    own.shutdown()
+
+    assert process.returncode == 5, said
+    assert b"the head of the Ray cluster" in said
+    assert b"With --shards DIR the same command goes on" in said
+    assert list((tmp_path / "parts").rglob("shard-*"))
+
+
+def test_nothing_to_answer_starts_no_cluster(folder: Path):
+    plain = vidi("predict", "model.onnx", "none.png", folder=folder)
+    spread = vidi("predict", "model.onnx", "none.png", "--ray", "127.0.0.1:9", folder=folder)
+
+    assert (spread.returncode, spread.stdout, spread.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
+def test_an_image_that_has_changed_is_answered_again(folder: Path, tmp_path: Path, monkeypatch):
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(encoded(draw("disc", seed=number)))
+    given = ((folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
+    workers = [Here(answerer(*given)) for _ in range(2)]
+    target = folder / "parts-of-six"
+    answered(folder, target, workers[0], monkeypatch, images=str(tmp_path), in_shard=2)
+
+    (tmp_path / "3.png").write_bytes(encoded(draw("square", seed=77)))
+    spread, plain = answered(folder, target, workers[1], monkeypatch, images=str(tmp_path), in_shard=2)
+
+    assert spread == plain
+    assert [one.done for one in workers] == [3, 1]

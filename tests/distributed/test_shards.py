@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidi.distributed.shards import AT_ONCE, MOST_ATTEMPTS, ShardFolder, ShardRun, WorkerLostError, plan_of
+from vidi.distributed.tasks import Shard
 from vidi.errors import ResourceError, UsageError
+from vidi.images.scan import FolderStore
 
 PATIENCE = 10.0
 
@@ -120,3 +122,33 @@ def test_another_plan_or_another_folder_is_refused(tmp_path: Path):
         ShardFolder(tmp_path / "s", plan_of({"model": 2}))
     with pytest.raises(UsageError, match="other things"):
         ShardFolder(tmp_path / "other", plan_of({"model": 1}))
+
+
+def test_a_result_of_other_images_is_not_taken_and_then_replaced(tmp_path: Path):
+    first = ShardFolder(tmp_path / "s", plan_of({}), identity=lambda number: f"a{number}")
+    first.put(0, b"old")
+    first.put(1, b"old")
+
+    second = ShardFolder(tmp_path / "s", plan_of({}), identity=lambda number: ["b0", "a1"][number])
+    assert [second.has(number) for number in (0, 1)] == [False, True]
+    second.put(0, b"new")
+
+    assert second.get(0) == b"new"
+    assert {path.name for path in second.folder.glob("shard-*")} == {"shard-00000000-b0", "shard-00000001-a1"}
+
+
+def test_a_shard_is_another_one_when_a_file_is_changed(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"one")
+    shard = Shard(FolderStore(tmp_path), ["a.png", "gone.png"])
+    before = shard.identity()
+
+    assert shard.identity() == before
+    (tmp_path / "a.png").write_bytes(b"other")
+    assert shard.identity() != before
+
+
+def test_many_workers_are_all_busy(tmp_path: Path):
+    workers = Simulated([], room=100)
+    assert list(shard_run(workers, 230, tmp_path / "s").run()) == list(range(230))
+    assert workers.started == 100
+    assert workers.most_at_once == 200

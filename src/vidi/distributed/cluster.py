@@ -3,8 +3,10 @@
 import contextlib
 import math
 import os
+import platform
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -22,7 +24,8 @@ LOCAL: Final = "local"
 ONE_CORE: Final = "1"
 KNOCK_SECONDS: Final = 10.0  # for the head's port; Ray itself tries for minutes
 VERSION_SECONDS: Final = 120.0  # for a node to start a process
-LOOK_SECONDS: Final = 5.0  # between two looks at the cluster's cores
+LOOK_SECONDS: Final = 5.0  # between two looks at the cluster
+GRACE_SECONDS: Final = 20.0  # for the command to end by itself when the head is gone; a call of Ray may never return
 
 
 class HeadLostError(ResourceError):
@@ -111,15 +114,8 @@ class RayWorkers:
             self._ray.kill(worker, no_restart=True)
 
     def _check_head(self) -> None:
-        """Ray ends the whole process, without a word for its user, a minute after its head is gone."""
-        host, _, port = self._head.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
-        except OSError as error:
-            raise HeadLostError(
-                f"the head of the Ray cluster at {self._head} is gone",
-                "Start it again. With --shards DIR the same command goes on with the shards that are there.",
-            ) from error
+        if not _answers(self._head):
+            raise _head_lost(self._head)
 
 
 @contextlib.contextmanager
@@ -142,25 +138,57 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
             "--ray needs Ray, which is not installed", 'Install it: pip install "vidi[ray]"'
         ) from error
     _knock(address)
-    own = {"num_cpus": core_count(), "include_dashboard": False} if address == LOCAL else {"address": address}
+    own = (
+        {"address": LOCAL, "num_cpus": core_count(), "include_dashboard": False}
+        if address == LOCAL
+        else {"address": address}
+    )
     try:
         ray.init(**own, log_to_driver=False, logging_level="ERROR", configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, error) from error
-    is_lost = False
+    is_lost, ended = False, threading.Event()
+    head = ray.get_runtime_context().gcs_address
+    threading.Thread(target=_watch_head, args=(head, ended, say), name="vidi-ray-head", daemon=True).start()
     try:
         cores = int(ray.cluster_resources().get("CPU", 1))
         nodes = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
-        say(f"Ray: {count_of(cores, 'core')} on {count_of(len(nodes), 'node')}")
         if address != LOCAL:
             check_versions(ray, nodes, installed_versions())
+        say(f"Ray: {count_of(cores, 'core')} on {count_of(len(nodes), 'node')}")
         yield ray
     except HeadLostError:
         is_lost = True
         raise
     finally:
+        ended.set()
         if not is_lost:
             ray.shutdown()
+
+
+def _watch_head(head: str, ended: threading.Event, say: Callable[[str], None]) -> None:
+    """Ray ends the whole process, without a word for its user, a minute after its head is gone; this is sooner."""
+    while not ended.wait(LOOK_SECONDS):
+        if not _answers(head) and not ended.wait(GRACE_SECONDS):
+            error = _head_lost(head)
+            say(f"error: {error}")
+            os._exit(error.exit_code)
+
+
+def _answers(head: str) -> bool:
+    host, _, port = head.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _head_lost(head: str) -> HeadLostError:
+    return HeadLostError(
+        f"the head of the Ray cluster at {head} is gone",
+        "Start it again. With --shards DIR the same command goes on with the shards that are there.",
+    )
 
 
 def check_versions(ray: Any, nodes: Sequence[str], wanted: Mapping[str, str]) -> None:
@@ -190,7 +218,7 @@ def check_versions(ray: Any, nodes: Sequence[str], wanted: Mapping[str, str]) ->
 
 
 def _node_versions() -> tuple[str, dict[str, str]]:
-    return os.uname().nodename, installed_versions()
+    return platform.node(), installed_versions()
 
 
 def _knock(address: str) -> None:

@@ -10,7 +10,7 @@ from vidi.images.store import ImageStore, stamp_within
 IMAGES_IN_SHARD: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shard:
     """Paths of one store, for one worker."""
 

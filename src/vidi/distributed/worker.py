@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -45,7 +46,7 @@ class ShardWorker:
             VidiError: the work failed.
         """
         if self._work is None:
-            raise versions_differ(os.uname().nodename, self._differing)
+            raise versions_differ(platform.node(), self._differing)
         if self._store is None or self._store[0] != number:
             self._store = (number, import_module("ray").get(stores[0]))
         return self._work(self._store[1], paths)
