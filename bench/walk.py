@@ -9,15 +9,19 @@ never looked at. Operations are counted, not seconds, so other work on the machi
 checkpoints, and a training that was stopped goes on. Each step and seed leaves one JSON in bench/results/walk/.
 """
 
+import contextlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from unittest.mock import patch
 
 from vidi.machine import wait_without_spinning
 
@@ -25,13 +29,19 @@ wait_without_spinning()  # before torch is imported, as `vidi train` does
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from bench.drifting.prepare import read_batch  # noqa: E402
 from bench.processor import describe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.intervals import wilson_interval  # noqa: E402
 from vidi.metrics.truth import OneClass  # noqa: E402
+from vidi.networks.compact import compact  # noqa: E402
+from vidi.networks.layers import ACTIVATIONS, Classifier, GlobalMean  # noqa: E402
 from vidi.networks.operations import operations_of  # noqa: E402
+from vidi.networks.registry import NETWORKS  # noqa: E402
+from vidi.networks.whitening import Whitening  # noqa: E402
 from vidi.training.data import TrainingData  # noqa: E402
 from vidi.training.defaults import DataTraits, recipe_for  # noqa: E402
 from vidi.training.engine.settle import precision_of  # noqa: E402
@@ -46,12 +56,51 @@ SEEDS = 2
 FORWARD_AND_BACKWARD = 3  # times the operations of an answer: gradients of maps and of weights cost as much each
 COMMON: Mapping[str, object] = {"options.width": 2.0, "epochs": 10, "views": "both"}
 FIRST = "compact as it is"
-STEPS: Mapping[str, Mapping[str, object]] = {
-    FIRST: {},
-    "a third of the rate": {"learning_rate": 0.08},
-    "label smoothing 0.2": {"label_smoothing": 0.2},
-    "no running mean of the weights": {"averaging": 0.0},
-    "no erased squares": {"augmentation.erase": 0.0},
+
+
+@contextlib.contextmanager
+def smooth_activations() -> Iterator[None]:
+    """GELU in place of every ReLU."""
+    with (
+        patch.dict(ACTIVATIONS, relu=functional.gelu),
+        patch.object(nn.ReLU, "forward", lambda _, values: functional.gelu(values)),
+    ):
+        yield
+
+
+def largest() -> AbstractContextManager[object]:
+    """The largest of each channel's last map in place of its mean."""
+    return patch.object(GlobalMean, "forward", lambda _, values: values.amax(dim=(2, 3)))
+
+
+def learned_whitening_bias() -> AbstractContextManager[object]:
+    """The whitening layer's bias learns; its weights stay."""
+
+    def built(**asked: Any) -> Classifier:
+        network = compact(**asked)
+        next(one for one in network.modules() if isinstance(one, Whitening)).bias.requires_grad_(True)
+        return network
+
+    return patch.dict(NETWORKS, compact=built)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One change."""
+
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    network: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext  # in which it is built and answers
+
+
+STEPS: Mapping[str, Step] = {
+    FIRST: Step(),
+    "a third of the rate": Step(recipe={"learning_rate": 0.08}),
+    "GELU": Step(network=smooth_activations),
+    "label smoothing 0.2": Step(recipe={"label_smoothing": 0.2}),
+    "the largest of the last map": Step(network=largest),
+    "whitening bias learns": Step(network=learned_whitening_bias),
+    "no running mean of the weights": Step(recipe={"averaging": 0.0}),
+    "no erased squares": Step(recipe={"augmentation.erase": 0.0}),
 }
 
 
@@ -73,7 +122,8 @@ def main() -> int:
             for step in asked:
                 path = results / f"{step}-{seed}.json"
                 if not path.exists():
-                    found = measure(step, images, labels, seed=seed, folder=work / f"{step}-{seed}")
+                    with STEPS[step].network():
+                        found = measure(step, images, labels, seed=seed, folder=work / f"{step}-{seed}")
                     write_whole(path, json.dumps(found, indent=1) + "\n")
     print_table(results)
     return 0
@@ -97,7 +147,7 @@ def measure(
         validation_rows=rows[-HELD_OUT:],
     )
     traits = DataTraits(image_count=len(data.train_rows), class_count=CLASSES, usual_size=SIZE, is_grey=False)
-    recipe = recipe_for(traits, changes={**COMMON, **STEPS[step], "seed": seed})
+    recipe = recipe_for(traits, changes={**COMMON, **STEPS[step].recipe, "seed": seed})
     trained = train_network(data, recipe, folder=folder, resume=(folder / CHECKPOINT).exists())
     scores = {}
     for name, both in (("image and mirror image", True), ("one view", False)):

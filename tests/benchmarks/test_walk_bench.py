@@ -4,20 +4,39 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from bench import walk
 from tests.draw import draw
 
+from vidi.networks.build import build_network
+from vidi.networks.options import NetworkOptions
 from vidi.training.defaults import DataTraits, recipe_for
 
 KINDS = ("disc", "square")
 
 
-@pytest.mark.parametrize("step", walk.STEPS)
-def test_each_step_is_a_recipe_that_differs_from_the_first(step):
+@pytest.mark.parametrize("name", walk.STEPS)
+def test_each_step_changes_the_recipe_or_what_the_network_answers(name):
     traits = DataTraits(image_count=45_000, class_count=10, usual_size=(32, 32), is_grey=False)
-    usual, changed = (recipe_for(traits, changes={**walk.COMMON, **walk.STEPS[one]}) for one in (walk.FIRST, step))
-    assert (changed == usual) == (step == walk.FIRST)
+    usual, changed = (
+        recipe_for(traits, changes={**walk.COMMON, **walk.STEPS[one].recipe}) for one in (walk.FIRST, name)
+    )
+    is_other_recipe = changed != usual
+    before = answer_of_a_network()
+    with walk.STEPS[name].network():
+        during = answer_of_a_network()
+
     assert changed.options.width == 2
+    assert (is_other_recipe or during != before) == (name != walk.FIRST)
+    assert answer_of_a_network() == before
+
+
+def answer_of_a_network() -> tuple[float, int]:
+    """One number that a small network gives, and how many of its weights learn."""
+    network = build_network("compact", image_size=(32, 32), class_count=2, options=NetworkOptions(width=0.25)).eval()
+    learned = sum(one.numel() for one in network.parameters() if one.requires_grad)
+    with torch.inference_mode():
+        return float(network(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))[0, 0]), learned
 
 
 @pytest.mark.slow
