@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,24 @@ import ray
 
 from tests.command import vidi
 from tests.counts import count
+from tests.distributed.here import Here
+from tests.distributed.test_check import two_classes
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
+from vidi.data.checking.check import check_dataset
 from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
-from vidi.distributed import predict
+from vidi.data.read import read_dataset
+from vidi.distributed import check, predict
 from vidi.distributed.cluster import RayWorkers, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
 from vidi.distributed.shards import AHEAD, ShardFolder, plan_of
 from vidi.distributed.tasks import Shard
-from vidi.distributed.worker import Work, installed_versions
+from vidi.distributed.worker import installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
+from vidi.images.limits import DecodeOptions
+from vidi.images.reading import ReadImage
+from vidi.images.store import ImageStore
 from vidi.prediction.answer_lines import encode_answers
 from vidi.prediction.predictor import Predictor
 
@@ -75,6 +82,12 @@ def test_a_cluster_that_is_not_there_is_an_error_in_plain_words(folder: Path):
 
 
 @pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes, with a copy and a file that is no image."""
+    return two_classes(tmp_path_factory.mktemp("classes"))
+
+
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A cluster of three nodes, one core each, on this computer."""
     from ray.cluster_utils import Cluster
@@ -97,32 +110,6 @@ def linked(folder: Path, target: Path, images: int) -> Path:
     for number in range(images):
         os.link(names[number % len(names)], target / f"{number:06}.png")
     return target
-
-
-class Here:
-    """A worker in this process, which does what it is given at once."""
-
-    def __init__(self, work: Work) -> None:
-        self._work, self.done = work, 0
-
-    def room(self) -> int:
-        return 1
-
-    def start(self) -> Work:
-        return self._work
-
-    def submit(self, worker: Work, task: Shard) -> Shard:
-        return task
-
-    def wait(self, running: list[Shard], seconds: float) -> list[Shard]:
-        return running[:1]
-
-    def result(self, running: Shard) -> bytes:
-        self.done += 1
-        return self._work(running.store, running.paths)
-
-    def end(self, worker: Work) -> None:
-        pass
 
 
 class Disturbed(RayWorkers):
@@ -284,6 +271,20 @@ def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path
     assert b"the head of the Ray cluster" in said
     assert b"With --shards DIR the same command goes on" in said
     assert list((tmp_path / "parts").rglob("shard-*"))
+
+
+def test_a_check_on_a_cluster_is_that_of_one_computer(classes: Path, cluster: Any, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(check, "IMAGES_IN_SHARD", IN_SHARD)
+    dataset = read_dataset(str(classes))
+
+    def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
+        results = check.shard_folder(tmp_path / "parts", store, paths, options)
+        return check.readings_of(store, paths, RayWorkers(ray, check.measurer, options), results, say=str)
+
+    spread, plain = check_dataset(dataset, read=read), check_dataset(dataset)
+
+    assert spread == plain
+    assert {finding.kind for finding in spread.findings} >= {"unreadable", "exact-copies"}
 
 
 def test_nothing_to_answer_starts_no_cluster(folder: Path):

@@ -1,18 +1,24 @@
 """`vidi check`: find damaged, duplicate and odd images in a data set."""
 
 import json
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidi.cli import options
 from vidi.workflows.requests.check import CheckRequest
+from vidi.workflows.requests.spread import SpreadRequest
+
+if TYPE_CHECKING:
+    from vidi.data.checking.check import ReadElsewhere
 
 SOME_BAD, ANSWER_IS_NO = 6, 7
 
 
 def check(
     request: CheckRequest,
+    spread: SpreadRequest,
     *,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with code 7 if there are findings other than notes.")
@@ -24,7 +30,8 @@ def check(
     from vidi.cli.terminal import Terminal
     from vidi.workflows.check import check as look
 
-    made = look(request, events=Terminal())
+    events = Terminal()
+    made = look(request, events=events, read=_elsewhere(spread, events.say))
     if as_json:
         typer.echo(json.dumps(made.as_json(), indent=1))
     else:
@@ -34,3 +41,12 @@ def check(
         raise typer.Exit(ANSWER_IS_NO)
     if made.result.account.refused:
         raise typer.Exit(SOME_BAD)
+
+
+def _elsewhere(spread: SpreadRequest, say: Callable[[str], None]) -> "ReadElsewhere | None":
+    """What decodes on a cluster; None without `--ray`."""
+    if spread.ray is None:
+        return None
+    from vidi.distributed.check import read_on_ray
+
+    return read_on_ray(spread.ray, shards=spread.shards, say=say)

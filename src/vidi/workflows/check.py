@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.data.checked import CheckResult
-from vidi.data.checking.check import check_dataset
+from vidi.data.checking.check import ReadElsewhere, check_dataset
 from vidi.data.dataset import Dataset
 from vidi.errors import UsageError
 from vidi.files import escape_path
@@ -87,12 +87,14 @@ def check(
     request: CheckRequest,
     *,
     events: Events = SILENCE,
+    read: ReadElsewhere | None = None,
 ) -> Checked:
     """Decode every image of a data set once, and find damaged, duplicate and odd images.
 
     Args:
         request: the data, the page to write, and how.
         events: receives progress and messages.
+        read: decodes the images elsewhere; here by default.
 
     Raises:
         UsageError: the data or a class does not exist, or the page is a folder.
@@ -105,7 +107,7 @@ def check(
         raise UsageError(f"{escape_path(page)} is a folder", "Name a file: --page check.html")
     dataset = read_source(request.data, events=events)
     options = decode_options(request.data)
-    result = check_dataset(dataset, options=options, workers=request.workers, on_progress=events.reading)
+    result = check_dataset(dataset, options=options, workers=request.workers, on_progress=events.reading, read=read)
     if page is not None:
         from vidi.report.pages.check import write_check_page
 

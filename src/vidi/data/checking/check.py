@@ -1,6 +1,6 @@
 """Decode every file of a data set once, and say what its owner should know before anything is trained on it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +20,10 @@ from vidi.images.account import Account, Entry
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import ReadImage, read_images
+from vidi.images.store import ImageStore
 
 Progress = Callable[[int, int], None]  # images done, images in all
+ReadElsewhere = Callable[[ImageStore, Sequence[str], DecodeOptions], Iterable[ReadImage]]  # measured by `measure_file`
 DEFAULT_OPTIONS = DecodeOptions()
 
 
@@ -33,6 +35,7 @@ def check_dataset(
     cache: PixelCache | None = None,
     workers: int | None = None,
     on_progress: Progress | None = None,
+    read: ReadElsewhere | None = None,
 ) -> CheckResult:
     """Decode every image once, and find damaged, duplicate and odd images.
 
@@ -45,6 +48,7 @@ def check_dataset(
             check with this framing decodes none.
         workers: decoding processes; one per core by default.
         on_progress: called with (images done, images in all).
+        read: gives what is measured of every file, in order, where this process does not decode; without `cache`.
 
     Returns:
         A record for every image, near-copies, findings, and the account of every file.
@@ -54,7 +58,11 @@ def check_dataset(
     """
     paths = [image.path for image in dataset.images]
     if framing is None or cache is None:
-        stream = read_images(dataset.store, paths, measure=measure_file, options=options, workers=workers)
+        stream: Iterable[ReadImage]
+        if read is not None:
+            stream = read(dataset.store, paths, options)
+        else:
+            stream = read_images(dataset.store, paths, measure=measure_file, options=options, workers=workers)
         return _conclude(dataset, _read(stream, len(paths), None, on_progress))
     reading = find_reading(cache, dataset.store, paths, framing=framing, options=options, on_progress=on_progress)
     if reading is None:

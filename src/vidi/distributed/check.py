@@ -1,0 +1,113 @@
+"""`vidi check --ray`: the look at every image, by many computers; what is found is found by the one that started it."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from vidi.data.checking.measured import measure_file
+from vidi.data.checking.packed import pack_readings, unpack_readings
+from vidi.distributed.cluster import RayWorkers, connected
+from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
+from vidi.distributed.tasks import digest_of_texts, split_paths
+from vidi.distributed.worker import Work, installed_versions
+from vidi.images.limits import DecodeOptions
+from vidi.images.pool import read_images
+from vidi.images.reading import ReadImage
+from vidi.images.store import ImageStore
+from vidi.machine import core_count
+
+# Each shard starts the process that decodes within limits of memory and time, which takes as long as some 100 images.
+IMAGES_IN_SHARD: Final = 1024
+PATIENCE_SECONDS: Final = 1800.0  # for one shard
+
+
+def measurer(options: DecodeOptions) -> Work:
+    """What decodes and measures images as the check does, as `pack_readings` writes it; called in a worker.
+
+    Args:
+        options: how images are decoded.
+    """
+
+    def work(store: ImageStore, paths: Sequence[str]) -> bytes:
+        return pack_readings(read_images(store, paths, measure=measure_file, options=options, workers=core_count()))
+
+    return work
+
+
+def read_on_ray(
+    address: str, *, shards: Path | None, say: Callable[[str], None]
+) -> Callable[[ImageStore, Sequence[str], DecodeOptions], Iterator[ReadImage]]:
+    """A function that gives what the check measures of every file, in order, computed on a cluster.
+
+    Args:
+        address: of the cluster, or `local`.
+        shards: folder of the results so far; None keeps none.
+        say: receives messages.
+
+    Raises:
+        UsageError: the folder holds the shards of other work.
+        MissingPackageError: the extra `ray` is not installed.
+        ResourceError: no cluster answers there, or a shard was lost too often.
+    """
+
+    def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
+        with contextlib.ExitStack() as stack:
+            folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
+            results = shard_folder(folder, store, paths, options)
+            count = -(-len(paths) // IMAGES_IN_SHARD)
+            if all(results.has(number) for number in range(count)):  # nothing to start a cluster for
+                for number in range(count):
+                    yield from unpack_readings(results.get(number))
+                return
+            ray = stack.enter_context(connected(address, say=say))
+            yield from readings_of(store, paths, RayWorkers(ray, measurer, options), results, say=say)
+
+    return read
+
+
+def readings_of(
+    store: ImageStore,
+    paths: Sequence[str],
+    workers: ShardWorkers,
+    results: ShardFolder,
+    *,
+    say: Callable[[str], None],
+) -> Iterator[ReadImage]:
+    """What is measured of every file, in the order of the paths.
+
+    Args:
+        store: where the bytes come from.
+        paths: names within the store.
+        workers: do the work.
+        results: so far, of `shard_folder`.
+        say: receives messages.
+    """
+    tasks = split_paths(store, paths, most=IMAGES_IN_SHARD)
+    for number in ShardRun(workers, tasks, results, PATIENCE_SECONDS, time.monotonic, say).run():
+        yield from unpack_readings(results.get(number))
+
+
+def shard_folder(folder: Path, store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> ShardFolder:
+    """The folder of the results of one check.
+
+    Args:
+        folder: made where it is not there.
+        store: where the bytes come from.
+        paths: names within the store.
+        options: how images are decoded.
+
+    Raises:
+        UsageError: it holds the shards of other work.
+    """
+    tasks = split_paths(store, paths, most=IMAGES_IN_SHARD)
+    facts: dict[str, object] = {
+        "work": "check",
+        "options": repr(options),
+        "images": IMAGES_IN_SHARD,
+        "paths": digest_of_texts(paths),
+        "versions": installed_versions(),
+    }
+    return ShardFolder(folder, plan_of(facts), identity=lambda number: tasks[number].identity())
