@@ -1,5 +1,6 @@
 """`vidi train`: from images to a tested model file."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from vidi.workflows.requests.train import TrainRequest
 if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
+    from vidi.training.train import Trainer
     from vidi.workflows.train import Run
 
 INTERRUPTED, SOME_BAD = 130, 6
@@ -30,6 +32,18 @@ def train(
     preview: Annotated[
         Path | None,
         typer.Option("--preview", metavar="PNG", help="Write a sheet of augmented images instead of training."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Train on a Ray cluster, by the address of its head; local: on this computer.",
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", metavar="N", min=1, help="With --ray: share every batch among N processes."),
     ] = None,
     find_rate: Annotated[
         Path | None,
@@ -51,8 +65,10 @@ def train(
 
     events = Terminal()
     if resume is not None:
-        options.refuse_beside_resume(context, ("resume", "finish"))
-        return conclude(story.resume(resume, finish=finish, events=events), events)
+        options.refuse_beside_resume(context, ("resume", "finish", "ray", "processes"))
+        with _trainer(ray, processes, events) as trainer:
+            run = story.resume(resume, finish=finish, events=events, trainer=trainer)
+        return conclude(run, events)
     if request is None or finish:
         raise _nothing_to_do(finish)
     if preview is not None:
@@ -62,7 +78,26 @@ def train(
 
         typer.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
-    return conclude(story.train(request, events=events, begun=begun), events)
+    with _trainer(ray, processes, events) as trainer:
+        run = story.train(request, events=events, begun=begun, trainer=trainer)
+    return conclude(run, events)
+
+
+def _trainer(
+    ray: str | None, processes: int | None, events: "Terminal"
+) -> "contextlib.AbstractContextManager[Trainer | None]":
+    """What trains by several processes; None without `--ray`."""
+    from vidi.errors import UsageError
+
+    if ray is None and processes is None:
+        return contextlib.nullcontext()
+    if ray is None:
+        raise UsageError("--processes without a cluster", "Add `--ray local`, or the address of a Ray cluster.")
+    if processes is None:
+        raise UsageError("--ray without a number of processes", "Add --processes N, one for each computer or core.")
+    from vidi.distributed.train import processes_on_ray
+
+    return processes_on_ray(ray, processes, say=events.say)
 
 
 def _nothing_to_do(finish: bool) -> "UsageError":

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vidi.errors import ModelError, UsageError
@@ -17,14 +16,14 @@ from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine.engine import Engine, limit_threads
+from vidi.training.engine.engine import limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.ensembles.combination import Combination
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
-from vidi.training.loop.context import TrainingContext
+from vidi.training.loop.context import TrainingContext, training_context
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.first_weights import fill_in
-from vidi.training.loop.keeper import Keeper
+from vidi.training.loop.keeper import CheckpointFolder, Keeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.loop.objective import InputNormalisation, forget_weights, normalisation_for
@@ -79,6 +78,15 @@ class TrainedNetwork:
         return weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
 
 
+# Trains a state until it says what it was stopped by; the keeper tells and saves on the way.
+Trainer = Callable[[State, TrainingContext, Keeper], None]
+
+
+def train_here(state: State, context: TrainingContext, _: Keeper) -> None:
+    """Train in this process."""
+    train(state, context)
+
+
 def train_network(
     arrays: TrainingData,
     recipe: Recipe,
@@ -89,6 +97,7 @@ def train_network(
     on_epoch: Callable[[EpochRow], None] | None = None,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
+    trainer: Trainer = train_here,
 ) -> TrainedNetwork:
     """Train a network, or go on with one: same recipe, seed and kind of machine give the same weights to the bit.
 
@@ -103,6 +112,7 @@ def train_network(
         on_epoch: called when an epoch has ended; one that a checkpoint already holds is not told again.
         resume: go on from the folder's checkpoint.
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
+        trainer: carries out the steps; in this process by default.
 
     Raises:
         UsageError: the recipe is for images of one class each, and these may show several.
@@ -120,7 +130,7 @@ def train_network(
     else:
         state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(
-        folder,
+        CheckpointFolder(folder),
         arrays,
         recipe=recipe,
         normalisation=normalisation,
@@ -128,15 +138,10 @@ def train_network(
         on_epoch=on_epoch,
         epochs_told=len(state.history),
     )
-    weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
-    engine = engine_of(recipe)
-    context = TrainingContext(
-        data=arrays,
-        recipe=recipe,
+    context = training_context(
+        arrays,
+        recipe,
         normalisation=normalisation,
-        engine=engine,
-        class_weights=torch.from_numpy(weights).to(engine.device) if recipe.class_weights != "none" else None,
-        image_weights=_image_weights(arrays, engine),
         deadline=deadline,
         should_stop=should_stop,
         after_step=keeper.after_step,
@@ -144,19 +149,11 @@ def train_network(
     if not resume:
         keeper.save(state)
     if not state.stopped_by:
-        train(state, context)
+        trainer(state, context, keeper)
         if not state.best:
             state.keep_best()
         keeper.save(state)
     return _trained(state, arrays, recipe=recipe, normalisation=normalisation)
-
-
-def _image_weights(arrays: TrainingData, engine: Engine) -> torch.Tensor | None:
-    """(images,) what the loss of each is multiplied by: 1 on average, so that the steps stay as long as they were."""
-    if arrays.weights is None:
-        return None
-    mean = arrays.weights_of(arrays.train_rows).mean()
-    return torch.from_numpy((arrays.weights / mean).astype(np.float32)).to(engine.device)
 
 
 def _refuse_of_one_class(arrays: TrainingData, recipe: Recipe) -> None:

@@ -49,7 +49,11 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     loss, accuracy = None, None
     if len(data.validation_rows):
         loss, accuracy = score(
-            state.judged(), data, normalisation=context.normalisation, precision=context.engine.precision
+            state.judged(),
+            data,
+            normalisation=context.normalisation,
+            precision=context.engine.precision,
+            group=context.group,
         )
     note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
@@ -107,7 +111,7 @@ def fit_plan(state: State, context: TrainingContext, *, step_seconds: float) -> 
     if context.deadline is None:
         return
     step, left = state.counters.step, state.plan.steps - state.counters.step
-    affordable = int(max(context.deadline.seconds_left(), 0) / step_seconds)
+    affordable = context.group.from_first(int(max(context.deadline.seconds_left(), 0) / step_seconds))
     most = context.recipe.epochs * steps_in_epoch(len(context.data.train_rows), context.recipe.batch)
     left_now = min(affordable, most - step)
     # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
@@ -128,8 +132,6 @@ def why_to_stop(state: State, context: TrainingContext) -> str:
         return "plan"
     if 0 < context.recipe.patience <= counters.epochs_without_gain:
         return "patience"
-    if context.should_stop():
-        return "user"
-    if context.deadline is not None and context.deadline.seconds_left() <= 0:
-        return "deadline"
-    return ""
+    is_late = context.deadline is not None and context.deadline.seconds_left() <= 0
+    reasons = ("", "user", "deadline")
+    return reasons[context.group.from_first(1 if context.should_stop() else 2 if is_late else 0)]

@@ -235,6 +235,7 @@ def _train_member(
         on_epoch=lambda row: context.events.epoch(row, task.number),
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=context.should_stop,
+        trainer=context.trainer,
     )
 
 

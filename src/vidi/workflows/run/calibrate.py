@@ -349,7 +349,7 @@ def _out_of_fold(
     context: Context, prepared: Prepared, trained: TrainedNetwork, strangers: _Strangers
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
     """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
-    arrays, should_stop = as_training_data(prepared), context.should_stop
+    arrays, should_stop, place = as_training_data(prepared), context.should_stop, context.folder / "folds"
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     if has_seen(prepared, rows):
@@ -367,7 +367,6 @@ def _out_of_fold(
         data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
             data = replace(data, initial=prepared.begin(learnt))
-        place = context.folder / "folds"
         network = train_network(
             data,
             trained.recipe,
@@ -375,6 +374,7 @@ def _out_of_fold(
             deadline=context.budget.fold_until(folds=len(folds) - number),
             on_progress=context.events.training,
             should_stop=should_stop,
+            trainer=context.trainer,
         )
         if should_stop():
             shutil.rmtree(place)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidi.data.cache import PixelCache, cache_folder
+from vidi.training.train import Trainer, train_here
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import UNLIMITED, Budget, Stopwatch
@@ -29,6 +30,7 @@ class Context:
     budget: Budget = UNLIMITED  # for everything
     should_stop: Callable[[], bool] = never  # asked between steps
     finish: bool = False  # train no more: only calibrate, test and report
+    trainer: Trainer = train_here  # carries out the steps of a training
     events: Events = SILENCE
     watch: Stopwatch = field(default_factory=Stopwatch)
     cache: PixelCache = field(default_factory=open_cache)  # knows which entries this run has used

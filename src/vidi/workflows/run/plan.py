@@ -11,6 +11,7 @@ from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
+from vidi.training.parallel.batch_norm import require_shareable
 from vidi.training.recipe import Recipe
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -79,8 +80,12 @@ def learnt_and_chosen(found: Found) -> int:
     return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
-def require_possible(job: RunPlan) -> None:
+def require_possible(job: RunPlan, *, by_processes: bool = False) -> None:
     """Refuse impossible requests before anything is written.
+
+    Args:
+        job: what is planned.
+        by_processes: trainings by gradients are shared out among several processes.
 
     Raises:
         UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
@@ -91,9 +96,31 @@ def require_possible(job: RunPlan) -> None:
     )
     require_optimizer(network, recipe)
     choose_device(recipe.device)
+    if by_processes:
+        require_shared_out(job)
     if request.target is not None:
         request.target.require_fitting(classes, positive=request.data.positive)
     split_file_of(request.data)
+
+
+def require_shared_out(job: RunPlan) -> None:
+    """Refuse what several processes cannot share: a head alone, a GPU, layers that look at a whole batch their own way.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    if job.ladder.rungs == ("head",):
+        raise UsageError(
+            "--processes shares out training by gradients, but here only a head on pretrained features is fitted",
+            "Leave out --ray and --processes, or train a network from scratch: --pretrained none.",
+        )
+    recipe = job.recipe
+    device = choose_device(recipe.device)
+    if device != "cpu":
+        raise UsageError(f"--processes trains on processors, but this run uses {device}", "Add --device cpu.")
+    if job.ladder.rungs == ("scratch",):
+        network = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options)
+        require_shareable(network, called=recipe.network, frozen_batch_norm=recipe.frozen_batch_norm)
 
 
 def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -> int:

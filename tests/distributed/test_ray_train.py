@@ -1,0 +1,182 @@
+"""Training on a real Ray cluster of several nodes: the network of one computer, whatever is killed half-way."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ray", reason="needs:ray")
+
+import ray
+
+from tests.command import vidi
+from tests.counts import count
+from tests.draw import draw, encoded
+from tests.training.examples import KINDS, drawn_data, small_recipe
+from vidi.distributed import train
+from vidi.distributed.processes import Look, ProcessTrainer
+from vidi.distributed.train import RayCrew
+from vidi.training.loop.context import TrainingContext
+from vidi.training.train import TrainedNetwork, train_here, train_network
+
+pytestmark = pytest.mark.slow  # starts a cluster
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A cluster of three nodes, one core each, on this computer."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    for _ in range(2):
+        made.add_node(num_cpus=1)
+    try:
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.fixture
+def connected(cluster: Any) -> Iterator[None]:
+    """This process, connected to the cluster."""
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+    yield
+    ray.shutdown()
+
+
+def trained(folder: Path, trainer: Any) -> TrainedNetwork:
+    """A few steps, gentle enough that rounding stays rounding."""
+    recipe = small_recipe(epochs=3, batch=10, learning_rate=0.02)
+    return train_network(drawn_data(), recipe, folder=folder, trainer=trainer)
+
+
+def assert_alike(one: TrainedNetwork, other: TrainedNetwork) -> None:
+    for name, tensor in one.network.state_dict().items():
+        np.testing.assert_allclose(other.network.state_dict()[name], tensor, atol=2e-3, rtol=2e-3, err_msg=name)
+
+
+class Killing(RayCrew):
+    """Real processes, of which one is killed now and then: as soon as they begin, or after a few steps."""
+
+    def __init__(self, *given: Any, kills: int) -> None:
+        super().__init__(*given)
+        self.kills, self._random = kills, random.Random(0)
+
+    def start(self, context: TrainingContext, checkpoint: bytes) -> int:
+        size = super().start(context, checkpoint)
+        if self.kills % 2:
+            self._kill()
+        return size
+
+    def look(self, seconds: float) -> Look:
+        if self.kills and self.kills % 2 == 0:
+            self._kill()
+        return super().look(0.05 if self.kills else seconds)
+
+    def _kill(self) -> None:
+        self.kills -= 1
+        ray.kill(self._random.choice(self._actors))
+
+
+@pytest.mark.fault
+def test_processes_that_are_killed_change_nothing_in_the_network(connected: None, tmp_path: Path):
+    said: list[str] = []
+    kills = count(small=1, faults=3, soak=10)
+    crew = Killing(ray, 2, kills=kills)
+    try:
+        together = trained(tmp_path / "together", ProcessTrainer(crew=crew, say=said.append))
+    finally:
+        crew.end()
+
+    assert_alike(trained(tmp_path / "alone", train_here), together)
+    assert crew.kills == 0
+    assert said[0] == "training by 2 processes"
+    assert sum("all begin again from the last checkpoint" in one for one in said) == kills
+
+
+class Hanging(RayCrew):
+    """One of its first processes is stopped; then the clock jumps."""
+
+    now = 0.0
+    hangs = True
+
+    def start(self, context: TrainingContext, checkpoint: bytes) -> int:
+        size = super().start(context, checkpoint)
+        if self.hangs:
+            os.kill(ray.get(self._actors[1].__ray_call__.remote(lambda _: os.getpid())), signal.SIGSTOP)
+        return size
+
+    def look(self, seconds: float) -> Look:
+        self.now += 1000.0 if self.hangs else 0.0
+        return super().look(seconds)
+
+    def find_hanging(self) -> str:
+        self.hangs = False
+        return super().find_hanging()
+
+
+@pytest.mark.fault
+def test_a_process_that_hangs_is_named_and_replaced(connected: None, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(train, "ANSWER_SECONDS", 2.0)
+    said: list[str] = []
+    crew = Hanging(ray, 2)
+    try:
+        trainer = ProcessTrainer(crew=crew, say=said.append, clock=lambda: crew.now, patience=900.0)
+        together = trained(tmp_path / "together", trainer)
+    finally:
+        crew.end()
+
+    assert together.stopped_by == "plan"
+    assert said[1:] == ["no step in 900 s (process 2 of 2 hangs); all begin again from the last checkpoint"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn images."""
+    root = tmp_path_factory.mktemp("photos")
+    for kind in KINDS:
+        (root / "photos" / kind).mkdir(parents=True)
+        for seed in range(20):
+            (root / "photos" / kind / f"{seed:02}.png").write_bytes(encoded(draw(kind, size=(16, 16), seed=seed)))
+    return root
+
+
+WORDS = ("train", "photos", "--pretrained", "none", "--epochs", "2", "--imgsz", "16", "--set", "options.width=0.25")
+
+
+def test_the_command_writes_a_tested_model_file(photos: Path, monkeypatch):
+    monkeypatch.setenv("VIDI_CORES", "2")
+    done = vidi(*WORDS, "--ray", "local", "--processes", "2", "-o", "run", folder=photos)
+    more = vidi(*WORDS, "--ray", "local", "--processes", "9", "-o", "other", folder=photos)
+
+    assert done.returncode == 0, done.stderr
+    assert "Ray: 2 cores on 1 node" in done.stderr
+    assert "training by 2 processes" in done.stderr
+    assert (photos / "run" / "model.onnx").exists()
+    assert (photos / "run" / "report.html").exists()
+    assert len((photos / "run" / "results.csv").read_text().splitlines()) == 3
+    assert more.returncode == 2
+    assert "--processes 9, but this computer has 2 cores" in more.stderr
+    assert not (photos / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--ray", "local"), "--ray without a number of processes"),
+        (("--processes", "2"), "--processes without a cluster"),
+        (("--ray", "local", "--processes", "0"), "0 is not in the range"),
+        (("--ray", "local", "--processes", "1", "--freeze"), "--freeze"),
+    ],
+)
+def test_what_processes_cannot_do_is_refused(photos: Path, words: tuple[str, ...], said: str):
+    done = vidi(*WORDS, *words, "-o", "refused", folder=photos)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (photos / "refused").exists()
