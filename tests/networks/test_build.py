@@ -3,6 +3,7 @@ import torch
 
 from vidi.errors import UnknownNameError, UsageError
 from vidi.networks.build import build_network, design_network
+from vidi.networks.lite import BLOCK_SCALE
 from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 
@@ -100,3 +101,19 @@ def test_a_network_for_windows_takes_multiples_of_16_and_sees_their_places():
     assert network.head.in_features == 112 * 4 * 3
     with pytest.raises(UsageError, match="multiples of 16 pixels above 32"):
         build_network("lite0-grid", image_size=(64, 32), class_count=3)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("lite0", (192, 192, 192, 192, 320)), ("lite2", (208,) * 5 + (352,))])
+def test_features_of_the_last_blocks_stand_behind_the_usual_ones(name, channels):
+    joined = build_network(name, image_size=(64, 96), class_count=2, options=NetworkOptions(block_features=True)).eval()
+    usual = build_network(name, image_size=(64, 96), class_count=2).eval()
+    usual.layers.load_state_dict(joined.layers.state_dict())
+    inputs = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+    with torch.inference_mode():
+        features, known = joined.embed(inputs), usual.embed(inputs)
+        before_last = usual.layers[:-2](inputs).mean(dim=(2, 3))
+
+    assert features.shape == (2, 1280 + sum(channels))
+    torch.testing.assert_close(features[:, :1280], known)
+    torch.testing.assert_close(features[:, -channels[-1] :], BLOCK_SCALE * before_last)

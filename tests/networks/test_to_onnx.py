@@ -24,6 +24,8 @@ CASES = [
     ("dense", (20, 30), NetworkOptions()),
     ("lite0", (64, 96), NetworkOptions()),
     ("lite2", (32, 32), NetworkOptions()),
+    ("lite0", (64, 32), NetworkOptions(block_features=True)),
+    ("lite2", (32, 64), NetworkOptions(block_features=True)),
     ("vgg16", (32, 32), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (224, 224), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (290, 75), NetworkOptions(width=0.125, dense_width=24)),
@@ -69,13 +71,19 @@ def test_onnxruntime_answers_as_torch_does(name, size, options):
         assert_alike(embedding, network.embed(torch.from_numpy(inputs)).numpy())
 
 
-@pytest.mark.parametrize(("name", "width"), [("compact", 1.0), ("resnet50", 0.125)])
-def test_the_mean_of_the_evidence_is_the_logit(name, width):
-    options = NetworkOptions(width=width)
-    network = with_lived_in_statistics(build_network(name, image_size=(40, 40), class_count=4, options=options))
-    inputs = np.random.default_rng(0).standard_normal((2, 3, 40, 40)).astype(np.float32)
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("compact", (40, 40), NetworkOptions()),
+        ("resnet50", (40, 40), NetworkOptions(width=0.125)),
+        ("lite0", (64, 96), NetworkOptions(block_features=True)),
+    ],
+)
+def test_the_mean_of_the_evidence_is_the_logit(name, size, options):
+    network = with_lived_in_statistics(build_network(name, image_size=size, class_count=4, options=options))
+    inputs = np.random.default_rng(0).standard_normal((2, 3, *size)).astype(np.float32)
 
-    logits, evidence = session_of(network, (40, 40)).run(["logits", "evidence"], {"inputs": inputs})
+    logits, evidence = session_of(network, size).run(["logits", "evidence"], {"inputs": inputs})
 
     assert evidence.shape[:2] == (2, 4)
     assert_alike(evidence.mean(axis=(2, 3)), logits)

@@ -1,6 +1,6 @@
 """The few building blocks that vidi's networks are made of; each has one translation in `to_onnx.py`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -172,6 +172,33 @@ class Inner(nn.Module):
         """(batch, channels, rows, columns) to as much less on each side."""
         cut = slice(self.places, -self.places)
         return inputs[:, :, cut, cut]
+
+
+class Joining(nn.Sequential):
+    """Layers in a row; the maps of some join the last map, channel by channel, before the mean over the regions."""
+
+    def __init__(self, layers: Sequence[nn.Module], *, joined: Sequence[int], scale: float) -> None:
+        """Layers that end with a `GlobalMean`.
+
+        Args:
+            layers: in order; those that are joined give maps of the last map's size.
+            joined: which of them, as indexes.
+            scale: what their maps are multiplied by.
+        """
+        super().__init__(*layers)
+        self.joined = tuple(joined)
+        self.scale = scale
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(batch, channels_in, height, width) to (batch, features)."""
+        value, maps = input, list[Tensor]()
+        for number, layer in enumerate(self):
+            if isinstance(layer, GlobalMean):
+                value = torch.cat([value, *(self.scale * one for one in maps)], dim=1)
+            value = layer(value)
+            if number in self.joined:
+                maps.append(value)
+        return value
 
 
 class Classifier(nn.Module):

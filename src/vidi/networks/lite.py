@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from vidi.errors import UsageError
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Inner, Mirrored, Residual
+from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Inner, Joining, Mirrored, Residual
 from vidi.networks.options import NetworkOptions
 
 STRIDE = 32  # pixels; image sides are multiples of it, so that every halving meets an even side
@@ -38,19 +38,23 @@ STAGES = (
 STEM, FEATURES = 32, 1280
 GRID_STRIDE, GRID_STAGES = 16, 5  # pixels for one place of the grid, and the stages up to it
 EDGE = 32  # pixels of mirror image around an image whose features keep their places
+BLOCK_FEATURES = "block_features"  # the option, and the networks that have it
+BLOCK_NETWORKS = ("lite0", "lite2")
+# Means of the last blocks' maps differ from image to image 2.5 to 6 times as much as those of the last map.
+BLOCK_SCALE = 0.25
 EPSILON = 1e-3  # of the normalisations, as these weights were trained
 
 
 def lite0(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
     """EfficientNet-Lite0: 407 million multiply-adds at 224 x 224."""
-    options.refuse_others("lite0")
-    return _lite(image_size, class_count, width=1.0, depth=1.0)
+    options.refuse_others("lite0", BLOCK_FEATURES)
+    return _lite(image_size, class_count, width=1.0, depth=1.0, options=options)
 
 
 def lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
     """EfficientNet-Lite2: wider and deeper, 899 million multiply-adds at 260 x 260."""
-    options.refuse_others("lite2")
-    return _lite(image_size, class_count, width=1.1, depth=1.2)
+    options.refuse_others("lite2", BLOCK_FEATURES)
+    return _lite(image_size, class_count, width=1.1, depth=1.2, options=options)
 
 
 def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
@@ -74,7 +78,9 @@ def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: Networ
     return Classifier(nn.Sequential(layers), nn.Linear(channels * places, class_count))
 
 
-def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth: float) -> Classifier:
+def _lite(
+    image_size: tuple[int, int], class_count: int, *, width: float, depth: float, options: NetworkOptions
+) -> Classifier:
     if any(side % STRIDE for side in image_size):
         nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
         raise UsageError(
@@ -83,7 +89,12 @@ def _lite(image_size: tuple[int, int], class_count: int, *, width: float, depth:
         )
     layers, channels = _stages(STAGES, width=width, depth=depth)
     layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
-    return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+    if not options.block_features:
+        return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+    of_first, _ = _stages(STAGES[:GRID_STAGES], width=width, depth=depth)
+    blocks = range(len(of_first), len(layers) - 2)  # those whose maps have the last map's size
+    inside = sum(_channels_of(layers[number]) for number in blocks)
+    return Classifier(Joining(layers, joined=blocks, scale=BLOCK_SCALE), nn.Linear(FEATURES + inside, class_count))
 
 
 def _stages(stages: Sequence[LiteStage], *, width: float, depth: float) -> tuple[list[nn.Module], int]:
@@ -110,6 +121,11 @@ def _block(channels: int, outgoing: int, stage: LiteStage, *, stride: int) -> nn
     ]
     body = nn.Sequential(*parts)
     return Residual(body) if stride == 1 and channels == outgoing else body
+
+
+def _channels_of(block: nn.Module) -> int:
+    """Channels that a block gives: those of its last convolution."""
+    return [module for module in block.modules() if isinstance(module, nn.Conv2d)][-1].out_channels
 
 
 def _conv(channels: int, outgoing: int, *, kernel: int, stride: int = 1, groups: int = 1) -> ConvNorm:

@@ -15,7 +15,17 @@ from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.networks.backbone import Backbone
 from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
-from vidi.networks.layers import Activation, Classifier, ConvNorm, GlobalMean, GridMean, Inner, Mirrored, Residual
+from vidi.networks.layers import (
+    Activation,
+    Classifier,
+    ConvNorm,
+    GlobalMean,
+    GridMean,
+    Inner,
+    Joining,
+    Mirrored,
+    Residual,
+)
 from vidi.networks.side_by_side import side_by_side
 from vidi.networks.whitening import Whitening
 
@@ -79,10 +89,14 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
     if network.both_ways:
         mirrored = _reversed(graph, value, f"{MIRRORED}.inputs")
         value = graph.add("Concat", [value, mirrored], output=f"{MIRRORED}.beside", attributes={"axis": 0})
-    for name, layer in network.layers.named_children():
+    joining = network.layers if isinstance(network.layers, Joining) else None
+    maps: list[str] = []
+    for number, (name, layer) in enumerate(network.layers.named_children()):
         if isinstance(layer, GlobalMean):
-            regions = value
+            value = regions = value if joining is None else _joined(graph, value, maps, scale=joining.scale)
         value = _translate(graph, layer, value, f"layers.{name}")
+        if joining is not None and number in joining.joined:
+            maps.append(value)
     if network.both_ways:
         _mean_of_halves(graph, value, name=f"{MIRRORED}.embedding", is_map=False)
     graph.nodes[-1].output[0] = "embedding"
@@ -106,6 +120,15 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
         outputs.append(helper.make_tensor_value_info("evidence", TensorProto.FLOAT, shape))
     inputs = [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", 3, *image_size])]
     return helper.make_graph(graph.nodes, "network", inputs, outputs, graph.tensors)
+
+
+def _joined(graph: GraphWriter, value: str, maps: list[str], *, scale: float) -> str:
+    """The last map with those of earlier layers beside it."""
+    beside = graph.add("Concat", maps, output="joined.maps", attributes={"axis": 1})
+    scaled = graph.add(
+        "Mul", [beside, graph.tensor("joined.scale", np.array(scale, np.float32))], output="joined.scaled"
+    )
+    return graph.add("Concat", [value, scaled], output="joined", attributes={"axis": 1})
 
 
 def _reversed(graph: GraphWriter, value: str, name: str) -> str:

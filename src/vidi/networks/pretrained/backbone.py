@@ -4,19 +4,32 @@ import torch
 
 from vidi.networks.build import build_network
 from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
 from vidi.networks.pretrained.weights import PretrainedWeights, begin_with
 
 
 def with_weights(
-    weights: PretrainedWeights, *, image_size: tuple[int, int], class_count: int, seed: int = 0
+    weights: PretrainedWeights,
+    *,
+    image_size: tuple[int, int],
+    class_count: int,
+    options: NetworkOptions | None = None,
+    seed: int = 0,
 ) -> Classifier:
     """The weights' network for images of that size; a head for other classes is new.
+
+    Args:
+        weights: of `read_pretrained`.
+        image_size: (height, width), pixels.
+        class_count: number of classes.
+        options: the network's shape; None leaves it as it is.
+        seed: of the new head.
 
     Raises:
         UsageError: the network does not take images of that size.
         ModelError: the weights are not those of the network that they claim to be of.
     """
-    network = build_network(weights.network, image_size=image_size, class_count=class_count, seed=seed)
+    network = build_network(weights.network, image_size=image_size, class_count=class_count, options=options, seed=seed)
     begin_with(network, weights)
     return network
 

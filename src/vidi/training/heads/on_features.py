@@ -36,7 +36,7 @@ def train_on_features(
     Raises:
         UsageError: the network does not take images of that size.
     """
-    network = frozen_backbone(weights, data, image_size=recipe.image_size)
+    network = frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options)
     normalisation = normalisation_for(recipe, data)
     rows = np.sort(np.concatenate([data.train_rows, data.validation_rows]))
     if not recipe.features:

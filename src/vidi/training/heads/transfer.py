@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from vidi.metrics.truth import SeveralClasses, Truth
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
+from vidi.networks.options import NetworkOptions
 from vidi.networks.pretrained.backbone import set_head, with_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.numbers import percent
@@ -24,9 +25,16 @@ from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 TRIAL_STRENGTHS = (1_000.0, 300.0, 100.0)  # of a multinomial head
 
 
-def frozen_backbone(weights: PretrainedWeights, data: TrainingData, *, image_size: tuple[int, int]) -> Classifier:
+def frozen_backbone(
+    weights: PretrainedWeights,
+    data: TrainingData,
+    *,
+    image_size: tuple[int, int],
+    options: NetworkOptions | None = None,
+) -> Classifier:
     """The network whose features are computed; it sees colour images as grey where all training images are."""
-    network = with_weights(weights, image_size=image_size, class_count=data.class_count).eval().requires_grad_(False)
+    network = with_weights(weights, image_size=image_size, class_count=data.class_count, options=options)
+    network.eval().requires_grad_(False)
     # Only where its normalisation has one number for the three channels are grey's three channels equal still.
     if weights.normalisation != "imagenet" and is_grey(data.images, data.train_rows):
         look_through_grey(network)

@@ -12,6 +12,7 @@ from vidi.groups import deal_learnable_folds
 from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.networks.layers import Classifier
+from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
@@ -74,6 +75,8 @@ def backbone_recipe(
     recipe = recipe.changed(
         {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
     )
+    if weights.network in BLOCK_NETWORKS:
+        recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source="default: --pretrained")
     return recipe.changed({"normalisation": weights.normalisation}, source=source).changed(changes, source="you")
 
 
@@ -197,7 +200,8 @@ class _Trials:
     def _network(self, candidate: Candidate) -> tuple[Classifier, InputNormalisation]:
         weights = self.weights[candidate.name]
         changed = self.recipe.changed({"normalisation": weights.normalisation}, source="")
-        return frozen_backbone(weights, self.data, image_size=candidate.size), normalisation_for(changed, self.data)
+        network = frozen_backbone(weights, self.data, image_size=candidate.size, options=self.recipe.options)
+        return network, normalisation_for(changed, self.data)
 
     def _choose_engine(self, candidate: Candidate, images: NDArray[np.uint8] | None = None) -> None:
         """Once: the other candidates are networks of the same kind."""
@@ -275,7 +279,7 @@ def features_of(
 ) -> NDArray[np.float32]:
     """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
     data, recipe = as_training_data(prepared), chosen.recipe
-    network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size)
+    network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size, options=recipe.options)
     some = digest_of(rows.tobytes() + network.state_dict()["layers.0.convolution.weight"].numpy().tobytes())
     key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
     shape = (len(rows), network.head.in_features)

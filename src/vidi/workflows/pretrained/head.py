@@ -72,7 +72,7 @@ def learn_by_features(
     prepared, chosen, recipe = _choose_head(context, prepared, backbone, features, diagnostics=diagnostics)
     data, weights = as_training_data(prepared), backbone.weights
     head = Head(
-        network=frozen_backbone(weights, data, image_size=recipe.image_size),
+        network=frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options),
         features=features.values,
         rows=rows,
         data=data,
@@ -123,7 +123,8 @@ def _beginning(head: Head, backbone: ChosenBackbone) -> Begin:
 
     def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
         known = head.fitted_on(np.isin(head.rows, learnt))
-        network = frozen_backbone(backbone.weights, head.data, image_size=backbone.recipe.image_size)
+        recipe = backbone.recipe
+        network = frozen_backbone(backbone.weights, head.data, image_size=recipe.image_size, options=recipe.options)
         set_head(network, torch.from_numpy(known.weight), torch.from_numpy(known.bias))
         return network.state_dict()
 

@@ -64,7 +64,10 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     data = as_training_data(prepared)
     if is_pretrained:
         network = with_weights(
-            read_pretrained(recipe.pretrained), image_size=recipe.image_size, class_count=data.class_count
+            read_pretrained(recipe.pretrained),
+            image_size=recipe.image_size,
+            class_count=data.class_count,
+            options=recipe.options,
         )
         data = replace(data, initial=network.state_dict())
     with stop_on_signal() as should_stop:
