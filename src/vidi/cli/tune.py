@@ -1,5 +1,6 @@
 """`vidi tune`: search for a better recipe, and say plainly whether there is one."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
     from vidi.workflows.tune import Tuned
+    from vidi.workflows.tuning.at_once import TrialCrew
 
 INTERRUPTED, SOME_BAD = 130, 6
-BESIDE_RESUME = ("resume", "finish", "storage", "as_json")
+BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
 
 
 def tune(
@@ -29,6 +31,14 @@ def tune(
     finish: Annotated[
         bool, typer.Option("--finish", help="With --resume: start no further trials; make the final comparison.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Run a trial on each core of a Ray cluster, by the address of its head; local: on this computer.",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Search for a better recipe than the default within a time limit; the test part is never used.
@@ -46,12 +56,25 @@ def tune(
     events = Terminal()
     if resume is not None:
         options.refuse_beside_resume(context, BESIDE_RESUME)
-        tuned = story.resume_tuning(resume, storage=context.params["storage"], finish=finish, events=events)
+        with _crew(ray, events) as crew:
+            storage = context.params["storage"]
+            tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, crew=crew)
         _conclude(tuned, events, as_json=as_json)
         return
     if request is None or finish:
         raise _nothing_to_do(finish)
-    _conclude(story.tune(request, events=events, begun=begun), events, as_json=as_json)
+    with _crew(ray, events) as crew:
+        tuned = story.tune(request, events=events, begun=begun, crew=crew)
+    _conclude(tuned, events, as_json=as_json)
+
+
+def _crew(ray: str | None, events: "Terminal") -> "contextlib.AbstractContextManager[TrialCrew | None]":
+    """What tries several recipes at once; None without `--ray`."""
+    if ray is None:
+        return contextlib.nullcontext()
+    from vidi.distributed.tune import trials_on_ray
+
+    return trials_on_ray(ray, say=events.say)
 
 
 def _nothing_to_do(finish: bool) -> "UsageError":

@@ -131,7 +131,6 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
         ResourceError: no cluster answers there, or a node has other versions of what decides the results.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 lets all else on this computer go first
     try:
         ray: Any = import_module("ray")
     except ImportError as error:

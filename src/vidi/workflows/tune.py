@@ -31,11 +31,12 @@ from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.tune import TuneRequest, request_from
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.context import Context, open_cache
-from vidi.workflows.run.learn import keep_preparation
+from vidi.workflows.run.learn import image_weights, keep_preparation
 from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.start import read_start
+from vidi.workflows.tuning.at_once import TrialCrew, run_trials_at_once
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
@@ -62,7 +63,12 @@ class Tuned:
 
 
 def tune(
-    request: TuneRequest, *, events: Events = SILENCE, begun: Deadline | None = None, try_recipe: TryRecipe = run_trial
+    request: TuneRequest,
+    *,
+    events: Events = SILENCE,
+    begun: Deadline | None = None,
+    try_recipe: TryRecipe = run_trial,
+    crew: TrialCrew | None = None,
 ) -> Tuned:
     """Search for a better recipe, and report whether one was found.
 
@@ -71,6 +77,7 @@ def tune(
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
         try_recipe: trains a recipe and judges it.
+        crew: tries several recipes at once, elsewhere; the comparison at the end is made here.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
@@ -104,7 +111,7 @@ def tune(
         budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
         job = _SearchPlan(
-            request=request, found=found, recipe=recipe, files=files, context=context, try_recipe=try_recipe
+            request=request, found=found, recipe=recipe, files=files, context=context, try_recipe=try_recipe, crew=crew
         )
         try:
             return _run(job)
@@ -114,7 +121,14 @@ def tune(
             raise
 
 
-def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False, events: Events = SILENCE) -> Tuned:
+def resume_tuning(
+    run: Path,
+    *,
+    storage: str | None = None,
+    finish: bool = False,
+    events: Events = SILENCE,
+    crew: TrialCrew | None = None,
+) -> Tuned:
     """Continue an interrupted search for the rest of its time.
 
     Args:
@@ -122,6 +136,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
         storage: the URL of the shared study again, where it has a password.
         finish: no more trials, only the comparison at the end.
         events: receives progress and messages.
+        crew: as for `tune`.
 
     Raises:
         UsageError: not a search, or one that is finished.
@@ -154,6 +169,7 @@ def resume_tuning(run: Path, *, storage: str | None = None, finish: bool = False
                 cache=open_cache(request.training.data),
             ),
             used_before=document["seconds_used"],
+            crew=crew,
         )
         return _run(job)
 
@@ -167,6 +183,7 @@ class _SearchPlan:
     context: Context
     used_before: float = 0.0  # seconds, by the sessions before this one
     try_recipe: TryRecipe = run_trial
+    crew: TrialCrew | None = None
 
     def seconds_used(self) -> float:
         until = self.context.budget.deadline
@@ -187,6 +204,7 @@ def _run(job: _SearchPlan) -> Tuned:
     rows = choose_rows(prepared)
     chosen = np.concatenate([rows.train, rows.validation])
     sizes, workers, cache = job.found.sizes, job.request.training.workers, job.context.cache
+    weights = image_weights(prepared)
     learnt = framed_rows(prepared, chosen, sizes=sizes, workers=workers, cache=cache)
     held_out = framed_rows(prepared, rows.held_out, sizes=sizes, workers=workers, cache=cache)
     images = TrialImages(
@@ -194,12 +212,16 @@ def _run(job: _SearchPlan) -> Tuned:
         train_count=len(rows.train),
         classes=prepared.dataset.classes,
         start=None if prepared.start is None else prepared.start.weights,
+        weights=None if weights is None else weights[chosen],
     )
     with stop_on_signal() as should_stop:
         job = replace(job, context=replace(job.context, should_stop=should_stop))
         search = _begin(job, prepared, rows, images)
         with studies.storage_errors():
-            run_trials(search, after_each=lambda _rows: _keep(job, search))
+            if job.crew is None:
+                run_trials(search, after_each=lambda _rows: _keep(job, search))
+            else:
+                run_trials_at_once(search, job.crew, after_each=lambda _rows: _keep(job, search))
             finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
     tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
     if not job.request.training.images:
@@ -214,7 +236,16 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
     study, workshop, context = _open_study(job), job.files.folder / WORKSHOP, job.context
     until = context.budget.deadline
     assert until is not None  # noqa: S101  # a search always has one
-    planned = plan_search(study, images, job.recipe, job.request, sizes=job.found.sizes, until=until, workshop=workshop)
+    planned = plan_search(
+        study,
+        images,
+        job.recipe,
+        job.request,
+        sizes=job.found.sizes,
+        until=until,
+        workshop=workshop,
+        at_once=1 if job.crew is None else job.crew.room(),
+    )
     job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
         context.events.say(sentence)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "vidi"  # the attribute that says what a study is about
 WORKER, CAUSE = "worker", "cause"
+ENQUEUED = "fixed_params"  # the values of a trial that waits, as Optuna calls them
 STARTUP_TRIALS = 8  # drawn at random before the search learns from what it saw
 FREE_OF_PRUNING = 4  # trials that go to their end whatever they look like
 FIRST_MARK = 2  # tenths of a trial before it may be ended
@@ -181,9 +182,15 @@ def begin(study: "Study", settings: StudySettings) -> None:
 def want_default(study: "Study", dials: Sequence[Dial]) -> None:
     """Make the default recipe the next trial, unless it was tried or its turn comes."""
     tried = [row.values for row in trial_rows(study) if row.state != "interrupted"]
-    waits = any(trial.state.name == "WAITING" for trial in study.get_trials(deepcopy=False))  # only this one ever does
+    waiting = [trial.system_attrs for trial in study.get_trials(deepcopy=False) if trial.state.name == "WAITING"]
+    waits = any(is_default(known.get(ENQUEUED, {}), dials) for known in waiting)
     if not waits and not any(is_default(values, dials) for values in tried):
         study.enqueue_trial({dial.name: dial.usual for dial in dials}, skip_if_exists=False)
+
+
+def try_again(study: "Study", values: Mapping[str, Value]) -> None:
+    """Make these values the next trial: whoever tried them was lost on the way."""
+    study.enqueue_trial(dict(values), skip_if_exists=False)
 
 
 def is_default(values: Mapping[str, Value], dials: Sequence[Dial]) -> bool:

@@ -1,6 +1,7 @@
 """How a search spends its time: which dials, and how long one training may take."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.files import digest_of
 from vidi.machine import Deadline
 from vidi.report.words.progress.tuning import short_trainings, sizes_not_searched
+from vidi.training.engine.engine import on_one_thread
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Room, choose_dials
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 TRIALS_AIMED = 20  # that fit where none is ended early
+ROUNDS_AIMED = 5  # trials on each core where many run at once: a search learns from those that have ended
 FEWEST_TRIALS = 6  # that must fit: longer trainings may not leave room for fewer
 EPOCHS_WANTED = 8.0  # of the default recipe in one trial, where that leaves room for the fewest trials
 EPOCHS_NEEDED = 4.0  # fewer say little of a usual training, and the search says so
@@ -49,6 +52,7 @@ def plan_search(
     sizes: Sequence[tuple[int, int]],
     until: Deadline,
     workshop: Path,
+    at_once: int = 1,
 ) -> Planned:
     """What the study was begun with, or what it begins with now; the default recipe is then the first to be tried.
 
@@ -60,6 +64,7 @@ def plan_search(
         sizes: (height, width) of the images as they are.
         until: when all must be done.
         workshop: a folder for the training by which the speed is measured.
+        at_once: trials that run at the same time, on a core each where they are several.
 
     Raises:
         UsageError: the study is about something else, or there is nothing to search.
@@ -72,8 +77,10 @@ def plan_search(
         dials, notes = _affordable(_fitting(choose_dials(recipe, room), images), images, recipe, until)
         if not dials:
             raise UsageError("every value is set, so there is nothing to search", "Leave some values unset.")
-        epoch = epoch_seconds(images, recipe, workshop=workshop)
-        seconds = trial_seconds(until.seconds_left() - TABLE["search page"].seconds, epoch=epoch, request=request)
+        with nullcontext() if at_once == 1 else on_one_thread():
+            epoch = epoch_seconds(images, recipe, workshop=workshop)
+        left = until.seconds_left() - TABLE["search page"].seconds
+        seconds = trial_seconds(left, epoch=epoch, request=request, at_once=at_once)
         notes += _remark(seconds, epoch)
         known = StudySettings(data=data, recipe=values, dials=dials, trial_seconds=seconds)
         studies.begin(study, known)
@@ -83,7 +90,7 @@ def plan_search(
     return Planned(settings=known, notes=tuple(notes))
 
 
-def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> float:
+def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest, at_once: int = 1) -> float:
     """How long one training may take, in seconds.
 
     What the user said; else so long that about twenty trainings fit and two more at the end, but longer where the
@@ -93,6 +100,7 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> 
         left: seconds for all trainings.
         epoch: seconds of the default recipe for one epoch; None where that is not known.
         request: what the user asked for.
+        at_once: trials that run at the same time.
 
     Raises:
         ResourceError: fewer than six trials (or one as long as the user said) would fit beside the two at the end.
@@ -100,8 +108,9 @@ def trial_seconds(left: float, *, epoch: float | None, request: TuneRequest) -> 
     if request.trial_minutes is not None:
         seconds, fewest = 60 * request.trial_minutes, 1
     else:
-        count = TRIALS_AIMED if request.trials is None else min(TRIALS_AIMED, request.trials)
-        fewest = min(FEWEST_TRIALS, count)
+        aimed = max(TRIALS_AIMED, ROUNDS_AIMED * at_once)
+        count = -(-(aimed if request.trials is None else min(aimed, request.trials)) // at_once)
+        fewest = min(-(-FEWEST_TRIALS // at_once), count)
         longest = max(TABLE["trial"].seconds, left / (fewest + 2))
         seconds = min(longest, max(TABLE["trial"].seconds, left / (count + 2), EPOCHS_WANTED * (epoch or 0.0)))
     if (fewest + 2) * seconds > 1.001 * left:
@@ -161,7 +170,8 @@ def _digest(images: TrialImages) -> str:
     learnt = images.learnt
     known = learnt.truth.array.astype(np.int64)
     lines = [f"{digest} {label}" for digest, label in zip(learnt.digests, known.tolist(), strict=True)]
-    return digest_of("\n".join([str(images.train_count), *images.classes, *lines]).encode())
+    counted = [] if images.weights is None else [f"counts {weight:g}" for weight in images.weights.tolist()]
+    return digest_of("\n".join([str(images.train_count), *images.classes, *lines, *counted]).encode())
 
 
 def _usual(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:

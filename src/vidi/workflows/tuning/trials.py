@@ -37,6 +37,7 @@ class TrialImages:
     train_count: int  # the first rows are used for training, the rest is for validation
     classes: tuple[str, ...]
     start: Mapping[str, NDArray[np.float32]] | None  # weights to begin from
+    weights: NDArray[np.float64] | None = None  # (images,) as how many images each counts in training
 
     def arrays(self, size: tuple[int, int], on_progress: Callable[[int, int], None] | None = None) -> TrainingData:
         """The images at one size.
@@ -52,6 +53,7 @@ class TrialImages:
             validation_rows=rows[self.train_count :],
             classes=self.classes,
             start=self.start,
+            weights=self.weights,
         )
 
 
@@ -115,12 +117,17 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
         _try_one(search)
         rows = studies.trial_rows(search.study)
         after_each(rows)
-        failed = [row for row in rows if row.state == "failed"]
-        if len(failed) >= MOST_FAILURES and len(failed) == len(rows):
-            raise GateError(
-                f"the first {len(failed)} trials all failed; the last error: {failed[-1].cause}",
-                "Run `vidi train` to find the cause, then search again.",
-            )
+        require_some_success(rows)
+
+
+def require_some_success(rows: list[TrialRow]) -> None:
+    """Raise a GateError where the first ten trials all failed: something else is wrong than one recipe."""
+    failed = [row for row in rows if row.state == "failed"]
+    if len(failed) >= MOST_FAILURES and len(failed) == len(rows):
+        raise GateError(
+            f"the first {len(failed)} trials all failed; the last error: {failed[-1].cause}",
+            "Run `vidi train` to find the cause, then search again.",
+        )
 
 
 def best_row(rows: list[TrialRow]) -> TrialRow | None:
@@ -157,7 +164,7 @@ def _try_one(search: Search) -> None:
         cause = "not enough memory"
     if cause is not None:
         studies.tell_failure(search.study, trial, cause, seconds=time.monotonic() - began)
-    search.context.events.say(_sentence(search, trial.number))
+    search.context.events.say(trial_sentence(search, trial.number))
 
 
 def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str | None:
@@ -190,7 +197,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
     return None
 
 
-def _sentence(search: Search, number: int) -> str:
+def trial_sentence(search: Search, number: int) -> str:
     """What is said of a trial when it is over."""
     rows = studies.trial_rows(search.study)
     row, best = next(row for row in rows if row.number == number), best_row(rows)

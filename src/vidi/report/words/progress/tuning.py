@@ -55,6 +55,11 @@ def trial_line(number: int, result: str, *, is_default: bool, best: tuple[int, f
     return f"trial {number}{' (the default recipe)' if is_default else ''}: {result}{standing}"
 
 
+def lost_trial(number: int, why: str) -> str:
+    """That a trial got lost on the way, and is tried again."""
+    return f"trial {number} is lost ({why}); its values are tried again"
+
+
 def validation_accuracy(accuracy: float) -> str:
     """The accuracy of a trial."""
     return f"accuracy {percent(accuracy, digits=1)} on the validation images"

@@ -1,4 +1,4 @@
-"""Training on a real Ray cluster of several nodes: the network of one computer, whatever is killed half-way."""
+"""Training and tuning on a real Ray cluster of several nodes: what one computer gives, whatever is killed half-way."""
 
 import os
 import random
@@ -21,8 +21,14 @@ from tests.training.examples import KINDS, drawn_data, small_recipe
 from vidi.distributed import train
 from vidi.distributed.processes import Look, ProcessTrainer
 from vidi.distributed.train import RayCrew
+from vidi.distributed.tune import RayTrials
 from vidi.training.loop.context import TrainingContext
 from vidi.training.train import TrainedNetwork, train_here, train_network
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.tune import tune
+from vidi.workflows.tuning.at_once import TrialOrder
 
 pytestmark = pytest.mark.slow  # starts a cluster
 
@@ -146,6 +152,53 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+class Disturbed(RayTrials):
+    """The worker of the first trial is killed, that of the second stopped; then the clock jumps."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given, patience=900.0, clock=lambda: self.now)
+        self.now, self.begun, self.answers = 0.0, 0, 0
+
+    def start(self, order: TrialOrder) -> Any:
+        running = super().start(order)
+        worker = self._attempts[running].worker
+        self.begun += 1
+        if self.begun == 1:
+            ray.kill(worker)
+        if self.begun == 2:
+            os.kill(ray.get(worker.__ray_call__.remote(lambda _: os.getpid())), signal.SIGSTOP)
+        return running
+
+    def room(self) -> int:
+        return 2
+
+    def look(self, running: Any, seconds: float) -> Any:
+        seen = super().look(running, seconds)
+        if self.begun == 3 and not self.now and any(one.outcome for one in seen.values()):
+            self.now = 1000.0
+        return seen
+
+
+@pytest.mark.fault
+def test_trials_whose_workers_are_lost_are_failed_and_tried_again(connected: None, photos: Path, monkeypatch):
+    monkeypatch.chdir(photos)
+    trials = Disturbed(ray)
+    changes = {"options.width": 0.25, "epochs": 2, "precision": "float32", "image_size": (16, 16), "batch": 16}
+    training = TrainRequest(data=DataRequest(source="photos"), changes=changes, output=Path("tuned"), minutes=60.0)
+    try:
+        tuned = tune(TuneRequest(training=training, trials=3, trial_minutes=5.0), crew=trials)
+    finally:
+        trials.end()
+
+    rows = tuned.document["trials"]
+    lost = [row["values"] for row in rows if row["state"] == "interrupted"]
+    done = [row["values"] for row in rows if row["state"] == "done"]
+    assert tuned.is_finished
+    assert (len(lost), len(done)) == (2, 3)
+    assert all(values in done for values in lost)
+    assert (photos / "tuned" / "recipe.toml").exists()
+
+
 WORDS = ("train", "photos", "--pretrained", "none", "--epochs", "2", "--imgsz", "16", "--set", "options.width=0.25")
 
 
@@ -171,7 +224,6 @@ def test_the_command_writes_a_tested_model_file(photos: Path, monkeypatch):
         (("--ray", "local"), "--ray without a number of processes"),
         (("--processes", "2"), "--processes without a cluster"),
         (("--ray", "local", "--processes", "0"), "0 is not in the range"),
-        (("--ray", "local", "--processes", "1", "--freeze"), "--freeze"),
     ],
 )
 def test_what_processes_cannot_do_is_refused(photos: Path, words: tuple[str, ...], said: str):

@@ -1,0 +1,152 @@
+"""Several trials at once: one study, whose trials are those of a search one after the other, whatever gets lost."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.draw import class_folders
+from tests.threads import one_thread
+
+from vidi.errors import GateError
+from vidi.training.tuning.trial import Outcome
+from vidi.workflows.requests.data import DataRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.tune import Tuned, tune
+from vidi.workflows.tuning.at_once import TrialLook, TrialOrder
+
+__all__ = ["one_thread"]  # every test here
+pytestmark = pytest.mark.slow  # reads images, although only for seconds
+SMALL = {"precision": "float32", "epochs": 1, "options.width": 0.25, "batch": 16, "image_size": (16, 16)}
+Answer = Callable[[TrialOrder], TrialLook]
+
+
+def done(accuracy: float) -> TrialLook:
+    outcome = Outcome(accuracy=accuracy, loss=1.0, value=accuracy, epochs=1.0, stopped_by="plan")
+    return TrialLook(outcome=outcome, seconds=1.0)
+
+
+def usual(order: TrialOrder) -> TrialLook:
+    """The default recipe is the best, so that no comparison follows."""
+    return done(0.5 if order.number else 0.9)
+
+
+class Answering:
+    """A crew without workers: each trial ends with what a function says of it, the last begun first."""
+
+    def __init__(self, answer: Answer = usual, *, room: int = 3) -> None:
+        self.answer, self._room = answer, room
+        self.orders: list[TrialOrder] = []
+        self.most, self.stopped = 0, list[int]()
+
+    def room(self) -> int:
+        return self._room
+
+    def start(self, order: TrialOrder) -> Any:
+        self.orders.append(order)
+        return order.number
+
+    def look(self, running: Sequence[Any], seconds: float) -> Mapping[Any, TrialLook]:
+        assert seconds > 0
+        self.most = max(self.most, len(running))
+        order = next(one for one in self.orders if one.number == running[-1])
+        return {**{one: TrialLook() for one in running[:-1]}, running[-1]: self.answer(order)}
+
+    def ask_to_stop(self, running: Any) -> None:
+        self.stopped.append(running)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=20, size=(16, 16))
+
+
+def searched(data: Path, folder: Path, crew: Answering, *, trials: int = 6) -> Tuned:
+    training = TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=folder / "run", minutes=600.0)
+    return tune(TuneRequest(training=training, trials=trials, trial_minutes=10.0), crew=crew)
+
+
+def test_as_many_run_at_once_as_there_is_room_for_and_no_more_than_were_asked_for(data: Path, tmp_path: Path):
+    crew = Answering()
+    tuned = searched(data, tmp_path, crew)
+
+    rows = tuned.document["trials"]
+    assert (crew.most, len(rows)) == (3, 6)
+    assert {row["state"] for row in rows} == {"done"}
+    assert [row["number"] for row in rows] == sorted(order.number for order in crew.orders)
+    assert all(order.seconds == 600 for order in crew.orders)
+    assert tuned.document["best_trial"] == 0
+    written = json.loads((tmp_path / "run" / "tune.json").read_text())
+    assert written["state"] == "finished"
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"recipe.toml", "tune.html", "trials.csv"}
+
+
+@pytest.mark.fault
+def test_a_lost_trial_is_failed_and_its_values_are_tried_again(data: Path, tmp_path: Path):
+    crew = Answering(lambda order: TrialLook(lost="gone") if order.number == 1 else usual(order), room=2)
+    rows = searched(data, tmp_path, crew, trials=3).document["trials"]
+
+    assert [row["state"] for row in rows].count("interrupted") == 1
+    assert [row["state"] for row in rows].count("done") == 3
+    assert rows[1]["state"] == "interrupted"
+    assert any(row["values"] == rows[1]["values"] for row in rows if row["state"] == "done")
+
+
+@pytest.mark.fault
+def test_values_that_lose_every_worker_fail_in_the_end(data: Path, tmp_path: Path):
+    lost = set[str]()
+
+    def losing(order: TrialOrder) -> TrialLook:
+        values = order.recipe.changed({"seed": 0}, source="").as_dict()
+        text = json.dumps({**values, "sources": {}})
+        if order.number == 1:
+            lost.add(text)
+        return TrialLook(lost="gone") if text in lost else usual(order)
+
+    rows = searched(data, tmp_path, Answering(losing, room=1), trials=3).document["trials"]
+
+    assert [row["state"] for row in rows] == ["done", "interrupted", "interrupted", "failed", "done"]
+    assert rows[3]["cause"] == "its worker was lost 3 times (gone)"
+
+
+def test_a_trial_behind_the_others_is_asked_to_stop_and_counts_as_ended_early(data: Path, tmp_path: Path):
+    def falling(order: TrialOrder) -> TrialLook:
+        value = 0.9 - 0.1 * order.number
+        marks = [(mark, value) for mark in range(1, 9)]
+        return TrialLook(marks=marks, outcome=done(value).outcome, seconds=1.0)
+
+    crew = Answering(falling, room=1)
+    rows = searched(data, tmp_path, crew, trials=6).document["trials"]
+
+    assert [row["state"] for row in rows[:4]] == ["done"] * 4
+    assert crew.stopped == [row["number"] for row in rows if row["state"] == "ended early"] == [4, 5]
+
+
+def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path):
+    crew = Answering(lambda _: TrialLook(error=GateError("its predictions are not finite numbers", "")), room=4)
+    with pytest.raises(GateError, match="the first 10 trials all failed"):
+        searched(data, tmp_path, crew, trials=40)
+
+
+def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
+    searched(data, tmp_path, Answering(), trials=1)
+    feedback = class_folders(tmp_path / "feedback", kinds=("disc", "stripes"), each=5, size=(20, 20))
+    request = DataRequest(
+        source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),), feedback_weight=3.0
+    )
+    crew = Answering()
+    tune(
+        TuneRequest(
+            training=TrainRequest(data=request, changes=SMALL, output=tmp_path / "again", minutes=600.0),
+            trials=1,
+            trial_minutes=10.0,
+        ),
+        crew=crew,
+    )
+
+    weights = crew.orders[0].arrays.weights
+    assert weights is not None
+    assert (weights == 3.0).sum() >= 5
+    assert (weights == 1.0).sum() > 20
