@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.draw import class_folders
 from tests.threads import one_thread
+from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
 from vidi.errors import GateError
+from vidi.training.tuning.study import TrialRow
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
+from vidi.workflows.tracking.searches import tracked_search
+from vidi.workflows.tracking.tracker import TrackedRun
 from vidi.workflows.tune import Tuned, tune
 from vidi.workflows.tuning.at_once import TrialLook, TrialOrder
 
@@ -128,6 +133,40 @@ def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path
     crew = Answering(lambda _: TrialLook(error=GateError("its predictions are not finite numbers", "")), room=4)
     with pytest.raises(GateError, match="the first 10 trials all failed"):
         searched(data, tmp_path, crew, trials=40)
+
+
+def test_a_tracker_is_told_each_trial_once(data: Path, tmp_path: Path):
+    pytest.importorskip("tensorboardX", reason="needs:tensorboard")
+    training = TrainRequest(
+        data=DataRequest(source=str(data)),
+        changes=SMALL,
+        output=tmp_path / "run",
+        minutes=600.0,
+        track="tensorboard",
+    )
+    tune(TuneRequest(training=training, trials=2, trial_minutes=10.0), crew=Answering())
+
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    written = events.read_bytes()
+    assert written.count(b"trial/accuracy") == 2
+    assert b"dial/learning_rate" in written
+    assert b"recipe" in written
+
+
+def test_the_comparison_and_the_ending_go_to_the_tracker(tmp_path: Path):
+    tracker, user = FakeTracker(), Said()
+    row = TrialRow(
+        number=4, state="done", accuracy=0.5, loss=1.0, value=0.5, epochs=2.0, seconds=3.0, cause="",
+        values={"learning_rate": 0.1, "optimizer": "sgd"},
+    )  # fmt: skip
+    run = TrackedRun(folder=tmp_path, facts={}, noted={})
+    with tracked_search(fake_kind(tracker), "fake", run, say=user.say) as tracking:
+        tracking.trials([replace(row, number=5, state="running"), row])
+        tracking.trials([row])
+        tracking.end({"state": "finished", "trials": [{}], "finding": {"comparison": {"difference": 0.1}}})
+
+    trial = {"trial.accuracy": 0.5, "trial.loss": 1.0, "trial.epochs": 2.0, "trial.seconds": 3.0}
+    assert tracker.told == [(5, {**trial, "dial.learning_rate": 0.1}), (2, {"comparison.difference": 0.1}), "finished"]
 
 
 def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.start import read_start
+from vidi.workflows.tracking.noted import read_noted
+from vidi.workflows.tracking.registry import find_tracker
+from vidi.workflows.tracking.searches import SearchTracking, tracked_search
+from vidi.workflows.tracking.tracker import TrackedRun
 from vidi.workflows.tuning.at_once import TrialCrew, run_trials_at_once
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
@@ -184,6 +189,7 @@ class _SearchPlan:
     used_before: float = 0.0  # seconds, by the sessions before this one
     try_recipe: TryRecipe = run_trial
     crew: TrialCrew | None = None
+    tracking: SearchTracking = field(default_factory=lambda: SearchTracking(None))
 
     def seconds_used(self) -> float:
         until = self.context.budget.deadline
@@ -194,12 +200,25 @@ def _look(request: TuneRequest) -> tuple[Found, Recipe]:
     """The images that were found, and the default recipe for them."""
     if request.training.data.multi_label:
         refuse_for_labels(request.training)
+    find_tracker(request.training.track)
     found = find_images(request.training.data)
     return found, choose_recipe(request.training, found.traits)
 
 
 def _run(job: _SearchPlan) -> Tuned:
     """Everything from the first decoded image on; the folder is held by this process."""
+    name, folder = job.request.training.track, job.files.folder
+    facts = {"vidi.version": version("vidi"), "vidi.data": job.found.dataset.name}
+    run = TrackedRun(folder=folder, facts=facts, noted=read_noted(folder, name or ""))
+    with tracked_search(find_tracker(name), name or "", run, say=job.context.events.say) as tracking:
+        tracking.begin(job.recipe)
+        tuned = _search(replace(job, tracking=tracking))
+        tracking.end(tuned.document)
+    return tuned
+
+
+def _search(job: _SearchPlan) -> Tuned:
+    """The trials, the comparison and the result."""
     prepared = _prepare(job)
     rows = choose_rows(prepared)
     chosen = np.concatenate([rows.train, rows.validation])
@@ -313,6 +332,7 @@ def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
 def _keep(job: _SearchPlan, search: Search) -> None:
     rows = studies.trial_rows(search.study)
     job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
+    job.tracking.trials(rows)
 
 
 def _conclude(job: _SearchPlan, search: Search, finding: SearchFinding | None, *, refused: int) -> Tuned:
