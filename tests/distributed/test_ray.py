@@ -147,6 +147,7 @@ def answered(
     return encode_answers(spread), encode_answers(plain)
 
 
+@pytest.mark.timeout(count(small=300, soak=3600))
 @pytest.mark.fault
 def test_workers_that_are_killed_lose_no_row_and_double_none(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
     images = count(small=IMAGES, faults=1_000, soak=100_000)

@@ -13,6 +13,7 @@ from vidi.data.cache import PixelCache, cache_folder
 from vidi.errors import UnknownNameError, UsageError
 from vidi.model_file.read import read_model
 from vidi.prediction.predictor import Predictor
+from vidi.training.heads import features as of_heads
 from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.pretrained import backbones
@@ -73,6 +74,7 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDI_CACHE", str(folder / "cache"))
         patch.setattr(backbones, "embed_images", spy)
+        patch.setattr(of_heads, "embed_images", spy)
         run = train(request(data, folder / "run"), events=told)
     return Whole(run, told, frozenset(seen), folder / "cache")
 

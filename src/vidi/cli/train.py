@@ -12,6 +12,7 @@ from vidi.workflows.requests.train import TrainRequest
 if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
+    from vidi.training.heads.features import Embedder
     from vidi.training.train import Trainer
     from vidi.workflows.train import Run
 
@@ -38,7 +39,7 @@ def train(
         typer.Option(
             "--ray",
             metavar="ADDRESS",
-            help="Train on a Ray cluster, by the address of its head; local: on this computer.",
+            help="Work on a Ray cluster, by the address of its head; local: on this computer.",
         ),
     ] = None,
     processes: Annotated[
@@ -67,7 +68,8 @@ def train(
     if resume is not None:
         options.refuse_beside_resume(context, ("resume", "finish", "ray", "processes"))
         with _trainer(ray, processes, events) as trainer:
-            run = story.resume(resume, finish=finish, events=events, trainer=trainer)
+            embed = _embedder(ray, processes, events)
+            run = story.resume(resume, finish=finish, events=events, trainer=trainer, embed=embed)
         return conclude(run, events)
     if request is None or finish:
         raise _nothing_to_do(finish)
@@ -79,25 +81,33 @@ def train(
         typer.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
     with _trainer(ray, processes, events) as trainer:
-        run = story.train(request, events=events, begun=begun, trainer=trainer)
+        embed = _embedder(ray, processes, events)
+        run = story.train(request, events=events, begun=begun, trainer=trainer, embed=embed)
     return conclude(run, events)
 
 
 def _trainer(
     ray: str | None, processes: int | None, events: "Terminal"
 ) -> "contextlib.AbstractContextManager[Trainer | None]":
-    """What trains by several processes; None without `--ray`."""
+    """What trains by several processes; None without `--processes`."""
     from vidi.errors import UsageError
 
-    if ray is None and processes is None:
+    if processes is None:
         return contextlib.nullcontext()
     if ray is None:
         raise UsageError("--processes without a cluster", "Add `--ray local`, or the address of a Ray cluster.")
-    if processes is None:
-        raise UsageError("--ray without a number of processes", "Add --processes N, one for each computer or core.")
     from vidi.distributed.train import processes_on_ray
 
     return processes_on_ray(ray, processes, say=events.say)
+
+
+def _embedder(ray: str | None, processes: int | None, events: "Terminal") -> "Embedder | None":
+    """What computes features on a cluster; None without `--ray`, and where processes share a training."""
+    if ray is None or processes is not None:
+        return None
+    from vidi.distributed.features import features_on_ray
+
+    return features_on_ray(ray, say=events.say)
 
 
 def _nothing_to_do(finish: bool) -> "UsageError":

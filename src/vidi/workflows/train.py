@@ -16,6 +16,7 @@ from vidi.machine import Deadline
 from vidi.report.words.accuracy import accuracy_line
 from vidi.report.words.progress.run import writing_to
 from vidi.report.words.progress.training import describe_note
+from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork, Trainer, train_here
 from vidi.workflows.ensembles.ensemble import forget_members
@@ -37,7 +38,7 @@ from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.evaluate import evaluate_model
-from vidi.workflows.run.plan import RunPlan, read_and_plan, require_possible, require_shared_out
+from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible, require_shared_out
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.report import report_run, times_of
@@ -89,6 +90,7 @@ def train(
     begun: Deadline | None = None,
     trackers: Mapping[str, TrackerKind] = TRACKERS,
     trainer: Trainer | None = None,
+    embed: Embedder | None = None,
 ) -> Run:
     """Train on images, and write a tested model file into a run folder.
 
@@ -98,6 +100,7 @@ def train(
         begun: when the user's minutes began to run, where that was before this call.
         trackers: what `request.track` can name.
         trainer: carries out trainings by gradients, in place of this process.
+        embed: computes the features of pretrained networks, in place of this process.
 
     Raises:
         UsageError, DataError, ModelError, ResourceError, GateError: as their names say; nothing half is left.
@@ -107,9 +110,8 @@ def train(
         watch.add("importing", -begun.seconds_left())
     tracker = find_tracker(request.track, trackers)
     job = read_and_plan(request, events=events, begun=begun)
-    require_possible(
-        job, by_processes=trainer is not None
-    )  # what can be known to be wrong is said before anything is written
+    # What can be known to be wrong is said before anything is written.
+    require_possible(job, by_processes=trainer is not None, has_features=embed is not None)
     source = Path(request.data.source)
     folder = open_run_folder(
         request.output,
@@ -125,10 +127,17 @@ def train(
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
         context = Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache)
-        return _run(job, replace(context, trainer=trainer or train_here))
+        return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
 
 
-def resume(run: Path, *, finish: bool = False, events: Events = SILENCE, trainer: Trainer | None = None) -> Run:
+def resume(
+    run: Path,
+    *,
+    finish: bool = False,
+    events: Events = SILENCE,
+    trainer: Trainer | None = None,
+    embed: Embedder | None = None,
+) -> Run:
     """Continue an interrupted run with its own data and recipe.
 
     Args:
@@ -136,6 +145,7 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE, trainer
         finish: train no more; only calibrate, test and report.
         events: receives progress and messages.
         trainer: as for `train`; it need not be what the run began with.
+        embed: as for `train`.
 
     Raises:
         UsageError: not a run of `vidi train`, or one that is finished.
@@ -152,10 +162,12 @@ def resume(run: Path, *, finish: bool = False, events: Events = SILENCE, trainer
         job = read_and_plan(request, recipe, events=events)
         if trainer is not None:
             require_shared_out(job)
+        if embed is not None:
+            require_features(job)
         cache = open_cache(request.data)
         with _tracked(find_tracker(request.track), job, folder, events) as listening:
             context = Context(folder=folder, budget=job.budget, finish=finish, events=listening, cache=cache)
-            return _run(job, replace(context, trainer=trainer or train_here))
+            return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
 
 
 def _listen(stack: ExitStack, kind: TrackerKind, job: RunPlan, folder: Path, events: Events) -> Events:

@@ -1,7 +1,8 @@
 """What a network that is not trained any more makes of images, computed once by the fastest engine at hand."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper
 
+from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions
+from vidi.images.store import ImageStore
 from vidi.machine import core_count
 from vidi.networks.fold import folded
 from vidi.networks.layers import Classifier
@@ -118,6 +122,36 @@ def embed_images(
         if on_progress is not None:
             on_progress(start + len(piece), len(rows))
     return features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WantedFeatures:
+    """Images whose features are wanted: framed pixels, and the files that they came from."""
+
+    network: Classifier  # the backbone; its head is not used
+    normalisation: InputNormalisation
+    engine: str  # a name in `ENGINES`
+    images: NDArray[np.uint8]  # (images, height, width, 3), framed; possibly memory-mapped
+    rows: NDArray[np.int64]  # which of them
+    store: ImageStore
+    paths: Sequence[str]  # of all images, within the store
+    framing: Framing
+    decoding: DecodeOptions
+
+
+Embedder = Callable[[WantedFeatures, Callable[[int, int], None] | None], Floats]  # reports (rows done, rows in all)
+
+
+def embed_here(wanted: WantedFeatures, on_progress: Callable[[int, int], None] | None) -> Floats:
+    """The features (rows, features) of the framed pixels, computed by this process."""
+    return embed_images(
+        wanted.network,
+        wanted.images,
+        wanted.rows,
+        normalisation=wanted.normalisation,
+        engine=wanted.engine,
+        on_progress=on_progress,
+    )
 
 
 def _by_torch(network: Classifier, precision: Precision) -> Embed:

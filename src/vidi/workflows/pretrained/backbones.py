@@ -18,7 +18,7 @@ from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.report.words.progress.pretrained import CHANCE, chosen_network, compared_networks, usual_stays
 from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
-from vidi.training.heads.features import choose_feature_engine, embed_images
+from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
 from vidi.training.recipe import MEASURED, Recipe
@@ -290,12 +290,16 @@ def features_of(
     with context.watch.on(stage_of(chosen.weights.name)), context.cache.building(shape, np.float32) as building:
         for index in np.flatnonzero(~is_new).tolist():
             building.pixels[index] = chosen.seen[int(rows[index])]
-        building.pixels[is_new] = embed_images(
-            network,
-            prepared.pixels,
-            rows[is_new],
+        wanted = WantedFeatures(
+            network=network,
             normalisation=normalisation_for(recipe, data),
             engine=recipe.features,
-            on_progress=context.events.features,
+            images=prepared.pixels,
+            rows=rows[is_new],
+            store=prepared.dataset.store,
+            paths=[image.path for image in prepared.dataset.images],
+            framing=prepared.framing,
+            decoding=decode_options(prepared.request),
         )
+        building.pixels[is_new] = context.embed(wanted, context.events.features)
         return np.array(building.keep(key))

@@ -80,12 +80,13 @@ def learnt_and_chosen(found: Found) -> int:
     return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
-def require_possible(job: RunPlan, *, by_processes: bool = False) -> None:
+def require_possible(job: RunPlan, *, by_processes: bool = False, has_features: bool = False) -> None:
     """Refuse impossible requests before anything is written.
 
     Args:
         job: what is planned.
         by_processes: trainings by gradients are shared out among several processes.
+        has_features: features of a pretrained network are computed elsewhere.
 
     Raises:
         UsageError, ModelError: the network cannot be built or trained here, or the target does not fit.
@@ -98,9 +99,24 @@ def require_possible(job: RunPlan, *, by_processes: bool = False) -> None:
     choose_device(recipe.device)
     if by_processes:
         require_shared_out(job)
+    if has_features:
+        require_features(job)
     if request.target is not None:
         request.target.require_fitting(classes, positive=request.data.positive)
     split_file_of(request.data)
+
+
+def require_features(job: RunPlan) -> None:
+    """Refuse a run that computes no features of a pretrained network where these are to be computed elsewhere.
+
+    Raises:
+        UsageError: it trains by gradients alone.
+    """
+    if "head" not in job.ladder.rungs:
+        raise UsageError(
+            "--ray without a number of processes",
+            "Add --processes N, one for each computer or core. Only features of pretrained networks need no number.",
+        )
 
 
 def require_shared_out(job: RunPlan) -> None:
