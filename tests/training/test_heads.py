@@ -5,7 +5,9 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from vidi.training.heads.linear import HEADS, choose_head, feature_spread, fit_heads, gaussian, multinomial, ridge
+from vidi.training.heads import directions
+from vidi.training.heads.directions import feature_spread
+from vidi.training.heads.linear import HEADS, choose_head, fit_heads, gaussian, multinomial, ridge
 
 
 def clouds(count: int = 120, classes: int = 3, features: int = 8, *, apart: float = 1.5, seed: int = 0):
@@ -173,3 +175,25 @@ def test_kinds_and_strengths_can_be_given():
     chosen = choose_head(values, labels, fold_of=folds(120), class_count=3, kinds=("ridge",), strengths=(0.7,))
 
     assert (chosen.best.kind, chosen.best.strength) == ("ridge", 0.7)
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("multinomial", 100.0), ("ridge", 0.5), ("gaussian", 0.5)])
+def test_comparing_in_the_directions_that_features_lie_in_changes_nothing(kind, strength, monkeypatch):
+    few, labels = clouds(count=300, features=10)
+    values = (few @ np.random.default_rng(1).standard_normal((10, 40))).astype(np.float32)  # 40 features, 10 directions
+
+    given = {"fold_of": folds(300), "class_count": 3, "kinds": [kind], "strengths": [strength]}
+
+    whole = choose_head(values, labels, **given)
+    monkeypatch.setattr(directions, "MOST_DIRECTIONS", 12)
+    reduced = choose_head(values, labels, **given)
+
+    np.testing.assert_allclose(reduced.probabilities, whole.probabilities, atol=0.01)
+
+
+def test_what_is_clearly_worse_on_the_first_folds_is_tried_no_further():
+    values, labels = clouds(count=600, apart=0.4)
+
+    tried = choose_head(values, labels, fold_of=folds(600), class_count=3, kinds=["ridge"], strengths=[0.1, 10_000.0])
+
+    assert [trial.strength for trial in tried.trials] == [0.1]

@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from vidi.training.heads.linear import HeadTrial, feature_spread, fit_one_head
+from vidi.training.heads.directions import feature_spread
+from vidi.training.heads.linear import HeadTrial, fit_one_head
 from vidi.training.heads.one_vs_rest import KIND, choose_one_vs_rest, fit_one_vs_rest
 
 MULTINOMIAL = HeadTrial(kind="multinomial", strength=30.0, sharpness=1.0, log_loss=0.0, accuracy=0.0)

@@ -1,8 +1,9 @@
 """Linear heads over features, fitted in one go, and the choice among them by cross-validation."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,24 @@ from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
-from vidi.metrics.components import principal_axes
 from vidi.metrics.temperature import best_temperature
+from vidi.training.heads.directions import (
+    SMALLEST_SPREAD,
+    eigen_directions,
+    feature_spread,
+    in_fewer_directions,
+    spanned,
+)
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-SMALLEST_SPREAD = 1e-6  # of a feature that is the same in all images
-IMAGES_FOR_SPREAD = 1_000  # the spread of all features together counts as so many images in that of each
 USUAL_SPREAD = 10.0  # of an image's logits from lowest to highest
 RIDGE_SCALE = 10.0  # its scores lie about 0 to 1
 ABSENT_BELOW = 100.0  # how far a class without images lies below the others
-RANK_TOLERANCE = 1e-10  # of the largest eigenvalue: smaller ones are 0 but for rounding
-HOPELESS = 1.15  # times the lowest log loss of the first fold: tried no further
+HOPELESS = 1.15  # times the lowest log loss on the folds so far: tried no further …
+HOPELESS_BY_MANY = 1.06  # … where these hold out so many images:
+MANY_HELD_OUT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,13 @@ class ChosenHead:
 
 
 def multinomial(
-    features: NDArray[np.floating], labels: Labels, weights: Floats, class_count: int, strengths: Sequence[float]
+    features: NDArray[np.floating],
+    labels: Labels,
+    weights: Floats,
+    class_count: int,
+    strengths: Sequence[float],
+    *,
+    width: int = 0,  # noqa: ARG001  # nothing here is in units of the features' mean variance
 ) -> list[LinearHead]:
     """Multinomial logistic regression under an L2 penalty of `strength` / images on the weights.
 
@@ -83,7 +95,7 @@ def multinomial(
     if (labels == labels[0]).all():  # nothing to tell apart
         nothing = LinearHead(np.zeros((1, features.shape[1])), np.zeros(1))
         return [_with_absent(nothing, labels[:1], class_count) for _ in strengths]
-    places, directions = _spanned(features)
+    places, directions = spanned(features)
     heads = []
     for strength in strengths:
         model = LogisticRegression(C=1 / strength, max_iter=500, tol=1e-3)
@@ -95,35 +107,27 @@ def multinomial(
     return heads
 
 
-def _spanned(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating] | None]:
-    """The features in as many directions as there are images, where these are fewer than the features.
-
-    A penalty on the squares of the weights leaves them in the space that the images span, so that the fit is the same
-    there, and takes a part of the time.
-
-    Returns:
-        (images, directions), and the directions (directions, features); None where the features are as they were.
-    """
-    if len(features) >= features.shape[1]:
-        return features, None
-    axes = principal_axes(features, len(features)).astype(features.dtype)
-    return features @ axes, axes.T
-
-
 def ridge(
-    features: Floats, labels: Labels, weights: Floats, class_count: int, strengths: Sequence[float]
+    features: Floats,
+    labels: Labels,
+    weights: Floats,
+    class_count: int,
+    strengths: Sequence[float],
+    *,
+    width: int = 0,
 ) -> list[LinearHead]:
     """Least squares towards 1 for the true class and 0 for the others; arguments as of `multinomial`.
 
-    One decomposition of the covariance serves every strength, which is in units of its mean eigenvalue.
+    One decomposition of the covariance serves every strength, which is in units of its mean eigenvalue: of `width`
+    features, where these were turned into fewer directions; 0 = of as many as there are.
     """
     present, codes = np.unique(labels, return_inverse=True)
     targets = np.eye(len(present))[codes]
     shares = weights / weights.sum()
     mean, mean_target = shares @ features, shares @ targets
     centred = (features - mean) * np.sqrt(shares)[:, None]
-    values, vectors = _directions(centred)
-    mean_value = max(values.sum() / features.shape[1], SMALLEST_SPREAD)
+    values, vectors = eigen_directions(centred)
+    mean_value = max(values.sum() / (width or features.shape[1]), SMALLEST_SPREAD)
     towards = vectors.T @ (centred.T @ ((targets - mean_target) * np.sqrt(shares)[:, None]))
     heads = []
     for strength in strengths:
@@ -134,7 +138,13 @@ def ridge(
 
 
 def gaussian(
-    features: Floats, labels: Labels, weights: Floats, class_count: int, strengths: Sequence[float]
+    features: Floats,
+    labels: Labels,
+    weights: Floats,
+    class_count: int,
+    strengths: Sequence[float],
+    *,
+    width: int = 0,
 ) -> list[LinearHead]:
     """Linear discriminant analysis: classes are Gaussians of one covariance, equally likely; as `multinomial`.
 
@@ -144,12 +154,12 @@ def gaussian(
     members = np.eye(len(present))[codes] * weights[:, None]
     means = (members / members.sum(axis=0)).T @ features
     within = (features - means[codes]) * np.sqrt(weights / weights.sum())[:, None]
-    values, vectors = _directions(within)
+    values, vectors = eigen_directions(within)
     seen = means @ vectors
     unseen = means - seen @ vectors.T  # in directions in which no image differs from its class's mean
     heads = []
     for strength in strengths:
-        least = strength * max(values.sum() / features.shape[1], SMALLEST_SPREAD)
+        least = strength * max(values.sum() / (width or features.shape[1]), SMALLEST_SPREAD)
         spread = (1 - strength) * np.maximum(values, 0) + least
         distances = (seen**2 / spread).sum(axis=1) + (unseen**2).sum(axis=1) / least
         head = LinearHead((seen / spread) @ vectors.T + unseen / least, -0.5 * distances)
@@ -157,21 +167,6 @@ def gaussian(
         scale = USUAL_SPREAD / max(float(np.ptp(head.logits(features), axis=1).mean()), SMALLEST_SPREAD)
         heads.append(_with_absent(LinearHead(scale * head.weight, scale * head.bias), present, class_count))
     return heads
-
-
-def _directions(centred: Floats) -> tuple[Floats, Floats]:
-    """The eigenvalues of `centred.T @ centred` and their directions (features, values).
-
-    Where images are fewer than features, all other eigenvalues are 0 and are left out: the products of the images with
-    one another hold the same, in a fraction of the time.
-    """
-    count, width = centred.shape
-    values, vectors = np.linalg.eigh(centred @ centred.T if count < width else centred.T @ centred)
-    if count >= width:
-        return values, vectors
-    is_kept = values > RANK_TOLERANCE * values[-1]
-    directions: Floats = centred.T @ (vectors[:, is_kept] / np.sqrt(values[is_kept]))
-    return values[is_kept], directions
 
 
 def _with_absent(head: LinearHead, present: NDArray[np.int64], class_count: int) -> LinearHead:
@@ -182,8 +177,24 @@ def _with_absent(head: LinearHead, present: NDArray[np.int64], class_count: int)
     return LinearHead(weight, bias)
 
 
-Fit = Callable[[Floats, Labels, Floats, int, Sequence[float]], list[LinearHead]]
-HEADS: Mapping[str, tuple[Fit, tuple[float, ...]]] = {
+class FitHead(Protocol):
+    """One kind of head, fitted at several strengths."""
+
+    def __call__(
+        self,
+        features: Floats,
+        labels: Labels,
+        weights: Floats,
+        class_count: int,
+        strengths: Sequence[float],
+        *,
+        width: int = 0,
+    ) -> list[LinearHead]:
+        """Heads in the order of the strengths; arguments as of `ridge`."""
+        ...
+
+
+HEADS: Mapping[str, tuple[FitHead, tuple[float, ...]]] = {
     "multinomial": (multinomial, (10_000.0, 1_000.0, 300.0, 100.0, 30.0, 10.0)),
     "ridge": (ridge, (10.0, 3.0, 1.0, 0.3, 0.1)),
     "gaussian": (gaussian, (0.97, 0.8, 0.5, 0.3, 0.1)),
@@ -280,36 +291,32 @@ def _held_out_logits(
 ) -> dict[tuple[str, float], Floats]:
     """For each kind and strength the logits (images, classes) by heads that had not seen the image.
 
-    What the first fold shows to be hopeless is not tried on the others.
+    What some folds show to be hopeless is not tried on the others.
     """
-    logits: dict[tuple[str, float], Floats] = {}
-    for number, fold in enumerate(np.unique(fold_of[fold_of >= 0])):
+    values, logits = in_fewer_directions(features), dict[tuple[str, float], Floats]()
+    folds = np.unique(fold_of[fold_of >= 0])
+    for number, fold in enumerate(folds):
         seen, unseen = fold_of != fold, fold_of == fold
         for kind, strengths in wanted.items():
-            heads = fit_heads(
-                features[seen], labels[seen], kind, strengths, class_count=class_count, weights=weights[seen]
-            )
+            fit, _ = HEADS[kind]
+            heads = fit(values[seen], labels[seen], weights[seen], class_count, strengths, width=features.shape[1])
             for strength, head in zip(strengths, heads, strict=True):
                 into = logits.setdefault((kind, strength), np.zeros((len(labels), class_count)))
-                into[unseen] = head.logits(features[unseen])
-        if number == 0:
-            losses = {name: _judge(raw[unseen], labels[unseen], *name)[0].log_loss for name, raw in logits.items()}
-            hopeful = [name for name, loss in losses.items() if loss <= HOPELESS * min(losses.values())]
+                into[unseen] = head.logits(values[unseen])
+        if number < len(folds) - 1:
+            seen_once = np.isin(fold_of, folds[: number + 1])
+            hopeful = _hopeful({name: raw[seen_once] for name, raw in logits.items()}, labels[seen_once])
             logits = {name: logits[name] for name in hopeful}
             chosen = {kind: tuple(strength for other, strength in hopeful if other == kind) for kind in wanted}
             wanted = {kind: strengths for kind, strengths in chosen.items() if strengths}
     return logits
 
 
-def feature_spread(features: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(features,) what each is divided by: its standard deviation, drawn towards that of all where images are few.
-
-    A few images do not tell which of a thousand features is a quiet one; dividing by such guesses makes noise loud.
-    """
-    each, count = features.var(axis=0), len(features)
-    drawn = (count * each + IMAGES_FOR_SPREAD * each.mean()) / (count + IMAGES_FOR_SPREAD)
-    spread: NDArray[np.floating] = np.sqrt(drawn) + SMALLEST_SPREAD
-    return spread
+def _hopeful(logits: Mapping[tuple[str, float], Floats], labels: Labels) -> list[tuple[str, float]]:
+    """The kinds and strengths that may still turn out the best, by logits for images held out."""
+    losses = {name: _judge(raw, labels, *name)[0].log_loss for name, raw in logits.items()}
+    times = HOPELESS if len(labels) < MANY_HELD_OUT else HOPELESS_BY_MANY
+    return [name for name, loss in losses.items() if loss <= times * min(losses.values())]
 
 
 def fit_heads(

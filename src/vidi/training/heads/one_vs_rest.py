@@ -10,7 +10,8 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from vidi.metrics.multi_label import binary_log_losses
-from vidi.training.heads.linear import HOPELESS, ChosenHead, HeadTrial, LinearHead, feature_spread
+from vidi.training.heads.directions import feature_spread
+from vidi.training.heads.linear import HOPELESS, ChosenHead, HeadTrial, LinearHead
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vidi.metrics.components import principal_axes
-from vidi.training.heads.linear import SMALLEST_SPREAD
+from vidi.training.heads.directions import SMALLEST_SPREAD
 
 DIMENSIONS = 256  # of 1,280: on clothing a head on these errs about as often as on all
 
