@@ -1,8 +1,10 @@
-"""Which backbone is kept, where the images are too few to tell."""
+"""Which backbone is kept, where the images are too few to tell, and which of its maps are features."""
 
 import numpy as np
+import pytest
 
-from vidi.workflows.pretrained.backbones import Candidate, last_unless_beaten
+from vidi.training.defaults import DataTraits
+from vidi.workflows.pretrained.backbones import Candidate, backbone_recipe, last_unless_beaten
 
 SMALL, LARGE = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
 
@@ -18,3 +20,11 @@ def test_what_is_better_for_nearly_every_image_is_kept():
     loss = np.random.default_rng(0).exponential(size=50)
 
     assert last_unless_beaten({SMALL: loss, LARGE: loss + 0.1}) == SMALL
+
+
+@pytest.mark.parametrize(("count", "joined"), [(499, None), (500, True)])
+def test_the_last_blocks_join_the_features_where_images_are_many(count, joined):
+    traits = DataTraits(image_count=count, class_count=3, usual_size=(128, 128), is_grey=False)
+
+    assert backbone_recipe(SMALL, traits, changes={}).options.block_features is joined
+    assert backbone_recipe(SMALL, traits, changes={"options.block_features": False}).options.block_features is False

@@ -121,7 +121,7 @@ def test_a_damaged_feature_cache_is_computed_anew(
 ):
     shutil.copytree(whole.cache, tmp_path / "cache")
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
-    (entry,) = (e for e in PixelCache(cache_folder()).entries() if e.byte_count == 4096 + 48 * 2368 * 4)
+    (entry,) = (e for e in PixelCache(cache_folder()).entries() if e.byte_count == 4096 + 48 * 1280 * 4)
     content = bytearray(entry.path.read_bytes())
     content[-1] ^= 1
     entry.path.write_bytes(content)

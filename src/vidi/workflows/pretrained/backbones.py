@@ -33,6 +33,7 @@ NONE = "none"  # no weights from elsewhere
 IMAGES_FOR_SIZE = 320  # on which the sizes are compared
 IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
+LEAST_FOR_BLOCKS = 500  # images from which the last blocks' maps lower the log loss on every set; of fewer on most
 FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
 SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
 CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding
@@ -75,8 +76,9 @@ def backbone_recipe(
     recipe = recipe.changed(
         {"pretrained": candidate.name, "image_size": candidate.size}, source="default: --pretrained"
     )
-    if weights.network in BLOCK_NETWORKS:
-        recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source="default: --pretrained")
+    if weights.network in BLOCK_NETWORKS and traits.image_count >= LEAST_FOR_BLOCKS:
+        reason = f"data: {traits.image_count:,} images"
+        recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source=reason)
     return recipe.changed({"normalisation": weights.normalisation}, source=source).changed(changes, source="you")
 
 
