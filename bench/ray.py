@@ -5,8 +5,7 @@
 
 The plain way is `vidi predict`, whose threads share one session; the other is `vidi predict --ray local`. Both write
 the same rows, which are compared byte for byte. They take turns, a quarter of the images each time, so that whatever
-else runs disturbs both alike. What Ray takes to start is measured apart: one image. Processor seconds are those of
-all processes that a command started, also of Ray's, whose parents end before them.
+else runs disturbs both alike. What Ray takes to start is measured apart: one image.
 """
 
 import argparse
@@ -43,7 +42,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         plain, spread, start, is_same = measured(Path(name))
     ratios = [one[0] / max(other[0] - start[0], 1e-9) for one, other in zip(plain, spread, strict=True)]
-    cpu_ratio = sum(one[1] for one in plain) / max(sum(one[1] for one in spread) - ROUNDS * start[1], 1e-9)
     ratio = statistics.median(ratios)
     document = {
         "processor": describe(),
@@ -54,13 +52,9 @@ def main() -> int:
         "plain_seconds": [round(one[0], 1) for one in plain],
         "ray_seconds": [round(one[0], 1) for one in spread],
         "ray_start_seconds": round(start[0], 1),
-        "plain_cpu_seconds": [round(one[1], 1) for one in plain],
-        "ray_cpu_seconds": [round(one[1], 1) for one in spread],
-        "ray_start_cpu_seconds": round(start[1], 1),
         "rows_are_equal": is_same,
         "ratios": [round(one, 3) for one in ratios],
         "ratio": round(ratio, 3),
-        "cpu_ratio": round(cpu_ratio, 3),
     }
     text = json.dumps(document, indent=1)
     print(text)
