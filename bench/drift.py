@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 from scipy.stats import binom  # noqa: E402
 
 from bench.drifting.prepare import NINE, Prepared, prepare  # noqa: E402
-from bench.drifting.rivals import EVERY, discrepancy, smirnov  # noqa: E402
+from bench.drifting.rivals import EVERY, KernelReference, discrepancy, smirnov  # noqa: E402
 from bench.drifting.streams import Drawn, as_traffic, draw_reference, mix  # noqa: E402
 from bench.drifting.tables import Table, load_table  # noqa: E402
 from bench.processor import describe, kind  # noqa: E402
@@ -141,7 +141,8 @@ def run_rivals(bench: Bench, model: str, number: int) -> dict[str, float]:
     def compute() -> dict[str, float]:
         clean = table(bench.prepared.tables[f"{model} clean"])
         drawn, traffic = draw_quiet(bench.scenario, clean, number)
-        rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"])
+        kernel = kernel_reference(clean, drawn)
+        rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"], kernel)
         return {name: max(values) for name, values in rivals.items()}
 
     found: dict[str, float] = kept(bench.work / f"rivals {model}" / f"{number}.json", compute)
@@ -172,9 +173,10 @@ def run_drift(bench: Bench, limits: Mapping[str, float], case: Case, number: int
             clean, bench.scenario["streams_of"]["reference_images"], seed=[bench.scenario["seed"], 1, number]
         )
         stream, delays = draw_stream(bench.prepared, clean, drawn, case), {}
+        kernel = kernel_reference(clean, drawn)
         for length in (SHORT, bench.scenario["most_images"]):
             traffic = stream(case.onset + length)
-            rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"])
+            rivals = rival_statistics(clean, drawn, traffic, bench.scenario["windows"], kernel)
             drift = find_drift(traffic, drawn.reference, rate=bench.scenario["rate"])
             delays = {"vidi": _delay(None if drift.alarmed_at is None else drift.alarmed_at + 1, case.onset)}
             for name, statistic in rivals.items():
@@ -215,7 +217,14 @@ def _delay(alarmed: int | None, onset: int) -> int:
     return NEVER if alarmed is None or alarmed <= onset else alarmed - onset
 
 
-def rival_statistics(clean: Table, drawn: Drawn, traffic: ModelTraffic, windows: Sequence[int]) -> Statistics:
+def kernel_reference(clean: Table, drawn: Drawn) -> KernelReference:
+    """What MMD makes of the very embeddings that the reference was made of."""
+    return KernelReference.of(drawn.projection.place(clean.embeddings[drawn.placed]))
+
+
+def rival_statistics(
+    clean: Table, drawn: Drawn, traffic: ModelTraffic, windows: Sequence[int], kernel: KernelReference
+) -> Statistics:
     """Both rivals at every look: they see the very rows that the reference was made of."""
     predicted = clean.probabilities[drawn.answers].argmax(axis=1)
     assert traffic.embeddings is not None
@@ -236,7 +245,7 @@ def rival_statistics(clean: Table, drawn: Drawn, traffic: ModelTraffic, windows:
     references += [(clean.verdicts[drawn.answers] == one).astype(float) for one in range(len(VERDICTS))]
     streams += [(verdicts == one).astype(float) for one in range(len(VERDICTS))]
     found = {f"KS {window}": values.tolist() for window, values in smirnov(references, streams, windows).items()}
-    both = discrepancy(placed, traffic.embeddings, windows)
+    both = discrepancy(kernel, traffic.embeddings, windows)
     return found | {f"MMD {window}": values.tolist() for window, values in both.items()}
 
 

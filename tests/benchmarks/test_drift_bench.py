@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bench.drift import NEVER, SCENARIO, better, learn_limits, print_table, summarise
 from bench.drifting.disturb import DISTURBANCES, disturb_all, find_strength
-from bench.drifting.rivals import discrepancy, median_width, smirnov
+from bench.drifting.rivals import KernelReference, discrepancy, median_width, smirnov
 from bench.drifting.streams import mix
 from scipy.stats import ks_2samp, kstwobign
 
@@ -32,7 +32,7 @@ def test_mmd_agrees_with_its_definition():
     def kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.exp(-((first[:, None] - second[None]) ** 2).sum(axis=-1) / (2 * width**2))
 
-    found = discrepancy(reference, stream, [200])[200][2]
+    found = discrepancy(KernelReference.of(reference), stream, [200])[200][2]
 
     latest = stream[100:]
     own = (kernel(reference, reference).sum() - 80) / (80 * 79)
