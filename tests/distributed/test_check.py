@@ -12,7 +12,7 @@ from tests.draw import draw, encoded
 from vidi.data.checking.measured import measure_file
 from vidi.data.checking.packed import pack_readings, unpack_readings
 from vidi.data.read import read_dataset
-from vidi.distributed import check
+from vidi.distributed import check, cluster
 from vidi.errors import DataError
 from vidi.images.pool import read_images
 
@@ -37,8 +37,8 @@ def on_workers_here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
         made.append(Here(make(*given)))
         return made[-1]
 
-    monkeypatch.setattr(check, "connected", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(check, "RayWorkers", workers)
+    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "RayWorkers", workers)
     monkeypatch.setattr(check, "IMAGES_IN_SHARD", 4)
     return made
 

@@ -9,7 +9,7 @@ import pytest
 from tests.command import vidi
 from tests.distributed.here import Here
 from tests.draw import class_folders, draw, encoded
-from vidi.distributed import features
+from vidi.distributed import cluster, features
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
@@ -74,8 +74,8 @@ def test_the_command_fits_a_head_on_features_of_workers(tmp_path: Path, monkeypa
         made.append(Here(make(*given)))
         return made[-1]
 
-    monkeypatch.setattr(features, "connected", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(features, "RayWorkers", workers)
+    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "RayWorkers", workers)
     class_folders(tmp_path / "photos", kinds=("disc", "stripes"), each=30)
     words = ["train", "photos", "--pretrained", "lite0", "--freeze", "--imgsz", "32", "--set", "features=onnxruntime"]
     done = vidi(*words, "-o", "run", "--ray", "local", folder=tmp_path)

@@ -67,6 +67,10 @@ def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch):
     assert plain.returncode == spread.returncode == 6, spread.stderr
     assert (folder / "ray.jsonl").read_bytes() == (folder / "plain.jsonl").read_bytes()
     assert "Ray: " in spread.stderr
+    again = vidi(
+        "predict", "model.onnx", "images", "--jsonl", "--ray", "127.0.0.1:9", "--shards", "parts", folder=folder
+    )  # every shard is there, so that no cluster is needed
+    assert again.stdout.encode() == (folder / "plain.jsonl").read_bytes()
     assert len(list((folder / "parts").rglob("shard-*"))) == -(-(IMAGES + 1) // IN_SHARD)
     changed = vidi("predict", "model.onnx", "images/000.png", "--ray", "local", "--shards", "parts", folder=folder)
     assert changed.returncode == 2
@@ -270,7 +274,7 @@ def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path
 
     assert process.returncode == 5, said
     assert b"the head of the Ray cluster" in said
-    assert b"With --shards DIR the same command goes on" in said
+    assert b"the same command with --shards DIR" in said
     assert list((tmp_path / "parts").rglob("shard-*"))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from vidi.data.checking.measured import measure_file
 from vidi.data.checking.packed import pack_readings, unpack_readings
-from vidi.distributed.cluster import RayWorkers, connected
+from vidi.distributed.cluster import workers_at
 from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
 from vidi.distributed.tasks import digest_of_texts, split_paths
 from vidi.distributed.worker import Work, installed_versions
@@ -57,13 +57,8 @@ def read_on_ray(
         with contextlib.ExitStack() as stack:
             folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
             results = shard_folder(folder, store, paths, options)
-            count = -(-len(paths) // IMAGES_IN_SHARD)
-            if all(results.has(number) for number in range(count)):  # nothing to start a cluster for
-                for number in range(count):
-                    yield from unpack_readings(results.get(number))
-                return
-            ray = stack.enter_context(connected(address, say=say))
-            yield from readings_of(store, paths, RayWorkers(ray, measurer, options), results, say=say)
+            workers = stack.enter_context(workers_at(address, measurer, options, say=say))
+            yield from readings_of(store, paths, workers, results, say=say)
 
     return read
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
 
-from vidi.distributed.shards import WorkerLostError
+from vidi.distributed.shards import ShardWorkers, WorkerLostError, WorkersWhenNeeded
 from vidi.distributed.tasks import Shard
 from vidi.distributed.worker import ShardWorker, Work, differing_versions, installed_versions, versions_differ
 from vidi.errors import MissingPackageError, ResourceError, VidiError
@@ -119,6 +119,22 @@ class RayWorkers:
 
 
 @contextlib.contextmanager
+def workers_at(
+    address: str, make: Callable[..., Work], *given: Any, say: Callable[[str], None]
+) -> Iterator[ShardWorkers]:
+    """Workers of a cluster, which is connected to, or started, once there is something to do.
+
+    Args:
+        address: of the cluster's head, or `local` for this computer's cores.
+        make: a function of a module that gives a worker's work; called once in each worker.
+        given: its arguments.
+        say: receives what it is connected to.
+    """
+    with contextlib.ExitStack() as stack:
+        yield WorkersWhenNeeded(lambda: RayWorkers(stack.enter_context(connected(address, say=say)), make, *given))
+
+
+@contextlib.contextmanager
 def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
     """Ray, connected to a cluster while the context lasts.
 
@@ -131,6 +147,7 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
         ResourceError: no cluster answers there, or a node has other versions of what decides the results.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of workers that are started here: the command's own priority
     try:
         ray: Any = import_module("ray")
     except ImportError as error:

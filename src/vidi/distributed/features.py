@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from vidi.data.checking.measured import measure_file
-from vidi.distributed.cluster import RayWorkers, connected
+from vidi.distributed.cluster import workers_at
 from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
 from vidi.distributed.tasks import split_paths
 from vidi.distributed.worker import Work
@@ -83,11 +83,9 @@ def features_on_ray(
     """
 
     def embed(wanted: WantedFeatures, on_progress: Callable[[int, int], None] | None) -> Floats:
-        if not len(wanted.rows):
-            return np.empty((0, wanted.network.head.in_features), np.float32)
-        with connected(address, say=say) as ray:
-            given = (wanted.network, wanted.normalisation, wanted.engine, wanted.framing, wanted.decoding)
-            return features_by(RayWorkers(ray, embedder, *given), wanted, on_progress, say=say)
+        given = (wanted.network, wanted.normalisation, wanted.engine, wanted.framing, wanted.decoding)
+        with workers_at(address, embedder, *given, say=say) as workers:
+            return features_by(workers, wanted, on_progress, say=say)
 
     return embed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from vidi.data.inputs import FoundInputs
-from vidi.distributed.cluster import RayWorkers, connected
+from vidi.distributed.cluster import workers_at
 from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
 from vidi.distributed.tasks import IMAGES_IN_SHARD, digest_of_texts, split_paths
 from vidi.distributed.worker import Work
@@ -84,14 +84,11 @@ def answers_on_ray(
         MissingPackageError: the extra `ray` is not installed.
         ResourceError: no cluster answers there, or a shard was lost too often.
     """
-    if not any(group.paths for group in found):  # nothing to start a cluster for
-        yield lambda _: iter(())
-        return
     with contextlib.ExitStack() as stack:
         folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
         store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
-        ray = stack.enter_context(connected(address, say=say))
-        workers = RayWorkers(ray, answerer, Path(predictor.model.path).read_bytes(), options)
+        model = Path(predictor.model.path).read_bytes()
+        workers = stack.enter_context(workers_at(address, answerer, model, options, say=say))
         yield lambda group: answers_of(group, found, predictor, workers, store, say=say)
 
 

@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -48,6 +49,46 @@ class ShardWorkers(Protocol):
 
     def end(self, worker: Any) -> None:
         """End a worker, whatever it does."""
+
+
+@dataclass(eq=False)
+class WorkersWhenNeeded:
+    """Workers that are made ready once there is something to do."""
+
+    make_ready: Callable[[], ShardWorkers]
+
+    @cached_property
+    def _workers(self) -> ShardWorkers:
+        return self.make_ready()
+
+    def room(self) -> int:
+        """As the workers say."""
+        return self._workers.room()
+
+    def start(self) -> Any:
+        """A new worker."""
+        return self._workers.start()
+
+    def submit(self, worker: Any, task: Any) -> Any:
+        """Give a worker something to do."""
+        return self._workers.submit(worker, task)
+
+    def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
+        """Those that are done, or lost."""
+        return self._workers.wait(running, seconds)
+
+    def result(self, running: Any) -> bytes:
+        """What came out.
+
+        Raises:
+            WorkerLostError: the worker is gone.
+            VidiError: the work itself failed.
+        """
+        return self._workers.result(running)
+
+    def end(self, worker: Any) -> None:
+        """End a worker."""
+        self._workers.end(worker)
 
 
 class ShardFolder:
