@@ -228,6 +228,8 @@ def test_the_command_writes_a_tested_model_file(photos: Path, monkeypatch):
         (("--ray", "local"), "--ray without a number of processes"),
         (("--processes", "2"), "--processes without a cluster"),
         (("--ray", "local", "--processes", "0"), "0 is not in the range"),
+        (("--ray", "local", "--preview", "sheet.png"), "--ray beside --preview"),
+        (("--processes", "2", "--find-lr", "rates.svg"), "--processes beside --find-lr"),
     ],
 )
 def test_what_processes_cannot_do_is_refused(photos: Path, words: tuple[str, ...], said: str):

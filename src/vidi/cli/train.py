@@ -1,6 +1,7 @@
 """`vidi train`: from images to a tested model file."""
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,6 +74,7 @@ def train(
         return conclude(run, events)
     if request is None or finish:
         raise _nothing_to_do(finish)
+    _refuse_cluster_beside({"--preview": preview, "--find-lr": find_rate}, {"--ray": ray, "--processes": processes})
     if preview is not None:
         return events.say(f"written: {write_preview(request, preview)}")
     if find_rate is not None:
@@ -84,6 +86,15 @@ def train(
         embed = _embedder(ray, processes, events)
         run = story.train(request, events=events, begun=begun, trainer=trainer, embed=embed)
     return conclude(run, events)
+
+
+def _refuse_cluster_beside(drawn: Mapping[str, object], spread: Mapping[str, object]) -> None:
+    """What is drawn in place of a training is drawn on this computer."""
+    from vidi.errors import UsageError
+
+    for flag in (name for name, value in drawn.items() if value is not None):
+        for other in (name for name, value in spread.items() if value is not None):
+            raise UsageError(f"{other} beside {flag}", f"Leave out {other}: {flag} needs no cluster.")
 
 
 def _trainer(
