@@ -156,7 +156,7 @@ def answered(
 def test_workers_that_are_killed_lose_no_row_and_double_none(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
     images = count(small=IMAGES, faults=1_000, soak=100_000)
     kills = count(small=5, faults=10, soak=50)
-    in_shard = max(IN_SHARD, min(256, images // (2 * kills)))
+    in_shard = max(IN_SHARD, min(256, images // (10 * kills)))  # no shard is lost so often that it is given up
     many = linked(folder, tmp_path / "many", images)
     given = (ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
     workers = Disturbed(*given, kills=kills, every=max(2, images // in_shard // kills))
