@@ -1,5 +1,10 @@
 """A worker in this process, for tests that need no cluster."""
 
+import contextlib
+
+import pytest
+
+from vidi.distributed import cluster
 from vidi.distributed.tasks import Shard
 from vidi.distributed.worker import Work
 
@@ -28,3 +33,16 @@ class Here:
 
     def end(self, worker: Work) -> None:
         pass
+
+
+def work_here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
+    """Have the workers of `--ray` work in this process; the list fills with them."""
+    made: list[Here] = []
+
+    def workers(_ray: object, make: object, *given: object) -> Here:
+        made.append(Here(make(*given)))
+        return made[-1]
+
+    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "RayWorkers", workers)
+    return made

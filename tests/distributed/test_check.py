@@ -1,18 +1,17 @@
 """A check whose images are decoded elsewhere finds what one computer finds."""
 
-import contextlib
 import hashlib
 from pathlib import Path
 
 import pytest
 
 from tests.command import vidi
-from tests.distributed.here import Here
+from tests.distributed.here import Here, work_here
 from tests.draw import draw, encoded
 from vidi.data.checking.measured import measure_file
 from vidi.data.checking.packed import pack_readings, unpack_readings
 from vidi.data.read import read_dataset
-from vidi.distributed import check, cluster
+from vidi.distributed import check
 from vidi.errors import DataError
 from vidi.images.pool import read_images
 
@@ -31,16 +30,8 @@ def two_classes(folder: Path) -> Path:
 @pytest.fixture
 def on_workers_here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
     """The workers of `--ray`, in this process."""
-    made: list[Here] = []
-
-    def workers(_ray: object, make: object, *given: object) -> Here:
-        made.append(Here(make(*given)))
-        return made[-1]
-
-    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(cluster, "RayWorkers", workers)
     monkeypatch.setattr(check, "IMAGES_IN_SHARD", 4)
-    return made
+    return work_here(monkeypatch)
 
 
 def test_the_report_of_workers_is_that_of_one_computer(tmp_path: Path, on_workers_here: list[Here]):

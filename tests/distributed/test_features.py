@@ -1,15 +1,14 @@
 """Features of a pretrained network by workers are those of one computer."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.command import vidi
-from tests.distributed.here import Here
+from tests.distributed.here import Here, work_here
 from tests.draw import class_folders, draw, encoded
-from vidi.distributed import cluster, features
+from vidi.distributed import features
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing
@@ -68,14 +67,7 @@ def test_an_image_that_a_worker_cannot_read_is_named(tmp_path: Path):
 
 @pytest.mark.slow  # trains a head
 def test_the_command_fits_a_head_on_features_of_workers(tmp_path: Path, monkeypatch):
-    made: list[Here] = []
-
-    def workers(_ray: object, make: object, *given: object) -> Here:
-        made.append(Here(make(*given)))
-        return made[-1]
-
-    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(cluster, "RayWorkers", workers)
+    made = work_here(monkeypatch)
     class_folders(tmp_path / "photos", kinds=("disc", "stripes"), each=30)
     words = ["train", "photos", "--pretrained", "lite0", "--freeze", "--imgsz", "32", "--set", "features=onnxruntime"]
     done = vidi(*words, "-o", "run", "--ray", "local", folder=tmp_path)

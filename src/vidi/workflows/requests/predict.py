@@ -7,6 +7,7 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, FollowLinks, KeepTruncated, Workers
+from vidi.workflows.requests.spread import Ray, Shards, refuse_shards_alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +44,10 @@ class PredictRequest:
     ] = None
     workers: Workers = None
     engine: Engine = USUAL_ENGINE
-    ray: Annotated[
-        str | None,
-        Option("Predict on a Ray cluster, by the address of its head; local: on this computer.", metavar="ADDRESS"),
-    ] = None
-    shards: Annotated[
-        Path | None, Option("Path to a folder for finished parts; the same command goes on with them.", metavar="DIR")
-    ] = None
+    ray: Ray = None
+    shards: Shards = None
 
     def __post_init__(self) -> None:
-        if self.shards is not None and self.ray is None:
-            raise UsageError("--shards without a cluster", "Add `--ray local`, or the address of a Ray cluster.")
+        refuse_shards_alone(ray=self.ray, shards=self.shards)
         if self.ray is not None and self.engine != USUAL_ENGINE:
             raise UsageError(f"--ray computes by {USUAL_ENGINE}, so it excludes --engine", "Leave one of them out.")
