@@ -5,6 +5,7 @@ import pytest
 from tests.data.scenes import scene
 from tests.draw import draw
 
+from vidi.data.copies import candidates as candidates_of_pairs
 from vidi.data.copies.alignment import align_pairs
 from vidi.data.copies.candidates import find_candidates
 from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
@@ -76,22 +77,46 @@ def test_simple_shapes_on_a_plain_ground_do_not_collapse_into_one_group():
     assert largest_share(images) < 0.02
 
 
-@pytest.mark.slow  # compares all pairs
-def test_the_search_in_cells_finds_what_the_search_among_all_finds():
+@pytest.fixture(scope="module")
+def grey():
+    """Thumbnails of 300 scenes, then of 30 mirrored and of 30 cut ones."""
     images = [scene(seed, size=(60, 60)) for seed in range(300)]
     images += [image[:, ::-1] for image in images[:30]] + [image[3:, 3:] for image in images[30:60]]
-    grey = unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])).grey
+    return unpack_fingerprints(np.stack([fingerprint_image(image) for image in images])).grey
 
+
+def pairs_of(candidates):
+    ends = zip(candidates.first.tolist(), candidates.second.tolist(), strict=True)
+    return {(min(pair), max(pair)) for pair in ends}
+
+
+PLANTED = {(seed, 300 + seed) for seed in range(60)}
+
+
+@pytest.mark.slow  # compares all pairs
+def test_the_search_in_cells_finds_what_the_search_among_all_finds(grey, monkeypatch):
+    monkeypatch.setattr(candidates_of_pairs, "REGIONS", 3)
     everywhere, in_cells = find_candidates(grey), find_candidates(grey, all_pairs=10, cell_images=20)
+    in_regions = find_candidates(grey, all_pairs=10, cell_images=20, most_cells=9)  # 18 cells in 4 regions
 
-    planted = {(seed, 300 + seed) for seed in range(60)}
+    assert len(PLANTED & pairs_of(everywhere)) >= 59
+    assert len(PLANTED & pairs_of(in_cells)) >= 57
+    assert len(PLANTED & pairs_of(in_regions)) >= 56
 
-    def found(candidates):
-        ends = zip(candidates.first.tolist(), candidates.second.tolist(), strict=True)
-        return planted & {(min(pair), max(pair)) for pair in ends}
 
-    assert len(found(everywhere)) >= 59
-    assert len(found(in_cells)) >= 57
+def test_images_described_in_several_blocks_give_the_same_pairs(grey):
+    at_once = find_candidates(grey, all_pairs=10, cell_images=20)
+    in_blocks = find_candidates(grey, all_pairs=10, cell_images=20, together=77)
+
+    assert pairs_of(in_blocks) == pairs_of(at_once)
+    assert (in_blocks.crowded == at_once.crowded).all()
+
+
+def test_only_the_named_rows_are_sought_among(grey):
+    rows = np.r_[20:340]
+    found = pairs_of(find_candidates(grey, rows))
+
+    assert {(rows[first], rows[second]) for first, second in found} >= {(seed, 300 + seed) for seed in range(21, 39)}
 
 
 @pytest.mark.fault

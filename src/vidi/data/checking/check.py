@@ -131,6 +131,4 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> CheckResult:
 def _near_copies(packed: NDArray[np.uint8], records: tuple[ImageRecord, ...]) -> tuple[NearCopy, ...]:
     """Near-copies among the usable images; of files with the same bytes one stands for all."""
     first = {record.digest: row for row, record in reversed([*enumerate(records)]) if record.refusal is None}
-    rows = sorted(first.values())
-    pairs = find_near_copies(unpack_fingerprints(packed[rows]))
-    return tuple(replace(pair, first=rows[pair.first], second=rows[pair.second]) for pair in pairs)
+    return tuple(find_near_copies(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64)))

@@ -1,5 +1,6 @@
 """Which pairs of images are worth laying over one another: a search that need not look at every pair."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ CROWD = 30  # look-alikes of one image beyond which only those in the same frame
 CELL_IMAGES = 200
 PROBES = 4  # cells in which a descriptor is looked for
 ALL_PAIRS = 1_000  # images up to which every pair is compared
+MOST_CELLS = 1_000  # up to which a descriptor is compared with the centre of each; beyond with those near it alone
+REGIONS = 10  # of cells in which a descriptor is looked for, where there are more
+IMAGES_TOGETHER = 1 << 18  # described at once, so that memory does not grow with the images
 _BLOCK = 4096
 _SAMPLES = 64
 
@@ -36,40 +40,55 @@ class Candidates:
 
 
 def find_candidates(
-    grey: NDArray[np.uint8], *, all_pairs: int = ALL_PAIRS, cell_images: int = CELL_IMAGES
+    grey: NDArray[np.uint8],
+    rows: Indexes | None = None,
+    *,
+    all_pairs: int = ALL_PAIRS,
+    cell_images: int = CELL_IMAGES,
+    most_cells: int = MOST_CELLS,
+    together: int = IMAGES_TOGETHER,
 ) -> Candidates:
     """Pairs whose coarse structure agrees, plain or mirrored, whole or as a window of at least 80 % of the area.
 
     Every image is described by 63 low frequencies, and once more for each of 24 windows of it; the descriptors of
     windows are looked up among those of whole images, in the few cells of like images where they can be.
-    The work grows with images times the size of a cell.
+    The work grows with images times the size of a cell, and with images times the square root of the cells.
 
     Args:
-        grey: (images, side, side) thumbnails, each with some contrast.
+        grey: (all images, side, side) thumbnails.
+        rows: (images,) which of them, each with some contrast; all by default. Indexes in the answer count these.
         all_pairs: up to this number of images every pair is compared, without cells.
         cell_images: images in a cell, on average.
+        most_cells: beyond this number cells are sorted into regions.
+        together: images that are described at once.
     """
-    if len(grey) < 2:
+    rows = np.arange(len(grey)) if rows is None else rows
+    if len(rows) < 2:
         nothing = np.zeros(0, np.int64)
         empty = np.zeros((0, 4), np.float32)
-        return Candidates(nothing, nothing, np.zeros(0, bool), empty, np.zeros(len(grey), bool))
+        return Candidates(nothing, nothing, np.zeros(0, bool), empty, np.zeros(len(rows), bool))
     windows = _windows()
-    outline = _outline(grey)
-    whole = _describe(outline, windows[0])
-    cells = _Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images)
-    crowd = np.zeros(len(grey), np.int64)
+    starts = range(0, len(rows), together)
+    whole = np.concatenate([_describe(_outline(grey, rows[start : start + together]), windows[0]) for start in starts])
+    cells = _Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images, most_cells)
+    crowd = np.zeros(len(rows), np.int64)
 
-    def search(number: int) -> NDArray[np.void]:
-        queries = whole if number == 0 else _describe(outline, windows[number])
-        hits = _search(queries, whole, cells, crowd if number == 0 else None)
-        hits["window"] = number
-        return hits
+    def search_from(start: int, threads: ThreadPoolExecutor) -> Iterator[NDArray[np.void]]:
+        outline = _outline(grey, rows[start : start + together])
+
+        def search(number: int) -> NDArray[np.void]:
+            queries = whole[start : start + together] if number == 0 else _describe(outline, windows[number])
+            hits = _search(queries, whole, cells, start, crowd if number == 0 else None)
+            hits["window"] = number
+            return hits
+
+        yield from threads.map(search, range(len(windows)))
 
     with ThreadPoolExecutor(core_count(), thread_name_prefix="vidi-copies") as threads:
-        found = np.concatenate(list(threads.map(search, range(len(windows)))))
+        found = np.concatenate([hits for start in starts for hits in search_from(start, threads)])
     crowded = crowd > CROWD
     close = found["likeness"] >= np.where(crowded[found["first"]] | crowded[found["second"]], SAME, NEAR)
-    kept = _best_of_each(found[close], len(grey))
+    kept = _best_of_each(found[close], len(rows))
     shapes = np.array([_middle_and_scale(window) for window in windows], np.float32)
     return Candidates(kept["first"], kept["second"], kept["mirrored"], shapes[kept["window"]], crowded)
 
@@ -102,12 +121,12 @@ def _middle_and_scale(window: Spans) -> list[float]:
     return [number for start, stop in window for number in (stop - start, (start + stop) / 2 - 0.5)]
 
 
-def _outline(grey: NDArray[np.uint8]) -> Floats:
-    """(images, OUTLINE, OUTLINE): the coarse structure of every image, from which all windows are described."""
+def _outline(grey: NDArray[np.uint8], rows: Indexes) -> Floats:
+    """(rows, OUTLINE, OUTLINE): the coarse structure of some images, from which all windows are described."""
     basis = _cosines((np.arange(grey.shape[1]) + 0.5) / grey.shape[1], OUTLINE)
-    outline = np.empty((len(grey), OUTLINE, OUTLINE), np.float32)
-    for start in range(0, len(grey), _BLOCK):
-        block = grey[start : start + _BLOCK].astype(np.float32)
+    outline = np.empty((len(rows), OUTLINE, OUTLINE), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        block = grey[rows[start : start + _BLOCK]].astype(np.float32)
         outline[start : start + len(block)] = np.matmul(np.matmul(basis, block), basis.T)
     return outline
 
@@ -151,14 +170,14 @@ def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, Floats]:
 
 
 class _Cells:
-    """Images sorted into cells of like ones, by their nearest centre."""
+    """Images sorted into cells of like ones, by their nearest centre; many cells are sorted into regions likewise."""
 
-    def __init__(self, whole: Floats, cell_count: int) -> None:
+    def __init__(self, whole: Floats, cell_count: int, most_cells: int) -> None:
         count = len(whole)
         self.centres = whole[:1] if cell_count == 1 else _centres(whole, cell_count)
-        nearest = np.concatenate(
-            [_likeness(whole[i : i + _BLOCK], self.centres)[0].argmax(axis=1) for i in range(0, count, _BLOCK)]
-        )
+        is_divided = len(self.centres) > most_cells
+        self.regions = _Cells(self.centres, round(len(self.centres) ** 0.5), most_cells) if is_divided else None
+        nearest = self._nearest(whole, 1)[:, 0]
         self.members: list[Indexes] = [np.flatnonzero(nearest == cell) for cell in range(len(self.centres))]
         self.cell = nearest  # (images,) and the place of each image in its cell
         self.place = np.zeros(count, np.int64)
@@ -167,18 +186,47 @@ class _Cells:
 
     def probes(self, queries: Floats) -> list[Indexes]:
         """For each cell, which queries are to be looked for in it."""
-        count = min(PROBES, len(self.centres))
-        chosen = np.empty((len(queries), count), np.int32)
-        for start in range(0, len(queries), _BLOCK):
-            likeness, _ = _likeness(queries[start : start + _BLOCK], self.centres)
-            rows = np.arange(len(likeness))
-            for place in range(count):  # the greatest, again and again: faster than a partition for so few
-                best = likeness.argmax(axis=1)
-                chosen[start : start + len(rows), place] = best
-                likeness[rows, best] = -np.inf
-        by_cell = np.argsort(chosen, axis=None, kind="stable")
-        ends = np.cumsum(np.bincount(chosen.ravel(), minlength=len(self.centres)))
-        return np.split(by_cell // count, ends[:-1])
+        return _by_cell(self._nearest(queries, min(PROBES, len(self.centres))), len(self.centres))
+
+    def _nearest(self, queries: Floats, count: int) -> NDArray[np.int32]:
+        """(queries, count): the cells whose centres are most alike."""
+        if self.regions is None:
+            chosen = np.empty((len(queries), count), np.int32)
+            for start in range(0, len(queries), _BLOCK):
+                likeness, _ = _likeness(queries[start : start + _BLOCK], self.centres)
+                chosen[start : start + len(likeness)], _ = _greatest(likeness, count)
+            return chosen
+        chosen = np.zeros((len(queries), count), np.int32)
+        values = np.full((len(queries), count), -np.inf, np.float32)
+        regions = self.regions._nearest(queries, min(REGIONS, len(self.regions.centres)))
+        for members, asking in zip(self.regions.members, _by_cell(regions, len(self.regions.centres)), strict=True):
+            for start in range(0, len(asking) if len(members) else 0, _BLOCK):
+                rows = asking[start : start + _BLOCK]
+                likeness, _ = _likeness(queries[rows], self.centres[members])
+                best, value = _greatest(likeness, min(count, len(members)))
+                both = np.concatenate([values[rows], value], axis=1)
+                named = np.concatenate([chosen[rows], members[best].astype(np.int32)], axis=1)
+                places, values[rows] = _greatest(both, count)
+                chosen[rows] = np.take_along_axis(named, places, axis=1)
+        return chosen
+
+
+def _greatest(values: Floats, count: int) -> tuple[NDArray[np.int32], Floats]:
+    """(rows, count): the places and values of the greatest of each row, which are lost."""
+    rows = np.arange(len(values))
+    places, found = np.empty((len(values), count), np.int32), np.empty((len(values), count), np.float32)
+    for place in range(count):  # the greatest, again and again: faster than a partition for so few
+        best = values.argmax(axis=1)
+        places[:, place], found[:, place] = best, values[rows, best]
+        values[rows, best] = -np.inf
+    return places, found
+
+
+def _by_cell(chosen: NDArray[np.int32], cell_count: int) -> list[Indexes]:
+    """For each cell, the rows that have chosen it."""
+    order = np.argsort(chosen, axis=None, kind="stable")
+    ends = np.cumsum(np.bincount(chosen.ravel(), minlength=cell_count))
+    return np.split(order // chosen.shape[1], ends[:-1])
 
 
 def _centres(whole: Floats, count: int) -> Floats:
@@ -187,24 +235,29 @@ def _centres(whole: Floats, count: int) -> Floats:
     sample = whole[random.permutation(len(whole))[: 40 * count]]
     centres = sample[:count].copy()
     for _ in range(4):
-        likeness, odd = _likeness(sample, centres)
-        nearest = likeness.argmax(axis=1)
-        upright = sample.copy()
-        upright[odd[np.arange(len(sample)), nearest] < 0, _EVEN:] *= -1
         sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, upright)
+        for start in range(0, len(sample), _BLOCK):
+            upright = sample[start : start + _BLOCK].copy()
+            likeness, odd = _likeness(upright, centres)
+            nearest = likeness.argmax(axis=1)
+            upright[odd[np.arange(len(upright)), nearest] < 0, _EVEN:] *= -1
+            np.add.at(sums, nearest, upright)
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(norms > 0, sums / np.maximum(norms, 1e-6), centres)
     return centres
 
 
-def _search(queries: Floats, whole: Floats, cells: _Cells, crowd: Indexes | None) -> NDArray[np.void]:
-    """The two likest images of each query in each cell that it may be in; counts look-alikes into `crowd`."""
+def _search(queries: Floats, whole: Floats, cells: _Cells, start: int, crowd: Indexes | None) -> NDArray[np.void]:
+    """The two likest images of each query in each cell that it may be in; counts look-alikes into `crowd`.
+
+    The queries are windows of the images that begin at `start`.
+    """
     hits = [np.zeros(0, _HIT)]
     for cell, (members, asking) in enumerate(zip(cells.members, cells.probes(queries), strict=True)):
-        for start in range(0, len(asking) if len(members) else 0, _BLOCK):
-            rows = asking[start : start + _BLOCK]
+        for first in range(0, len(asking) if len(members) else 0, _BLOCK):
+            rows = asking[first : first + _BLOCK]
             likeness, odd = _likeness(queries[rows], whole[members])
+            rows = rows + start
             own = np.flatnonzero(cells.cell[rows] == cell)
             likeness[own, cells.place[rows[own]]] = -1.0  # an image is no copy of itself
             near = np.flatnonzero(likeness.max(axis=1) >= NEAR)  # few: the rest of the work is for them alone

@@ -34,7 +34,7 @@ SAME_FRAME = 0.02  # of the side
 _BLOCK = 512
 
 
-def find_near_copies(fingerprints: Fingerprints) -> list[NearCopy]:
+def find_near_copies(fingerprints: Fingerprints, among: NDArray[np.int64] | None = None) -> list[NearCopy]:
     """Pairs of images that show one scene.
 
     Candidates are found by their coarse structure, then each pair is laid over one another and compared sample by
@@ -42,20 +42,21 @@ def find_near_copies(fingerprints: Fingerprints) -> list[NearCopy]:
     have look-alikes which are no copies. Nearly blank images are left to exact comparison.
 
     Args:
-        fingerprints: of images no two of which are the same file.
+        fingerprints: of all images.
+        among: rows in ascending order, no two of which are the same file; all by default.
 
     Returns:
         Pairs of rows, the first below the second, in order.
     """
     rich = np.flatnonzero(fingerprints.contrast >= BLANK)
-    grey = fingerprints.grey[rich]
+    rich = rich if among is None else np.intersect1d(rich, among, assume_unique=True)
     with one_matrix_thread():
-        candidates = find_candidates(grey)
+        candidates = find_candidates(fingerprints.grey, rich)
         if not len(candidates.first):
             return []
-        aligned = _align(grey, candidates)
+        aligned = _align(fingerprints.grey, rich, candidates)
     same_light = (aligned.gain >= GAINS[0]) & (aligned.gain <= GAINS[1]) & (np.abs(aligned.offset) <= MOST_OFFSET)
-    possible = same_light & _is_window(aligned) & _same_colour(fingerprints.colour[rich], candidates)
+    possible = same_light & _is_window(aligned) & _same_colour(fingerprints.colour, rich, candidates)
     frame = np.maximum(np.abs(aligned.scale - 1), np.abs(aligned.shift)).max(axis=1)
     is_copy = possible & _passes(aligned, candidates, frame)
     pairs = []
@@ -78,11 +79,11 @@ def _without_chains(pairs: list[NearCopy]) -> list[NearCopy]:
     ]
 
 
-def _align(grey: NDArray[np.uint8], candidates: Candidates) -> Alignment:
+def _align(grey: NDArray[np.uint8], images: NDArray[np.int64], candidates: Candidates) -> Alignment:
     def align(start: int) -> Alignment:
         rows = slice(start, start + _BLOCK)
-        first = grey[candidates.first[rows]].astype(np.float32)
-        second = grey[candidates.second[rows]].astype(np.float32)
+        first = grey[images[candidates.first[rows]]].astype(np.float32)
+        second = grey[images[candidates.second[rows]]].astype(np.float32)
         turned = candidates.mirrored[rows]
         second[turned] = second[turned][:, :, ::-1]
         return align_pairs(first, second, candidates.windows[rows])
@@ -107,9 +108,9 @@ def _is_window(aligned: Alignment) -> NDArray[np.bool_]:
     return np.asarray(inside & (aligned.scale.prod(axis=1) >= LEAST_AREA), dtype=bool)
 
 
-def _same_colour(colour: NDArray[np.uint8], candidates: Candidates) -> NDArray[np.bool_]:
-    means = colour.astype(np.float32).mean(axis=(2, 3))
-    apart = np.abs(means[candidates.first] - means[candidates.second])
+def _same_colour(colour: NDArray[np.uint8], images: NDArray[np.int64], candidates: Candidates) -> NDArray[np.bool_]:
+    means = colour.mean(axis=(2, 3), dtype=np.float32)
+    apart = np.abs(means[images[candidates.first]] - means[images[candidates.second]])
     return np.asarray((apart <= MOST_COLOUR).all(axis=1), dtype=bool)
 
 
