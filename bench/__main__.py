@@ -118,7 +118,7 @@ def surroundings(name: str, row: str) -> dict[str, str]:
     if row:
         environment["ONLY"] = row
     if name == "accuracy" and "VIDI_DATA" not in environment:
-        environment |= {"ONLY": "digits", "VIDI_DATA": "."}
+        environment |= {"ONLY": row or "digits", "VIDI_DATA": "."}
     return environment
 
 

@@ -72,6 +72,9 @@ def test_the_document_is_valid_openapi(document: dict):
     import schemathesis  # takes half a second
 
     schemathesis.openapi.from_dict(document).validate()
+    nameless = {name: part for name, part in document.items() if name != "info"}
+    with pytest.raises(ValueError, match='"info" is a required property'):  # the check would notice
+        schemathesis.openapi.from_dict(nameless).validate()
 
 
 def test_every_route_is_described_and_nothing_else(model: Path, document: dict):

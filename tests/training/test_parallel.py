@@ -182,5 +182,6 @@ def test_a_layer_that_cannot_be_shared_out_is_refused_by_name(layer: nn.Module, 
 
 
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(2), nn.LayerNorm(2), nn.Dropout(0.0)])
-def test_layers_that_can_be_shared_out_are_taken(layer: nn.Module):
-    require_shareable(Odd(layer), called="usual")
+def test_of_several_layers_only_the_one_that_cannot_be_shared_out_is_named(layer: nn.Module):
+    with pytest.raises(UsageError, match=r"its layer inner\.1 \(Dropout\)"):
+        require_shareable(Odd(nn.Sequential(layer, nn.Dropout(0.1))), called="usual")

@@ -87,7 +87,8 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
     folder = Path(data.source)
     if not is_run and not folder.is_dir():
         raise UsageError(
-            f"{escape_path(folder)} is not a folder", "Name a folder of images or a run, or a log: `--log URL`."
+            f"{escape_path(folder)} is not a folder",
+            "Name a folder of images, a run or a registered name (`vidi runs`), or a log: `--log URL`.",
         )
     try:
         return read_source(data)
