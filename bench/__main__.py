@@ -30,6 +30,7 @@ class Bench:
 
 BENCHES: Mapping[str, Bench] = {
     "predict": Bench("bench.predict", 4),
+    "cold_start": Bench("bench.cold_start", 1),
     "decode": Bench("bench.decode", 2),
     "precisions": Bench("bench.precisions", 8),
     "serve": Bench("bench.serve", 12),

@@ -8,9 +8,7 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.cold_start import measure_parts, measure_starts, rounded
 from bench.lite_network import CLASSES, SIZE, lite_graph, lite_torch
 from bench.photographs import write_photographs
 from vidi.data.inputs import GivenFilesStore
@@ -42,7 +41,6 @@ MOST_HELP_OVER_PASS = 20.0
 MOST_MEAN_LEVELS, MOST_LEVELS = 0.3, 8
 
 USUAL_BATCH = 32
-IMPORTS = "import numpy, PIL.Image, onnxruntime"
 
 
 def measure(*, image_count: int, usual_count: int, rounds: int, starts: int, folder: Path) -> dict[str, object]:
@@ -60,7 +58,7 @@ def measure(*, image_count: int, usual_count: int, rounds: int, starts: int, fol
         "python": platform.python_version(),
     }
     document |= measure_levels(paths[:50], folder)
-    document |= measure_starts(model, paths[0], starts)
+    document |= measure_starts(model, Path(paths[0]), starts) | measure_parts(model, Path(paths[0]), starts)
     document |= measure_rates(Predictor.load(model), paths, rounds)
     document |= measure_usual_loop(Predictor.load(model), paths[:usual_count], rounds)
     document["gates"] = judge(document)
@@ -141,30 +139,6 @@ def measure_levels(paths: Sequence[str], folder: Path) -> dict[str, object]:
     return {"levels_mean": max(means), "levels_most": most}
 
 
-def measure_starts(model: Path, image: str, starts: int) -> dict[str, object]:
-    """Processor seconds of fresh processes, each kind in turn."""
-    vidi = Path(sys.executable).with_name("vidi")
-    commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "vidi --help": [vidi, "--help"],
-        f"python -c '{IMPORTS}'": [sys.executable, "-c", IMPORTS],
-        "vidi predict MODEL IMAGE": [vidi, "predict", model, image],
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(starts):
-        for name, command in commands.items():
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(command, check=True, capture_output=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    passing, help_text, imports, predicting = (statistics.median(values) for values in seconds.values())
-    return {
-        "cpu_seconds": rounded(seconds),
-        "start_over_imports": predicting / imports,
-        "help_over_pass": help_text / passing,
-    }
-
-
 def alternate(
     tasks: Mapping[str, Callable[[], None]], count: int, rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
@@ -196,11 +170,6 @@ def judge(document: Mapping[str, object]) -> dict[str, bool]:
         f"mean within {MOST_MEAN_LEVELS} levels": figure("levels_mean") <= MOST_MEAN_LEVELS,
         f"every value within {MOST_LEVELS} levels": figure("levels_most") <= MOST_LEVELS,
     }
-
-
-def rounded(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-    """Three digits are more than any of them deserves."""
-    return {name: [float(f"{value:.3g}") for value in values] for name, values in figures.items()}
 
 
 def processor_kind() -> str:

@@ -165,9 +165,14 @@ def loaded_by(code: str) -> set[str]:
             "with contextlib.suppress(SystemExit): main()",
             HEAVY | {"numpy", "PIL", "onnxruntime"},
         ),
+        (
+            "import contextlib\nsys.argv = ['vidi', 'predict', '--help']\nfrom vidi.cli.app import main\n"
+            "with contextlib.suppress(SystemExit): main()",
+            HEAVY | {"numpy", "PIL", "onnxruntime"},
+        ),
         ("import vidi.prediction.predictor", HEAVY),
     ],
-    ids=["import vidi", "vidi --help", "vidi predict"],
+    ids=["import vidi", "vidi --help", "vidi predict --help", "vidi predict"],
 )
 def test_a_fresh_interpreter_loads_only_what_it_needs(code, kept_out):
     assert loaded_by(code) & kept_out == set()

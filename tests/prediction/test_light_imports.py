@@ -1,5 +1,6 @@
 """Predicting needs NumPy, Pillow and onnxruntime, and nothing else that is heavy."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,38 @@ def test_predicting_and_inspecting_work_where_nothing_heavy_is_installed(tmp_pat
 
     assert (done.returncode, done.stderr) == (0, "[]\n")
     assert '"used": 3' in done.stdout
+
+
+AT_THE_END = """
+import atexit, gc, json, sys
+
+atexit.register(lambda: print(json.dumps([sorted(sys.modules), gc.get_freeze_count()])))
+from vidi.cli.app import main
+
+sys.argv = ["vidi", "predict", *sys.argv[1:]]
+main()
+"""
+# Packages of others that one image needs; compiled ones bring modules of their own, named after Cython.
+NEEDED = {"PIL", "numpy", "onnxruntime", "simplejpeg", "typer", "annotated_doc", "shellingham"}
+
+AT_START = {"__main__", "_distutils_hack", "sitecustomize", "usercustomize"}
+
+
+def at_the_end_of_a_cold_start(folder: Path) -> tuple[list[str], int]:
+    model, image = tiny_model(folder / "model.onnx").path, folder / "disc.jpg"
+    image.write_bytes(encoded(draw("disc", seed=0), format="JPEG"))
+    command = [sys.executable, "-c", AT_THE_END, model, image]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules, frozen = json.loads(done.stdout.splitlines()[-1])
+    return modules, frozen
+
+
+def test_one_image_from_a_cold_start_loads_few_modules(tmp_path: Path):
+    modules, frozen = at_the_end_of_a_cold_start(tmp_path)
+    packages = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    ours = [name for name in modules if name.startswith("vidi.")]
+
+    assert {name for name in packages if "cython" not in name} <= NEEDED | {"vidi"} | AT_START
+    assert [name for name in HEAVY if name in modules] == []
+    assert len(ours) <= 105  # each costs half a millisecond, mostly for its dataclasses
+    assert frozen > 0  # at its end nobody looks for garbage, which took a tenth of the whole command

@@ -1,6 +1,8 @@
 """The command `vidi`: its verbs, and what an error looks like on a terminal."""
 
+import atexit
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -128,6 +130,7 @@ def main() -> None:
     for name, (_, sentence) in VERBS.items():
         app.command(name, help=sentence)(lambda: None)
     _end_on_termination()
+    atexit.register(gc.freeze)  # the system takes all memory back at once; nobody need look for garbage in it before
     open_closed_streams()
     debug, output = "--debug" in sys.argv, sys.stdout
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.files import escape_path
 from vidi.model_file.read import ModelFile
-from vidi.model_file.replay import Replay, replay_answers
 from vidi.prediction.engines.by_onnxruntime import open_onnxruntime
 from vidi.prediction.engines.by_openvino import open_openvino
 from vidi.prediction.engines.engine import GraphEngine
+
+if TYPE_CHECKING:
+    from vidi.model_file.replay import Replay
 
 ENGINES: Mapping[str, Callable[[ModelFile], GraphEngine]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 USUAL = "onnxruntime"
@@ -51,12 +54,14 @@ def open_engine(name: str, model: ModelFile) -> GraphEngine:
     return engine
 
 
-def replay_engine(engine: GraphEngine, model: ModelFile) -> Replay:
+def replay_engine(engine: GraphEngine, model: ModelFile) -> "Replay":
     """Ask an engine about the golden vectors of its model file, and compare.
 
     Raises:
         ModelError: the file holds no golden vectors, or damaged ones; or the engine fails on one.
     """
+    from vidi.model_file.replay import replay_answers  # the usual engine is not asked: a faster start
+
     wanted = [name for name in ("probabilities", "novelty") if name in model.outputs]
 
     def ask(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
