@@ -1,6 +1,6 @@
 """Where the time of a cold start goes: one image by `vidi predict`, `vidi --help` and `vidi --version`.
 
-`python -m bench.cold_start [--starts 15]` prints one JSON document. Processor time of fresh processes, each kind in turn.
+`python -m bench.cold_start [--starts 15]` prints one JSON document: processor time of fresh processes, each in turn.
 vidi's modules are compiled first, as pip compiles those it installs: under PYTHONDONTWRITEBYTECODE a checkout never is,
 and each start would compile them again. What that costs is the last of the commands.
 """
