@@ -1,7 +1,7 @@
 """Robustness: the accuracy of a model on worse images, such as blurred, noisy, dark or rotated ones."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -29,6 +29,7 @@ SOME_IMAGES = 4  # that say how long the others will take
 # Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
 PIXELS, FEWEST, MOST = 1_500_000, 50, 300
 VARIANTS = 1 + STEPS * len(SPOILINGS)
+MIDDLE = 2  # step of a change that is answered first, with the strongest
 
 Image = NDArray[np.uint8]
 Said = NDArray[np.bool_]
@@ -82,7 +83,7 @@ def measure_robustness(
     until: Deadline | None = None,
     workers: int | None = None,
 ) -> Robustness | NotMeasured:
-    """Classify test images unchanged and in 45 worse versions, made before framing.
+    """Classify test images unchanged and in up to 45 worse versions, made before framing.
 
     Args:
         predictor: the model.
@@ -133,16 +134,6 @@ def measure_robustness(
     )
 
 
-def spoil(image: Image, *, random: np.random.Generator) -> dict[str, list[Image]]:
-    """An image made worse in every way, the weakest step of each first; all of its size.
-
-    Args:
-        image: (height, width, 3) uint8.
-        random: for noise and for the direction of turns.
-    """
-    return {name: [one.spoil(image, strength, random) for strength in one.strengths] for name, one in SPOILINGS.items()}
-
-
 def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
     """Which images, in an order drawn at random, so that any first part of them is a fair sample."""
     wanted = min(MOST, max(FEWEST, PIXELS // (framing.size[0] * framing.size[1])))
@@ -173,19 +164,47 @@ def _answer(
     if one.image is None:
         return None
     framing = predictor.metadata.framing
-    random = np.random.default_rng([seed, crc32(one.path.encode("utf-8", "surrogatepass"))])
-    variants = _variants(one.image, framing, random=random)
-    size = batch_size(framing)
-    answers = []
-    for start in range(0, VARIANTS, size):
-        if until is not None and until.seconds_left() <= 0:
-            return None
-        answers.append(predictor.run(np.stack(variants[start : start + size]), ("probabilities",))["probabilities"])
-    return say(np.concatenate(answers), predictor.metadata)
+    working = reduce_to_frame(one.image, framing)  # as small as framing makes it, never enlarged
+    own = crc32(one.path.encode("utf-8", "surrogatepass"))
+
+    def version(number: int) -> Image:
+        kind, step = divmod(number - 1, STEPS)
+        if number == 0:
+            return frame_image(working, framing)
+        change = list(SPOILINGS.values())[kind]
+        random = np.random.default_rng([seed, own, number])
+        return frame_image(change.spoil(working, change.strengths[step], random), framing)
+
+    return _say_of_all(predictor, version, until=until)
 
 
-def _variants(image: Image, framing: Framing, *, random: np.random.Generator) -> list[Image]:
-    """The image and its worse versions, framed; made as small as framing makes it, never enlarged."""
-    working = reduce_to_frame(image, framing)
-    worse = spoil(working, random=random)
-    return [frame_image(one, framing) for one in (working, *(one for steps in worse.values() for one in steps))]
+def _say_of_all(predictor: Predictor, version: Callable[[int], Image], *, until: Deadline | None) -> Said | None:
+    """(VARIANTS, classes) bool: what is said of every version; None where the time is over.
+
+    Of each change the middle and the strongest step are answered first. Steps between two that are answered alike are
+    taken to be answered so too: on photographs this is wrong for 1 in 100, and it saves nearly half of the time.
+    """
+    said: dict[int, NDArray[np.bool_]] = {}
+
+    def answer(numbers: Sequence[int]) -> bool:
+        size = batch_size(predictor.metadata.framing)
+        for start in range(0, len(numbers), size):
+            if until is not None and until.seconds_left() <= 0:
+                return False
+            some = numbers[start : start + size]
+            given = predictor.run(np.stack([version(number) for number in some]), ("probabilities",))["probabilities"]
+            said.update(zip(some, say(given, predictor.metadata), strict=True))
+        return True
+
+    firsts = range(1, VARIANTS, STEPS)
+    if not answer([0, *(first + step for first in firsts for step in (MIDDLE, STEPS - 1))]):
+        return None
+    doubtful = []
+    for first in firsts:
+        for before, between, after in ((0, (0, 1), MIDDLE), (first + MIDDLE, (3,), STEPS - 1)):
+            ends = said[before], said[first + after]
+            if (ends[0] == ends[1]).all():
+                said.update((first + step, ends[0]) for step in between)
+            else:
+                doubtful += [first + step for step in between]
+    return np.stack([said[number] for number in range(VARIANTS)]) if answer(doubtful) else None

@@ -105,7 +105,7 @@ def is_grey(images: NDArray[np.uint8], rows: NDArray[np.int64]) -> bool:
     >>> is_grey(np.full((1, 2, 2, 3), 9, np.uint8), np.array([0]))
     True
     """
-    pieces = (images[rows[start : start + 256]] for start in range(0, len(rows), 256))
+    pieces = (images[rows[start : start + 16]] for start in range(0, len(rows), 16))
     return all(bool((piece == piece[..., :1]).all()) for piece in pieces)
 
 

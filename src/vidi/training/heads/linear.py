@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
+from vidi.machine import core_count
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.temperature import best_temperature
 from vidi.training.heads.directions import (
@@ -97,9 +99,16 @@ def multinomial(
         return [_with_absent(nothing, labels[:1], class_count) for _ in strengths]
     places, directions = spanned(features)
     heads = []
-    for strength in strengths:
+
+    def fit(strength: float) -> LogisticRegression:
         model = LogisticRegression(C=1 / strength, max_iter=500, tol=1e-3)
-        model.fit(places, labels, sample_weight=weights)
+        return model.fit(places, labels, sample_weight=weights)
+
+    # Fits share nothing, and what takes long in them needs no interpreter; weak penalties take longest.
+    with ThreadPoolExecutor(max(1, min(core_count(), len(strengths))), thread_name_prefix="vidi-head") as threads:
+        models = dict(zip(sorted(strengths), threads.map(fit, sorted(strengths)), strict=True))
+    for strength in strengths:
+        model = models[strength]
         weight, bias = model.coef_ if directions is None else model.coef_ @ directions, model.intercept_
         if len(weight) == 1:  # of two classes scikit-learn keeps the difference
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2

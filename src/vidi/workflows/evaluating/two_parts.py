@@ -1,7 +1,5 @@
 """The test part of a run compared with its held-out training images."""
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from vidi.evaluation.two_parts import ComparedParts, Looks, Side, compare_parts
 from vidi.machine import Deadline
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.refuted import Refuted
+from vidi.prediction.framed import run_until
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork
 from vidi.workflows.run.prepare import Prepared
@@ -19,7 +18,6 @@ NONE_OF_THEM = "none of the classes"
 MOST_EMBEDDED = 400  # images of each part
 SHARE_OF_TIME = 0.1  # of what is left
 SECONDS_AT_MOST = 20.0
-BATCH = 32
 
 
 def refuted_by(parts: ComparedParts | None) -> Refuted | None:
@@ -112,10 +110,5 @@ def _embed(
 ) -> NDArray[np.float32]:
     """(images, features): embeddings of as many of the images, in order, as there is time for."""
     allowed = SECONDS_AT_MOST if until is None else min(SECONDS_AT_MOST, SHARE_OF_TIME * until.seconds_left())
-    begun, found = time.monotonic(), []
-    for start in range(0, len(rows), BATCH):
-        if time.monotonic() - begun > allowed:
-            break
-        pixels = np.ascontiguousarray(prepared.pixels[rows[start : start + BATCH]])
-        found.append(predictor.run(pixels, ("embedding",))["embedding"])
-    return np.concatenate(found) if found else np.empty((0, 0), np.float32)
+    found = list(run_until(predictor, prepared.pixels, rows, ("embedding",), until=Deadline.after(allowed)))
+    return np.concatenate([one["embedding"] for one in found]) if found else np.empty((0, 0), np.float32)
