@@ -306,12 +306,10 @@ def _held_out_logits(
     folds = np.unique(fold_of[fold_of >= 0])
     for number, fold in enumerate(folds):
         seen, unseen = fold_of != fold, fold_of == fold
-        for kind, strengths in wanted.items():
-            fit, _ = HEADS[kind]
-            heads = fit(values[seen], labels[seen], weights[seen], class_count, strengths, width=features.shape[1])
-            for strength, head in zip(strengths, heads, strict=True):
-                into = logits.setdefault((kind, strength), np.zeros((len(labels), class_count)))
-                into[unseen] = head.logits(values[unseen])
+        fitted = _fit_kinds(values[seen], labels[seen], weights[seen], class_count, wanted, width=features.shape[1])
+        for name, head in fitted.items():
+            into = logits.setdefault(name, np.zeros((len(labels), class_count)))
+            into[unseen] = head.logits(values[unseen])
         if number < len(folds) - 1:
             seen_once = np.isin(fold_of, folds[: number + 1])
             hopeful = _hopeful({name: raw[seen_once] for name, raw in logits.items()}, labels[seen_once])
@@ -319,6 +317,29 @@ def _held_out_logits(
             chosen = {kind: tuple(strength for other, strength in hopeful if other == kind) for kind in wanted}
             wanted = {kind: strengths for kind, strengths in chosen.items() if strengths}
     return logits
+
+
+def _fit_kinds(
+    features: NDArray[np.float32],
+    labels: Labels,
+    weights: Floats,
+    class_count: int,
+    wanted: Mapping[str, Sequence[float]],
+    *,
+    width: int,
+) -> dict[tuple[str, float], LinearHead]:
+    """Heads by kind and strength, the kinds side by side."""
+
+    def fit(kind: str) -> list[LinearHead]:
+        return HEADS[kind][0](features, labels, weights, class_count, wanted[kind], width=width)
+
+    with ThreadPoolExecutor(max(1, len(wanted)), thread_name_prefix="vidi-head") as threads:
+        heads = dict(zip(wanted, threads.map(fit, wanted), strict=True))
+    return {
+        (kind, strength): head
+        for kind, strengths in wanted.items()
+        for strength, head in zip(strengths, heads[kind], strict=True)
+    }
 
 
 def _hopeful(logits: Mapping[tuple[str, float], Floats], labels: Labels) -> list[tuple[str, float]]:
