@@ -68,6 +68,17 @@ def test_every_curve_is_what_a_plain_loop_gives(predictor):
             assert estimate.image_count == 40
 
 
+def test_steps_between_two_that_are_answered_alike_are_not_asked(predictor, monkeypatch):
+    run, asked = predictor.run, []
+    monkeypatch.setattr(predictor, "run", lambda images, outputs: asked.append(len(images)) or run(images, outputs))
+
+    found, _ = measured(predictor, 30)
+
+    assert isinstance(found, Robustness)
+    in_any_case = 1 + 2 * len(SPOILINGS)  # the image as it is, and the middle and the strongest step of each change
+    assert 30 * in_any_case <= sum(asked) - 30 < 30 * (1 + 5 * len(SPOILINGS)) * 0.8
+
+
 @pytest.mark.slow  # measures every curve twice
 def test_how_many_threads_work_does_not_matter(predictor):
     one, two = (by_fields(measured(predictor, 31, workers=workers)[0]) for workers in (1, 3))

@@ -117,7 +117,7 @@ def multinomial(
 
 
 def ridge(
-    features: Floats,
+    features: NDArray[np.floating],
     labels: Labels,
     weights: Floats,
     class_count: int,
@@ -147,7 +147,7 @@ def ridge(
 
 
 def gaussian(
-    features: Floats,
+    features: NDArray[np.floating],
     labels: Labels,
     weights: Floats,
     class_count: int,
@@ -191,7 +191,7 @@ class FitHead(Protocol):
 
     def __call__(
         self,
-        features: Floats,
+        features: NDArray[np.floating],
         labels: Labels,
         weights: Floats,
         class_count: int,

@@ -1,5 +1,7 @@
 """The test part of a run compared with its held-out training images."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,12 @@ def refuted_by(parts: ComparedParts | None) -> Refuted | None:
     return None if parts is None else as_refuted(parts.refuted)
 
 
+def rows_to_compare(prepared: Prepared, *, seed: int) -> NDArray[np.int64]:
+    """Draw the test images whose looks are compared, in the order in which they count."""
+    random = np.random.default_rng([seed, 18])
+    return random.permutation(prepared.split.rows("test"))[:MOST_EMBEDDED]
+
+
 def compare_with_held_out(
     prepared: Prepared,
     trained: TrainedNetwork,
@@ -32,6 +40,7 @@ def compare_with_held_out(
     answers: Answers,
     *,
     held_out: OutOfFoldAnswers | None,
+    embeddings: Mapping[int, NDArray[np.float32]],
     until: Deadline | None,
 ) -> ComparedParts | None:
     """Compare the test images with held-out training images, and find the guarantees that they refute.
@@ -42,6 +51,7 @@ def compare_with_held_out(
         predictor: its model file, calibrated.
         answers: what the model file said of the test images.
         held_out: answers about images that were held out; None: there are none.
+        embeddings: of test images, by row; those of `rows_to_compare` are used.
         until: when it must be done; None: there is time.
     """
     if held_out is None:
@@ -54,7 +64,13 @@ def compare_with_held_out(
         _side(prepared, held_out.rows, held_out.probabilities),
         _side(prepared, rows, tested.probabilities),
         [*prepared.dataset.classes, NONE_OF_THEM],
-        looks=_looks(prepared, trained, predictor, rows, until=until),
+        looks=_looks(
+            prepared,
+            trained,
+            predictor,
+            {row: embeddings[row] for row in rows.tolist() if row in embeddings},
+            until=until,
+        ),
         held=hold_to_guarantees(tested, metadata.verdict, metadata.operating_points),
         seed=trained.recipe.seed,
     )
@@ -73,14 +89,14 @@ def _looks(
     prepared: Prepared,
     trained: TrainedNetwork,
     predictor: Predictor,
-    tested: NDArray[np.int64],
+    embeddings: Mapping[int, NDArray[np.float32]],
     *,
     until: Deadline | None,
 ) -> Looks | None:
     """Features of some images of both parts; None if all features were trained on these images."""
     known = trained.held_out
-    random = np.random.default_rng([trained.recipe.seed, 18])
-    some_tested = random.permutation(tested)[:MOST_EMBEDDED]
+    random = np.random.default_rng([trained.recipe.seed, 19])
+    some_tested = [row for row in rows_to_compare(prepared, seed=trained.recipe.seed).tolist() if row in embeddings]
     features: NDArray[np.float32]
     if known is not None and known.features is not None:  # of a frozen backbone: no label has touched them
         chosen = random.permutation(len(known.rows))[:MOST_EMBEDDED]
@@ -92,10 +108,10 @@ def _looks(
         rows = random.permutation(rows)[:MOST_EMBEDDED]
         features = _embed(predictor, prepared, rows, until=until)
         rows = rows[: len(features)]
-    of_test = _embed(predictor, prepared, some_tested, until=until)
+    of_test = np.array([embeddings[row] for row in some_tested], np.float32)
     if not len(features) or not len(of_test) or features.shape[1] != of_test.shape[1]:
         return None
-    everyone = np.concatenate([rows, some_tested[: len(of_test)]])
+    everyone = np.array([*rows.tolist(), *some_tested], np.int64)
     return Looks(
         features=np.concatenate([features, of_test]).astype(np.float64),
         is_test=np.repeat([False, True], [len(rows), len(of_test)]),

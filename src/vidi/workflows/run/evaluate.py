@@ -1,9 +1,10 @@
 """The calibration and test of a run's model, on the same path as every prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
@@ -26,7 +27,7 @@ from vidi.prediction.stream import Answer
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.gain import measure_gain, single_predictor
 from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
-from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by
+from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by, rows_to_compare
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.interaction.run_folder import MODEL
@@ -75,13 +76,20 @@ def evaluate_model(
         metadata = replace(metadata, drift_reference=without_embeddings(metadata.drift_reference))
     graph = to_onnx(trained.network, trained.recipe.image_size)
     predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
-    known, lost = answer_test_images(predictor, prepared)
+    looked_at = rows_to_compare(prepared, seed=trained.recipe.seed)
+    known, lost, embeddings = answer_test_images(predictor, prepared, embedding_of=looked_at)
     answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=context.events)
     seed = trained.recipe.seed
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
     parts = compare_with_held_out(
-        prepared, trained, predictor, known, held_out=calibrated.held_out, until=context.budget.report_from()
+        prepared,
+        trained,
+        predictor,
+        known,
+        held_out=calibrated.held_out,
+        embeddings=embeddings,
+        until=context.budget.report_from(),
     )
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     gain = _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events)
@@ -148,22 +156,30 @@ def _ensemble_gain(
     if trained.combination is None:
         return None
     single = single_predictor(prepared, trained, trained.combination)
-    others, _ = answer_test_images(single, prepared)
+    others, _, _ = answer_test_images(single, prepared)
     return measure_gain(
         trained.combination, answers, others, ensemble=predictor, single=single, pixels=prepared.pixels, events=events
     )
 
 
-def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answers, list[Entry]]:
+def answer_test_images(
+    predictor: Predictor, prepared: Prepared, *, embedding_of: Collection[int] = ()
+) -> tuple[Answers, list[Entry], dict[int, NDArray[np.float32]]]:
     """Predict the images of the parts `test` and `extra`, read again from their files.
 
+    Args:
+        predictor: the model.
+        prepared: the data.
+        embedding_of: rows whose embeddings are wanted too.
+
     Returns:
-        The answers, and the files that are gone, unreadable or changed since they were checked.
+        The answers; the files that are gone, unreadable or changed since they were checked; and the embeddings of the
+        others, by row.
 
     Raises:
         DataError: more than one in a hundred of the data set's images is lost that way.
     """
-    seen, lost = _read_back(predictor, prepared)
+    seen, lost = _read_back(predictor, prepared, embedding_of=frozenset(embedding_of))
     images = prepared.dataset.images
     if len(lost) > MOST_LOST * len(images):
         raise DataError(
@@ -192,10 +208,13 @@ def answer_test_images(predictor: Predictor, prepared: Prepared) -> tuple[Answer
             for row, answer, _ in seen
         ),
     )
-    return known, lost
+    embeddings = {row: said.embedding for row, _, said in seen if said.embedding is not None}
+    return known, lost, embeddings
 
 
-def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int, Answer, Prediction]], list[Entry]]:
+def _read_back(
+    predictor: Predictor, prepared: Prepared, *, embedding_of: frozenset[int]
+) -> tuple[list[tuple[int, Answer, Prediction]], list[Entry]]:
     """Each test image that is still there, by its row, with what the model says of it; and those that are lost."""
     rows = np.concatenate([prepared.split.rows("test"), prepared.split.rows("extra")]).tolist()
     images, records = prepared.dataset.images, prepared.check.records
@@ -204,6 +223,7 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
         store=prepared.dataset.store,
         options=decode_options(prepared.request),
         measure=measure_traits,
+        embedding=bool(embedding_of),
     )
     seen: list[tuple[int, Answer, Prediction]] = []
     lost: list[Entry] = []
@@ -214,5 +234,6 @@ def _read_back(predictor: Predictor, prepared: Prepared) -> tuple[list[tuple[int
         elif answer.digest != records[row].digest:
             lost.append(Entry(answer.path, "changed", "The file changed after it was checked."))
         else:
-            seen.append((row, answer, outcome))
+            kept = outcome if row in embedding_of else replace(outcome, embedding=None)
+            seen.append((row, answer, kept))
     return seen, lost
