@@ -76,20 +76,14 @@ def evaluate_model(
         metadata = replace(metadata, drift_reference=without_embeddings(metadata.drift_reference))
     graph = to_onnx(trained.network, trained.recipe.image_size)
     predictor = Predictor.from_bytes(model_bytes(graph, metadata, novelty=calibrated.known.score))
-    looked_at = rows_to_compare(prepared, seed=trained.recipe.seed)
-    known, lost, embeddings = answer_test_images(predictor, prepared, embedding_of=looked_at)
-    answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=context.events)
     seed = trained.recipe.seed
+    known, lost, embeddings = answer_test_images(predictor, prepared, embedding_of=rows_to_compare(prepared, seed=seed))
+    answers = _with_counter_examples(known, predictor, prepared, calibrated.limits, events=context.events)
     figures = evaluate_parts(answers, seed=seed)
     test = figures.get("test") if "test" in answers.parts else None
+    until = context.budget.report_from()
     parts = compare_with_held_out(
-        prepared,
-        trained,
-        predictor,
-        known,
-        held_out=calibrated.held_out,
-        embeddings=embeddings,
-        until=context.budget.report_from(),
+        prepared, trained, predictor, known, held_out=calibrated.held_out, embeddings=embeddings, until=until
     )
     finished = replace(metadata, test=None if test is None else short_figures(test), refuted=refuted_by(parts))
     gain = _ensemble_gain(prepared, trained, answers, predictor=predictor, events=context.events)
