@@ -7,23 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.copies.cells import BLOCK, FREQUENCIES, MOST_CELLS, Cells, likeness_of, odd_part
 from vidi.machine import core_count
 
 Floats = NDArray[np.float32]
 Indexes = NDArray[np.int64]
 
-FREQUENCIES = 8  # a side: the coarse structure that survives a resize, a re-encoding and a small shift
 OUTLINE = 16  # frequencies a side from which windows are described; one of 80 % reaches up to the tenth
 NEAR = 0.955  # least correlation of two descriptors: 98 % of cuts to 80 % of the area lie above, measured
 SAME = 0.995  # the same of two images in the same frame
 TO_VERIFY = 4  # candidates of one image that are looked at closely
 CROWD = 30  # look-alikes of one image beyond which only those in the same frame are looked at
 CELL_IMAGES = 200
-PROBES = 4  # cells in which a descriptor is looked for
 ALL_PAIRS = 1_000  # images up to which every pair is compared
-MOST_CELLS = 1_000  # up to which a descriptor is compared with the centre of each; beyond with those near it alone
-REGIONS = 10  # of cells in which a descriptor is looked for, where there are more
 IMAGES_TOGETHER = 1 << 18  # described at once, so that memory does not grow with the images
+MOST_PARTS = 16  # in which the images are described: each part visits every cell
 _BLOCK = 4096
 _SAMPLES = 64
 
@@ -68,9 +66,10 @@ def find_candidates(
         empty = np.zeros((0, 4), np.float32)
         return Candidates(nothing, nothing, np.zeros(0, bool), empty, np.zeros(len(rows), bool))
     windows = _windows()
+    together = max(together, len(rows) // MOST_PARTS)
     starts = range(0, len(rows), together)
     whole = np.concatenate([_describe(_outline(grey, rows[start : start + together]), windows[0]) for start in starts])
-    cells = _Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images, most_cells)
+    cells = Cells(whole, 1 if len(whole) <= all_pairs else len(whole) // cell_images, most_cells)
     crowd = np.zeros(len(rows), np.int64)
 
     def search_from(start: int, threads: ThreadPoolExecutor) -> Iterator[NDArray[np.void]]:
@@ -136,7 +135,7 @@ def _describe(outline: Floats, window: Spans) -> Floats:
     down, across = (_frequencies_of(*span) for span in window)
     order = np.argsort(np.arange(1, FREQUENCIES * FREQUENCIES) % 2, kind="stable")
     terms = np.matmul(np.matmul(down, outline), across.T).reshape(len(outline), -1)[:, 1:]  # without the mean
-    terms = terms[:, order]
+    terms = terms.take(order, axis=1)  # row by row in memory: every query is gathered many times
     described: Floats = np.divide(terms, np.maximum(np.linalg.norm(terms, axis=1, keepdims=True), 1e-6))
     return described
 
@@ -158,110 +157,27 @@ def _cosines(places: NDArray[np.float64], count: int) -> Floats:
     return values
 
 
-_EVEN = FREQUENCIES * (FREQUENCIES // 2) - 1  # descriptors that stay as they are when an image is mirrored
-
-
-def _likeness(queries: Floats, whole: Floats) -> tuple[Floats, Floats]:
-    """Correlation of each query with each image, or with its mirror image where that is greater: where odd is < 0."""
-    odd = queries[:, _EVEN:] @ whole[:, _EVEN:].T
-    likeness = np.abs(odd)
-    likeness += queries[:, :_EVEN] @ whole[:, :_EVEN].T
-    return likeness, odd
-
-
-class _Cells:
-    """Images sorted into cells of like ones, by their nearest centre; many cells are sorted into regions likewise."""
-
-    def __init__(self, whole: Floats, cell_count: int, most_cells: int) -> None:
-        count = len(whole)
-        self.centres = whole[:1] if cell_count == 1 else _centres(whole, cell_count)
-        is_divided = len(self.centres) > most_cells
-        self.regions = _Cells(self.centres, round(len(self.centres) ** 0.5), most_cells) if is_divided else None
-        nearest = self._nearest(whole, 1)[:, 0]
-        self.members: list[Indexes] = [np.flatnonzero(nearest == cell) for cell in range(len(self.centres))]
-        self.cell = nearest  # (images,) and the place of each image in its cell
-        self.place = np.zeros(count, np.int64)
-        for members in self.members:
-            self.place[members] = np.arange(len(members))
-
-    def probes(self, queries: Floats) -> list[Indexes]:
-        """For each cell, which queries are to be looked for in it."""
-        return _by_cell(self._nearest(queries, min(PROBES, len(self.centres))), len(self.centres))
-
-    def _nearest(self, queries: Floats, count: int) -> NDArray[np.int32]:
-        """(queries, count): the cells whose centres are most alike."""
-        if self.regions is None:
-            chosen = np.empty((len(queries), count), np.int32)
-            for start in range(0, len(queries), _BLOCK):
-                likeness, _ = _likeness(queries[start : start + _BLOCK], self.centres)
-                chosen[start : start + len(likeness)], _ = _greatest(likeness, count)
-            return chosen
-        chosen = np.zeros((len(queries), count), np.int32)
-        values = np.full((len(queries), count), -np.inf, np.float32)
-        regions = self.regions._nearest(queries, min(REGIONS, len(self.regions.centres)))
-        for members, asking in zip(self.regions.members, _by_cell(regions, len(self.regions.centres)), strict=True):
-            for start in range(0, len(asking) if len(members) else 0, _BLOCK):
-                rows = asking[start : start + _BLOCK]
-                likeness, _ = _likeness(queries[rows], self.centres[members])
-                best, value = _greatest(likeness, min(count, len(members)))
-                both = np.concatenate([values[rows], value], axis=1)
-                named = np.concatenate([chosen[rows], members[best].astype(np.int32)], axis=1)
-                places, values[rows] = _greatest(both, count)
-                chosen[rows] = np.take_along_axis(named, places, axis=1)
-        return chosen
-
-
-def _greatest(values: Floats, count: int) -> tuple[NDArray[np.int32], Floats]:
-    """(rows, count): the places and values of the greatest of each row, which are lost."""
-    rows = np.arange(len(values))
-    places, found = np.empty((len(values), count), np.int32), np.empty((len(values), count), np.float32)
-    for place in range(count):  # the greatest, again and again: faster than a partition for so few
-        best = values.argmax(axis=1)
-        places[:, place], found[:, place] = best, values[rows, best]
-        values[rows, best] = -np.inf
-    return places, found
-
-
-def _by_cell(chosen: NDArray[np.int32], cell_count: int) -> list[Indexes]:
-    """For each cell, the rows that have chosen it."""
-    order = np.argsort(chosen, axis=None, kind="stable")
-    ends = np.cumsum(np.bincount(chosen.ravel(), minlength=cell_count))
-    return np.split(order // chosen.shape[1], ends[:-1])
-
-
-def _centres(whole: Floats, count: int) -> Floats:
-    """Centres by a few rounds of k-means on a sample; the same for the same images."""
-    random = np.random.default_rng(0)
-    sample = whole[random.permutation(len(whole))[: 40 * count]]
-    centres = sample[:count].copy()
-    for _ in range(4):
-        sums = np.zeros_like(centres)
-        for start in range(0, len(sample), _BLOCK):
-            upright = sample[start : start + _BLOCK].copy()
-            likeness, odd = _likeness(upright, centres)
-            nearest = likeness.argmax(axis=1)
-            upright[odd[np.arange(len(upright)), nearest] < 0, _EVEN:] *= -1
-            np.add.at(sums, nearest, upright)
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(norms > 0, sums / np.maximum(norms, 1e-6), centres)
-    return centres
-
-
-def _search(queries: Floats, whole: Floats, cells: _Cells, start: int, crowd: Indexes | None) -> NDArray[np.void]:
+def _search(queries: Floats, whole: Floats, cells: Cells, start: int, crowd: Indexes | None) -> NDArray[np.void]:
     """The two likest images of each query in each cell that it may be in; counts look-alikes into `crowd`.
 
     The queries are windows of the images that begin at `start`.
     """
     hits = [np.zeros(0, _HIT)]
     for cell, (members, asking) in enumerate(zip(cells.members, cells.probes(queries), strict=True)):
-        for first in range(0, len(asking) if len(members) else 0, _BLOCK):
-            rows = asking[first : first + _BLOCK]
-            likeness, odd = _likeness(queries[rows], whole[members])
+        if len(members) == 0 or len(asking) == 0:
+            continue
+        inside = whole.take(members, axis=0)
+        for first in range(0, len(asking), BLOCK):
+            rows = asking[first : first + BLOCK]
+            asked = queries.take(rows, axis=0)
             rows = rows + start
+            likeness = likeness_of(asked, inside)
             own = np.flatnonzero(cells.cell[rows] == cell)
             likeness[own, cells.place[rows[own]]] = -1.0  # an image is no copy of itself
-            near = np.flatnonzero(likeness.max(axis=1) >= NEAR)  # few: the rest of the work is for them alone
-            likeness, odd, rows = likeness[near], odd[near], rows[near]
+            near = np.flatnonzero(likeness[np.arange(len(rows)), likeness.argmax(axis=1)] >= NEAR)
+            if len(near) == 0:
+                continue
+            likeness, odd, rows = likeness[near], odd_part(asked[near], inside), rows[near]
             if crowd is not None:
                 crowd[rows] += (likeness >= NEAR).sum(axis=1)
             hits += _two_likest(likeness, odd, rows=rows, members=members)
