@@ -50,14 +50,14 @@ def find_candidates(
 
     Every image is described by 63 low frequencies, and once more for each of 24 windows of it; the descriptors of
     windows are looked up among those of whole images, in the few cells of like images where they can be.
-    The work grows with images times the size of a cell, and with images times the square root of the cells.
+    The work grows with images times the size of a cell, and with images times the logarithm of the cells.
 
     Args:
         grey: (all images, side, side) thumbnails.
         rows: (images,) which of them, each with some contrast; all by default. Indexes in the answer count these.
         all_pairs: up to this number of images every pair is compared, without cells.
         cell_images: images in a cell, on average.
-        most_cells: beyond this number cells are sorted into regions.
+        most_cells: beyond this number cells are sorted into regions; at least 2.
         together: images that are described at once.
     """
     rows = np.arange(len(grey)) if rows is None else rows

@@ -12,7 +12,7 @@ FREQUENCIES = 8  # a side: the coarse structure that survives a resize, a re-enc
 EVEN = FREQUENCIES * (FREQUENCIES // 2) - 1  # descriptors that stay as they are when an image is mirrored
 MOST_CELLS = 1_000  # up to which a descriptor is compared with the centre of each; beyond with those near it alone
 FAN = 64  # centres in a region, on average, where there are more
-REGIONS = 10  # in which a descriptor is looked for
+REGIONS = 8  # in which a descriptor is looked for
 PROBES = 4  # cells in which a descriptor is looked for
 SAMPLED = 40  # images for each centre, from which the centres are found
 BLOCK = 512  # queries compared at once: what comes out stays in a processor's cache
@@ -60,10 +60,12 @@ class Centres:
         """
         if count <= most:
             return cls(_means(sample, count))
-        region_count = count // min(FAN, most // 2)
+        fan = min(FAN, most // 2)
+        region_count = count // fan
         regions = cls.among(sample[: SAMPLED * region_count], region_count, most=most)
         parts = by_cell(regions.nearest(sample, 1), len(regions))
-        inner = [_means(sample[rows], max(1, round(count * len(rows) / len(sample)))) for rows in parts]
+        shares = [round(count * len(rows) / len(sample)) for rows in parts]
+        inner = [_means(sample[rows], min(max(1, share), 2 * fan)) for rows, share in zip(parts, shares, strict=True)]
         return cls(np.concatenate(inner), regions, np.cumsum([len(part) for part in inner]))
 
     def __len__(self) -> int:
