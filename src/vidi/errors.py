@@ -1,5 +1,8 @@
 """The errors that vidi raises on purpose: each says what happened and what to do."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class VidiError(Exception):
     """Error with what happened (`cause`) and what to do about it (`remedy`)."""
@@ -50,6 +53,25 @@ class UnknownNameError(UsageError):
 
 class MissingPackageError(UsageError):
     """An optional part of vidi is not installed."""
+
+
+@contextlib.contextmanager
+def from_extra(needs: str, *, extra: str) -> Iterator[None]:
+    """Say what to install where an import of an optional package fails.
+
+    Args:
+        needs: what needs which package, as in "figures need matplotlib".
+        extra: the part of vidi that brings the package.
+
+    Raises:
+        MissingPackageError: the package is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{needs}, which is not installed", f'Install it: pip install "vidi[{extra}]"'
+        ) from error
 
 
 class ShapeError(VidiError, ValueError):

@@ -15,7 +15,7 @@ from typing import Any, Final
 from vidi.distributed.shards import ShardWorkers, WorkerLostError, WorkersWhenNeeded
 from vidi.distributed.tasks import Shard
 from vidi.distributed.worker import ShardWorker, Work, differing_versions, installed_versions, versions_differ
-from vidi.errors import MissingPackageError, ResourceError, VidiError
+from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.machine import core_count
 from vidi.report.words.counting import count_of
@@ -148,12 +148,8 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     os.environ.setdefault("RAY_worker_niceness", "0")  # of workers that are started here: the command's own priority
-    try:
+    with from_extra("--ray needs Ray", extra="ray"):
         ray: Any = import_module("ray")
-    except ImportError as error:
-        raise MissingPackageError(
-            "--ray needs Ray, which is not installed", 'Install it: pip install "vidi[ray]"'
-        ) from error
     _knock(address)
     own = (
         {"address": LOCAL, "num_cpus": core_count(), "include_dashboard": False}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vidi.errors import MissingPackageError
+from vidi.errors import from_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,14 +71,10 @@ def draw_svg(
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    try:
+    with from_extra("figures need matplotlib", extra="report"):
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "figures need matplotlib, which is not installed", 'Install it: pip install "vidi[report]"'
-        ) from error
     stream = io.StringIO()
     # The settings hold for this block only; no global state of matplotlib is changed, and pyplot is not used.
     with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": name}):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import MissingPackageError
+from vidi.errors import from_extra
 from vidi.metrics.arrays import Counts, Floats, Labels, check_answers
 from vidi.metrics.multi_label import EVEN, check_targets
 
@@ -119,13 +119,8 @@ def suggest_labels(probabilities: Floats, labels: Labels) -> Counts:
 
 def _proposals(probabilities: Floats, labels: Labels) -> Counts:
     """What confident learning proposes: as many as the confident joint counts off its diagonal, by self-confidence."""
-    try:
+    with from_extra("likely label errors are found with cleanlab", extra="labels"):
         from cleanlab.filter import find_label_issues
-    except ImportError as error:
-        raise MissingPackageError(
-            "likely label errors are found with cleanlab, which is not installed",
-            'Install it: pip install "vidi[labels]"',
-        ) from error
     rows = find_label_issues(
         labels.astype(np.int64),
         probabilities.astype(np.float64),

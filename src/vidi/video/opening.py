@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from vidi.errors import DataError, MissingPackageError, VidiError
+from vidi.errors import DataError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.images.limits import Limits
 from vidi.machine import core_count
@@ -56,12 +56,8 @@ def check_video_package() -> None:
     Raises:
         MissingPackageError: the extra `video` is not installed.
     """
-    try:
+    with from_extra("moving images need PyAV", extra="video"):
         import av  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError(
-            "moving images need PyAV, which is not installed", 'Install it: pip install "vidi[video]"'
-        ) from error
 
 
 def open_file(path: Path, limits: Limits) -> Opened:

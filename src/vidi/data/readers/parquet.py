@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
-from vidi.errors import DataError, MissingPackageError
+from vidi.errors import DataError, from_extra
 from vidi.files import escape_path
 
 if TYPE_CHECKING:
@@ -26,13 +26,8 @@ def read_records(
         MissingPackageError: pyarrow is not installed.
         DataError: the file is damaged, or its images are inside the table.
     """
-    try:
+    with from_extra(f"{escape_path(name)}: reading Parquet needs pyarrow", extra="tables"):
         from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise MissingPackageError(
-            f"{escape_path(name)}: reading Parquet needs pyarrow, which is not installed",
-            'Install it: pip install "vidi[tables]"',
-        ) from error
     try:
         with parquet.ParquetFile(stream) as file:
             schema = file.schema_arrow

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from vidi.errors import DataError, MissingPackageError, ResourceError
+from vidi.errors import DataError, ResourceError, from_extra
 from vidi.files import escape_path
 
 if TYPE_CHECKING:
@@ -30,13 +30,8 @@ def open_filesystem(address: str) -> tuple["FileSystem", str]:
         ResourceError: the store cannot be reached.
     """
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # else Amazon's library asks the network for credentials
-    try:
+    with from_extra(f"reading {escape_path(address)} needs pyarrow", extra="tables"):
         from pyarrow import fs
-    except ImportError as error:
-        raise MissingPackageError(
-            f"reading {escape_path(address)} needs pyarrow, which is not installed",
-            'Install it: pip install "vidi[tables]"',
-        ) from error
     scheme, _, path = address.partition("://")
     path = path.rstrip("/")
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi import numbers
-from vidi.errors import MissingPackageError
+from vidi.errors import from_extra
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -100,12 +100,8 @@ def in_its_folder(path: str) -> str:
 
 @cache
 def _environment() -> "Environment":
-    try:
+    with from_extra("the report needs jinja2", extra="report"):
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise MissingPackageError(
-            "the report needs jinja2, which is not installed", 'Install it: pip install "vidi[report]"'
-        ) from error
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

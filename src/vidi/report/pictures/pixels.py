@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import MissingPackageError
+from vidi.errors import from_extra
 from vidi.figures.svg import BAND, FIRST, INK, LINE, SECOND, SETTINGS, SOFT
 
 if TYPE_CHECKING:
@@ -34,14 +34,10 @@ def draw_pixels(draw: Callable[["Axes"], None], *, size: tuple[float, float] = (
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    try:
+    with from_extra("figures need matplotlib", extra="report"):
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "figures need matplotlib, which is not installed", 'Install it: pip install "vidi[report]"'
-        ) from error
     settings: dict[Any, Any] = {name: ON_WHITE.get(value, value) for name, value in SETTINGS.items() if _is_text(value)}
     with matplotlib.rc_context({**SETTINGS, **settings}):
         figure = Figure(figsize=(size[1], size[0]), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")

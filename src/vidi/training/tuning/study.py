@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from vidi.errors import MissingPackageError, ResourceError, UsageError
+from vidi.errors import MissingPackageError, ResourceError, UsageError, from_extra
 from vidi.files import escape_path, write_whole
 from vidi.training.tuning.dials import Dial, Value
 from vidi.training.tuning.trial import Outcome
@@ -296,12 +296,8 @@ def require_optuna() -> Any:
     Raises:
         MissingPackageError: it is not installed.
     """
-    try:
+    with from_extra("tuning needs optuna", extra="tune"):
         import optuna
-    except ImportError as error:
-        raise MissingPackageError(
-            "tuning needs optuna, which is not installed", 'Install it: pip install "vidi[tune]"'
-        ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what happens is told through events
     return optuna
 
