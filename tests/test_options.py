@@ -248,7 +248,12 @@ def test_help_and_completion_of_the_network_list_every_one():
 
     assert all(name in str(network.help) for name in shared.NETWORKS)
     context = made_command("train").make_context("train", [], resilient_parsing=True)
-    assert [item.value for item in network.shell_complete(context, "lite")] == ["lite0", "lite2", "lite0-grid"]
+    assert [item.value for item in network.shell_complete(context, "lite")] == [
+        "lite0",
+        "lite2",
+        "lite0+lite2",
+        "lite0-grid",
+    ]
 
 
 def test_the_usual_promise_is_that_of_the_metrics():

@@ -26,6 +26,7 @@ CASES = [
     ("lite2", (32, 32), NetworkOptions()),
     ("lite0", (64, 32), NetworkOptions(block_features=True)),
     ("lite2", (32, 64), NetworkOptions(block_features=True)),
+    ("lite0+lite2", (32, 64), NetworkOptions()),
     ("vgg16", (32, 32), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (224, 224), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (290, 75), NetworkOptions(width=0.125, dense_width=24)),

@@ -174,6 +174,23 @@ class Inner(nn.Module):
         return inputs[:, :, cut, cut]
 
 
+class Beside(nn.Module):
+    """Networks that see the same images; their maps, of one size, stand side by side, channel by channel."""
+
+    def __init__(self, parts: Sequence[nn.Sequential]) -> None:
+        """Two or more parts.
+
+        Args:
+            parts: in the order of their channels.
+        """
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(batch, channels_in, height, width) to (batch, channels of all parts, rows, columns)."""
+        return torch.cat([part(inputs) for part in self.parts], dim=1)
+
+
 class Joining(nn.Sequential):
     """Layers in a row; the maps of some join the last map, channel by channel, before the mean over the regions."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from vidi.errors import UsageError
-from vidi.networks.layers import Classifier, ConvNorm, GlobalMean, Inner, Joining, Mirrored, Residual
+from vidi.networks.layers import Beside, Classifier, ConvNorm, GlobalMean, Inner, Joining, Mirrored, Residual
 from vidi.networks.options import NetworkOptions
 
 STRIDE = 32  # pixels; image sides are multiples of it, so that every halving meets an even side
@@ -57,6 +57,17 @@ def lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOpti
     return _lite(image_size, class_count, width=1.1, depth=1.2, options=options)
 
 
+def lite0_and_lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
+    """EfficientNet-Lite0 and Lite2 side by side, with one head on the features of both."""
+    options.refuse_others("lite0+lite2")
+    _check_sides(image_size)
+    parts = []
+    for width, depth in ((1.0, 1.0), (1.1, 1.2)):
+        layers, channels = _stages(STAGES, width=width, depth=depth)
+        parts.append(nn.Sequential(*layers, _conv(channels, FEATURES, kernel=1)))
+    return Classifier(nn.Sequential(Beside(parts), GlobalMean()), nn.Linear(len(parts) * FEATURES, class_count))
+
+
 def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
     """The first five stages of EfficientNet-Lite0; the head sees every place of their map by itself.
 
@@ -81,12 +92,7 @@ def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: Networ
 def _lite(
     image_size: tuple[int, int], class_count: int, *, width: float, depth: float, options: NetworkOptions
 ) -> Classifier:
-    if any(side % STRIDE for side in image_size):
-        nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
-        raise UsageError(
-            f"image sides must be multiples of {STRIDE} pixels, not {image_size[0]}x{image_size[1]}",
-            f"Use --imgsz {nearest[0]}x{nearest[1]}.",
-        )
+    _check_sides(image_size)
     layers, channels = _stages(STAGES, width=width, depth=depth)
     layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
     if not options.block_features:
@@ -95,6 +101,15 @@ def _lite(
     blocks = range(len(of_first), len(layers) - 2)  # those whose maps have the last map's size
     inside = sum(_channels_of(layers[number]) for number in blocks)
     return Classifier(Joining(layers, joined=blocks, scale=BLOCK_SCALE), nn.Linear(FEATURES + inside, class_count))
+
+
+def _check_sides(image_size: tuple[int, int]) -> None:
+    if any(side % STRIDE for side in image_size):
+        nearest = [max(STRIDE, STRIDE * round(side / STRIDE)) for side in image_size]
+        raise UsageError(
+            f"image sides must be multiples of {STRIDE} pixels, not {image_size[0]}x{image_size[1]}",
+            f"Use --imgsz {nearest[0]}x{nearest[1]}.",
+        )
 
 
 def _stages(stages: Sequence[LiteStage], *, width: float, depth: float) -> tuple[list[nn.Module], int]:

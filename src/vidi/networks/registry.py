@@ -8,7 +8,7 @@ from vidi.networks.backbone import PREFIX, TimmNetwork
 from vidi.networks.compact import compact
 from vidi.networks.dense import dense
 from vidi.networks.layers import Classifier
-from vidi.networks.lite import lite0, lite0_grid, lite2
+from vidi.networks.lite import lite0, lite0_and_lite2, lite0_grid, lite2
 from vidi.networks.options import NetworkOptions
 from vidi.networks.resnet50 import resnet50
 from vidi.networks.textbook import textbook
@@ -29,6 +29,7 @@ NETWORKS: Mapping[str, NetworkBuilder] = {
     "dense": dense,
     "lite0": lite0,
     "lite2": lite2,
+    "lite0+lite2": lite0_and_lite2,
     "lite0-grid": lite0_grid,
     "vgg16": vgg16,
     "resnet50": resnet50,

@@ -17,6 +17,7 @@ from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
 from vidi.networks.layers import (
     Activation,
+    Beside,
     Classifier,
     ConvNorm,
     GlobalMean,
@@ -216,6 +217,15 @@ def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -
     return value
 
 
+def _beside(graph: GraphWriter, layer: Beside, value: str, name: str) -> str:
+    maps = [
+        _sequence(graph, part, value, f"{name}.parts.{number}")
+        for number, part in enumerate(layer.parts)
+        if isinstance(part, nn.Sequential)
+    ]
+    return graph.add("Concat", maps, output=name, attributes={"axis": 1})
+
+
 def _double(tensor: torch.Tensor) -> NDArray[np.float64]:
     return _array(tensor).astype(np.float64)
 
@@ -304,6 +314,7 @@ PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
 
 
 TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
+    Beside: _beside,
     ConvNorm: _conv_norm,
     GlobalMean: _global_mean,
     GridMean: _grid_mean,

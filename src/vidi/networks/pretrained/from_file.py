@@ -19,6 +19,7 @@ UNKNOWN_LICENSE = "unknown: ask the author"
 NORMALISATIONS: Mapping[str, str] = {
     "lite0": "symmetric",
     "lite2": "symmetric",
+    "lite0+lite2": "symmetric",
     "vgg16": "imagenet",
     "resnet50": "imagenet",
     "compact": "standardise",

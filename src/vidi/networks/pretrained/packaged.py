@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError
-from vidi.files import digest_of_file, escape_path
+from vidi.files import digest_of, digest_of_file, escape_path
 from vidi.networks.pretrained.recognise import recognise
 from vidi.networks.pretrained.restricted import read_restricted
 from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
@@ -44,13 +44,15 @@ PACKAGES: Mapping[str, Package] = {
         license="Apache-2.0",
     ),
 }
+# Two networks side by side, with the weights of both packages.
+PAIRS: Mapping[str, tuple[str, str]] = {"lite0+lite2": ("lite0", "lite2")}
 # The same weights for a network that keeps the places of what it sees: for windows, not tried unasked.
 OF_WINDOWS: Mapping[str, Package] = {"lite0-grid": replace(_LITE0, network="lite0-grid")}
 
 
 def is_installed(name: str) -> bool:
     """Whether the package with these weights is there; nothing is imported."""
-    return find_spec(PACKAGES[name].module) is not None
+    return all(find_spec(PACKAGES[one].module) is not None for one in PAIRS.get(name, (name,)))
 
 
 def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = None) -> PretrainedWeights:
@@ -80,6 +82,31 @@ def packaged_weights(name: str, *, locate: Callable[[Package], Path] | None = No
     with contextlib.suppress(ResourceError):  # the cache refuses: the package is read again the next time
         keep_weights(kept, weights)
     return weights
+
+
+def paired_weights(name: str) -> PretrainedWeights:
+    """The weights of two networks side by side.
+
+    Args:
+        name: in `PAIRS`.
+
+    Raises:
+        MissingPackageError, ModelError: as `packaged_weights`.
+    """
+    parts = [packaged_weights(part) for part in PAIRS[name]]
+    return PretrainedWeights(
+        name=name,
+        network=name,
+        normalisation=parts[0].normalisation,
+        license=parts[0].license,
+        digest=digest_of("".join(part.digest for part in parts).encode()),
+        tensors={
+            f"layers.0.parts.{number}.{key.removeprefix('layers.')}": tensor
+            for number, part in enumerate(parts)
+            for key, tensor in part.tensors.items()
+            if key.startswith("layers.")
+        },
+    )
 
 
 def locate_file(package: Package) -> Path:

@@ -7,7 +7,7 @@ from vidi.networks.backbone import PREFIX
 from vidi.networks.pretrained.from_file import is_file_of_weights, weights_of_file
 from vidi.networks.pretrained.from_timm import timm_weights
 from vidi.networks.pretrained.hub import HOSTED, OnProgress, hosted_weights
-from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, packaged_weights
+from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, packaged_weights, paired_weights
 from vidi.networks.pretrained.weights import PretrainedWeights
 
 
@@ -30,12 +30,14 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         return timm_weights(source)
     if source in (*PACKAGES, *OF_WINDOWS):
         return packaged_weights(source)
+    if source in PAIRS:
+        return paired_weights(source)
     if source in HOSTED:
         return hosted_weights(source, on_progress=on_progress)
     if Path(source).exists():  # a folder; one that is called like known weights stands back
         return weights_of_file(Path(source))
     raise UnknownNameError(
         f"no weights are named {source!r}",
-        f"Use one of: {', '.join((*PACKAGES, *OF_WINDOWS, *HOSTED))}; "
+        f"Use one of: {', '.join((*PACKAGES, *PAIRS, *OF_WINDOWS, *HOSTED))}; "
         "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )

@@ -13,7 +13,7 @@ from vidi.images.framing import choose_framing
 from vidi.images.pool import read_images
 from vidi.networks.layers import Classifier
 from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
-from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, is_installed
+from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
 from vidi.report.words.progress.pretrained import CHANCE, chosen_network, compared_networks, usual_stays
@@ -48,7 +48,7 @@ class Candidate:
 
 
 def candidates_for(
-    source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None
+    source: str, *, usual_size: tuple[int, int], image_size: tuple[int, int] | None, pairs: bool = False
 ) -> tuple[Candidate, ...]:
     """List the backbones that `--pretrained SOURCE` allows, the usual one first.
 
@@ -56,8 +56,10 @@ def candidates_for(
         source: `auto`, or what `read_pretrained` knows.
         usual_size: (height, width) of the images.
         image_size: what the user asked for; None leaves it open.
+        pairs: whether two networks side by side are among them.
     """
-    names = [name for name in PACKAGES if is_installed(name)] if source == AUTO else [source]
+    known = (*PACKAGES, *PAIRS) if pairs else PACKAGES
+    names = [name for name in known if is_installed(name)] if source == AUTO else [source]
     usual = window_sizes if source in OF_WINDOWS else backbone_sizes
     sizes = usual(usual_size) if image_size is None else (image_size,)
     return tuple(Candidate(name, size) for size in sizes for name in names or list(PACKAGES))
@@ -193,6 +195,10 @@ class _Trials:
     def _compute(self, candidate: Candidate, rows: NDArray[np.int64]) -> None:
         seen = self.seen.setdefault(candidate, {})
         new = np.array([row for row in rows.tolist() if row not in seen], np.int64)
+        parts = [self.seen.get(Candidate(name, candidate.size), {}) for name in PAIRS.get(candidate.name, ())]
+        if parts and all(row in part for part in parts for row in new.tolist()):
+            seen.update((row, np.concatenate([part[row] for part in parts])) for row in new.tolist())
+            return
         network, normalisation = self._network(candidate)
         images = _sample(self.prepared, candidate, new)
         self._choose_engine(candidate, images)
@@ -282,7 +288,7 @@ def features_of(
     """The features (rows, features) of these images: from the cache, seen on the way, or computed now."""
     data, recipe = as_training_data(prepared), chosen.recipe
     network = frozen_backbone(chosen.weights, data, image_size=recipe.image_size, options=recipe.options)
-    some = digest_of(rows.tobytes() + network.state_dict()["layers.0.convolution.weight"].numpy().tobytes())
+    some = digest_of(rows.tobytes() + next(iter(network.state_dict().values())).numpy().tobytes())
     key = features_key(f"{prepared.cache_key} {some}", weights=chosen.weights.digest, engine=recipe.features)
     shape = (len(rows), network.head.in_features)
     found = context.cache.find(key, shape, np.float32)

@@ -7,7 +7,7 @@ from vidi.options import Option
 from vidi.workflows.requests.written import parse_renames, parse_share
 
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
-NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0-grid", "vgg16", "resnet50")
+NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0+lite2", "lite0-grid", "vgg16", "resnet50")
 Workers = Annotated[int | None, Option("Number of decoding workers (default: one per core).", metavar="N", least=1)]
 Engine = Annotated[
     str,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
 # What the registries hold, said here too because they import torch; a test compares them.
-PRETRAINED = ("auto", "none", "lite0", "lite2", "vgg16", "resnet50")
+PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet50")
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
 DEVICES = ("auto", "cpu", "cuda", "mps")

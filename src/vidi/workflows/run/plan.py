@@ -19,11 +19,11 @@ from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.backgrounds import check_backgrounds
 from vidi.workflows.pretrained.affordable import affordable
-from vidi.workflows.pretrained.backbones import AUTO, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.pretrained.backbones import AUTO, LEAST_FOR_BLOCKS, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
-from vidi.workflows.run.ladder import Ladder, plan_ladder
+from vidi.workflows.run.ladder import FEW_IMAGES, Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.run.start import read_start
@@ -262,4 +262,10 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
     """List the pretrained networks that the request allows."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
-    return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size)
+    head_alone = bool(request.changes.get("freeze")) or traits.image_count < FEW_IMAGES
+    return candidates_for(
+        request.pretrained or AUTO,
+        usual_size=traits.usual_size,
+        image_size=size,
+        pairs=head_alone and traits.image_count < LEAST_FOR_BLOCKS,
+    )
