@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.training.defaults import DataTraits
-from vidi.workflows.pretrained.backbones import Candidate, backbone_recipe, last_unless_beaten
+from vidi.workflows.pretrained.backbones import Candidate, backbone_recipe, candidates_for, last_unless_beaten
 
 SMALL, LARGE = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
 
@@ -28,3 +28,12 @@ def test_the_last_blocks_join_the_features_where_images_are_many(count, joined):
 
     assert backbone_recipe(SMALL, traits, changes={}).options.block_features is joined
     assert backbone_recipe(SMALL, traits, changes={"options.block_features": False}).options.block_features is False
+
+
+def test_two_networks_side_by_side_are_tried_where_only_a_head_is_trained_on_few_images():
+    usual = {"usual_size": (128, 128), "image_size": (64, 64)}
+    both = candidates_for("auto", **usual, pairs=True)
+
+    assert [one.name for one in both] == ["lite0", "lite2", "lite0+lite2"]
+    assert [one.name for one in candidates_for("auto", **usual)] == ["lite0", "lite2"]
+    assert [one.name for one in candidates_for("lite0+lite2", **usual)] == ["lite0+lite2"]

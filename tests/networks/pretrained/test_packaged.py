@@ -9,6 +9,7 @@ from tests.cases import few_fast
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
+from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PACKAGES, locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.restricted import read_restricted
@@ -111,3 +112,18 @@ def test_what_is_no_set_of_tensors_is_refused(tmp_path):
         read_restricted(tmp_path / "weights.pth")
     with pytest.raises(ModelError, match="cannot be read"):
         read_restricted(tmp_path / "absent.pth")
+
+
+def test_two_networks_side_by_side_give_the_features_of_each():
+    pair, size = read_pretrained("lite0+lite2"), (64, 64)
+    inputs = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 3, *size)).astype(np.float32))
+    with torch.inference_mode():
+        beside = with_weights(pair, image_size=size, class_count=3).eval().embed(inputs)
+        alone = [
+            with_weights(read_pretrained(name), image_size=size, class_count=3).eval().embed(inputs)
+            for name in ("lite0", "lite2")
+        ]
+
+    assert torch.allclose(beside, torch.cat(alone, dim=1), atol=1e-5)
+    assert pair.license == "Apache-2.0"
+    assert pair.digest not in {read_pretrained(name).digest for name in ("lite0", "lite2")}
