@@ -8,6 +8,7 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
+from vidi.networks.lite import BLOCK_FEATURES
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
@@ -262,10 +263,12 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
     """List the pretrained networks that the request allows."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
-    head_alone = bool(request.changes.get("freeze")) or traits.image_count < FEW_IMAGES
+    # Of few images, which train a head alone: fine-tuning two networks would take too long.
+    is_few = traits.image_count < min(FEW_IMAGES, LEAST_FOR_BLOCKS)
+    head_alone = bool(request.changes.get("freeze")) or request.pretrained is None
     return candidates_for(
         request.pretrained or AUTO,
         usual_size=traits.usual_size,
         image_size=size,
-        pairs=head_alone and traits.image_count < LEAST_FOR_BLOCKS,
+        pairs=is_few and head_alone and f"options.{BLOCK_FEATURES}" not in request.changes,
     )
