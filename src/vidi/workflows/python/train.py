@@ -60,8 +60,8 @@ def train(
         minutes: time limit in minutes, from reading to the report.
         ensemble: train K networks and combine them into one model.
         ensemble_by: how the K trainings differ: seeds or folds (default seeds).
-        network: name of the network: compact, textbook, dense, lite0, lite2, lite0+lite2, lite0-grid, vgg16, resnet50
-            or timm/NAME (default compact).
+        network: network: compact, textbook, dense, lite0, lite2, lite0+lite2, lite0-grid, vgg16, resnet50, timm/NAME
+            (default compact).
         pretrained: pretrained weights: auto, none, lite0, lite2, lite0+lite2, vgg16, resnet50, timm/NAME or a file.
         weights: start from the weights of another run or model file.
         recipe: train with a recipe.toml; other options override it. A mapping works like `changes`.

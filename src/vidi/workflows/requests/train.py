@@ -120,7 +120,7 @@ class TrainRequest:
     network: Annotated[
         str | None,
         Option(
-            f"Name of the network: {', '.join(NETWORKS)} or timm/NAME (default compact).",
+            f"Network: {', '.join(NETWORKS)}, timm/NAME (default compact).",
             choices=NETWORKS,
             metavar="NAME",
         ),
