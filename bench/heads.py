@@ -62,6 +62,7 @@ def main() -> int:
             f"| {'vidi' if way == 'vidi' else f'logistic regression, {way}'} | {whole[way]['accuracy']:.1%} "
             f"| {whole[way]['seconds']:.0f} | {statistics.mean(right):.1%} | {min(right):.1%} | {max(right):.1%} |"
         )
+    print_stages(whole["vidi"]["stages"])
     own, mean_of_few = whole["vidi"], statistics.mean(one["accuracy"] for one in drawn["vidi"])
     bars = {
         f"{LEAST:.0%} right": own["accuracy"] >= LEAST,
@@ -116,8 +117,22 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
         seconds = time.monotonic() - began
         if done.returncode:
             sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        found = json.loads((output / "metrics.json").read_text())["test"]["accuracy"]
-    return {"accuracy": found["value"], "n": found["n"], "seconds": round(seconds, 2), "processor": describe()}
+        metrics = json.loads((output / "metrics.json").read_text())
+        found = metrics["test"]["accuracy"]
+    return {
+        "accuracy": found["value"],
+        "n": found["n"],
+        "seconds": round(seconds, 2),
+        "stages": metrics["seconds"],
+        "processor": describe(),
+    }
+
+
+def print_stages(stages: dict[str, float]) -> None:
+    """Where the seconds of the training on all images went."""
+    print("| " + " | ".join(stages) + " |")
+    print("|" + "---|" * len(stages))
+    print("| " + " | ".join(f"{seconds:.1f}" for seconds in stages.values()) + " |")
 
 
 if __name__ == "__main__":

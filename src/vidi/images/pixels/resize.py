@@ -65,7 +65,11 @@ def _to_width(image: Array, width: int) -> Array:
 def _to_height(image: Array, height: int) -> Array:
     places, weights = _taps(image.shape[0], height)
     flat = image.reshape(len(image), -1)
-    return _weighed([flat[place] for place in places], weights[:, :, None]).reshape(height, -1, 3)
+    made = np.empty((height, flat.shape[1]), np.uint8)
+    for start in range(0, height, _ROWS):
+        some = slice(start, start + _ROWS)
+        made[some] = _weighed([flat[place[some]] for place in places], weights[:, some, None])
+    return made.reshape(height, -1, 3)
 
 
 def _weighed(parts: list[Array], weights: NDArray[np.int32]) -> Array:
