@@ -35,7 +35,7 @@ BENCHES: Mapping[str, Bench] = {
     "precisions": Bench("bench.precisions", 8),
     "serve": Bench("bench.serve", 12),
     "ray": Bench("bench.ray", 8),
-    "scale": Bench("bench.scale", 12),
+    "scale": Bench("bench.scale", 8),
     "log": Bench("bench.log", 3),
     "page": Bench("bench.page", 3),
     "agreement": Bench("bench.agreement", 5),

@@ -163,6 +163,26 @@ def test_copies_stay_within_their_bound(store: SpoiltStore, monkeypatch: pytest.
     assert copy_folder("s3://b/second", None).exists()
 
 
+def test_a_table_larger_than_the_bound_is_refused_before_an_image_is_fetched_and_a_part_of_it_is_not(
+    store: SpoiltStore,
+):
+    table, part = (store.root / "b" / name for name in ("labels.csv", "part.csv"))
+    rows = [f"photos/{name},{name.partition('/')[0]}\n" for name in FILES]
+    table.write_text("path,label\n" + "".join(rows))
+    part.write_text("path,label\n" + rows[0] + rows[2])
+    size = sum((store.root / "b" / "photos" / name).stat().st_size for name in FILES) / 1e9
+    bound = 0.8 * size + table.stat().st_size / 1e9
+
+    with pytest.raises(ResourceError, match="and copies may take"):
+        read_dataset("s3://b/labels.csv", data_cache=bound)
+    assert set(store.reads) == {"b/labels.csv"}
+
+    dataset = read_dataset("s3://b/part.csv", data_cache=bound)
+    assert sorted(shown(dataset)) == ["photos/cat/1.png", "photos/dog/1.png"]
+    kept = sum(path.stat().st_size for path in copy_folder("s3://b", None).parent.rglob("*.*") if path.is_file())
+    assert kept <= 1e9 * bound + 2_000  # with the indexes
+
+
 def test_clearing_the_cache_removes_the_copies(store: SpoiltStore, tmp_path: Path):
     local_copy("s3://b/photos", sleep=no_sleep)
     assert remove_copies() > 0
@@ -251,3 +271,6 @@ def test_s3_is_read_from_a_server_that_speaks_as_amazons(moto: str, tmp_path: Pa
     assert (done.returncode, "there is no such object or folder" in done.stderr) == (3, True)
     done = vidi("check", "s3://other/photos", folder=tmp_path)
     assert done.returncode == 3
+    put_object(f"{moto}/bucket/large/cat/1.png", bytes(1_200_000))
+    done = vidi("check", "s3://bucket/large", "--data-cache", "0.001", folder=tmp_path)
+    assert (done.returncode, "and copies may take 0.001 GB" in done.stderr) == (5, True)

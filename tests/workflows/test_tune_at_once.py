@@ -1,6 +1,7 @@
 """Several trials at once: one study, whose trials are those of a search one after the other, whatever gets lost."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.draw import class_folders
 from tests.threads import one_thread
 from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
-from vidi.errors import GateError
+from vidi.errors import GateError, UsageError
 from vidi.training.tuning.study import TrialRow
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
@@ -19,7 +20,7 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.tracking.searches import tracked_search
 from vidi.workflows.tracking.tracker import TrackedRun
-from vidi.workflows.tune import Tuned, tune
+from vidi.workflows.tune import Tuned, resume_tuning, tune
 from vidi.workflows.tuning.at_once import TrialLook, TrialOrder
 
 __all__ = ["one_thread"]  # every test here
@@ -129,6 +130,40 @@ def test_a_trial_behind_the_others_is_asked_to_stop_and_counts_as_ended_early(da
     assert crew.stopped == [row["number"] for row in rows if row["state"] == "ended early"] == [4, 5]
 
 
+class Ended(BaseException):
+    """As if the process had been killed: nothing is recorded any more."""
+
+
+@pytest.mark.fault
+def test_all_trials_of_a_killed_process_are_failed_and_their_values_tried_again(data: Path, tmp_path: Path):
+    def killed(order: TrialOrder) -> TrialLook:
+        raise Ended
+
+    with pytest.raises(Ended):
+        searched(data, tmp_path, Answering(killed, room=3), trials=5)
+    rows = resume_tuning(tmp_path / "run", crew=Answering(room=3)).document["trials"]
+
+    lost = [row["values"] for row in rows if row["state"] == "interrupted"]
+    done = [row["values"] for row in rows if row["state"] == "done"]
+    assert (len(lost), len(done)) == (3, 5)
+    assert all(values in done for values in lost)
+
+
+def test_the_crew_is_asked_for_only_when_the_data_were_found(data: Path, tmp_path: Path):
+    asked: list[str] = []
+
+    class Asked(Answering):
+        def room(self) -> int:
+            asked.append("room")
+            return super().room()
+
+    with pytest.raises(UsageError, match="neither an existing path"):
+        searched(data / "nowhere", tmp_path, Asked())
+    assert asked == []
+    searched(data, tmp_path, Asked(), trials=1)
+    assert asked
+
+
 def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path):
     crew = Answering(lambda _: TrialLook(error=GateError("its predictions are not finite numbers", "")), room=4)
     with pytest.raises(GateError, match="the first 10 trials all failed"):
@@ -189,3 +224,24 @@ def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
     assert weights is not None
     assert (weights == 3.0).sum() >= 5
     assert (weights == 1.0).sum() > 20
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow uses deprecated calls of its own packages
+def test_mlflow_itself_holds_a_step_for_each_trial(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("mlflow", reason="needs:mlflow-skinny")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    training = TrainRequest(
+        data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", minutes=600.0, track="mlflow"
+    )
+    tune(TuneRequest(training=training, trials=3, trial_minutes=10.0), crew=Answering())
+
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        runs = database.execute("SELECT name, status FROM runs").fetchall()
+        steps = database.execute(
+            "SELECT step, value FROM metrics WHERE key = 'trial.accuracy' ORDER BY step"
+        ).fetchall()
+        parameters = dict(database.execute("SELECT key, value FROM params").fetchall())
+    database.close()
+    assert runs == [("run", "FINISHED")]
+    assert steps == [(1, 0.9), (2, 0.5), (3, 0.5)]
+    assert parameters["options.width"] == "0.25"

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -194,21 +195,47 @@ class RayTrials:
             self._ray.kill(worker, no_restart=True)
 
 
+@dataclass(frozen=True)
+class TrialsWhenNeeded:
+    """Trials on a cluster that is connected to, or started, once their number is asked for."""
+
+    make_ready: Callable[[], RayTrials]
+
+    @cached_property
+    def _trials(self) -> RayTrials:
+        return self.make_ready()
+
+    def room(self) -> int:
+        """A trial on each core."""
+        return self._trials.room()
+
+    def start(self, order: TrialOrder) -> Any:
+        """Begin a trial."""
+        return self._trials.start(order)
+
+    def look(self, running: Sequence[Any], seconds: float) -> Mapping[Any, TrialLook]:
+        """What is new of each trial."""
+        return self._trials.look(running, seconds)
+
+    def ask_to_stop(self, running: Any) -> None:
+        """The worker ends the trial after this step."""
+        self._trials.ask_to_stop(running)
+
+
 @contextlib.contextmanager
-def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[RayTrials]:
-    """What tries recipes on a cluster, while the context lasts.
+def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[TrialsWhenNeeded]:
+    """What tries recipes on a cluster, while the context lasts; a cluster is asked for once there is something to try.
 
     Args:
         address: of the cluster, or `local`.
         say: receives messages.
-
-    Raises:
-        MissingPackageError: the extra `ray` is not installed.
-        ResourceError: no cluster answers there.
     """
-    with connected(address, say=say) as ray:
-        trials = RayTrials(ray)
-        try:
-            yield trials
-        finally:
-            trials.end()
+    with contextlib.ExitStack() as stack:
+
+        def make_ready() -> RayTrials:
+            """Raises what `connected` does."""
+            trials = RayTrials(stack.enter_context(connected(address, say=say)))
+            stack.callback(trials.end)
+            return trials
+
+        yield TrialsWhenNeeded(make_ready)

@@ -1,11 +1,13 @@
 """Answers as lines of text and back, bit for bit: how they come from another computer, and lie in a file."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidi.errors import ImageError, ModelError
 from vidi.images.statistics import ImageStatistics
@@ -42,9 +44,9 @@ def _as_plain(answer: Answer) -> dict[str, Any]:
     if error is not None:
         return {**plain, "error": [error.code, error.cause, error.remedy]}
     assert prediction is not None  # noqa: S101  # an answer is one of the two
-    plain |= {"probabilities": prediction.probabilities.tolist(), "novelty": prediction.novelty}
+    plain |= {"probabilities": _as_text(prediction.probabilities), "novelty": prediction.novelty}
     if prediction.embedding is not None:
-        plain["embedding"] = prediction.embedding.tolist()
+        plain["embedding"] = _as_text(prediction.embedding)
     if answer.statistics is not None:
         plain["statistics"] = asdict(answer.statistics)
     return plain
@@ -66,10 +68,19 @@ def _of_plain(plain: dict[str, Any], metadata: ModelMetadata) -> Answer:
     return replace(
         answer,
         outcome=decide(
-            np.array(plain["probabilities"], np.float32),
+            _of_text(plain["probabilities"]),
             metadata,
             novelty=plain["novelty"],
-            embedding=None if embedding is None else np.array(embedding, np.float32),
+            embedding=None if embedding is None else _of_text(embedding),
         ),
         statistics=None if statistics is None else ImageStatistics(**statistics),
     )
+
+
+def _as_text(values: NDArray[np.float32]) -> str:
+    """Their bytes in base64: 5.3 signs a number, a quarter of what its digits take."""
+    return b64encode(values.astype("<f4").tobytes()).decode("ascii")
+
+
+def _of_text(text: str) -> NDArray[np.float32]:
+    return np.frombuffer(b64decode(text, validate=True), "<f4").astype(np.float32)

@@ -21,6 +21,7 @@ from vidi.report.words.progress.run import writing_to
 from vidi.report.words.progress.tuning import search_line
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
+from vidi.training.tuning.heartbeats import beating
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import StudySettings
 from vidi.training.tuning.trial import run_trial
@@ -93,6 +94,8 @@ def tune(
     class_count = len(found.dataset.classes)
     design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)
+    if crew is not None:
+        crew.room()  # a cluster that does not answer is said now, not after all images were checked
     source = Path(request.training.data.source)
     folder = open_run_folder(
         request.training.output,
@@ -161,6 +164,8 @@ def resume_tuning(
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         found, recipe = _look(request)
+        if crew is not None:
+            crew.room()
         job = _SearchPlan(
             request=request,
             found=found,
@@ -236,7 +241,7 @@ def _search(job: _SearchPlan) -> Tuned:
     with stop_on_signal() as should_stop:
         job = replace(job, context=replace(job.context, should_stop=should_stop))
         search = _begin(job, prepared, rows, images)
-        with studies.storage_errors():
+        with studies.storage_errors(), beating(search.study, worker=search.worker):
             if job.crew is None:
                 run_trials(search, after_each=lambda _rows: _keep(job, search))
             else:

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 from vidi.errors import MissingPackageError, ResourceError, UsageError, from_extra
 from vidi.files import escape_path, write_whole
 from vidi.training.tuning.dials import Dial, Value
+from vidi.training.tuning.heartbeats import (
+    WORKER,
+    beating_storage,
+    fail_dead_trials,
+    record_heartbeat,
+    try_values_again,
+)
 from vidi.training.tuning.trial import Outcome
 
 if TYPE_CHECKING:
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 SETTINGS = "vidi"  # the attribute that says what a study is about
-WORKER, CAUSE = "worker", "cause"
+CAUSE = "cause"
 ENQUEUED = "fixed_params"  # the values of a trial that waits, as Optuna calls them
 STARTUP_TRIALS = 8  # drawn at random before the search learns from what it saw
 FREE_OF_PRUNING = 4  # trials that go to their end whatever they look like
@@ -109,7 +116,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
-        return _open(storage, name=name, seed=seed)
+        study = _open(storage, name=name, seed=seed)
     except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(
             "--storage is not a URL of a supported database", "Use for example sqlite:///study.db."
@@ -123,6 +130,8 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         raise UsageError(
             f"the storage cannot be used ({type(error).__name__})", "Check the URL, and that the database is running."
         ) from error
+    fail_dead_trials(study)
+    return study
 
 
 def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
@@ -131,7 +140,11 @@ def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # its parts may change: pinned, tested
         pruner = optuna.pruners.MedianPruner(n_startup_trials=FREE_OF_PRUNING, n_warmup_steps=FIRST_MARK)
         study: Study = optuna.create_study(
-            storage=storage, study_name=name, load_if_exists=True, direction="maximize", pruner=pruner
+            storage=beating_storage(storage) if isinstance(storage, str) else storage,
+            study_name=name,
+            load_if_exists=True,
+            direction="maximize",
+            pruner=pruner,
         )
         study.sampler = optuna.samplers.TPESampler(
             seed=seed + len(study.get_trials(deepcopy=False)),  # a search that goes on draws again
@@ -221,7 +234,11 @@ def _plain(value: object) -> object:
 
 def ask(study: "Study", dials: Sequence[Dial], *, worker: str) -> "tuple[Trial, dict[str, Value]]":
     """The next trial, and where its dials stand."""
-    trial = study.ask()
+    fail_dead_trials(study)  # the values of one come next
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)  # `beating` does what is missing
+        trial = study.ask()
+    record_heartbeat(study, trial)
     trial.set_user_attr(WORKER, worker)
     return trial, {dial.name: _suggest(trial, dial) for dial in dials}
 
@@ -233,31 +250,52 @@ def _suggest(trial: "Trial", dial: Dial) -> Value:
     return trial.suggest_float(dial.name, dial.low, dial.high, log=dial.is_log)
 
 
+def report(trial: "Trial", value: float, mark: int) -> None:
+    """Record how good a trial is after a tenth of its plan; nothing where it was given up meanwhile."""
+    with _unless_given_up():
+        trial.report(value, mark)
+
+
 def tell_outcome(study: "Study", trial: "Trial", outcome: Outcome, *, seconds: float, was_hopeless: bool) -> None:
-    """Record a trial that came to an end by itself, or was ended as hopeless."""
-    trial.set_user_attr("seconds", seconds)
-    trial.set_user_attr("epochs", outcome.epochs)
-    if was_hopeless:
-        study.tell(trial, state=_state("PRUNED"))
-        return
-    trial.set_user_attr("accuracy", outcome.accuracy)
-    trial.set_user_attr("loss", outcome.loss)
-    study.tell(trial, outcome.value)
+    """Record a trial that came to an end by itself, or was ended as hopeless; nothing where it was given up."""
+    with _unless_given_up():
+        trial.set_user_attr("seconds", seconds)
+        trial.set_user_attr("epochs", outcome.epochs)
+        if was_hopeless:
+            study.tell(trial, state=_state("PRUNED"), skip_if_finished=True)
+            return
+        trial.set_user_attr("accuracy", outcome.accuracy)
+        trial.set_user_attr("loss", outcome.loss)
+        study.tell(trial, outcome.value, skip_if_finished=True)
 
 
 def tell_failure(study: "Study", trial: "Trial", cause: str, *, seconds: float) -> None:
     """Record a trial that gave no result; without a cause it was interrupted."""
-    trial.set_user_attr("seconds", seconds)
-    if cause:
-        trial.set_user_attr(CAUSE, cause)
-    study.tell(trial, state=_state("FAIL"))
+    with _unless_given_up():
+        trial.set_user_attr("seconds", seconds)
+        if cause:
+            trial.set_user_attr(CAUSE, cause)
+        study.tell(trial, state=_state("FAIL"), skip_if_finished=True)
+
+
+@contextmanager
+def _unless_given_up() -> Iterator[None]:
+    """Leave a trial as it is that another machine has failed: this one gave no heartbeat for minutes, but lives."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    with suppress(UpdateFinishedTrialError):
+        yield
 
 
 def clear_stale(study: "Study", *, worker: str | None) -> None:
-    """Record trials that a process did not live to finish as interrupted; only this worker's, unless it is None."""
+    """Record trials that a process did not live to finish as interrupted, and have their values tried again.
+
+    Only those of this worker, unless it is None.
+    """
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name == "RUNNING" and worker in (None, trial.user_attrs.get(WORKER)):
             study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
+            try_values_again(study, trial)
 
 
 def trial_rows(study: "Study") -> list[TrialRow]:

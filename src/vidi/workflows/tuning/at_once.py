@@ -12,6 +12,7 @@ from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Value
+from vidi.training.tuning.heartbeats import MOST_ATTEMPTS
 from vidi.training.tuning.study import TrialRow
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.tuning.trials import Search, has_room, recipe_of, require_some_success, trial_sentence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from optuna import Trial
 
 LOOK_SECONDS: Final = 0.5  # between two looks at the trials
-MOST_ATTEMPTS: Final = 3  # at the same values, where workers are lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class _TrialsAtOnce:
         """Record what was seen of a trial; true where it is over."""
         one, search = self.running[handle], self.search
         for mark, value in look.marks:
-            one.trial.report(value, mark)
+            studies.report(one.trial, value, mark)
         is_default = studies.is_default(one.values, search.settings.dials)
         if look.marks and not is_default and not one.is_hopeless and one.trial.should_prune():
             one.is_hopeless = True

@@ -175,7 +175,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
     hopeless: list[int] = []
 
     def is_hopeless(mark: int, value: float) -> bool:
-        trial.report(value, mark)
+        studies.report(trial, value, mark)
         if not is_default and trial.should_prune():  # the default recipe is the measure: it goes to its end
             hopeless.append(mark)
         return bool(hopeless)
