@@ -44,6 +44,7 @@ BENCHES: Mapping[str, Bench] = {
     "engine": Bench("bench.engine", 10),
     "explain": Bench("bench.explain", 5),
     "locate": Bench("bench.locate", 10),
+    "track": Bench("bench.track", 8),
     "watch": Bench("bench.watch", 10),
     "unknown": Bench("bench.unknown", 10),
     "estimate": Bench("bench.estimate", 25),
