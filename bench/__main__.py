@@ -42,6 +42,7 @@ BENCHES: Mapping[str, Bench] = {
     "check": Bench("bench.check", 3),
     "spinning": Bench("bench.spinning", 2),
     "engine": Bench("bench.engine", 10),
+    "training_step": Bench("bench.training_step", 3),
     "explain": Bench("bench.explain", 5),
     "locate": Bench("bench.locate", 10),
     "track": Bench("bench.track", 8),

@@ -1,4 +1,4 @@
-"""How fast training is: vidi's own step against Keras and plain torch, and against the processor's fastest product.
+"""How fast training is: vidi's own step against Keras and plain torch.
 
     python -m bench engine                        five rounds; about ten minutes
     ROUNDS=1 STEPS=3 python -m bench engine       a look whether everything runs
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ RIVALS_PYTHON = RIVALS / ".venv" / ("Scripts/python.exe" if os.name == "nt" else
 BATCH, SIZE, CLASSES = 32, (256, 256), ("cloud", "leaf", "stone")
 MOST_STEPS_IN_EPOCH = 8
 LEAST_WITHOUT_FAULTS = 0.9  # of the steady steps: now and then the heap grows once
-LEAST_SHARE = 0.85  # of the fastest product, nominal operations
 # What vidi's rate must be of the rival's, where bfloat16 is chosen and where float32 is; None: the rival does not run.
 LEAST: Mapping[str, Mapping[str, float | None]] = {
     "keras fp32": {"bfloat16": 1.9, "float32": 1.6},
@@ -48,7 +47,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 def main() -> None:
     """Run the rounds that are missing, then print what all of them say."""
     if len(sys.argv) > 1:
-        print(json.dumps(CHILDREN[sys.argv[1]](*sys.argv[2:])))
+        print(json.dumps(train_textbook(*sys.argv[1:])))
         return
     rounds, steps = int(os.environ.get("ROUNDS", "5")), int(os.environ.get("STEPS", "24"))
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "engine"))
@@ -76,11 +75,10 @@ def measure_round(steps: int) -> dict[str, Any]:
         folder = Path(name)
         write_images(folder / "train", BATCH * per_epoch)
         (folder / "test").symlink_to(folder / "train")  # the rivals look at it, and do not score on it
-        own = run(sys.executable, "-m", "bench.engine", "textbook", str(folder), str(steps))
+        own = run(sys.executable, "-m", "bench.engine", str(folder), str(steps))
         document: dict[str, Any] = {
             "processor": describe(),
             "vidi": own,
-            "network of airbench's size": run(sys.executable, "-m", "bench.engine", "cifar", str(steps)),
         }
         for rival, (script, *variant) in COMMANDS.items():
             if RIVALS_PYTHON.exists() and LEAST[rival][own["precision"]] is not None:
@@ -158,51 +156,6 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     }
 
 
-def train_cifar(steps: str) -> dict[str, Any]:
-    """Steps of a network of airbench94's size (236 million operations an image) in vidi's blocks and training loop."""
-    from vidi.machine import wait_without_spinning
-
-    wait_without_spinning()
-    import torch
-    from torch import nn
-
-    from vidi.networks.build import initialise
-    from vidi.networks.layers import Classifier, ConvNorm, GlobalMean
-    from vidi.networks.operations import operations_of
-    from vidi.training.augment import Augmentation
-    from vidi.training.engine.speed import measure_steps
-    from vidi.training.loop.schedule import Plan
-    from vidi.training.loop.state import State, new_optimizer
-    from vidi.training.recipe import Recipe
-
-    widths = ((24, 64), (64, 256), (256, 256))
-    blocks = [part for a, b in widths for part in (ConvNorm(a, b, pool=True), ConvNorm(b, b))]
-    network = Classifier(nn.Sequential(nn.Conv2d(3, 24, 2), nn.ReLU(), *blocks, GlobalMean()), nn.Linear(256, 10))
-    initialise(network, seed=0)
-    network.to(memory_format=torch.channels_last)
-    recipe = Recipe(
-        image_size=(32, 32),
-        batch=512,
-        optimizer="sgd",
-        learning_rate=0.01,
-        device="cpu",
-        augmentation=Augmentation(flip="horizontal", shift=0.07),
-    )
-    state = State(network=network, optimizer=new_optimizer(network, recipe), averaged=None, plan=Plan(steps=1_000_000))
-    measured = measure_steps(recipe, steps=int(steps), state=state)
-    return {
-        "share": measured.share,
-        "gigaflops": measured.rate,
-        "product_gigaflops": measured.fastest_rate,
-        "images_per_second": measured.images / measured.seconds,
-        "megaflops_forward": operations_of(network, (32, 32)) / 1e6,
-        "precision": measured.engine.precision,
-    }
-
-
-CHILDREN: Mapping[str, Callable[..., dict[str, Any]]] = {"textbook": train_textbook, "cifar": train_cifar}
-
-
 def report(rounds: Sequence[Mapping[str, Any]], *, rivals: Path = RIVALS_PYTHON) -> bool:
     """Print the table and whether each bar is met; true when all are, and all were measured."""
     precision = rounds[0]["vidi"]["precision"]
@@ -222,7 +175,7 @@ def report(rounds: Sequence[Mapping[str, Any]], *, rivals: Path = RIVALS_PYTHON)
         verdicts.append(least is None or statistics.median(ratios) >= least)
         print(f"| {name} | {spread(rates, '.1f')} | {spread(ratios, '.2f')} | {verdict(least, verdicts[-1], '.2f')} |")
         versions |= those[0][name]["versions"]
-    verdicts += [judge_faults(rounds), judge_share(rounds)]
+    verdicts.append(judge_faults(rounds))
     print(", ".join(f"{name} {number}" for name, number in versions.items()))
     if not rivals.exists():
         print("The rivals were not measured: make their environment with benchmarks/set_up, and run this again.")
@@ -237,22 +190,6 @@ def judge_faults(rounds: Sequence[Mapping[str, Any]]) -> bool:
     print(
         f"page faults in a steady step: median {statistics.median(faults):g}, none in {without:.0%} of {len(faults)} "
         f"steps, most {max(faults):,}: {verdict(0, is_met, 'g')}"
-    )
-    return is_met
-
-
-def judge_share(rounds: Sequence[Mapping[str, Any]]) -> bool:
-    """What part of the fastest product a network of airbench's size reaches."""
-    those = [one["network of airbench's size"] for one in rounds]
-    shares = [one["share"] for one in those]
-    is_met = statistics.median(shares) >= LEAST_SHARE
-    print(
-        f"network of airbench's size ({those[0]['megaflops_forward']:.0f} million operations forward, batch 512, "
-        f"{those[0]['precision']}): "
-        f"{statistics.median(one['gigaflops'] for one in those):.0f} GFLOP/s, product of 1024 x 1024 "
-        f"{statistics.median(one['product_gigaflops'] for one in those):.0f} GFLOP/s, share "
-        f"{statistics.median(shares):.2f} ({min(shares):.2f} – {max(shares):.2f}): "
-        f"{verdict(LEAST_SHARE, is_met, '.2f')}"
     )
     return is_met
 

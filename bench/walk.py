@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -92,15 +93,26 @@ class Step:
     network: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext  # in which it is built and answers
 
 
+@contextlib.contextmanager
+def all_of(*changes: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Several changes of the network at once."""
+    with contextlib.ExitStack() as stack:
+        for change in changes:
+            stack.enter_context(change())
+        yield
+
+
+SLOW = {"learning_rate": 0.08}
+PLAIN = SLOW | {"augmentation.erase": 0.0}
 STEPS: Mapping[str, Step] = {
     FIRST: Step(),
-    "a third of the rate": Step(recipe={"learning_rate": 0.08}),
-    "GELU": Step(network=smooth_activations),
-    "label smoothing 0.2": Step(recipe={"label_smoothing": 0.2}),
-    "the largest of the last map": Step(network=largest),
-    "whitening bias learns": Step(network=learned_whitening_bias),
-    "no running mean of the weights": Step(recipe={"averaging": 0.0}),
-    "no erased squares": Step(recipe={"augmentation.erase": 0.0}),
+    "a third of the rate": Step(recipe=SLOW),
+    "and no erased squares": Step(recipe=PLAIN),
+    "and GELU": Step(recipe=PLAIN, network=smooth_activations),
+    "and the largest of the last map": Step(recipe=PLAIN, network=partial(all_of, smooth_activations, largest)),
+    "and label smoothing 0.2": Step(
+        recipe=PLAIN | {"label_smoothing": 0.2}, network=partial(all_of, smooth_activations, largest)
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 from bench import engine
 
 
-def measured_round(*, vidi: float = 100.0, keras: float = 40.0, faults: tuple[int, ...] = (0,) * 9, share: float = 0.9):
+def measured_round(*, vidi: float = 100.0, keras: float = 40.0, faults: tuple[int, ...] = (0,) * 9):
     rival = {"versions": {"keras": "3"}}
     return {
         "processor": "drawn",
@@ -16,13 +16,6 @@ def measured_round(*, vidi: float = 100.0, keras: float = 40.0, faults: tuple[in
             "precision": "bfloat16",
             "chosen": "measured",
             "versions": {"vidi": "0"},
-        },
-        "network of airbench's size": {
-            "share": share,
-            "gigaflops": 380.0,
-            "product_gigaflops": 430.0,
-            "megaflops_forward": 236.0,
-            "precision": "bfloat16",
         },
         "keras fp32": {"images_per_second": keras, **rival},
         "keras mixed_bfloat16": {"images_per_second": 90.0, **rival},
@@ -43,7 +36,6 @@ def test_every_bar_met_is_success(capsys):
     [
         ({"keras": 60.0}, "| keras fp32 |"),
         ({"faults": (0, 0, 0, 0, 900, 800)}, "page faults"),
-        ({"share": 0.8}, "network of airbench's size"),
     ],
 )
 def test_one_bar_missed_is_failure_and_said(capsys, worse, line):
