@@ -123,13 +123,18 @@ def main() -> int:
         images, labels = read_images(data)
         for seed in range(SEEDS):
             for step in asked:
-                path = results / f"{step}-{seed}.json"
+                path = results / f"{named(step)}-{seed}.json"
                 if not path.exists():
                     with STEPS[step].network():
-                        found = measure(step, images, labels, seed=seed, folder=work / f"{step}-{seed}")
+                        found = measure(step, images, labels, seed=seed, folder=work / f"{named(step)}-{seed}")
                     write_whole(path, json.dumps(found, indent=1) + "\n")
     print_table(results)
     return 0
+
+
+def named(step: str) -> str:
+    """As part of a file's name."""
+    return step.replace(" ", "-")
 
 
 def read_images(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -191,7 +196,7 @@ def print_table(results: Path) -> None:
     print("| step | seeds | both views | one view | after 1 epoch | after 5 | operations |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for step in STEPS:
-        found = [json.loads(path.read_text()) for path in sorted(results.glob(f"{step}-[0-9]*.json"))]
+        found = [json.loads(path.read_text()) for path in sorted(results.glob(f"{named(step)}-[0-9]*.json"))]
         if not found:
             print(f"| {step} | not measured | | | | | |")
             continue

@@ -27,6 +27,7 @@ CASES = [
     ("lite0", (64, 32), NetworkOptions(block_features=True)),
     ("lite2", (32, 64), NetworkOptions(block_features=True)),
     ("lite0+lite2", (32, 64), NetworkOptions()),
+    ("lite0+lite2", (64, 32), NetworkOptions(block_features=True)),
     ("vgg16", (32, 32), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (224, 224), NetworkOptions(width=0.125, dense_width=24)),
     ("vgg16", (290, 75), NetworkOptions(width=0.125, dense_width=24)),
@@ -78,6 +79,7 @@ def test_onnxruntime_answers_as_torch_does(name, size, options):
         ("compact", (40, 40), NetworkOptions()),
         ("resnet50", (40, 40), NetworkOptions(width=0.125)),
         ("lite0", (64, 96), NetworkOptions(block_features=True)),
+        ("lite0+lite2", (64, 96), NetworkOptions(block_features=True)),
     ],
 )
 def test_the_mean_of_the_evidence_is_the_logit(name, size, options):

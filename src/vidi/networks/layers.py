@@ -192,13 +192,15 @@ class Beside(nn.Module):
 
 
 class Joining(nn.Sequential):
-    """Layers in a row; the maps of some join the last map, channel by channel, before the mean over the regions."""
+    """Layers in a row; the maps of some join the last map, channel by channel: before the mean over the regions where
+    there is one, else at the end.
+    """
 
     def __init__(self, layers: Sequence[nn.Module], *, joined: Sequence[int], scale: float) -> None:
-        """Layers that end with a `GlobalMean`.
+        """Layers whose last map is joined by others.
 
         Args:
-            layers: in order; those that are joined give maps of the last map's size.
+            layers: in order; those that are joined give maps of the last map's size. The last may be a `GlobalMean`.
             joined: which of them, as indexes.
             scale: what their maps are multiplied by.
         """
@@ -207,15 +209,17 @@ class Joining(nn.Sequential):
         self.scale = scale
 
     def forward(self, input: Tensor) -> Tensor:
-        """(batch, channels_in, height, width) to (batch, features)."""
+        """(batch, channels_in, height, width) to (batch, features), or to a map without a `GlobalMean`."""
         value, maps = input, list[Tensor]()
         for number, layer in enumerate(self):
             if isinstance(layer, GlobalMean):
-                value = torch.cat([value, *(self.scale * one for one in maps)], dim=1)
+                break
             value = layer(value)
             if number in self.joined:
                 maps.append(value)
-        return value
+        value = torch.cat([value, *(self.scale * one for one in maps)], dim=1)
+        last: nn.Module = self[-1]
+        return last(value) if isinstance(last, GlobalMean) else value
 
 
 class Classifier(nn.Module):

@@ -39,7 +39,7 @@ STEM, FEATURES = 32, 1280
 GRID_STRIDE, GRID_STAGES = 16, 5  # pixels for one place of the grid, and the stages up to it
 EDGE = 32  # pixels of mirror image around an image whose features keep their places
 BLOCK_FEATURES = "block_features"  # the option, and the networks that have it
-BLOCK_NETWORKS = ("lite0", "lite2")
+BLOCK_NETWORKS = ("lite0", "lite2", "lite0+lite2")
 # Means of the last blocks' maps differ from image to image 2.5 to 6 times as much as those of the last map.
 BLOCK_SCALE = 0.25
 EPSILON = 1e-3  # of the normalisations, as these weights were trained
@@ -59,13 +59,11 @@ def lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOpti
 
 def lite0_and_lite2(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
     """EfficientNet-Lite0 and Lite2 side by side, with one head on the features of both."""
-    options.refuse_others("lite0+lite2")
+    options.refuse_others("lite0+lite2", BLOCK_FEATURES)
     _check_sides(image_size)
-    parts = []
-    for width, depth in ((1.0, 1.0), (1.1, 1.2)):
-        layers, channels = _stages(STAGES, width=width, depth=depth)
-        parts.append(nn.Sequential(*layers, _conv(channels, FEATURES, kernel=1)))
-    return Classifier(nn.Sequential(Beside(parts), GlobalMean()), nn.Linear(len(parts) * FEATURES, class_count))
+    maps = [_map(width=width, depth=depth, options=options) for width, depth in ((1.0, 1.0), (1.1, 1.2))]
+    parts, features = zip(*maps, strict=True)
+    return Classifier(nn.Sequential(Beside(parts), GlobalMean()), nn.Linear(sum(features), class_count))
 
 
 def lite0_grid(*, image_size: tuple[int, int], class_count: int, options: NetworkOptions) -> Classifier:
@@ -93,14 +91,20 @@ def _lite(
     image_size: tuple[int, int], class_count: int, *, width: float, depth: float, options: NetworkOptions
 ) -> Classifier:
     _check_sides(image_size)
+    layers, features = _map(width=width, depth=depth, options=options)
+    return Classifier(layers.append(GlobalMean()), nn.Linear(features, class_count))
+
+
+def _map(*, width: float, depth: float, options: NetworkOptions) -> tuple[nn.Sequential, int]:
+    """The layers up to the last map, which may be joined by those of the last blocks, and the map's channels."""
     layers, channels = _stages(STAGES, width=width, depth=depth)
-    layers += [_conv(channels, FEATURES, kernel=1), GlobalMean()]
+    layers.append(_conv(channels, FEATURES, kernel=1))
     if not options.block_features:
-        return Classifier(nn.Sequential(*layers), nn.Linear(FEATURES, class_count))
+        return nn.Sequential(*layers), FEATURES
     of_first, _ = _stages(STAGES[:GRID_STAGES], width=width, depth=depth)
-    blocks = range(len(of_first), len(layers) - 2)  # those whose maps have the last map's size
+    blocks = range(len(of_first), len(layers) - 1)  # those whose maps have the last map's size
     inside = sum(_channels_of(layers[number]) for number in blocks)
-    return Classifier(Joining(layers, joined=blocks, scale=BLOCK_SCALE), nn.Linear(FEATURES + inside, class_count))
+    return Joining(layers, joined=blocks, scale=BLOCK_SCALE), FEATURES + inside
 
 
 def _check_sides(image_size: tuple[int, int]) -> None:

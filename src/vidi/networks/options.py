@@ -17,7 +17,7 @@ class NetworkOptions:
     dense_width: int | None = None  # width of the dense layers (default: textbook 64, dense 128, vgg16 4096)
     width: float | None = None  # compact, vgg16, resnet50: factor on all channel counts (default 1)
     grey: bool | None = None  # compact: first layer without colour channels (default False)
-    block_features: bool | None = None  # lite0, lite2: the last blocks' maps join the features (default False)
+    block_features: bool | None = None  # lite0, lite2, both: the last blocks' maps join the features (default False)
 
     def __post_init__(self) -> None:
         if self.filters is not None and (not self.filters or min(self.filters) < 1):

@@ -94,7 +94,7 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
     maps: list[str] = []
     for number, (name, layer) in enumerate(network.layers.named_children()):
         if isinstance(layer, GlobalMean):
-            value = regions = value if joining is None else _joined(graph, value, maps, scale=joining.scale)
+            value = regions = value if joining is None else _joined(graph, value, maps, joining, "joined")
         value = _translate(graph, layer, value, f"layers.{name}")
         if joining is not None and number in joining.joined:
             maps.append(value)
@@ -123,13 +123,12 @@ def _one_network(network: Classifier, image_size: tuple[int, int]) -> onnx.Graph
     return helper.make_graph(graph.nodes, "network", inputs, outputs, graph.tensors)
 
 
-def _joined(graph: GraphWriter, value: str, maps: list[str], *, scale: float) -> str:
+def _joined(graph: GraphWriter, value: str, maps: list[str], layer: Joining, name: str) -> str:
     """The last map with those of earlier layers beside it."""
-    beside = graph.add("Concat", maps, output="joined.maps", attributes={"axis": 1})
-    scaled = graph.add(
-        "Mul", [beside, graph.tensor("joined.scale", np.array(scale, np.float32))], output="joined.scaled"
-    )
-    return graph.add("Concat", [value, scaled], output="joined", attributes={"axis": 1})
+    beside = graph.add("Concat", maps, output=f"{name}.maps", attributes={"axis": 1})
+    scale = graph.tensor(f"{name}.scale", np.array(layer.scale, np.float32))
+    scaled = graph.add("Mul", [beside, scale], output=f"{name}.scaled")
+    return graph.add("Concat", [value, scaled], output=name, attributes={"axis": 1})
 
 
 def _reversed(graph: GraphWriter, value: str, name: str) -> str:
@@ -217,12 +216,18 @@ def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -
     return value
 
 
+def _joining(graph: GraphWriter, layer: Joining, value: str, name: str) -> str:
+    """Of a part that ends with its map."""
+    maps = []
+    for number, (index, part) in enumerate(layer.named_children()):
+        value = _translate(graph, part, value, f"{name}.{index}")
+        if number in layer.joined:
+            maps.append(value)
+    return _joined(graph, value, maps, layer, f"{name}.joined")
+
+
 def _beside(graph: GraphWriter, layer: Beside, value: str, name: str) -> str:
-    maps = [
-        _sequence(graph, part, value, f"{name}.parts.{number}")
-        for number, part in enumerate(layer.parts)
-        if isinstance(part, nn.Sequential)
-    ]
+    maps = [_translate(graph, part, value, f"{name}.parts.{number}") for number, part in enumerate(layer.parts)]
     return graph.add("Concat", maps, output=name, attributes={"axis": 1})
 
 
@@ -315,6 +320,7 @@ PLAIN: Mapping[type[nn.Module], tuple[str, Attributes]] = {
 
 TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     Beside: _beside,
+    Joining: _joining,
     ConvNorm: _conv_norm,
     GlobalMean: _global_mean,
     GridMean: _grid_mean,

@@ -9,6 +9,7 @@ from tests.cases import few_fast
 from vidi.errors import MissingPackageError, ModelError, UnknownNameError
 from vidi.images.framing import Framing, frame_image
 from vidi.networks.build import build_network
+from vidi.networks.options import NetworkOptions
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PACKAGES, locate_file, packaged_weights
 from vidi.networks.pretrained.read import read_pretrained
@@ -114,13 +115,14 @@ def test_what_is_no_set_of_tensors_is_refused(tmp_path):
         read_restricted(tmp_path / "absent.pth")
 
 
-def test_two_networks_side_by_side_give_the_features_of_each():
+@pytest.mark.parametrize("options", [NetworkOptions(), NetworkOptions(block_features=True)])
+def test_two_networks_side_by_side_give_the_features_of_each(options):
     pair, size = read_pretrained("lite0+lite2"), (64, 64)
     inputs = torch.from_numpy(np.random.default_rng(0).uniform(-1, 1, (2, 3, *size)).astype(np.float32))
     with torch.inference_mode():
-        beside = with_weights(pair, image_size=size, class_count=3).eval().embed(inputs)
+        beside = with_weights(pair, image_size=size, class_count=3, options=options).eval().embed(inputs)
         alone = [
-            with_weights(read_pretrained(name), image_size=size, class_count=3).eval().embed(inputs)
+            with_weights(read_pretrained(name), image_size=size, class_count=3, options=options).eval().embed(inputs)
             for name in ("lite0", "lite2")
         ]
 

@@ -34,9 +34,10 @@ IMAGES_FOR_SIZE = 320  # on which the sizes are compared
 IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
 LEAST_FOR_BLOCKS = 500  # images from which the last blocks' maps lower the log loss on every set; of fewer on most
+MOST_FOR_PAIRS = 1_500  # images; of more, the features of two networks take too long beside what they gain
 FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
 SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
-CLEARLY = 0.98  # times the usual candidate's log loss: what lies nearer may be chance, and costs another decoding
+CLEARLY = 0.98  # times the log loss of the candidate before: what lies nearer may be chance, and costs more time
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +145,14 @@ class _Trials:
         self.engine, self.engine_reason = recipe.features, ""
 
     def best(self, candidates: Sequence[Candidate], *, images: int) -> Candidate:
-        """The candidate of least log loss; the first one, unless another is clearly better."""
+        """The candidate of least log loss; one that comes before it, unless it is clearly better than that."""
         rows = np.sort(self.order[:images])
         if len(candidates) == 1 or not (self._folds(rows) >= 0).any():
             self._choose_engine(candidates[0])
             return candidates[0]
         losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
         self._say(losses, len(rows))
-        best = min(losses, key=lambda candidate: losses[candidate])
-        chosen = best if losses[best] < CLEARLY * losses[candidates[0]] else candidates[0]
+        chosen = earliest_unless_beaten(losses)
         self.sentences += why_not_least(chosen, losses, usual_stays(1 - CLEARLY))
         return chosen
 
@@ -240,6 +240,20 @@ def why_not_least(chosen: Candidate, losses: Mapping[Candidate, float], reason: 
     if losses[chosen] <= min(losses.values()):
         return []
     return [chosen_network(chosen, reason)]
+
+
+def earliest_unless_beaten(losses: Mapping[Candidate, float]) -> Candidate:
+    """The first candidate, unless a later and costlier one is clearly better than whichever was best before it.
+
+    >>> small, large = Candidate("lite0", (128, 128)), Candidate("lite2", (128, 128))
+    >>> [earliest_unless_beaten({small: 0.1, large: loss}).name for loss in (0.099, 0.09)]
+    ['lite0', 'lite2']
+    """
+    chosen, *later = losses
+    for candidate in later:
+        if losses[candidate] < CLEARLY * losses[chosen]:
+            chosen = candidate
+    return chosen
 
 
 def last_unless_beaten(losses: Mapping[Candidate, NDArray[np.float64]]) -> Candidate:

@@ -8,7 +8,6 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
-from vidi.networks.lite import BLOCK_FEATURES
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
@@ -20,7 +19,7 @@ from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
 from vidi.workflows.negatives.backgrounds import check_backgrounds
 from vidi.workflows.pretrained.affordable import affordable
-from vidi.workflows.pretrained.backbones import AUTO, LEAST_FOR_BLOCKS, NONE, Candidate, backbone_recipe, candidates_for
+from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
@@ -263,12 +262,12 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
     """List the pretrained networks that the request allows."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
-    # Of few images, which train a head alone: fine-tuning two networks would take too long.
-    is_few = traits.image_count < min(FEW_IMAGES, LEAST_FOR_BLOCKS)
+    # Where a head alone is trained: fine-tuning two networks would take too long.
+    is_few = traits.image_count < (MOST_FOR_PAIRS if request.changes.get("freeze") else FEW_IMAGES)
     head_alone = bool(request.changes.get("freeze")) or request.pretrained is None
     return candidates_for(
         request.pretrained or AUTO,
         usual_size=traits.usual_size,
         image_size=size,
-        pairs=is_few and head_alone and f"options.{BLOCK_FEATURES}" not in request.changes,
+        pairs=is_few and head_alone,
     )

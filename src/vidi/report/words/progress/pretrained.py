@@ -49,7 +49,7 @@ def compared_networks(losses: Sequence[tuple[Sized, float]], images: int) -> str
 
 def usual_stays(margin: float) -> str:
     """Why the usual network is chosen though another has a slightly lower log loss."""
-    return f"the difference is below {percent(margin)}, so the usual choice stays"
+    return f"the difference is below {percent(margin)}, so the usual or smaller one stays"
 
 
 def chosen_network(candidate: Sized, reason: str) -> str:
