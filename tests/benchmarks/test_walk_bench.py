@@ -52,6 +52,6 @@ def test_a_step_is_scored_on_what_was_held_out(monkeypatch, tmp_path, capsys):
     assert found["scores"] == again["scores"]
     assert {one["n"] for one in found["scores"].values()} == {20}
     assert found["operations"] > 80 * 1e6
-    (tmp_path / f"{walk.FIRST}-0.json").write_text(json.dumps(found | {"epochs": [0.5] * 5}))
+    (tmp_path / f"{walk.named(walk.FIRST)}-0.json").write_text(json.dumps(found | {"epochs": [0.5] * 5}))
     walk.print_table(tmp_path)
     assert f"| {walk.FIRST} | 1 | " in capsys.readouterr().out

@@ -19,6 +19,8 @@ WINDOW_SIDE = 91  # pixels, of a square of the area at which a window is seen
 LARGEST_COMPACT_SIDE = 128  # pixels, of a square of the same area; each doubling costs four times as much
 TEXTBOOK_SIZE = (256, 256)
 MANY_IMAGES = 20_000  # each is seen so seldom that strong changes cost more than they help
+RATE = 0.24  # of `compact` for a batch of 512 …
+RATE_OF_MANY_SMALL = 0.08  # … and where an epoch has so many steps that a slower pace arrives sooner
 SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
 SIGNS_SHARE = 0.9  # below it, mirror images teach less than they cost: digits 0.3, Fashion-MNIST 0.8, photographs 1
 
@@ -125,6 +127,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
     signs = _shows_signs(traits)
     small, batch = min(traits.usual_size) <= 48, _batch(traits.image_count)
     flip: Flip = "none" if signs else "horizontal"
+    rate = RATE_OF_MANY_SMALL if small and traits.image_count > MANY_IMAGES else RATE
     if small and traits.image_count > MANY_IMAGES:
         augmentation = Augmentation(
             flip=flip, shift=0.0 if signs else 0.07, erase=0.4
@@ -140,7 +143,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         epochs=_epochs(traits.image_count),
         batch=batch,
         optimizer="muon",
-        learning_rate=round(0.24 * math.sqrt(batch / 512), 3),  # a smaller batch's gradient is noisier
+        learning_rate=round(rate * math.sqrt(batch / 512), 3),  # a smaller batch's gradient is noisier
         momentum=0.6,
         weight_decay=5e-4,
         schedule="linear",

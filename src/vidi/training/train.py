@@ -35,7 +35,7 @@ from vidi.training.views import choose_views
 from vidi.training.width import answers_after, fit_width
 
 OF_ONE_CLASS = {"loss": "cross-entropy", "class_weights": "none"}  # values for images that may show several
-FEW_EPOCHS = {"augmentation.shift": 8, "augmentation.erase": 16}  # below, such copies cost more than they help
+FEW_EPOCHS = {"augmentation.shift": 5, "augmentation.erase": 16}  # below, such copies cost more than they help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
