@@ -1,7 +1,7 @@
 """Accuracy within a budget of minutes, through `vidi train` as a user runs it.
 
-    VIDI_DATA=… python bench/accuracy.py          all rows that have no result yet
-    ONLY=cifar10 python bench/accuracy.py         one row (again, if its result is deleted first)
+    VIDI_DATA=… python -m bench accuracy          all rows that have no result yet
+    VIDI_DATA=… python -m bench cifar10-5         one row (again, if its result is deleted first)
 
 Each row and seed leaves one JSON in bench/results/accuracy/, or in the folder that RESULTS names. Budgets are minutes
 of a machine whose fastest matrix multiplication does 430 GFLOP/s: this machine's is measured, and every budget

@@ -1,7 +1,7 @@
 """Whether `vidi watch` finds what happens: planted events in videos of images that the model has not seen.
 
     VIDI_DATA=… python -m bench watch              persons and faces; about ten minutes
-    ONLY=persons VIDI_DATA=… python -m bench watch
+    ONLY=persons VIDI_DATA=… python -m bench.watch
 
 A model is trained on one part of the images (`vidi train`, cached in WORK); the videos show the other part, by the
 scenario in bench/watching/scenario.py, which was fixed before. An event is found where both its ends lie within half a

@@ -263,11 +263,6 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
     # Where a head alone is trained: fine-tuning two networks would take too long.
-    is_few = traits.image_count < (MOST_FOR_PAIRS if request.changes.get("freeze") else FEW_IMAGES)
-    head_alone = bool(request.changes.get("freeze")) or request.pretrained is None
-    return candidates_for(
-        request.pretrained or AUTO,
-        usual_size=traits.usual_size,
-        image_size=size,
-        pairs=is_few and head_alone,
-    )
+    most = MOST_FOR_PAIRS if request.changes.get("freeze") else 0 if request.pretrained else FEW_IMAGES
+    pairs = traits.image_count < most
+    return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size, pairs=pairs)
