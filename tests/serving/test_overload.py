@@ -22,6 +22,7 @@ from tests.docs.pages import ROOT
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.serving.process import served
+from vidi.serving.engine.slots import RETRY_SECONDS
 
 pytestmark = [
     pytest.mark.fault,
@@ -31,7 +32,7 @@ pytestmark = [
 
 ANSWERED, BUSY = "200", "503"
 TIMES = 4  # what can be answered
-RECOVERY = 20.0  # seconds by the clock; on a machine with nothing else to do it is less than 5
+MOST_TRIES = 5  # after the overload; the second succeeds, but for a machine that is asked for something else too
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,12 @@ def test_four_times_the_load_is_answered_or_refused_at_once_and_so_are_probes(se
             assert client.get("/healthz").status_code == 200
             waits.append(time.perf_counter() - began)
         over = loading.result()
-        began = time.perf_counter()
-        while set(server.statuses_of(8, at_once=8)) != {200}:
-            assert time.perf_counter() - began < RECOVERY
+        for _ in range(MOST_TRIES):
+            if set(server.statuses_of(8, at_once=8)) == {200}:
+                break
+            time.sleep(float(RETRY_SECONDS))  # as the server asks of those that it turned away
+        else:
+            pytest.fail(f"8 requests at one moment were still turned away after {MOST_TRIES} tries")
 
     assert set(over["statuses"]) == {ANSWERED, BUSY}  # none was cut
     assert over["statuses"][BUSY] > over["statuses"][ANSWERED] / 2

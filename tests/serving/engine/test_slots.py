@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from vidi.serving.engine.slots import OVERLOAD_SECONDS, Slots
+from vidi.serving.engine.slots import IDLE_SECONDS, OVERLOAD_SECONDS, Slots
 from vidi.serving.problems import Problem
 
 
@@ -34,6 +34,15 @@ async def begin(slots: Slots, end: asyncio.Event) -> "asyncio.Task[str]":
     return task
 
 
+async def answered(slots: Slots, *, burst: int) -> int:
+    """How many requests that come at one moment are answered."""
+    end = asyncio.Event()
+    tasks = [await begin(slots, end) for _ in range(burst)]
+    end.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return sum(result == "done" for result in results)
+
+
 def test_a_burst_may_take_every_slot():
     async def scene() -> list[str]:
         slots, end = Slots(8, short=2), asyncio.Event()
@@ -51,17 +60,34 @@ def test_once_requests_are_turned_away_few_may_wait_until_none_was_for_a_while()
         crowd = [await begin(slots, end) for _ in range(5)]  # the fifth is turned away
         end.set()
         await asyncio.gather(*crowd, return_exceptions=True)
-        counts = []
-        for later in (0.1, OVERLOAD_SECONDS - 0.1, OVERLOAD_SECONDS + 0.1):
-            clock.seconds += later
-            end = asyncio.Event()
-            tasks = [await begin(slots, end) for _ in range(4)]
-            end.set()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            counts.append(sum(result == "done" for result in results))
+        counts = [await answered(slots, burst=4)]
+        for _ in range(4):  # it goes on, but nobody is turned away
+            clock.seconds += OVERLOAD_SECONDS / 5
+            counts.append(await answered(slots, burst=2))
+        counts.append(await answered(slots, burst=4))  # too early
+        for _ in range(6):
+            clock.seconds += OVERLOAD_SECONDS / 5
+            counts.append(await answered(slots, burst=2))
+        return [*counts, await answered(slots, burst=4)]
+
+    assert OVERLOAD_SECONDS / 5 < IDLE_SECONDS
+    assert asyncio.run(scene()) == [2] + [2] * 4 + [2] + [2] * 6 + [4]
+
+
+def test_bursts_with_rests_between_them_are_no_overload():
+    async def scene() -> list[int]:
+        clock = Clock()
+        slots, end = Slots(4, short=2, now=clock), asyncio.Event()
+        crowd = [await begin(slots, end) for _ in range(5)]  # the fifth is turned away
+        end.set()
+        await asyncio.gather(*crowd, return_exceptions=True)
+        counts = [await answered(slots, burst=3)]
+        for _ in range(2):
+            clock.seconds += IDLE_SECONDS
+            counts.append(await answered(slots, burst=3))
         return counts
 
-    assert asyncio.run(scene()) == [2, 2, 4]
+    assert asyncio.run(scene()) == [2, 3, 3]
 
 
 def test_a_request_whose_body_took_its_time_is_turned_away_where_the_short_queue_has_filled():

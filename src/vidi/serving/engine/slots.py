@@ -12,13 +12,15 @@ Done = TypeVar("Done")
 
 RETRY_SECONDS = "1"  # what a client that is turned away is told to wait
 OVERLOAD_SECONDS = 2.0  # after the last request that was turned away
+IDLE_SECONDS = 0.5  # without work: the crowd has gone; less than those that were turned away are asked to wait
 
 
 class Slots:
     """The requests under way. Used by the event loop's thread only.
 
     All slots may be taken by a burst, which then waits. Where requests are turned away, more come than can be
-    answered: a long queue would then only delay every answer, so a short one is allowed until none is turned away.
+    answered: a long queue would then only delay every answer, so a short one is allowed until none is turned away for a
+    while, or there is nothing left to do: bursts with rests between them are no overload.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Slots:
         self.answering = 0
         self._changed, self._now = changed, now
         self._overloaded_until = float("-inf")
+        self._idle_since = float("-inf")
 
     def take(self) -> "Slot":
         """A slot, to be used as a context.
@@ -64,6 +67,8 @@ class Slots:
             Problem: there are as many as there may be.
         """
         now = self._now()
+        if self.answering == 0 and now - self._idle_since >= IDLE_SECONDS:
+            self._overloaded_until = float("-inf")
         if taken < self.count and (now > self._overloaded_until or self.answering < self.short):
             return
         self._overloaded_until = now + OVERLOAD_SECONDS
@@ -78,6 +83,15 @@ class Slots:
         """Count one more or one less."""
         self.taken += by
         self._changed(self.taken)
+
+    def begin_answer(self) -> None:
+        """Count one whose body is there."""
+        self.answering += 1
+
+    def end_answer(self) -> None:
+        """Count one less whose body is there."""
+        self.answering -= 1
+        self._idle_since = self._now()
 
 
 class Slot:
@@ -108,7 +122,7 @@ class Slot:
             raise
         task = asyncio.ensure_future(work)
         self._holders += 1
-        self._slots.answering += 1
+        self._slots.begin_answer()
         task.add_done_callback(self._ended)
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
@@ -118,7 +132,7 @@ class Slot:
         return task.result()
 
     def _ended(self, task: "asyncio.Future[Done]") -> None:
-        self._slots.answering -= 1
+        self._slots.end_answer()
         if not task.cancelled():
             task.exception()  # it is taken here where nobody waits for it any more
         self._leave()
