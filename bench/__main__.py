@@ -62,6 +62,7 @@ BENCHES: Mapping[str, Bench] = {
     "budget": Bench("bench.budget", 25),
     "year": Bench("bench.year", 45),
     "walk": Bench("bench.walk", 300),
+    "by_operations": Bench("bench.by_operations", 150),
     "accuracy": Bench("bench.accuracy", 120),
 }
 

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -28,32 +27,19 @@ from vidi.machine import wait_without_spinning
 wait_without_spinning()  # before torch is imported, as `vidi train` does
 
 import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from bench.drifting.prepare import read_batch  # noqa: E402
-from bench.processor import describe  # noqa: E402
+from bench.counting.sets import SmallSet, read_cifar  # noqa: E402
+from bench.counting.train import train_and_score, usual_recipe  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
-from vidi.metrics.intervals import wilson_interval  # noqa: E402
-from vidi.metrics.truth import OneClass  # noqa: E402
 from vidi.networks.compact import compact  # noqa: E402
 from vidi.networks.layers import ACTIVATIONS, Classifier, GlobalMean  # noqa: E402
-from vidi.networks.operations import operations_of  # noqa: E402
 from vidi.networks.registry import NETWORKS  # noqa: E402
 from vidi.networks.whitening import Whitening  # noqa: E402
-from vidi.training.data import TrainingData  # noqa: E402
-from vidi.training.defaults import DataTraits, recipe_for  # noqa: E402
-from vidi.training.engine.settle import precision_of  # noqa: E402
-from vidi.training.loop.checkpoint import NAME as CHECKPOINT  # noqa: E402
-from vidi.training.loop.objective import answer  # noqa: E402
-from vidi.training.train import TrainedNetwork, train_network  # noqa: E402
 
-BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
-CLASSES, SIZE = 10, (32, 32)
 HELD_OUT = 5_000  # the last of the fifth batch
 SEEDS = 2
-FORWARD_AND_BACKWARD = 3  # times the operations of an answer: gradients of maps and of weights cost as much each
 COMMON: Mapping[str, object] = {"options.width": 2.0, "epochs": 10, "views": "both"}
 FIRST = "a rate of 0.24"
 
@@ -120,13 +106,13 @@ def main() -> int:
         sys.exit(f"there is no step {unknown[0]!r}; use one of {', '.join(map(repr, STEPS))}")
     with tempfile.TemporaryDirectory() as name:
         work = Path(os.environ.get("WORK", name))
-        images, labels = read_images(data)
+        small = read_cifar(data)
         for seed in range(SEEDS):
             for step in asked:
                 path = results / f"{named(step)}-{seed}.json"
                 if not path.exists():
                     with STEPS[step].network():
-                        found = measure(step, images, labels, seed=seed, folder=work / f"{named(step)}-{seed}")
+                        found = measure(step, small, seed=seed, folder=work / f"{named(step)}-{seed}")
                     write_whole(path, json.dumps(found, indent=1) + "\n")
     print_table(results)
     return 0
@@ -137,58 +123,15 @@ def named(step: str) -> str:
     return step.replace(" ", "-")
 
 
-def read_images(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All training images and their labels, in the order of the batches."""
-    batches = [read_batch(folder / f"{name}.bin") for name in BATCHES]
-    return np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])
-
-
-def measure(
-    step: str, images: NDArray[np.uint8], labels: NDArray[np.int64], *, seed: int, folder: Path
-) -> dict[str, Any]:
+def measure(step: str, small: SmallSet, *, seed: int, folder: Path) -> dict[str, Any]:
     """Train one step with one seed, or go on with it, and score it on the images that were held out."""
-    rows = np.arange(len(labels))
-    data = TrainingData(
-        images=images,
-        truth=OneClass(labels=labels, class_count=CLASSES),
-        train_rows=rows[:-HELD_OUT],
-        validation_rows=rows[-HELD_OUT:],
+    rows = np.arange(small.training)
+    learned, held_out = rows[:-HELD_OUT], rows[-HELD_OUT:]
+    recipe = usual_recipe(small, training=len(learned), changes={**COMMON, **STEPS[step].recipe, "seed": seed})
+    found = train_and_score(
+        small, recipe, train_rows=learned, validation_rows=held_out, scored_rows=held_out, folder=folder
     )
-    traits = DataTraits(image_count=len(data.train_rows), class_count=CLASSES, usual_size=SIZE, is_grey=False)
-    recipe = recipe_for(traits, changes={**COMMON, **STEPS[step].recipe, "seed": seed})
-    trained = train_network(data, recipe, folder=folder, resume=(folder / CHECKPOINT).exists())
-    scores = {}
-    for name, both in (("image and mirror image", True), ("one view", False)):
-        trained.single.both_ways = both
-        right = int((answers(trained, data).argmax(axis=1) == labels[data.validation_rows]).sum())
-        interval = wilson_interval(right, HELD_OUT)
-        assert interval is not None  # only of no image there is none
-        scores[name] = {"value": right / HELD_OUT, "low": interval.low, "high": interval.high, "n": HELD_OUT}
-    trained.single.both_ways = False
-    forward = operations_of(trained.single, SIZE)
-    return {
-        "step": step,
-        "seed": seed,
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": describe(),
-        "precision": precision_of(trained.recipe),
-        "recipe": trained.recipe.as_dict(),
-        "epochs": [row.validation_accuracy for row in trained.history],
-        "best_epoch": trained.best_epoch,
-        "operations": float(FORWARD_AND_BACKWARD * forward * len(data.train_rows) * len(trained.history)),
-        "scores": scores,
-    }
-
-
-def answers(trained: TrainedNetwork, data: TrainingData) -> NDArray[np.float32]:
-    """What the network says of the images that were held out: (images, classes)."""
-    return answer(
-        trained.single,
-        data.images,
-        data.validation_rows,
-        normalisation=trained.normalisation,
-        precision=precision_of(trained.recipe),
-    )
+    return {"step": step, "seed": seed, **found}
 
 
 def print_table(results: Path) -> None:

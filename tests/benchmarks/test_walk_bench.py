@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bench import walk
+from bench.counting.sets import SmallSet
 from tests.draw import draw
 
 from vidi.networks.build import build_network
@@ -44,10 +45,10 @@ def test_a_step_is_scored_on_what_was_held_out(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(walk, "COMMON", {"epochs": 1, "options.width": 0.25, "views": "both"})
     monkeypatch.setattr(walk, "HELD_OUT", 20)
     images = np.stack([draw(KINDS[number % 2], size=(32, 32), seed=number) for number in range(100)])
-    labels = np.arange(100) % 2
+    small = SmallSet(images=images, labels=np.arange(100) % 2, training=100)
 
-    found = walk.measure(walk.FIRST, images, labels, seed=0, folder=tmp_path / "work")
-    again = walk.measure(walk.FIRST, images, labels, seed=0, folder=tmp_path / "work")  # from its checkpoint
+    found = walk.measure(walk.FIRST, small, seed=0, folder=tmp_path / "work")
+    again = walk.measure(walk.FIRST, small, seed=0, folder=tmp_path / "work")  # from its checkpoint
 
     assert found["scores"] == again["scores"]
     assert {one["n"] for one in found["scores"].values()} == {20}

@@ -45,22 +45,37 @@ def fit_width(
     if recipe.network != "compact" or recipe.options.width is not None or data.start or data.initial:
         return recipe, seconds
     usual = operations_of(network, recipe.image_size)
-    for width in WIDTHS:
+
+    def needed(width: float) -> float:
         shape = design_network(
             recipe.network,
             image_size=recipe.image_size,
             class_count=data.class_count,
             options=replace(recipe.options, width=width),
         )
-        needed = seconds * operations_of(shape, recipe.image_size) / usual
-        seen = seconds_left / needed - answers_after(recipe, data)
-        if width > 1:
-            seen = min(seen, recipe.epochs * len(data.train_rows)) if len(data.train_rows) >= MANY_IMAGES else 0
-        fits = seen >= IMAGES_SEEN * width**2
-        if fits or width == WIDTHS[-1]:
-            break
-    source = f"{MEASURED} time for about {seen:,.0f} images"
-    return recipe.changed({"options.width": width}, source=source), needed
+        return seconds * operations_of(shape, recipe.image_size) / usual
+
+    def images_seen(width: float) -> float:
+        seen = seconds_left / needed(width) - answers_after(recipe, data)
+        if width <= 1:
+            return seen
+        return min(seen, recipe.epochs * len(data.train_rows)) if len(data.train_rows) >= MANY_IMAGES else 0
+
+    width = widest(images_seen)
+    source = f"{MEASURED} time for about {images_seen(width):,.0f} images"
+    return recipe.changed({"options.width": width}, source=source), needed(width)
+
+
+def widest(images_seen: Callable[[float], float]) -> float:
+    """The widest network that learns from enough images to be worth it; the narrowest where none does.
+
+    Args:
+        images_seen: gives how many images a network of a width learns from, copies included.
+
+    >>> widest(lambda width: 300_000 / width**2), widest(lambda width: 0)
+    (1.33, 0.5)
+    """
+    return next((width for width in WIDTHS if images_seen(width) >= IMAGES_SEEN * width**2), WIDTHS[-1])
 
 
 def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
