@@ -63,6 +63,7 @@ BENCHES: Mapping[str, Bench] = {
     "year": Bench("bench.year", 45),
     "walk": Bench("bench.walk", 300),
     "by_operations": Bench("bench.by_operations", 150),
+    "race": Bench("bench.race", 30),
     "accuracy": Bench("bench.accuracy", 120),
 }
 
