@@ -5,8 +5,9 @@
 
 A row's operations are multiply-adds times 2, forward and backward, of `compact` as it is trained. Width and epochs
 are those that vidi's own rule gives so many operations; 2,500 training images or more are held out and choose the best
-epoch. Where training mirrors images, an answer is the mean over image and mirror image. Test images are scored once. WORK keeps checkpoints, and a training that was stopped goes on. Each
-row and seed leaves one JSON in bench/results/by_operations/, or in the folder that RESULTS names.
+epoch. Where training mirrors images, an answer is the mean over image and mirror image. Test images are scored once.
+WORK keeps checkpoints, and a training that was stopped goes on. Each row and seed leaves one JSON in
+bench/results/by_operations/, or in the folder that RESULTS names.
 """
 
 import json
