@@ -28,6 +28,7 @@ class Asked:
     steps: int  # 0: train to the end and score; else only the speed of that many steps
     seed: int
     variant: str
+    crop: bool  # the centre of an image in place of the whole, stretched
     model: Path | None
 
 
@@ -38,6 +39,7 @@ def ask(
     epochs: float = 0,
     batch: int = 0,
     variants: Sequence[str] = ("",),
+    crops: bool = False,
 ) -> Asked:
     """Read the command line; what a rival does not use is not offered."""
     parser = argparse.ArgumentParser(description=description)
@@ -54,6 +56,8 @@ def ask(
         parser.add_argument("--steps", type=int, default=0, help="measure only the speed of that many steps")
     if len(variants) > 1:
         parser.add_argument("--variant", choices=variants, default=variants[0])
+    if crops:
+        parser.add_argument("--crop", action="store_true", help="look at the centre of an image, not stretched")
     given = vars(parser.parse_args())
     return Asked(
         source=given["source"],
@@ -66,6 +70,7 @@ def ask(
         steps=given.get("steps", 0),
         seed=given["seed"],
         variant=given.get("variant", variants[0]),
+        crop=given.get("crop", False),
         model=given["model"],
     )
 
@@ -99,6 +104,7 @@ def answer(rival: str, asked: Asked, packages: Sequence[str], figures: dict[str,
         "test": list(asked.test),
         "classes": list(asked.classes or ()),
         "size": asked.size,
+        **({"crop": True} if asked.crop else {}),
         **({"epochs": asked.epochs, "batch": asked.batch} if asked.epochs else {}),
         **({"steps": asked.steps} if asked.steps else {}),
         "seed": asked.seed,

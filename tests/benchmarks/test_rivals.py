@@ -72,3 +72,12 @@ def test_the_cifar_recipe_reads_the_six_batches_and_scores_three_views(tmp_path)
 
     assert answer["n"] == 20
     assert {"one view", "flip", "six views"} <= set(answer)
+
+
+@pytest.mark.slow  # a process of its own that imports torch
+def test_frozen_features_look_at_the_whole_image_or_at_its_centre(photographs):
+    whole, centre = (answer_of("frozen_features.py", photographs, "--size", 64, *more) for more in ((), ("--crop",)))
+
+    assert (whole["n"], centre["n"]) == (10, 10)
+    assert centre["crop"] is True
+    assert "crop" not in whole

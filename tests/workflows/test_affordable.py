@@ -28,6 +28,25 @@ def test_without_time_for_trials_the_first_that_fits_is_taken_and_the_reason_sai
     assert "1,000 images take about 10 s with lite0 at 320x224, and 40 s are left" in sentence
 
 
+def test_two_networks_side_by_side_are_not_measured_and_cost_no_trial_of_their_own():
+    measured = []
+
+    def noted(name: str, size: tuple[int, int], *, image_count: int) -> float:
+        measured.append(name)
+        return speed(name, size, image_count=image_count)
+
+    pair = Candidate("lite0+lite2", (320, 224))
+    usual = affordable(CANDIDATES[:2], image_count=1_000, seconds_left=80, measure=speed)
+    tried, _ = affordable((*CANDIDATES[:2], pair), image_count=1_000, seconds_left=80, measure=noted)
+    in_less, sentence = affordable((*CANDIDATES[:2], pair), image_count=1_000, seconds_left=60, measure=speed)
+
+    assert usual[0] == CANDIDATES[:2]
+    assert tried == (*CANDIDATES[:2], pair)
+    assert measured == ["lite0", "lite2"]
+    assert in_less == CANDIDATES[:2]  # both take 27 s, more than the features' share of the time
+    assert "Trying only lite0 at 320x224, lite2 at 320x224." in sentence
+
+
 def test_where_the_usual_network_takes_too_long_the_slower_one_is_not_measured():
     measured = []
 

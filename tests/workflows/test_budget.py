@@ -78,6 +78,14 @@ def test_a_longer_budget_leaves_nothing_out_beforehand_and_a_shorter_one_never_l
     assert kept == sorted(kept)
 
 
+def test_what_was_measured_fits_while_it_is_within_its_stages_share_of_the_time_left():
+    budget = Budget(Deadline.after(100))
+
+    assert budget.fits("features", 30)
+    assert not budget.fits("features", 36)
+    assert Budget().fits("features", 1e9)
+
+
 def test_what_is_left_out_is_told_in_one_sentence():
     said = budget(10.0).planned(images=60, head=True).sentence
 

@@ -16,10 +16,11 @@ from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
+from vidi.workflows.pretrained import backbones
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run import ladder
-from vidi.workflows.run.budget import TABLE
+from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.ladder import plan_ladder, why_too_short
 from vidi.workflows.train import resume, train
 
@@ -139,6 +140,44 @@ def test_the_better_of_head_and_fine_tuned_network_is_kept(data: Path, tmp_path:
     assert (recipe.head == "trained") is is_better
     assert metadata.recipe["freeze"] is not is_better
     assert metadata.weights_license == "Apache-2.0"
+
+
+@pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.parametrize("is_better", [True, False])
+def test_of_two_networks_side_by_side_the_better_one_is_fine_tuned(data: Path, tmp_path: Path, monkeypatch, is_better):
+    made_better(monkeypatch, is_better)
+    # The largest network stays, as it does by chance on so few images.
+    monkeypatch.setattr(backbones, "last_unless_beaten", lambda losses: [*losses][-1])
+    monkeypatch.setattr(backbones, "LEAST_FOR_BLOCKS", 10)
+    told, asked = Told(), request(data, tmp_path / "run", learning_rate=1e-6)
+
+    run = train(replace(asked, pretrained="auto"), events=told)
+
+    recipe = Recipe.from_toml((run.folder / "recipe.toml").read_text())
+    (sentence,) = (one for one in told.sentences if "the better one of lite0+lite2" in one)
+    part = sentence.removeprefix("fine-tune: ").partition(",")[0]
+    assert run.finished
+    assert recipe.pretrained == recipe.network == (part if is_better else "lite0+lite2")
+    assert recipe.freeze is not is_better
+    assert recipe.options.block_features is (None if is_better else True)  # gradients would enter at every block
+    history = (run.folder / "results.csv").read_text().splitlines()
+    assert float(history[1].split(",")[2]) > 0.85  # the first epoch's training accuracy: its own head was there already
+
+
+@pytest.mark.slow("trains, although only for seconds")
+def test_two_networks_side_by_side_are_left_out_where_their_features_take_too_long(
+    data: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(Budget, "fits", lambda *_: False)
+    told = Told()
+
+    run = train(replace(request(data, tmp_path / "run", freeze=True), pretrained="auto", minutes=30.0), events=told)
+
+    (sentence,) = (one for one in told.sentences if one.startswith("Short on time: lite0+lite2 is not tried"))
+    (compared,) = (one for one in told.sentences if one.startswith("compared on"))
+    assert "12 more images would take it about" in sentence  # those of the test part
+    assert "lite0+lite2" not in compared
+    assert Recipe.from_toml((run.folder / "recipe.toml").read_text()).pretrained in ("lite0", "lite2")
 
 
 @pytest.mark.slow("trains, although only for seconds")

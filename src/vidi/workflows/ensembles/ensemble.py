@@ -223,7 +223,7 @@ def _train_member(
         first = ended[0].recipe
         for name in set(SAME_FOR_ALL) & set(first.measured()):
             recipe = recipe.changed({name: first.value(name)}, source=first.sources[name])
-    begin = {} if prepared.begin is None else prepared.begin(task.data.train_rows)
+    begin = {} if prepared.begin is None else prepared.begin.tensors(task.data.train_rows)
     if not ended:
         context.events.recipe(recipe)
     return train_network(

@@ -7,6 +7,7 @@ import numpy as np
 
 from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
+from vidi.networks.pretrained.packaged import PAIRS
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.report.words.progress.pretrained import only_some_affordable
 from vidi.training.heads.features import choose_feature_engine, feature_rate
@@ -49,12 +50,18 @@ def affordable(
         return images * seconds[one.name] * _area(one) / _area(first)
 
     if cost(first) <= most:  # else the others, whose networks are larger, are not worth a look
-        for name in {one.name for one in candidates} - {first.name}:
-            seconds[name] = measure(name, first.size, image_count=image_count)
+        for name in dict.fromkeys(one.name for one in candidates):
+            parts = PAIRS.get(name, ())
+            if parts and all(part in seconds for part in parts):
+                seconds[name] = sum(seconds[part] for part in parts)
+            elif name not in seconds:
+                seconds[name] = measure(name, first.size, image_count=image_count)
     fitting = [one for one in candidates if one.name in seconds and cost(one) <= most]
     if not fitting:
         fitting = [_shrunk(first, cost(first) / max(most, 1e-3))]
-    trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in fitting)
+    # Two networks side by side are tried by the features of each.
+    tried = [one for one in fitting if one.name not in PAIRS]
+    trials = sum(cost(one, min(image_count, max(IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS) // 2)) for one in tried)
     if trials > TABLE["comparing backbones"].share * seconds_left:
         fitting = fitting[:1]
     if len(fitting) == len(candidates):

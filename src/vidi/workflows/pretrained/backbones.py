@@ -1,5 +1,6 @@
 """The choice of the pretrained network and its size, on a sample of the training images."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,13 @@ from vidi.networks.lite import BLOCK_FEATURES, BLOCK_NETWORKS
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, is_installed
 from vidi.networks.pretrained.read import read_pretrained
 from vidi.networks.pretrained.weights import PretrainedWeights
-from vidi.report.words.progress.pretrained import CHANCE, chosen_network, compared_networks, usual_stays
+from vidi.report.words.progress.pretrained import (
+    CHANCE,
+    chosen_network,
+    compared_networks,
+    pair_left_out,
+    usual_stays,
+)
 from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
@@ -35,6 +42,7 @@ IMAGES_FOR_WEIGHTS = 500  # on which the weights are compared
 ENGINE_IMAGES = 16  # on which the engines are timed
 LEAST_FOR_BLOCKS = 500  # images from which the last blocks' maps lower the log loss on every set; of fewer on most
 MOST_FOR_PAIRS = 1_500  # images; of more, the features of two networks take too long beside what they gain
+ANSWERED_LATER = ("calibration", "test", "extra")  # parts whose images the chosen network sees after training
 FEW_IMAGES = 100  # with fewer, chance decides the comparison: the larger network is better more often, and soon done
 SURELY = 1.5  # standard errors of the difference by which the smaller one must then be better
 CLEARLY = 0.98  # times the log loss of the candidate before: what lies nearer may be chance, and costs more time
@@ -91,6 +99,7 @@ class ChosenBackbone:
 
     weights: PretrainedWeights
     recipe: Recipe  # with its network, size and normalisation, and the engine that computes its features
+    fine_tuned: PretrainedWeights  # what fine-tuning goes on with: the same, or the better one of two side by side
     seen: Mapping[int, NDArray[np.float32]]  # features that were computed on the way, by the image's row
 
 
@@ -127,7 +136,8 @@ def choose_backbone(
         recipe = recipe.changed(changes, source=f"{MEASURED} {'; '.join(trials.sentences)}")
     if not recipe.features:
         recipe = recipe.changed({"features": trials.engine}, source=f"{MEASURED} {trials.engine_reason}")
-    return ChosenBackbone(weights=weights, recipe=recipe, seen=trials.seen.get(best, {}))
+    fine_tuned = trials.weights[trials.better_part(best).name]
+    return ChosenBackbone(weights=weights, recipe=recipe, fine_tuned=fine_tuned, seen=trials.seen.get(best, {}))
 
 
 class _Trials:
@@ -142,6 +152,8 @@ class _Trials:
         self.order = np.random.default_rng([recipe.seed, 0x7A1]).permutation(rows)
         self.seen: dict[Candidate, dict[int, NDArray[np.float32]]] = {}
         self.sentences: list[str] = []
+        self.losses: dict[Candidate, float] = {}
+        self.seconds: dict[Candidate, float] = {}  # for the features of one image
         self.engine, self.engine_reason = recipe.features, ""
 
     def best(self, candidates: Sequence[Candidate], *, images: int) -> Candidate:
@@ -150,7 +162,7 @@ class _Trials:
         if len(candidates) == 1 or not (self._folds(rows) >= 0).any():
             self._choose_engine(candidates[0])
             return candidates[0]
-        losses = {candidate: float(self._losses(candidate, rows).mean()) for candidate in candidates}
+        losses = {one: float(self._losses(one, rows).mean()) for one in candidates if self._has_time_for(one)}
         self._say(losses, len(rows))
         chosen = earliest_unless_beaten(losses)
         self.sentences += why_not_least(chosen, losses, usual_stays(1 - CLEARLY))
@@ -168,12 +180,37 @@ class _Trials:
         rows = np.sort(self.order)
         if not (self._folds(rows) >= 0).any():
             return self.best([candidates[-1]], images=0)
-        losses = {candidate: self._losses(candidate, rows) for candidate in candidates}
+        losses = {one: self._losses(one, rows) for one in candidates if self._has_time_for(one)}
         self._say({candidate: float(each.mean()) for candidate, each in losses.items()}, len(rows))
         chosen = last_unless_beaten(losses)
         means = {candidate: float(each.mean()) for candidate, each in losses.items()}
         self.sentences += why_not_least(chosen, means, CHANCE)
         return chosen
+
+    def better_part(self, chosen: Candidate) -> Candidate:
+        """Of two networks side by side the one that is better alone, where both were compared; any other is itself."""
+        parts = {
+            one: loss
+            for one, loss in self.losses.items()
+            if one.size == chosen.size and one.name in PAIRS.get(chosen.name, ())
+        }
+        return earliest_unless_beaten(parts) if parts else chosen
+
+    def _has_time_for(self, candidate: Candidate) -> bool:
+        """Whether there is time for two networks side by side, by the time that each has taken; for one there is."""
+        budget = self.context.budget
+        parts = [Candidate(name, candidate.size) for name in PAIRS.get(candidate.name, ())]
+        if budget.deadline is None or not parts or any(part not in self.seconds for part in parts):
+            return True
+        seen = min(len(self.seen[part]) for part in parts)
+        answered = sum(len(self.prepared.split.rows(part)) for part in ANSWERED_LATER)
+        images = len(self.order) - seen + answered
+        seconds = images * sum(self.seconds[part] for part in parts)
+        if budget.fits("features", seconds):
+            return True
+        left = budget.deadline.seconds_left()
+        self.context.events.say(pair_left_out(candidate.name, images=images, seconds=seconds, seconds_left=left))
+        return False
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
         self.sentences.append(compared_networks(list(losses.items()), image_count))
@@ -185,7 +222,9 @@ class _Trials:
         features = np.stack([self.seen[candidate][row] for row in rows.tolist()])
         truth = self.data.truth.at(rows)
         tried = try_heads(features, truth, fold_of=self._folds(rows))
-        return truth.at(tried.held_out).log_losses(tried.probabilities.astype(np.float64))
+        losses = truth.at(tried.held_out).log_losses(tried.probabilities.astype(np.float64))
+        self.losses[candidate] = float(losses.mean())
+        return losses
 
     def _folds(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(rows,) the fold in which each image is held out; -1 = in none."""
@@ -202,7 +241,10 @@ class _Trials:
         network, normalisation = self._network(candidate)
         images = _sample(self.prepared, candidate, new)
         self._choose_engine(candidate, images)
+        began = time.perf_counter()
         features = embed_images(network, images, np.arange(len(new)), normalisation=normalisation, engine=self.engine)
+        if len(new):
+            self.seconds[candidate] = (time.perf_counter() - began) / len(new)
         seen.update(zip(new.tolist(), features, strict=True))
 
     def _network(self, candidate: Candidate) -> tuple[Classifier, InputNormalisation]:

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from vidi.files import write_whole
 from vidi.groups import FOLDS, deal_learnable_folds
+from vidi.networks.build import design_network
+from vidi.networks.lite import BLOCK_FEATURES, FEATURES
 from vidi.networks.pretrained.backbone import set_head
+from vidi.networks.pretrained.packaged import PACKAGES, PAIRS
 from vidi.report.words.progress.pretrained import class_weights_line, head_line
 from vidi.report.words.progress.run import skipping
-from vidi.training.heads.linear import ChosenHead
+from vidi.training.heads.linear import HEADS, ChosenHead
 from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
@@ -34,8 +37,8 @@ from vidi.workflows.pretrained.fitted import Head
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.learn import as_training_data
-from vidi.workflows.run.prepare import Begin, Prepared, reframe
-from vidi.workflows.studies.features import Features, study_features
+from vidi.workflows.run.prepare import Beginning, Prepared, reframe
+from vidi.workflows.studies.features import USUAL_STRENGTH, Features, study_features
 
 MOST_IN_FOLDS = 10_000  # images; of more, one part is held out once
 
@@ -86,7 +89,7 @@ def learn_by_features(
     if prepared.request.background is not None:
         trained = learn_background(context, prepared, trained, head)
     write_whole(context.folder / RECIPE, trained.recipe.as_toml())
-    return replace(prepared, begin=_beginning(head, backbone)), trained
+    return replace(prepared, begin=_beginning(head, backbone, trained.recipe)), trained
 
 
 def _choose_head(
@@ -118,17 +121,49 @@ def _choose_head(
     return prepared, chosen, recipe
 
 
-def _beginning(head: Head, backbone: ChosenBackbone) -> Begin:
-    """What fine-tuning begins from: the backbone, and a head of the same kind that knows the given images alone."""
+def _beginning(head: Head, backbone: ChosenBackbone, recipe: Recipe) -> Beginning:
+    """What fine-tuning begins from: one network without joined blocks, and a multinomial head on its last map.
 
-    def begin(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
+    Gradients that enter at every block, or through the large weights of other heads, undo what the network knows.
+    What the user set of either stands.
+    """
+    weights, columns = backbone.fine_tuned, _columns_of(backbone.fine_tuned.name, backbone)
+    changes = {"network": weights.network, "pretrained": weights.name, "normalisation": weights.normalisation}
+    recipe = recipe.changed(changes, source=recipe.sources["pretrained"])
+    if recipe.options.block_features and not _is_users(f"options.{BLOCK_FEATURES}", recipe):
+        recipe = recipe.changed({f"options.{BLOCK_FEATURES}": None}, source="default: the usual for fine-tuning")
+        columns = slice(columns.start, columns.start + FEATURES)
+    best = head.best
+    if best.kind in HEADS and not _is_users("head", recipe):
+        best = replace(best, kind="multinomial", strength=USUAL_STRENGTH, sharpness=1.0)
+    head = replace(head, features=head.features[:, columns], best=best)
+
+    def tensors(learnt: NDArray[np.int64]) -> Mapping[str, Tensor]:
         known = head.fitted_on(np.isin(head.rows, learnt))
-        recipe = backbone.recipe
-        network = frozen_backbone(backbone.weights, head.data, image_size=recipe.image_size, options=recipe.options)
+        network = frozen_backbone(weights, head.data, image_size=recipe.image_size, options=recipe.options)
         set_head(network, torch.from_numpy(known.weight), torch.from_numpy(known.bias))
         return network.state_dict()
 
-    return begin
+    return Beginning(recipe=recipe, tensors=tensors)
+
+
+def _is_users(name: str, recipe: Recipe) -> bool:
+    return recipe.sources.get(name) == "you"
+
+
+def _columns_of(part: str, backbone: ChosenBackbone) -> slice:
+    """Where a network's features lie among those that were computed; the last map's come first among its own."""
+    recipe, start = backbone.recipe, 0
+    if part == backbone.weights.name:
+        return slice(0, None)
+    for name in PAIRS[backbone.weights.name]:
+        network = design_network(
+            PACKAGES[name].network, image_size=recipe.image_size, class_count=2, options=recipe.options
+        )
+        if name == part:
+            break
+        start += network.head.in_features
+    return slice(start, start + network.head.in_features)
 
 
 def _folds(prepared: Prepared, rows: NDArray[np.int64], *, seed: int) -> NDArray[np.int64]:

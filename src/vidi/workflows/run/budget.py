@@ -107,6 +107,10 @@ class Budget:
             return self.deadline is None
         return self.idle_seconds_left() >= TABLE[stage].needs(images) + after_training()
 
+    def fits(self, stage: str, seconds: float) -> bool:
+        """Whether work of so many seconds, as measured here and now, is within the stage's share of the time left."""
+        return self.deadline is None or seconds <= TABLE[stage].share * self.deadline.seconds_left()
+
     def fold_count(self) -> int:
         """Number of trainings for calibration if there is no calibration part."""
         is_short = self.deadline is not None and self.deadline.seconds < SHORT_SECONDS

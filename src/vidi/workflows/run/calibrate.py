@@ -366,7 +366,7 @@ def _out_of_fold(
         learnt = np.setdiff1d(rows[~held_out], prepared.left_out)
         data = replace(arrays, train_rows=learnt, validation_rows=rows[:0])
         if prepared.begin is not None:
-            data = replace(data, initial=prepared.begin(learnt))
+            data = replace(data, initial=prepared.begin.tensors(learnt))
         network = train_network(
             data,
             trained.recipe,

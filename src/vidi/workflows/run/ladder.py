@@ -135,14 +135,16 @@ def climb(
         ensemble: several trainings on the rung above, where the user asked for them.
     """
     traits = prepared.found.traits
-    recipe = _fine_tuning(head.recipe) if rung == "fine-tune" else recipe_for(traits, changes=_fitting(changes))
-    above = replace(prepared, begin=prepared.begin if rung == "fine-tune" else None)
-    above = reframe(above, recipe.image_size, context)
+    begin = prepared.begin if rung == "fine-tune" else None
+    recipe = recipe_for(traits, changes=_fitting(changes)) if begin is None else _fine_tuning(begin.recipe)
+    above = reframe(replace(prepared, begin=begin), recipe.image_size, context)
     trainings = 1 if ensemble is None else ensemble.count
     reason = _why_not(context, above, recipe, head, trainings=trainings)
     if reason:
         context.events.say(words.rung_skipped(rung, reason))
         return prepared, noting_no_ensemble(head, ensemble)
+    if begin is not None and recipe.pretrained != head.recipe.pretrained:
+        context.events.say(words.part_fine_tuned(recipe.pretrained, head.recipe.pretrained))
     network = learn_by_plan(context, above, recipe, ensemble)
     is_better, sentence = _compare(above, network, head, rung=rung)
     context.events.say(sentence)

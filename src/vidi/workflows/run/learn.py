@@ -61,7 +61,7 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
     if context.finish and (folder / CHECKPOINT).exists():
         return read_trained(folder, arrays, recipe=recipe)
     if prepared.begin is not None:
-        arrays = replace(arrays, initial=prepared.begin(arrays.train_rows))
+        arrays = replace(arrays, initial=prepared.begin.tensors(arrays.train_rows))
     context.events.recipe(recipe)
     trained = train_network(
         arrays,

@@ -23,7 +23,7 @@ from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Cand
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Budget
-from vidi.workflows.run.ladder import FEW_IMAGES, Ladder, plan_ladder
+from vidi.workflows.run.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
 from vidi.workflows.run.start import read_start
@@ -262,7 +262,5 @@ def find_candidates(request: TrainRequest, traits: DataTraits) -> tuple[Candidat
     """List the pretrained networks that the request allows."""
     asked = request.changes.get("image_size")
     size = (int(asked[0]), int(asked[1])) if isinstance(asked, tuple) else None
-    # Where a head alone is trained: fine-tuning two networks would take too long.
-    most = MOST_FOR_PAIRS if request.changes.get("freeze") else 0 if request.pretrained else FEW_IMAGES
-    pairs = traits.image_count < most
+    pairs = traits.image_count < MOST_FOR_PAIRS
     return candidates_for(request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size, pairs=pairs)

@@ -19,14 +19,13 @@ from vidi.images.account import Account
 from vidi.images.framing import Framing, choose_framing
 from vidi.images.pool import read_images
 from vidi.metrics.truth import Truth
+from vidi.training.recipe import Recipe
 from vidi.workflows.interaction.request import decode_options, split_file_of
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.read import Found
 from vidi.workflows.run.start import Start
-
-Begin = Callable[[NDArray[np.int64]], Mapping[str, Tensor]]  # rows to learn a head from → the network's tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,14 @@ class CheckedImages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What fine-tuning begins from."""
+
+    recipe: Recipe  # of the head, with the network that is fine-tuned
+    tensors: Callable[[NDArray[np.int64]], Mapping[str, Tensor]]  # its own, with a head fitted on the given rows alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Data ready for training; it never changes, and a step that changes something returns a new one."""
 
@@ -52,7 +59,7 @@ class Prepared:
     cache_key: str  # of the pixels in the cache
     truth: Truth
     start: Start | None = None  # weights to begin from
-    begin: Begin | None = None  # the same for fine-tuning: a whole network, whose head knows the given images alone
+    begin: Beginning | None = None  # the same for fine-tuning
     left_out: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # of the train part: not learned
 
     @property

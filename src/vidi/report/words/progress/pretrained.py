@@ -41,6 +41,21 @@ def only_some_affordable(
     )
 
 
+def pair_left_out(pair: str, *, images: int, seconds: float, seconds_left: float) -> str:
+    """That there is no time for two networks side by side.
+
+    Args:
+        pair: their names.
+        images: that both would still have to see.
+        seconds: that these take.
+        seconds_left: until the run must end.
+    """
+    return (
+        f"Short on time: {pair} is not tried; {images:,} more images would take it about {seconds:.0f} s, and "
+        f"{max(seconds_left, 0):.0f} s are left."
+    )
+
+
 def compared_networks(losses: Sequence[tuple[Sized, float]], images: int) -> str:
     """The log loss of each pretrained network on a sample."""
     shown = ", ".join(f"{sized(one)} {loss:.3f}" for one, loss in losses)

@@ -123,6 +123,15 @@ def rung_skipped(rung: str, reason: str) -> str:
     return f"{rung}: skipped because {reason}"
 
 
+def part_fine_tuned(part: str, pair: str) -> str:
+    """That of two networks side by side the better one is fine-tuned.
+
+    >>> part_fine_tuned("lite2", "lite0+lite2")
+    'fine-tune: lite2, the better one of lite0+lite2; both together would take too long'
+    """
+    return f"fine-tune: {part}, the better one of {pair}; both together would take too long"
+
+
 FINISHING = "the run is being finished as it is"
 NO_VALIDATION = "there is no validation image to compare by"
 
