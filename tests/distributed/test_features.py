@@ -40,9 +40,13 @@ def wanted_of(folder: Path) -> WantedFeatures:
     )
 
 
+def given_of(wanted: WantedFeatures) -> tuple[object, ...]:
+    """What a worker is given, besides the paths."""
+    return (wanted.network, wanted.normalisation, wanted.engine, wanted.framing, wanted.decoding)
+
+
 def work_of(wanted: WantedFeatures) -> Here:
-    given = (wanted.network, wanted.normalisation, wanted.engine, wanted.framing, wanted.decoding)
-    return Here(features.embedder(*given))
+    return Here(features.embedder(*given_of(wanted)))
 
 
 def test_features_by_shards_are_those_of_one_computer(tmp_path: Path, monkeypatch):

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray", reason="needs:ray")
@@ -18,13 +20,15 @@ import ray
 from tests.command import vidi
 from tests.counts import count
 from tests.distributed.here import Here
+from tests.distributed.on_ray import Disturbed, cluster_of
 from tests.distributed.test_check import two_classes
+from tests.distributed.test_features import given_of, wanted_of
 from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.data.checking.check import check_dataset
 from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
 from vidi.data.read import read_dataset
-from vidi.distributed import check, predict
+from vidi.distributed import check, features, predict
 from vidi.distributed.cluster import RayWorkers, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
 from vidi.distributed.shards import AHEAD, ShardFolder, plan_of
@@ -56,7 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch):
+def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     monkeypatch.setattr(predict, "IMAGES_IN_SHARD", IN_SHARD)
     plain = vidi("predict", "model.onnx", "images", "--jsonl", "--output", "plain.jsonl", folder=folder)
     spread = vidi(
@@ -67,6 +72,7 @@ def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch):
     assert plain.returncode == spread.returncode == 6, spread.stderr
     assert (folder / "ray.jsonl").read_bytes() == (folder / "plain.jsonl").read_bytes()
     assert "Ray: " in spread.stderr
+    assert not caplog.records  # Ray would describe there how its own cluster is protected
     again = vidi(
         "predict", "model.onnx", "images", "--jsonl", "--ray", "127.0.0.1:9", "--shards", "parts", folder=folder
     )  # every shard is there, so that no cluster is needed
@@ -94,17 +100,10 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A cluster of three nodes, one core each, on this computer."""
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    made.connect()
-    try:
+    with cluster_of(3, object_store_memory=STORE_BYTES) as made:
+        made.connect()
         yield made
-    finally:
         ray.shutdown()
-        made.shutdown()
 
 
 def linked(folder: Path, target: Path, images: int) -> Path:
@@ -114,28 +113,6 @@ def linked(folder: Path, target: Path, images: int) -> Path:
     for number in range(images):
         os.link(names[number % len(names)], target / f"{number:06}.png")
     return target
-
-
-class Disturbed(RayWorkers):
-    """Real workers, of which some are killed, or their node is, right after they were given a shard."""
-
-    def __init__(self, *given: Any, kills: int, every: int = 2, cluster: Any = None) -> None:
-        super().__init__(*given)
-        self.kills, self._every, self._cluster = kills, every, cluster
-        self._submitted = 0
-
-    def submit(self, worker: Any, task: Any) -> Any:
-        running = super().submit(worker, task)
-        self._submitted += 1
-        if self.kills and self._submitted % self._every == 0:
-            self.kills -= 1
-            if self._cluster is not None:
-                self._cluster.remove_node(self._cluster.add_node(num_cpus=1))
-                self._cluster.remove_node(sorted(self._cluster.worker_nodes, key=id)[0])
-                self._cluster.add_node(num_cpus=1)
-            else:
-                ray.kill(worker)
-        return running
 
 
 def answered(
@@ -174,6 +151,22 @@ def test_a_node_that_is_lost_loses_no_row(folder: Path, cluster: Any, tmp_path: 
 
     assert spread == plain
     assert workers.kills == 0
+
+
+@pytest.mark.fault
+def test_features_of_workers_that_are_killed_are_those_of_one_computer(cluster: Any, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(features, "IMAGES_IN_SHARD", 2)
+    monkeypatch.setenv("VIDI_CORES", "1")  # as each worker has: more threads change the last digits
+    wanted, done, said = wanted_of(tmp_path), list[int](), list[str]()
+    workers = Disturbed(ray, features.embedder, *given_of(wanted), kills=2)
+    spread = features.features_by(workers, wanted, lambda rows, _: done.append(rows), say=said.append)
+    plain = features.features_by(Here(features.embedder(*given_of(wanted))), wanted, None, say=str)
+
+    assert sha256(spread.tobytes()).digest() == sha256(plain.tobytes()).digest()
+    assert len(np.unique(spread, axis=0)) == len(wanted.rows)  # so that no row can stand for another
+    assert done == [2, 4, 6, 8, 9]
+    assert workers.kills == 0
+    assert said
 
 
 @pytest.mark.fault

@@ -1,11 +1,13 @@
 """Workers on a Ray cluster, or on this computer's cores: each is made once, and does shards of paths."""
 
 import contextlib
+import logging
 import math
 import os
 import platform
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,25 +153,18 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
     with from_extra("--ray needs Ray", extra="ray"):
         ray: Any = import_module("ray")
     _knock(address)
-    own = (
-        {"address": LOCAL, "num_cpus": core_count(), "include_dashboard": False}
-        if address == LOCAL
-        else {"address": address}
-    )
-    try:
-        ray.init(**own, log_to_driver=False, logging_level="ERROR", configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise _no_cluster(address, error) from error
+    _begin(ray, address)
     is_lost, ended = False, threading.Event()
     head = ray.get_runtime_context().gcs_address
     threading.Thread(target=_watch_head, args=(head, ended, say), name="vidi-ray-head", daemon=True).start()
     try:
-        cores = int(ray.cluster_resources().get("CPU", 1))
-        nodes = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
-        if address != LOCAL:
-            check_versions(ray, nodes, installed_versions())
-        say(f"Ray: {count_of(cores, 'core')} on {count_of(len(nodes), 'node')}")
-        yield ray
+        with contextlib.redirect_stdout(sys.stderr):  # Ray prints of lost nodes, amid the rows that a command writes
+            cores = int(ray.cluster_resources().get("CPU", 1))
+            nodes = [one["NodeID"] for one in ray.nodes() if one["Alive"]]
+            if address != LOCAL:
+                check_versions(ray, nodes, installed_versions())
+            say(f"Ray: {count_of(cores, 'core')} on {count_of(len(nodes), 'node')}")
+            yield ray
     except HeadLostError:
         is_lost = True
         raise
@@ -177,6 +172,26 @@ def connected(address: str, *, say: Callable[[str], None]) -> Iterator[Any]:
         ended.set()
         if not is_lost:
             ray.shutdown()
+
+
+def _begin(ray: Any, address: str) -> None:
+    """Connect to a cluster, or start one on this computer.
+
+    Raises:
+        ResourceError: no cluster answers there.
+    """
+    own: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        own |= {"num_cpus": core_count(), "include_dashboard": False}
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # Ray warns that a cluster of its own asks for a token, which it brings along
+    try:
+        ray.init(**own, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise _no_cluster(address, error) from error
+    finally:
+        logger.setLevel(level)
 
 
 def _watch_head(head: str, ended: threading.Event, say: Callable[[str], None]) -> None:

@@ -17,6 +17,7 @@ from vidi.training.parallel.batch_norm import require_shareable
 MOST_LOSSES: Final = 4  # one after the other, without a checkpoint between them
 LOOK_SECONDS: Final = 0.5  # between two looks at the processes
 PATIENCE_SECONDS: Final = 300.0  # without a step
+HOW_TO_GO_ON: Final = "The run goes on from its last checkpoint: vidi train --resume RUN, with any --processes."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class ProcessTrainer:
                 if in_a_row >= MOST_LOSSES:
                     raise ResourceError(
                         f"training processes were lost {in_a_row} times in a row: {error}",
-                        "Look at Ray's logs. The run goes on from its last checkpoint: vidi train --resume RUN",
+                        f"Look at Ray's logs. {HOW_TO_GO_ON}",
                     ) from error
                 self.say(f"{error}; all begin again from the last checkpoint")
             except BaseException:

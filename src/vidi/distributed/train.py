@@ -1,6 +1,7 @@
 """`vidi train --ray`: one training by several processes, each on cores of its own."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.distributed.cluster import LOCAL, connected
-from vidi.distributed.processes import PATIENCE_SECONDS, Look, ProcessTrainer
+from vidi.distributed.processes import HOW_TO_GO_ON, LOOK_SECONDS, PATIENCE_SECONDS, Look, ProcessTrainer
 from vidi.distributed.shards import WorkerLostError
 from vidi.errors import ResourceError, UsageError, VidiError
 from vidi.machine import SHORT_WAIT, Deadline, core_count
@@ -98,16 +99,26 @@ class RayCrew:
     def __init__(self, ray: Any, processes: int, *, patience: float = PATIENCE_SECONDS) -> None:
         self._ray, self._processes, self._patience = ray, processes, patience
         self._actors: list[Any] = []
+        self._cores = 1  # of each
         self._running: list[Any] = []
         self._silent = Told(step=0)  # in place of an answer that process 0 does not give
         self._images: tuple[NDArray[np.uint8], Any] | None = None  # as they were sent last
 
     def start(self, context: TrainingContext, checkpoint: bytes) -> int:
-        """Begin with as many processes as were asked for, or as there are cores or images in a batch."""
+        """Begin with as many processes as were asked for, or as there are cores or images in a batch.
+
+        Raises:
+            WorkerLostError: one was lost meanwhile, or its computer.
+            ResourceError: the cluster has no computer any more.
+        """
+        nodes = cores_of_nodes(self._ray)
+        if not nodes:
+            raise ResourceError("no computer of the Ray cluster is left", f"Start the cluster again. {HOW_TO_GO_ON}")
         images = min(context.recipe.batch, len(context.data.train_rows))
-        size = max(1, min(self._processes, images, sum(cores_of_nodes(self._ray))))
+        size = max(1, min(self._processes, images, sum(nodes)))
         if len(self._actors) != size:
             self.end()
+            self._cores = cores_each(nodes, size)
             self._actors = self._new_actors(size)
         host, port = self._got(self._actors[0].meet.remote())
         until = context.deadline
@@ -126,10 +137,9 @@ class RayCrew:
         return size
 
     def _new_actors(self, size: int) -> list[Any]:
-        cores = cores_each(cores_of_nodes(self._ray), size)
-        own = {"VIDI_CORES": str(cores), "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}
+        own = {"VIDI_CORES": str(self._cores), "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}
         made = self._ray.remote(TrainingProcess).options(
-            num_cpus=cores, max_concurrency=2, runtime_env={"env_vars": own}
+            num_cpus=self._cores, max_concurrency=2, runtime_env={"env_vars": own}
         )
         return [made.remote() for _ in range(size)]
 
@@ -146,12 +156,25 @@ class RayCrew:
         Raises:
             WorkerLostError: it is gone, or has none.
         """
-        done, _ = self._ray.wait([running], timeout=self._patience)
-        if not done:
-            raise WorkerLostError(f"no cores were free in {self._patience:g} s")
-        if isinstance(found := self._result(running), Exception):
-            raise found
-        return found
+        for _ in range(math.ceil(self._patience / LOOK_SECONDS)):
+            if self._ray.wait([running], timeout=LOOK_SECONDS)[0]:
+                if isinstance(found := self._result(running), Exception):
+                    raise found
+                return found
+            self._require_places()
+        raise WorkerLostError(f"no cores were free in {self._patience:g} s")
+
+    def _require_places(self) -> None:
+        """Look whether the computers that are left can hold all processes: one without a place would never begin.
+
+        Raises:
+            WorkerLostError: they can hold fewer, but at least one.
+        """
+        places = sum(cores // self._cores for cores in cores_of_nodes(self._ray))
+        if 0 < places < len(self._actors):
+            raise WorkerLostError(
+                f"the cluster has cores for {places} of {count_of(len(self._actors), 'process')} left"
+            )
 
     def _result(self, running: Any) -> Any:
         """What came out of a task, or why nothing did."""
@@ -168,11 +191,18 @@ class RayCrew:
             return WorkerLostError(f"a training process is lost ({type(error).__name__})")
 
     def look(self, seconds: float) -> Look:
-        """What process 0 tells, and whether all have ended."""
+        """What process 0 tells, and whether all have ended.
+
+        Raises:
+            WorkerLostError: one is gone, or the computer where it was to begin.
+            VidiError: the training itself failed.
+        """
         done, going = self._ray.wait(self._running, num_returns=len(self._running), timeout=seconds)
         results = [self._result(one) for one in done]
         if any(isinstance(one, Exception) for one in results):
             raise self._reason(results, going)
+        if going:
+            self._require_places()
         first = self._actors[0].look.remote()
         answered, _ = self._ray.wait([first], timeout=ANSWER_SECONDS)
         told = self._result(first) if answered else self._silent
@@ -227,7 +257,9 @@ def cores_each(nodes: Sequence[int], processes: int) -> int:
     >>> cores_each([16, 16], 2), cores_each([16, 16], 3), cores_each([2], 2)
     (16, 8, 1)
     """
-    fitting = [cores for cores in range(1, max(nodes) + 1) if sum(one // cores for one in nodes) >= processes]
+    fitting = [
+        cores for cores in range(1, max(nodes, default=0) + 1) if sum(one // cores for one in nodes) >= processes
+    ]
     return max(fitting, default=1)
 
 

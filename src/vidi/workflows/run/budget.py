@@ -108,7 +108,7 @@ class Budget:
         return self.idle_seconds_left() >= TABLE[stage].needs(images) + after_training()
 
     def fits(self, stage: str, seconds: float) -> bool:
-        """Whether work of so many seconds, as measured here and now, is within the stage's share of the time left."""
+        """Whether work that takes these seconds here and now is within the stage's share of the time left."""
         return self.deadline is None or seconds <= TABLE[stage].share * self.deadline.seconds_left()
 
     def fold_count(self) -> int:
