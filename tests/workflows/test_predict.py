@@ -427,6 +427,13 @@ def test_a_list_of_paths_has_one_a_line_or_ends_each_with_nul(tmp_path, data):
         read_list(str(tmp_path / "missing"))
 
 
+def test_a_file_of_something_else_is_no_list_of_paths(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x0a\0\x0a" + b"w" * 5000 + b"\0a.jpg\0")
+
+    with pytest.raises(UsageError, match=r"model\.onnx is no list of paths: a line has 5,001 bytes"):
+        read_list(str(tmp_path / "model.onnx"))
+
+
 def test_after_an_interruption_the_rest_is_set_aside_and_the_last_line_says_so():
     answers = [Answer(path=path, outcome=ImageError("broken", "It is cut off.", "Mend it.")) for path in ("a", "b")]
     account = Account()

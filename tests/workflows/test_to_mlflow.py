@@ -233,6 +233,16 @@ def test_a_database_that_cannot_be_opened_is_said_before_training(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_file_in_place_of_the_database_is_named_with_a_remedy(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow.db").write_text("this is no database of SQLite, but a note of some length " * 9)
+    with pytest.raises(ResourceError, match=r"mlflow\.db cannot be opened: .*not a database") as raised:
+        train(request(data, tmp_path / "run"))
+    assert raised.value.remedy == "Move that file away, set MLFLOW_TRACKING_URI, or leave out --track."
+
+
 def test_another_request_keeps_the_name_of_the_tracker(data: Path, tmp_path: Path):
     asked = request(data, tmp_path / "run")
     assert replace(TrainRequest.from_dict(asked.as_dict()), output=asked.output) == asked

@@ -12,10 +12,8 @@ from vidi.files import escape_path
 from vidi.images.account import Account
 from vidi.workflows.interaction.stopping import NOT_REACHED
 
-DONE, ALL_BAD, SOME_BAD = 0, 3, 6
-
-
-INTERRUPTED = 130
+DONE, ALL_BAD, SOME_BAD, INTERRUPTED = 0, 3, 6, 130
+LONGEST_PATH = 4096  # bytes; systems allow no more, so a longer line is of another kind of file
 
 
 def interruption(account: Account) -> str:
@@ -55,16 +53,16 @@ def read_list(path: str, *, stdin: BinaryIO | None = None) -> list[str]:
         stdin: what `-` reads from; this process's own standard input by default.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is no list of paths.
     """
+    remedy = "Name a file with one path per line, or - for standard input."
     try:
         data = (sys.stdin.buffer if stdin is None else stdin).read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(
-            f"--files-from {escape_path(path)}: {error.strerror}",
-            "Name a file with one path per line, or - for standard input.",
-        ) from error
+        raise UsageError(f"--files-from {escape_path(path)}: {error.strerror}", remedy) from error
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+    if (longest := max(map(len, lines), default=0)) > LONGEST_PATH:
+        raise UsageError(f"--files-from {escape_path(path)} is no list of paths: a line has {longest:,} bytes", remedy)
     return [os.fsdecode(line) for line in lines if line]
 
 

@@ -100,9 +100,10 @@ def open_run(run: TrackedRun) -> "MlflowRun":
         logged = dict(client.get_run(run_id).data.params)
     except Exception as error:  # a database, a server and MLflow itself may fail in any way
         reason = without_password((str(error).strip() or type(error).__name__).splitlines()[0])
+        remedy = f"Correct {ADDRESS}" if os.environ.get(ADDRESS) else f"Move that file away, set {ADDRESS}"
         raise ResourceError(
             f"MLflow at {without_password(address)} cannot be opened: {reason[:300]}",
-            f"Correct {ADDRESS}, or leave out --track.",
+            f"{remedy}, or leave out --track.",
         ) from error
     return MlflowRun(client, run_id, address=without_password(address), logged=logged)
 
