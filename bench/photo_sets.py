@@ -169,11 +169,12 @@ def write_set(wanted: PhotoSet, data: Path, target: Path, *, draw: int) -> Path:
     cut = {images[index][1] for index in learnt}  # a photograph at the border stays on the side of learning
     scored = [index for index in rest if images[index][0] in known and images[index][1] not in cut]
     for part, indexes in (("train", learnt), ("test", scored[: wanted.scored])):
+        for label in known:  # a class without an image keeps its number
+            (target / part / label).mkdir(parents=True)
         for index in indexes:
             label, group, content = images[index]
             suffix = "jpg" if content.startswith(JPEG) else "png"
             path = target / part / label / f"{Path(group).stem}-{index}.{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return target
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from tests.draw import draw
 from tests.model_file.tiny import tiny_metadata, tiny_network
 from vidi.errors import ModelError
 from vidi.export.precisions.fp16 import to_fp16
@@ -19,6 +20,9 @@ from vidi.images.framing import Framing
 from vidi.model_file.metadata import Normalisation
 from vidi.model_file.read import read_model_bytes
 from vidi.model_file.write import finished_bytes, model_bytes
+from vidi.networks.pretrained.backbone import with_weights
+from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.engines.registry import ENGINES
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
@@ -134,6 +138,23 @@ def test_openvino_gives_the_labels_of_a_file_of_8_bits(images: NDArray[np.uint8]
 
     assert np.mean(ours.argmax(axis=1) != theirs.argmax(axis=1)) <= 0.02
     assert np.abs(ours - theirs).mean() < 1e-3
+
+
+@pytest.mark.slow  # reads the weights of two networks
+def test_two_networks_side_by_side_answer_nearly_alike_in_8_bits():
+    network = with_weights(read_pretrained("lite0+lite2"), image_size=(64, 64), class_count=3).eval()
+    images = np.stack([draw(("disc", "stripes", "square")[seed % 3], size=(64, 64), seed=seed) for seed in range(24)])
+    plain = Normalisation(mean=(127.5, 127.5, 127.5), standard_deviation=(127.5, 127.5, 127.5))
+    metadata = replace(METADATA, framing=Framing(size=(64, 64), mode="stretch"), normalisation=plain)
+    parent = Predictor.from_bytes(model_bytes(to_onnx(network, (64, 64)), metadata))
+
+    child = lighter(parent, lambda model: to_int8(model, images))
+
+    assert len(child.model.data) < 0.4 * len(parent.model.data)
+    theirs, ours = (one.run(images, ("embedding",))["embedding"] for one in (parent, child))
+    assert ours.shape == (24, 2 * 1280)
+    for part in np.split(np.arange(2 * 1280), 2):  # the features of either network
+        assert np.corrcoef(theirs[:, part].ravel(), ours[:, part].ravel())[0, 1] > 0.9  # each by itself: 0.94 and 0.92
 
 
 def test_16_bits_round_the_weights_and_nothing_else(parent: Predictor, images: NDArray[np.uint8]):

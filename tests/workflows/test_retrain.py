@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from tests.command import vidi
 from tests.docs.workshop import put
+from tests.draw import class_folders
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
@@ -218,6 +219,22 @@ def test_a_candidate_with_another_test_part_is_refused(loop: Loop, tmp_path: Pat
 
     with pytest.raises(DataError, match="are not in the test part"):
         retrain(RetrainRequest(run=loop.first, candidate=other), root=tmp_path / "models")
+
+
+def test_two_networks_side_by_side_are_fitted_again_as_a_pair(tmp_path: Path):
+    data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20)
+    changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True}
+    asked = TrainRequest(
+        data=DataRequest(source=str(data)), output=tmp_path / "run", pretrained="lite0+lite2", changes=changes
+    )
+    first = train(asked)
+    again = RetrainRequest(run=first.folder, feedback=str(data), output=tmp_path / "again")
+
+    second = train(request_again(plan_retraining(again, root=tmp_path / "models"), again))
+
+    found = [read_model(run.folder).metadata.recipe for run in (first, second)]
+    assert [one["pretrained"] for one in found] == ["lite0+lite2"] * 2
+    assert [one["freeze"] for one in found] == [True, True]
 
 
 def test_what_cannot_be_retrained_is_said(tmp_path: Path):
