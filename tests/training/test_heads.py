@@ -6,7 +6,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from vidi.training.heads import directions
-from vidi.training.heads.directions import feature_spread
+from vidi.training.heads.directions import Covariance, feature_spread
 from vidi.training.heads.linear import HEADS, choose_head, fit_heads, gaussian, multinomial, ridge
 
 
@@ -197,3 +197,15 @@ def test_what_is_clearly_worse_on_the_first_folds_is_tried_no_further():
     tried = choose_head(values, labels, fold_of=folds(600), class_count=3, kinds=["ridge"], strengths=[0.1, 10_000.0])
 
     assert [trial.strength for trial in tried.trials] == [0.1]
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (7, 40), (12, 12)])
+def test_a_mixture_of_covariance_and_identity_is_solved_as_plainly_written(shape):
+    random = np.random.default_rng(0)
+    centred, targets = random.standard_normal(shape), random.standard_normal((shape[1], 3))
+
+    covariance = Covariance(centred)
+    mixed = 0.3 * centred.T @ centred + 0.2 * np.eye(shape[1])
+
+    assert covariance.trace == pytest.approx(np.trace(centred.T @ centred))
+    assert covariance.solve(targets, share=0.3, least=0.2) == pytest.approx(np.linalg.solve(mixed, targets))

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from vidi.metrics.components import principal_axes
 
@@ -9,7 +10,6 @@ Floats = NDArray[np.float64]
 
 IMAGES_FOR_SPREAD = 1_000  # the spread of all features together counts as so many images in that of each
 SMALLEST_SPREAD = 1e-6  # of a feature that is the same in all images
-RANK_TOLERANCE = 1e-10  # of the largest eigenvalue: smaller ones are 0 but for rounding
 MOST_DIRECTIONS = 1_024  # of features in which heads are compared; the chosen one is fitted on all features
 IMAGES_FOR_DIRECTIONS = 5_000  # that say which directions these are, at most
 SPANNED = 0.5  # images for each feature, at most, where finding the directions that they span saves time
@@ -63,16 +63,36 @@ def spanned(features: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArr
     return features @ axes, axes.T
 
 
-def eigen_directions(centred: Floats) -> tuple[Floats, Floats]:
-    """The eigenvalues of `centred.T @ centred` and their directions (features, values).
+class Covariance:
+    """`centred.T @ centred` of some images; what it is multiplied by is found again by one triangular system.
 
-    Where images are fewer than features, all other eigenvalues are 0 and are left out: the products of the images with
-    one another hold the same, in a fraction of the time.
+    That takes a tenth of the time of its eigenvectors, also for several mixtures. Where images are fewer than features,
+    the products of the images with one another are looked at in its place: they hold the same.
     """
-    count, width = centred.shape
-    values, vectors = np.linalg.eigh(centred @ centred.T if count < width else centred.T @ centred)
-    if count >= width:
-        return values, vectors
-    is_kept = values > RANK_TOLERANCE * values[-1]
-    directions: Floats = centred.T @ (vectors[:, is_kept] / np.sqrt(values[is_kept]))
-    return values[is_kept], directions
+
+    def __init__(self, centred: Floats) -> None:
+        """Features (images, features) less their means, in float64."""
+        self._centred = centred
+        self._by_images = len(centred) < centred.shape[1]
+        self._products = centred @ centred.T if self._by_images else centred.T @ centred
+        self.trace = float((centred**2).sum())  # the sum of the eigenvalues
+
+    def solve(self, targets: Floats, *, share: float = 1.0, least: float) -> Floats:
+        """(features, values): what `share` times this covariance plus `least` times the identity turns into `targets`.
+
+        Args:
+            targets: (features, values).
+            share: above 0.
+            least: above 0, and far above rounding.
+        """
+        if not self._by_images:
+            return _solve(share * self._products, least, targets)
+        inner = _solve(self._products, least / share, self._centred @ targets)
+        return (targets - self._centred.T @ inner) / least
+
+
+def _solve(symmetric: Floats, least: float, targets: Floats) -> Floats:
+    mixed = symmetric.copy()
+    mixed[np.diag_indices_from(mixed)] += least
+    solved: Floats = cho_solve(cho_factor(mixed, lower=True, overwrite_a=True), targets)
+    return solved

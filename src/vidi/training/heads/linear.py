@@ -16,7 +16,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.temperature import best_temperature
 from vidi.training.heads.directions import (
     SMALLEST_SPREAD,
-    eigen_directions,
+    Covariance,
     feature_spread,
     in_fewer_directions,
     spanned,
@@ -127,20 +127,20 @@ def ridge(
 ) -> list[LinearHead]:
     """Least squares towards 1 for the true class and 0 for the others; arguments as of `multinomial`.
 
-    One decomposition of the covariance serves every strength, which is in units of its mean eigenvalue: of `width`
-    features, where these were turned into fewer directions; 0 = of as many as there are.
+    Strengths are in units of the covariance's mean eigenvalue: of `width` features, where these were turned into fewer
+    directions; 0 = of as many as there are.
     """
     present, codes = np.unique(labels, return_inverse=True)
     targets = np.eye(len(present))[codes]
     shares = weights / weights.sum()
     mean, mean_target = shares @ features, shares @ targets
     centred = (features - mean) * np.sqrt(shares)[:, None]
-    values, vectors = eigen_directions(centred)
-    mean_value = max(values.sum() / (width or features.shape[1]), SMALLEST_SPREAD)
-    towards = vectors.T @ (centred.T @ ((targets - mean_target) * np.sqrt(shares)[:, None]))
+    covariance = Covariance(centred)
+    mean_value = max(covariance.trace / (width or features.shape[1]), SMALLEST_SPREAD)
+    towards = centred.T @ ((targets - mean_target) * np.sqrt(shares)[:, None])
     heads = []
     for strength in strengths:
-        weight = (vectors @ (towards / (np.maximum(values, 0) + strength * mean_value)[:, None])).T
+        weight = covariance.solve(towards, least=strength * mean_value).T
         head = LinearHead(RIDGE_SCALE * weight, RIDGE_SCALE * (mean_target - weight @ mean))
         heads.append(_with_absent(head, present, class_count))
     return heads
@@ -163,15 +163,12 @@ def gaussian(
     members = np.eye(len(present))[codes] * weights[:, None]
     means = (members / members.sum(axis=0)).T @ features
     within = (features - means[codes]) * np.sqrt(weights / weights.sum())[:, None]
-    values, vectors = eigen_directions(within)
-    seen = means @ vectors
-    unseen = means - seen @ vectors.T  # in directions in which no image differs from its class's mean
+    covariance = Covariance(within)
     heads = []
     for strength in strengths:
-        least = strength * max(values.sum() / (width or features.shape[1]), SMALLEST_SPREAD)
-        spread = (1 - strength) * np.maximum(values, 0) + least
-        distances = (seen**2 / spread).sum(axis=1) + (unseen**2).sum(axis=1) / least
-        head = LinearHead((seen / spread) @ vectors.T + unseen / least, -0.5 * distances)
+        least = strength * max(covariance.trace / (width or features.shape[1]), SMALLEST_SPREAD)
+        weight = covariance.solve(means.T, share=1 - strength, least=least).T
+        head = LinearHead(weight, -0.5 * (weight * means).sum(axis=1))
         # In many dimensions these are far too sure: brought to the size of usual logits.
         scale = USUAL_SPREAD / max(float(np.ptp(head.logits(features), axis=1).mean()), SMALLEST_SPREAD)
         heads.append(_with_absent(LinearHead(scale * head.weight, scale * head.bias), present, class_count))
