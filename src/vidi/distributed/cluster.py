@@ -101,10 +101,7 @@ class RayWorkers:
         try:
             data: bytes = self._ray.get(running)
         except errors.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, VidiError):
-                raise cause from error
-            raise ResourceError(f"a worker failed: {cause}", "Look at Ray's logs on its computer.") from error
+            raise failure_of(error) from error
         except errors.RayError as error:
             self._check_head()
             raise WorkerLostError(type(error).__name__) from error
@@ -112,12 +109,29 @@ class RayWorkers:
 
     def end(self, worker: Any) -> None:
         """Kill an actor."""
-        with contextlib.suppress(Exception):  # it is gone already
-            self._ray.kill(worker, no_restart=True)
+        end_actor(self._ray, worker)
 
     def _check_head(self) -> None:
         if not _answers(self._head):
             raise _head_lost(self._head)
+
+
+def failure_of(error: Any, *, called: str = "a worker") -> VidiError:
+    """What failed in a task: the error of vidi that it raised, or one that names what Python or a package raised.
+
+    Args:
+        error: Ray's `RayTaskError`.
+        called: what ran the task, for the message.
+    """
+    if isinstance(error.cause, VidiError):
+        return error.cause
+    return ResourceError(f"{called} failed: {error.cause}", "Look at Ray's logs on its computer.")
+
+
+def end_actor(ray: Any, actor: Any) -> None:
+    """Kill an actor, whatever it does."""
+    with contextlib.suppress(Exception):  # it is gone already
+        ray.kill(actor, no_restart=True)
 
 
 @contextlib.contextmanager

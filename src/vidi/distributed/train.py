@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.distributed.cluster import LOCAL, connected
+from vidi.distributed.cluster import LOCAL, connected, end_actor, failure_of
 from vidi.distributed.processes import HOW_TO_GO_ON, LOOK_SECONDS, PATIENCE_SECONDS, Look, ProcessTrainer
 from vidi.distributed.shards import WorkerLostError
 from vidi.errors import ResourceError, UsageError, VidiError
@@ -184,9 +184,7 @@ class RayCrew:
         except errors.RayTaskError as error:
             if isinstance(error.cause, GroupBrokenError):
                 return WorkerLostError("a training process does not answer the others")
-            if isinstance(error.cause, VidiError):
-                return error.cause
-            return ResourceError(f"a training process failed: {error.cause}", "Look at Ray's logs on its computer.")
+            return failure_of(error, called="a training process")
         except errors.RayError as error:
             return WorkerLostError(f"a training process is lost ({type(error).__name__})")
 
@@ -235,8 +233,7 @@ class RayCrew:
     def end(self) -> None:
         """Kill them."""
         for actor in self._actors:
-            with contextlib.suppress(Exception):  # it is gone already
-                self._ray.kill(actor, no_restart=True)
+            end_actor(self._ray, actor)
         self._actors, self._running = [], []
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.distributed.cluster import ONE_CORE, connected
+from vidi.distributed.cluster import ONE_CORE, connected, end_actor, failure_of
 from vidi.distributed.train import cores_of_nodes
-from vidi.errors import ResourceError, VidiError
+from vidi.errors import ResourceError
 from vidi.machine import SHORT_WAIT, Deadline
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress
@@ -153,9 +153,7 @@ class RayTrials:
             told = self._ray.get(attempt.worker.look.remote(attempt.marks), timeout=self._patience)
         except errors.RayTaskError as error:
             self._idle.append(attempt.worker)
-            if isinstance(error.cause, VidiError):
-                return TrialLook(error=error.cause)
-            return TrialLook(error=ResourceError(f"a worker failed: {error.cause}", "Look at Ray's logs."))
+            return TrialLook(error=failure_of(error))
         except errors.RayError as error:
             return TrialLook(lost=type(error).__name__)
         self._idle.append(attempt.worker)
@@ -176,7 +174,7 @@ class RayTrials:
                 attempt.marks += len(told.marks)
                 return TrialLook(progress=told.progress, marks=told.marks)
         if self._clock() - attempt.alive_at > self._patience:
-            self._end(self._attempts.pop(running).worker)
+            end_actor(self._ray, self._attempts.pop(running).worker)
             return TrialLook(lost=f"no step in {self._patience:g} s")
         return TrialLook()
 
@@ -187,12 +185,8 @@ class RayTrials:
     def end(self) -> None:
         """End all workers."""
         for worker in [*self._idle, *(one.worker for one in self._attempts.values())]:
-            self._end(worker)
+            end_actor(self._ray, worker)
         self._idle, self._attempts = [], {}
-
-    def _end(self, worker: Any) -> None:
-        with contextlib.suppress(Exception):  # it is gone already
-            self._ray.kill(worker, no_restart=True)
 
 
 @dataclass(frozen=True)
