@@ -9,7 +9,7 @@ import pytest
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import FolderLock
-from vidi.workflows.interaction.run_folder import open_run_folder
+from vidi.workflows.interaction.run_folder import open_run_folder, read_document, read_request
 from vidi.workflows.runs import delete_run, list_runs, run_rows
 
 
@@ -132,3 +132,10 @@ def test_a_run_without_a_test_figure_is_listed_by_how_far_it_came(tmp_path: Path
         (tmp_path / "run" / name).write_text("{}")
 
     assert run_rows(list_runs(tmp_path))[1][1] == shown
+
+
+def test_a_folder_that_is_not_there_is_not_called_unreadable(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"none is not there"):
+        read_request(tmp_path / "none")
+    with pytest.raises(UsageError, match=r"holds no readable tune\.json"):
+        read_document(tmp_path, "tune.json", made_by="a search")

@@ -133,10 +133,13 @@ def read_request(folder: Path) -> dict[str, Any]:
                 f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to resume."
             )
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"{escape_path(folder)} holds no readable {REQUEST}", "Only a run of `vidi train` can be resumed."
-        ) from error
+        raise UsageError(_lacks(folder, REQUEST), "Only a run of `vidi train` can be resumed.") from error
     return dict(values)
+
+
+def _lacks(folder: Path, name: str) -> str:
+    """What keeps a folder's document from being read, in words."""
+    return f"{escape_path(folder)} {f'holds no readable {name}' if folder.exists() else 'is not there'}"
 
 
 @contextlib.contextmanager
@@ -282,5 +285,5 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
                 f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{escape_path(folder)} holds no readable {name}", f"Name the folder of {made_by}.") from error
+        raise UsageError(_lacks(folder, name), f"Name the folder of {made_by}.") from error
     return dict(document)
