@@ -1,6 +1,6 @@
 """What a tracker costs a training: the processor time of its thread, as a share of the training's own.
 
-    VIDI_DATA=… python -m bench track                                   three trainings of each; about ten minutes
+    VIDI_DATA=… python -m bench track                                   three trainings of each; about three minutes
     ROUNDS=1 IMAGES=1000 EPOCHS=2 VIDI_DATA=… python -m bench track     a look whether everything runs
 
 Each training is a process of its own, with the same images, recipe and seed. A thread of its own informs the tracker;
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow, Progress
 
 ROUNDS, IMAGES, EPOCHS = (
-    int(os.environ.get(name, usual)) for name, usual in (("ROUNDS", "3"), ("IMAGES", "6000"), ("EPOCHS", "16"))
+    int(os.environ.get(name, usual)) for name, usual in (("ROUNDS", "3"), ("IMAGES", "3000"), ("EPOCHS", "8"))
 )
 WAYS = ("mlflow", "tensorboard")
 MOST = 0.02
