@@ -1,6 +1,7 @@
 """The race on CIFAR-10: `vidi train` beside the published recipe "airbench94", at once, half of the cores each.
 
     VIDI_DATA=… python -m bench race
+    EPOCHS=1 RESULTS=FOLDER VIDI_DATA=… python -m bench race     a look whether everything runs; some minutes
 
 Both run in bfloat16 where the processor multiplies in it, else in float32, and learn for about 3.5e14 operations: ten
 epochs at twice the usual width, and 9.9 epochs of the recipe (benchmarks/airbench_cifar.py). A side's seconds run from
@@ -24,7 +25,9 @@ from bench.processor import describe, kind
 from vidi.files import write_whole
 
 SEEDS = 1
-CHANGES = {"options.width": 2.0, "epochs": 10, "views": "both"}
+EPOCHS = int(os.environ.get("EPOCHS", "10"))
+CHANGES = {"options.width": 2.0, "epochs": EPOCHS, "views": "both"}
+RECIPE_EPOCHS = min(9.9, EPOCHS)
 VARIANTS = {"bfloat16": "bf16", "float32": "cpu"}  # of the recipe
 
 
@@ -58,6 +61,7 @@ def race(data: Path, cores: Sequence[int], *, seed: int) -> dict[str, Any]:
         words = [word for field, value in changes.items() for word in ("--set", f"{field}={value}")]
         ours = [sys.executable, "-m", "vidi", "train", str(data), "--network", "compact", "--output", str(output)]
         theirs = [sys.executable, str(RIVALS / "airbench_cifar.py"), str(data), "--seed", str(seed)]
+        theirs += ["--epochs", str(RECIPE_EPOCHS)]
         running = threads.submit(run_on, cores[half : 2 * half], [*theirs, "--variant", VARIANTS[precision]])
         seconds, _ = run_on(cores[:half], [*ours, *words])
         figures = json.loads((output / "metrics.json").read_text())["test"]["accuracy"]
