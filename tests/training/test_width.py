@@ -6,6 +6,7 @@ import pytest
 from tests.training.examples import drawn_data, small_recipe
 
 from vidi.networks.options import NetworkOptions
+from vidi.training import width
 from vidi.training.width import fit_width as fit_any_width
 
 OPEN = small_recipe(options=NetworkOptions(), epochs=1_000)
@@ -48,3 +49,18 @@ def test_what_is_given_stays():
     assert fit_width(OPEN, begun, seconds_left=2_000)[0] == OPEN
     textbook = OPEN.changed({"network": "textbook", "optimizer": "adam"}, source="you")
     assert fit_width(textbook, MANY, seconds_left=2_000)[0] == textbook
+
+
+def test_a_step_is_timed_with_the_layers_that_learn_alone(monkeypatch):
+    learning = []
+
+    def seconds_per_image(network, *_, **__):
+        learning.append([one.requires_grad for one in network.parameters()])
+        return 0.001
+
+    monkeypatch.setattr(width, "seconds_per_image", seconds_per_image)
+    for count in (0, 6):
+        fit_any_width(OPEN.changed({"frozen_layers": count}, source="you"), drawn_data(), seconds_left=100)
+
+    whole, some = map(sum, learning)
+    assert 0 < some < whole

@@ -9,6 +9,7 @@ from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
 from vidi.training.engine.rates import seconds_per_image
 from vidi.training.engine.settle import engine_of, precision_of
+from vidi.training.loop.state import hold_still
 from vidi.training.recipe import MEASURED, Recipe
 
 WIDTHS = (2.0, 1.67, 1.33, 1.0, 0.67, 0.5)  # 48 channels at the usual width become 96, 80, 64, 48, 32, 24
@@ -79,6 +80,7 @@ def widest(images_seen: Callable[[float], float]) -> float:
 
 
 def _seconds_per_image(network: Classifier, recipe: Recipe) -> float:
+    hold_still(network, recipe)
     device = engine_of(recipe).device
     return seconds_per_image(network.to(device), recipe.image_size, batch=recipe.batch, precision=precision_of(recipe))
 

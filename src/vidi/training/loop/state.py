@@ -100,14 +100,14 @@ def new_state(recipe: Recipe, *, class_count: int, plan: Plan, engine: Engine = 
         options=recipe.options,
         seed=recipe.seed,
     )
-    _hold_still(network, recipe)
+    hold_still(network, recipe)
     layout = torch.channels_last if engine.channels_last else torch.contiguous_format
     network.to(engine.device).to(memory_format=layout)  # type: ignore[call-overload]
     averaged = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
     return State(network=network, optimizer=new_optimizer(network, recipe), averaged=averaged, plan=plan)
 
 
-def _hold_still(network: Classifier, recipe: Recipe) -> None:
+def hold_still(network: Classifier, recipe: Recipe) -> None:
     """Take from learning what the recipe leaves as it is."""
     for layer in list(network.layers.children())[: recipe.frozen_layers]:
         layer.requires_grad_(False)
