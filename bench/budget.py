@@ -9,10 +9,8 @@ that RESULTS names; what is there is not run again.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from typing import Any
 from bench.accuracy import THREE
 from bench.processor import describe, kind
 from bench.time_to_accuracy import kept
+from bench.timed import run_timed
 
 MOST_OVER = 10.0  # seconds
 MINUTES = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -86,17 +85,7 @@ def measure(asked: Asked, archive: Path, folder: Path) -> dict[str, Any]:
     words += ["--output", str(output), *(["--pretrained", "none"] if asked.way == "scratch" else [])]
     if asked.way == "python":
         words = ["-c", API, str(data), minutes, str(output)]
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "VIDI_CACHE": f"{output}-cache"},
-    )
-    seconds = time.monotonic() - began
-    if done.returncode:
-        sys.exit(f"{asked.name} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    seconds, _ = run_timed(words, cache=Path(f"{output}-cache"))
     metrics = output / "metrics.json"
     stages = json.loads(metrics.read_text())["seconds"] if metrics.exists() else {}
     return {"seconds": round(seconds, 2), "stages": stages, "processor": describe()}

@@ -13,10 +13,8 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import numpy as np
 from bench.engine import RIVALS, RIVALS_PYTHON, run
 from bench.processor import describe, kind
 from bench.time_to_accuracy import kept
+from bench.timed import run_timed
 
 DRAWS, PER_CLASS = 10, 5
 WITHIN_SECONDS, LEAST, LEAST_OF_FEW = 45, 0.88, 0.70
@@ -93,30 +92,8 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
         return run(*command, "--variant", way, "--test", "validation")
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "run"
-        began = time.monotonic()
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "vidi",
-                "train",
-                str(folder),
-                "--parts",
-                "validation=test",
-                "--pretrained",
-                "auto",
-                "--freeze",
-                "--output",
-                str(output),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "VIDI_CACHE": str(Path(name) / "cache")},
-        )
-        seconds = time.monotonic() - began
-        if done.returncode:
-            sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        words = ["-m", "vidi", "train", str(folder), "--parts", "validation=test", "--pretrained", "auto", "--freeze"]
+        seconds, _ = run_timed([*words, "--output", str(output)], cache=Path(name) / "cache")
         metrics = json.loads((output / "metrics.json").read_text())
         found = metrics["test"]["accuracy"]
     return {

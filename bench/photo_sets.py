@@ -14,10 +14,8 @@ import io
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from PIL import Image
 from bench.engine import RIVALS, RIVALS_PYTHON, run
 from bench.processor import describe, kind
 from bench.time_to_accuracy import kept
+from bench.timed import run_timed
 
 MINUTES, MOST_OVER = 3, 10  # and seconds that a run may take beyond them
 AHEAD = 0.02  # of either rival, in the mean of the sets
@@ -203,17 +202,7 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "run"
         words = ["-m", "vidi", "train", str(folder), "--minutes", str(MINUTES), "--output", str(output)]
-        began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "VIDI_CACHE": str(Path(name) / "cache")},
-        )
-        seconds = time.monotonic() - began
-        if done.returncode:
-            sys.exit(f"vidi train ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        seconds, done = run_timed(words, cache=Path(name) / "cache")
         metrics = json.loads((output / "metrics.json").read_text())
         told = [
             line for line in done.stderr.splitlines() if line.startswith(("compared", "chosen", "fine-tune", "Short"))

@@ -56,10 +56,8 @@ def test_a_burst_may_take_every_slot():
 def test_once_requests_are_turned_away_few_may_wait_until_none_was_for_a_while():
     async def scene() -> list[int]:
         clock = Clock()
-        slots, end = Slots(4, short=2, now=clock), asyncio.Event()
-        crowd = [await begin(slots, end) for _ in range(5)]  # the fifth is turned away
-        end.set()
-        await asyncio.gather(*crowd, return_exceptions=True)
+        slots = Slots(4, short=2, now=clock)
+        assert await answered(slots, burst=5) == 4  # the fifth is turned away
         counts = [await answered(slots, burst=4)]
         for _ in range(4):  # it goes on, but nobody is turned away
             clock.seconds += OVERLOAD_SECONDS / 5
@@ -77,10 +75,8 @@ def test_once_requests_are_turned_away_few_may_wait_until_none_was_for_a_while()
 def test_bursts_with_rests_between_them_are_no_overload():
     async def scene() -> list[int]:
         clock = Clock()
-        slots, end = Slots(4, short=2, now=clock), asyncio.Event()
-        crowd = [await begin(slots, end) for _ in range(5)]  # the fifth is turned away
-        end.set()
-        await asyncio.gather(*crowd, return_exceptions=True)
+        slots = Slots(4, short=2, now=clock)
+        assert await answered(slots, burst=5) == 4  # the fifth is turned away
         counts = [await answered(slots, burst=3)]
         for _ in range(2):
             clock.seconds += IDLE_SECONDS
