@@ -121,6 +121,15 @@ def test_by_loss_the_surest_is_the_best():
     assert state.counters.best_epoch == 4
 
 
+def test_a_later_epoch_within_doubt_is_kept_but_resets_no_patience():
+    state = state_at(0)
+    for epoch, (loss, accuracy) in enumerate([(0.9, 0.60), (0.8, 0.57), (0.7, 0.54), (0.6, 0.56)], start=1):
+        note_gain(state, epoch, loss=loss, accuracy=accuracy, doubt=0.05)
+
+    assert state.counters.best_epoch == 4
+    assert (state.counters.best_accuracy, state.counters.epochs_without_gain) == (0.60, 3)
+
+
 def test_an_epoch_without_a_finite_loss_is_never_the_best():
     state = state_at(0)
 

@@ -55,6 +55,14 @@ def test_many_small_images_are_learned_slowly(count, side, rate):
     assert recipe_for(traits).learning_rate == rate
 
 
+@pytest.mark.parametrize(("network", "optimizer"), [("lite0", "adamw"), ("lite0+lite2", "adamw"), ("resnet50", "sgd")])
+def test_lite_networks_are_fine_tuned_at_a_pace_for_each_weight(network, optimizer):
+    recipe = recipe_for(PHOTOGRAPHS, network=network)
+
+    assert recipe.optimizer == optimizer
+    assert recipe.sources["optimizer"] == "default: the usual for fine-tuning"
+
+
 def test_what_the_user_says_stands_above_the_rule():
     recipe = recipe_for(DIGITS, changes={"augmentation.flip": "horizontal", "image_size": (16, 16)})
 

@@ -14,6 +14,7 @@ from vidi.workflows.interaction.events import Silence
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
     ROOMY_SECONDS,
+    SECONDS_FOR_FOLDS,
     SHORT_SECONDS,
     TABLE,
     UNLIMITED,
@@ -93,8 +94,9 @@ def test_what_is_left_out_is_told_in_one_sentence():
     assert budget(119.0).planned(images=60, head=True).sentence == ""
 
 
-def test_calibration_takes_fewer_trainings_where_there_are_only_seconds():
-    assert [budget(seconds).fold_count() for seconds in (30.0, SHORT_SECONDS, ROOMY_SECONDS)] == [2, 5, 5]
+def test_calibration_takes_fewer_trainings_where_there_are_only_minutes():
+    assert [budget(seconds).fold_count() for seconds in (30.0, ROOMY_SECONDS, SECONDS_FOR_FOLDS)] == [2, 2, 5]
+    assert Budget().fold_count() == 5
 
 
 def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():

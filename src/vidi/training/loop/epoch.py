@@ -55,7 +55,9 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
             precision=context.engine.precision,
             group=context.group,
         )
-    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss)
+    is_settling = context.recipe.schedule != "constant"
+    doubt = _standard_error(state.counters.best_accuracy, len(data.validation_rows)) if is_settling else None
+    note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss, doubt=doubt)
     seconds = counters.prepare_seconds + counters.arithmetic_seconds
     row = EpochRow(
         epoch=epoch,
@@ -75,24 +77,49 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     fit_plan(state, context, step_seconds=sum(row.seconds for row in recent) / len(recent) / per_epoch)
 
 
-def note_gain(state: State, epoch: int, *, loss: float | None, accuracy: float | None, by_loss: bool = False) -> None:
+def note_gain(
+    state: State,
+    epoch: int,
+    *,
+    loss: float | None,
+    accuracy: float | None,
+    by_loss: bool = False,
+    doubt: float | None = None,
+) -> None:
     """Keep the weights if they are the best so far: most right, then lowest loss; without validation the newest.
 
-    With `by_loss` the loss decides alone: where images may show several classes, being right about all is rare.
+    Args:
+        state: its counters and best weights are renewed.
+        epoch: that has ended, from 1.
+        loss: on the validation images; None without any.
+        accuracy: on them.
+        by_loss: the loss decides alone: where images may show several classes, being right about all is rare.
+        doubt: of the best accuracy so far. Where the learning rate falls to zero, later weights are better unless
+            shown to be worse, so they are kept within it. None: no later weights are kept for that.
     """
     counters = state.counters
     if loss is None or accuracy is None:
         if all(bool(tensor.isfinite().all()) for tensor in state.judged().state_dict().values()):
             state.keep_best()
             counters.best_epoch = epoch
-    elif math.isfinite(loss) and (
-        loss < counters.best_loss if by_loss else (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss)
-    ):
+        return
+    gains = loss < counters.best_loss if by_loss else (accuracy, -loss) > (counters.best_accuracy, -counters.best_loss)
+    gains = gains and math.isfinite(loss)
+    is_as_good = (
+        doubt is not None and not by_loss and math.isfinite(loss) and accuracy >= counters.best_accuracy - doubt
+    )
+    if gains or is_as_good:
         state.keep_best()
-        counters.best_epoch, counters.best_accuracy, counters.best_loss = epoch, accuracy, loss
-        counters.epochs_without_gain = 0
+        counters.best_epoch = epoch
+    if gains:
+        counters.best_accuracy, counters.best_loss, counters.epochs_without_gain = accuracy, loss, 0
     else:
         counters.epochs_without_gain += 1
+
+
+def _standard_error(accuracy: float, image_count: int) -> float:
+    """Of an accuracy on so many images; 0 where there is none yet."""
+    return math.sqrt(max(0.0, accuracy) * (1 - accuracy) / image_count) if image_count else 0.0
 
 
 def plan_early(state: State, context: TrainingContext) -> None:

@@ -54,7 +54,8 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
 )
 MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
 SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what does not fit
-SHORT_FOLDS = 2  # trainings for calibration then
+SECONDS_FOR_FOLDS = 300.0  # in a shorter budget …
+SHORT_FOLDS = 2  # … so many trainings for calibration: five would leave the model itself a fifth of the time
 ROOMY_SECONDS, SECONDS_FOR_WORSE = 240.0, 10.0  # a budget in which so much is kept for images made worse
 OTHER = "other"  # what is in no stage
 SOON_DONE = 300  # images whose features take little longer than measuring how fast a backbone is
@@ -113,7 +114,7 @@ class Budget:
 
     def fold_count(self) -> int:
         """Number of trainings for calibration if there is no calibration part."""
-        is_short = self.deadline is not None and self.deadline.seconds < SHORT_SECONDS
+        is_short = self.deadline is not None and self.deadline.seconds < SECONDS_FOR_FOLDS
         return SHORT_FOLDS if is_short else FOLDS
 
     def training_until(self, *, fold_work: float) -> Deadline | None:

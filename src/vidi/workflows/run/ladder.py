@@ -29,7 +29,7 @@ from vidi.workflows.run.prepare import Prepared, reframe
 
 SMALL_SIDE = 40  # pixels, of a square of the images' area: up to it a network of their own learns in minutes …
 MANY_SMALL = 5_000  # … and from so many images it learns more than features of enlarged images tell
-FEW_IMAGES = 500  # fewer than that teach a network nothing that its features do not know
+FEW_IMAGES = 300  # fewer than that teach a network little that its features do not know
 LEAST_EPOCHS = 2.0  # of fine-tuning that must fit into the time that is left
 STILL_PART = 3  # one layer in so many stays as it is: the first ones see edges, which are the same everywhere
 BETTER = 0.99  # times the log loss of the rung below: what lies nearer is not worth another network
