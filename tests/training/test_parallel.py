@@ -35,6 +35,9 @@ def trained(folder: Path, recipe: Recipe, count: int, **changes: object) -> Trai
     )
 
 
+ROUNDING = 1e-2  # between sums in another order, after all steps of these trainings; other images differ by far more
+
+
 def assert_alike(one: TrainedNetwork, other: TrainedNetwork, *, within: float) -> None:
     """Weights and figures agree."""
     for name, tensor in one.network.state_dict().items():
@@ -93,7 +96,7 @@ def test_processes_and_one_agree_on_the_weights(tmp_path: Path, count: int):
 
     plain, together = trained(tmp_path, recipe, 0), trained(tmp_path, recipe, count)
 
-    assert_alike(plain, together, within=2e-3)
+    assert_alike(plain, together, within=ROUNDING)
 
 
 def test_they_agree_with_weighted_images_and_classes_and_another_optimizer(tmp_path: Path):
@@ -102,7 +105,7 @@ def test_they_agree_with_weighted_images_and_classes_and_another_optimizer(tmp_p
 
     plain, together = (trained(tmp_path, recipe, count, weights=weights) for count in (0, 2))
 
-    assert_alike(plain, together, within=2e-3)
+    assert_alike(plain, together, within=ROUNDING)
 
 
 def test_every_process_ends_with_the_same_bits(tmp_path: Path):
@@ -137,7 +140,7 @@ def test_another_number_of_processes_goes_on(tmp_path: Path, before: int, after:
     resumed = train_network(data, recipe, folder=tmp_path / "parts", resume=True, **rest)
 
     assert (stopped.stopped_by, resumed.stopped_by) == ("user", "plan")
-    assert_alike(whole, resumed, within=2e-3)
+    assert_alike(whole, resumed, within=ROUNDING)
 
 
 def test_a_training_that_does_not_converge_ends_in_all_processes(tmp_path: Path):

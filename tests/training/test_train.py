@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_every_network_learns_drawn_images(tmp_path, network):
     assert trained.history[trained.best_epoch - 1].validation_accuracy > least
 
 
-def test_the_network_that_comes_back_is_the_best_epochs(tmp_path):
+def test_the_network_that_comes_back_is_of_the_last_epoch_that_is_not_clearly_worse(tmp_path):
     data = drawn_data()
 
     trained = train_network(data, small_recipe(), folder=tmp_path)
@@ -60,7 +61,10 @@ def test_the_network_that_comes_back_is_the_best_epochs(tmp_path):
     loss, accuracy = score(trained.network, data, normalisation=trained.normalisation, precision="float32")
     best = trained.history[trained.best_epoch - 1]
     assert (loss, accuracy) == (pytest.approx(best.validation_loss, abs=1e-6), best.validation_accuracy)
-    assert accuracy == max(row.validation_accuracy for row in trained.history)
+    most = max(row.validation_accuracy for row in trained.history)
+    doubt = math.sqrt(most * (1 - most) / len(data.validation_rows))
+    assert accuracy >= most - doubt
+    assert all(row.validation_accuracy < most - doubt for row in trained.history[trained.best_epoch :])
 
 
 @pytest.mark.slow  # over half a second of processor time: three trainings

@@ -186,9 +186,9 @@ def _in_strides(side: float) -> int:
 
 
 def _lite_recipe(traits: DataTraits) -> Recipe:
-    """Fine-tuning of a Lite network: its layers' gradients differ so much in size that each weight needs its own pace.
+    """Fine-tuning of a Lite network, whose layers' gradients differ in size: each weight needs its own pace.
 
-    One rate for all was at its limit at 0.003, three times that undid everything, and learned less in the same time.
+    With SGD, one rate for all, 0.003 was near the limit and learned less in the same time.
     """
     recipe = replace(_backbone_recipe(traits), optimizer="adamw", learning_rate=1e-3, warm_up=0.3)
     return _with_sources(recipe, traits, "the usual for fine-tuning")

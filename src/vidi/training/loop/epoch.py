@@ -118,7 +118,7 @@ def note_gain(
 
 
 def _standard_error(accuracy: float, image_count: int) -> float:
-    """Of an accuracy on so many images; 0 where there is none yet."""
+    """The standard error of an accuracy; 0 where there is none yet."""
     return math.sqrt(max(0.0, accuracy) * (1 - accuracy) / image_count) if image_count else 0.0
 
 

@@ -350,7 +350,6 @@ def _out_of_fold(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Distances] | None:
     """Train and validation images, with answers and distances by networks of the same recipe that had not seen them."""
     arrays, should_stop, place = as_training_data(prepared), context.should_stop, context.folder / "folds"
-    recipe = replace(trained.recipe, epochs=max(1, len(trained.history)))  # with time for more they would be others
     # Answers are calibrated on whatever there is; only learning leaves likely label errors out.
     rows = np.sort(np.concatenate([arrays.train_rows, arrays.validation_rows, prepared.left_out]))
     if has_seen(prepared, rows):
@@ -370,7 +369,7 @@ def _out_of_fold(
             data = replace(data, initial=prepared.begin.tensors(learnt))
         network = train_network(
             data,
-            recipe,
+            replace(trained.recipe, epochs=max(1, len(trained.history))),  # not more, even if there is time
             folder=place,
             deadline=context.budget.fold_until(folds=len(folds) - number),
             on_progress=context.events.training,
