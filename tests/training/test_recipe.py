@@ -55,6 +55,18 @@ def test_many_small_images_are_learned_slowly(count, side, rate):
     assert recipe_for(traits).learning_rate == rate
 
 
+@pytest.mark.parametrize(
+    ("count", "is_grey", "activation"), [(50_000, False, "gelu"), (50_000, True, None), (20_000, False, None)]
+)
+def test_many_small_images_with_colours_bend_smoothly(count, is_grey, activation):
+    traits = DataTraits(image_count=count, class_count=10, usual_size=(32, 32), is_grey=is_grey)
+    recipe = recipe_for(traits)
+
+    assert recipe.options.activation == activation
+    assert ("options.activation" in recipe.sources) == (activation is not None)
+    assert recipe_for(traits, changes={"options.activation": "relu"}).options.activation == "relu"
+
+
 @pytest.mark.parametrize(("network", "optimizer"), [("lite0", "adamw"), ("lite0+lite2", "adamw"), ("resnet50", "sgd")])
 def test_lite_networks_are_fine_tuned_at_a_pace_for_each_weight(network, optimizer):
     recipe = recipe_for(PHOTOGRAPHS, network=network)

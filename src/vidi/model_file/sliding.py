@@ -31,7 +31,7 @@ LOCAL = frozenset(
         "Slice",
         "Concat",
     }
-    | {"Relu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "LeakyRelu"}
+    | {"Relu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "LeakyRelu", "Erf"}
 )
 POOL = "GlobalAveragePool"
 HEADS = frozenset({POOL, "Flatten", "Reshape"})  # what may follow the maps

@@ -35,17 +35,20 @@ def compact(*, image_size: tuple[int, int], class_count: int, options: NetworkOp
     """Whitened patches, stages that each halve the map, global mean, linear head.
 
     A stage is a convolution with max pooling and one more; every convolution is a dense 3x3 one with batch
-    normalisation and ReLU, which runs near the processor's peak. For grey images the first layer has no channels for
-    colours, which would always be 0.
+    normalisation and ReLU or GELU, which runs near the processor's peak. For grey images the first layer has no
+    channels for colours, which would always be 0.
     """
-    options.refuse_others("compact", "width", "grey")
+    options.refuse_others("compact", "width", "grey", "activation")
     shape = next(shape for shape in SHAPES if min(image_size) < shape.below)
     directions = shape.patch**2 * (1 if options.grey else 3)
     channels = min(shape.patterns, 2 * directions)
-    layers: list[nn.Module] = [Whitening(channels, kernel=shape.patch, stride=shape.stride), nn.ReLU()]
+    activation = options.activation or "relu"
+    bend = nn.GELU() if activation == "gelu" else nn.ReLU()
+    layers: list[nn.Module] = [Whitening(channels, kernel=shape.patch, stride=shape.stride), bend]
     for count in shape.stages:
         wider = widened(count, options)
-        layers += [ConvNorm(channels, wider, pool=True), ConvNorm(wider, wider)]
+        layers += [ConvNorm(channels, wider, pool=True, activation=activation)]
+        layers += [ConvNorm(wider, wider, activation=activation)]
         channels = wider
     layers.append(GlobalMean())
     return Classifier(nn.Sequential(*layers), nn.Linear(channels, class_count))

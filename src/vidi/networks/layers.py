@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Literal["relu", "relu6", "none"]
+Activation = Literal["relu", "relu6", "gelu", "none"]
 
 
 def _unchanged(values: Tensor) -> Tensor:
@@ -17,6 +17,7 @@ def _unchanged(values: Tensor) -> Tensor:
 ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "relu6": functional.relu6,
+    "gelu": functional.gelu,
     "none": _unchanged,
 }
 

@@ -17,6 +17,7 @@ class NetworkOptions:
     dense_width: int | None = None  # width of the dense layers (default: textbook 64, dense 128, vgg16 4096)
     width: float | None = None  # compact, vgg16, resnet50: factor on all channel counts (default 1)
     grey: bool | None = None  # compact: first layer without colour channels (default False)
+    activation: Literal["relu", "gelu"] | None = None  # compact: what follows each layer (default relu)
     block_features: bool | None = None  # lite0, lite2, both: the last blocks' maps join the features (default False)
 
     def __post_init__(self) -> None:
@@ -26,6 +27,8 @@ class NetworkOptions:
             )
         if self.pooling not in (None, "max", "average"):
             raise UsageError(f"pooling is {self.pooling!r}", "Use max or average.")
+        if self.activation not in (None, "relu", "gelu"):
+            raise UsageError(f"activation is {self.activation!r}", "Use relu or gelu.")
         if self.dense_width is not None and self.dense_width < 1:
             raise UsageError(f"dense_width is {self.dense_width}", "Use 1 or more.")
         if self.width is not None and not 0.1 <= self.width <= 8:

@@ -206,8 +206,21 @@ def _activation(graph: GraphWriter, activation: Activation, value: str, name: st
         return value
     if activation == "relu":
         return graph.add("Relu", [value], output=f"{name}.relu")
+    if activation == "gelu":
+        return _gelu(graph, value, f"{name}.gelu")
     limits = [graph.constant("zero", np.array(0, np.float32)), graph.constant("six", np.array(6, np.float32))]
     return graph.add("Clip", [value, *limits], output=f"{name}.relu6")
+
+
+def _gelu(graph: GraphWriter, value: str, name: str) -> str:
+    """x Φ(x), by the error function: the operator Gelu is younger than the graph's opset; runtimes join the nodes."""
+    divisor = graph.constant("square_root_of_two", np.array(np.sqrt(2), np.float32))
+    one, half = (graph.constant(word, np.array(one, np.float32)) for word, one in (("one", 1), ("half", 0.5)))
+    scaled = graph.add("Div", [value, divisor], output=f"{name}.scaled")
+    error = graph.add("Erf", [scaled], output=f"{name}.error")
+    raised = graph.add("Add", [error, one], output=f"{name}.raised")
+    product = graph.add("Mul", [value, raised], output=f"{name}.product")
+    return graph.add("Mul", [product, half], output=name)
 
 
 def _sequence(graph: GraphWriter, layer: nn.Sequential, value: str, name: str) -> str:
@@ -328,6 +341,7 @@ TRANSLATIONS: Mapping[type[nn.Module], Callable[..., str]] = {
     Inner: _inner,
     nn.MaxPool2d: _max_pool,
     Residual: _residual,
+    nn.GELU: lambda graph, _, value, name: _gelu(graph, value, name),
     Backbone: _backbone,
     nn.Sequential: _sequence,
     nn.Conv2d: _convolution,

@@ -127,8 +127,10 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
     signs = _shows_signs(traits)
     small, batch = min(traits.usual_size) <= 48, _batch(traits.image_count)
     flip: Flip = "none" if signs else "horizontal"
-    rate = RATE_OF_MANY_SMALL if small and traits.image_count > MANY_IMAGES else RATE
-    if small and traits.image_count > MANY_IMAGES:
+    many_small = small and traits.image_count > MANY_IMAGES
+    rate = RATE_OF_MANY_SMALL if many_small else RATE
+    is_smooth = many_small and not traits.is_grey  # GELU learns colours sooner; of grey images it gained nothing
+    if many_small:
         augmentation = Augmentation(
             flip=flip, shift=0.0 if signs else 0.07, erase=0.4
         )  # signs lie in the middle anyway
@@ -138,7 +140,7 @@ def _compact_recipe(traits: DataTraits) -> Recipe:
         augmentation = Augmentation(flip=flip, crop=0.4, rotate=6.0, colour=0.5, noise=8.0, blur=1.0, erase=0.4)
     recipe = Recipe(
         network="compact",
-        options=NetworkOptions(grey=traits.is_grey or None),
+        options=NetworkOptions(grey=traits.is_grey or None, activation="gelu" if is_smooth else None),
         image_size=compact_size(traits.usual_size),
         epochs=_epochs(traits.image_count),
         batch=batch,
@@ -251,6 +253,8 @@ def _with_sources(recipe: Recipe, traits: DataTraits, default: str) -> Recipe:
         )
     if recipe.options.grey:
         sources["options.grey"] = "data: all images of a sample are grey"
+    if recipe.options.activation:
+        sources["options.activation"] = "data: many small images with colours"
     sources["augmentation.flip"] = _flip_source(traits)
     return replace(recipe, sources=sources)
 

@@ -8,6 +8,7 @@ Kind = Literal["convolution", "depthwise", "pointwise", "dense", "mean", "grid",
 
 STEPS: Mapping[str, str] = {
     "Relu": "negative values become 0 (ReLU)",
+    "Erf": "negative values become nearly 0, with a smooth bend (GELU)",
     "MaxPool": "the largest of each {kernel} is kept (max pooling)",
     "AveragePool": "the mean of each {kernel} is kept (average pooling)",
     "Add": "the input is added (a shortcut)",
@@ -38,8 +39,8 @@ EXPLANATIONS: Mapping[str, str] = {
     "grid": "Each map is cut into a few regions, and the mean of each region is kept, so that images of any size fit.",
     "blocks": "Small blocks of pixels are stacked: fewer positions, more numbers at each.",
     "row": "The maps become one long row of numbers for the following dense layers.",
-    "relu": "ReLU sets negative numbers to 0 (ReLU6 also limits them to 6). Without such a bend, any number of "
-    "layers could do no more than one.",
+    "relu": "ReLU sets negative numbers to 0. ReLU6 also limits them to 6, and GELU bends smoothly. Without such a "
+    "bend, any number of layers could do no more than one.",
     "pooling": "Pooling makes maps smaller by keeping one number of several. A shift by one pixel then hardly "
     "matters, and the next layer sees more of the image at once.",
     "shortcut": "A shortcut adds the input of a layer to its output, so that the layer only needs to learn the change.",
@@ -49,6 +50,7 @@ EXPLANATIONS: Mapping[str, str] = {
 STEP_KINDS: Mapping[str, str] = {
     "Relu": "relu",
     "Clip": "relu",
+    "Erf": "relu",
     "MaxPool": "pooling",
     "AveragePool": "pooling",
     "Add": "shortcut",
