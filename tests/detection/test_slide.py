@@ -33,8 +33,8 @@ def predictor_of(kind: str, folder: Path) -> Predictor:
     name = "compact" if kind in ("compact both ways", "ensemble") else kind
     size = SIZES.get(name, (32, 24))
     activation = "gelu" if kind == "compact both ways" else None
-    wide = name not in ("compact", "resnet50", "vgg16")
-    narrow = NetworkOptions(width=None if wide else 0.125, activation=activation)
+    width = 0.125 if name in ("compact", "resnet50", "vgg16") else None
+    narrow = NetworkOptions(width=width, activation=activation)
     networks = [
         build_network(name, image_size=size, class_count=3, options=narrow, seed=seed).eval().requires_grad_(False)
         for seed in range(2 if kind == "ensemble" else 1)
