@@ -72,9 +72,7 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "digits": Row(source="digits", minutes=0.5, least=0.985, seeds=5),
     "fashion-mnist-3": Row(source="fashion-mnist", minutes=3, least=0.94, seeds=3, rival=HOG),
-    "fashion-mnist-20": Row(source="fashion-mnist", minutes=20, least=0.953, seeds=3, rival=HOG),
     "cifar10-5": Row(source="cifar10", minutes=5, least=0.91, seeds=3, rival=HOG),
-    "cifar10-20": Row(source="cifar10", minutes=20, least=0.945, seeds=3, rival=HOG),
     "person": Row(
         source="person.zip", minutes=5, least=0.99, figure="balanced_accuracy", seeds=3, rival=(*HOG, "--test", "val")
     ),

@@ -75,6 +75,34 @@ def test_lite_networks_are_fine_tuned_at_a_pace_for_each_weight(network, optimiz
     assert recipe.sources["optimizer"] == "default: the usual for fine-tuning"
 
 
+@pytest.mark.parametrize(
+    ("network", "optimizer", "rate"),
+    [
+        ("compact", "sgd", 0.075),  # a batch of 32
+        ("compact", "adam", 0.003),
+        ("textbook", "sgd", 0.01),
+        ("lite0", "sgd", 0.003),
+        ("resnet50", "adamw", 0.0001),
+    ],
+)
+def test_an_optimizer_that_is_named_learns_at_its_own_rate(network, optimizer, rate):
+    named = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer})
+    faster = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer, "learning_rate": 0.5})
+
+    assert (named.learning_rate, named.momentum) == (rate, 0.9)
+    assert named.sources["learning_rate"] == f"default: the usual of {optimizer}"
+    assert (faster.learning_rate, faster.sources["learning_rate"]) == (0.5, "you")
+
+
+@pytest.mark.parametrize(("network", "optimizer"), [("compact", "muon"), ("lite0", "adam"), ("dense", "adamw")])
+def test_the_usual_optimizer_and_its_twin_keep_the_usual_rate(network, optimizer):
+    usual = recipe_for(PHOTOGRAPHS, network=network)
+    named = recipe_for(PHOTOGRAPHS, network=network, changes={"optimizer": optimizer})
+
+    assert (named.learning_rate, named.momentum) == (usual.learning_rate, usual.momentum)
+    assert named.sources["learning_rate"] == usual.sources["learning_rate"]
+
+
 def test_what_the_user_says_stands_above_the_rule():
     recipe = recipe_for(DIGITS, changes={"augmentation.flip": "horizontal", "image_size": (16, 16)})
 

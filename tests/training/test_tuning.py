@@ -1,6 +1,7 @@
 """The dials, one trial, and the study: on arrays alone."""
 
 import json
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -259,10 +260,21 @@ def test_two_workers_share_a_study_in_a_database_and_clear_only_their_own_dead_t
     assert trial.number == 1
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://x/y", "sqlite:////no/such/folder/study.db"])
-def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: str):
-    with pytest.raises(UsageError) as raised:
-        studies.shared_study(url, name="ours", seed=1)
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("nonsense", "not a URL"),
+        ("nosuchdatabase://x/y", "not a URL"),
+        ("sqlite:////no/such/folder/study.db", "unable to open database file"),
+        ("postgresql+pg8000://me:secret@127.0.0.1:{port}/ours", "Connection refused"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_refused_without_showing_its_url(url: str, cause: str):
+    with socket.socket() as unheard:  # bound, and nothing listens
+        unheard.bind(("127.0.0.1", 0))
+        url = url.format(port=unheard.getsockname()[1])
+        with pytest.raises(UsageError, match=cause) as raised:
+            studies.shared_study(url, name="ours", seed=1)
 
     assert url not in str(raised.value)
 

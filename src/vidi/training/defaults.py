@@ -11,6 +11,7 @@ from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 from vidi.numbers import percent
 from vidi.training.augment import Augmentation, Flip
+from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import Recipe
 
 # Below that side of a square of the images' area, sides of squares at which a pretrained backbone sees them.
@@ -54,7 +55,7 @@ def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping
     if network not in NETWORKS:
         raise UnknownNameError(f"no network is called {network!r}", f"Use one of: {', '.join(NETWORKS)}.")
     recipe = RECIPES.get(network, _backbone_recipe)(traits)
-    return replace(recipe, network=network).changed(changes or {}, source="you")
+    return as_asked(replace(recipe, network=network), changes or {})
 
 
 def weigh_classes(recipe: Recipe, counts: Sequence[int]) -> Recipe:

@@ -128,10 +128,21 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         ) from error
     except (SQLAlchemyError, RuntimeError) as error:
         raise UsageError(
-            f"the storage cannot be used ({type(error).__name__})", "Check the URL, and that the database is running."
+            f"the storage cannot be used: {_first_cause(error)}", "Check the URL, and that the database is running."
         ) from error
     fail_dead_trials(study)
     return study
+
+
+def _first_cause(error: BaseException) -> str:
+    """What the system or the database said, without the layers that passed it on."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = error.args[0] if error.args else ""
+    if isinstance(said, dict):  # PostgreSQL answers with letters for fields; M is the message
+        said = said.get("M", "")
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(said) or type(error).__name__
 
 
 def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":

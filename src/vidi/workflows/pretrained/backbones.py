@@ -28,6 +28,7 @@ from vidi.training.defaults import DataTraits, backbone_sizes, recipe_for, windo
 from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
+from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import decode_options
@@ -90,7 +91,7 @@ def backbone_recipe(
     if weights.network in BLOCK_NETWORKS and traits.image_count >= LEAST_FOR_BLOCKS:
         reason = f"data: {traits.image_count:,} images"
         recipe = recipe.changed({f"options.{BLOCK_FEATURES}": True}, source=reason)
-    return recipe.changed({"normalisation": weights.normalisation}, source=source).changed(changes, source="you")
+    return as_asked(recipe.changed({"normalisation": weights.normalisation}, source=source), changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

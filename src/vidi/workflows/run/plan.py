@@ -11,6 +11,7 @@ from vidi.networks.build import design_network
 from vidi.training.defaults import DataTraits, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
+from vidi.training.named_optimizer import as_asked
 from vidi.training.parallel.batch_norm import require_shareable
 from vidi.training.recipe import Recipe
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
@@ -220,7 +221,7 @@ def _recipe_from_file(request: TrainRequest, path: Path, *, class_count: int) ->
     if request.weights is not None:
         start = read_start(Path(request.weights))
         recipe = shaped_by(recipe, start.changes, network=start.network)
-    recipe = recipe.changed(request.changes, source="you")
+    recipe = as_asked(recipe, request.changes)
     require_fitting(recipe, path, class_count=class_count)
     return recipe
 
