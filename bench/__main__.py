@@ -72,6 +72,9 @@ BENCHES: Mapping[str, Bench] = {
 def main() -> int:
     """Run the benches that were asked for, one process each; the first failure's exit code is the outcome."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    if wanted in ("-h", "--help"):
+        print(__doc__, *(f"{name:<18}{bench.minutes:>4g} minutes" for name, bench in BENCHES.items()), sep="\n")
+        return 0
     if wanted in BENCHES:
         return run(wanted, sys.argv[2:])
     if wanted:  # a row

@@ -142,7 +142,7 @@ def main() -> None:
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "accuracy"))
     only = os.environ.get("ONLY", "")
     if only and only not in ROWS:
-        sys.exit(f"ONLY={only}: there is no such row; use one of {', '.join(ROWS)}")
+        sys.exit(f"{only}: no such bench or row. Rows: {', '.join(ROWS)}; benches: python -m bench --help")
     for seed in range(max(row.seeds for row in ROWS.values())):  # one of each first
         for name, row in ROWS.items():
             path = results / f"{name}-{seed}.json"

@@ -57,4 +57,13 @@ def test_a_row_that_is_not_there_is_said():
         check=False,
     )
     assert done.returncode == 1
-    assert "there is no such row" in done.stderr
+    assert "no-row: no such bench or row. Rows: digits, " in done.stderr
+
+
+def test_help_lists_every_bench_and_its_minutes(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["bench", "--help"])
+
+    assert benches.main() == 0
+    shown = capsys.readouterr().out
+    assert "NAME is a bench, or a row" in shown
+    assert all(f"\n{name} " in shown for name in BENCHES)
