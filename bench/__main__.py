@@ -1,9 +1,9 @@
 """`python -m bench [NAME [OPTION …]]`: measure what the docs claim. NAME is a bench, or a row of the accuracy table.
 
-Without a name every bench runs, one after the other, which takes most of a day. It says so first, and what is still
-to come after each. What a bench printed lies in bench/results/local/, by kind of processor; one that has its file there
-does not run again, so that the same command goes on after a stop. Without VIDI_DATA (see docs/how-to/data.md) the
-accuracy table is measured on the digits alone, and other benches of larger sets are left out.
+Without a name every bench runs, one after the other, which takes most of a day; `--help` lists them. It says so first,
+and what is still to come after each. What a bench printed lies in bench/results/local/, by kind of processor; one that
+has its file there does not run again, so that the same command goes on after a stop. Without VIDI_DATA (see
+docs/how-to/data.md) the accuracy table is measured on the digits alone, and other benches of larger sets are left out.
 """
 
 import os
@@ -62,7 +62,7 @@ BENCHES: Mapping[str, Bench] = {
     "time_to_accuracy": Bench("bench.time_to_accuracy", 30),
     "budget": Bench("bench.budget", 25),
     "year": Bench("bench.year", 45),
-    "walk": Bench("bench.walk", 300),
+    "walk": Bench("bench.walk", 180),
     "by_operations": Bench("bench.by_operations", 150),
     "race": Bench("bench.race", 30),
     "accuracy": Bench("bench.accuracy", 120),

@@ -1,7 +1,7 @@
 """Which part of a recipe is worth how much on CIFAR-10: one change at a time, at full width and full length.
 
-    VIDI_DATA=… WORK=FOLDER python -m bench walk            every step that has no result yet, about half an hour each
-    … python -m bench walk "a third of the rate"            one step
+    VIDI_DATA=… WORK=FOLDER python -m bench walk      every step that has no result yet, ten minutes each in bfloat16
+    … python -m bench walk "a third of the rate"      one step
 
 Each step trains `compact` at twice its width (64, 256 and 256 channels, those of the published recipe) for ten epochs
 of 45,000 training images, and is scored on the 5,000 others, by the mean of image and mirror image. Test images are
@@ -85,15 +85,15 @@ STEPS: Mapping[str, Step] = {
 
 def main() -> int:
     """Train what has no result yet, and print the table."""
+    asked = sys.argv[1:] or list(STEPS)
+    unknown = [name for name in asked if name not in STEPS]
+    if unknown:
+        sys.exit(f"there is no step {unknown[0]!r}; use one of {', '.join(map(repr, STEPS))}")
     data = Path(os.environ.get("VIDI_DATA", ".")) / "cifar10"
     if not data.exists():
         print(f"{data} is not there: left out", file=sys.stderr)
         return 0
     results = Path(os.environ.get("RESULTS", Path(__file__).parent / "results" / "walk"))
-    asked = sys.argv[1:] or list(STEPS)
-    unknown = [name for name in asked if name not in STEPS]
-    if unknown:
-        sys.exit(f"there is no step {unknown[0]!r}; use one of {', '.join(map(repr, STEPS))}")
     with tempfile.TemporaryDirectory() as name:
         work = Path(os.environ.get("WORK", name))
         small = read_cifar(data)
