@@ -1,21 +1,23 @@
 """`python -m tests.export.screenshots OUT`: a picture of each view of the page, so that people can look at it.
 
-A phone and a desktop, light and dark. Without `--model` a model file with drawn weights answers.
+A phone and a desktop, light and dark. Without `--model` a model file with drawn weights answers. With `--page` other
+pages are shown in place of it: files, such as a report, or addresses.
 """
 
 import argparse
 import contextlib
+import itertools
 import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.draw import draw, encoded
-from tests.export.browser import chromium
+from tests.export.browser import bare_chromium, chromium
 from tests.model_file.test_golden import limits, written
 from tests.model_file.tiny import tiny_metadata
 from tests.serving.process import served
@@ -27,6 +29,7 @@ CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-
 SIZES: Final[Mapping[str, tuple[int, int]]] = {"phone": (390, 844), "desktop": (1280, 800)}
 SCHEMES: Final = ("light", "dark")
 KINDS: Final = ("disc", "stripes", "square")
+TALLEST: Final = 2000  # pixels of one picture of a page; a longer page gives several
 
 
 def drawn_model(path: Path) -> Path:
@@ -130,20 +133,52 @@ def take_screenshots(
         folder = Path(name)
         asked = images or drawn_images(folder)
         with servers(model or drawn_model(folder / "shapes.onnx"), folder) as (free, guarded):
-            for screen in screens:
-                width, height = SIZES[screen]
-                for scheme in schemes:
-                    with chromium(*CAMERA) as page:
-                        page.set_viewport_size({"width": width, "height": height})
-                        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            for screen, scheme in itertools.product(screens, schemes):
+                with chromium(*CAMERA) as page:
+                    set_screen(page, screen, scheme)
 
-                        def look(view: str, shown: "Page" = page, end: str = f"{screen}-{scheme}") -> None:
-                            pictures.append(out / f"{view}-{end}.png")
-                            is_dialog = view in ("card", "privacy")
-                            shown.screenshot(path=pictures[-1], full_page=not is_dialog, animations="disabled")
+                    def look(view: str, shown: "Page" = page, end: str = f"{screen}-{scheme}") -> None:
+                        pictures.append(out / f"{view}-{end}.png")
+                        is_dialog = view in ("card", "privacy")
+                        shown.screenshot(path=pictures[-1], full_page=not is_dialog, animations="disabled")
 
-                        views(page, free, asked, folder, look=look)
-                        ask_for_token(page, guarded, look=look)
+                    views(page, free, asked, folder, look=look)
+                    ask_for_token(page, guarded, look=look)
+    return pictures
+
+
+def set_screen(page: "Page", screen: str, scheme: str) -> None:
+    """Show the page as this screen does, without motion."""
+    width, height = SIZES[screen]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+
+def show_pages(
+    out: Path, pages: Sequence[str], *, screens: Collection[str] = SIZES, schemes: Collection[str] = SCHEMES
+) -> list[Path]:
+    """Write `PAGE-SIZE-SCHEME-1.png` and further pieces of each page, from top to bottom.
+
+    Args:
+        out: folder for the pictures; made where it is missing.
+        pages: HTML files or addresses; what they fold away stays so.
+        screens: names in `SIZES`.
+        schemes: light, dark or both.
+
+    Returns:
+        The pictures.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    pictures: list[Path] = []
+    with bare_chromium() as shown:
+        for page, screen, scheme in itertools.product(pages, screens, schemes):
+            set_screen(shown, screen, scheme)
+            shown.goto(page if "://" in page else Path(page).resolve().as_uri())
+            height = int(shown.evaluate("document.documentElement.scrollHeight"))
+            for piece, top in enumerate(range(0, height, TALLEST), start=1):
+                pictures.append(out / f"{Path(page).stem}-{screen}-{scheme}-{piece}.png")
+                clip = {"x": 0, "y": top, "width": SIZES[screen][0], "height": min(TALLEST, height - top)}
+                shown.screenshot(path=pictures[-1], full_page=True, clip=clip, animations="disabled")
     return pictures
 
 
@@ -153,8 +188,13 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder for the pictures")
     parser.add_argument("--model", type=Path, help="model file (default: one with drawn weights)")
     parser.add_argument("--image", type=Path, action="append", help="image to ask about (default: drawn ones)")
+    parser.add_argument("--page", action="append", help="HTML file or address to show in place of vidi's own page")
     words = parser.parse_args()
-    for picture in take_screenshots(words.out, model=words.model, images=words.image):
+    if words.page:
+        pictures = show_pages(words.out, words.page)
+    else:
+        pictures = take_screenshots(words.out, model=words.model, images=words.image)
+    for picture in pictures:
         sys.stdout.write(f"{picture}\n")
 
 
