@@ -36,6 +36,18 @@ def short_percent(value: float) -> str:
     return f"{f'{100 * value:.10g}' if _is_too_round(value, shown) else shown} %"
 
 
+def odds(share: float) -> str:
+    """A share that someone named, as a count out of the smallest power of ten that shows it.
+
+    >>> odds(0.05), odds(0.95), odds(0.025), odds(0.001), odds(1 / 60)
+    ('5 in 100', '95 in 100', '25 in 1,000', '1 in 1,000', '17 in 1,000')
+    """
+    out_of = 100
+    while out_of < 1_000_000 and abs(share * out_of - round(share * out_of)) > 0.025 * share * out_of:
+        out_of *= 10
+    return f"{round(share * out_of):,} in {out_of:,}"
+
+
 def _is_too_round(value: float, shown: str) -> bool:
     """Whether a share that is neither none nor all reads as if it were."""
     return (value < 1.0 and float(shown) >= 100) or (value > 0.0 and float(shown) == 0)

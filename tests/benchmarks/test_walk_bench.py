@@ -11,8 +11,7 @@ from tests.draw import draw
 
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
-from vidi.training.defaults import recipe_for
-from vidi.training.traits import DataTraits
+from vidi.training.defaults import DataTraits, recipe_for
 
 KINDS = ("disc", "square")
 

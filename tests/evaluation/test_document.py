@@ -143,3 +143,35 @@ def test_groups_reach_the_intervals():
     answers = answers_of(groups=tuple(f"group {row // 8}" for row in range(80)))
 
     assert evaluate_parts(answers)["test"].interval_method == "group-bootstrap"
+
+
+def clear_answers(*, wrong: int) -> Answers:
+    """Sixty answers of a good model, and the first labels of the set changed to the next class."""
+    labels = np.arange(60) % len(NAMES)
+    probabilities = np.full((60, len(NAMES)), 0.01, np.float32)
+    probabilities[np.arange(60), labels] = 0.97
+    truths = tuple(NAMES[(label + (row < wrong)) % len(NAMES)] for row, label in enumerate(labels))
+    return answers_of(images=60, probabilities=probabilities, truths=truths)
+
+
+def test_labels_of_test_images_are_doubted_by_a_model_that_was_not_trained_on_them():
+    doubted = scored_metrics(clear_answers(wrong=3), {}, METADATA).doubted_test_labels
+
+    assert [(one.path, one.label, one.suggested) for one in doubted] == [
+        ("000.png", "bee", "ant"),
+        ("001.png", "cat", "bee"),
+        ("002.png", "dog", "cat"),
+    ]
+
+
+def test_no_label_is_doubted_where_all_agree_or_the_model_contradicts_too_many():
+    assert scored_metrics(clear_answers(wrong=0), {}, METADATA).doubted_test_labels == ()
+    assert scored_metrics(clear_answers(wrong=20), {}, METADATA).doubted_test_labels == ()
+
+
+def test_the_label_of_a_strange_image_is_not_doubted():
+    answers = replace(clear_answers(wrong=3), novelty=np.array([9.0, *[0.0] * 59]))
+
+    doubted = scored_metrics(answers, {}, replace(METADATA, verdict=replace(LIMITS, novelty=1.0))).doubted_test_labels
+
+    assert [one.path for one in doubted] == ["001.png", "002.png"]

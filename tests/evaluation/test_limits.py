@@ -92,7 +92,7 @@ def test_an_estimate_is_called_one():
     assert all(sentence.startswith("estimated: ") for sentence in describe_limits(limits))
 
 
-@pytest.mark.parametrize(("images", "said"), [(60, "stranger than 98 %"), (200, "stranger than 99 %")])
+@pytest.mark.parametrize(("images", "said"), [(60, "about 2 in 100"), (200, "about 1 in 100")])
 def test_what_is_unknown_is_said_as_it_was_found(images, said):
     probabilities, labels = honest_answers(images=images)
     novelty = np.arange(float(images))

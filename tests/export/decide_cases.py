@@ -45,6 +45,7 @@ class DrawnCase:
                 "predicted": list(answer.predicted),
                 "novelty": self.novelty,
                 "multiLabel": answer.multi_label,
+                "described": answer.describe(),
             },
         }
 

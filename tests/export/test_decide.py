@@ -11,11 +11,15 @@ from tests.export.node import asked_of_node
 
 REPLAY = """
 import { decide } from "./decide.js";
-give(given.map(({metadata, probabilities, novelty}) => decide(Float32Array.from(probabilities), metadata, novelty)));
+import { describeAnswer } from "./words.js";
+give(given.map(({metadata, probabilities, novelty}) => {
+  const answer = decide(Float32Array.from(probabilities), metadata, novelty);
+  return { ...answer, described: describeAnswer(answer) };
+}));
 """
 
 
-def test_the_page_decides_as_python_does(tmp_path: Path):
+def test_the_page_decides_and_describes_as_python_does(tmp_path: Path):
     cases = [case.as_json() for case in drawn_cases(count(small=2_000, check=400))]
 
     made = asked_of_node(REPLAY, cases, tmp_path)

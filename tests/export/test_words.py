@@ -6,7 +6,8 @@ from tests.export.node import asked_of_node
 
 SAY = """
 import { labelOf, meaningOf, shareOf } from "./words.js";
-give(given.map((answer) => [labelOf(answer), shareOf(answer, { classes: ["a", "b", "c"] }), meaningOf(answer, {})]));
+const model = { verdicts: { sure: "S.", unsure: "U.", among: "A.", unknown: "N.", never_sure: "nothing is" } };
+give(given.map((answer) => [labelOf(answer), shareOf(answer, { classes: ["a", "b", "c"] }), meaningOf(answer, model)]));
 """
 SEVERAL = {"multiLabel": True, "label": "b", "probability": 0.4, "verdict": None}
 
@@ -29,3 +30,20 @@ def test_a_model_of_several_labels_says_what_it_decided_or_that_nothing_says_how
         "40.0 % probable",
     ]
     assert ["no thresholds" in one[2] for one in said] == [False, False, True, False]
+
+
+def test_a_verdict_says_how_to_read_the_answer(tmp_path: Path):
+    one = {"multiLabel": False, "label": "b", "probability": 0.4, "decision": None, "predicted": ["b"]}
+    answers = [
+        {**one, "verdict": "unknown", "candidates": ["b", "a"]},
+        {**one, "verdict": "unsure", "candidates": ["b", "a"]},
+        {**one, "verdict": "unsure", "candidates": ["b"]},
+        {**one, "verdict": "sure", "candidates": ["b", "a"]},
+    ]
+
+    assert asked_of_node(SAY, answers, tmp_path) == [
+        ["strange image", "nearest: b", "N."],
+        ["b or a", "", "A. Nothing is."],
+        ["b", "", "U. Nothing is."],
+        ["b", "", "S."],
+    ]

@@ -10,8 +10,12 @@ from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.guarantees.at_points import OperatingFigures, PointFigures
 from vidi.evaluation.guarantees.verdicts import RiskCoverage, VerdictFigures
 from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval
+from vidi.model_file.limits import VerdictLimits
+from vidi.prediction.words import why_never_sure
 from vidi.report.pages.render import NO_BREAK_SPACE, percent
+from vidi.report.words.guarantees import describe_limits
 from vidi.report.words.sentences import (
     expectation,
     headline,
@@ -95,7 +99,7 @@ def test_percent_never_rounds_to_certainty(value, shown):
 
 
 def test_few_test_images_leave_the_confidence_unjudged():
-    assert honesty(scored([0, 0, 1, 1], [0, 0, 1, 0]))[0] == "unclear"
+    assert honesty(scored([0, 0, 1, 1], [0, 0, 1, 0]))[0] == "not checked"
 
 
 def gained(value, low, high, **classes):
@@ -182,15 +186,25 @@ def verdicts(*, sure_share: Estimate, sure_error: Estimate) -> VerdictFigures:
 def test_how_many_answers_are_sure(error, end):
     found = verdicts(sure_share=Estimate(0.8, Interval(0.7, 0.9), 125), sure_error=error)
 
-    assert said(sureness(found)) == f"It calls 80 % of its answers sure; {end}"
+    assert said(sureness(found, None)) == f"It calls 80 % of its answers sure; {end}"
 
 
-def test_where_no_answer_is_sure_it_says_why():
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (40, "to guarantee at most 5 % wrong, vidi needs 59 calibration images without an error; there are 40"),
+        (354, "on 354 calibration images, even the most confident answers may be wrong more often than 5 %"),
+    ],
+)
+def test_where_no_answer_is_sure_every_surface_gives_the_same_reason(images, reason):
+    limits = VerdictLimits(basis="calibration", image_count=images, max_error=0.05, level=0.95, coverage=0.95)
     found = verdicts(sure_share=Estimate(0.0, Interval(0.0, 0.1), 40), sure_error=Estimate(None, None, 0))
 
-    assert said(sureness(found)).startswith(
-        "It calls none of its answers on 40 images sure. There were too few calibration images"
-    )
+    assert why_never_sure(limits) == f"no answer of this model is called sure: {reason}"
+    assert reason in said(sureness(found, limits))
+    assert reason in describe_limits(limits)[0]
+    assert reason in str((verdict_sentences(limits) or {})["never_sure"])
+    assert why_never_sure(replace(limits, sure=0.9)) == why_never_sure(None) == ""
 
 
 def at_point(*, broken: bool | None, threshold: float | None = 0.3) -> OperatingFigures:

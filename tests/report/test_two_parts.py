@@ -83,7 +83,7 @@ def test_the_model_card_says_it_first_and_not_that_the_parts_are_of_one_source(t
 
 
 def test_the_terminal_gets_the_same_lines(tmp_path):
-    lines = read_first(differing_run(make_run(tmp_path)))
+    lines, _ = read_first(differing_run(make_run(tmp_path)))
 
     assert plain(lines[0]) == FIRST
     assert len(lines) == 8

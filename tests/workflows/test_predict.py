@@ -203,6 +203,24 @@ def promising(path: Path, *, sure: float, candidate: float | None) -> Predictor:
     return Predictor.load(model.path)
 
 
+def test_people_read_the_verdict_first_and_a_percentage_only_where_they_ask(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
+    (answer,), _ = predict(promising(tmp_path, sure=1.0, candidate=0.0), [str(tmp_path / "a.png")])
+    strange = replace(answer, outcome=replace(answer.outcome, verdict="unknown"))
+    names, lines = [name for name, _ in answer.prediction.top(4)], {}
+    for top in (1, 2):
+        for verdict, one in {"unsure": answer, "unknown": strange}.items():
+            table = io.StringIO()
+            write_table([one], table, paths=["a.png"], top=top)
+            lines[verdict, top] = table.getvalue().strip().partition("a.png  ")[2]
+
+    candidates = f"unsure   {names[0]}, {names[1]}, {names[2]} or {names[3]}"
+    assert lines["unsure", 1] == candidates
+    assert lines["unsure", 2].startswith(f"{candidates}  ({names[0]} ")
+    assert lines["unknown", 1] == lines["unknown", 2]
+    assert lines["unknown", 1] == f"unknown  strange image, unlike the training images; nearest: {names[0]}"
+
+
 def test_verdict_and_candidates_stand_in_every_form(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(encoded(draw("disc")))
     predictor = promising(tmp_path, sure=0.0, candidate=0.0)
@@ -214,7 +232,7 @@ def test_verdict_and_candidates_stand_in_every_form(tmp_path: Path):
     write_csv(answers, rows, classes=predictor.classes)
 
     names = [name for name, _ in answers[0].prediction.top(4)]
-    assert table.getvalue().rstrip().endswith(f"%  sure, or {names[1]}, {names[2]}, {names[3]}")
+    assert table.getvalue() == f"{tmp_path}/a.png  sure     {names[0]}\n"  # nothing else, and no second scale
     row = json.loads(document.getvalue())["predictions"][0]
     assert (row["verdict"], row["candidates"]) == ("sure", names)
     (cells,) = csv.DictReader(io.StringIO(rows.getvalue()))

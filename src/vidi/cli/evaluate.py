@@ -36,8 +36,10 @@ def evaluate(
     if as_json:
         typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
     elif "test" in evaluated.figures:
-        typer.echo("\n".join(read_first(evaluated.folder)))
+        first, steps = read_first(evaluated.folder)
+        typer.echo("\n".join(first))
         typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
+        typer.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
     for line in account_lines(evaluated.account, listed_in=f"{escape_path(evaluated.folder)}/metrics.json"):
         events.say(line)
     if evaluated.account.refused:

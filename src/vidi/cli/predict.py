@@ -41,6 +41,7 @@ def predict(
     from vidi.images.account import Account
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
+    from vidi.prediction.words import why_never_sure
     from vidi.workflows.interaction.inputs import name_inputs
     from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.interaction.places import check_folder_apart
@@ -53,6 +54,8 @@ def predict(
     predictor = Predictor.load(model, engine=request.engine, say=events.say)
     if warning := warning_about(predictor.model):
         events.say(warning)
+    elif never := why_never_sure(predictor.metadata.verdict):
+        events.say(f"note: {never}")
     found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
     account = Account()
     decoding = DecodeOptions(keep_truncated=inputs.keep_truncated)

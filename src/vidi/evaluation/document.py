@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from vidi.evaluation.answers import EXTRA, TEST, Answers
+from vidi.evaluation.answers import EXTRA, TEST, Answers, join_names
 from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures, evaluate_points
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
-from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, unknown_share
+from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, find_unknown, unknown_share
 from vidi.evaluation.robustness import NotMeasured, Robustness
 from vidi.evaluation.sections.ensemble import EnsembleFigures
 from vidi.evaluation.sections.origin import (
@@ -27,9 +27,10 @@ from vidi.evaluation.sections.origin import (
 )
 from vidi.evaluation.sections.parts import PartsFigures
 from vidi.evaluation.sections.plain import ROUND, by_fields, from_plain
-from vidi.evaluation.sections.studies import LabelErrors, LearningFigures
+from vidi.evaluation.sections.studies import DoubtedLabel, LabelErrors, LearningFigures
 from vidi.evaluation.slices import Slice
-from vidi.files import write_whole
+from vidi.files import escape_path, write_whole
+from vidi.metrics.label_errors import find_unlikely_labels, find_wrong_targets
 from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.ranking import area_under_roc
 from vidi.metrics.truth import OneClass, SeveralClasses
@@ -81,6 +82,7 @@ class Metrics:
     slices: tuple[Slice, ...] = ()
     robustness: Robustness | NotMeasured | None = None
     label_errors: LabelErrors | None = None
+    doubted_test_labels: tuple[DoubtedLabel, ...] = ()
     learning_curve: LearningFigures | None = None
     test_uses: int | None = None  # how often these test images were used, this time included
     seconds: Mapping[str, float] | None = None  # by stage
@@ -212,6 +214,37 @@ def scored_metrics(
         verdicts=verdict_figures(answers, limits, seed=seed),
         operating_points=point_figures(answers, points, seed=seed),
         foreign=describe_foreign(answers, limits),
+        doubted_test_labels=doubt_labels(answers, limits),
+    )
+
+
+def doubt_labels(answers: Answers, limits: VerdictLimits | None) -> tuple[DoubtedLabel, ...]:
+    """Find the images whose label is likely wrong, the least likely label first.
+
+    Images of unknown classes, and those that the model calls unknown, are not doubted: nothing is known about them.
+
+    Args:
+        answers: of a model that was not trained on the images.
+        limits: of the model; None: it states none.
+    """
+    judged = answers.truth.is_known
+    if limits is not None:
+        judged = judged & ~find_unknown(answers, limits)
+    answers = answers.only(judged)
+    match answers.truth:
+        case OneClass(labels=labels):
+            rows = find_unlikely_labels(answers.probabilities, labels).tolist()
+            suggested = [escape_path(answers.classes[row]) for row in answers.predicted.tolist()]
+            given = [escape_path(name) for name in answers.truths]
+        case SeveralClasses(shown=shown):
+            wrong = find_wrong_targets(answers.probabilities, shown)
+            believed = np.where(shown, answers.probabilities, 1 - answers.probabilities)
+            least = np.where(wrong, believed, 1.0).min(axis=1, initial=1.0)
+            rows = [row for row in np.argsort(least, kind="stable").tolist() if wrong[row].any()]
+            suggested = [join_names(answers.classes, row) for row in shown ^ wrong]
+            given = [join_names(answers.classes, row) for row in shown]
+    return tuple(
+        DoubtedLabel(path=escape_path(answers.paths[row]), label=given[row], suggested=suggested[row]) for row in rows
     )
 
 

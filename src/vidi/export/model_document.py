@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+from vidi.model_file.limits import VERDICTS, VerdictLimits
 from vidi.model_file.read import ModelFile
 from vidi.model_file.schema import metadata_to_json
 from vidi.model_file.values import Json
+from vidi.prediction.words import explain_verdict, why_never_sure
 
 MODEL_FILE = "model.onnx"
 MODEL_DOCUMENT = "model.json"
@@ -29,8 +31,21 @@ def model_document(model: ModelFile, name: str, *, byte_count: int) -> dict[str,
         "file": MODEL_FILE,
         "bytes": byte_count,
         "outputs": list(model.outputs),
+        "verdicts": verdict_sentences(model.metadata.verdict),
         "metadata": {key: value for key, value in metadata.items() if key not in LEFT_OUT},
     }
+
+
+def verdict_sentences(limits: VerdictLimits | None) -> dict[str, Json] | None:
+    """What the page says of each verdict, in Python's words; None without limits.
+
+    Args:
+        limits: of the model. `among` is said of several candidates; `never_sure` is empty where answers can be sure.
+    """
+    if limits is None:
+        return None
+    sentences: dict[str, Json] = {verdict: explain_verdict(verdict, limits) for verdict in VERDICTS}
+    return {**sentences, "among": explain_verdict("unsure", limits, choices=2), "never_sure": why_never_sure(limits)}
 
 
 def models_document(

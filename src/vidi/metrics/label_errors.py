@@ -12,7 +12,21 @@ from vidi.metrics.multi_label import EVEN, check_targets
 WRONG_AT_LEAST = 1 / 3  # the chance from which a label is listed
 MOST_BELIEVED = 0.15  # of its label: where two classes are hard to tell apart, more is honest doubt
 SUREST = 0.25  # of the answers about a class, by which it is judged how many of its labels are wrong
+LEAST_ACCURACY = 0.7  # below, fewer than a third of all contradictions are wrong labels where a tenth of the labels are
 MOST_RIVALS = 9  # classes that an image could be taken for by mistake: of many, few are at all alike
+
+
+def can_accuse(probabilities: Floats, labels: Labels) -> bool:
+    """Whether a model is right often enough that a label which it contradicts may be doubted.
+
+    Args:
+        probabilities: (batch, classes) float; each row by a model that was not trained on that image.
+        labels: (batch,) int; the class that was given.
+
+    >>> can_accuse(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]))
+    False
+    """
+    return bool(len(labels)) and float((probabilities.argmax(axis=1) == labels).mean()) >= LEAST_ACCURACY
 
 
 def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
@@ -29,7 +43,8 @@ def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
         labels: (batch,) int; the class that was given.
 
     Returns:
-        (likely errors,) int64 row numbers; empty where fewer than two classes have images.
+        (likely errors,) int64 row numbers; empty where fewer than two classes have images, and by a model that
+        contradicts too many labels to accuse any.
 
     Raises:
         ShapeError: the arrays do not describe the same images.
@@ -38,7 +53,7 @@ def find_label_errors(probabilities: Floats, labels: Labels) -> Counts:
     Source: Northcutt, Jiang and Chuang 2021, Confident learning: estimating uncertainty in dataset labels.
     """
     check_answers(probabilities, labels)
-    if len(np.unique(labels)) < 2:
+    if len(np.unique(labels)) < 2 or not can_accuse(probabilities, labels):
         return np.zeros(0, np.int64)
     proposed = _proposals(probabilities, labels)
     rivals = min(probabilities.shape[1] - 1, MOST_RIVALS)
@@ -60,7 +75,7 @@ def find_unlikely_labels(probabilities: Floats, labels: Labels) -> Counts:
         labels: (batch,) int; the class that was given.
 
     Returns:
-        (unlikely labels,) int64 row numbers.
+        (unlikely labels,) int64 row numbers; empty by a model that contradicts too many labels to accuse any.
 
     Raises:
         ShapeError: the arrays do not describe the same images.
@@ -72,6 +87,8 @@ def find_unlikely_labels(probabilities: Floats, labels: Labels) -> Counts:
     [0, 7]
     """
     check_answers(probabilities, labels)
+    if not can_accuse(probabilities, labels):
+        return np.zeros(0, np.int64)
     believed = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(-probabilities.max(axis=1), kind="stable")[: math.ceil(SUREST * len(labels))]
     share = float((probabilities[order].argmax(axis=1) != labels[order]).mean()) if len(order) else 0.0

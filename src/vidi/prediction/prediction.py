@@ -6,14 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
+from vidi.files import escape_path
 from vidi.model_file.decisions import judge
 from vidi.model_file.limits import Verdict
 from vidi.model_file.metadata import ModelMetadata
+from vidi.numbers import percent
+from vidi.prediction.words import describe_answer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
-    """The answer for one image."""
+    """The answer for one image; as text its verdict and what it says, as in `unsure: ant or bee`."""
 
     label: str  # the most probable class
     label_index: int  # its index into `classes`
@@ -31,6 +34,26 @@ class Prediction:
     def predicted(self) -> tuple[str, ...]:
         """Predicted classes of the image: `label`, or any number of classes for a model with several labels."""
         return self.decision or () if self.multi_label else (self.label,)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Candidates beside what is predicted, most probable first."""
+        return tuple(name for name in self.candidates if name not in self.predicted)
+
+    def describe(self) -> str:
+        """What the image shows, as far as the verdict allows it to be said; safe to print."""
+        said = (self.label,) if self.verdict == "unknown" else self.predicted
+        return describe_answer(
+            self.verdict, [*map(escape_path, said)], [*map(escape_path, self.others)], several=self.multi_label
+        )
+
+    def __str__(self) -> str:
+        if self.verdict is not None:
+            return f"{self.verdict}: {self.describe()}"
+        return f"{escape_path(self.label)} {percent(self.probability, digits=1)}"
+
+    def __repr__(self) -> str:
+        return f"<Prediction {self}>"
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the most probable classes with their probabilities, highest first; ties in the model's order."""

@@ -49,6 +49,7 @@ class Demo:
 
 LOOP = "loop"  # a story of its own: vidi/workflows/demo_loop.py
 FINDINGS = ("warning: ", "problem: ")  # how `vidi train` begins what the check found
+WRONG = "WRONG, it is "
 
 # A small network and few epochs, so that it is over soon; Adam's steps do not depend on how few images there are.
 QUICK: Mapping[str, object] = {
@@ -191,16 +192,15 @@ def _ask(run: Path, demo: Demo) -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
     truth = demo.foreign(folder)
     right = 0
-    width = max(len(name) for name in truth)
+    width, longest = max(map(len, truth)), max(len(f"{WRONG}{label}") for label in truth.values())
     for answer in Predictor.load(run).predict_files([str(folder / name) for name in truth]):
         name = Path(answer.path).name
         if answer.prediction is None:
             continue
         is_right = answer.prediction.label == truth[name]
         right += is_right
-        mark = "correct" if is_right else f"WRONG, it is {truth[name]}"
-        said = f"{answer.prediction.label:12} {percent(answer.prediction.probability, digits=1):>7}"
-        yield f"  {name.removesuffix('.png'):{width}}  {said}  {mark}"
+        mark = "correct" if is_right else f"{WRONG}{truth[name]}"
+        yield f"  {name.removesuffix('.png'):{width}}  {mark:{longest}}  {answer.prediction}"
     yield f"\n  {right} of {len(truth)} correct"
 
 

@@ -113,10 +113,13 @@ def evaluate(
     write_whole(folder / EVALUATION, json.dumps(as_plain(asked), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
     trust = _measure_trust(request, predictor, answers, dataset, events=events)
+    scored_alone = scored_metrics(answers, figures, predictor.metadata, seed=request.seed)
+    learnt_from = learnt.facts(answers.digests, account)
     metrics = replace(
-        _with_names(scored_metrics(answers, figures, predictor.metadata, seed=request.seed), predictor, dataset, match),
+        _with_names(scored_alone, predictor, dataset, match),
         account=AccountFacts.of(account),
-        learnt_from=learnt.facts(answers.digests, account),
+        learnt_from=learnt_from,
+        doubted_test_labels=scored_alone.doubted_test_labels if learnt_from.unseen else (),
         refuted=tuple(one.as_refuted() for one in refuted_on(answers, predictor.metadata)),
         test_uses=uses,
         slices=trust.slices,

@@ -15,6 +15,15 @@ class LabelErrors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtedLabel:
+    """A test image whose label is likely wrong, by a model that was not trained on it."""
+
+    path: str  # escaped
+    label: str  # escaped; of several classes joined by `|`
+    suggested: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
     """The power law through measured errors; see `vidi.metrics.learning_curve.PowerLaw`."""
 

@@ -1,13 +1,14 @@
 // The answer on the page.
 
-import { decisionOf, labelOf, meaningOf, othersOf, percent, shareOf, spokenAnswer } from "./words.js";
+import { decisionOf, labelOf, meaningOf, percent, shareOf, spokenAnswer } from "./words.js";
 
 const BARS = 5;
 const LONG = 40; // letters of a label that is set in smaller type
 const byId = (id) => document.getElementById(id);
 
 /** Show an answer. @param {{quiet: boolean}} how quiet: a live frame, which is spoken only when the label changes. */
-export function showAnswer(answer, metadata, how = { quiet: false }) {
+export function showAnswer(answer, model, how = { quiet: false }) {
+  const { metadata } = model;
   byId("waiting").hidden = true;
   byId("said").hidden = false;
   const verdict = byId("verdict");
@@ -16,10 +17,8 @@ export function showAnswer(answer, metadata, how = { quiet: false }) {
   byId("label").textContent = labelOf(answer);
   byId("label").classList.toggle("long", labelOf(answer).length > LONG);
   byId("probability").textContent = shareOf(answer, metadata);
-  byId("meaning").textContent = [meaningOf(answer, metadata), decisionOf(answer)].filter(Boolean).join(" ");
-  const others = othersOf(answer, metadata);
-  byId("others").textContent = others;
-  byId("others").hidden = !others;
+  byId("probability").hidden = !shareOf(answer, metadata);
+  byId("meaning").textContent = [meaningOf(answer, model), decisionOf(answer)].filter(Boolean).join(" ");
   byId("took").textContent = `${Math.round(answer.milliseconds)} ms`;
   showBars(answer, metadata);
   const said = spokenAnswer(answer);
@@ -32,6 +31,7 @@ function showBars(answer, metadata) {
   const order = answer.probabilities.map((value, index) => [value, index]);
   order.sort((one, other) => other[0] - one[0] || one[1] - other[1]);
   const list = byId("bars");
+  list.hidden = answer.verdict === "unknown";
   while (list.children.length > Math.min(BARS, order.length)) list.lastChild.remove();
   order.slice(0, BARS).forEach(([value, index], place) => {
     const item = list.children[place] ?? list.appendChild(emptyBar());

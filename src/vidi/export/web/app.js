@@ -217,7 +217,7 @@ function present(seen, how) {
   byId("invitation").hidden = true;
   byId("image").hidden = camera.runs;
   byId("image").setAttribute("aria-label", `${seen.name}: ${labelOf(seen.answer)}`);
-  showAnswer(seen.answer, seen.model.metadata, how);
+  showAnswer(seen.answer, seen.model, how);
   offerFeedback(seen);
   offerEvidence();
   drawOverlay();

@@ -20,7 +20,7 @@ export function fillCard(body, model) {
   add("h3", "How good it is");
   table(body, testRows(metadata));
   add("h3", "What the verdicts mean");
-  fillVerdicts(metadata.verdict, add);
+  fillVerdicts(model, add);
   add("h3", "The file");
   table(body, [
     ["Classes", classesOf(metadata)],
@@ -34,12 +34,13 @@ export function fillCard(body, model) {
   ]);
 }
 
-function fillVerdicts(verdict, add) {
-  if (!verdict) return add("p", "This model file states no limits, so it gives no verdict.");
+function fillVerdicts({ metadata: { verdict }, verdicts }, add) {
+  if (!verdict || !verdicts) return add("p", "This model file gives no verdicts.");
   const list = add("ul", "");
-  add("li", verdict.sure?.limit == null ? "Sure: never given, because there were too few calibration images." : `Sure: at most ${percent(verdict.sure.max_error)} of such answers are wrong.`, list);
-  add("li", "Unsure: the answer may be wrong.", list);
-  return add("li", verdict.novelty_limit == null ? "Unknown: never given, because this model does not recognize foreign images." : "Unknown: the image is unlike those that the model was trained on.", list);
+  const never = verdicts.never_sure;
+  add("li", never ? `${never[0].toUpperCase()}${never.slice(1)}.` : verdicts.sure, list);
+  add("li", verdicts.unsure, list);
+  return add("li", verdict.novelty_limit == null ? "Unknown: never given, because this model does not recognize strange images." : verdicts.unknown, list);
 }
 
 /** All classes; many are folded away. */

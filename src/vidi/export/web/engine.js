@@ -70,6 +70,7 @@ class Model {
     this.digest = model.digest;
     this.bytes = model.bytes;
     this.metadata = model.metadata;
+    this.verdicts = model.verdicts;
     this.outputs = outputs;
     this.threads = threads;
   }

@@ -1,6 +1,6 @@
 // The answers of this session, in memory alone: thumbnails, CSV and JSON.
 
-import { labelOf, sharesOf } from "./words.js";
+import { briefOf, labelOf } from "./words.js";
 
 const SIDE = 160; // pixels of a thumbnail
 const MOST = 200; // answers that are kept; older ones fall out
@@ -74,7 +74,7 @@ export function historyCard(entry, recall) {
   const item = document.createElement("li");
   const button = document.createElement("button");
   const says = Object.assign(document.createElement("span"), { className: "says" });
-  says.append(Object.assign(document.createElement("strong"), { textContent: labelOf(entry.answer) }), sharesOf(entry.answer, 1).join(" · "));
+  says.append(Object.assign(document.createElement("strong"), { textContent: labelOf(entry.answer) }), briefOf(entry.answer));
   button.type = "button";
   button.setAttribute("aria-label", `${entry.name}: ${labelOf(entry.answer)}, show the answer again`);
   button.append(entry.thumbnail, says);

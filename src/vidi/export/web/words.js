@@ -1,4 +1,7 @@
-// What the page says about an answer. Every sentence for people stands here.
+// What the page says about an answer. Every sentence for people stands here, but for the model's own, in model.json.
+
+const STRANGE = "strange image";
+const MOST_NAMED = 4; // classes in a line
 
 /** A share as percent: never 100 % below 1, never 0 % above 0. */
 export function percent(share, digits = 0) {
@@ -9,47 +12,49 @@ export function percent(share, digits = 0) {
   return `${value.toFixed(digits)} %`;
 }
 
-/** What a verdict means for the person, in a sentence. */
-export function meaningOf(answer, metadata) {
-  const verdict = metadata.verdict;
-  switch (answer.verdict) {
-    case "sure":
-      return `Sure: at most ${percent(verdict.sure.max_error)} of such answers are wrong, for images like those it was calibrated on.`;
-    case "unsure":
-      return "Unsure: look for yourself. The answer may be wrong.";
-    case "unknown":
-      return "Unknown: this is unlike the images that the model learnt from. Do not rely on the answer.";
-    default:
-      if (isUndecided(answer)) return "This model file has no thresholds, so it does not say which classes the image shows, only how probable each is. `vidi calibrate` sets thresholds.";
-      return "This model file states no limits, so nothing is promised about the answer.";
+/** What a verdict means for the person, in a sentence or two: Python's words, from model.json. */
+export function meaningOf(answer, { verdicts }) {
+  if (answer.verdict && verdicts) {
+    const sentence = answer.verdict === "unsure" && answer.candidates.length > 1 ? verdicts.among : verdicts[answer.verdict];
+    const never = answer.verdict === "unsure" && verdicts.never_sure;
+    return never ? `${sentence} ${never[0].toUpperCase()}${never.slice(1)}.` : sentence;
   }
+  if (isUndecided(answer)) return "This model file has no thresholds, so it does not say which classes the image shows, only how probable each is. `vidi calibrate` sets thresholds.";
+  return "This model file does not say how far its answers can be relied on.";
 }
 
 /** Whether nothing says from which probability on an image shows a class. */
 const isUndecided = ({ multiLabel, decision }) => multiLabel && !decision;
 
-/** The name of what was predicted: a class, several, or none. */
+/** What the image shows, as far as the verdict allows it to be said; the twin of Python's `Prediction.describe`. */
+export function describeAnswer({ verdict, label, predicted, candidates, multiLabel }) {
+  if (verdict === "unknown") return `${STRANGE}, unlike the training images; nearest: ${label}`;
+  const others = verdict === "unsure" ? candidates.filter((name) => !predicted.includes(name)) : [];
+  if (!multiLabel) return listed([...predicted, ...others]);
+  const shown = predicted.join(", ") || "none of its classes";
+  return others.length ? `${shown}, perhaps also ${listed(others)}` : shown;
+}
+
+/** Names, any of which it may be. */
+function listed(names) {
+  const shown = names.slice(0, MOST_NAMED);
+  if (names.length > MOST_NAMED) shown.push(`${names.length - MOST_NAMED} more`);
+  const last = shown.pop();
+  return shown.length ? `${shown.join(", ")} or ${last}` : last;
+}
+
+/** The answer as a title: a class, several, or none. */
 export function labelOf(answer) {
-  if (!answer.multiLabel) return answer.label;
-  if (isUndecided(answer)) return "not decided";
-  return answer.predicted.length ? answer.predicted.join(", ") : "none of its classes";
+  if (answer.verdict === "unknown") return STRANGE;
+  return isUndecided(answer) ? "not decided" : describeAnswer(answer);
 }
 
-/** What stands below the name: how probable it is, or how many classes it is of. */
+/** What stands below the title: the nearest class, or how many classes it is of; empty where the verdict says enough. */
 export function shareOf(answer, metadata) {
-  if (!answer.multiLabel) return `${percent(answer.probability, 1)} probable`;
+  if (answer.verdict === "unknown") return `nearest: ${answer.label}`;
   if (isUndecided(answer)) return `most probable: ${answer.label}, ${percent(answer.probability, 1)}`;
-  return `${answer.predicted.length} of ${metadata.classes.length} classes`;
-}
-
-/** The classes that it may be besides, in a sentence; empty where there are none. */
-export function othersOf(answer, metadata) {
-  const others = answer.candidates.filter((name) => !answer.predicted.includes(name));
-  if (!others.length) return "";
-  const shown = others.slice(0, 3).map((name) => `“${name}”`).join(", ") + (others.length > 3 ? ` and ${others.length - 3} more` : "");
-  const coverage = metadata.verdict?.candidates?.coverage;
-  const promise = coverage && !answer.multiLabel ? ` In ${percent(coverage)} of cases the truth is among the possible classes.` : "";
-  return `It may also be ${shown}.${promise}`;
+  if (answer.multiLabel) return `${answer.predicted.length} of ${metadata.classes.length} classes`;
+  return answer.verdict ? "" : `${percent(answer.probability, 1)} probable`;
 }
 
 /** Which decision the operating point makes, where it is another than the label. */
@@ -59,14 +64,14 @@ export function decisionOf(answer) {
   return `At the operating point it counts as: ${answer.decision.join(", ") || "none"}.`;
 }
 
-/** What stands beside a label in brief: its probability, where it is about one class, and the verdict. */
-export function sharesOf(answer, digits) {
-  return [answer.multiLabel ? "" : percent(answer.probability, digits), answer.verdict ?? ""].filter(Boolean);
+/** What stands beside a title in brief: the verdict, or the probability of a model without verdicts. */
+export function briefOf(answer) {
+  return answer.verdict ?? (answer.multiLabel ? "" : percent(answer.probability, 1));
 }
 
 /** One spoken sentence for a screen reader. */
 export function spokenAnswer(answer) {
-  return [labelOf(answer), ...sharesOf(answer, 0)].join(", ");
+  return [briefOf(answer), answer.verdict ? describeAnswer(answer) : labelOf(answer)].filter(Boolean).join(": ");
 }
 
 /** Where images and answers go. @param {{isRemote: boolean, answers: boolean, images: boolean}} state */

@@ -15,6 +15,7 @@ from vidi.model_file.members import member_count
 from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.model_file.read import ModelFile
 from vidi.prediction.prediction import Prediction
+from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation
 from vidi.report.pages.network import ShownNetwork, show_model
 from vidi.report.pages.render import percent, render_page, visible
@@ -65,6 +66,7 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
         "prediction": prediction,
         "top": prediction.top(MOST_BARS),
         "more": len(prediction.classes) - MOST_BARS,
+        "headline": headline(prediction),
         "verdict": verdict_sentence(prediction, model.metadata.verdict),
         "picture": draw_image(image),
         "with_images": with_images,
@@ -87,19 +89,25 @@ def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool
     return show_model(model, layers, with_filters=with_images)
 
 
+def headline(prediction: Prediction) -> str:
+    """The answer in a sentence, as far as the verdict allows it to be said."""
+    match prediction.verdict:
+        case "unknown":
+            return f"A {prediction.describe()}."
+        case "unsure":
+            return f"The model is unsure: {prediction.describe()}."
+        case "sure":
+            return f"The model is sure: {prediction.describe()}."
+    if prediction.multi_label:
+        return f"The model predicts {', '.join(map(visible, prediction.predicted)) or NONE_OF_THEM}."
+    return f"The model predicts {visible(prediction.label)}, with a probability of {percent(prediction.probability)}."
+
+
 def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> str:
-    """How far the answer may be relied on, in a sentence or two."""
-    several = prediction.multi_label
-    others = [visible(name) for name in prediction.candidates if name not in prediction.predicted]
-    verb, about = ("show", " about any class") if several else ("be", "")
-    also = f" It may also {verb} {' or '.join(others[:3])}{' and others' if len(others) > 3 else ''}." if others else ""
-    if prediction.verdict is None or limits is None:
-        return f"This model file does not say how far its answers may be relied on.{also}"
-    if prediction.verdict == "unknown":
-        return "Unknown: this image is unlike what the model has learnt from. Do not rely on the answer." + also
-    if prediction.verdict == "sure":
-        return f"Sure: of such answers at most {percent(limits.max_error)} are wrong{about}.{also}"
-    return f"Unsure: have somebody look at it.{also}"
+    """How far the answer may be relied on, and why no answer of this model is called sure where that is so."""
+    sentence = explain_verdict(prediction.verdict, limits, choices=len(prediction.candidates))
+    never = why_never_sure(limits) if prediction.verdict == "unsure" else ""
+    return f"{sentence} {never[:1].upper()}{never[1:]}." if never else sentence
 
 
 def trust_sentence(deletion: Deletion | None, label: str) -> str:

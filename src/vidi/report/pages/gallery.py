@@ -37,26 +37,36 @@ class Gallery:
     mistakes: tuple[AnsweredImage, ...]
     mistake_count: int
     cells: Mapping[tuple[str, str], Cell]
+    doubted: tuple[AnsweredImage, ...] = ()  # whose label may be wrong
 
     def paths(self) -> list[str]:
         """Every image that is shown, the most telling first."""
         in_cells = [image for cell in self.cells.values() for image in cell.shown]
-        return [image.path for image in (*self.mistakes, *self.samples, *in_cells)]
+        return [image.path for image in (*self.mistakes, *self.doubted, *self.samples, *in_cells)]
 
 
-def choose_images(answers: Iterable[AnsweredImage], *, cells_wanted: bool, spent: int) -> Gallery:
+def choose_images(
+    answers: Iterable[AnsweredImage], *, cells_wanted: bool, spent: int, doubted: Sequence[str] = ()
+) -> Gallery:
     """Choose what to show of the answers.
 
     Args:
         answers: those about test images.
+        doubted: paths of those whose label may be wrong, the least likely label first.
         cells_wanted: the page has a confusion matrix whose cells open.
         spent: thumbnails that the page needs elsewhere.
     """
     rows = list(answers)
     wrong = sorted((row for row in rows if not row.is_right), key=_loudness)
     mistakes, samples = tuple(wrong[:MOST_MISTAKES]), _draw_by_lot(rows)
-    cells = _fill_cells(rows, MOST_THUMBNAILS - spent - len(mistakes) - len(samples)) if cells_wanted else {}
-    return Gallery(samples, mistakes, len(wrong), cells)
+    cells = (
+        _fill_cells(rows, MOST_THUMBNAILS - spent - len(mistakes) - len(samples) - len(doubted[:MOST_SUSPECTS]))
+        if cells_wanted
+        else {}
+    )
+    by_path = {row.path: row for row in rows}
+    shown = tuple(by_path[path] for path in doubted[:MOST_SUSPECTS] if path in by_path)
+    return Gallery(samples, mistakes, len(wrong), cells, shown)
 
 
 def _loudness(row: AnsweredImage) -> tuple[float, str]:

@@ -106,12 +106,8 @@ def picture_as_figure(picture: Thumbnail, title: str) -> str:
 
 def explanation_as_html(path: str, prediction: Prediction, *, looks_like: Sequence[str], figure: Drawing) -> str:
     """The answer, the classes of the nearest training images, and the maps."""
-    said = prediction.predicted
-    probabilities = dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
     rows = {
-        "answer": ", ".join(f"{visible(name)}, {percent(probabilities[name])}" for name in said) or "none",
-        "verdict": prediction.verdict or "",
-        "candidates": ", ".join(map(visible, prediction.candidates)),
+        "answer": str(prediction),
         "looks like": ", ".join(f"{count} × {visible(label)}" for label, count in Counter(looks_like).most_common()),
     }
     return table_as_html(f"Why? {picture_as_text(path)}", rows) + figure._repr_html_()

@@ -15,6 +15,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.model_file.members import member_count
 from vidi.model_file.read import ModelFile
+from vidi.prediction.words import explain_verdict, why_never_sure
 from vidi.report.layers import describe_layers
 from vidi.report.pages.findings import ShownFinding, choose_findings
 from vidi.report.pages.gallery import KEPT_FOR_LAYERS, MOST_SUSPECTS, Gallery, choose_images
@@ -34,7 +35,7 @@ from vidi.report.pictures.drawings import (
 )
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails, read_small
 from vidi.report.words import sentences
-from vidi.report.words.first import first_line, other_tested, reservations
+from vidi.report.words.first import first_line, next_steps, other_tested, reservations, review_command
 from vidi.report.words.guarantees import describe_points, describe_step
 from vidi.report.words.times import time_rows
 from vidi.report.words.trust import describe_trust
@@ -165,6 +166,9 @@ def _first_values(files: RunFiles) -> dict[str, object]:
     return {
         "headline": first_line(metrics),
         "reservations": (*stale, *reservations(metrics)),
+        "next_steps": next_steps(metrics, files.folder),
+        "doubted": {one.path: one for one in metrics.doubted_test_labels},
+        "review_command": review_command(files.folder),
         "two_parts": differing(metrics),
         "refuted_kinds": {(one.kind, one.name) for one in metrics.refuted},
         "unescape": unescape_path,
@@ -176,9 +180,12 @@ def _promise_values(files: RunFiles) -> dict[str, object]:
     test, verdicts, operating = files.metrics.test, files.metrics.test_verdicts, files.metrics.test_points
     points = None if files.model is None else files.model.metadata.operating_points
     calibration = None if files.model is None else files.model.metadata.calibration
+    limits = None if files.model is None else files.model.metadata.verdict
     return {
         "verdicts": verdicts,
-        "sureness": "" if verdicts is None else sentences.sureness(verdicts),
+        "sureness": "" if verdicts is None else sentences.sureness(verdicts, limits),
+        "never_sure": bool(why_never_sure(limits)),
+        "verdict_key": explain_verdict("sure", limits),
         "risk_coverage": draw_risk(verdicts),
         "operating": operating,
         "operating_sentence": "" if operating is None else sentences.operating(operating),
@@ -196,7 +203,8 @@ def _choose_gallery(files: RunFiles, findings: list[ShownFinding]) -> Gallery:
         + len(files.suspects[:MOST_SUSPECTS])
         + MOST_LOUD
     )
-    return choose_images(tested, cells_wanted=has_matrix(files.metrics.test), spent=spent)
+    doubted = [unescape_path(one.path) for one in files.metrics.doubted_test_labels]
+    return choose_images(tested, cells_wanted=has_matrix(files.metrics.test), spent=spent, doubted=doubted)
 
 
 def _read_example(

@@ -13,6 +13,8 @@ from vidi.errors import DataError
 from vidi.evaluation.document import Metrics
 from vidi.files import escape_path, unescape_path
 from vidi.model_file.read import ModelFile, read_model
+from vidi.prediction.words import describe_answer
+from vidi.report.pages.render import visible
 
 METRICS, PREDICTIONS, HISTORY = "metrics.json", "predictions.csv", "results.csv"
 RECIPE, CHECK, MODEL, LABEL_ERRORS = "recipe.toml", "check.json", "model.onnx", "label_errors.csv"
@@ -36,6 +38,15 @@ class AnsweredImage:
     @property
     def is_right(self) -> bool:
         return self.truth == self.predicted
+
+    def describe(self, *, several: bool = False) -> str:
+        """What the image shows, as far as the verdict allows it to be said; safe to show.
+
+        Args:
+            several: an image may show several classes.
+        """
+        said = [name for name in self.predicted.split("|") if name] if several else [self.predicted]
+        return describe_answer(self.verdict, [*map(visible, said)], [*map(visible, self.others)], several=several)
 
 
 @dataclass(frozen=True, slots=True)

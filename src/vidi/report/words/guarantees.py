@@ -11,7 +11,8 @@ from vidi.metrics.selective import images_for_error
 from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
 from vidi.model_file.metadata import Calibration
 from vidi.model_file.operating_points import ClassPoint, OperatingPoints
-from vidi.numbers import percent, short_percent
+from vidi.numbers import odds, percent, short_percent
+from vidi.prediction.words import why_never_sure
 from vidi.report.words.counting import count_of
 
 MOST_DESCRIBED = 10  # classes; the rest stand in the model file
@@ -48,7 +49,8 @@ def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
     guaranteed = (word + _describe_sure(limits), word + _describe_candidates(limits))
     if limits.novelty is None or limits.novelty_share is None:
         return guaranteed
-    return *guaranteed, f"unknown: images stranger than {short_percent(1 - limits.novelty_share)} of held-out images"
+    share = odds(limits.novelty_share)
+    return *guaranteed, f"unknown: strange images; of images like the held-out ones, about {share} are called so"
 
 
 def _describe_sure(limits: VerdictLimits) -> str:
@@ -60,16 +62,7 @@ def _describe_sure(limits: VerdictLimits) -> str:
             f"sure answers ({percent(limits.sure_images / limits.image_count)} of {limits.image_count:,} images): "
             f"at most {most} wrong{about}, with {percent(limits.level)} certainty; here {wrong}"
         )
-    needed = images_for_error(limits.max_error, level=limits.level)
-    if limits.image_count < needed:
-        return (
-            f"no answer is called sure: to guarantee at most {most} wrong{about}, vidi needs {needed:,} calibration "
-            f"images without an error; there are {limits.image_count:,}"
-        )
-    return (
-        f"no answer is called sure: on {limits.image_count:,} images, even the most confident answers may be wrong "
-        f"more often than {most}"
-    )
+    return why_never_sure(limits)
 
 
 def _describe_candidates(limits: VerdictLimits) -> str:

@@ -5,6 +5,8 @@ from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
 from vidi.evaluation.sections.origin import DataFacts
 from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.model_file.limits import VerdictLimits
+from vidi.prediction.words import why_never_sure
 from vidi.report.pages.render import percent, visible
 from vidi.report.words.guarantees import describe_target
 
@@ -100,9 +102,9 @@ def honesty(test: Evaluation) -> tuple[str, str]:
     stated = sum(one.confidence * one.image_count for one in bins) / count
     reached = sum(one.accuracy * one.image_count for one in bins) / count
     if error <= high and count < FEW_IMAGES:
-        return "unclear", (
-            f"There are too few test images to judge its confidence: the mean confidence is {percent(stated)}, the "
-            f"accuracy {percent(reached)}. The difference may be chance."
+        return "not checked", (
+            f"{count:,} test images are too few to check whether its probabilities are right: their mean is "
+            f"{percent(stated)}, the accuracy {percent(reached)}. The difference may be chance."
         )
     if error <= high:
         return "calibrated", (
@@ -116,15 +118,18 @@ def honesty(test: Evaluation) -> tuple[str, str]:
     )
 
 
-def sureness(verdicts: VerdictFigures) -> str:
-    """The share of sure answers, and their error rate."""
+def sureness(verdicts: VerdictFigures, limits: VerdictLimits | None) -> str:
+    """The share of sure answers, and their error rate; or why there are none.
+
+    Args:
+        verdicts: on the test images.
+        limits: of the model; None where its file is not at hand.
+    """
     sure, error = verdicts.sure_share, verdicts.sure_error
     most = percent(verdicts.max_error, digits=1)
     if error.value is None:
-        return (
-            f"It calls none of its answers on {_images(sure.image_count)} sure. There were too few calibration images, "
-            f"or too many errors among them, to guarantee an error rate of at most {most}."
-        )
+        never = why_never_sure(limits) or f"it calls none of its answers on {_images(sure.image_count)} sure"
+        return f"{never[:1].upper()}{never[1:]}."
     wrong = round(error.value * error.image_count)
     were = "was" if wrong == 1 else "were"
     broken = error.low is not None and error.low > verdicts.max_error

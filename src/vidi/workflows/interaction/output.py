@@ -13,6 +13,7 @@ from typing import TextIO
 from vidi.errors import ImageError
 from vidi.files import escape_in_list, escape_path
 from vidi.images.account import Account
+from vidi.model_file.limits import VERDICTS
 from vidi.model_file.read import ModelFile
 from vidi.model_file.refuted import describe_refuted, refuted_to_json
 from vidi.model_file.values import Json
@@ -21,7 +22,6 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.stream import Answer
 
 SCHEMA_VERSION = 1
-MOST_CANDIDATES_SHOWN = 3  # beside the answer, in lines for people
 WIDEST_PATH = 60  # columns; longer paths push their row to the right instead of being cut
 
 
@@ -33,7 +33,7 @@ def write_table(
     top: int = 1,
     paint: Callable[[str], str] = str,
 ) -> None:
-    """Write lines: path, class, probability, further classes, verdict, candidates, decision, remarks.
+    """Write lines: path, verdict, answer, probabilities where several are asked for, decision, remarks.
 
     Args:
         answers: in any number.
@@ -48,28 +48,29 @@ def write_table(
 
 
 def _line(answer: Answer, top: int, paint: Callable[[str], str]) -> str:
+    """The verdict in a column of its own, then the answer; probabilities only where more than one is asked for."""
     outcome = answer.outcome
     if isinstance(outcome, ImageError):
-        return f"{paint('refused')}: {outcome.code}. {escape_path(outcome.cause)}"
-    count = max(top, len(outcome.predicted))
-    shown = [f"{escape_path(label)} {percent(value, digits=1)}" for label, value in outcome.top(count)]
-    if outcome.verdict is not None:
-        shown.append(_verdict(outcome, paint))
-    if outcome.decision is not None:
+        return f"{_column('refused', paint)}  {outcome.code}. {escape_path(outcome.cause)}"
+    if outcome.verdict is None:
+        shown = [_with_probabilities(outcome, max(top, len(outcome.predicted)))]
+    else:
+        shown = [_column(outcome.verdict, paint), outcome.describe()]
+        if top > 1 and outcome.verdict != "unknown":
+            shown.append(f"({_with_probabilities(outcome, top)})")
+    if outcome.decision is not None and not (outcome.multi_label and outcome.verdict):
         shown.append(f"→ {', '.join(map(escape_path, outcome.decision)) or 'none'}")
     notes = f"  ({', '.join(answer.notes)})" if answer.notes else ""
     return "  ".join(shown) + notes
 
 
-def _verdict(prediction: Prediction, paint: Callable[[str], str]) -> str:
-    """How far the answer may be relied on, and what else it may be."""
-    said = prediction.predicted
-    others = [escape_path(name) for name in prediction.candidates if name not in said]
-    shown = ", ".join(others[:MOST_CANDIDATES_SHOWN])
-    more = f" and {len(others) - MOST_CANDIDATES_SHOWN} more" if len(others) > MOST_CANDIDATES_SHOWN else ""
-    word = "perhaps also" if prediction.multi_label else "or"
-    verdict = paint(str(prediction.verdict))
-    return f"{verdict}, {word} {shown}{more}" if others else verdict
+def _with_probabilities(prediction: Prediction, count: int) -> str:
+    return ", ".join(f"{escape_path(label)} {percent(value, digits=1)}" for label, value in prediction.top(count))
+
+
+def _column(verdict: str, paint: Callable[[str], str]) -> str:
+    """A verdict in its colour, and blanks up to the width of the longest."""
+    return paint(verdict) + " " * (max(map(len, (*VERDICTS, "refused"))) - len(verdict))
 
 
 def text_width(text: str) -> int:

@@ -35,6 +35,7 @@ class LivePicture:
         self._number = 0  # of frames so far
         self._jpeg: tuple[int, bytes] = (0, b"")
         self._scores: dict[str, Json] = {}
+        self._answer = ""  # in words
         self._seconds = 0.0
         self._events: dict[str, dict[str, Json]] = {}  # the last word about each, the newest event last
         self._changes: deque[dict[str, Json]] = deque(maxlen=MOST_EVENTS)
@@ -47,7 +48,9 @@ class LivePicture:
         with self._changed:
             self._image, self._seconds = answered.frame.image, answered.frame.seconds
             self._number += 1
-            self._scores = {"verdict": answer.verdict, **{name: scores[name] for name in self.labels}}
+            known = {} if answer.verdict == "unknown" else {name: scores[name] for name in self.labels}
+            self._scores = {"verdict": answer.verdict, **known}
+            self._answer = answer.describe()
             self._changed.notify_all()
 
     def notify(self, notice: Notice) -> None:
@@ -98,6 +101,7 @@ class LivePicture:
                 "over": self.is_over,
                 "frames": self._number,
                 "seconds": self._seconds,
+                "answer": self._answer,
                 "scores": dict(self._scores),
                 "events": list(reversed(self._events.values())),
                 "changes": list(reversed(self._changes)),

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from vidi.numbers import percent
 from vidi.report.pages.render import visible
 from vidi.report.words.counting import count_of
 
@@ -17,17 +16,14 @@ def notice_line(document: Document) -> str:
     match document["event"]:
         case "new":
             when, at = document["began"], document["began_at"]
-            said = f"{visible(document['label'])} appeared  {percent(document['best']['score'])}"
+            said = f"{visible(document['label'])} appeared"
         case "update":
             when, at = document["last_seen"], document["last_seen_at"]
             said = f"{visible(document['label'])} still there, for {lasting(document['duration'])}"
         case "end":
             when, at = document["last_seen"], document["last_seen_at"]
-            best = document["best"]
-            said = (
-                f"{visible(document['label'])} left after {lasting(document['duration'])}  "
-                f"best {percent(best['score'])} at {position(best['seconds'])}"
-            )
+            clearest = position(document["best"]["seconds"])
+            said = f"{visible(document['label'])} left after {lasting(document['duration'])}, clearest at {clearest}"
         case kind:
             when, at = document["seconds"], document["at"]
             said = f"{visible(document['source'])}: {kind}, {visible(document['reason'])}"

@@ -43,7 +43,7 @@ function eventLine(event) {
   const isOpen = event.event !== "end";
   const said = isOpen
     ? `${event.label} in view for ${lasting(event.duration)}`
-    : `${event.label} for ${lasting(event.duration)}, best ${percent(event.best.score)}`;
+    : `${event.label} for ${lasting(event.duration)}`;
   line.append(make("time", when(event.began_at, event.began)), make("span", said, isOpen ? "open" : ""));
   return [event.began, line];
 }
@@ -54,13 +54,9 @@ function changeLine(change) {
   return [change.seconds, line];
 }
 
-function showScores(scores) {
-  const lines = [];
-  for (const [name, value] of Object.entries(scores)) {
-    if (name === "verdict") {
-      if (value !== null) lines.unshift(make("li", value, `verdict ${value}`));
-    } else lines.push(make("li", `${name} ${percent(value)}`));
-  }
+function showAnswer({ answer, scores: { verdict, ...shares } }) {
+  const lines = Object.entries(shares).map(([name, value]) => make("li", `${name} ${percent(value)}`));
+  if (verdict) lines.unshift(make("li", verdict, `verdict ${verdict}`), make("li", answer));
   element("scores").replaceChildren(...lines);
 }
 
@@ -88,7 +84,7 @@ function show(now) {
   const [words, kind] = stateOf(now);
   element("state").textContent = words;
   element("state").className = `state ${kind}`;
-  showScores(now.scores);
+  showAnswer(now);
   showFrame(now);
   const lines = [...now.events.map(eventLine), ...now.changes.map(changeLine)].sort((one, other) => other[0] - one[0]);
   element("events").replaceChildren(...lines.map(([, line]) => line));

@@ -1,0 +1,68 @@
+"""What to do next, on the terminal and in the report."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.report.runs import DrawnStore, make_run
+from vidi.evaluation.document import Metrics, write_metrics
+from vidi.evaluation.evaluation import Estimate
+from vidi.evaluation.sections.origin import DataFacts
+from vidi.evaluation.sections.studies import DoubtedLabel, LabelErrors
+from vidi.report.pages.run import write_report
+from vidi.report.pages.run_files import read_run
+from vidi.report.words.first import next_steps
+
+RUN = Path("runs/my photos")
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Metrics:
+    return replace(read_run(make_run(tmp_path)).metrics, label_errors=None, learning_curve=None)
+
+
+def with_sure(metrics: Metrics, share: float) -> Metrics:
+    (verdicts,) = (metrics.verdicts or {}).values()
+    return replace(metrics, verdicts={"test": replace(verdicts, sure_share=Estimate(share, None, 30))})
+
+
+def steps(metrics: Metrics) -> list[str]:
+    return [str(step) for step in next_steps(metrics, RUN)]
+
+
+@pytest.mark.parametrize(("sure", "because"), [(0.0, ", and may keep answers from being sure"), (0.9, "")])
+def test_wrong_labels_are_named_with_what_they_cost_and_the_command(metrics: Metrics, sure: float, because: str):
+    found = replace(with_sure(metrics, sure), label_errors=LabelErrors(images=70, listed=6, left_out=1))
+
+    assert steps(found) == [f"5 labels may be wrong{because}. Look at them: vidi review 'runs/my photos'"]
+
+
+def test_doubted_labels_of_test_images_and_a_small_class_are_named(metrics: Metrics):
+    doubted = DoubtedLabel(path="a.png", label="disc", suggested="square")
+    found = replace(
+        metrics, doubted_test_labels=(doubted,), data=DataFacts(source="photos", classes={"disc": 300, "square": 12})
+    )
+
+    assert steps(found) == [
+        "1 label of test images may be wrong; a wrong label counts as a mistake of the model. The report shows them.",
+        "“square” has 12 images, the fewest of all classes: add images of it.",
+    ]
+
+
+def test_nothing_found_asks_for_nothing(metrics: Metrics):
+    assert steps(replace(metrics, data=DataFacts(source="photos", classes={"disc": 300, "square": 200}))) == []
+
+
+def test_the_report_shows_a_doubted_test_label_as_such_and_not_as_a_mistake(tmp_path: Path):
+    folder = make_run(tmp_path)
+    run = read_run(folder)
+    wrong = next(answer for answer in run.answers if not answer.is_right)
+    doubted = DoubtedLabel(path=wrong.path, label=wrong.truth, suggested=wrong.predicted)
+
+    write_metrics(folder / "metrics.json", replace(run.metrics, doubted_test_labels=(doubted,)))
+    page = write_report(folder, store=DrawnStore()).read_text("utf-8")
+
+    said = f"labelled <strong>{wrong.truth}</strong>, looks like <strong>{wrong.predicted}</strong>"
+    assert page.count(said) >= 2  # among the mistakes, and in a list apart
+    assert "Labels of test images" in page
