@@ -1,6 +1,7 @@
 """Streams on this computer: an HTTP server that plays MJPEG pictures and drops, stalls or refuses as it is told."""
 
 import contextlib
+import functools
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -20,9 +21,16 @@ def jpeg(number: int) -> bytes:
     return stream.getvalue()
 
 
+@functools.cache
+def giant_jpeg(side: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (side, side), 128).save(stream, "JPEG")
+    return stream.getvalue()
+
+
 @contextlib.contextmanager
-def http_camera(play: Play) -> Iterator[str]:
-    """A camera whose every connection is played by `play`; gives its address."""
+def http_camera(play: Play, *, is_raw: bool = False) -> Iterator[str]:
+    """A camera whose every connection is played by `play`; gives its address. `is_raw`: bytes are sent as they are."""
     count, lock = iter(range(1_000_000)), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -32,7 +40,7 @@ def http_camera(play: Play) -> Iterator[str]:
 
             def send(data: bytes) -> None:
                 head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                self.wfile.write(head.encode() + data + b"\r\n")
+                self.wfile.write(data if is_raw else head.encode() + data + b"\r\n")
                 self.wfile.flush()
 
             with contextlib.suppress(OSError):

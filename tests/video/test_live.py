@@ -2,7 +2,11 @@
 
 import contextlib
 import http.server
+import random
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,10 +17,11 @@ import pytest
 
 from tests.counts import count
 from tests.video.draw import av, grey, number_of
-from tests.video.streams import http_camera, jpeg
+from tests.video.streams import giant_jpeg, http_camera, jpeg
+from tests.video.watched import light_model
 from vidi.errors import DataError
 from vidi.video.frames import Frame, SourceChange
-from vidi.video.live import Patience, watch_live
+from vidi.video.live import READER, Patience, watch_live
 from vidi.video.opening import Opened
 from vidi.video.sources import parse_source, watch_source
 
@@ -79,7 +84,7 @@ class NoStream:
 def test_a_slow_reader_is_never_more_than_two_frames_behind():
     """Ten minutes of 30 frames a second for a reader of 2 a second; `make soak` plays an hour."""
     camera, stop = SimulatedCamera(), threading.Event()
-    frames = watch_live(lambda: cast(Opened, _opened(camera)), stop, rate=None, patience=QUICK)
+    frames = watch_live(lambda _: cast(Opened, _opened(camera)), stop, rate=None, patience=QUICK)
     camera.shown = 1
     lags = []
     for _ in range(count(small=1200, soak=7200)):
@@ -145,7 +150,7 @@ def test_a_stream_that_stalls_is_left_and_opened_again():
 def test_an_opening_that_hangs_beyond_every_deadline_is_left_for_another():
     release, begun, stop = threading.Event(), [], threading.Event()
 
-    def connect() -> Opened:
+    def connect(_: object) -> Opened:
         begun.append(1)
         release.wait(20)  # as a system's call without a deadline does
         raise DataError("late", "Wait.")
@@ -196,6 +201,73 @@ def first_change(address: str) -> SourceChange:
     return change
 
 
+@pytest.mark.fault
+@pytest.mark.slow  # megabytes
+def test_an_image_without_an_end_is_left_after_its_limit():
+    sent = []
+
+    def play(_, send):
+        send(b"--picture\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg(0)[:300])
+        while True:
+            send(bytes(1 << 20))
+            sent.append(1 << 20)
+
+    with http_camera(play, is_raw=True) as address:
+        change = first_change(address)
+    assert "more than 32 MB" in change.reason
+    assert sum(sent) < 100_000_000  # what the system holds of several connections among it
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # 64 megapixels
+def test_giant_images_are_named():
+    with http_camera(lambda _, send: send(giant_jpeg(8001))) as address:
+        assert "8,001 × 8,001 pixels; the limit is 64,000,000" in first_change(address).reason
+
+
+@pytest.mark.fault
+def test_no_thread_is_left_inside_ffmpeg_when_a_silent_stream_is_stopped():
+    silent, stop = threading.Event(), threading.Event()
+
+    def play(_, send):
+        stop.set()
+        silent.wait(20)
+
+    with http_camera(play) as address:
+        assert list(watch_source(parse_source(address), stop)) == []
+        assert not [thread for thread in threading.enumerate() if thread.name == READER]
+        silent.set()
+
+
+@pytest.mark.fault
+@pytest.mark.slow  # processes
+@pytest.mark.parametrize("kind", ["giant", "silent", "rtsp"])
+def test_ctrl_c_ends_a_watch_without_a_crash(tmp_path, kind):
+    """The reader of a silent RTSP stream stays inside FFmpeg for seconds."""
+    model, over = light_model(tmp_path / "light.onnx"), threading.Event()
+
+    def play(_, send):
+        while kind == "giant":
+            send(giant_jpeg(8001))
+        over.wait(60)
+
+    with contextlib.ExitStack() as stack:
+        if kind == "rtsp":
+            address = f"rtsp://127.0.0.1:{stack.enter_context(silent_server())}/"
+        else:
+            address = stack.enter_context(http_camera(play))
+        for _ in range(count(small=1, faults=5, soak=20)):
+            command = [sys.executable, "-m", "vidi", "watch", str(model), address]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+                assert process.stderr is not None
+                assert process.stderr.readline().startswith("watching ")
+                threading.Event().wait(random.uniform(0.1, 1.0))
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=60)
+            assert process.returncode == 0
+        over.set()
+
+
 def test_a_camera_that_is_off_is_told_without_its_password():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: refused
@@ -232,6 +304,34 @@ def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterat
             thread.join()
 
 
+@pytest.mark.parametrize("asked", ['Basic realm="camera"', 'Digest realm="camera", nonce="abc", qop="auth"'])
+def test_a_camera_is_told_user_and_password_when_it_asks(asked):
+    told = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if (said := self.headers.get("Authorization")) is None:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", asked)
+                self.send_header("Content-Length", "0")
+            else:
+                told.append(said)
+                self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        change = first_change(f"http://us%40er:secret@127.0.0.1:{server.server_address[1]}/camera?a=1")
+        server.shutdown()
+        thread.join()
+    assert change.reason.endswith("the server has no such page")
+    assert "dXNAZXI6c2VjcmV0" in told[0] or 'username="us@er"' in told[0]
+
+
 @pytest.mark.fault
 def test_a_stream_that_sends_elsewhere_is_not_followed():
     with (
@@ -254,7 +354,7 @@ def test_a_playlist_is_no_stream_and_opens_no_address():
 
 def test_of_a_rate_the_newest_frame_is_given():
     camera, stop = SimulatedCamera(), threading.Event()
-    frames = watch_live(lambda: _opened(camera), stop, rate=1e6, patience=QUICK)
+    frames = watch_live(lambda _: _opened(camera), stop, rate=1e6, patience=QUICK)
     camera.shown = 1
     next(frames)
     camera.show(40)

@@ -64,7 +64,7 @@ def test_a_late_stream_is_decoded_by_whole_pictures_alone(tmp_path):
     path = write_video(tmp_path / "a.mp4", [grey(number) for number in range(30)], keyframes=10)
     skipped: list[str] = []
 
-    def connect() -> Opened:
+    def connect(_: object) -> Opened:
         container = av.open(str(path))
         return Opened(container, container.streams.video[0])
 

@@ -111,7 +111,7 @@ def test_a_file_without_a_keyframe_at_first_begins_with_its_first_whole_frame(tm
 @pytest.mark.parametrize("data", [b"", b"no video at all" * 100, bytes(100_000)], ids=["empty", "text", "zeros"])
 def test_a_file_that_is_no_video_is_refused_by_name(tmp_path, data):
     (tmp_path / "a.mp4").write_bytes(data)
-    with pytest.raises(DataError, match=r"a\.mp4 is no video file"):
+    with pytest.raises(DataError, match=r"a\.mp4 cannot be read as a video"):
         watched(tmp_path / "a.mp4")
 
 
@@ -145,7 +145,7 @@ def test_images_over_the_limit_are_refused_from_the_header(tmp_path):
 def test_a_file_makes_the_reader_open_no_other_file_and_no_address(tmp_path, name, text):
     other = write_video(tmp_path / "other.ts", [grey(0)] * 3)
     (tmp_path / name).write_text(text.format(other=other))
-    with pytest.raises(DataError, match="no video file"):
+    with pytest.raises(DataError, match="cannot be read as a video"):
         watched(tmp_path / name)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from vidi.cli.streams import NOBODY_READS, is_full, let_output_go, open_closed_streams
+from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, is_full, let_output_go, open_closed_streams
 from vidi.errors import VidiError
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
@@ -126,7 +126,16 @@ def options(
 
 
 def main() -> None:
-    """Run the command line; every error ends in one message and the exit code of its family."""
+    """Run the command line, and end the process."""
+    try:
+        _run()
+    except SystemExit as ended:
+        end_now_beside_readers(ended.code)
+        raise
+
+
+def _run() -> None:
+    """Run a command; every error ends in one message and the exit code of its family."""
     for name, (_, sentence) in VERBS.items():
         app.command(name, help=sentence)(lambda: None)
     _end_on_termination()

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 
 NOBODY_READS = 141  # exit code: what a shell reports of a program that a closed pipe has ended
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -27,6 +28,20 @@ def let_output_go() -> None:
     with contextlib.suppress(OSError, ValueError):  # standard output is no file of the system's
         number = sys.stdout.fileno()
         os.dup2(_nothing(), number)
+
+
+def end_now_beside_readers(code: object) -> None:
+    """End the process here where a thread is still inside FFmpeg: it would crash while the interpreter ends.
+
+    Args:
+        code: of a `SystemExit`.
+    """
+    if not any(thread.name == "vidi-stream" for thread in threading.enumerate()):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def is_full(error: Exception) -> bool:

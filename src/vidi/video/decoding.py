@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.video.opening import Opened, in_words
+from vidi.errors import ImageError
+from vidi.images.formats.jpeg import read_jpeg
+from vidi.video.opening import Opened, in_words, too_many_pixels
 from vidi.video.upright import make_upright
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import Packet, VideoFrame
+    from av.video.stream import VideoStream
 
 MISSING_SECONDS: Final = 0.5  # a file whose images end so much before the time that it states was cut
 
@@ -27,17 +30,22 @@ def read_pictures(opened: Opened) -> Iterator["VideoFrame | Damage"]:
     """The pictures of a source, in the order in which they are shown; damage where it is met.
 
     What comes before the first whole picture is passed over: a stream is joined in its middle.
+
+    Raises:
+        DataError: its images have too many pixels.
     """
     import av
 
     stream, is_joined, last_seconds = opened.stream, False, 0.0
     try:
         for packet in opened.container.demux(stream):
+            opened.note_image()
             if packet.pts is not None and packet.time_base:
                 last_seconds = max(last_seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             try:
                 pictures = packet.decode()
             except av.FFmpegError as error:
+                _check_pixels(packet, opened)
                 if is_joined:
                     yield Damage(reason=f"some of it cannot be decoded: {in_words(error)}")
                 continue
@@ -51,6 +59,18 @@ def read_pictures(opened: Opened) -> Iterator["VideoFrame | Damage"]:
         return
     if (stated := _stated_end(opened)) is not None and stated - last_seconds > MISSING_SECONDS:
         yield Damage(reason=f"its images end at {last_seconds:.1f} s of the {stated:.1f} s that it states")
+
+
+def _check_pixels(packet: "Packet[VideoStream]", opened: Opened) -> None:
+    """Raise where a JPEG was not decoded for its number of pixels: FFmpeg does not say so."""
+    if opened.stream.codec_context.name != "mjpeg":
+        return
+    try:
+        header = read_jpeg(bytes(packet), opened.limits)
+    except ImageError:
+        return
+    if header.pixel_count > opened.limits.pixels:
+        raise too_many_pixels(header.stored_size[1], header.stored_size[0], opened.limits)
 
 
 def _stated_end(opened: Opened) -> float | None:

@@ -1,14 +1,16 @@
 """Streams and cameras: the newest frame, whatever the network does."""
 
+import atexit
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vidi.errors import VidiError
 from vidi.video.decoding import Damage, pixels_of, read_pictures
 from vidi.video.frames import Frame, SourceChange
+from vidi.video.http import HttpStream
 from vidi.video.opening import Opened
 from vidi.video.pace import DecodingPace, is_timed
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
 LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
+JOIN_SECONDS: Final = 0.5  # for all readers together, at the end
+EXIT_SECONDS: Final = 20.0  # and at the end of the interpreter, which must not end while a reader is inside FFmpeg
+READER: Final = "vidi-stream"  # the name of their threads; `vidi.cli.streams` looks for it
 MOST_WEDGED: Final = 8  # threads that hang in the system's calls; no further connection is tried beside so many
 
 
@@ -27,6 +32,9 @@ class Patience:
     read_seconds: float = 10.0  # between two pictures
     retry_seconds: float = 0.5  # after a first failure; doubled for each further one
     most_retry_seconds: float = 30.0
+
+
+Connect = Callable[[Callable[[HttpStream], None]], Opened]  # is handed what takes a connection that can be interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,8 +49,9 @@ class _Arrived:
 class _Attempt:
     """One attempt at a source: a thread that takes every picture as it comes and keeps the newest."""
 
-    def __init__(self, connect: Callable[[], Opened], clock: Callable[[], float]) -> None:
+    def __init__(self, connect: Connect, clock: Callable[[], float]) -> None:
         self._connect, self._clock = connect, clock
+        self._connection: HttpStream | None = None
         self._changed = threading.Condition()
         self._newest: _Arrived | None = None
         self._is_given_up = False
@@ -50,7 +59,7 @@ class _Attempt:
         self.last_sign = clock()  # of life
         self.is_over = False
         self.failure: VidiError | str = "the stream ended"
-        self.thread = threading.Thread(target=self._drain, name="vidi-stream", daemon=True)
+        self.thread = threading.Thread(target=self._drain, name=READER, daemon=True)
 
     def take(self, wait_seconds: float) -> _Arrived | None:
         """The newest picture that was not taken yet; None: none came in this time."""
@@ -60,13 +69,21 @@ class _Attempt:
             return taken
 
     def give_up(self) -> None:
-        """Have the thread end as soon as the call that it is in returns."""
+        """Have the thread end as soon as the call that it is in returns; over HTTP that is at once."""
         with self._changed:
             self._is_given_up, self._newest = True, None
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def _connected(self, connection: HttpStream) -> None:
+        with self._changed:
+            self._connection = connection
+            if self._is_given_up:
+                connection.interrupt()
 
     def _drain(self) -> None:
         try:
-            opened = self._connect()
+            opened = self._connect(self._connected)
             pace = DecodingPace() if is_timed(opened) else None
             try:
                 for picture in read_pictures(opened):
@@ -79,6 +96,8 @@ class _Attempt:
                     if pace is not None and picture.time is not None:
                         opened.stream.codec_context.skip_frame = pace.note(self.last_sign, picture.time)
             finally:
+                with self._changed:
+                    self._connection = None
                 opened.close()
         except VidiError as error:
             self.failure = error
@@ -117,7 +136,7 @@ class _Story:
 
 
 def watch_live(
-    connect: Callable[[], Opened],
+    connect: Connect,
     stop: threading.Event,
     *,
     rate: float | None,
@@ -140,21 +159,33 @@ def watch_live(
     """
     story, failures = _Story(), 0
     wedged: list[_Attempt] = []
-    while not stop.is_set():
-        wedged = [connection for connection in wedged if connection.thread.is_alive()]
-        if len(wedged) < MOST_WEDGED:
-            connection = _Attempt(connect, clock)
-            reason = yield from _follow(connection, stop, story, rate=rate, patience=patience, clock=clock)
-            wedged.append(connection)
-            story.number += connection.count
-            failures = 0 if connection.count else failures
-            if must_open and story.began is None and isinstance(connection.failure, VidiError):
-                raise connection.failure
-            if story.is_online and not stop.is_set():
-                story.is_online = False
-                yield SourceChange(kind="offline", seconds=story.seconds(clock()), reason=reason)
-        stop.wait(min(patience.most_retry_seconds, patience.retry_seconds * 2.0 ** min(failures, 30)))
-        failures += 1
+    try:
+        while not stop.is_set():
+            wedged = [connection for connection in wedged if connection.thread.is_alive()]
+            if len(wedged) < MOST_WEDGED:
+                connection = _Attempt(connect, clock)
+                wedged.append(connection)
+                reason = yield from _follow(connection, stop, story, rate=rate, patience=patience, clock=clock)
+                story.number += connection.count
+                failures = 0 if connection.count else failures
+                if must_open and story.began is None and isinstance(connection.failure, VidiError):
+                    raise connection.failure
+                if story.is_online and not stop.is_set():
+                    story.is_online = False
+                    yield SourceChange(kind="offline", seconds=story.seconds(clock()), reason=reason)
+            stop.wait(min(patience.most_retry_seconds, patience.retry_seconds * 2.0 ** min(failures, 30)))
+            failures += 1
+    finally:
+        _join(wedged)
+
+
+def _join(attempts: Sequence[_Attempt]) -> None:
+    """Wait a moment until the threads have left FFmpeg, and have the interpreter's end wait longer for the others."""
+    deadline = time.monotonic() + JOIN_SECONDS
+    for attempt in attempts:
+        attempt.thread.join(max(0.0, deadline - time.monotonic()))
+        if attempt.thread.is_alive():
+            atexit.register(attempt.thread.join, EXIT_SECONDS)
 
 
 def _follow(

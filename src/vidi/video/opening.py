@@ -1,7 +1,7 @@
 """Opens files, streams and cameras with FFmpeg, held to what was named: no other file, no other address, no giant."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from vidi.files import escape_path
 from vidi.images.limits import Limits
 from vidi.machine import core_count
 from vidi.video.cameras import camera_device
+from vidi.video.http import HttpStream, open_http
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -29,8 +30,8 @@ NO_PROTOCOL: Final = "none"  # a file's bytes are handed to FFmpeg, which may op
 READ_AHEAD: Final = 1 << 18  # bytes that are read of a file at once
 
 STREAMS: Final[Mapping[str, Mapping[str, str]]] = {  # by scheme
-    "http": {"protocol_whitelist": "http,tcp", "format_whitelist": STREAM_FORMATS, "max_redirects": "0"},
-    "https": {"protocol_whitelist": "https,tls,tcp", "format_whitelist": STREAM_FORMATS, "max_redirects": "0"},
+    "http": {"protocol_whitelist": NO_PROTOCOL, "format_whitelist": STREAM_FORMATS},
+    "https": {"protocol_whitelist": NO_PROTOCOL, "format_whitelist": STREAM_FORMATS},
     "rtsp": {"protocol_whitelist": "rtp,tcp", "format_whitelist": "rtsp,rtp,sdp,mpegts", "rtsp_transport": "tcp"},
     "rtsps": {"protocol_whitelist": "rtp,tls,tcp", "format_whitelist": "rtsp,rtp,sdp,mpegts", "rtsp_transport": "tcp"},
 }
@@ -39,9 +40,20 @@ STREAMS: Final[Mapping[str, Mapping[str, str]]] = {  # by scheme
 class Opened:
     """An opened source: a container and its moving image. A context: leaving it closes both."""
 
-    def __init__(self, container: "InputContainer", stream: "VideoStream", file: IO[bytes] | None = None) -> None:
+    def __init__(
+        self,
+        container: "InputContainer",
+        stream: "VideoStream",
+        file: IO[bytes] | HttpStream | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+    ) -> None:
         """Store what is open; `file` is closed with it."""
-        self.container, self.stream, self._file = container, stream, file
+        self.container, self.stream, self._file, self.limits = container, stream, file, limits
+
+    def note_image(self) -> None:
+        """An image has arrived: where bytes are counted, the count begins anew."""
+        if isinstance(self._file, HttpStream):
+            self._file.note_image()
 
     def close(self) -> None:
         """Close it."""
@@ -83,13 +95,21 @@ def open_file(path: Path, limits: Limits) -> Opened:
     except (av.FFmpegError, ValueError, OSError) as error:
         file.close()
         raise DataError(
-            f"{name} is no video file that can be read: {in_words(error)}",
+            f"{name} cannot be read as a video: {in_words(error)}",
             "Give a video file such as MP4, MOV, MKV, WebM or AVI. A playlist is not read: give the video itself.",
         ) from error
     return _prepared(container, name, limits, file=file, is_live=False)
 
 
-def open_stream(address: str, name: str, limits: Limits, *, open_seconds: float, read_seconds: float) -> Opened:
+def open_stream(
+    address: str,
+    name: str,
+    limits: Limits,
+    *,
+    open_seconds: float,
+    read_seconds: float,
+    connected: Callable[[HttpStream], None],
+) -> Opened:
     """Open a stream at its address.
 
     Args:
@@ -98,6 +118,7 @@ def open_stream(address: str, name: str, limits: Limits, *, open_seconds: float,
         limits: of its images.
         open_seconds: after which opening is given up.
         read_seconds: after which a read that gives nothing is.
+        connected: receives a connection that can be interrupted, before anything is read from it.
 
     Raises:
         DataError: it cannot be opened, is no stream of moving images, or asks for too much.
@@ -106,14 +127,23 @@ def open_stream(address: str, name: str, limits: Limits, *, open_seconds: float,
 
     scheme = address.partition("://")[0].lower()
     options = {**STREAMS[scheme], **LIVE, "max_pixels": str(limits.pixels)}
-    if scheme in ("https", "rtsps"):
+    file = open_http(address, name, seconds=max(open_seconds, read_seconds)) if scheme in ("http", "https") else None
+    format = "mpjpeg" if file is not None and file.is_multipart else None
+    timeout = (open_seconds, read_seconds) if file is None else None
+    if file is not None:
+        connected(file)
+    if scheme == "rtsps":
         authorities = ssl.get_default_verify_paths().cafile  # the system's, or the one that SSL_CERT_FILE names
         options |= {"tls_verify": "1", **({"ca_file": authorities} if authorities else {})}
     try:
-        container = av.open(address, "r", options=options, timeout=(open_seconds, read_seconds))
-    except (av.FFmpegError, ValueError, OSError) as error:
+        container = av.open(file or address, "r", format=format, options=options, timeout=timeout)
+    except (av.FFmpegError, ValueError, OSError, VidiError) as error:
+        if file is not None:
+            file.close()
+        if isinstance(error, VidiError):
+            raise
         raise DataError(f"{name} cannot be opened: {in_words(error)}", "Check the address and the camera.") from error
-    return _prepared(container, name, limits, is_live=True)
+    return _prepared(container, name, limits, file=file, is_live=True)
 
 
 def open_camera(number: int, limits: Limits, *, open_seconds: float, read_seconds: float) -> Opened:
@@ -139,7 +169,12 @@ def open_camera(number: int, limits: Limits, *, open_seconds: float, read_second
 
 
 def _prepared(
-    container: "InputContainer", name: str, limits: Limits, *, file: IO[bytes] | None = None, is_live: bool
+    container: "InputContainer",
+    name: str,
+    limits: Limits,
+    *,
+    file: IO[bytes] | HttpStream | None = None,
+    is_live: bool,
 ) -> Opened:
     """The moving image of a container, its decoder with its limits; closed where there is none."""
     try:
@@ -153,7 +188,7 @@ def _prepared(
     decoder.options = {"max_pixels": str(limits.pixels)}
     decoder.thread_count = core_count()
     decoder.thread_type = "SLICE" if is_live else "AUTO"  # a thread for each frame would hold so many frames back
-    return Opened(container, stream, file)
+    return Opened(container, stream, file, limits)
 
 
 def _moving_image(container: "InputContainer", name: str, limits: Limits) -> "VideoStream":
@@ -164,16 +199,24 @@ def _moving_image(container: "InputContainer", name: str, limits: Limits) -> "Vi
         )
     height, width = stream.codec_context.height, stream.codec_context.width
     if height * width > limits.pixels:
-        raise DataError(
-            f"{name} has images of {width:,} × {height:,} pixels; the limit is {limits.pixels:,} pixels",
-            "Make it smaller first.",
-        )
+        raise too_many_pixels(width, height, limits)
     return stream
+
+
+def too_many_pixels(width: int, height: int, limits: Limits) -> DataError:
+    """The refusal of giant images."""
+    return DataError(
+        f"its images have {width:,} × {height:,} pixels; the limit is {limits.pixels:,} pixels",
+        "Make it smaller first, or set the camera to smaller images.",
+    )
 
 
 def in_words(error: Exception) -> str:
     """What FFmpeg says went wrong, without the address, which may hold a password."""
     said = getattr(error, "strerror", None) or type(error).__name__
-    return {"Immediate exit requested": "nothing came in time", "End of file": "it ends before the first image"}.get(
-        said, said[:1].lower() + said[1:]
-    )
+    return {
+        "Immediate exit requested": "nothing came in time",
+        "End of file": "it ends before the first image",
+        "Invalid argument": "its format is not known, or not read here",
+        "Invalid data found when processing input": "its format is not known, or it is damaged",
+    }.get(said, said[:1].lower() + said[1:])

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +12,7 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.images.limits import Limits
 from vidi.video.frames import Frame, SourceChange
+from vidi.video.http import HttpStream
 from vidi.video.live import Patience, watch_live
 from vidi.video.opening import STREAMS, Opened, check_video_package, open_camera, open_stream
 from vidi.video.recording import watch_file
@@ -53,7 +54,9 @@ def parse_source(text: str) -> VideoSource:
         return _stream(text)
     path = Path(text)
     if not text or not path.exists():
-        raise UsageError(f"{escape_path(text) or 'the empty name'} is no file and no address", REMEDY)
+        raise UsageError(
+            f"there is no file {escape_path(text) or 'with an empty name'}, and it is not an address", REMEDY
+        )
     if not path.is_file():
         raise UsageError(f"{escape_path(text)} is no regular file", REMEDY)
     return VideoSource(kind="file", address=text, name=escape_path(text))
@@ -107,10 +110,10 @@ def watch_source(
     if source.kind == "file":
         return watch_file(Path(source.address), stop, rate=rate, limits=limits)
 
-    def connect() -> Opened:
+    def connect(connected: Callable[[HttpStream], None]) -> Opened:
         seconds = {"open_seconds": patience.open_seconds, "read_seconds": patience.read_seconds}
         if source.kind == "camera":
             return open_camera(int(source.address), limits, **seconds)
-        return open_stream(source.address, source.name, limits, **seconds)
+        return open_stream(source.address, source.name, limits, **seconds, connected=connected)
 
     return watch_live(connect, stop, rate=rate, patience=patience, must_open=source.kind == "camera")
