@@ -16,13 +16,14 @@ from vidi.prediction.predictor import Predictor
 SIZE = (32, 32)
 
 
-def red_model(path: Path, *, pools: bool = False, multi_label: bool = False) -> Predictor:
+def red_model(path: Path, *, pools: bool = False, multi_label: bool = False, other: str = "background") -> Predictor:
     """Classes `background` and `red`: a red square in the middle half of the image, and nothing red around it.
 
     Args:
         path: where the model file is written.
         pools: let it look at the mean alone instead: red where most of the image is red, with evidence maps.
         multi_label: each class is told by itself; since nothing speaks for `background`, `red` is as likely.
+        other: what the class `background` is called.
     """
     grid: list[nn.Module] = [nn.AvgPool2d(2), nn.AvgPool2d(2), nn.AvgPool2d(2)]  # 4 x 4 places
     network = Classifier(nn.Sequential(*grid, GlobalMean()), nn.Linear(3, 2))
@@ -39,7 +40,7 @@ def red_model(path: Path, *, pools: bool = False, multi_label: bool = False) -> 
         network.head.weight.copy_(weight)
         network.head.bias.copy_(bias)
     metadata = ModelMetadata(
-        classes=("background", "red"),
+        classes=(other, "red"),
         framing=Framing(size=SIZE, mode="stretch"),
         multi_label=multi_label,
         normalisation=Normalisation(mean=(0.0, 0.0, 0.0), standard_deviation=(255.0, 255.0, 255.0)),

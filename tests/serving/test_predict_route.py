@@ -118,15 +118,13 @@ def test_what_cannot_be_answered_is_refused_by_its_code(client: Client, status, 
 def test_evidence_and_boxes_come_with_the_fields_of_the_command_line(client: Client, model: Path, tmp_path: Path):
     path = tmp_path / "image.png"
     path.write_bytes(IMAGES[2])
-    located = json.loads(
-        vidi("locate", model, path, "--by", "evidence", "--least", "0.2", "--json", folder=tmp_path).stdout
-    )["images"][0]
+    located = json.loads(vidi("locate", model, path, "--least", "0.2", "--json", folder=tmp_path).stdout)["images"][0]
     command = vidi(
         "explain", model, path, "--no-occlusion", "--no-layers", "--json", "-o", tmp_path / "pages", folder=tmp_path
     )
     regions = json.loads(command.stdout)["explanations"][0]["why"]["regions"]
 
-    query = {"locate": "true", "by": "evidence", "least": "0.2", "explain": "evidence"}
+    query = {"locate": "true", "least": "0.2", "explain": "evidence"}
     (row,) = client.post("/v1/predict", params=query, files=[("image", ("image.png", IMAGES[2]))]).json()["predictions"]
 
     assert (row["size"], row["boxes"]) == (located["size"], located["boxes"])

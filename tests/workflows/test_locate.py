@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from PIL import Image
 from tests.command import vidi as vidi_command
 from tests.detection.red import red_model, with_square
+from tests.draw import draw
+from tests.model_file.test_golden import limits, written
+from tests.model_file.tiny import tiny_metadata
 
 import vidi
 from vidi.boxes import overlaps
@@ -68,6 +72,26 @@ def test_a_model_file_and_evidence_will_do(tmp_path: Path):
     ((box,),) = (one.boxes for one in vidi.locate(tmp_path / "model.onnx", image[None], by="evidence"))
 
     assert overlaps(np.array([box.box]), np.array([[40, 20, 120, 100]]))[0, 0] > 0.6
+
+
+def test_a_model_without_a_class_for_nothing_gives_one_box_for_its_answer(tmp_path: Path):
+    model = red_model(tmp_path / "model.onnx", pools=True, other="grey")
+    image = np.concatenate([with_square(side=80), with_square(side=80)], axis=1)
+
+    (found,), (asked,) = vidi.locate(model, [image]), vidi.locate(model, [image], by="evidence")
+
+    assert [box.label for box in found.boxes] == ["red"]
+    assert len(asked.boxes) == 2
+
+
+@pytest.mark.parametrize(("novelty", "count"), [(1e9, 1), (-1.0, 0)], ids=["known", "unknown"])
+def test_an_unknown_image_has_no_box_by_its_answer(tmp_path: Path, novelty: float, count: int):
+    metadata = replace(tiny_metadata(), classes=("disc", "square", "stripes"), verdict=limits(novelty=novelty))
+    model = Predictor.load(written(tmp_path / "model.onnx", metadata).path)
+
+    (found,) = vidi.locate(model, [draw("disc", size=(167, 155), seed=0)], least=0.01)
+
+    assert len(found.boxes) == count
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def locate(
         watch=lambda found, total: found if sys.stdout.isatty() else counted(found, "searching images", total, events),
         events=events,
     )
-    if hint := hint_of_nothing(predictor.classes, request.classes):
+    if hint := hint_of_nothing(predictor, request):
         events.say(hint)
     events.say("the model never saw boxes in training; `vidi evaluate MODEL DATA --boxes` measures their quality")
     raise typer.Exit(say_ending(account, events, named=as_json))

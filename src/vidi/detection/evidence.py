@@ -1,5 +1,7 @@
 """Boxes from one pass: where the evidence for a class stands out in the map that the model file gives."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,7 +32,7 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
     if "evidence" not in predictor.model.outputs:
         raise ModelError(
             f"{predictor.model.path} gives no evidence maps: its network does not pool over regions",
-            "WindowSearch by windows instead: leave out --by evidence.",
+            "Search by windows instead: --by windows.",
         )
     given = predictor.run(image[None], ("probabilities", "evidence"))
     found: list[Located] = []
@@ -48,6 +50,23 @@ def locate_by_evidence(image: NDArray[np.uint8], predictor: Predictor, search: W
                 label = predictor.classes[label_index]
                 found.append(Located(label, label_index, score, (x_min, y_min, x_max, y_max)))
     return sorted(found, key=lambda one: -one.score)[: search.most]
+
+
+def locate_answer(image: NDArray[np.uint8], predictor: Predictor, search: WindowSearch) -> list[Located]:
+    """One box around what speaks most for the image's answer; none on an unknown image.
+
+    Args:
+        image: (height, width, 3) uint8, upright RGB.
+        predictor: a model file whose network pools globally.
+        search: the classes, and the least probability.
+
+    Raises:
+        ModelError: the file gives no evidence maps.
+    """
+    (prediction,) = predictor.predict([image])
+    if prediction.verdict == "unknown" or prediction.label_index not in search.classes:
+        return []
+    return locate_by_evidence(image, predictor, replace(search, classes=(prediction.label_index,), most=1))
 
 
 def stand_out(evidence: NDArray[np.float32], label_index: int, outputs: Outputs) -> NDArray[np.float64]:

@@ -48,7 +48,7 @@ class Looked:
     """How the images were searched."""
 
     classes: tuple[str, ...]  # that were looked for
-    by: str  # `windows` or `evidence`
+    by: str  # `windows`, `evidence` or `answer`
     least: float  # probability of a box
     not_reached: int = 0  # images that an interruption left out
 

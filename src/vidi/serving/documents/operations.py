@@ -171,7 +171,7 @@ def _query(names: Sequence[str]) -> list[Json]:
             {"type": "integer", "minimum": 1, "maximum": MOST_CLASSES_ASKED},
         ),
         _parameter("locate", "Search for boxes as well.", {**FLAG, "default": False}),
-        _parameter("by", "How boxes are searched for.", {**one_of(["windows", "evidence"]), "default": "windows"}),
+        _parameter("by", "How boxes are searched for; as `vidi locate` by default.", one_of(["windows", "evidence"])),
         _parameter("least", "Least probability of a box.", share),
         _parameter("explain", "Give the class evidence of each region.", one_of(["evidence"])),
     ]

@@ -16,7 +16,7 @@ class Asked:
     model: str | None = None
     top: int | None = None  # most probable classes to give; None: all, in the model's order
     locate: bool = False  # boxes as well
-    by: Literal["windows", "evidence"] = "windows"  # how boxes are searched for
+    by: Literal["windows", "evidence"] | None = None  # how boxes are searched for; None: as the model allows
     least: float = 0.5  # probability of a box
     explain: Literal["evidence"] | None = None
 

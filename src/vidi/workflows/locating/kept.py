@@ -20,7 +20,7 @@ from vidi.report.words.progress.asking import page_at, written
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.places import check_folder_apart, page_names, require_own
 from vidi.workflows.locating.output import coco_document
-from vidi.workflows.locating.search import LocatedImage, choose_classes
+from vidi.workflows.locating.search import LocatedImage, choose_classes, choose_way
 from vidi.workflows.requests.locate import LocateRequest
 
 PAGE = "boxes.html"
@@ -93,7 +93,7 @@ def keep_located(
 def looked_for(predictor: Predictor, request: LocateRequest, *, not_reached: int = 0) -> Looked:
     """Describe the search for the page."""
     classes = tuple(predictor.classes[index] for index in choose_classes(predictor.classes, request.classes))
-    return Looked(classes=classes, by=request.by, least=request.least, not_reached=not_reached)
+    return Looked(classes=classes, by=choose_way(predictor, request), least=request.least, not_reached=not_reached)
 
 
 def write_found(

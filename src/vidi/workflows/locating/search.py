@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.data.inputs import FoundInputs
-from vidi.detection.evidence import locate_by_evidence
+from vidi.detection.evidence import locate_answer, locate_by_evidence
 from vidi.detection.locate import Located, WindowSearch, locate
 from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
@@ -22,7 +22,7 @@ from vidi.images.pool import read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
 from vidi.report.pictures.thumbnails import Thumbnail
-from vidi.report.words.progress.asking import NO_CLASS_FOR_NOTHING
+from vidi.report.words.progress.asking import NO_CLASS_FOR_NOTHING, ONE_BOX_EACH
 from vidi.workflows.interaction.inputs import no_images
 from vidi.workflows.requests.locate import LocateRequest
 
@@ -36,6 +36,7 @@ TOO_SMALL = "windows-too-small"  # the code of an image that would have to be en
 LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
+Way = Literal["windows", "evidence", "answer"]
 Find = Callable[[NDArray[np.uint8]], list[Located]]
 
 
@@ -103,19 +104,26 @@ def is_nothing(name: str) -> bool:
     return name.casefold() in NOTHING or name.casefold().startswith(NOT)
 
 
-def hint_of_nothing(names: Sequence[str], wanted: Sequence[str] | None) -> str:
-    """Return the hint for a model without a class for nothing; empty if it has one.
+def choose_way(predictor: Predictor, request: LocateRequest) -> Way:
+    """How images are searched: as asked, else by windows, or by the answer where every window would get a class.
 
-    Args:
-        names: the model's classes.
-        wanted: those that the user looks for; the rest then stand for nothing.
-
-    >>> hint_of_nothing(("cat", "background"), None), hint_of_nothing(("cat", "dog"), ("cat",))
-    ('', '')
+    `answer` is one box for the class of the whole image. It needs a network that gives evidence maps.
     """
-    if wanted is not None or any(map(is_nothing, names)):
+    if request.by is not None:
+        return request.by
+    return "windows" if _can_refuse(predictor, request) or "evidence" not in predictor.model.outputs else "answer"
+
+
+def hint_of_nothing(predictor: Predictor, request: LocateRequest) -> str:
+    """Return the hint for a model without a class for nothing; empty if it has one."""
+    if _can_refuse(predictor, request):
         return ""
-    return NO_CLASS_FOR_NOTHING
+    return ONE_BOX_EACH if choose_way(predictor, request) == "answer" else NO_CLASS_FOR_NOTHING
+
+
+def _can_refuse(predictor: Predictor, request: LocateRequest) -> bool:
+    """Whether a window may show nothing that is looked for; the classes that are not looked for stand for nothing."""
+    return request.classes is not None or predictor.metadata.multi_label or any(map(is_nothing, predictor.classes))
 
 
 def class_of_nothing(classes: Sequence[str]) -> int:
@@ -151,8 +159,10 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         most=request.most,
         share=request.fills,
     )
-    if request.by == "evidence":
-        return partial(locate_by_evidence, predictor=predictor, search=search)
+    way = choose_way(predictor, request)
+    if way != "windows":
+        by_map = locate_by_evidence if way == "evidence" else locate_answer
+        return partial(by_map, predictor=predictor, search=search)
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
 
 

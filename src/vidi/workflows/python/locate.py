@@ -18,7 +18,7 @@ def locate(
     images: object,
     *,
     classes: Sequence[str] | None = None,
-    by: Literal["windows", "evidence"] = "windows",
+    by: Literal["windows", "evidence"] | None = None,
     least: float = 0.5,
     smallest: float | None = None,
     largest: float | None = None,
@@ -36,7 +36,8 @@ def locate(
         images: list of paths, Pillow images or uint8 arrays of any sizes, or one uint8 array of all images. Arrays are
             (height, width, 3), upright RGB, or (height, width), grey.
         classes: classes to find; by default all but those whose name means that nothing is there.
-        by: search method: windows of many sizes, or the faster evidence map of the whole image.
+        by: search method: windows of many sizes or the evidence map (default: windows; one box without a class for
+            nothing).
         least: minimum probability of a box.
         smallest: shorter side of the smallest window, in pixels.
         largest: shorter side of the largest window, in pixels.

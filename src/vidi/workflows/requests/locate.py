@@ -29,8 +29,12 @@ class LocateRequest:
         ),
     ] = None
     by: Annotated[
-        By, Option("Search method: windows of many sizes, or the faster evidence map of the whole image.")
-    ] = "windows"
+        By | None,
+        Option(
+            "Search method: windows of many sizes or the evidence map "
+            "(default: windows; one box without a class for nothing)."
+        ),
+    ] = None
     least: Annotated[float, Option("Minimum probability of a box.", metavar="SHARE")] = 0.5
     smallest: Smallest = None
     largest: Annotated[
@@ -48,7 +52,7 @@ class LocateRequest:
         for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
             if pixels is not None and pixels < LEAST_WINDOW:
                 raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
-        if self.by not in get_args(By):
+        if self.by is not None and self.by not in get_args(By):
             raise UsageError(f"--by {self.by} is unknown", f"Use {' or '.join(get_args(By))}.")
 
 

@@ -9,6 +9,10 @@ NO_CLASS_FOR_NOTHING = (
     "hint: the model has no class for “nothing”, so it assigns every window to one of its classes and many boxes are "
     "wrong. Train it with a class `background`, look for one class (--class NAME), or raise the limit (--least 0.95)"
 )
+ONE_BOX_EACH = (
+    "the model has no class for “nothing”, so each image gets one box, around what speaks for its answer. To search "
+    "for several objects, train with a class `background`, or try --by windows: many of its boxes will be wrong"
+)
 SAME_MODEL = "A and B are the same model file"
 SAME_MODEL_STORED = "A and B are answers of the same model file"
 NOT_BOTH = "At least one of the models does not know its class."
