@@ -87,9 +87,24 @@ def test_how_many_threads_work_does_not_matter(predictor):
 
 
 def test_too_few_images_or_too_little_time_is_said(predictor):
-    assert measured(predictor, 29)[0] == NotMeasured("few")
+    assert measured(predictor, 19)[0] == NotMeasured("few")
     assert measured(predictor, 31, until=Deadline.after(0))[0] == NotMeasured("time")
     assert by_fields(NotMeasured("time")) == {"left_out": "time"}
+
+
+def test_with_little_time_the_middle_strength_of_some_images_is_measured_and_that_is_recorded(predictor, monkeypatch):
+    monkeypatch.setattr(subject, "plan_images", lambda *_, **__: ((2,), 22))
+
+    some, _ = measured(predictor, 40, until=Deadline.after(600))
+
+    assert isinstance(some, Robustness)
+    assert (some.image_count, some.of_count, some.has_every_step) == (22, 40, False)
+    assert [curve.strengths for curve in some.curves] == [one.strengths[2:3] for one in SPOILINGS.values()]
+    monkeypatch.setattr(subject, "plan_images", lambda *_, **__: (subject.EVERY_STEP, 22))
+    every, _ = measured(predictor, 40, until=Deadline.after(600))
+    assert [curve.accuracies[2:3] for curve in every.curves] == [curve.accuracies for curve in some.curves]
+    monkeypatch.setattr(subject, "plan_images", lambda *_, **__: ((2,), 19))
+    assert measured(predictor, 40, until=Deadline.after(600))[0] == NotMeasured("time")
 
 
 class Ending:
@@ -111,7 +126,7 @@ def test_the_time_is_looked_at_between_the_answers_about_one_image(predictor, mo
     found, _ = measured(predictor, 31, until=Ending(asked=20), workers=1)
 
     assert found == NotMeasured("time")
-    assert len(answered) < 31 + 20  # once each for the labels, then of 31 x 12: few images are finished
+    assert len(answered) < 31 + 20  # once each for the labels, then of 31 x 3 and more: few images are finished
 
 
 def test_shares_of_groups_are_less_sure_than_shares_of_images():

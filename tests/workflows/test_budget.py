@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.evaluation.answers import Answers
-from vidi.evaluation.robustness import NotMeasured, can_be_enough
+from vidi.evaluation.robustness import NotMeasured
 from vidi.images.limits import DecodeOptions
 from vidi.machine import Deadline
 from vidi.report.words.progress.run import OPTIONAL
@@ -13,7 +13,6 @@ from vidi.workflows.evaluating.trust import measure_trust
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.run.budget import (
     MUST_FOLLOW,
-    ROOMY_SECONDS,
     SECONDS_FOR_FOLDS,
     SHORT_SECONDS,
     TABLE,
@@ -95,7 +94,7 @@ def test_what_is_left_out_is_told_in_one_sentence():
 
 
 def test_calibration_takes_fewer_trainings_where_there_are_only_minutes():
-    assert [budget(seconds).fold_count() for seconds in (30.0, ROOMY_SECONDS, SECONDS_FOR_FOLDS)] == [2, 2, 5]
+    assert [budget(seconds).fold_count() for seconds in (30.0, 240.0, SECONDS_FOR_FOLDS)] == [2, 2, 5]
     assert Budget().fold_count() == 5
 
 
@@ -111,13 +110,12 @@ def test_robustness_leaves_time_for_the_report_and_says_where_there_is_none():
     found = measure_trust(None, answers, None, options=DecodeOptions(), seed=0, until=until, events=told)
 
     assert found.robustness == NotMeasured("time")
-    assert told.said == ["robustness: skipped, no time left; `vidi evaluate` measures it"]
+    assert told.said == ["robustness: skipped, no time left; `vidi evaluate MODEL DATA --robustness` measures it"]
 
 
-def test_robustness_that_cannot_end_in_time_is_not_gone_on_with():
-    assert not can_be_enough(5, 10.0, Clock(49.0, 60.0))  # 2 s an image, and 25 more are needed
-    assert can_be_enough(5, 10.0, Clock(51.0, 60.0))
-    assert can_be_enough(2, 10.0, Clock(1.0, 60.0))  # too few to tell
+def test_robustness_gets_a_tenth_of_the_run_or_five_seconds_and_what_the_report_leaves():
+    assert [Budget().robustness_until(seconds).seconds for seconds in (10.0, 45.0, 90.0)] == [5.0, 5.0, 10.0]
+    assert budget(4.0).robustness_until(90.0).seconds_left() == 4.0 - TABLE["report"].seconds
 
 
 def test_the_stages_of_a_run_take_together_the_whole_time():

@@ -24,7 +24,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, favours in (("a", "dark"), ("b", "light")):
         make_model(folder / f"model-{name}", favours=favours)
         brightness_folders(folder / f"shades-{name}", dark=4, light=20)
-        vidi.evaluate(folder / f"model-{name}", folder / f"shades-{name}", output=folder / name, robustness=False)
+        vidi.evaluate(folder / f"model-{name}", folder / f"shades-{name}", output=folder / name)
     return folder
 
 
@@ -55,7 +55,7 @@ def test_kept_answers_give_the_same_comparison_as_the_models_themselves(work: Pa
 @pytest.mark.slow  # evaluates anew
 def test_answers_about_other_images_are_refused(work: Path, tmp_path: Path):
     fewer = brightness_folders(tmp_path / "fewer", dark=4, light=5)
-    vidi.evaluate(work / "model-b", fewer, output=tmp_path / "b", robustness=False)
+    vidi.evaluate(work / "model-b", fewer, output=tmp_path / "b")
 
     with pytest.raises(DataError, match="A was evaluated on 24 images and B on 9, but only 9 are the same"):
         compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"))
@@ -82,7 +82,7 @@ def test_a_model_without_data_is_asked_for_data(work: Path):
 @pytest.mark.slow  # evaluates anew
 def test_classes_that_one_does_not_know_are_set_aside(work: Path, tmp_path: Path):
     other = make_model(tmp_path / "model", favours="dark", classes=("dark", "middle"))
-    vidi.evaluate(other, work / "shades-a", output=tmp_path / "b", robustness=False)
+    vidi.evaluate(other, work / "shades-a", output=tmp_path / "b")
     told = Notes()
 
     found = compare_stored(StoredRequest(first=work / "a", second=tmp_path / "b"), events=told)

@@ -305,8 +305,8 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
     ]
     (tmp_path / "shapes.csv").write_text("\n".join(["path,label,light", *rows]))
 
-    evaluated = scored(model, tmp_path / "shapes.csv")
-    quick = scored(model, tmp_path / "shapes.csv", robustness=False)
+    evaluated = scored(model, tmp_path / "shapes.csv", robustness=True)
+    quick = scored(model, tmp_path / "shapes.csv")
 
     metrics = metrics_of(evaluated)
     page = Page((evaluated.folder / "report.html").read_text()).text
@@ -325,7 +325,7 @@ def test_parts_of_the_images_and_worse_images_are_asked_about(model, tmp_path):
 @pytest.mark.slow  # draws all figures
 def test_an_evaluation_and_a_run_print_accuracy_interval_and_n(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=KINDS, each=4)
-    evaluated = scored(model, data, robustness=False)
+    evaluated = scored(model, data)
     test = evaluated.figures["test"]
     right = round(test.accuracy.value * 12)
 

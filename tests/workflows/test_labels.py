@@ -124,7 +124,8 @@ def test_what_needs_one_class_each_is_refused_of_several(model: ModelFile, data:
 def test_an_evaluation_counts_classes_one_by_one_and_together(model: ModelFile, data: Path, tmp_path: Path):
     made = calibrate(asked(model, data, tmp_path))
 
-    done = evaluate(EvaluateRequest(model=made.model.path, data=DataRequest(source=str(data)), output=tmp_path / "out"))
+    request = DataRequest(source=str(data))
+    done = evaluate(EvaluateRequest(model=made.model.path, data=request, output=tmp_path / "out", robustness=True))
 
     document = json.loads((tmp_path / "out" / "metrics.json").read_text())
     test = document["test"]
@@ -180,7 +181,7 @@ def test_two_models_are_compared_class_by_class_and_on_whole_answers(model: Mode
     found = compare(both)
 
     asked_of = DataRequest(source=str(data))
-    shown = evaluate(EvaluateRequest(model=second.path, data=asked_of, output=tmp_path / "e", robustness=False))
+    shown = evaluate(EvaluateRequest(model=second.path, data=asked_of, output=tmp_path / "e"))
     assert found.comparison.overall.counts.second_accuracy == shown.figures["test"].accuracy.value
     assert list(found.comparison.per_class) == list(model.metadata.classes)
     assert all(one.counts.image_count == IMAGES for one in found.comparison.per_class.values())

@@ -53,10 +53,6 @@ class Terminal:
         """Images decoded so far, with rate and time left."""
         self.count("reading images", done, total)
 
-    def steps(self, done: int, total: int) -> None:
-        """Steps of a trial so far, with rate and time left."""
-        self.count("trying learning rates, step", done, total)
-
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes of weights fetched so far, with rate and time left."""
         self.count(f"fetching {what}", done, total)

@@ -1,7 +1,7 @@
 """Robustness: the accuracy of a model on worse images, such as blurred, noisy, dark or rotated ones."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -18,18 +18,20 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish
 from vidi.images.spoiling import SPOILINGS, STEPS
 from vidi.images.store import ImageStore
-from vidi.machine import Deadline
+from vidi.machine import Deadline, core_count
 from vidi.metrics.arrays import Counts
 from vidi.model_file.decisions import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 
-LEAST_IMAGES = 30  # of fewer every point of a curve has a range of 35 points and more
+LEAST_IMAGES = 20  # of fewer every point of a curve has a range of 40 points and more
 SOME_IMAGES = 4  # that say how long the others will take
 # Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
 PIXELS, FEWEST, MOST = 1_500_000, 50, 300
-VARIANTS = 1 + STEPS * len(SPOILINGS)
-MIDDLE = 2  # step of a change that is answered first, with the strongest
+EVERY_STEP = tuple(range(STEPS))
+MIDDLE = 2  # step of a change that is answered first, with the strongest; alone where there is no time for every step
+VERSIONS_OF_ALL, VERSIONS_OF_MIDDLE = 24, 1 + len(SPOILINGS)  # answers about an image, about so many of all steps
+KEPT_BACK = 0.85  # of the time is planned with: what was measured on a few images is not known better
 
 Image = NDArray[np.uint8]
 Said = NDArray[np.bool_]
@@ -46,10 +48,10 @@ class Curve:
     accuracies: tuple[Estimate, ...] = field(metadata=key("accuracy"))  # at each strength
 
     @classmethod
-    def of(cls, name: str, accuracies: Sequence[Estimate]) -> Self:
-        """The curve of one kind of change, with what is known of it."""
+    def of(cls, name: str, accuracies: Sequence[Estimate], steps: Sequence[int] = EVERY_STEP) -> Self:
+        """The curve of one kind of change at some of its steps."""
         change = SPOILINGS[name]
-        return cls(name, change.noun, change.unit, tuple(change.strengths), tuple(accuracies))
+        return cls(name, change.noun, change.unit, tuple(change.strengths[step] for step in steps), tuple(accuracies))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,12 @@ class Robustness:
     image_count: int = field(metadata=key("images"))
     of_count: int = field(metadata=key("of"))  # test images that these were drawn from
     clean: Estimate
-    curves: tuple[Curve, ...]
+    curves: tuple[Curve, ...]  # of every kind of change, all at the same steps
+
+    @property
+    def has_every_step(self) -> bool:
+        """Whether every strength was measured; else there was time for the middle one alone."""
+        return all(len(curve.strengths) == STEPS for curve in self.curves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class NotMeasured:
 
     reason: str = field(
         metadata=key("left_out")
-    )  # `few`: under 30 test images; `time`: it did not fit into the minutes given; `off`: not wanted
+    )  # `few`: under 20 test images; `time`: it did not fit into the minutes given; `off`: not wanted
 
 
 def measure_robustness(
@@ -82,8 +89,11 @@ def measure_robustness(
     seed: int = 0,
     until: Deadline | None = None,
     workers: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Robustness | NotMeasured:
     """Classify test images unchanged and in up to 45 worse versions, made before framing.
+
+    Where the time is limited, the speed on a few images decides once which strengths of how many images are measured.
 
     Args:
         predictor: the model.
@@ -93,8 +103,9 @@ def measure_robustness(
         store: where the bytes come from.
         options: how images are decoded.
         seed: of the choice of images, and of resampling.
-        until: when to stop; what was answered until then counts, if it is enough.
+        until: when it must end; what was answered until then counts, if it is enough.
         workers: threads; as many as there are cores where None.
+        on_progress: called with the images answered so far and in all.
 
     Returns:
         The curves; or why there are none.
@@ -105,22 +116,33 @@ def measure_robustness(
         return NotMeasured("time")
     chosen = _choose(len(paths), predictor.metadata.framing, seed=seed)
     job = DecodeJob(store=store, whole_for=predictor.metadata.framing, options=options)
-    stream = read_and_finish(
-        job,
-        [paths[row] for row in chosen.tolist()],
-        partial(_answer, predictor, seed=seed, until=until),
-        together=1,
-        workers=workers,
-    )
     rows: list[int] = []
     right: list[Said] = []
-    began = time.monotonic()
-    for row, said in zip(chosen.tolist(), _until(stream, until), strict=False):
-        if until is not None and not can_be_enough(len(rows), time.monotonic() - began, until):
+
+    def answer(some: NDArray[np.int64], steps: Sequence[int]) -> None:
+        finish = partial(_answer, predictor, steps=steps, seed=seed, until=until)
+        stream = read_and_finish(job, [paths[row] for row in some.tolist()], finish, together=1, workers=workers)
+        for row, said in zip(some.tolist(), stream, strict=True):
+            if said is not None:
+                rows.append(row)
+                right.append((said == shown[row]).all(axis=1))
+                on_progress(len(rows), count)
+            if until is not None and until.seconds_left() <= 0:
+                return
+
+    steps: Sequence[int] = EVERY_STEP
+    count = len(chosen)
+    if until is not None:
+        few, began = chosen[: max(SOME_IMAGES, workers or core_count())], time.monotonic()  # each thread has one
+        answer(few, [MIDDLE])
+        seconds = (time.monotonic() - began) / len(few)
+        steps, count = plan_images(seconds, until.seconds_left(), wanted=count, done=len(few))
+        if count < LEAST_IMAGES:
             return NotMeasured("time")
-        if said is not None:
-            rows.append(row)
-            right.append((said == shown[row]).all(axis=1))
+        if steps == EVERY_STEP:
+            rows, right, few = [], [], few[:0]
+        chosen = chosen[len(few) : count]
+    answer(chosen, steps)
     if len(rows) < LEAST_IMAGES:
         return NotMeasured("time" if until is not None else "few")
     clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
@@ -129,9 +151,28 @@ def measure_robustness(
         of_count=len(paths),
         clean=clean,
         curves=tuple(
-            Curve.of(name, others[STEPS * number : STEPS * (number + 1)]) for number, name in enumerate(SPOILINGS)
+            Curve.of(name, others[len(steps) * number : len(steps) * (number + 1)], steps)
+            for number, name in enumerate(SPOILINGS)
         ),
     )
+
+
+def plan_images(seconds: float, left: float, *, wanted: int, done: int) -> tuple[Sequence[int], int]:
+    """Which steps of every change are measured, and on how many images: of fewer only the middle step.
+
+    Args:
+        seconds: that an image takes at the middle step of every change.
+        left: seconds for all.
+        wanted: images, where there is time for them.
+        done: images that have been answered at the middle step.
+
+    >>> [plan_images(0.1, left, wanted=50, done=4) for left in (20.0, 5.0, 2.0)]
+    [((0, 1, 2, 3, 4), 50), ((2,), 46), ((2,), 21)]
+    """
+    left *= KEPT_BACK
+    if wanted * seconds * VERSIONS_OF_ALL / VERSIONS_OF_MIDDLE <= left:
+        return EVERY_STEP, wanted
+    return (MIDDLE,), min(wanted, done + int(left / seconds))
 
 
 def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
@@ -141,22 +182,10 @@ def _choose(count: int, framing: Framing, *, seed: int) -> NDArray[np.int64]:
     return drawn
 
 
-def can_be_enough(done: int, seconds: float, until: Deadline) -> bool:
-    """Whether as many images as are needed can be answered in time, at the rate so far."""
-    return not SOME_IMAGES <= done < LEAST_IMAGES or seconds / done * (LEAST_IMAGES - done) <= until.seconds_left()
-
-
-def _until(stream: Iterator[Said | None], until: Deadline | None) -> Iterator[Said | None]:
-    for answer in stream:
-        yield answer
-        if until is not None and until.seconds_left() <= 0:
-            return
-
-
 def _answer(
-    predictor: Predictor, read: Sequence[ReadImage], *, seed: int, until: Deadline | None = None
+    predictor: Predictor, read: Sequence[ReadImage], *, steps: Sequence[int], seed: int, until: Deadline | None = None
 ) -> Said | None:
-    """(VARIANTS, classes) bool, what is said of an image as it is and of its worse versions; None where unreadable.
+    """(1 + kinds x steps, classes) bool: what is said of an image as it is and made worse; None where unreadable.
 
     None as well where the time is over: an image takes as long as many answers, so it is looked at between them.
     """
@@ -175,13 +204,15 @@ def _answer(
         random = np.random.default_rng([seed, own, number])
         return frame_image(change.spoil(working, change.strengths[step], random), framing)
 
-    return _say_of_all(predictor, version, until=until)
+    return _say_of_all(predictor, version, steps=steps, until=until)
 
 
-def _say_of_all(predictor: Predictor, version: Callable[[int], Image], *, until: Deadline | None) -> Said | None:
-    """(VARIANTS, classes) bool: what is said of every version; None where the time is over.
+def _say_of_all(
+    predictor: Predictor, version: Callable[[int], Image], *, steps: Sequence[int], until: Deadline | None
+) -> Said | None:
+    """(1 + kinds x steps, classes) bool: what is said of every version; None where the time is over.
 
-    Of each change the middle and the strongest step are answered first. Steps between two that are answered alike are
+    Of all steps the middle and the strongest are answered first. Steps between two that are answered alike are
     taken to be answered so too: on photographs this is wrong for 1 in 100, and it saves nearly half of the time.
     """
     said: dict[int, NDArray[np.bool_]] = {}
@@ -196,15 +227,15 @@ def _say_of_all(predictor: Predictor, version: Callable[[int], Image], *, until:
             said.update(zip(some, say(given, predictor.metadata), strict=True))
         return True
 
-    firsts = range(1, VARIANTS, STEPS)
-    if not answer([0, *(first + step for first in firsts for step in (MIDDLE, STEPS - 1))]):
+    firsts = range(1, 1 + STEPS * len(SPOILINGS), STEPS)
+    if not answer([0, *(first + step for first in firsts for step in (MIDDLE, STEPS - 1) if step in steps)]):
         return None
     doubtful = []
     for first in firsts:
         for before, between, after in ((0, (0, 1), MIDDLE), (first + MIDDLE, (3,), STEPS - 1)):
-            ends = said[before], said[first + after]
-            if (ends[0] == ends[1]).all():
-                said.update((first + step, ends[0]) for step in between)
+            wanted = [first + step for step in between if step in steps]
+            if wanted and (said[before] == said[first + after]).all():
+                said.update((number, said[before]) for number in wanted)
             else:
-                doubtful += [first + step for step in between]
-    return np.stack([said[number] for number in range(VARIANTS)]) if answer(doubtful) else None
+                doubtful += wanted
+    return np.stack([said[number] for number in sorted(said)]) if answer(doubtful) else None

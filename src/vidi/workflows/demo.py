@@ -101,9 +101,9 @@ class _WithoutFindings:
         """Bytes of weights fetched so far."""
         self.events.fetching(what, done, total)
 
-    def steps(self, done: int, total: int) -> None:
-        """Training steps of a trial done so far."""
-        self.events.steps(done, total)
+    def count(self, what: str, done: int, total: int) -> None:
+        """Progress of any other stage that counts."""
+        self.events.count(what, done, total)
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""

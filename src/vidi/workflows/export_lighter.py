@@ -332,7 +332,6 @@ def _write_pages(parent: ModelFile, model: ModelFile, pages: _Pages, *, events: 
             model=model.path,
             data=pages.data,
             output=pages.folder / EVALUATION,
-            robustness=False,
             workers=pages.workers,
             images=pages.images,
         ),

@@ -17,15 +17,15 @@ from vidi.metrics.intervals import Interval
 from vidi.report.pages.render import percent
 from vidi.report.pictures.thumbnails import SMALL_SIDE, Thumbnail, data_uri
 
-MIDDLE = 2  # index of strength 3 of 5, of which the sentence speaks
 HARDLY = 0.02  # points: a smaller loss is called hardly any
 TILE = 72  # pixels, the longer side of one small picture
 GAP = 3  # pixels between two
 REASONS: Mapping[str, str] = {
-    "few": "Too few test images to measure robustness: 30 are needed.",
-    "time": "No time was left to measure robustness: `vidi evaluate MODEL DATA` does it.",
-    "off": "Robustness was not measured.",
+    "few": "Too few test images to measure robustness: 20 are needed.",
+    "time": "No time was left to measure robustness: `vidi evaluate MODEL DATA --robustness` does it.",
+    "off": "Robustness was not measured: `vidi evaluate MODEL DATA --robustness` does it.",
 }
+MIDDLE_ALONE = "There was time for this strength alone: `vidi evaluate MODEL DATA --robustness` measures all five."
 # Panels: a title, the kind on the left of the image as it is, and the one on its right.
 PANELS: tuple[tuple[str, str | None, str], ...] = (
     ("Blur", None, "blur"),
@@ -62,21 +62,31 @@ def explain_robustness(found: Robustness | NotMeasured) -> str:
     clean = found.clean.value or 0.0
     by_loss = sorted(found.curves, key=_in_the_middle)
     worst, hardly = by_loss[0], [curve for curve in by_loss if clean - _in_the_middle(curve) < HARDLY]
-    low = _in_the_middle(worst)
-    if clean - low < HARDLY:
-        return "It is robust: no change of medium strength (3 of 5) costs more than 2 points of accuracy."
+    rest = "" if found.has_every_step else f" {MIDDLE_ALONE}"
+    if clean - _in_the_middle(worst) < HARDLY:
+        return (
+            f"It is robust: on {found.image_count:,} images no change of medium strength (3 of 5) costs more than "
+            f"2 points of accuracy.{rest}"
+        )
+    low = worst.accuracies[_middle(worst)]
     sentence = (
-        f"It loses most under {worst.noun}: from {percent(clean)} to {percent(low)} at strength 3 of 5 "
-        f"({worst.strengths[MIDDLE]:g} {worst.unit})."
+        f"It loses most under {worst.noun}: at strength 3 of 5 ({worst.strengths[_middle(worst)]:g} {worst.unit}) "
+        f"accuracy falls from {percent(clean)} to {percent(low.value)} (95 % range {percent(low.low)} to "
+        f"{percent(low.high)}, n = {low.image_count:,})."
     )
     if not hardly:
-        return f"{sentence} Every change of that strength costs 2 points or more."
+        return f"{sentence} Every change of that strength costs 2 points or more.{rest}"
     names = ", ".join(curve.noun for curve in hardly)
-    return f"{sentence} It loses less than 2 points under {names} of that strength."
+    return f"{sentence} It loses less than 2 points under {names} of that strength.{rest}"
+
+
+def _middle(curve: Curve) -> int:
+    """The index of strength 3 of 5, of which the sentence speaks."""
+    return len(curve.strengths) // 2
 
 
 def _in_the_middle(curve: Curve) -> float:
-    return curve.accuracies[MIDDLE].value or 0.0
+    return curve.accuracies[_middle(curve)].value or 0.0
 
 
 def draw_panels(found: Robustness | NotMeasured, strips: Mapping[str, Thumbnail]) -> tuple[Panel, ...]:
@@ -117,26 +127,24 @@ def _step(label: str, estimate: Estimate) -> Step:
     return Step(label, value, interval.low, interval.high)
 
 
-def make_strips(image: NDArray[np.uint8], framing: Framing) -> dict[str, Thumbnail]:
-    """One image at five or six steps of each change, side by side in one picture, by the panel's title.
+def make_strips(found: Robustness | NotMeasured, image: NDArray[np.uint8], framing: Framing) -> dict[str, Thumbnail]:
+    """One image at up to six of the measured steps of each change, side by side in one picture, by the panel's title.
 
     Args:
+        found: says which steps were measured.
         image: (height, width, 3) uint8, upright.
         framing: of the model: changes are made at the size at which they were measured.
     """
+    if isinstance(found, NotMeasured):
+        return {}
+    curves = {curve.name: curve for curve in found.curves}
     working, random = reduce_to_frame(image, framing), np.random.default_rng(0)
     strips = {}
     for title, left, right in PANELS:
-        chosen = (
-            [(left, 4), (left, 2), (left, 0), (right, 0), (right, 2), (right, 4)]
-            if left is not None
-            else [(right, step) for step in range(5)]
-        )
-        tiles = [
-            SPOILINGS[name].spoil(working, SPOILINGS[name].strengths[step], random)
-            for name, step in chosen
-            if name is not None
-        ]
+        every = 1 if left is None else 2  # of two changes there is no room for every step
+        before = [] if left is None else [(left, strength) for strength in curves[left].strengths[::-every]]
+        chosen = [*before, *((right, strength) for strength in curves[right].strengths[::every])]
+        tiles = [SPOILINGS[name].spoil(working, strength, random) for name, strength in chosen]
         strips[title] = _side_by_side(tiles)
     return strips
 

@@ -44,7 +44,9 @@ def describe_trust(files: RunFiles, example: NDArray[np.uint8] | None) -> Trust:
         example: (height, width, 3) uint8, a test image to be shown at each step of worse; None without pictures.
     """
     shortcuts, robustness, slices = files.check.get("shortcuts"), files.metrics.robustness, files.metrics.slices
-    strips = {} if example is None or files.model is None else make_strips(example, files.model.metadata.framing)
+    strips = {}
+    if robustness is not None and example is not None and files.model is not None:
+        strips = make_strips(robustness, example, files.model.metadata.framing)
     return Trust(
         shortcuts=shortcuts,
         shortcut_sentence="" if shortcuts is None else explain_shortcuts(shortcuts, files.metrics.test),

@@ -1,6 +1,7 @@
 """Whether a test figure can be trusted: accuracy by slice, and on worse images."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.machine import Deadline
 from vidi.prediction.predictor import Predictor
-from vidi.report.words.progress.run import ROBUSTNESS_SKIPPED
+from vidi.report.words.progress.run import MEASURING_ROBUSTNESS, ROBUSTNESS_SKIPPED
 from vidi.workflows.interaction.events import SILENCE, Events
 
 
@@ -62,6 +63,7 @@ def measure_trust(
             seed=seed,
             workers=workers,
             until=until,
+            on_progress=partial(events.count, MEASURING_ROBUSTNESS),
         )
     if found == NotMeasured("time"):
         events.say(ROBUSTNESS_SKIPPED)

@@ -20,8 +20,8 @@ class Events(Protocol):
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes of weights that the user named, fetched so far."""
 
-    def steps(self, done: int, total: int) -> None:
-        """Training steps of a trial done so far."""
+    def count(self, what: str, done: int, total: int) -> None:
+        """Progress of any other stage that counts; `what` names it."""
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""
@@ -54,7 +54,7 @@ class Silence:
     def fetching(self, what: str, done: int, total: int) -> None:
         """Show nothing."""
 
-    def steps(self, done: int, total: int) -> None:
+    def count(self, what: str, done: int, total: int) -> None:
         """Show nothing."""
 
     def features(self, done: int, total: int) -> None:

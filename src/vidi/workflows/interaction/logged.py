@@ -28,8 +28,8 @@ class LoggedEvents:
         if done == total:
             LOG.info("read %s images", f"{total:,}")
 
-    def steps(self, done: int, total: int) -> None:
-        """Nothing: a trial takes seconds."""
+    def count(self, what: str, done: int, total: int) -> None:
+        """Nothing: it takes seconds."""
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Bytes of weights fetched so far; logged once, at the end."""

@@ -32,10 +32,10 @@ class Together:
         for one in self.listeners:
             one.fetching(what, done, total)
 
-    def steps(self, done: int, total: int) -> None:
-        """Training steps of a trial done so far."""
+    def count(self, what: str, done: int, total: int) -> None:
+        """Progress of any other stage that counts."""
         for one in self.listeners:
-            one.steps(done, total)
+            one.count(what, done, total)
 
     def features(self, done: int, total: int) -> None:
         """Images whose features are computed so far."""

@@ -45,7 +45,7 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
         "every head": BudgetStage(seconds=1.0, per_image=0.002),
         "studies": BudgetStage(seconds=1.0, per_image=0.002),
         "comparing backbones": BudgetStage(seconds=5.0, per_image=0.05, share=0.15),
-        "robustness": BudgetStage(seconds=15.0),
+        "robustness": BudgetStage(seconds=5.0, share=0.1),  # a share of the whole run, where that is more
         # A search: decoding other sizes, one training, and the page with the importance of the dials.
         "other sizes": BudgetStage(share=0.2),
         "trial": BudgetStage(seconds=2.0),
@@ -56,7 +56,6 @@ MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
 SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what does not fit
 SECONDS_FOR_FOLDS = 300.0  # in a shorter budget …
 SHORT_FOLDS = 2  # … two trainings for calibration: five would leave the model itself a fifth of the time
-ROOMY_SECONDS, SECONDS_FOR_WORSE = 240.0, 10.0  # a budget in which so much is kept for images made worse
 OTHER = "other"  # what is in no stage
 SOON_DONE = 300  # images whose features take little longer than measuring how fast a backbone is
 COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than that, no backbone's speed is measured
@@ -126,8 +125,6 @@ class Budget:
         if self.deadline is None:
             return None
         left, after = self.deadline.seconds_left(), after_training()
-        if self.deadline.seconds >= ROOMY_SECONDS:
-            after += SECONDS_FOR_WORSE
         if fold_work:
             after += self.fold_count() * TABLE["fold"].seconds
         left = max(left * TABLE["training"].share - after / self.free_share(), left / 2)
@@ -153,6 +150,16 @@ class Budget:
         left, after = self.deadline.seconds_left(), TABLE["test"].seconds + TABLE["report"].seconds
         left = min(left * TABLE["fold"].share, left - after / self.free_share())
         return Deadline.after(max(1.0, left / folds - TABLE["fold"].seconds))
+
+    def robustness_until(self, seconds: float) -> Deadline:
+        """When the accuracy on degraded images must be measured: it buys nothing that the rest of the run needs.
+
+        Args:
+            seconds: that the run has taken so far.
+        """
+        stage, report = TABLE["robustness"], self.report_from()
+        own = Deadline.after(max(stage.seconds, seconds * stage.share / (1 - stage.share)))
+        return own if report is None else min(own, report, key=lambda one: one.at)
 
     def report_from(self) -> Deadline | None:
         """Latest time for the report to begin."""

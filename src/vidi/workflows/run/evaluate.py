@@ -127,8 +127,7 @@ def _measure_trust(
             prepared.dataset.store,
             options=decode_options(prepared.request),
             seed=seed,
-            until=context.budget.report_from(),
-            wanted="robustness" not in context.budget.left_out,
+            until=context.budget.robustness_until(sum(context.watch.seconds().values())),
             events=context.events,
         )
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from vidi.errors import UsageError
@@ -10,7 +11,7 @@ from vidi.figures.rate_range import draw_rate_range
 from vidi.files import escape_path
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.report.words.progress.pretrained import falling_rate, no_falling_rate
+from vidi.report.words.progress.pretrained import TRYING_RATES, falling_rate, no_falling_rate
 from vidi.training.rate_range import RateRange, find_rate
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal
@@ -71,6 +72,6 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
         )
         data = replace(data, initial=network.state_dict())
     with stop_on_signal() as should_stop:
-        rates = find_rate(data, recipe, on_step=events.steps, should_stop=should_stop)
+        rates = find_rate(data, recipe, on_step=partial(events.count, TRYING_RATES), should_stop=should_stop)
     side_by_side([draw_rate_range(rates.rates, rates.losses, suggested=rates.suggested)]).save(path)
     return FoundRate(rates=rates, network=recipe.network, usual=recipe.learning_rate)

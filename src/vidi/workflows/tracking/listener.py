@@ -84,7 +84,7 @@ class TrackingListener:
     def fetching(self, what: str, done: int, total: int) -> None:
         """Nothing: progress is for the user."""
 
-    def steps(self, done: int, total: int) -> None:
+    def count(self, what: str, done: int, total: int) -> None:
         """Nothing: progress is for the user."""
 
     def features(self, done: int, total: int) -> None:

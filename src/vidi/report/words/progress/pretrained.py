@@ -6,6 +6,7 @@ from typing import Protocol
 from vidi.numbers import percent
 
 TOO_FEW_TO_STUDY = "skipped the label-error and learning-curve checks: too few classes have two training images"
+TRYING_RATES = "trying learning rates, step"
 CHANCE = "the difference may be chance, so the larger network stays"
 
 

@@ -18,7 +18,8 @@ HEAD_ONLY = "train only a head on pretrained features"
 HEAD_THEN_FINE_TUNE = "train a head on pretrained features, then fine-tune; keep the better"
 HEAD_THEN_SCRATCH = "train a head on pretrained features, then a network from scratch; keep the better"
 NOT_INSTALLED = 'train from scratch: no pretrained weights are installed (pip install "vidi[train]")'
-ROBUSTNESS_SKIPPED = "robustness: skipped, no time left; `vidi evaluate` measures it"
+MEASURING_ROBUSTNESS = "measuring accuracy on degraded images"
+ROBUSTNESS_SKIPPED = "robustness: skipped, no time left; `vidi evaluate MODEL DATA --robustness` measures it"
 
 
 def writing_to(folder: Path) -> str:
