@@ -74,6 +74,23 @@ def test_the_same_image_under_two_labels_is_named_and_kept_out(tmp_path):
     assert check.account.found == len(check.records)
 
 
+def test_with_the_users_parts_the_check_sets_aside_what_the_split_does(tmp_path):
+    photographs(tmp_path / "train", each=4)
+    (tmp_path / "test" / "cats").mkdir(parents=True)
+    (tmp_path / "test" / "cats" / "1.jpg").write_bytes(jpeg(scene(900)))
+    for place in ("dogs/a.jpg", "cats/b.jpg"):
+        (tmp_path / "train" / place).write_bytes(jpeg(scene(800)))
+    (tmp_path / "train" / "dogs" / "c.jpg").write_bytes((tmp_path / "test" / "cats" / "1.jpg").read_bytes())
+
+    check = checked(tmp_path)
+    split = split_dataset(read_dataset(str(tmp_path)), check)
+
+    assert {entry.path for entry in split.set_aside} == {"train/cats/b.jpg", "train/dogs/a.jpg", "train/dogs/c.jpg"}
+    assert check.account.set_aside == list(split.set_aside)
+    assert check.account.found == len(check.records)
+    assert "leak-exact-copies" not in found(check)
+
+
 def test_a_cut_of_a_photograph_may_stand_under_another_label(tmp_path):
     photographs(tmp_path)
     (tmp_path / "dogs" / "cut.jpg").write_bytes(jpeg(scene(5)[10:, 12:]))

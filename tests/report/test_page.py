@@ -227,7 +227,7 @@ def test_empty_test_part_gives_a_page_without_figures(tmp_path):
 
 
 @pytest.mark.slow  # over a second of processor time
-def test_figures_with_and_without_near_copies_stand_side_by_side(tmp_path):
+def test_figures_with_and_without_copies_stand_side_by_side(tmp_path):
     folder = make_run(tmp_path)
     metrics = json.loads((folder / "metrics.json").read_text())
     metrics["test_without_near_copies"] = metrics["extra"] = metrics["test"]
@@ -235,7 +235,7 @@ def test_figures_with_and_without_near_copies_stand_side_by_side(tmp_path):
 
     page = page_of(folder)
 
-    assert "Test, without near copies" in page.text
+    assert "Test, without copies" in page.text
     assert "Extra" in page.text
 
 

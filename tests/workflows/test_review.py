@@ -28,6 +28,7 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.review import export_labels, open_review
 from vidi.workflows.reviewing.desk import CLAIM_SECONDS, ReviewDesk
 from vidi.workflows.reviewing.from_log import LogSource
+from vidi.workflows.studies.label_errors import COLUMNS
 
 MODEL = LoggedModel(model_id="m1", name="kinds", version="1", classes=KINDS)
 FIRST, SECOND = "1" * 32, "2" * 32  # windows
@@ -248,6 +249,22 @@ def test_a_reviewed_folder_is_written_with_its_labels_corrected_and_itself_stays
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_images_that_have_two_labels_are_not_written_and_each_kind_is_counted(tmp_path):
+    root = photos(tmp_path, new=1)
+    (root / "stripes" / "twin.png").write_bytes((root / "disc" / "000.png").read_bytes())
+    request = ReviewRequest(source=str(root), reviewer="ana")
+    with open_review(request, environment={}) as review:
+        new = next(item for item in review.source.items() if item.name == "new-square-0.png")
+        review.answer(FIRST, new.digest, key="a" * 32, kind="label", labels=["disc"])
+
+    made = export_labels(replace(request, export=tmp_path / "corrected"), environment={})
+
+    assert (made.image_count, made.confirmed_count) == (6, 1)
+    assert made.left_out == {"conflicting-labels": 2, "no label": 1}
+    assert next(made.summary()).endswith("corrected: 6 images, 1 confirmed by people, 5 unchanged")
+    assert not vidi("check", "corrected", folder=tmp_path).stdout.count("two labels")
+
+
 def image_bytes(root: Path) -> bytes:
     return (root / "new-square-0.png").read_bytes()
 
@@ -257,7 +274,10 @@ def run_of(data: Path, folder: Path, *, suspects: tuple[str, ...] = (), multi_la
     folder.mkdir()
     request = TrainRequest(data=DataRequest(source=str(data), multi_label=multi_label))
     write_request(folder, request.as_dict())
-    lines = ["rank,path,digest,part,label", *(f"{rank},{path},,train,x" for rank, path in enumerate(suspects, 1))]
+    lines = [
+        ",".join(COLUMNS),
+        *(f"{rank},{path},,train,x,square,0.01,0.99,no" for rank, path in enumerate(suspects, 1)),
+    ]
     (folder / "label_errors.csv").write_text("\n".join(lines) + "\n")
     drawn_model(folder / "model.onnx", multi_label=multi_label)
     return folder
@@ -321,7 +341,7 @@ def test_a_damaged_list_of_doubtful_labels_is_named(tmp_path):
     run = run_of(photos(tmp_path), tmp_path / "run")
     (run / "label_errors.csv").write_text("rank,file\n1,a.png\n")
 
-    with pytest.raises(DataError, match=r"label_errors\.csv is damaged"):
+    with pytest.raises(DataError, match=r"label_errors\.csv cannot be read"):
         folder_order(ReviewRequest(source=str(run), reviewer="ana"))
 
 

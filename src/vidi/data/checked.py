@@ -11,7 +11,7 @@ from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 
-CONFLICT = ("conflicting-labels", "The same image stands under two labels.")
+CONFLICT = ("conflicting-labels", "The same image has two labels.")
 
 LeakKind = Literal["exact-copies", "group", "burst", "near-copies"]
 Severity = Literal["problem", "warning", "note"]  # stops the work · to be looked at · good to know

@@ -8,6 +8,7 @@ from pathlib import Path
 from vidi.data.archives.names import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
+from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.class_names import known_class, merged_names, renamed
 from vidi.data.readers.open_source import no_such_source, open_source
 from vidi.data.readers.registry import READERS
@@ -222,7 +223,7 @@ def _set_aside_unlabelled(reading: Reading, code: str, sentence: str) -> None:
 
 def _as_dataset(reading: Reading, source: Source, *, given: str, reader: str, multi_label: bool) -> Dataset:
     if not multi_label and any(not image.labels for image in reading.images):
-        _set_aside_unlabelled(reading, "no-class", "It shows none of the classes.")
+        _set_aside_unlabelled(reading, NO_CLASS, "It shows none of the classes.")
     if not reading.images:
         raise _nothing_usable(reading, source)
     return Dataset(

@@ -21,7 +21,7 @@ class Account:
     """Count of all files: found = used + set aside + refused + ignored."""
 
     used: int = 0  # number of images that were used
-    set_aside: list[Entry] = field(default_factory=list)  # good images left out by a stated rule
+    set_aside: list[Entry] = field(default_factory=list)  # usable images that are left out for a stated reason
     refused: list[Entry] = field(default_factory=list)  # files that cannot be used; exit code 6
     ignored: list[Entry] = field(default_factory=list)  # files of the system, documents and the like
 

@@ -1,5 +1,6 @@
 """`vidi check`: look at every image once before training, and report findings."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidi.data.checked import CheckResult
 from vidi.data.checking.check import ReadElsewhere, check_dataset
 from vidi.data.dataset import Dataset
+from vidi.data.readers.class_folders import NO_CLASS
 from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.report.words.account import account_lines
@@ -64,8 +66,19 @@ class Checked:
             yield f"{WORDS[finding.severity]:8} {finding.sentence}"
         if not self.findings:
             yield "nothing to report"
+        yield from self._what_now()
+
+    def _what_now(self) -> Iterator[str]:
+        """Where the images are to be seen, and where labels are to be given."""
+        source = shlex.quote(escape_path(self.dataset.source))
         if self.page is not None:
             yield f"all of it with images: {escape_path(self.page)}"
+        elif any(finding.paths for finding in self.findings):
+            yield f"see the images: vidi check {source} --page check.html"
+        has_unlabelled = any(entry.code == NO_CLASS for entry in self.result.account.set_aside)
+        is_reviewed = Path(self.dataset.source).is_dir() and not self.dataset.multi_label
+        if is_reviewed and (self.result.conflicting or has_unlabelled):
+            yield f"label them: vidi review {source}"
 
     def __repr__(self) -> str:
         """Show the result as on a terminal."""

@@ -2,12 +2,14 @@
 
 import contextlib
 import getpass
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from vidi.data.checked import CONFLICT
 from vidi.errors import ImageError, UsageError
-from vidi.files import digest_of
+from vidi.files import digest_of, escape_path
 from vidi.images.store import ImageStore
 from vidi.labelling.agree import Settled, settle
 from vidi.labelling.opinions import Answer
@@ -18,7 +20,7 @@ from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT
 from vidi.workflows.reviewing.desk import ReviewDesk
 from vidi.workflows.reviewing.export import ExportedLabels, LabelledFile, write_labelled
-from vidi.workflows.reviewing.from_folder import FolderSource, review_items
+from vidi.workflows.reviewing.from_folder import FolderSource, find_conflicting, review_items
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
 from vidi.workflows.reviewing.opening import open_folder
 
@@ -86,6 +88,23 @@ def export_labels(
     return _export_folder(request, target, events)
 
 
+def commands_after(request: ReviewRequest) -> tuple[str, ...]:
+    """What to type when the images are reviewed.
+
+    >>> commands_after(ReviewRequest(source="my photos"))
+    ("vidi review 'my photos' --export corrected", 'vidi train corrected')
+    >>> commands_after(ReviewRequest(log="log.sqlite"))
+    ('vidi retrain RUN --feedback log.sqlite',)
+    """
+    if request.log is not None:
+        model = "RUN" if request.model is None else shlex.quote(escape_path(request.model))
+        return (f"vidi retrain {model} --feedback {shlex.quote(request.log)}",)
+    options = {"--labels": request.labels, "--classes": ",".join(request.classes or ()), "--model": request.model}
+    named = [word for name, value in options.items() if value for word in (name, escape_path(value))]
+    export = shlex.join(["vidi", "review", escape_path(request.source or ""), *named, "--export", "corrected"])
+    return export, "vidi train corrected"
+
+
 def _check(request: ReviewRequest) -> None:
     if (request.source is None) == (request.log is None):
         said = "both a folder and a log were named" if request.log else "neither a folder nor a log was named"
@@ -120,24 +139,27 @@ def _images_learned(request: ReviewRequest, events: Events) -> int:
 
 
 def _export_folder(request: ReviewRequest, target: Path, events: Events) -> ExportedLabels:
-    """The images of a folder: as people labelled them, else as the folder does."""
+    """The images of a folder: as people labelled them, else as the folder does where it gives them one label."""
     opened = open_folder(request)
     images = opened.images
-    rows = read_labels(opened.labels)
-    if not rows:
-        events.say("nobody has reviewed an image yet")
-    settled = settle([one for _, one in rows], classes=images.classes, views={})
-    said, left = {one.digest: one for one in settled}, Counter[str]()
+    opinions = [one for _, one in read_labels(opened.labels)]
+    said = {one.digest: one for one in settle(opinions, classes=images.classes, views={})}
+    conflicting = find_conflicting(images, options=opened.options, workers=request.workers, events=events)
+    left = Counter[str]()
 
     def labelled() -> Iterator[LabelledFile]:
         for path in (*images.labelled, *images.unlabelled):
             data = _bytes_of(images.store, path)
             one = None if data is None else said.get(digest_of(data))  # the same bytes have the same label everywhere
             answer = _answer(one, images.labelled.get(path))
-            if answer is None:
+            if one is None and path in conflicting:
+                left[CONFLICT[0]] += 1
+            elif answer is None:
                 left["no label" if one is None else one.why or one.state] += 1
             else:
-                yield LabelledFile(name=PurePosixPath(path).name, answer=answer, data=data)
+                yield LabelledFile(
+                    name=PurePosixPath(path).name, answer=answer, data=data, is_confirmed=one is not None
+                )
 
     return write_labelled(target, labelled(), left_out=left, multi_label=images.multi_label)
 

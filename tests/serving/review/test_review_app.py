@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from PIL import Image
 
 from tests.serving.review.desks import drawn_model, photos, review_page
 from vidi.serving.routes.local_page import POLICY
+from vidi.workflows.interaction.run_folder import write_request
+from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
+from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.studies.label_errors import COLUMNS
 
 FIRST, SECOND = "1" * 32, "2" * 32  # windows
 
@@ -56,6 +61,27 @@ def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
     assert second["progress"] == {"images": 6, "left": 5, "yours": 1}
     (row,) = kept(tmp_path)
     assert (row["path"], row["labels"], row["reviewer"]) == (first["image"]["name"], "square", "ana")
+
+
+def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    write_request(run, TrainRequest(data=DataRequest(source=str(place))).as_dict())
+    shutil.copy(model, run / "model.onnx")
+    (run / "label_errors.csv").write_text(
+        f"{','.join(COLUMNS)}\n1,disc/001.png,,train,disc,stripes,0.01,0.987,no\n", "utf-8"
+    )
+
+    with (
+        review_page(ReviewRequest(source=str(run), reviewer="ana")) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        image, after = step(client, "/next")["image"], client.get("/settings").json()["after"]
+
+    assert (image["name"], image["given"], image["verdict"]) == ("disc/001.png", ["disc"], None)
+    assert image["answer"] == "A model that did not learn from this image says stripes, 99 %."
+    assert image["top"] == [{"class": "stripes", "probability": 0.987}]
+    assert after == [f"vidi review {run} --export corrected", "vidi train corrected"]
 
 
 def test_the_same_answer_sent_twice_counts_once(client, tmp_path):

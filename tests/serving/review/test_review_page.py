@@ -95,6 +95,7 @@ def test_the_last_answer_ends_the_review_and_can_still_be_undone(request_of, tmp
             last = name(page)
             press(page, "1")
         assert page.is_visible("#done")
+        assert "--export corrected" in page.inner_text("#after")
         press(page, "Backspace")
         assert name(page) == last
 

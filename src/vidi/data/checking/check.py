@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vidi.data.cache import Building, Elsewhere, PixelCache, pixels_key
 from vidi.data.checked import CONFLICT, CheckResult, ImageRecord, NearCopy
-from vidi.data.checking.findings import find_conflicts, list_findings
+from vidi.data.checking.findings import find_conflicts, find_left_out, list_findings
 from vidi.data.checking.kept import KeptReading, find_reading, keep_reading
 from vidi.data.checking.measured import MEASURED_BYTES, captures_of, measure_file
 from vidi.data.checking.shortcuts import find_shortcuts
@@ -118,8 +118,8 @@ def _conclude(dataset: Dataset, reading: KeptReading) -> CheckResult:
         refused=[*scan.refused, *refused],
         ignored=list(scan.ignored),
     )
-    free = (index for index in sorted(conflicting) if dataset.images[index].part is None)  # of no split of the user's
-    account = account.setting_aside(Entry(dataset.images[index].path, *CONFLICT) for index in free)
+    left_out = sorted(find_left_out(dataset, conflicting))
+    account = account.setting_aside(Entry(dataset.images[index].path, *CONFLICT) for index in left_out)
     result = CheckResult(
         records=records, near_copies=near, findings=(), account=account, conflicting=frozenset(conflicting)
     )

@@ -27,6 +27,11 @@ def find_conflicts(dataset: Dataset, records: Sequence[ImageRecord], near: Itera
     return conflicting
 
 
+def find_left_out(dataset: Dataset, conflicting: Iterable[int]) -> set[int]:
+    """The images with two labels that a split leaves out: all that no part other than train holds."""
+    return {index for index in conflicting if dataset.images[index].part in (None, "train")}
+
+
 def list_findings(dataset: Dataset, check: CheckResult, fingerprints: Fingerprints) -> tuple[Finding, ...]:
     """All findings, the gravest first."""
     found = [
@@ -79,9 +84,10 @@ def _conflicts(check: CheckResult) -> list[Finding]:
 def _leaks(dataset: Dataset, check: CheckResult) -> list[Finding]:
     if all(image.part is None for image in dataset.images):
         return []
+    left_out = find_left_out(dataset, check.conflicting)
     parts = [
-        (image.part or "") if record.refusal is None else ""
-        for image, record in zip(dataset.images, check.records, strict=True)
+        (image.part or "") if record.refusal is None and index not in left_out else ""
+        for index, (image, record) in enumerate(zip(dataset.images, check.records, strict=True))
     ]
     return [
         Finding(
@@ -108,10 +114,8 @@ def _copies(check: CheckResult) -> list[Finding]:
 
 
 def _unlearnable(dataset: Dataset, check: CheckResult) -> list[Finding]:
-    is_used = [
-        usable and not (index in check.conflicting and image.part is None)
-        for index, (image, usable) in enumerate(zip(dataset.images, check.usable.tolist(), strict=True))
-    ]
+    left_out = find_left_out(dataset, check.conflicting)
+    is_used = [usable and index not in left_out for index, usable in enumerate(check.usable.tolist())]
     sizes = independent_sizes(dataset, check, is_used)
     if is_learnable(sizes):
         return []

@@ -12,6 +12,7 @@ from vidi.files import escape_path
 from vidi.images.account import Entry
 
 UNKNOWN = "_unknown"  # the folder of images that show none of the classes
+NO_CLASS = "no-class"  # the code of images that lie in no class folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _label_images(paths: Sequence[str], layout: _FolderLayout) -> Reading:
     for path in paths:
         folders = path.split("/", cuts)  # not kept: half a million lists would be as large as all the rest
         if len(folders) <= level + 1:
-            read.set_aside.append(Entry(path, "no-class", "It lies in no class folder."))
+            read.set_aside.append(Entry(path, NO_CLASS, "It lies in no class folder."))
             continue
         part = part_named(folders[part_level]) if part_level is not None else None
         read.images.append(LabelledImage(path, labels[folders[level]], part=part))

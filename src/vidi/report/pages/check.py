@@ -22,7 +22,7 @@ DEFAULT = DecodeOptions()
 TITLES = {
     "source": "How the data was read",
     "unreadable": "Files that cannot be used",
-    "conflicting-labels": "The same image under two labels",
+    "conflicting-labels": "Images with two labels",
     "leak-exact-copies": "Exact copies in two parts",
     "leak-group": "One group in two parts",
     "leak-burst": "One burst in two parts",

@@ -106,7 +106,7 @@ def read_run(folder: Path) -> RunFiles:
         recipe=_read_recipe(folder / RECIPE),
         check=_read_json(folder / CHECK),
         model=read_model(folder / MODEL) if (folder / MODEL).is_file() else None,
-        suspects=_read_suspects(folder / LABEL_ERRORS),
+        suspects=read_suspects(folder),
     )
 
 
@@ -180,7 +180,13 @@ def _read_answers(path: Path) -> tuple[AnsweredImage, ...]:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
-def _read_suspects(path: Path) -> tuple[SuspectLabel, ...]:
+def read_suspects(folder: Path) -> tuple[SuspectLabel, ...]:
+    """Read the label_errors.csv of a run, the least believable label first; empty without one.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path = folder / LABEL_ERRORS
     text = _read_text(path)
     if text is None:
         return ()

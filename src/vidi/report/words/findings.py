@@ -40,7 +40,7 @@ COPIES: Mapping[str, str] = {
 SMALL: Mapping[str, str] = {
     "empty-classes": "no usable image",
     "classes-small-to-learn": "fewer than {} images, too few to learn from",
-    "classes-small-to-measure": "fewer than {} images, so their accuracy is only a rough estimate",
+    "classes-small-to-measure": "fewer than {} images, so {} accuracy is only a rough estimate",
 }
 
 
@@ -121,8 +121,8 @@ def _small_classes(kind: str, small: SmallClasses) -> str:
     if kind == "too-few-to-learn":
         needed = f"at least 2 classes with {small.enough} usable, independent images each"
         return f"too few images to train on: training needs {needed}; there are {shown or 'none'}{more}"
-    have = "has" if len(names) == 1 else "have"
-    return f"{count_of(len(names), 'class')} {have} {SMALL[kind].format(small.enough)}: {shown}{more}"
+    have, their = ("has", "its") if len(names) == 1 else ("have", "their")
+    return f"{count_of(len(names), 'class')} {have} {SMALL[kind].format(small.enough, their)}: {shown}{more}"
 
 
 def _clear_shortcuts(clear: ClearShortcuts) -> str:

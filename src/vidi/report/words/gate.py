@@ -105,7 +105,7 @@ def part_words(part: Mapping[str, Any]) -> str:
     reach = f"95 % interval {points(part['low'])} to {points(part['high'])}, {part['images']:,} images"
     return (
         f"{percent(part['champion'], digits=1)} → {percent(part['candidate'], digits=1)}, "
-        f"{points(part['difference'])} points ({reach}); lower end allowed: {points(-part['margin'])}"
+        f"{points(part['difference'])} points ({reach}; it may reach down to {points(-part['margin'])})"
     )
 
 

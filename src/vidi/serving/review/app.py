@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
@@ -42,17 +42,18 @@ KEY: Final = re.compile(r"[0-9a-f]{32}")
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def review_app(desk: ReviewDesk, *doors: Middleware) -> Starlette:
+def review_app(desk: ReviewDesk, *doors: Middleware, after: Sequence[str] = ()) -> Starlette:
     """Return the app of a review.
 
     Args:
         desk: what gives images and keeps answers.
         doors: middleware that keeps requests out.
+        after: commands that the page names when nothing is left.
     """
     return local_app(
         [
             *file_routes(WEB, FILES),
-            Route("/settings", _settings(desk)),
+            Route("/settings", _settings(desk, after)),
             Route("/images/{digest}", _image(desk)),
             *(Route(path, _step(desk, take), methods=["POST"]) for path, take in STEPS.items()),
         ],
@@ -60,9 +61,9 @@ def review_app(desk: ReviewDesk, *doors: Middleware) -> Starlette:
     )
 
 
-def _settings(desk: ReviewDesk) -> Endpoint:
+def _settings(desk: ReviewDesk, after: Sequence[str]) -> Endpoint:
     async def endpoint(_: Request) -> Response:
-        return json_response(settings_document(desk))
+        return json_response(settings_document(desk, after=after))
 
     return endpoint
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.labelling.agree import Reason, Settled
 from vidi.labelling.opinions import Answer, Opinion
 from vidi.model_file.values import Json
+from vidi.numbers import percent
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
 
 MOST_TOP = 9  # classes of the model's answer that are shown with their probabilities
 
 OCCASIONS: Mapping[Occasion, str] = {
-    "conflicting-labels": "The same image stands under two labels.",
+    "conflicting-labels": "The same image has two labels.",
     "suspect-label": "Its label is likely wrong.",
     "no-label": "It has no label.",
     "uncertain": "",
@@ -26,13 +30,19 @@ REASONS: Mapping[Reason, str] = {
 }
 
 
-def settings_document(desk: ReviewDesk) -> dict[str, Json]:
-    """What stays the same while the page is open."""
+def settings_document(desk: ReviewDesk, *, after: Sequence[str] = ()) -> dict[str, Json]:
+    """What stays the same while the page is open.
+
+    Args:
+        desk: of the review.
+        after: commands for when nothing is left.
+    """
     return {
         "title": desk.source.title,
         "classes": list(desk.source.classes),
         "multi_label": desk.source.multi_label,
         "reviewer": desk.reviewer,
+        "after": list(after),
     }
 
 
@@ -58,17 +68,29 @@ def _image(item: ReviewItem, settled: Settled | None, classes: Sequence[str]) ->
         "why": why,
         "given": list(item.given),
         "copies": item.copies,
-        "verdict": item.verdict,
-        "candidates": list(item.candidates),
-        "answer": None if item.view is None else answer_words(item.view.label),
-        "top": [] if item.view is None else _top(item, classes),
+        **_seen(item, classes),
         "opinions": [] if settled is None else [_opinion(one) for one in settled.opinions],
     }
 
 
-def _top(item: ReviewItem, classes: Sequence[str]) -> list[Json]:
-    assert item.view is not None  # noqa: S101  # the caller asked
-    rows = item.view.probabilities
+def _seen(item: ReviewItem, classes: Sequence[str]) -> dict[str, Json]:
+    """What a model sees. The one that learned a doubtful label would repeat it, so the held-out answer stands alone."""
+    if item.suggested is not None:
+        label, probability = item.suggested
+        held_out: list[Json] = [{"class": label, "probability": round(probability, 4)}] if label in classes else []
+        answer = f"A model that did not learn from this image says {label}, {percent(probability)}."
+        return {"verdict": None, "candidates": [label], "answer": answer, "top": held_out}
+    if item.view is None:
+        return {"verdict": item.verdict, "candidates": list(item.candidates), "answer": None, "top": []}
+    return {
+        "verdict": item.verdict,
+        "candidates": list(item.candidates),
+        "answer": f"The model says {answer_words(item.view.label)}",
+        "top": _top(item.view.probabilities, classes),
+    }
+
+
+def _top(rows: NDArray[np.float32], classes: Sequence[str]) -> list[Json]:
     order = sorted(range(len(rows)), key=lambda index: (-float(rows[index]), index))
     return [{"class": classes[index], "probability": round(float(rows[index]), 4)} for index in order[:MOST_TOP]]
 

@@ -17,7 +17,7 @@ from vidi.serving.review.app import review_app
 from vidi.serving.settings import Settings
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.review import open_review
+from vidi.workflows.review import commands_after, open_review
 from vidi.workflows.reviewing.desk import ReviewDesk
 
 Say = Callable[[str], None]
@@ -49,7 +49,8 @@ def serve_review(
         desk = stack.enter_context(open_review(request, events=events, environment=environment))
         # Loopback alone, whatever stands in the environment: no token, no certificate, no other host.
         doors = open_doors(choose_doors(DoorOptions(port=request.port), {}), {}, datetime.now(UTC))
-        app = review_app(desk, Middleware(Doorkeeper, doors.doors, doors.lock))
+        after = commands_after(request)
+        app = review_app(desk, Middleware(Doorkeeper, doors.doors, doors.lock), after=after)
         run_server(
             app,
             Settings(),
@@ -57,7 +58,9 @@ def serve_review(
             lifecycle=lifecycle or Lifecycle(),
             ready=lambda listening: _tell(listening, desk, events.say),
         )
-    events.say("stopped: every answer that was given is kept")
+    events.say("stopped: every answer that was given is kept; what now:")
+    for command in after:
+        events.say(f"  {command}")
 
 
 def _tell(listening: Listening, desk: ReviewDesk, say: Say) -> None:

@@ -1,4 +1,4 @@
-"""Confirmed labels as a data set: copies of the images in class folders, or with a table of several classes each."""
+"""Reviewed labels as a data set: copies of the images in class folders, or with a table of several classes each."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from vidi.data.readers.class_folders import UNKNOWN
 from vidi.errors import UsageError
 from vidi.files import TEMPORARY_PREFIX, escape_path, folder_name, write_whole, writing_error
 from vidi.labelling.opinions import Answer
+from vidi.report.words.counting import count_of
 
 TABLE, IMAGES = "labels.jsonl", "images"  # of a data set whose images may show several classes
 UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file is gone
@@ -20,11 +21,12 @@ UNREADABLE = "not kept"  # why a labelled image is not in the data set: its file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledFile:
-    """One image with its confirmed label."""
+    """One image with its label."""
 
     name: str  # of its file
     answer: Answer
     data: bytes | None  # its bytes; None where they are gone
+    is_confirmed: bool = True  # by people; else the label is the one that the data gives
     part: str = ""  # a folder above that of its class: `train` or `test`; none where empty
 
 
@@ -34,22 +36,28 @@ class ExportedLabels:
 
     folder: Path
     image_count: int
+    confirmed_count: int  # of these, with a label that people confirmed; the others keep theirs
     classes: Mapping[str, int]  # images of each class; those of none under `_unknown`
     left_out: Mapping[str, int]  # why images are not in it, and how many
 
     def summary(self) -> Iterator[str]:
         """Give the result line by line, for a terminal."""
-        yield f"{escape_path(self.folder)}: {self.image_count:,} images with confirmed labels"
+        unchanged = self.image_count - self.confirmed_count
+        kept = f", {unchanged:,} unchanged" if unchanged else ""
+        images = count_of(self.image_count, "image")
+        yield f"{escape_path(self.folder)}: {images}, {self.confirmed_count:,} confirmed by people{kept}"
         for name, count in self.classes.items():
             yield f"  {escape_path(name)}: {count:,}"
         for reason, count in self.left_out.items():
-            yield f"left out: {count:,} ({reason})"
+            yield f"left out: {count:,} ({reason.replace('-', ' ')})"
 
     def as_json(self) -> dict[str, object]:
         """Return the document that `vidi review --export --json` prints."""
         return {
             "folder": escape_path(self.folder),
             "images": self.image_count,
+            "confirmed": self.confirmed_count,
+            "unchanged": self.image_count - self.confirmed_count,
             "classes": dict(self.classes),
             "left_out": dict(self.left_out),
         }
@@ -73,13 +81,14 @@ def write_labelled(
     if os.path.lexists(folder):
         raise UsageError(f"{escape_path(folder)} exists", "Name a new folder; nothing is ever written into an old one.")
     temporary = folder.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
-    classes, gone, lines = Counter[str](), 0, list[str]()
+    classes, gone, confirmed, lines = Counter[str](), 0, 0, list[str]()
     try:
         temporary.mkdir(parents=True)
         for file in files:
             if file.data is None:
                 gone += 1
                 continue
+            confirmed += file.is_confirmed
             if multi_label:
                 lines.append(_write_listed(temporary, file, file.data))
                 classes.update(file.answer[1] or (UNKNOWN,))
@@ -98,6 +107,7 @@ def write_labelled(
     return ExportedLabels(
         folder=folder,
         image_count=len(lines) or classes.total(),
+        confirmed_count=confirmed,
         classes=dict(sorted(classes.items())),
         left_out={**left_out, **({UNREADABLE: gone} if gone else {})},
     )

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.data.checked import NearCopy
 from vidi.data.checking.measured import measure_file
-from vidi.data.copies.fingerprint import FINGERPRINT_BYTES
+from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, unpack_fingerprints
+from vidi.data.copies.near_copies import find_near_copies
 from vidi.data.dataset import Dataset
+from vidi.data.readers.class_folders import NO_CLASS
 from vidi.errors import DataError, ImageError, MissingPackageError
 from vidi.files import escape_path
-from vidi.groups import members_of
+from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.images.reading import Measured
@@ -23,12 +26,10 @@ from vidi.metrics.label_errors import find_label_errors, find_unlikely_labels
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
+from vidi.report.pages.run_files import SuspectLabel
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
 from vidi.workflows.reviewing.labels_file import LabelsFile
-from vidi.workflows.reviewing.near_copies import group_fingerprints
-
-NO_CLASS = "no-class"  # the code of images that lie in no class folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,7 +139,7 @@ def review_items(
     images: FolderImages,
     *,
     predictor: Predictor | None = None,
-    suspects: Sequence[str] = (),
+    suspects: Sequence[SuspectLabel] = (),
     options: DecodeOptions,
     workers: int | None = None,
     events: Events = SILENCE,
@@ -148,7 +149,7 @@ def review_items(
     Args:
         images: of the folder.
         predictor: a model that says what it sees; None: nobody is asked.
-        suspects: paths whose label is known to be doubtful, the most doubtful first.
+        suspects: images whose label is known to be doubtful, the most doubtful first.
         options: how images are decoded.
         workers: decoding workers.
         events: receives progress.
@@ -160,13 +161,10 @@ def review_items(
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
     """
     found = _look(images, predictor, options, workers, events)
-    copies = group_fingerprints(
-        np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in found]),
-        np.ones(len(found), np.bool_),
-        [one.digest for one in found],
-    )
-    conflicts = _conflicts(found, copies)
-    doubtful = _doubtful(found, images, suspects, events)
+    near = _near_copies(found)
+    copies = _grouped(found, near)
+    conflicts = _conflicts(found, near)
+    doubtful = _doubtful(found, images, [one.path for one in suspects], events)
     new = _new_images(found, copies, SIGMOID if images.multi_label else SOFTMAX)
     sizes = np.bincount(copies, minlength=len(found))
     occasions: dict[int, Occasion] = {}
@@ -178,8 +176,32 @@ def review_items(
             f"{escape_path(images.title)}: every image has a label, and nothing speaks against one",
             "Name a model that may doubt them, `--model MODEL`, or put new images beside the class folders.",
         )
-    items = [_item(found[row], occasion, images, int(sizes[copies[row]]) - 1) for row, occasion in occasions.items()]
+    suggested = {one.path: (one.suggested, one.suggested_confidence) for one in suspects}
+    items = [
+        replace(
+            _item(found[row], occasion, images, int(sizes[copies[row]]) - 1), suggested=suggested.get(found[row].path)
+        )
+        for row, occasion in occasions.items()
+    ]
     return _once(items), {found[row].digest: found[row].path for row in occasions}
+
+
+def find_conflicting(
+    images: FolderImages, *, options: DecodeOptions, workers: int | None = None, events: Events = SILENCE
+) -> frozenset[str]:
+    """Paths of the images that have two labels: those with the same bytes, or the same cut of one photograph.
+
+    Args:
+        images: of the folder; all are decoded.
+        options: how.
+        workers: decoding workers.
+        events: receives progress.
+
+    Raises:
+        DataError: no image can be used.
+    """
+    found = _look(images, None, options, workers, events)
+    return frozenset(found[row].path for row in _conflicts(found, _near_copies(found)))
 
 
 def _once(items: Sequence[ReviewItem]) -> list[ReviewItem]:
@@ -228,9 +250,23 @@ def _found(
     return FoundImage(path=path, digest=digest, given=given, measured=measured, prediction=prediction)
 
 
-def _conflicts(found: Sequence[FoundImage], copies: NDArray[np.int64]) -> list[int]:
-    """Images whose copies stand under other labels, one after the other."""
-    labelled = ([row for row in members if found[row].given is not None] for members in members_of(copies))
+def _near_copies(found: Sequence[FoundImage]) -> list[NearCopy]:
+    """Pairs of near-copies; of files with the same bytes the first stands for all."""
+    packed = np.stack([np.asarray(one.measured, np.uint8)[:FINGERPRINT_BYTES] for one in found])
+    first = {one.digest: row for row, one in reversed([*enumerate(found)])}
+    return find_near_copies(unpack_fingerprints(packed), np.array(sorted(first.values()), np.int64))
+
+
+def _grouped(found: Sequence[FoundImage], near: Sequence[NearCopy]) -> NDArray[np.int64]:
+    """Number the images, (images,) int64, so that exact copies and these near-copies share a number."""
+    same = links_of_equal(one.digest for one in found)
+    return join_links(len(found), [*same, *((pair.first, pair.second) for pair in near)])
+
+
+def _conflicts(found: Sequence[FoundImage], near: Sequence[NearCopy]) -> list[int]:
+    """Images with two labels, as `vidi check` finds them, copies one after the other."""
+    cuts = _grouped(found, [pair for pair in near if pair.same_frame])
+    labelled = ([row for row in members if found[row].given is not None] for members in members_of(cuts))
     return [row for rows in labelled for row in rows if len({found[row].given for row in rows}) > 1]
 
 

@@ -13,7 +13,7 @@ Occasion = Literal["conflicting-labels", "suspect-label", "no-label", "uncertain
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReviewItem:
-    """One image to be reviewed; it stands for its near copies, too."""
+    """One image to be reviewed; it stands for its copies, too."""
 
     digest: str  # SHA-256 of the file's bytes, hex
     name: str  # what the page calls it: its path, or a few digits
@@ -22,7 +22,8 @@ class ReviewItem:
     verdict: Verdict | None = None  # of the model
     candidates: tuple[str, ...] = ()
     view: ModelView | None = None  # None where no model was asked, or the image could not be used
-    copies: int = 0  # near copies, which are not shown
+    suggested: tuple[str, float] | None = None  # by a network that did not learn from it: its answer and probability
+    copies: int = 0  # exact and near copies, which are not shown
 
 
 class ReviewSource(Protocol):

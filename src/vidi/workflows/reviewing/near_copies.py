@@ -1,6 +1,6 @@
 """Which of some images are near copies of each other, from the bytes of their files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
 from vidi.data.copies.near_copies import find_near_copies
 from vidi.errors import ImageError
-from vidi.groups import join_links, links_of_equal
+from vidi.groups import join_links
 from vidi.images.decode import decode_image
 from vidi.images.reading import MEASURED_SIDE
 
@@ -37,21 +37,5 @@ def group_copies(
             pass  # it is shown to a reviewer as what it is: an image that cannot be used
         if on_progress is not None:
             on_progress(place + 1, count)
-    return group_fingerprints(packed, usable)
-
-
-def group_fingerprints(
-    packed: NDArray[np.uint8], usable: NDArray[np.bool_], digests: Sequence[str | None] | None = None
-) -> NDArray[np.int64]:
-    """Number images so that near copies, and files of one digest, share a number.
-
-    Args:
-        packed: (images, FINGERPRINT_BYTES) of `fingerprint_image`.
-        usable: (images,) which have one.
-        digests: of the files; None where all differ.
-    """
-    rows = np.flatnonzero(usable)
-    pairs = find_near_copies(unpack_fingerprints(packed[rows]))
-    near = [(int(rows[pair.first]), int(rows[pair.second])) for pair in pairs]
-    same = [] if digests is None else links_of_equal(digests)
-    return join_links(len(packed), [*near, *same])
+    pairs = find_near_copies(unpack_fingerprints(packed), np.flatnonzero(usable))
+    return join_links(count, [(pair.first, pair.second) for pair in pairs])

@@ -1,26 +1,26 @@
 """A folder or a run opened for review: its images, its labels file, and a model that doubts them."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidi.data.dataset import Dataset, LabelledImage
+from vidi.data.readers.class_folders import NO_CLASS
 from vidi.data.readers.open_source import open_source
 from vidi.errors import DataError, UsageError
-from vidi.files import escape_path, unescape_path
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.images.limits import DecodeOptions
 from vidi.model_file.registered import follows_name, models_folder
 from vidi.prediction.predictor import Predictor
 from vidi.registry.registered import find_name
+from vidi.report.pages.run_files import SuspectLabel, read_suspects
 from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.interaction.run_folder import LABEL_ERRORS, MODEL, REQUEST, read_request
+from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.reviewing.from_folder import NO_CLASS, FolderImages, folder_images
+from vidi.workflows.reviewing.from_folder import FolderImages, folder_images
 
 RUN_LABELS = "review.csv"  # in the folder of a run
 ENDING = ".labels.csv"  # beside a folder of images
@@ -33,7 +33,7 @@ class OpenedFolder:
     images: FolderImages
     labels: Path  # the table of answers
     predictor: Predictor | None
-    suspects: Sequence[str]  # paths, the most doubtful label first
+    suspects: Sequence[SuspectLabel]  # the most doubtful label first
     options: DecodeOptions
 
 
@@ -67,7 +67,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         images=images,
         labels=request.labels or (folder / RUN_LABELS if is_run else folder.with_name(folder.name + ENDING)),
         predictor=predictor,
-        suspects=_suspects(folder) if is_run else (),
+        suspects=read_suspects(folder) if is_run else (),
         options=decode_options(data),
     )
 
@@ -106,18 +106,3 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
         store=source.store,
         account=Account(set_aside=[Entry(path, NO_CLASS, "It lies in no class folder.") for path in paths]),
     )
-
-
-def _suspects(run: Path) -> list[str]:
-    """Paths of label_errors.csv, the most doubtful first; empty without the file.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    try:
-        table = csv.DictReader(io.StringIO((run / LABEL_ERRORS).read_text("utf-8"), newline=""))
-        return [unescape_path(line["path"]) for line in table]
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise DataError(f"{escape_path(run / LABEL_ERRORS)} is damaged: {error}", "Copy the run again.") from error

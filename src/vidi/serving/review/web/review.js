@@ -122,10 +122,10 @@ function showImage(image) {
   picture.src = `/images/${image.digest}`;
   picture.alt = `The image ${image.name}`;
   byId("name").textContent = image.name;
-  byId("copies").textContent = image.copies ? `and ${image.copies} near ${image.copies === 1 ? "copy" : "copies"}` : "";
+  byId("copies").textContent = image.copies ? `and ${image.copies} ${image.copies === 1 ? "copy" : "copies"}` : "";
   byId("why").textContent = image.why;
   byId("given").textContent = image.given.length ? `Its label is ${image.given.join(", ")}.` : "";
-  byId("model").textContent = image.answer === null ? "" : `The model says ${image.answer}`;
+  byId("model").textContent = image.answer ?? "";
   if (image.answer !== null && image.verdict) byId("model").append(" ", element("span", image.verdict, `verdict ${image.verdict}`));
   byId("said").hidden = !image.opinions.length;
   byId("opinions").replaceChildren(...people(image.opinions, "li"));
@@ -198,6 +198,7 @@ async function start() {
   const many = state.settings.classes.length > FIXED;
   document.title = `${state.settings.title} · vidi review`;
   byId("title").textContent = state.settings.title;
+  byId("after").textContent = state.settings.after.join("\n");
   byId("filter-label").hidden = !many;
   byId("look").classList.toggle("many", many);
   byId("confirm").hidden = !state.settings.multi_label;
