@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from PIL import Image
 from starlette.routing import Route
 
 from tests.draw import draw, encoded
@@ -247,6 +249,18 @@ def test_an_answer_that_no_model_gave_is_refused(client: Client, change, status)
     answer = {"digest": digest(8), "probabilities": [0.2, 0.7, 0.1], **change}
 
     assert client.post("/v1/answers", json={"consent": True, "answers": [answer]}).status_code == status
+
+
+def test_images_with_too_many_pixels_together_are_refused(client: Client):
+    stream = io.BytesIO()
+    Image.new("1", (8_000, 8_000)).save(stream, "PNG")
+    text, of_file = base64.b64encode(stream.getvalue()).decode(), hashlib.sha256(stream.getvalue()).hexdigest()
+    giant = {"digest": of_file, "probabilities": [0.2, 0.7, 0.1], "image": text}
+
+    response = client.post("/v1/answers", json={"consent": True, "answers": [giant] * 5})
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid-input")
+    assert "320,000,000 pixels" in response.json()["detail"]
 
 
 def test_a_server_that_keeps_no_images_takes_none(served: ServedModel, service: Service, path: Path):

@@ -1,6 +1,7 @@
 """Bodies that are cut, changed and doubled at random, and some made by rule: refused with a reason, never a failure."""
 
 import base64
+import io
 import json
 import random
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.counts import count
 from tests.draw import draw, encoded
@@ -41,6 +43,10 @@ HEAD = b'Content-Disposition: form-data; name="image"; filename="a.png"\r\nConte
 FORM = b"--b\r\n" + HEAD + IMAGE + b"\r\n--b\r\n" + HEAD + IMAGE + b"\r\n--b--\r\n"
 TENSOR = {"name": "images", "shape": [1], "datatype": "BYTES"}
 INFER = json.dumps({"inputs": [{**TENSOR, "parameters": {"binary_data_size": len(IMAGE) + 4}}]}).encode()
+GIANT = io.BytesIO()  # 64 megapixels in 8 kB: within the limit of one image
+Image.new("1", (8_000, 8_000)).save(GIANT, "PNG")
+GIANTS = [GIANT.getvalue()] * 16
+GIANT_TEXTS = [base64.b64encode(one).decode() for one in GIANTS]
 GOOD: dict[str, tuple[str, dict[str, str], bytes]] = {
     "raw": ("/v1/predict", {"Content-Type": "image/png"}, IMAGE),
     "form": ("/v1/predict", {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}, FORM),
@@ -63,6 +69,16 @@ MADE: dict[str, tuple[str, dict[str, str], bytes]] = {
     ),
     "ten thousand headers of a part": (*GOOD["form"][:2], b"--b\r\n" + b"a: b\r\n" * 10_000 + b"\r\n\r\n--b--"),
     "a form without an end": (*GOOD["form"][:2], FORM[:-8]),
+    "a boundary of 300 signs": ("/v1/predict", {"Content-Type": f"multipart/form-data; boundary={'b' * 300}"}, FORM),
+    "a form of giants": (
+        *GOOD["form"][:2],
+        b"--b\r\n" + b"\r\n--b\r\n".join(HEAD + one for one in GIANTS) + b"\r\n--b--",
+    ),
+    "JSON of giants": (*GOOD["json"][:2], json.dumps({"images": GIANT_TEXTS}).encode()),
+    "tensors of giants": (
+        *GOOD["tensors in JSON"][:2],
+        json.dumps({"inputs": [{**TENSOR, "shape": [16], "data": GIANT_TEXTS}]}).encode(),
+    ),
     "no boundary": ("/v1/predict", {"Content-Type": "multipart/form-data"}, FORM),
     "ten thousand lists": (*GOOD["json"][:2], b'{"images": ' + b"[" * 10_000),
     "ten thousand objects": (*GOOD["tensors in JSON"][:2], b'{"inputs":' * 10_000 + b"1" + b"}" * 10_000),

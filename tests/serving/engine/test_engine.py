@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -114,3 +115,54 @@ def test_an_error_in_a_pair_costs_only_the_item_that_caused_it():
     results = together_while_busy(work, "aaaa")
 
     assert [str(result) for result in results] == ["0", "one", "2", "3"]
+
+
+def test_requests_have_their_turn_one_after_the_other():
+    done: list[str] = []
+
+    async def scene() -> None:
+        engine, go, began = engine_of(1), threading.Event(), threading.Event()
+
+        def busy() -> None:
+            began.set()
+            go.wait(10)
+
+        async def request(name: str, pieces: int) -> None:
+            await engine.do_each([partial(done.append, f"{name}{number}") for number in range(pieces)])
+
+        first = asyncio.ensure_future(engine.do(busy))
+        await asyncio.to_thread(began.wait, 10)
+        others = [asyncio.ensure_future(request(*one)) for one in [("large", 4), ("small", 1), ("middle", 2)]]
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(first, *others)
+        engine.stop()
+
+    asyncio.run(scene())
+    assert done == ["large0", "small0", "middle0", "large1", "middle1", "large2", "large3"]
+
+
+def test_of_a_request_that_is_cancelled_what_is_not_begun_is_dropped_and_the_rest_waited_for():
+    done: list[int] = []
+
+    async def scene() -> bool:
+        engine, go, began = engine_of(1), threading.Event(), threading.Event()
+
+        def work(number: int) -> None:
+            began.set()
+            go.wait(10)
+            done.append(number)
+
+        task = asyncio.ensure_future(engine.do_each([partial(work, number) for number in range(16)]))
+        await asyncio.to_thread(began.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        waits = not task.done()
+        go.set()
+        await asyncio.wait({task})
+        await engine.do(partial(done.append, -1))
+        engine.stop()
+        return waits and task.cancelled()
+
+    assert asyncio.run(scene())
+    assert done == [0, -1]

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from vidi.serving.engine.slots import IDLE_SECONDS, OVERLOAD_SECONDS, Slots
 from vidi.serving.problems import Problem
@@ -22,12 +24,31 @@ async def wait_for(event: asyncio.Event) -> str:
     return "done"
 
 
+async def stays() -> Message:
+    """Of a client who stays."""
+    return await asyncio.get_running_loop().create_future()
+
+
+async def leaves() -> Message:
+    """Of a client who has gone."""
+    return {"type": "http.disconnect"}
+
+
+async def ends_by_itself(event: asyncio.Event) -> None:
+    """Work that is cancelled and has begun something that nothing can stop."""
+    try:
+        await event.wait()
+    except asyncio.CancelledError:
+        await event.wait()
+        raise
+
+
 async def begin(slots: Slots, end: asyncio.Event) -> "asyncio.Task[str]":
     """A request whose work goes on until the event."""
 
     async def request() -> str:
         with slots.take() as slot:
-            return await slot.within(60, wait_for(end))
+            return await slot.within(60, wait_for(end), stays)
 
     task = asyncio.ensure_future(request())
     await asyncio.sleep(0)  # it takes its slot, or is turned away
@@ -92,7 +113,7 @@ def test_a_request_whose_body_took_its_time_is_turned_away_where_the_short_queue
         with slots.take() as slow:
             crowd = [await begin(slots, end) for _ in range(3)]  # the third is turned away
             with pytest.raises(Problem, match="under way"):
-                await slow.within(60, wait_for(end))
+                await slow.within(60, wait_for(end), stays)
         end.set()
         await asyncio.gather(*crowd, return_exceptions=True)
         return slots.taken + slots.answering
@@ -100,11 +121,14 @@ def test_a_request_whose_body_took_its_time_is_turned_away_where_the_short_queue
     assert asyncio.run(scene()) == 0
 
 
-def test_a_slot_is_held_by_work_that_nobody_waits_for_any_more():
+@pytest.mark.parametrize(
+    ("seconds", "receive", "error"), [(0.001, stays, Problem), (60, leaves, ClientDisconnect)], ids=["504", "gone"]
+)
+def test_a_slot_is_held_by_what_was_begun_for_a_request_that_nobody_waits_for_any_more(seconds, receive, error):
     async def scene() -> tuple[int, int]:
         slots, end = Slots(1), asyncio.Event()
-        with pytest.raises(Problem, match="no answer within"), slots.take() as slot:
-            await slot.within(0.001, wait_for(end))
+        with pytest.raises(error), slots.take() as slot:
+            await slot.within(seconds, ends_by_itself(end), receive)
         during = slots.taken
         end.set()
         while slots.taken:

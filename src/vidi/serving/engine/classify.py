@@ -1,26 +1,29 @@
 """Encoded files to answers: decoded apart, framed for the model, run in small batches."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import ImageError
+from vidi.images.decode import read_header
 from vidi.images.framing import Framing
+from vidi.images.limits import DecodeOptions
 from vidi.images.reading import ReadImage
 from vidi.images.statistics import ImageStatistics, statistics_of
 from vidi.prediction.stream import batch_size
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
+from vidi.serving.problems import Problem
 
+MOST_PIXELS: Final = 256_000_000  # of all images of one request: 16 photographs of 16 megapixels, or 12 s of PNG
+PIXELS_TOGETHER: Final = 8_000_000  # decoded in one piece of work, half a second at most, unless one image has more
 # Two requests' files run together while many wait: 5 % less time for each with EfficientNet-Lite0; more would not help.
 IN_PAIRS: Final = 2
 
-Done = TypeVar("Done")
 Rows = dict[str, NDArray[np.float32]]  # output → its row for one image
 
 
@@ -54,15 +57,54 @@ async def classify_files(
         files: the bytes of encoded images.
         outputs: names of outputs of the model.
         statistics: measure the images, too.
+
+    Raises:
+        Problem: the images have too many pixels together.
     """
     work = partial(_classify, engine, served, outputs=outputs, statistics=statistics)
     if len(files) == 1:
         most = min(IN_PAIRS, batch_size(served.metadata.framing))
         return [await engine.do_together((served, statistics, *outputs), files[0], work, most=most)]
-    together = _together(len(files), served, engine)
-    parts = [files[start : start + together] for start in range(0, len(files), together)]
-    answers = await _each(engine, [partial(work, part) for part in parts])
+    pixels = await count_pixels(engine, files)
+    parts = _parts(files, pixels, most=_together(len(files), served, engine))
+    answers = await engine.do_each([partial(work, part) for part in parts])
     return [one for answer in answers for one in answer]
+
+
+async def count_pixels(engine: AnswerEngine, files: Sequence[bytes]) -> list[int]:
+    """The pixels of each file, from its header; 0 where that cannot be read: nothing of it will be decoded.
+
+    Raises:
+        Problem: there are too many in one request.
+    """
+    pixels = await engine.do(lambda: [_pixels(data, engine.crew.options) for data in files])
+    if sum(pixels) > MOST_PIXELS:
+        raise Problem(
+            "invalid-input",
+            f"The images of the request have {sum(pixels):,} pixels; at most {MOST_PIXELS:,} are taken together.",
+            "Send fewer or smaller images in one request.",
+        )
+    return pixels
+
+
+def _pixels(data: bytes, options: DecodeOptions) -> int:
+    try:
+        return read_header(data, options).pixel_count
+    except ImageError:
+        return 0
+
+
+def _parts(files: Sequence[bytes], pixels: Sequence[int], *, most: int) -> list[list[bytes]]:
+    """Files in pieces of work: at most `most` in one, and few where they are large, for others wait meanwhile."""
+    parts: list[list[bytes]] = []
+    room = 0
+    for data, count in zip(files, pixels, strict=True):
+        if not parts or len(parts[-1]) == most or count > room:
+            parts.append([])
+            room = PIXELS_TOGETHER
+        parts[-1].append(data)
+        room -= count
+    return parts
 
 
 async def classify_arrays(
@@ -72,15 +114,8 @@ async def classify_arrays(
     together = _together(len(images), served, engine)
     parts = [images[start : start + together] for start in range(0, len(images), together)]
 
-    answers = await _each(engine, [partial(_run, engine, served, part, outputs) for part in parts])
+    answers = await engine.do_each([partial(_run, engine, served, part, outputs) for part in parts])
     return {name: np.concatenate([answer[name] for answer in answers]) for name in outputs}
-
-
-async def _each(engine: AnswerEngine, works: Sequence[Callable[[], Done]]) -> list[Done]:
-    """The results of some pieces of work; one alone, which is the usual case, needs no task of its own."""
-    if len(works) == 1:
-        return [await engine.do(works[0])]
-    return await asyncio.gather(*map(engine.do, works))
 
 
 def _together(count: int, served: ServedModel, engine: AnswerEngine) -> int:

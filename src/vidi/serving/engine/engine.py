@@ -1,7 +1,8 @@
 """The threads that answer requests, and the processes that decode for them.
 
 A thread has an image decoded in a process of the crew and runs the session on it itself, so as many images are under
-way as there are threads, each always in one of its two places, and nothing waits between them.
+way as there are threads, each always in one of its two places, and nothing waits between them. Threads take from
+requests in turn: one that asks much does not hold up the others. A request is the task that asks.
 """
 
 import asyncio
@@ -35,6 +36,9 @@ class _Waiting:
     future: "asyncio.Future[Any]"
 
 
+Requests = dict["asyncio.Task[Any] | None", deque[_Waiting]]  # what each waits for; the first is the next to be served
+
+
 class AnswerEngine:
     """Runs work in threads. Its methods belong to the event loop's thread, but `is_alone` may be asked anywhere."""
 
@@ -44,7 +48,7 @@ class AnswerEngine:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="vidi-answer")
         self._under_way = 0  # waiting or running
         self._awaited: set[asyncio.Future[Any]] = set()
-        self._line: deque[_Waiting] = deque()
+        self._requests: Requests = {}
         self._lock = threading.Lock()
         self.searching = asyncio.Semaphore(1)  # a search for boxes takes much memory: one at a time
 
@@ -64,17 +68,15 @@ class AnswerEngine:
         return self._under_way <= 1
 
     async def do(self, work: Callable[[], Done]) -> Done:
-        """The result of some work in a thread.
+        """The result of some work in a thread."""
+        return (await self.do_each([work]))[0]
 
-        The two futures that `run_in_executor` links by callbacks cost as much as reading the request: one is enough.
+    async def do_each(self, works: Sequence[Callable[[], Done]]) -> list[Done]:
+        """The results of some pieces of work, each in a thread, in order.
+
+        Where the task that asks is cancelled, what no thread has begun is dropped, and the rest is waited for.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Done] = loop.create_future()
-        self._under_way += 1
-        self._awaited.add(future)
-        future.add_done_callback(self._did)
-        self._executor.submit(_run, work, future, loop)
-        return await future
+        return await self._done([self._wait(_Waiting(None, work, _call, 1, self._future())) for work in works])
 
     async def do_together(
         self, kind: object, item: Item, work: Callable[[Sequence[Item]], Sequence[Done]], *, most: int
@@ -87,45 +89,71 @@ class AnswerEngine:
             work: gives a result for each item, in order.
             most: items for one call.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Done] = loop.create_future()
+        done: list[Done] = await self._done([self._wait(_Waiting(kind, item, work, most, self._future()))])
+        return done[0]
+
+    def _future(self) -> "asyncio.Future[Any]":
+        """One future for each piece of work: the two that `run_in_executor` links cost as much as reading a request."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._under_way += 1
         self._awaited.add(future)
         future.add_done_callback(self._did)
-        self._line.append(_Waiting(kind, item, work, most, future))
-        self._executor.submit(self._work_off, loop)
-        return await future
+        return future
+
+    def _wait(self, one: _Waiting) -> "asyncio.Future[Any]":
+        """Put some work behind all else that its request waits for."""
+        with self._lock:
+            self._requests.setdefault(asyncio.current_task(), deque()).append(one)
+        self._executor.submit(self._work_off, asyncio.get_running_loop())
+        return one.future
+
+    async def _done(self, futures: "Sequence[asyncio.Future[Done]]") -> list[Done]:
+        try:
+            await asyncio.wait(futures)
+        except asyncio.CancelledError:
+            with self._lock:
+                dropped = self._requests.pop(asyncio.current_task(), ())
+            for one in dropped:
+                one.future.cancel()
+            await asyncio.wait(futures)
+            raise
+        return [future.result() for future in futures]
 
     def _work_off(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Work on who waits longest, and on others of his kind where every other thread still finds one."""
-        taken = self._take()
-        if not taken:  # an earlier call took it along
-            return
-        work = taken[0].work
-        try:
-            results = work([one.item for one in taken])
-        except Exception as error:
-            if len(taken) == 1:
-                _run(partial(_raise, error), taken[0].future, loop)
+        """Work on what is next, and on more of its kind where every other thread still finds something."""
+        taken = self._take()  # nothing where an earlier call took it along, or where it was dropped
+        if len(taken) > 1:
+            with contextlib.suppress(Exception):  # whose fault it was shows when each is worked on alone
+                results = taken[0].work([one.item for one in taken])
+                for one, result in zip(taken, results, strict=True):
+                    _run(partial(_same, result), one.future, loop)
                 return
-            for one in taken:  # whose fault it was shows when each is worked on alone
-                _run(partial(_first, work, one.item), one.future, loop)
-            return
-        for one, result in zip(taken, results, strict=True):
-            _run(partial(_same, result), one.future, loop)
+        for one in taken:
+            _run(partial(_first, one.work, one.item), one.future, loop)
 
-    def _take(self) -> "list[_Waiting]":
+    def _take(self) -> list[_Waiting]:
         with self._lock:
-            taken = [self._line.popleft()] if self._line else []
-            while taken and len(taken) < taken[0].most and len(self._line) >= self.threads:
-                if self._line[0].kind != taken[0].kind:
+            taken = [self._next()] if self._requests else []
+            while taken and len(taken) < taken[0].most and len(self._requests) >= self.threads:
+                if next(iter(self._requests.values()))[0].kind != taken[0].kind:
                     break
-                taken.append(self._line.popleft())
+                taken.append(self._next())
             return taken
+
+    def _next(self) -> _Waiting:
+        """What the request whose turn it is waits for; its others have their turn behind all other requests."""
+        request = next(iter(self._requests))
+        line = self._requests.pop(request)
+        one = line.popleft()
+        if line:
+            self._requests[request] = line
+        return one
 
     def _did(self, future: "asyncio.Future[Any]") -> None:
         self._awaited.discard(future)
         self._under_way -= 1
+        if not future.cancelled():
+            future.exception()  # it is taken here where nobody waits for it any more
 
     def start(self) -> None:
         """Start the decoding processes, and wait until they stand."""
@@ -149,16 +177,16 @@ def _run(work: Callable[[], Done], future: "asyncio.Future[Done]", loop: asyncio
         loop.call_soon_threadsafe(_settle, future, done)
 
 
+def _call(works: Sequence[Callable[[], Done]]) -> list[Done]:
+    return [work() for work in works]
+
+
 def _first(work: Callable[[Sequence[Item]], Sequence[Done]], item: Item) -> Done:
     return work([item])[0]
 
 
 def _same(result: Done) -> Done:
     return result
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def _settle(future: "asyncio.Future[Any]", done: Callable[[], None]) -> None:

@@ -1,10 +1,13 @@
-"""Slots: how many requests may be under way at once. A slot is held until its work is over, answered or not."""
+"""Slots: how many requests may be under way at once. A slot is held until no thread works for it, answered or not."""
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from vidi.serving.problems import Problem
 
@@ -109,11 +112,15 @@ class Slot:
     ) -> None:
         self._leave()
 
-    async def within(self, seconds: float, work: Coroutine[Any, Any, Done]) -> Done:
-        """The result of some work; after so many seconds nobody waits for it, but it keeps the slot until it ends.
+    async def within(self, seconds: float, work: Coroutine[Any, Any, Done], receive: Receive) -> Done:
+        """The result of some work for a request whose body has been read.
+
+        When its time is over or its client has gone, the work is cancelled: what of it no thread has begun is dropped,
+        and the rest keeps the slot until it ends.
 
         Raises:
             Problem: it took too long, or others are turned away and the short queue is full.
+            ClientDisconnect: the client has gone.
         """
         try:
             self._slots.check()
@@ -124,12 +131,17 @@ class Slot:
         self._holders += 1
         self._slots.begin_answer()
         task.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if not done:
-            raise Problem(
-                "too-slow-answer", f"There was no answer within {seconds:g} s.", "Send fewer or smaller images."
-            )
-        return task.result()
+        gone = asyncio.ensure_future(_wait_until_gone(receive))
+        try:
+            done, _ = await asyncio.wait({task, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            task.cancel()  # nothing happens to one that is done
+        if task in done:
+            return task.result()
+        if gone in done:
+            raise ClientDisconnect
+        raise Problem("too-slow-answer", f"There was no answer within {seconds:g} s.", "Send fewer or smaller images.")
 
     def _ended(self, task: "asyncio.Future[Done]") -> None:
         self._slots.end_answer()
@@ -141,3 +153,8 @@ class Slot:
         self._holders -= 1
         if self._holders == 0:
             self._slots.change(-1)
+
+
+async def _wait_until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import python_multipart
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from vidi.serving.json_body import parse_json_body
@@ -162,7 +162,7 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], *, most: int) -> lis
         parser = python_multipart.MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
         parser.write(body)
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise Problem("bad-request", f"The form is not well made: {error}.") from error
     if not form.is_whole:
         raise Problem("bad-request", "The form ends before its last boundary.")

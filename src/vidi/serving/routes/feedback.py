@@ -12,7 +12,7 @@ from starlette.routing import Route
 from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.errors import LogUnavailableError
 from vidi.log.records import Feedback, Taken
-from vidi.serving.engine.classify import Classified, classify_files
+from vidi.serving.engine.classify import Classified, classify_files, count_pixels
 from vidi.serving.feedback import Allowance, feedback_of, read_feedback, source_of
 from vidi.serving.page_answers import PageAnswer, read_answers
 from vidi.serving.problems import Problem
@@ -95,7 +95,7 @@ def _answers(service: Service, recorder: Recorder) -> Endpoint:
             for _ in answers:
                 allowance.spend(source)
             work = _seen_here(service, recorder, answers)
-            seen = await slot.within(service.settings.answer_seconds, work)
+            seen = await slot.within(service.settings.answer_seconds, work, request.receive)
             for answer, one in zip(answers, seen, strict=True):
                 recorder.record_page(answer, one)
         return json_response({"taken": len(answers)}, status=202)
@@ -105,6 +105,7 @@ def _answers(service: Service, recorder: Recorder) -> Endpoint:
 
 async def _seen_here(service: Service, recorder: Recorder, answers: list[PageAnswer]) -> list[Classified | None]:
     """The images that were sent, as the server sees them: only one that it can use is kept, with its embedding."""
+    await count_pixels(service.engine, [one.image for one in answers if one.image is not None])
     seen: list[Classified | None] = []
     for answer in answers:
         if answer.image is None:

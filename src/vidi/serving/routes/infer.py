@@ -77,7 +77,7 @@ async def infer(service: Service, tallies: Tallies, served: ServedModel, request
             length = read_header_length(request.headers.getlist(HEADER_LENGTH), len(body))
             work = _answer(service, served, body, length)
             with service.metrics.counting_refused(served.name):
-                inferred = await slot.within(service.settings.answer_seconds, work)
+                inferred = await slot.within(service.settings.answer_seconds, work, request.receive)
     except (Problem, VidiError):
         tally.add_failure(time.perf_counter_ns() - began)
         raise

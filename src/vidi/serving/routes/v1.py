@@ -41,7 +41,7 @@ def _predict(service: Service) -> Endpoint:
             request.scope[NAMES] = [image.name for image in images]
             work = predict(service.engine, served, images, asked, recorder=service.recorder)
             with service.metrics.counting_refused(served.name):
-                predicted = await slot.within(settings.answer_seconds, work)
+                predicted = await slot.within(settings.answer_seconds, work, request.receive)
         service.metrics.count_images(served.name, predicted.outcomes)
         return json_response(predicted.document)
 
