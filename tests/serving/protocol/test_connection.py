@@ -2,10 +2,20 @@
 
 import select
 import socket
+import threading
 
 import pytest
 
-from tests.serving.protocol.running import PATIENCE, Asked, read_replies, request, running, send_all, small_app
+from tests.serving.protocol.running import (
+    PATIENCE,
+    Asked,
+    read_replies,
+    request,
+    running,
+    send_all,
+    small_app,
+    whole_body,
+)
 from vidi.serving.settings import Settings
 
 QUICK = Settings(header_seconds=0.2, idle_seconds=0.3, body_bytes_per_second=1_000)
@@ -228,12 +238,23 @@ def test_an_answer_before_the_body_was_read_is_the_last(server):
         assert [reply.headers["connection"] for reply in read_replies(client, 1)] == ["close"]
 
 
-def test_a_client_that_closes_its_side_gets_its_answer(server):
-    with server.connect() as client:
-        send_all(client, request("/half"))
+def test_a_client_that_closes_its_side_has_gone_and_the_application_is_told():
+    began, gone = threading.Event(), threading.Event()
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await whole_body(receive)
+            began.set()
+            assert (await receive())["type"] == "http.disconnect"
+            gone.set()
+
+    with running(app) as server, server.connect() as client:
+        send_all(client, request("/", method="POST", body=b"x" * 100_000))
+        assert began.wait(PATIENCE)
         client.shutdown(socket.SHUT_WR)
 
-        assert [reply.body for reply in read_replies(client)] == [b'{"path": "/half"}']
+        assert gone.wait(PATIENCE)
+        assert read_replies(client) == []
 
 
 @pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX:", b"\r\n"], ids=["method", "header", "blank"])

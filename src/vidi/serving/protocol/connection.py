@@ -75,14 +75,6 @@ class Connection(HttpToolsProtocol):
         for cycle in waiting:
             self._free(cycle)
 
-    def eof_received(self) -> bool | None:  # type: ignore[override]
-        """A client that closes its side still gets the answers to its whole requests."""
-        is_answering = self.running is not None and self.linger_until is None
-        if not is_answering or self.reading in ("head", "body") or self.transport.get_extra_info("sslcontext"):
-            return None
-        self.reading = "closed"
-        return True
-
     def data_received(self, data: bytes) -> None:
         """Parse what came, in pieces, until a limit is passed."""
         if self.reading == "idle":

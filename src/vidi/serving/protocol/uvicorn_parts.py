@@ -27,7 +27,6 @@ METHODS: dict[type, dict[str, tuple[str, ...]]] = {
         "__init__": ("self", "config", "server_state", "app_state", "_loop"),
         "connection_made": ("self", "transport"),
         "connection_lost": ("self", "exc"),
-        "eof_received": ("self",),
         "data_received": ("self", "data"),
         "on_message_begin": ("self",),
         "on_url": ("self", "url"),
