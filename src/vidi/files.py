@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,20 @@ def escape_path(path: str | os.PathLike[str]) -> str:
 
 def _encode_sign(sign: str) -> str:
     return quote_from_bytes(os.fsencode(sign), safe=b"")
+
+
+def escape_controls(text: str) -> str:
+    """A message as a terminal may get it: what is left in it of control signs and direction marks is percent-encoded.
+
+    Names in it are escaped where it is written; this is the last defence.
+
+    >>> escape_controls("5 % of\x1b[31m\nall")
+    '5 % of%1B[31m\nall'
+    """
+    return "".join(
+        _encode_sign(sign) if unicodedata.category(sign) in ("Cc", "Cf", "Cs") and sign != "\n" else sign
+        for sign in text
+    )
 
 
 def escape_in_list(name: str) -> str:

@@ -30,7 +30,14 @@ def test_no_name_in_common_stops_with_both_lists_and_exit_code_3():
         match_classes(["cat", "dog"], ["ant", "bee"])
 
     assert caught.value.exit_code == 3
-    assert "--map ant=cat" in caught.value.remedy
+    assert "--map NAME_IN_DATA=NAME_IN_MODEL" in caught.value.remedy
+
+
+def test_a_rename_is_proposed_where_two_names_are_alike_and_quoted_for_the_shell():
+    with pytest.raises(DataError) as caught:
+        match_classes(["bicycle", "my cat"], ["ant", "My cats"])
+
+    assert caught.value.remedy.endswith("--map 'My cats=my cat'")
 
 
 def test_long_lists_are_cut():

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, is_full, let_output_go, open_closed_streams
 from vidi.errors import VidiError
+from vidi.files import escape_controls
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
 VERBS: Mapping[str, tuple[str, str]] = {
@@ -159,7 +160,7 @@ def _run() -> None:
     except VidiError as error:
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {escape_controls(str(error))}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo(INTERRUPTED, err=True)
@@ -168,7 +169,7 @@ def _run() -> None:
         if debug:
             raise
         message, code = _explain(error)
-        typer.echo(message, err=True)
+        typer.echo(escape_controls(message), err=True)
         sys.exit(code)
 
 

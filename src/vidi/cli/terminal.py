@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vidi.cli.screen import draws
 from vidi.cli.stage import ShownStage
+from vidi.files import escape_controls
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Terminal:
     def say(self, sentence: str) -> None:
         """One line that stays."""
         self.clear()
-        sys.stderr.write(sentence + "\n")
+        sys.stderr.write(escape_controls(sentence) + "\n")
         sys.stderr.flush()
 
     def clear(self) -> None:

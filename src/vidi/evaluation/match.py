@@ -1,5 +1,7 @@
 """The classes of a model matched to those of a data set by name."""
 
+import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import DataError, UsageError
+from vidi.files import escape_path
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
 MOST_NAMES_SHOWN = 20
+ALIKE = 0.75  # of two names that are proposed as one class
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,24 @@ def match_classes(
     if not known.intersection(names):
         raise DataError(
             f"no class in common: the data has {listed(data_classes)}, the model has {listed(model_classes)}",
-            f"If one class has two names: --map {data_classes[0] if data_classes else 'a'}={model_classes[0]}",
+            _proposed_rename(model_classes, data_classes),
         )
     return ClassMatch(
         names=names,
         absent=tuple(name for name in model_classes if name not in names),
         foreign=tuple(name for name in names if name not in known),
     )
+
+
+def _proposed_rename(model_classes: Sequence[str], data_classes: Sequence[str]) -> str:
+    """What to do where no name is common: a rename, ready for the shell, where two names are alike."""
+    folded = {name.casefold(): name for name in model_classes}
+    for name in data_classes:
+        for near in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=ALIKE):
+            pair = f"{name}={folded[near]}"
+            if pair.isprintable():
+                return f"If both are one class: --map {shlex.quote(pair)}"
+    return "Use images of the model's classes, or name two that are one class: --map NAME_IN_DATA=NAME_IN_MODEL"
 
 
 def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], data_classes: Sequence[str]) -> None:
@@ -96,6 +111,6 @@ def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], dat
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(names[:MOST_NAMES_SHOWN])
+    """The first names, safe on a terminal, and how many more there are."""
+    shown = ", ".join(map(escape_path, names[:MOST_NAMES_SHOWN]))
     return f"{shown} and {len(names) - MOST_NAMES_SHOWN:,} more" if len(names) > MOST_NAMES_SHOWN else shown

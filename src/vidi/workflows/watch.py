@@ -78,7 +78,7 @@ def watch_with(
             predictor, source, classes=chosen, rules=request.rules(), run=os.urandom(4).hex(), show=opened.show
         )
         if source.is_live:
-            events.say(f"watching {source.name} for {', '.join(labels)}; Ctrl-C ends it")
+            events.say(f"watching {source.name} for {', '.join(map(escape_path, labels))}; Ctrl-C ends it")
         receivers = [*opened.receivers, printing(stream, as_json=as_json_lines)]
         with notifying(receivers, boxes, stop) as notify:
             for notice in session.notices(watch_source(source, stop, rate=request.rate)):

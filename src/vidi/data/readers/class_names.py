@@ -104,7 +104,8 @@ def known_class(name: str, classes: Sequence[str], *, flag: str) -> str:
     near = difflib.get_close_matches(name, classes, n=1) or [other for other in classes if folded_name(other) == name]
     proposal = f" Did you mean {_quoted(near[0])}?" if near else ""
     raise UnknownNameError(
-        f"`{flag} {name}`: there is no class {_quoted(name)}", f"The classes are {_listed(classes)}.{proposal}"
+        f"`{flag} {escape_path(name)}`: there is no class {_quoted(name)}",
+        f"The classes are {_listed(classes)}.{proposal}",
     )
 
 

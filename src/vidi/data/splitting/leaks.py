@@ -113,7 +113,7 @@ def refuse_leaks(dataset: Dataset, leaks: Iterable[Leak]) -> None:
     grave = [describe_leak(leak.crossing) for leak in leaks if leak.stops_the_run]
     if grave:
         raise DataError(
-            f"{dataset.source}: {'. '.join(grave)}",
+            f"{escape_path(dataset.source)}: {'. '.join(grave)}",
             "Take the copies out of one part, so that the test is honest; `--allow-leaks` goes on and reports them.",
         )
 

@@ -1,5 +1,6 @@
 """The split that the user made, taken as named: which parts stand, and which are still to be cut from train."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vidi.data.dataset import Dataset
@@ -32,7 +33,7 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
     for image in dataset.images:
         if image.part is None:
             raise DataError(
-                f"{dataset.source}: {escape_path(image.path)} has no part, but other images have one",
+                f"{escape_path(dataset.source)}: {escape_path(image.path)} has no part, but other images have one",
                 "Set a part (train, validation, test) for every image, or for none.",
             )
     _refuse_unknown_parts(dataset, plan)
@@ -47,12 +48,16 @@ def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
     return NamedParts(parts, frozenset(PARTS) - named, by_user=True)
 
 
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(escape_path, sorted(names)))
+
+
 def _refuse_unknown_parts(dataset: Dataset, plan: SplitPlan) -> None:
     known = {image.part for image in dataset.images if image.part is not None}
     for name in plan.parts:
         if name not in known:
             raise DataError(
-                f"--parts names {name!r}, but {dataset.source} has {', '.join(sorted(known)) or 'no parts'}",
+                f"--parts names {name!r}, but {escape_path(dataset.source)} has {_listed(known) or 'no parts'}",
                 "Name a part that is there, or leave `--parts` out.",
             )
 
@@ -60,11 +65,11 @@ def _refuse_unknown_parts(dataset: Dataset, plan: SplitPlan) -> None:
 def _refuse_half_a_split(dataset: Dataset, named: frozenset[str]) -> None:
     if "train" not in named:
         raise DataError(
-            f"{dataset.source} has the parts {', '.join(sorted(named))}, but none to train on",
+            f"{escape_path(dataset.source)} has the parts {_listed(named)}, but none to train on",
             "Name one, such as `--parts test=train`, or keep the images in plain class folders.",
         )
     if named <= {"train", EXTRA}:
         raise DataError(
-            f"{dataset.source} has {' and '.join(sorted(named))}, but no part to test on",
+            f"{escape_path(dataset.source)} has {_listed(named)}, but no part to test on",
             "Name one, such as `--parts extra=test`, or keep the images in plain class folders.",
         )

@@ -18,6 +18,7 @@ from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
 from vidi.data.splitting.stratify import deal_groups
 from vidi.errors import DataError
+from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.account import Entry
 
@@ -181,9 +182,9 @@ def _refuse_unlearnable(dataset: Dataset, check: CheckResult, parts: Sequence[st
     if len(trained) >= 2 and "test" in parts and is_learnable(sizes):
         return
     largest = [(name, size) for name, size in Counter(sizes).most_common(10) if size]
-    found = ", ".join(f"{name} {size}" for name, size in largest) or "no usable image"
+    found = ", ".join(f"{escape_path(name)} {size}" for name, size in largest) or "no usable image"
     raise DataError(
-        f"{dataset.source}: too few images to learn from and to test on; usable and independent: {found}",
+        f"{escape_path(dataset.source)}: too few images to learn from and to test on; usable and independent: {found}",
         "At least two classes with two images each are needed, and copies and groups count as one.",
     )
 

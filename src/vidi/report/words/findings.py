@@ -115,7 +115,7 @@ def _of_images(finding: Finding) -> str:
 
 
 def _small_classes(kind: str, small: SmallClasses) -> str:
-    names = [name if size == 0 else f"{name} ({size:,})" for name, size in small.sizes]
+    names = [escape_path(name) + (f" ({size:,})" if size else "") for name, size in small.sizes]
     shown = ", ".join(names[:MOST_CLASSES])
     more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
     if kind == "too-few-to-learn":

@@ -82,7 +82,7 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
         models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
-            f"{dataset.source}: A and B have no class of the data in common",
+            f"{escape_path(dataset.source)}: A and B have no class of the data in common",
             "If a class has different names in data and model, map it: --map NAME_IN_DATA=NAME_IN_MODEL",
         )
     return models

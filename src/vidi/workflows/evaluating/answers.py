@@ -18,6 +18,7 @@ from vidi.evaluation.answers import (
 )
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.traits import measure_traits, traits_of
+from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.metrics.outputs import SIGMOID
 from vidi.prediction.prediction import Prediction
@@ -135,7 +136,7 @@ def _as_answers(
 
 def _nothing_left(dataset: Dataset, account: Account) -> DataError:
     return DataError(
-        f"{dataset.source}: no image is left to score: {count_learnt(account):,} were used in training, "
+        f"{escape_path(dataset.source)}: no image is left to score: {count_learnt(account):,} were used in training, "
         f"and {len(account.refused):,} cannot be read",
         "Use images that the model has not seen. `vidi check` lists unreadable files.",
     )

@@ -48,7 +48,7 @@ def images_line(counts: Mapping[str, int], images: int) -> str:
     >>> images_line({"cat": 4, "dog": 1200}, 1204)
     '1,204 images of 2 classes: cat 4, dog 1,200'
     """
-    classes = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:MOST_CLASSES])
+    classes = ", ".join(f"{escape_path(name)} {count:,}" for name, count in list(counts.items())[:MOST_CLASSES])
     more = f" and {len(counts) - MOST_CLASSES:,} more" if len(counts) > MOST_CLASSES else ""
     return f"{images:,} images of {len(counts)} classes: {classes}{more}"
 
