@@ -130,6 +130,13 @@ def test_what_is_malformed_by_rule_is_refused_with_its_reason_and_at_once(client
     assert time.process_time() - began < SLOWEST
 
 
+@pytest.mark.parametrize("method", ["QUERY", "PROPFIND", "DELETE"])
+def test_a_method_that_a_path_does_not_take_is_refused_as_that(client: httpx.Client, method: str):
+    answer = client.request(method, "/v1/predict")
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method-not-allowed", "POST")
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize("kind", GOOD)
 def test_what_is_changed_at_random_is_answered_or_refused_and_the_next_good_request_is_right(

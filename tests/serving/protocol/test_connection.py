@@ -144,6 +144,21 @@ def test_the_headers_of_an_answer_are_not_touched_but_for_its_last():
     ]
 
 
+def test_an_application_that_fails_after_its_answer_costs_no_connection(caplog):
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await whole_body(receive)
+            await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+            raise ValueError("on purpose")
+
+    with running(app) as server:
+        replies = server.ask(request("/one") + request("/two", headers=CLOSE))
+
+    assert [(reply.status, reply.headers.get("connection")) for reply in replies] == [(500, None), (500, "close")]
+    assert caplog.text.count("ValueError: on purpose") == 2
+
+
 def test_a_header_among_the_trailers_is_not_read():
     seen = []
 

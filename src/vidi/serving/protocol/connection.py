@@ -169,6 +169,11 @@ class Connection(HttpToolsProtocol):
             except (ClientDisconnect, asyncio.CancelledError):
                 if not cycle.disconnected:
                     raise
+            except Exception:
+                if not cycle.response_complete:
+                    raise
+                # uvicorn would close behind an answer that is whole, and that did not say so.
+                self.logger.exception("Exception in ASGI application")
             finally:
                 self._free(cycle)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from vidi.serving.problems import Problem
 from vidi.serving.settings import Settings
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})  # the others are for proxies
 VERSIONS = frozenset({"1.0", "1.1"})
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case
@@ -26,8 +25,8 @@ def check_head(method: str, target: bytes, version: str, headers: Headers, setti
     """
     if version not in VERSIONS:
         raise _malformed(f"The request is of HTTP version {version}.", "Use HTTP/1.1.")
-    if method not in METHODS:
-        raise _malformed(f"The method is {method}, which is for proxies.", "Use GET or POST.")
+    if method == "CONNECT":
+        raise _malformed("The method is CONNECT, which is for proxies.", "Use GET or POST.")
     _check_host(target, version, values_of(b"host", headers))
     _check_body(version, headers, settings)
 

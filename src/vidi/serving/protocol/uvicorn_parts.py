@@ -43,7 +43,7 @@ METHODS: dict[type, dict[str, tuple[str, ...]]] = {
 # Attributes that are read or set.
 ATTRIBUTES: dict[type, tuple[str, ...]] = {
     HttpToolsProtocol: (
-        *("loop", "parser", "transport", "flow", "cycle", "pipeline", "connections", "tasks", "server_state"),
+        *("logger", "loop", "parser", "transport", "flow", "cycle", "pipeline", "connections", "tasks", "server_state"),
         *("scope", "headers", "url", "client", "expect_100_continue"),
     ),
     RequestResponseCycle: (
