@@ -62,8 +62,8 @@ def escape_controls(text: str) -> str:
 
     Names in it are escaped where it is written; this is the last defence.
 
-    >>> escape_controls("5 % of\x1b[31m\nall")
-    '5 % of%1B[31m\nall'
+    >>> escape_controls("5 % of\\x1b[31m\\nall")
+    '5 % of%1B[31m\\nall'
     """
     return "".join(
         _encode_sign(sign) if unicodedata.category(sign) in ("Cc", "Cf", "Cs") and sign != "\n" else sign
