@@ -152,7 +152,7 @@ def give_name(staged: Path, path: Path) -> None:
 def writing_error(error: OSError, path: Path) -> ResourceError:
     """The system's refusal to write, as an error that names the folder and the space left."""
     folder = path.parent
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(folder).free
             return ResourceError(
@@ -164,6 +164,11 @@ def writing_error(error: OSError, path: Path) -> ResourceError:
         f"{escape_path(path)} could not be written: {error.strerror or error}",
         "Choose a folder that you may write to with `--output`.",
     )
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error says that there is no more room where something is written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def remove_leftovers(folder: Path) -> None:

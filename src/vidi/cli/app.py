@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, is_full, let_output_go, open_closed_streams
+from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, let_output_go, open_closed_streams
 from vidi.errors import VidiError
-from vidi.files import escape_controls
+from vidi.files import escape_controls, is_full
 
 # Verb → the module that defines its function, imported when the verb is called; and its line in `vidi --help`.
 VERBS: Mapping[str, tuple[str, str]] = {

@@ -1,13 +1,11 @@
 """Standard streams that are closed, full, or read by nobody any more, and what a command does then."""
 
 import contextlib
-import errno
 import os
 import sys
 import threading
 
 NOBODY_READS = 141  # exit code: what a shell reports of a program that a closed pipe has ended
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def open_closed_streams() -> None:
@@ -42,11 +40,6 @@ def end_now_beside_readers(code: object) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-def is_full(error: Exception) -> bool:
-    """Whether an error says that there is no more room where something is written."""
-    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _nothing() -> int:

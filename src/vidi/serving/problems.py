@@ -39,6 +39,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "not-ready": Kind(503, "A model or a worker does not stand yet, or the server is stopping."),
     "too-slow-answer": Kind(504, "The answer took longer than the limit."),
     "log-full": Kind(507, "The prediction log has no room left."),
+    "disk-full": Kind(507, "The disk has no room left."),
 }
 
 

@@ -1,7 +1,9 @@
 """The server of the review page over HTTP: answers are kept, two windows never collide, strangers stay out."""
 
 import csv
+import errno
 import io
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +92,22 @@ def test_the_same_answer_sent_twice_counts_once(client, tmp_path):
 
     answer(client, first, "disc", key="a" * 32)
 
+    assert len(kept(tmp_path)) == 1
+
+
+def test_a_full_disk_is_named_and_what_was_answered_before_stays(client, tmp_path, monkeypatch):
+    view = answer(client, step(client, "/next"), "disc", key="a" * 32)
+    body = {"window": FIRST, "digest": view["image"]["digest"], "key": "b" * 32, "kind": "none", "labels": []}
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        response = client.post("/answers", json=body)
+
+    assert (response.status_code, response.json()["code"]) == (507, "disk-full")
+    assert "No space left" in response.json()["detail"]
     assert len(kept(tmp_path)) == 1
 
 

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vidi.errors import ResourceError, UsageError, VidiError
+from vidi.files import is_full
+from vidi.log.errors import LogUnavailableError
 from vidi.serving.problems import Problem
 from vidi.serving.routes.reading import problem_response
 
@@ -67,9 +69,16 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 async def _on_refusal(_: Request, error: Exception) -> Response:
     """What the library refuses: an answer that does not fit, or a log that is lost."""
     assert isinstance(error, VidiError)  # noqa: S101  # starlette calls it for nothing else
-    code = {UsageError: "invalid-input", ResourceError: "not-ready"}
-    kind = next((code for kind, code in code.items() if isinstance(error, kind)), "internal-error")
-    return problem_response(Problem(kind, error.cause, error.remedy))
+    return problem_response(Problem(_code_of(error), error.cause, error.remedy))
+
+
+def _code_of(error: VidiError) -> str:
+    if isinstance(error, LogUnavailableError):
+        return "log-full" if error.trouble == "full" else "log-unavailable"
+    if is_full(error.__cause__):
+        return "disk-full"
+    codes = {UsageError: "invalid-input", ResourceError: "not-ready"}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), "internal-error")
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
