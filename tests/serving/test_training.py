@@ -73,10 +73,20 @@ def test_a_training_that_fails_keeps_its_last_words_and_another_may_begin(tmp_pa
     one.start(b"")
 
     assert wait_for(one, "failed")["lines"] == ["error: too few images"]
+    assert list(tmp_path.iterdir()) == []  # what was refused is not kept
     with pytest.raises(Problem, match="No training"):
         one.report()
     one.start(b"")
     wait_for(one, "failed")
+
+
+def test_the_images_of_a_run_that_has_begun_are_kept_for_going_on(tmp_path: Path):
+    one = trainer(tmp_path, GOOD + "; sys.exit(130)")
+
+    one.start(b"images")
+
+    wait_for(one, "failed")
+    assert [path.read_bytes() for path in tmp_path.glob("*.zip")] == [b"images"]
 
 
 def test_one_training_at_a_time_and_none_outlives_the_server(tmp_path: Path):

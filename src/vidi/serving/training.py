@@ -50,7 +50,7 @@ class Trainer:
     ) -> None:
         """
         Args:
-            folder: where runs, and the images that they were trained on, are kept.
+            folder: where runs, and the images that they were trained on, are kept; images that are refused are not.
             command: makes the command of a zip file and the run's folder.
             now: the clock, for the run's name.
             finished: receives the folder of a run that has ended well.
@@ -75,27 +75,33 @@ class Trainer:
             name = f"page-{self._now():%Y%m%d-%H%M%S}"
             self._folder.mkdir(parents=True, exist_ok=True)
             data, self.run = self._folder / f"{name}.zip", self._folder / name
-            data.write_bytes(images)
             self._lines.clear()
-            self._process = subprocess.Popen(
-                self._command(data, self.run),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+            try:
+                data.write_bytes(images)
+                self._process = subprocess.Popen(
+                    self._command(data, self.run),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                )
+            except OSError:
+                data.unlink(missing_ok=True)
+                raise
             self._state = "running"
-            self._reader = threading.Thread(target=self._follow, args=(self._process, self.run), daemon=True)
+            self._reader = threading.Thread(target=self._follow, args=(self._process, data, self.run), daemon=True)
             self._reader.start()
 
-    def _follow(self, process: subprocess.Popen[str], run: Path) -> None:
-        """Keep what the training says until it ends."""
+    def _follow(self, process: subprocess.Popen[str], data: Path, run: Path) -> None:
+        """Keep what the training says until it ends, and the images only where it has begun a run."""
         if process.stderr is not None:
             with process.stderr as said:
                 self._lines.extend(line.rstrip("\n") for line in said)
         code = process.wait()
+        if not run.exists():
+            data.unlink(missing_ok=True)
         if code == 0:
             self._finished(run)
         with self._lock:
