@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vidi.serving.json_body import (
     DEEPEST,
+    LONG_TEXT,
     MOST_CONTAINERS,
     flag_in,
     integer_in,
@@ -97,6 +98,17 @@ def test_what_is_not_plain_json_is_refused_with_its_reason(data: bytes, said: st
 
     assert said in refusal.value.cause
     assert refusal.value.code == "bad-request"
+
+
+def test_in_a_long_text_whole_numbers_of_many_digits_are_refused_before_they_cost_time():
+    padding = b" " * LONG_TEXT
+
+    with pytest.raises(Problem, match="64 bits") as refusal:
+        parse_json_body(b"[" + b",".join([b"9" * 4_299] * 1_000) + padding + b"]")
+
+    assert refusal.value.code == "bad-request"
+    assert parse_json_body(b"[" + b"9" * 4_299 + b"]") == [int("9" * 4_299)]
+    assert parse_json_body(b"[-9223372036854775808, 18446744073709551615]" + padding) == [-(2**63), 2**64 - 1]
 
 
 def test_the_deepest_and_the_largest_documents_are_read():
