@@ -100,7 +100,7 @@ def run_loop(runs: Path, *, events: Events, size: LoopSize = USUAL) -> Iterator[
         yield f"   vidi serve answers at {server.url}, and writes a prediction log."
         yield from _live(places, month, server, size, events)
     yield f"\nEverything lies in {escape_path(places.folder)}. For your own model:"
-    yield "  vidi promote RUN --name NAME\n  vidi serve NAME --log log.sqlite --keep-images --watch-model"
+    yield "  vidi promote RUN --name NAME\n  vidi serve NAME --log log.sqlite --keep-images"
 
 
 def _live(places: _Places, month: Month, server: DemoServer, size: LoopSize, events: Events) -> Iterator[str]:

@@ -22,7 +22,7 @@ EXAMPLE = """import vidi
 
 model = vidi.load("model.onnx")
 for answer in model.predict_files(["photo.jpg"]):
-    print(answer.path, answer.prediction)"""
+    print(answer.path, answer.error or answer.prediction)"""
 MOST_CLASSES = 50  # rows of the table; the weakest first above
 SIGNS = {sign: f"\\{sign}" for sign in "\\`*_{}[]<>#+!|~$"}  # what Markdown or HTML would read as more than a letter
 

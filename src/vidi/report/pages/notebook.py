@@ -183,7 +183,7 @@ def check_as_html(title: str, check: CheckResult) -> str:
     items = "".join(f"<li><b>{escape(one.severity)}</b>: {escape(visible(one.sentence))}</li>" for one in shown)
     more = len(check.findings) - len(shown)
     rest = f"<li>and {more:,} more</li>" if more > 0 else ""
-    findings = f"<ul>{items}{rest}</ul>" if items else "<p>nothing found that its owner should know</p>"
+    findings = f"<ul>{items}{rest}</ul>" if items else "<p>nothing to report</p>"
     return table_as_html(visible(title), {"files": check.account.sentence()}) + findings
 
 

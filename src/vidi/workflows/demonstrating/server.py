@@ -79,7 +79,7 @@ def serve(name: str, *, models: Path, log: Path) -> Iterator[DemoServer]:
     Raises:
         ResourceError: it does not start; says what it said.
     """
-    options = ["--port", "0", "--watch-model", "--log", str(log), "--keep-images"]
+    options = ["--port", "0", "--log", str(log), "--keep-images"]
     process = subprocess.Popen(
         [sys.executable, "-m", "vidi", "serve", name, *options],
         stdin=subprocess.DEVNULL,
