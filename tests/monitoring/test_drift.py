@@ -1,5 +1,6 @@
 """One alarm with a stated rate: it stays quiet where nothing changed, and finds what did, whenever it began."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,27 @@ def quiet(seed: int, images: int, **options: int) -> tuple[ModelTraffic, DriftRe
     random = np.random.default_rng(seed)
     reference = draw_reference(random, **options)
     return traffic_of(Rows(random, images), reference), reference
+
+
+def class_by_class(seed: int, *, batches: Sequence[int]) -> tuple[ModelTraffic, DriftReference]:
+    """Undisturbed batches, each at one time and in the order of its classes."""
+    random = np.random.default_rng(seed)
+    reference = draw_reference(random)
+    traffic = traffic_of(Rows(random, sum(batches)), reference)
+    at = np.repeat(np.arange(len(batches), dtype=np.float64), batches)
+    order = np.lexsort((traffic.said.argmax(axis=1), at))
+    assert traffic.embeddings is not None
+    assert traffic.novelty is not None
+    return replace(
+        traffic,
+        at=at,
+        probabilities=traffic.probabilities[order],
+        said=traffic.said[order],
+        verdicts=[traffic.verdicts[row] for row in order.tolist()],
+        novelty=traffic.novelty[order],
+        embeddings=traffic.embeddings[order],
+        qualities={name: values[order] for name, values in traffic.qualities.items()},
+    ), reference
 
 
 def joined(first: ModelTraffic, second: ModelTraffic) -> ModelTraffic:
@@ -71,6 +93,35 @@ def test_undisturbed_streams_alarm_at_most_at_the_stated_rate():
     alarms = [find_drift(*quiet(seed, 1_000), rate=RATE).is_alarm for seed in range(streams)]
 
     assert sum(alarms) <= binom.ppf(0.999, streams, RATE)
+
+
+@pytest.mark.slow  # 200 streams
+def test_batches_that_come_class_by_class_alarm_at_most_at_the_stated_rate():
+    streams = 200
+
+    alarms = [find_drift(*class_by_class(seed, batches=(150, 60, 90)), rate=RATE).is_alarm for seed in range(streams)]
+
+    assert sum(alarms) <= binom.ppf(0.999, streams, RATE)
+
+
+def test_images_that_come_one_after_the_other_are_told_apart_by_time():
+    traffic, reference = class_by_class(1, batches=(300,))
+    apart = replace(traffic, at=np.arange(300.0))
+
+    assert not find_drift(traffic, reference).is_alarm
+    assert find_drift(apart, reference).is_alarm
+
+
+def test_a_change_among_batches_begins_with_a_batch():
+    random = np.random.default_rng(7)
+    reference = draw_reference(random)
+    before, after = traffic_of(Rows(random, 250), reference), traffic_of(Rows(random, 150, far=0.8), reference)
+
+    finding = find_drift(replace(joined(before, after), at=np.repeat([1.0, 2.0], [250, 150])), reference)
+
+    assert finding.began == 250
+    assert finding.loudest is not None
+    assert finding.loudest.min() >= 250
 
 
 @pytest.mark.fault
@@ -242,6 +293,17 @@ def test_an_aspect_that_never_varied_is_noticed_when_it_changes():
     finding = find_drift(traffic_of(rows, reference), reference)
 
     assert [change.aspect.name for change in finding.changes] == ["saturation"]
+
+
+def test_a_change_of_spread_shows_in_the_quartiles():
+    traffic, reference = quiet(17, 300)
+    light = traffic.qualities["brightness"]
+    wide = replace(traffic, qualities=traffic.qualities | {"brightness": 120 + 3 * (light - 120)})
+
+    change = next(one for one in find_drift(wide, reference).changes if one.aspect.name == "brightness")
+
+    assert change.before_quartiles == pytest.approx((100, 140), abs=10)
+    assert change.after_quartiles == pytest.approx((60, 180), abs=20)
 
 
 def test_what_the_log_or_the_file_lacks_is_left_out():

@@ -123,6 +123,17 @@ def test_every_kind_of_change_has_words():
     assert all(line.endswith(".") for line in lines)
 
 
+def test_a_change_about_one_median_shows_how_the_values_spread():
+    aspect = {"kind": "qualities", "name": "aspect", "before": 1.001, "after": 0.998}
+    wide = {"before_quartiles": [0.98, 1.02], "after_quartiles": [0.75, 1.33]}
+
+    line = change_line(aspect | wide)
+
+    assert "narrower" not in line
+    assert "0.75 to 1.33" in line
+    assert "0.98 to 1.02" in line
+
+
 @pytest.mark.parametrize(("kind", "name"), [("embeddings", None), ("novelty", None), ("novelty", "embeddings")])
 def test_where_the_images_show_something_else_a_new_class_is_thought_of(kind: str, name: str | None):
     change = {"kind": kind, "name": name, "before": 0.0, "after": 1.3}

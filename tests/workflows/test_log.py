@@ -46,6 +46,12 @@ def test_predictions_of_the_command_are_in_the_log_and_its_output_is_as_without(
     assert kept == []
 
 
+def test_answers_of_one_call_have_one_time(folder: Path):
+    vidi("predict", "tiny.onnx", *IMAGES, "--log", "log.sqlite", folder=folder)
+
+    assert len({row.at for row in rows(folder)[0]}) == 1
+
+
 def test_images_are_kept_when_that_is_said(folder: Path):
     vidi("predict", "tiny.onnx", *IMAGES, "--log", "log.sqlite", "--keep-images", folder=folder)
 

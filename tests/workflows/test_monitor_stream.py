@@ -80,6 +80,17 @@ def test_blocks_of_a_long_stream_stand_in_its_order():
     assert len(traffic.probabilities) == len(given)
 
 
+def test_rows_of_one_time_are_shuffled_in_the_same_way_whatever_their_order():
+    given = [replace(one, at=float(number >= 50)) for number, one in enumerate(rows(80))]
+
+    forwards, _ = read_traffic(given, METADATA)
+    backwards, _ = read_traffic([*given[:50][::-1], *given[50:][::-1]], METADATA)
+
+    assert forwards.digests == backwards.digests
+    assert forwards.digests[:50] != [one.digest for one in given[:50]]
+    assert forwards.at.tolist() == [one.at for one in given]
+
+
 def test_memory_grows_with_the_logarithm_of_a_long_stream():
     kept = sum(number % keep_every(number, whole=100) == 0 for number in range(100_000))
 

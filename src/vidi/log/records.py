@@ -43,7 +43,7 @@ class LoggedPrediction:
     """One answer about one image, or why there is none."""
 
     key: str  # of `new_key`: a row is written once, however often it is tried
-    at: float  # seconds since 1970, UTC
+    at: float  # seconds since 1970, UTC; answers of one call have one time
     source: Source
     model: LoggedModel
     digest: str  # SHA-256 of the image file's bytes, hex

@@ -1,7 +1,7 @@
 """A change in plain figures: each aspect in the reference and in parts of the stream, and the images that show it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,10 +87,9 @@ def _verdict_number(aspect: Aspect) -> int | None:
 def value_in(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
     """The aspect's value in some rows of the traffic."""
     reference = yardstick.reference
-    if aspect.kind == "confidence":
-        return float(np.median(traffic.probabilities[rows].max(axis=1)))
-    if aspect.kind == "qualities" and aspect.name is not None:
-        return float(np.median(traffic.qualities[aspect.name][rows]))
+    measured = _measured(aspect, traffic, reference, rows)
+    if measured is not None:
+        return float(np.median(measured[0]))
     if aspect.kind == "novelty" and aspect.name is None and traffic.novelty is not None and reference.novelty:
         return float((traffic.novelty[rows] >= find_cut(reference.novelty, STRANGE)[0]).mean())
     if aspect.kind in ("embeddings", "novelty"):
@@ -131,26 +130,50 @@ def describe_changes(
         if one.lowest[number] <= np.log(rate)
     ]
     return tuple(
-        DriftChange(
-            aspect=aspect,
-            before=usual_value(aspect, yardstick.reference),
-            after=value_in(aspect, traffic, yardstick, slice(int(looks.starts[look]), int(looks.ends[look]))),
-            p_value=float(np.exp(level)),
-        )
+        _change(aspect, traffic, yardstick, slice(int(looks.starts[look]), int(looks.ends[look])), level)
         for level, aspect, look in sorted(found, key=lambda one: one[0])
     )
 
 
+def _change(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice, level: float) -> DriftChange:
+    change = DriftChange(
+        aspect=aspect,
+        before=usual_value(aspect, yardstick.reference),
+        after=value_in(aspect, traffic, yardstick, rows),
+        p_value=float(np.exp(level)),
+    )
+    measured = _measured(aspect, traffic, yardstick.reference, rows)
+    if measured is None:
+        return change
+    values, histogram = measured
+    return replace(
+        change,
+        before_quartiles=(_quantile(histogram, 0.25), _quantile(histogram, 0.75)),
+        after_quartiles=(float(np.quantile(values, 0.25)), float(np.quantile(values, 0.75))),
+    )
+
+
+def _measured(
+    aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice
+) -> tuple[Floats, Histogram] | None:
+    """An aspect's values in some rows and its histogram in the reference; None where it is no value of each image."""
+    if aspect.kind == "confidence":
+        return traffic.probabilities[rows].max(axis=1), reference.confidence
+    if aspect.kind == "qualities" and aspect.name is not None and reference.images is not None:
+        return traffic.qualities[aspect.name][rows], reference.images.qualities[aspect.name]
+    return None
+
+
 def draw_curves(
-    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], rows: Counts
+    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], until: Counts
 ) -> tuple[DriftCurve, ...]:
     """Every aspect over the stream, in at most 50 parts; of many classes, those whose shares changed most surely.
 
     Args:
-        traffic: without copies.
+        traffic: as a stream.
         yardstick: of the model's reference.
         searched: what was looked for.
-        rows: (images,) of the traffic as it was given.
+        until: (images,) last row of the traffic as it was given that was seen with each image.
     """
     count = len(traffic)
     stops = np.linspace(0, count, max(1, min(PARTS, count // LEAST_IN_PART)) + 1).round().astype(np.int64)
@@ -163,7 +186,7 @@ def draw_curves(
     return tuple(
         DriftCurve(
             aspect=aspect,
-            until=rows[stops[1:] - 1] + 1,
+            until=until[stops[1:] - 1] + 1,
             values=np.array([value_in(aspect, traffic, yardstick, part) for part in parts]),
             usual=usual_value(aspect, yardstick.reference),
         )
@@ -192,11 +215,8 @@ def _loudness(change: DriftChange, traffic: ModelTraffic, yardstick: Yardstick, 
         return np.zeros(1) if number is None else sign * traffic.probabilities[rows, number].astype(np.float64)
     if aspect.kind == "verdicts":
         return sign * np.array([one == aspect.name for one in traffic.verdicts[rows]], np.float64)
-    if aspect.kind == "confidence" or reference.images is None or aspect.name is None:
-        values, histogram = traffic.probabilities[rows].max(axis=1), reference.confidence
-    else:
-        values, histogram = traffic.qualities[aspect.name][rows], reference.images.qualities[aspect.name]
-    return sign * _deviations(values, histogram)
+    measured = _measured(aspect, traffic, reference, rows)
+    return np.zeros(1) if measured is None else sign * _deviations(*measured)
 
 
 def _deviations(values: Floats, histogram: Histogram) -> Floats:

@@ -36,6 +36,9 @@ class DriftChange:
     before: float  # in the reference
     after: float  # in the part of the stream that shows it most surely
     p_value: float  # smallest false-alarm rate at which this aspect alone had raised the alarm, at most 1
+    # quartiles where `before` and `after` are medians: a change of spread shows there
+    before_quartiles: tuple[float, float] | None = None
+    after_quartiles: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

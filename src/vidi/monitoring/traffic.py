@@ -1,5 +1,6 @@
 """What a model met and what it answered, image by image, in the order of arrival."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from vidi.errors import ShapeError
 from vidi.metrics.arrays import Counts, Floats
 from vidi.model_file.limits import Verdict
 
+SHUFFLE = b"vidi.monitoring"  # key: no other choice of files by their digests gives this order
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelTraffic:
@@ -19,7 +22,7 @@ class ModelTraffic:
         ShapeError: the fields do not describe the same images.
     """
 
-    at: NDArray[np.float64]  # (images,) seconds since 1970, UTC
+    at: NDArray[np.float64]  # (images,) seconds since 1970, UTC; images with one time came together, in no order
     digests: Sequence[str]  # SHA-256 of each image file; a file that comes again counts once
     probabilities: NDArray[np.float32]  # (images, classes)
     said: NDArray[np.bool_]  # (images, classes): what each image is called, by `vidi.model_file.decisions.say`
@@ -50,22 +53,25 @@ class ModelTraffic:
         return len(self.at)
 
 
-def without_copies(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
-    """Each file the first time it came: copies of one image are not independent of it.
+def as_stream(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
+    """Each file the first time it came, and the images of one time shuffled, always in the same way.
+
+    Copies of one image are not independent of it. The images of one folder come sorted, often class by class, and
+    that order must not look like a change in time.
 
     Returns:
-        (different images,) their rows, rising, and the traffic of these rows alone.
+        (different images,) their rows, and the traffic of these rows alone.
     """
     first: dict[str, int] = {}
     for row, digest in enumerate(traffic.digests):
         first.setdefault(digest, row)
-    rows = np.fromiter(first.values(), np.int64, len(first))
-    if len(rows) == len(traffic):
+    rows = _shuffled(np.fromiter(first.values(), np.int64, len(first)), traffic)
+    if np.array_equal(rows, np.arange(len(traffic))):
         return rows, traffic
     return rows, replace(
         traffic,
         at=traffic.at[rows],
-        digests=tuple(first),
+        digests=[traffic.digests[row] for row in rows.tolist()],
         probabilities=traffic.probabilities[rows],
         said=traffic.said[rows],
         verdicts=[traffic.verdicts[row] for row in rows.tolist()],
@@ -73,3 +79,14 @@ def without_copies(traffic: ModelTraffic) -> tuple[Counts, ModelTraffic]:
         embeddings=None if traffic.embeddings is None else traffic.embeddings[rows],
         qualities={name: values[rows] for name, values in traffic.qualities.items()},
     )
+
+
+def _shuffled(rows: Counts, traffic: ModelTraffic) -> Counts:
+    """Rows in the order in which their times first came; the rows of one time by a keyed hash of their files."""
+    _, first, batches = np.unique(traffic.at[rows], return_index=True, return_inverse=True)
+    if len(first) == len(rows):
+        return rows
+    hashes = b"".join(
+        hashlib.blake2b(traffic.digests[row].encode(), key=SHUFFLE, digest_size=8).digest() for row in rows.tolist()
+    )
+    return rows[np.lexsort((np.frombuffer(hashes, ">u8"), first[batches]))]

@@ -43,7 +43,8 @@ class AnswerLogger:
     """Logs the answers of a program as they pass; the program waits where the log is slower than the answers."""
 
     def __init__(self, writer: LogWriter, rows: AnswerRows, *, now: Callable[[], float] = time.time) -> None:
-        self._writer, self._rows, self._now = writer, rows, now
+        self._writer, self._rows = writer, rows
+        self._at = now()  # of all answers: what one call is given comes together, in no order
 
     def passing(self, answers: Iterator[Answer], store: ImageStore) -> Iterator[Answer]:
         """The answers, each logged before it is given on; one about a path that is no readable file is left out.
@@ -61,7 +62,7 @@ class AnswerLogger:
         row = self._rows.row(
             answer.outcome,
             digest=answer.digest,
-            at=self._now(),
+            at=self._at,
             source="predict",
             embedding=answer.embedding,
             statistics=answer.statistics,

@@ -81,7 +81,14 @@ def _drift(drift: DriftFinding, traffic: ModelTraffic, classes: Sequence[str]) -
         "began": None if drift.began is None else _place(drift.began, traffic),
         "evidence": dict(drift.evidence),
         "changes": [
-            {**_aspect(one.aspect, classes), "before": one.before, "after": one.after, "p_value": one.p_value}
+            {
+                **_aspect(one.aspect, classes),
+                "before": one.before,
+                "after": one.after,
+                "before_quartiles": one.before_quartiles,
+                "after_quartiles": one.after_quartiles,
+                "p_value": one.p_value,
+            }
             for one in drift.changes
         ],
         "curves": [

@@ -1,4 +1,4 @@
-"""The rows of a prediction log about one model as traffic: each image once, in the order of arrival."""
+"""The rows of a prediction log about one model as traffic: each image once, in the order of time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from vidi.log.records import LoggedPrediction
 from vidi.model_file.decisions import say
 from vidi.model_file.limits import Verdict
 from vidi.model_file.metadata import ModelMetadata
-from vidi.monitoring.traffic import ModelTraffic
+from vidi.monitoring.traffic import ModelTraffic, as_stream
 
 KEPT_WHOLE = 100_000  # different images; of as many more every second is kept, of the next 200,000 every fourth
 
@@ -97,7 +97,7 @@ def keep_every(number: int, *, whole: int = KEPT_WHOLE) -> int:
 def read_traffic(
     rows: Iterable[LoggedPrediction], metadata: ModelMetadata, *, whole: int = KEPT_WHOLE
 ) -> tuple[ModelTraffic, Counted]:
-    """Collect the images to compare, and count the rest.
+    """Collect the images to compare, those of one time shuffled, and count the rest.
 
     Args:
         rows: of one model, in the order of arrival.
@@ -108,7 +108,8 @@ def read_traffic(
     kept = _thinned(_once(rows, Needed.by(metadata), counted), whole)
     # Arrays of many images take less memory than the rows of a log: those are held for one block alone.
     blocks = [_as_traffic(block, metadata) for block in iter(lambda: list(islice(kept, BLOCK)), [])]
-    return _joined(blocks) if blocks else _as_traffic([], metadata), counted
+    traffic = _joined(blocks) if blocks else _as_traffic([], metadata)
+    return as_stream(traffic)[1], counted
 
 
 def _once(rows: Iterable[LoggedPrediction], needed: Needed, counted: Counted) -> Iterator[ComparedImage]:

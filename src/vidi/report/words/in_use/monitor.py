@@ -55,8 +55,8 @@ def headline(document: Document) -> str:
 def rate_line(document: Document) -> str:
     """What the alarm promises."""
     return (
-        f"If nothing changes, an alarm is ever raised for at most {short_percent(document['drift']['rate'])} of all "
-        "models, however often you look."
+        f"False alarms: where nothing changes, at most {short_percent(document['drift']['rate'])} of models ever raise "
+        "one, however often you look."
     )
 
 
@@ -66,7 +66,7 @@ def certainty_line(document: Document) -> str:
     if drift["state"] != "alarm":
         return ""
     rate = "1 in a million" if drift["p_value"] < 1e-6 else short_percent(float(f"{drift['p_value']:.1g}"))
-    return f"This alarm had been raised at a rate of {rate} too."
+    return f"This alarm would also have been raised at a false-alarm rate of {rate}."
 
 
 def accuracy_line(found: Mapping[str, Any] | None) -> str:
@@ -133,24 +133,45 @@ def change_line(change: Mapping[str, Any]) -> str:
     """
     name, before, after = change["name"], change["before"], change["after"]
     match change["kind"]:
-        case "qualities":
-            more, less, unit = QUALITY_WORDS[name]
-            digits = 0 if max(abs(before), abs(after)) >= 20 else 2
-            word = more if after > before else less
-            now, usual = f"{after:,.{digits}f}{unit}", f"{before:,.{digits}f}"
-            return f"The images are {word}: median {name} {now}, in the reference {usual}."
+        case "qualities" | "confidence":
+            return _median_line(change)
         case "classes" if name is None:
             return f"{percent(after)} of the answers fall on other classes than in the reference."
         case "classes":
-            return f"“{visible(name)}” is {percent(after)} of the answers, in the reference {percent(before)}."
+            now, usual = _apart(after, before)
+            return f"“{visible(name)}” is {now} of the answers, in the reference {usual}."
         case "verdicts":
-            return f"“{name}” is the verdict on {percent(after)} of the images, in the reference {percent(before)}."
-        case "confidence":
-            return f"The median confidence is {percent(after)}, in the reference {percent(before)}."
+            now, usual = _apart(after, before)
+            return f"“{name}” is the verdict on {now} of the images, in the reference {usual}."
         case kind:
             return (
                 _embedding_line(name, before, after) if kind == "embeddings" or name else _novelty_line(before, after)
             )
+
+
+def _median_line(change: Mapping[str, Any]) -> str:
+    """A quality or the confidence: its median has moved, or its values spread otherwise about one median.
+
+    >>> change = {"kind": "qualities", "name": "aspect", "before": 1.0, "after": 0.998}
+    >>> quartiles = {"before_quartiles": (0.98, 1.02), "after_quartiles": (0.75, 1.33)}
+    >>> _median_line(change | quartiles)
+    'The median aspect is 1.00, as in the reference; half of the images lie from 0.75 to 1.33, there from 0.98 to 1.02.'
+    """
+    name, before, after = change["name"] or "confidence", change["before"], change["after"]
+    more, less, unit = QUALITY_WORDS.get(name, ("", "", ""))
+    digits = 0 if max(abs(before), abs(after)) >= 20 else 2
+
+    def shown(value: float) -> str:
+        return f"{value:,.{digits}f}" if more else percent(value)
+
+    if shown(after) == shown(before):
+        now, usual = (" to ".join(map(shown, change[one])) for one in ("after_quartiles", "before_quartiles"))
+        spread = f"half of the images lie from {now}, there from {usual}" if now != usual else "its extremes differ"
+        return f"The median {name} is {shown(after)}{unit}, as in the reference; {spread}."
+    if not more:
+        return f"The median {name} is {shown(after)}, in the reference {shown(before)}."
+    word = more if after > before else less
+    return f"The images are {word}: median {name} {shown(after)}{unit}, in the reference {shown(before)}."
 
 
 def _novelty_line(before: float, after: float) -> str:
@@ -159,10 +180,21 @@ def _novelty_line(before: float, after: float) -> str:
     >>> _novelty_line(0.05, 0.08)
     'More images than expected look like nothing the model has learned: 8 % are as strange as the strangest 5 % were.'
     """
+    now, usual = _apart(after, before)
     return (
-        f"More images than expected look like nothing the model has learned: {percent(after)} are as strange as the "
-        f"strangest {percent(before)} were."
+        f"More images than expected look like nothing the model has learned: {now} are as strange as the strangest "
+        f"{usual} were."
     )
+
+
+def _apart(after: float, before: float) -> tuple[str, str]:
+    """Two shares with the decimals, at most two, that show that they differ.
+
+    >>> _apart(0.31, 0.06), _apart(0.244, 0.241)
+    (('31 %', '6 %'), ('24.4 %', '24.1 %'))
+    """
+    pairs = [(percent(after, digits=digits), percent(before, digits=digits)) for digits in range(3)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 
 def _embedding_line(name: str | None, before: float, after: float) -> str:
