@@ -119,9 +119,10 @@ def train_textbook(folder: str, steps: str) -> dict[str, Any]:
     from vidi.images.pool import read_images
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
-    from vidi.training.defaults import DataTraits, recipe_for
+    from vidi.training.defaults import recipe_for
     from vidi.training.loop.progress import Progress
     from vidi.training.train import train_network
+    from vidi.training.traits import DataTraits
 
     paths = sorted(str(path) for path in Path(folder, "train").rglob("*.jpg"))
     read = read_images(GivenFilesStore(), paths, framing=Framing(size=SIZE, mode="stretch"), isolated=False)

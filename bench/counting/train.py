@@ -14,12 +14,13 @@ from vidi.metrics.intervals import wilson_interval
 from vidi.metrics.truth import OneClass
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData, is_grey
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.engine.settle import precision_of
 from vidi.training.loop.checkpoint import NAME as CHECKPOINT
 from vidi.training.loop.objective import answer
 from vidi.training.recipe import Recipe
 from vidi.training.train import train_network
+from vidi.training.traits import DataTraits
 
 Rows = NDArray[np.int64]
 CLASSES = 10

@@ -104,9 +104,10 @@ def training_rate(folder: Path, count: int) -> float:
     """Images that `compact` is trained on, steps alone."""
     from vidi.metrics.truth import OneClass
     from vidi.training.data import TrainingData
-    from vidi.training.defaults import DataTraits, recipe_for
+    from vidi.training.defaults import recipe_for
     from vidi.training.loop.progress import Progress
     from vidi.training.train import train_network
+    from vidi.training.traits import DataTraits
 
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (count, *SMALL, 3), dtype=np.uint8)

@@ -1,8 +1,11 @@
-"""Work that nobody waits for: items are taken in order by a thread of their own."""
+"""Work beside the caller: items that a thread takes in order, and an import that takes seconds."""
 
+import importlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -75,3 +78,16 @@ class Background(Generic[Item]):
                 together = [self._waiting.popleft() for _ in range(min(self._together, len(self._waiting)))]
                 self._changed.notify_all()
             self._take(together)
+
+
+@contextmanager
+def importing(module: str) -> Iterator[None]:
+    """Import a module in a thread of its own while the block runs; at the block's end it is there.
+
+    Raises:
+        ImportError: as the import does, at the end of the block.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="vidi-import") as thread:
+        imported = thread.submit(importlib.import_module, module)
+        yield
+        imported.result()

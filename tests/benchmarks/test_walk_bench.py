@@ -11,7 +11,8 @@ from tests.draw import draw
 
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
+from vidi.training.traits import DataTraits
 
 KINDS = ("disc", "square")
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,39 @@ def test_every_command_that_ctrl_c_ends_says_so():
         with pytest.raises(SystemExit) as ended:
             tiny([name])
         assert (ended.value.code, ended_by_interrupt(ended.value)) == (130, said)
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "sklearn", "optuna"):
+            raise ModuleNotFoundError(f"{name} is not there", name=name)
+
+sys.meta_path.insert(0, Blocked())
+from vidi.cli.app import main
+
+sys.argv = ["vidi", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize("verb", ["train", pytest.param("tune", marks=pytest.mark.slow)])  # a process of its own each
+def test_a_wrong_path_is_refused_and_the_images_are_found_before_torch_is_imported(tmp_path: Path, verb: str):
+    class_folders(tmp_path / "photos", each=2)
+
+    wrong, right = (
+        subprocess.run(
+            [sys.executable, "-c", WITHOUT_TORCH, verb, name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for name in ("nosuch", "photos")
+    )
+
+    assert wrong.stderr.startswith("error: nosuch is neither an existing path nor a known set\n")
+    assert (wrong.returncode, right.returncode) == (2, 2)
+    assert right.stderr.startswith("reading photos: 4 images of 2 classes\nerror: this needs torch")

@@ -4,8 +4,9 @@ from vidi.errors import UnknownNameError, UsageError
 from vidi.networks.options import NetworkOptions
 from vidi.networks.registry import NETWORKS
 from vidi.training.augment import Augmentation
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe
+from vidi.training.traits import DataTraits
 
 PHOTOGRAPHS = DataTraits(image_count=2400, class_count=10, usual_size=(256, 192), is_grey=False)
 DIGITS = DataTraits(image_count=1258, class_count=10, usual_size=(8, 8), is_grey=True)

@@ -15,8 +15,9 @@ from vidi.machine import Deadline
 from vidi.networks.options import NetworkOptions
 from vidi.training.augment import Augmentation
 from vidi.training.data import TrainingData
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.recipe import Recipe
+from vidi.training.traits import DataTraits
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
 from vidi.training.tuning.dials import Dial, Room, changes_of, choose_dials

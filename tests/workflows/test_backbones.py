@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.training.defaults import DataTraits
+from vidi.training.traits import DataTraits
 from vidi.workflows.pretrained.backbones import (
     MOST_FOR_PAIRS,
     Candidate,

@@ -10,10 +10,11 @@ from tests.draw import class_folders
 
 from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
+from vidi.training.traits import DataTraits
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.pretrained import backbones

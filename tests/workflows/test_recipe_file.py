@@ -7,8 +7,8 @@ from tests.draw import class_folders
 
 from vidi.errors import UsageError
 from vidi.training.augment import Augmentation
-from vidi.training.defaults import DataTraits
 from vidi.training.recipe import Recipe
+from vidi.training.traits import DataTraits
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.plan import choose_recipe

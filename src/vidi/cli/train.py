@@ -59,15 +59,17 @@ def train(
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import Deadline, wait_without_spinning
+    from vidi.workflows.interaction.run_folder import find_run
+    from vidi.workflows.run.read import find_while_importing
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    from vidi.workflows import train as story
-    from vidi.workflows.studies.preview import write_preview
-
     events = Terminal()
     if resume is not None:
         options.refuse_beside_resume(context, ("resume", "finish", "ray", "processes"))
+        find_run(resume)  # before torch is imported
+        from vidi.workflows import train as story
+
         with _trainer(ray, processes, events) as trainer:
             embed = _embedder(ray, processes, events)
             run = story.resume(resume, finish=finish, events=events, trainer=trainer, embed=embed)
@@ -76,15 +78,20 @@ def train(
         raise _nothing_to_do(finish)
     _refuse_cluster_beside({"--preview": preview, "--find-lr": find_rate}, {"--ray": ray, "--processes": processes})
     if preview is not None:
+        from vidi.workflows.studies.preview import write_preview
+
         return events.say(f"written: {write_preview(request, preview)}")
     if find_rate is not None:
         from vidi.workflows.studies.learning_rate import write_rate_range
 
         typer.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
+    found = find_while_importing("vidi.workflows.train", request.data, events=events)
+    from vidi.workflows import train as story
+
     with _trainer(ray, processes, events) as trainer:
         embed = _embedder(ray, processes, events)
-        run = story.train(request, events=events, begun=begun, trainer=trainer, embed=embed)
+        run = story.train(request, events=events, begun=begun, found=found, trainer=trainer, embed=embed)
     return conclude(run, events)
 
 

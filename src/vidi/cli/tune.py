@@ -48,14 +48,17 @@ def tune(
     """
     from vidi.cli.terminal import Terminal
     from vidi.machine import Deadline, wait_without_spinning
+    from vidi.workflows.interaction.run_folder import find_run
+    from vidi.workflows.run.read import find_while_importing
 
     begun = Deadline.after(0.0)  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    from vidi.workflows import tune as story
-
     events = Terminal()
     if resume is not None:
         options.refuse_beside_resume(context, BESIDE_RESUME)
+        find_run(resume)  # before torch is imported
+        from vidi.workflows import tune as story
+
         with _crew(ray, events) as crew:
             storage = context.params["storage"]
             tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, crew=crew)
@@ -63,8 +66,11 @@ def tune(
         return
     if request is None or finish:
         raise _nothing_to_do(finish)
+    found = find_while_importing("vidi.workflows.tune", request.training.data, events=events)
+    from vidi.workflows import tune as story
+
     with _crew(ray, events) as crew:
-        tuned = story.tune(request, events=events, begun=begun, crew=crew)
+        tuned = story.tune(request, events=events, begun=begun, found=found, crew=crew)
     _conclude(tuned, events, as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vidi.errors import UnknownNameError
 from vidi.networks.build import SMALLEST_SIDE
@@ -13,6 +13,7 @@ from vidi.numbers import percent
 from vidi.training.augment import Augmentation, Flip
 from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import Recipe
+from vidi.training.traits import DataTraits
 
 # Below that side of a square of the images' area, sides of squares at which a pretrained backbone sees them.
 BACKBONE_SIDES = ((64, (128, 96)), (160, (224, 160)), (math.inf, (272, 224)))
@@ -24,20 +25,7 @@ RATE = 0.24  # of `compact` for a batch of 512 …
 RATE_OF_MANY_SMALL = 0.08  # … and where an epoch has so many steps that a slower pace arrives sooner
 SIGNS_SIDE = 32  # grey images up to this size are taken for signs (digits, letters) where their mirrors tell nothing
 SIGNS_SHARE = 0.9  # below it, mirror images teach less than they cost: digits 0.3, Fashion-MNIST 0.8, photographs 1
-
-
 UNEVEN = 3  # times as many images of the largest class as of the smallest: from here on heads weigh the classes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataTraits:
-    """What the choice of a recipe looks at."""
-
-    image_count: int  # training images
-    class_count: int
-    usual_size: tuple[int, int]  # (height, width) in pixels, medians over the images
-    is_grey: bool  # every image has three equal channels
-    mirrored_share: float | None = None  # from `vidi.training.mirror.mirrored_share`; None = not known
 
 
 def recipe_for(traits: DataTraits, *, network: str = "compact", changes: Mapping[str, object] | None = None) -> Recipe:

@@ -41,6 +41,7 @@ from vidi.workflows.run.evaluate import evaluate_model
 from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible, require_shared_out
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
+from vidi.workflows.run.read import Found
 from vidi.workflows.run.report import report_run, times_of
 from vidi.workflows.run.rungs import begin_run, learn_above, learn_head
 from vidi.workflows.tracking.listener import tracked
@@ -88,6 +89,7 @@ def train(
     *,
     events: Events = SILENCE,
     begun: Deadline | None = None,
+    found: Found | None = None,
     trackers: Mapping[str, TrackerKind] = TRACKERS,
     trainer: Trainer | None = None,
     embed: Embedder | None = None,
@@ -98,6 +100,7 @@ def train(
         request: what the user asked for.
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
+        found: the requested images, where they were found before this call.
         trackers: what `request.track` can name.
         trainer: carries out trainings by gradients, in place of this process.
         embed: computes the features of pretrained networks, in place of this process.
@@ -107,9 +110,9 @@ def train(
     """
     watch = Stopwatch(stage="reading")
     if begun is not None:
-        watch.add("importing", -begun.seconds_left())
+        watch.add("reading", -begun.seconds_left())
     tracker = find_tracker(request.track, trackers)
-    job = read_and_plan(request, events=events, begun=begun)
+    job = read_and_plan(request, events=events, begun=begun, found=found)
     # What can be known to be wrong is said before anything is written.
     require_possible(job, by_processes=trainer is not None, has_features=embed is not None)
     source = Path(request.data.source)

@@ -73,6 +73,7 @@ def tune(
     *,
     events: Events = SILENCE,
     begun: Deadline | None = None,
+    found: Found | None = None,
     try_recipe: TryRecipe = run_trial,
     crew: TrialCrew | None = None,
 ) -> Tuned:
@@ -82,6 +83,7 @@ def tune(
         request: what the user asked for.
         events: receives progress and messages.
         begun: when the user's minutes began to run, where that was before this call.
+        found: the requested images, where they were found before this call.
         try_recipe: trains a recipe and judges it.
         crew: tries several recipes at once, elsewhere; the comparison at the end is made here.
 
@@ -90,7 +92,7 @@ def tune(
     """
     begun = begun or Deadline.after(0.0)
     studies.require_optuna()  # said before any image is read
-    found, recipe = _look(request)
+    found, recipe = _look(request, found)
     class_count = len(found.dataset.classes)
     design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)
@@ -201,12 +203,12 @@ class _SearchPlan:
         return self.used_before + (0.0 if until is None else until.seconds - until.seconds_left())
 
 
-def _look(request: TuneRequest) -> tuple[Found, Recipe]:
+def _look(request: TuneRequest, found: Found | None = None) -> tuple[Found, Recipe]:
     """The images that were found, and the default recipe for them."""
     if request.training.data.multi_label:
         refuse_for_labels(request.training)
     find_tracker(request.training.track)
-    found = find_images(request.training.data)
+    found = found or find_images(request.training.data)
     return found, choose_recipe(request.training, found.traits)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidi.data.dataset import Dataset
 from vidi.data.inputs import FoundInputs, find_paths
@@ -12,11 +13,13 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
-from vidi.model_file.metadata import ModelMetadata
 from vidi.report.words.progress.asking import no_pictures
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import SPLITS
 from vidi.workflows.requests.data import DataRequest
+
+if TYPE_CHECKING:
+    from vidi.model_file.metadata import ModelMetadata
 
 # Photographs of `--background`: as many are searched, and fewer than that teach nothing.
 MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
@@ -76,7 +79,7 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
     )
 
 
-def read_for_model(request: DataRequest, metadata: ModelMetadata) -> Dataset:
+def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
     """Read the requested data set with the classes of a finished model.
 
     `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.

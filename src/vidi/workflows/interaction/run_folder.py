@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
-from vidi.model_file.read import read_model
 
 MODEL = "model.onnx"
 CHECKPOINT = "checkpoint.safetensors"
@@ -164,6 +163,8 @@ def refuse_finished(folder: Path) -> None:
     Raises:
         UsageError: the run's model is finished.
     """
+    from vidi.model_file.read import read_model  # what only looks for a run or makes its folder is not to wait for it
+
     model = folder / MODEL
     if model.exists() and read_model(model).metadata.unfinished is None:
         raise UsageError(

@@ -10,6 +10,7 @@ from vidi.workflows.interaction.logged import LoggedEvents
 from vidi.workflows.python.given import data_of, missing_for_training
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.run.read import find_while_importing
 
 if TYPE_CHECKING:
     from vidi.workflows.train import Run
@@ -95,13 +96,15 @@ def train(
         VidiError: a UsageError, DataError, ModelError, ResourceError or GateError.
     """
     given = dict(locals())
-    begun = Deadline.after(0.0)  # importing torch is on the user's time, too
+    begun, events = Deadline.after(0.0), LoggedEvents()  # importing torch is on the user's time, too
     wait_without_spinning()  # before torch is imported
-    try:
-        from vidi.workflows import train as story
-    except ModuleNotFoundError as error:
-        raise missing_for_training(error) from error
     if isinstance(recipe, Mapping):
         given |= {"recipe": None, "changes": {**recipe, **(changes or {})}}
     request = made(TrainRequest, {**given, "data": data_of(data)})
-    return story.train(request, events=LoggedEvents(), begun=begun)
+    try:
+        found = find_while_importing("vidi.workflows.train", request.data, events=events)
+    except ModuleNotFoundError as error:
+        raise missing_for_training(error) from error
+    from vidi.workflows import train as story
+
+    return story.train(request, events=events, begun=begun, found=found)

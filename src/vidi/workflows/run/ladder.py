@@ -12,7 +12,7 @@ from vidi.metrics.truth import Truth
 from vidi.networks.build import design_network
 from vidi.networks.pretrained.packaged import PACKAGES, is_installed
 from vidi.report.words.progress import run as words
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_precision
 from vidi.training.engine.rates import seconds_per_image
 from vidi.training.loop.objective import answer
@@ -20,6 +20,7 @@ from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
+from vidi.training.traits import DataTraits
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE

@@ -8,12 +8,13 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
-from vidi.training.defaults import DataTraits, recipe_for
+from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
 from vidi.training.named_optimizer import as_asked
 from vidi.training.parallel.batch_norm import require_shareable
 from vidi.training.recipe import Recipe
+from vidi.training.traits import DataTraits
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
@@ -48,14 +49,19 @@ class RunPlan:
 
 
 def read_and_plan(
-    request: TrainRequest, recipe: Recipe | None = None, *, events: Events, begun: Deadline | None = None
+    request: TrainRequest,
+    recipe: Recipe | None = None,
+    *,
+    events: Events,
+    begun: Deadline | None = None,
+    found: Found | None = None,
 ) -> RunPlan:
-    """Find the images, and choose the recipe unless it is given; the time counts from `begun` or now."""
+    """Find the images and choose the recipe, unless they are given; the time counts from `begun` or now."""
     begun = begun or Deadline.after(0.0)
     request = _for_windows(request)
     if request.data.multi_label:
         refuse_for_labels(request)
-    found = find_images(request.data, events=events)
+    found = found or find_images(request.data, events=events)
     refused = _check_backgrounds(request, found, events=events)
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, found.traits)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidi.background import importing
 from vidi.data.dataset import Dataset
 from vidi.errors import ImageError
+from vidi.files import escape_path
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing
 from vidi.images.pool import read_images
-from vidi.training.defaults import LARGEST_COMPACT_SIDE, DataTraits
-from vidi.training.mirror import mirrored_share
+from vidi.report.words.progress.run import reading_line
+from vidi.training.traits import DataTraits, mirrored_share
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import read_requested
 from vidi.workflows.requests.data import DataRequest
@@ -20,6 +22,7 @@ from vidi.workflows.requests.data import DataRequest
 SIZES_LOOKED_AT = 2_000  # images whose headers decide the framing: of more, this many evenly spaced ones
 PIXELS_LOOKED_AT = 256  # images decoded to see whether all are grey, and whether they stay the same in a mirror
 LOOKED_AT = Framing(size=(16, 16), mode="stretch")  # their size then
+UNKNOWN_SIZE = (128, 128)  # taken where no image can be read; the check that follows says so
 SHARE_LEARNT = 0.7  # of the images, where the split is vidi's own
 
 
@@ -40,7 +43,26 @@ def find_images(request: DataRequest, *, events: Events = SILENCE) -> Found:
         UsageError: the source or a class is not there.
         DataError: there is nothing to learn from.
     """
+    return _look_at(request, read_requested(request, events=events))
+
+
+def find_while_importing(module: str, request: DataRequest, *, events: Events = SILENCE) -> Found:
+    """Find the requested images while a module is imported that takes seconds, as all that need torch do.
+
+    A wrong source is refused, and the first line is said, before that begins.
+
+    Raises:
+        UsageError: the source or a class is not there.
+        DataError: there is nothing to learn from.
+        ImportError: of the module.
+    """
     dataset = read_requested(request, events=events)
+    events.say(reading_line(escape_path(dataset.source), len(dataset.images), len(dataset.classes)))
+    with importing(module):
+        return _look_at(request, dataset)
+
+
+def _look_at(request: DataRequest, dataset: Dataset) -> Found:
     sizes = look_at_sizes(dataset)
     return Found(request=request, dataset=dataset, sizes=sizes, traits=traits_of(dataset, sizes))
 
@@ -94,7 +116,7 @@ def traits_from(
         image_count: images that will be used for training.
         class_count: classes in all.
     """
-    usual = np.median(np.array(sizes or [(LARGEST_COMPACT_SIDE, LARGEST_COMPACT_SIDE)]), axis=0)
+    usual = np.median(np.array(sizes or [UNKNOWN_SIZE]), axis=0)
     return DataTraits(
         image_count=max(2, image_count),
         class_count=class_count,

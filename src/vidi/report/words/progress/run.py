@@ -22,6 +22,15 @@ MEASURING_ROBUSTNESS = "measuring accuracy on degraded images"
 ROBUSTNESS_SKIPPED = "robustness: skipped, no time left; `vidi evaluate MODEL DATA --robustness` measures it"
 
 
+def reading_line(source: str, images: int, classes: int) -> str:
+    """What is read, before any image is decoded.
+
+    >>> reading_line("photos", 1204, 2)
+    'reading photos: 1,204 images of 2 classes'
+    """
+    return f"reading {source}: {images:,} images of {classes:,} classes"
+
+
 def writing_to(folder: Path) -> str:
     """Where everything is written."""
     return f"writing to {escape_path(folder)}"

@@ -1,12 +1,24 @@
-"""Whether a data set's images stay what they are in a mirror: photographs do, letters and digits do not."""
+"""What the choice of a recipe looks at, and whether images stay what they are in a mirror."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEAST_IMAGES = 60  # fewer say nothing
 LEAST_GAIN = 0.05  # how far above guessing the nearest neighbour must be for its mirror test to mean something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataTraits:
+    """What the choice of a recipe looks at."""
+
+    image_count: int  # training images
+    class_count: int
+    usual_size: tuple[int, int]  # (height, width) in pixels, medians over the images
+    is_grey: bool  # every image has three equal channels
+    mirrored_share: float | None = None  # from `mirrored_share`; None = not known
 
 
 def mirrored_share(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float | None:

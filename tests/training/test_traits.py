@@ -2,8 +2,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from tests.draw import draw
 
-from vidi.training.defaults import DataTraits, recipe_for
-from vidi.training.mirror import mirrored_share
+from vidi.training.defaults import recipe_for
+from vidi.training.traits import DataTraits, mirrored_share
 
 
 def test_digits_are_something_else_in_a_mirror():
