@@ -54,7 +54,7 @@ def explain_verdict(verdict: Verdict | str | None, limits: VerdictLimits | None,
         return "This model file does not say how far its answers can be relied on."
     several = limits.ranking == ALL_CLASSES
     if verdict == "unknown":
-        return f"Unknown: {STRANGE}. Do not rely on the nearest class."
+        return "Unknown: this image is unlike the training images. Do not rely on the nearest class."
     if verdict == "sure":
         about = " about any class" if several else ""
         return f"Sure: of such answers, at most {odds(limits.max_error)} are wrong{about}."

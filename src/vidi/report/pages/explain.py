@@ -93,7 +93,7 @@ def headline(prediction: Prediction) -> str:
     """The answer in a sentence, as far as the verdict allows it to be said."""
     match prediction.verdict:
         case "unknown":
-            return f"A {prediction.describe()}."
+            return f"A strange image; nearest: {visible(prediction.label)}."
         case "unsure":
             return f"The model is unsure: {prediction.describe()}."
         case "sure":
