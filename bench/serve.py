@@ -101,6 +101,9 @@ class Bench:
                 rate = times * saturated["images_per_second"]
                 timing = ("--seconds", OVERLOAD_SECONDS, "--warm-up", OVERLOAD_WARM_UP)
                 document[f"{times} times"] = {"rate": rate, **self.load(server, VIDI, "--rate", rate, *timing)}
+                if times == OVERLOADS[0]:
+                    few = self.load(server, VIDI, "--rate", rate, "--pipelined", *timing)
+                    document[f"{times} times, pipelined"] = {"rate": rate, **few}
             return document
 
     def growth(self, count: int) -> dict[str, Any]:

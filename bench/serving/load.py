@@ -1,9 +1,10 @@
 """The load generator, a process of its own: raw HTTP/1.1 on kept connections, one thread, one selector.
 
-    python -m bench.serving.load PORT PATH PHOTOGRAPHS --pid SERVER [--connections 8 | --rate 600]
+    python -m bench.serving.load PORT PATH PHOTOGRAPHS --pid SERVER [--connections 8 | --rate 600 [--pipelined]]
 
 With `--connections` each connection sends its next request when it has its answer. With `--rate` requests begin at
-that rate, whatever becomes of those before. Prints one JSON object about the window behind the warm-up.
+that rate, whatever becomes of those before: on as many connections as that takes, or with `--pipelined` one behind the
+other on few. Prints one JSON object about the window behind the warm-up.
 """
 
 import argparse
@@ -14,10 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from bench.serving.processes import cpu_seconds
+
+Kind = TypeVar("Kind", bound="Connection")
 
 CUT = 0  # in place of a status: the connection ended without an answer
 MOST_OPEN = 900  # connections at once
@@ -62,6 +66,10 @@ class Connection:
         if not data:
             return CUT
         self.answer += data
+        return self.status()
+
+    def status(self) -> int | None:
+        """The status of the answer that was received first, once it is whole."""
         if self.whole < 0 and (end := self.answer.find(b"\r\n\r\n")) >= 0:
             head = bytes(self.answer[:end]).lower()
             self.whole = end + 4 + int(head.split(b"content-length:")[1].split(b"\r\n")[0])
@@ -97,7 +105,10 @@ class Load:
 
     def connect(self) -> Connection:
         """A new connection."""
-        connection = Connection(self.port)
+        return self.watched(Connection(self.port))
+
+    def watched(self, connection: Kind) -> Kind:
+        """A connection whose answers `turn` receives."""
         self.selector.register(connection.socket, selectors.EVENT_READ, connection)
         return connection
 
@@ -115,16 +126,28 @@ class Load:
             if events & selectors.EVENT_WRITE:
                 connection.send()
                 self.watch(connection)
-            if events & selectors.EVENT_READ and (status := connection.receive()) is not None:
-                ended += connection.began > 0
-                self.end(connection, status)
+            if events & selectors.EVENT_READ:
+                ended += self.receive(connection)
         return ended
+
+    def receive(self, connection: Connection) -> int:
+        """Note what a connection brings; how many requests ended."""
+        status = connection.receive()
+        if status is None:
+            return 0
+        was_under_way = connection.began > 0
+        self.end(connection, status)
+        return int(was_under_way)
+
+    def note(self, began: float, status: int) -> None:
+        """Note how a request ended."""
+        now = time.perf_counter()
+        self.ended.append((now, now - began, status))
 
     def end(self, connection: Connection, status: int) -> None:
         """Note an answer, and keep the connection where it can be used again."""
-        now = time.perf_counter()
         if connection.began:
-            self.ended.append((now, now - connection.began, status))
+            self.note(connection.began, status)
             self.busy -= 1
         connection.began = 0.0
         if status == CUT or connection.is_last:
@@ -204,11 +227,17 @@ def main() -> None:
     parser.add_argument("--pid", type=int, required=True, help="the server, for its processor time")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--rate", type=float, help="requests a second, open loop")
+    parser.add_argument("--pipelined", action="store_true", help="at that rate, over `--connections` connections")
     parser.add_argument("--count", type=int, help="that many requests, and no window")
     parser.add_argument("--warm-up", type=float, default=1.5, help="seconds")
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
-    load = Load(given.port, requests_of(given.path, given.photographs))
+    requests = requests_of(given.path, given.photographs)
+    load = Load(given.port, requests)
+    if given.pipelined:
+        from bench.serving.pipelined import PipelinedLoad  # it is made of this module
+
+        load = PipelinedLoad(given.port, requests, given.connections)
 
     def run(seconds: float) -> None:
         until = time.perf_counter() + seconds

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processor time is read from /proc"),
 ]
 
-ANSWERED, BUSY = "200", "503"
+ANSWERED, BUSY, CUT = "200", "503", "0"
 TIMES = 4  # what can be answered
 MOST_TRIES = 5  # after the overload; the second succeeds, but for a machine that is asked for something else too
 
@@ -92,6 +92,17 @@ def test_four_times_the_load_is_answered_or_refused_at_once_and_so_are_probes(se
     assert set(over["statuses"]) == {ANSWERED, BUSY}  # none was cut
     assert over["statuses"][BUSY] > over["statuses"][ANSWERED] / 2
     assert statistics.median(waits) < 0.1
+
+
+def test_requests_that_wait_on_few_connections_count_and_those_beyond_the_limit_are_refused(server: Loaded):
+    best = server.load("--connections", 8, "--seconds", 1)
+    seconds = count(small=2, faults=10, soak=60)
+
+    over = server.load("--rate", TIMES * best["images_per_second"], "--pipelined", "--seconds", seconds)
+
+    assert set(over["statuses"]) <= {ANSWERED, BUSY, CUT}  # more than 16 on one connection are left to be sent again
+    assert over["statuses"][BUSY] > over["statuses"][ANSWERED] / 2
+    assert over["statuses"].get(CUT, 0) < over["statuses"][BUSY]
 
 
 def test_of_a_thousand_requests_at_one_moment_each_is_answered_or_refused(server: Loaded):

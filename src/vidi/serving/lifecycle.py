@@ -1,4 +1,4 @@
-"""Whether a server is stopping, and what stands against sending requests to it."""
+"""Whether a server is stopping, and how many requests wait that no application has seen."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,7 @@ class Lifecycle:
     """Written by the server and its signals, read by `/readyz` and by every connection. Safe to use from any thread."""
 
     def __init__(self) -> None:
+        self.waiting = 0  # requests behind another one of their connection; the server's connections count them
         self._stops = 0
         self._hear: Callable[[int], None] | None = None
 

@@ -37,7 +37,10 @@ class Service:
 
     def __post_init__(self) -> None:
         self.slots = Slots(
-            self.settings.in_flight, short=QUEUED * self.engine.threads, changed=self.metrics.in_flight.set
+            self.settings.in_flight,
+            short=QUEUED * self.engine.threads,
+            waiting=lambda: self.lifecycle.waiting,
+            changed=self.metrics.in_flight.set,
         )
 
     async def start(self) -> None:

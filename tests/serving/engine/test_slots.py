@@ -93,6 +93,22 @@ def test_once_requests_are_turned_away_few_may_wait_until_none_was_for_a_while()
     assert asyncio.run(scene()) == [2] + [2] * 4 + [2] + [2] * 6 + [4]
 
 
+def test_requests_behind_others_of_their_connection_count():
+    async def scene() -> list[int]:
+        waiting, clock = 0, Clock()
+        slots = Slots(8, short=2, waiting=lambda: waiting, now=clock)
+        counts = [await answered(slots, burst=8)]
+        waiting = 6
+        counts.append(await answered(slots, burst=2))
+        counts.append(await answered(slots, burst=3))  # the third is turned away
+        counts.append(await answered(slots, burst=2))  # so many wait that one is enough
+        waiting = 0
+        counts.append(await answered(slots, burst=2))
+        return counts
+
+    assert asyncio.run(scene()) == [8, 2, 2, 1, 2]
+
+
 def test_bursts_with_rests_between_them_are_no_overload():
     async def scene() -> list[int]:
         clock = Clock()

@@ -16,6 +16,7 @@ from tests.serving.protocol.running import (
     small_app,
     whole_body,
 )
+from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.settings import Settings
 
 QUICK = Settings(header_seconds=0.2, idle_seconds=0.3, body_bytes_per_second=1_000)
@@ -57,6 +58,26 @@ def test_more_requests_than_may_wait_are_left_to_be_sent_again(server):
 
     assert 16 <= len(replies) < 400
     assert replies[-1].headers["connection"] == "close"
+
+
+def test_what_waits_behind_a_request_is_counted_until_its_turn_or_its_end():
+    asked, lifecycle = Asked(), Lifecycle()
+    with running(small_app(asked), lifecycle=lifecycle) as server:
+        with server.connect() as client:
+            send_all(client, request("/wait") + request("/one") + request("/two"))
+            assert asked.began.wait(PATIENCE)
+            waiting = [lifecycle.waiting]
+            asked.may_answer.set()
+            assert len(read_replies(client, 3)) == 3
+            waiting.append(lifecycle.waiting)
+            asked.may_answer.clear()
+            asked.began.clear()
+            send_all(client, request("/wait") + request("/one"))
+            assert asked.began.wait(PATIENCE)
+            waiting.append(lifecycle.waiting)
+        asked.may_answer.set()
+
+    assert [*waiting, lifecycle.waiting] == [2, 0, 1, 0]
 
 
 MALFORMED = {

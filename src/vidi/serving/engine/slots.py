@@ -31,6 +31,7 @@ class Slots:
         count: int,
         *,
         short: int | None = None,
+        waiting: Callable[[], int] = lambda: 0,
         changed: Callable[[int], None] = lambda _: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -39,6 +40,7 @@ class Slots:
             count: how many there are.
             short: requests whose bodies are there, and which may wait or be answered while others are turned away;
                 None: as many as there are slots.
+            waiting: how many requests wait behind another one of their connection; they count as well.
             changed: receives how many are taken, whenever that changes.
             now: a clock, in seconds.
         """
@@ -46,7 +48,7 @@ class Slots:
         self.short = count if short is None else min(short, count)
         self.taken = 0
         self.answering = 0
-        self._changed, self._now = changed, now
+        self._waiting, self._changed, self._now = waiting, changed, now
         self._overloaded_until = float("-inf")
         self._idle_since = float("-inf")
 
@@ -72,12 +74,17 @@ class Slots:
         now = self._now()
         if self.answering == 0 and now - self._idle_since >= IDLE_SECONDS:
             self._overloaded_until = float("-inf")
-        if taken < self.count and (now > self._overloaded_until or self.answering < self.short):
+        waiting = self._waiting()
+        if taken + waiting >= self.count:
+            self._overloaded_until = now + OVERLOAD_SECONDS
+        # A third of the short queue is left to those that have come to their turn, or threads would have nothing to do.
+        queue = self.answering + min(waiting, 2 * self.short // 3)
+        if taken < self.count and (now > self._overloaded_until or queue < self.short):
             return
         self._overloaded_until = now + OVERLOAD_SECONDS
         raise Problem(
             "busy",
-            f"{self.taken} requests are under way, and more are not taken.",
+            f"{self.taken + waiting} requests are under way, and more are not taken.",
             "Try again later.",
             headers={"Retry-After": RETRY_SECONDS},
         )

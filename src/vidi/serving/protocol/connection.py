@@ -51,6 +51,7 @@ class Connection(HttpToolsProtocol):
         self.last: RequestResponseCycle | None = None  # the one after whose answer the connection closes
         self.refusal: Problem | None = None  # told as soon as all earlier requests are answered
         self.linger_until: float | None = None
+        self.waiting = 0  # requests in the pipeline, as the lifecycle counts them
         self.held: dict[RequestResponseCycle, int] = {}  # bytes of each body that count in `traffic`
         self.head_size = self.body_size = self.framing_size = 0
         self.boundary = False  # whether a head began or ended in the piece that is parsed
@@ -72,6 +73,7 @@ class Connection(HttpToolsProtocol):
         if self.running is not None:
             self.running.disconnected = True
             self.running.message_event.set()
+        self._count_waiting()
         for cycle in waiting:
             self._free(cycle)
 
@@ -121,6 +123,7 @@ class Connection(HttpToolsProtocol):
         if version == "1.0":
             self.expect_100_continue = False  # RFC 9110, 10.1.1: such clients do not know the answer
         super().on_headers_complete()
+        self._count_waiting()
         self.boundary, self.framing_size = True, 0
         self._read("body")
         self.pace = Pace(self.since, 0)
@@ -199,6 +202,7 @@ class Connection(HttpToolsProtocol):
             self._linger()
         elif self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+            self._count_waiting()
         elif self.refusal is not None:
             self._tell_refusal(self.refusal)
         elif self.reading == "closed":
@@ -266,6 +270,7 @@ class Connection(HttpToolsProtocol):
         self.traffic.tell_refusal(problem, self.client[0] if self.client else "")
         if had_head and self.pipeline:
             self._free(self.pipeline.popleft()[0])  # the newest stands left, and was not begun
+            self._count_waiting()
         elif had_head and self.running is not None:
             if self.running.response_started:
                 self.transport.abort()  # half an answer cannot be taken back
@@ -344,6 +349,11 @@ class Connection(HttpToolsProtocol):
 
     def _read(self, reading: Reading) -> None:
         self.reading, self.since = reading, self.loop.time()
+
+    def _count_waiting(self) -> None:
+        """Tell the application, which sees only the first request of a connection, how many wait behind it."""
+        self.traffic.lifecycle.waiting += len(self.pipeline) - self.waiting
+        self.waiting = len(self.pipeline)
 
     def _free(self, cycle: RequestResponseCycle) -> None:
         self.traffic.give_back(self.held.pop(cycle, 0))
