@@ -17,6 +17,7 @@ from vidi.errors import GateError, ModelError, UsageError
 from vidi.export.precisions.fp16 import to_fp16
 from vidi.files import digest_of
 from vidi.images.framing import Framing
+from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.write import finished_bytes, set_metadata, write_model
 from vidi.prediction.predictor import Predictor
@@ -146,9 +147,51 @@ def test_a_file_that_loses_more_than_is_allowed_is_not_written(
 
     monkeypatch.setitem(lighter.WRITERS, "fp16", spoil)  # type: ignore[misc, arg-type]
 
+    monkeypatch.setattr(lighter, "CHANCE", 1.0)  # the model is about as good as chance itself
+
     with pytest.raises(GateError, match=r"more of 90 test images wrong than its parent, .* points"):
         export(request(model, data, tmp_path / "out", to="fp16", max_drop=0.0))
     assert not (tmp_path / "out").exists()
+
+
+def counts_of(images: int, *, lost: int, won: int = 0) -> PairedComparison:
+    parent, made = np.ones(images, np.bool_), np.ones(images, np.bool_)
+    parent[:won], made[images - lost :] = False, False
+    found = compare_paired(parent, made)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("counts", "cause"),
+    [
+        (counts_of(90, lost=1), None),  # 1.1 points
+        (counts_of(40, lost=1), None),
+        (counts_of(10_000, lost=70, won=30), None),  # 0.4 points, beyond chance
+        (counts_of(10_000, lost=100, won=30), r"0\.7 points, which is more than chance \(allowed: 0\.5\)"),
+        (counts_of(90, lost=5), r"5 more of 90 test images"),
+        (counts_of(40, lost=2), r"with 40 test images a loss of up to 16\.5 points could go unnoticed"),
+    ],
+)
+def test_a_loss_within_chance_is_no_reason_and_one_that_may_be_large_is(counts: PairedComparison, cause: str | None):
+    if cause is None:
+        lighter.require_as_good(counts, max_drop=0.5)
+    else:
+        with pytest.raises(GateError, match=cause):
+            lighter.require_as_good(counts, max_drop=0.5)
+
+
+def test_too_few_test_images_are_refused_before_any_work(
+    model: ModelFile, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(lighter.WRITERS, "int8", lambda *_: pytest.fail("work began"))  # type: ignore[misc, arg-type]
+    for kind in data.iterdir():
+        (tmp_path / "few" / kind.name).mkdir(parents=True)
+        for path in sorted(kind.iterdir())[:8]:
+            (tmp_path / "few" / kind.name / path.name).write_bytes(path.read_bytes())
+
+    with pytest.raises(GateError, match="could go unnoticed, even if the lighter file loses none"):
+        export(request(model, tmp_path / "few", tmp_path / "out"))
 
 
 def test_without_a_run_the_images_must_be_named(model: ModelFile, tmp_path: Path):

@@ -25,6 +25,7 @@ from vidi.export.precisions.int8 import to_int8
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
 from vidi.machine import processor_name
+from vidi.metrics.paired import PairedComparison, compare_paired, worse_by_chance
 from vidi.model_file.golden_vector import GoldenTolerance
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, read_model
@@ -33,6 +34,7 @@ from vidi.model_file.write import finished_bytes, set_metadata
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import open_session
+from vidi.report.words.counting import count_of
 from vidi.workflows.calibrate import calibrate
 from vidi.workflows.compare import compare
 from vidi.workflows.comparing.compared import Compared
@@ -47,8 +49,11 @@ from vidi.workflows.requests.compare import CompareRequest
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.evaluate import EvaluateRequest
 
+CHANCE = 0.05  # of refusing a file that is as good as its parent, by the sign test
+MOST_UNSEEN = 15.0  # percentage points that may go unnoticed: the end of the 95 % interval of the loss
 MAX_FUSED_SHARE = 0.02  # of other labels, where kernels of 8 bits and floating point run the same file
 TOLERANCE = GoldenTolerance(probability=0.05, novelty=0.1)  # of 8 bits: processors round their sums differently
+REMEDY = "Nothing was written. Use --to fp16, name more labelled images with --data, or allow more with --max-drop."
 COMPARISON, EVALUATION, NEIGHBOURS = "comparison", "evaluation", "neighbours"
 
 
@@ -79,8 +84,7 @@ class Lighter:
     def sentences(self) -> tuple[str, ...]:
         """Size, accuracy, agreement and speed, each a sentence."""
         counts = self.compared.comparison.overall.counts
-        interval = counts.interval
-        reach = "" if interval is None else f", 95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+        reach = f", 95 % interval {100 * counts.interval.low:+.1f} to {100 * counts.interval.high:+.1f}"
         parent, lighter = self.rates.values()
         faster = ", ".join(
             f"batch {size}: {rate:.0f} images/s, {rate / parent[size]:.2f} times as fast"
@@ -97,6 +101,7 @@ class Lighter:
             f"size: {percent(self.size_share)} of the parent's",
             f"accuracy: {_tenths(counts.second_accuracy)}, the parent's {_tenths(counts.first_accuracy)}, "
             f"on {counts.image_count:,} test images ({-self.points_lost:+.1f} points{reach})",
+            _unseen_line(counts),
             f"agreement: another label for {_tenths(agreed.other_labels)}{verdicts} "
             f"of {agreed.image_count:,} other images; a probability differs by at most {agreed.largest_difference:.2f}",
             *(
@@ -146,7 +151,7 @@ def make_lighter(
         parent: the model file.
         form: a key of `WRITERS`.
         data: a run or labelled images; None: the run that the file lies in.
-        max_drop: percentage points of accuracy that may be lost on the test images.
+        max_drop: percentage points of accuracy that may be lost on the test images, also beyond chance.
         folder: gets the pages of the comparison and the evaluation.
         kept_as: where the new file will lie; the pages name it so.
         workers: threads that read images.
@@ -160,6 +165,7 @@ def make_lighter(
     """
     require_possible(parent)
     found = find_images(Predictor.load(parent.path), data)
+    _require_enough(len(found.of(TEST).images), max_drop=max_drop)
     framed = found.framed(parent)
     pages = _Pages(
         data=found.data, tested=found.of(TEST), folder=folder, kept_as=kept_as, workers=workers, images=images
@@ -184,7 +190,7 @@ def make_lighter(
     )
     _count_uses(parent, place, found)
     shutil.rmtree(place)
-    _require_as_good(done, max_drop=max_drop)
+    require_as_good(done.compared.comparison.overall.counts, max_drop=max_drop)
     return done
 
 
@@ -358,17 +364,48 @@ def _count_uses(parent: ModelFile, place: Path, found: LabelledParts) -> None:
         carry_uses(place, run, images=tested)
 
 
-def _require_as_good(done: Lighter, *, max_drop: float) -> None:
-    counts = done.compared.comparison.overall.counts
-    if done.points_lost <= max_drop:
-        return
-    lost, one = counts.only_first - counts.only_second, 100 / counts.image_count
-    coarse = f"; a single image is {one:.1f} points" if one > max_drop else ""
-    raise GateError(
-        f"the lighter file gets {lost:,} more of {counts.image_count:,} test images wrong than its parent, "
-        f"{done.points_lost:.1f} points (allowed: {max_drop:g}{coarse})",
-        "Nothing was written. Use --to fp16, name more labelled images with --data, or allow more with --max-drop.",
-    )
+def require_as_good(counts: PairedComparison, *, max_drop: float) -> None:
+    """Refuse a file that loses more than is allowed, beyond chance, or that may lose far more unnoticed.
+
+    Args:
+        counts: the parent beside the file, on the test images.
+        max_drop: percentage points.
+
+    Raises:
+        GateError: as said.
+    """
+    lost, allowed = counts.only_first - counts.only_second, max(MOST_UNSEEN, max_drop)
+    points, is_shown = -100 * counts.difference, worse_by_chance(counts.groups_lost, counts.groups_won) <= CHANCE
+    more = f"the lighter file gets {lost:,} more of {counts.image_count:,} test images wrong than its parent"
+    if points > max_drop and is_shown:
+        raise GateError(f"{more}, {points:.1f} points, which is more than chance (allowed: {max_drop:g})", REMEDY)
+    if _unseen(counts) > allowed:
+        raise GateError(f"{more}, and {_unseen_line(counts)} (allowed: {allowed:g})", REMEDY)
+
+
+def _require_enough(test_images: int, *, max_drop: float) -> None:
+    """Refuse before any work where so few test images could not show that the file is as good.
+
+    Raises:
+        GateError: as said.
+    """
+    same = np.ones(test_images, np.bool_)
+    counts, allowed = compare_paired(same, same), max(MOST_UNSEEN, max_drop)
+    if counts is not None and _unseen(counts) > allowed:
+        raise GateError(
+            f"{_unseen_line(counts)}, even if the lighter file loses none of them (allowed: {allowed:g})",
+            "Name more labelled images with --data, or allow more with --max-drop.",
+        )
+
+
+def _unseen(counts: PairedComparison) -> float:
+    """Percentage points that the file may have lost: the end of the 95 % interval."""
+    return -100 * counts.interval.low
+
+
+def _unseen_line(counts: PairedComparison) -> str:
+    images = count_of(counts.image_count, "test image")
+    return f"with {images} a loss of up to {_unseen(counts):.1f} points could go unnoticed"
 
 
 WRITERS: Mapping[str, Callable[[onnx.ModelProto, NDArray[np.uint8]], onnx.ModelProto]] = {

@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.serving.review.desks import drawn_model, photos, review_page
+from vidi.labelling.agree import ModelView
+from vidi.serving.review.documents import view_document
 from vidi.serving.routes.local_page import POLICY
 from vidi.workflows.interaction.run_folder import write_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.requests.train import TrainRequest
+from vidi.workflows.reviewing.desk import ReviewProgress, ReviewView
+from vidi.workflows.reviewing.items import ReviewItem
 from vidi.workflows.studies.label_errors import COLUMNS
 
 FIRST, SECOND = "1" * 32, "2" * 32  # windows
@@ -82,8 +87,29 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
 
     assert (image["name"], image["given"], image["verdict"]) == ("disc/001.png", ["disc"], None)
     assert image["answer"] == "A model that did not learn from this image says stripes, 99 %."
-    assert image["top"] == [{"class": "stripes", "probability": 0.987}]
+    assert image["top"] == [{"class": "stripes", "share": "99 %"}]
     assert after == [f"vidi review {run} --export corrected", "vidi train corrected"]
+
+
+def test_of_an_unknown_image_neither_candidates_nor_shares_are_shown():
+    item = ReviewItem(
+        digest="0" * 64,
+        name="a.png",
+        occasion="uncertain",
+        verdict="unknown",
+        candidates=("disc", "stripes"),
+        view=ModelView(np.array([0.7, 0.2, 0.1], np.float32), ("label", ("disc",)), False),
+    )
+    progress = ReviewProgress(images=1, left=1, yours=0)
+
+    shown = view_document(
+        ReviewView(item=item, settled=None, disputes=(), progress=progress, can_undo=False),
+        ("disc", "square", "stripes"),
+    )["image"]
+
+    assert shown["answer"] == "The model says: strange image, unlike the training images; nearest: disc"
+    assert shown["candidates"] == []
+    assert {one["share"] for one in shown["top"]} == {""}
 
 
 def test_the_same_answer_sent_twice_counts_once(client, tmp_path):

@@ -9,6 +9,7 @@ from vidi.labelling.agree import Reason, Settled
 from vidi.labelling.opinions import Answer, Opinion
 from vidi.model_file.values import Json
 from vidi.numbers import percent
+from vidi.prediction.words import describe_answer
 from vidi.workflows.reviewing.desk import ReviewDesk, ReviewView
 from vidi.workflows.reviewing.items import Occasion, ReviewItem
 
@@ -77,22 +78,27 @@ def _seen(item: ReviewItem, classes: Sequence[str]) -> dict[str, Json]:
     """What a model sees. The one that learned a doubtful label would repeat it, so the held-out answer stands alone."""
     if item.suggested is not None:
         label, probability = item.suggested
-        held_out: list[Json] = [{"class": label, "probability": round(probability, 4)}] if label in classes else []
+        held_out: list[Json] = [_share(label, probability)] if label in classes else []
         answer = f"A model that did not learn from this image says {label}, {percent(probability)}."
         return {"verdict": None, "candidates": [label], "answer": answer, "top": held_out}
     if item.view is None:
         return {"verdict": item.verdict, "candidates": list(item.candidates), "answer": None, "top": []}
+    is_known = item.verdict != "unknown"
     return {
         "verdict": item.verdict,
-        "candidates": list(item.candidates),
-        "answer": f"The model says {answer_words(item.view.label)}",
-        "top": _top(item.view.probabilities, classes),
+        "candidates": list(item.candidates) if is_known else [],
+        "answer": f"The model says: {describe_answer(item.verdict, item.view.label[1], several=True)}",
+        "top": _top(item.view.probabilities, classes, with_shares=is_known),
     }
 
 
-def _top(rows: NDArray[np.float32], classes: Sequence[str]) -> list[Json]:
+def _top(rows: NDArray[np.float32], classes: Sequence[str], *, with_shares: bool) -> list[Json]:
     order = sorted(range(len(rows)), key=lambda index: (-float(rows[index]), index))
-    return [{"class": classes[index], "probability": round(float(rows[index]), 4)} for index in order[:MOST_TOP]]
+    return [_share(classes[index], float(rows[index]) if with_shares else None) for index in order[:MOST_TOP]]
+
+
+def _share(label: str, probability: float | None) -> dict[str, Json]:
+    return {"class": label, "share": "" if probability is None else percent(probability)}
 
 
 def _opinion(one: Opinion) -> dict[str, Json]:

@@ -33,7 +33,7 @@ class ExportRequest:
         ),
     ] = None
     max_drop: Annotated[
-        float, Option("For int8 and fp16: points of test accuracy that may be lost at most.", metavar="POINTS")
+        float, Option("For int8 and fp16: points of test accuracy that may be lost beyond chance.", metavar="POINTS")
     ] = 0.5
     overwrite: Overwrite = False
     workers: Workers = None

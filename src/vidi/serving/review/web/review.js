@@ -92,13 +92,13 @@ function element(tag, text = "", name = "") {
 
 function showChoices() {
   const { image } = state.view;
-  const share = new Map(image.top.map((one) => [one.class, one.probability]));
+  const share = new Map(image.top.map((one) => [one.class, one.share]));
   const names = shownClasses();
   const rows = names.map((name, index) => {
     const button = element("button");
     button.type = "button";
     button.append(element("kbd", index < FIXED ? String(index + 1) : ""), element("span", name, "name"));
-    button.append(element("span", share.has(name) ? `${Math.round(100 * share.get(name))} %` : "", "share"));
+    button.append(element("span", share.get(name) ?? "", "share"));
     if (index < FIXED) button.setAttribute("aria-keyshortcuts", String(index + 1));
     if (image.candidates.includes(name)) button.classList.add("likely");
     if (state.settings.multi_label) button.setAttribute("aria-pressed", String(state.chosen.has(name)));
