@@ -5,11 +5,13 @@ from xml.etree import ElementTree
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from vidi.figures.learning import draw_learning_curve
 from vidi.figures.more_images import draw_more_images
 from vidi.figures.ranking import draw_box_precision, draw_precision_recall, draw_roc
-from vidi.figures.reliability import Reliability, draw_reliability
+from vidi.figures.reliability import Reliability, draw_reliability, plot_reliability
+from vidi.figures.risk_coverage import draw_risk_coverage
 from vidi.figures.tuning import draw_importances, draw_search_history
 
 BINS = [Reliability(0.5 + 0.1 * step, 0.45 + 0.11 * step, 20, 0.4 + 0.1 * step, 0.6 + 0.1 * step) for step in range(5)]
@@ -80,6 +82,28 @@ def test_figure_has_a_title_and_a_description_for_those_who_hear_it(drawn):
     for name, svg in drawn.items():
         assert f'role="img" aria-labelledby="{name}-title {name}-text"' in svg
         assert re.search(rf'<desc id="{name}-text">[^<]{{20,}}</desc>', svg)
+
+
+def test_no_name_of_a_curve_lies_on_the_curves():
+    figure = Figure(figsize=(4.5, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    plot_reliability(BINS)(axes)
+    figure.draw_without_rendering()
+
+    (names,) = figure.legends
+    assert names.get_window_extent().y0 >= axes.get_window_extent().y1
+    assert names.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_mistake_among_the_first_answers_does_not_stretch_the_error_rates():
+    risk = [1.0, *(1 / count for count in range(2, 101))]
+    answered = [count / 100 for count in range(1, 101)]
+
+    svg = draw_risk_coverage(answered, risk, images=100, sure=None, max_error=0.05)
+
+    texts = re.findall(r">([^<]*)</text>", svg)
+    rates = texts[texts.index("images answered, most confident first") + 1 : texts.index("error rate")]
+    assert max(float(rate.removesuffix(" %")) for rate in rates) <= 10
 
 
 def test_text_stays_text():

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg, legend_above
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -76,6 +76,6 @@ def plot_learning(
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="best")
+        legend_above(axes)
 
     return draw

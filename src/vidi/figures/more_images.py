@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.svg import BAND, FIRST, SECOND, SOFT, draw_svg, legend_above
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def draw_more_images(
         axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
         axes.set_xlabel("images")
         axes.set_ylabel("errors")
-        axes.legend(loc="upper right")
+        legend_above(axes)
 
     _, last, low, high = reach[-1]
     return draw_svg(

@@ -1,9 +1,9 @@
 """ROC and precision-recall curves on one pair of axes: of classes, or of found boxes."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg
+from vidi.figures.svg import FIRST, SECOND, SOFT, draw_svg, legend_above
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def draw_roc(
 
     def draw(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
-        _draw_curves(axes, curves, named, points, corner="lower right")
+        _draw_curves(axes, curves, named, points)
         axes.set_xlabel("false alarms")
         axes.set_ylabel("recall")
 
@@ -68,7 +68,7 @@ def draw_precision_recall(
     """
 
     def draw(axes: "Axes") -> None:
-        _draw_curves(axes, curves, named, points, corner="lower left")
+        _draw_curves(axes, curves, named, points)
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
 
@@ -93,8 +93,8 @@ def draw_box_precision(curves: Mapping[str, Curve], *, title: str, name: str) ->
     """
 
     def draw(axes: "Axes") -> None:
-        _draw_curves(axes, curves, tuple(curves), NO_POINTS, corner="upper right")
         axes.set_title(TITLE)
+        _draw_curves(axes, curves, tuple(curves), NO_POINTS)
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
 
@@ -133,8 +133,6 @@ def _draw_curves(
     curves: Mapping[str, Curve],
     named: Sequence[str],
     points: Mapping[str, tuple[float, float]],
-    *,
-    corner: Literal["lower left", "lower right", "upper right"],
 ) -> None:
     strong = dict(zip(named, zip(STAND_INS, (SECOND, FIRST), strict=True), strict=False))
     for class_name, (x, y) in curves.items():
@@ -153,4 +151,4 @@ def _draw_curves(
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.02)
     if points or any(class_name in curves for class_name in strong):
-        axes.legend(loc=corner)
+        legend_above(axes, columns=1)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidi.figures.svg import BAND, FIRST, SOFT, draw_svg
+from vidi.figures.svg import BAND, FIRST, SOFT, draw_svg, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +62,6 @@ def plot_reliability(bins: Sequence[Reliability]) -> Callable[["Axes"], None]:
             axis.set_major_formatter(lambda value, _position: f"{value * 100:.0f} %")
         axes.set_xlabel("confidence")
         axes.set_ylabel("accuracy")
-        axes.legend(loc="lower right")
+        legend_above(axes)
 
     return draw

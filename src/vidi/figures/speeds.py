@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vidi.figures.svg import FIRST, SECOND, draw_svg
+from vidi.figures.svg import FIRST, SECOND, draw_svg, legend_above
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def draw_speeds(bars: Sequence[SpeedBar], *, axis: str, value: str, mark: str, t
         axes.set_xlabel(axis)
         axes.set_xlim(0, 1.2 * max(max(one.value, one.mark or 0.0) for one in bars))
         axes.grid(visible=False, axis="y")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.4 / max(1.0, 0.35 * len(bars))), ncols=2)
+        legend_above(axes)
 
     listed = "; ".join(
         f"{text} {one.value:,.3g}" + ("" if one.mark is None else f", {mark} {one.mark:,.3g}")

@@ -91,6 +91,19 @@ def draw_svg(
     return svg
 
 
+def legend_above(axes: "Axes", *, columns: int = 3) -> None:
+    """Name the curves above the axes, where none of them runs.
+
+    Args:
+        axes: the only ones of their figure, with labelled curves.
+        columns: names side by side.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    axes.get_figure(root=True).legend(
+        handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2
+    )
+
+
 def _for_page(svg: str, *, name: str, title: str, description: str) -> str:
     """Without header, metadata and style sheet; with a name and a description; ids that no other figure has."""
     svg = svg[svg.index("<svg") :]

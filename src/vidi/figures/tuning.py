@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vidi.figures.svg import FIRST, INK, SECOND, SOFT, draw_svg
+from vidi.figures.svg import FIRST, INK, SECOND, SOFT, draw_svg, legend_above
 from vidi.numbers import percent
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def draw_search_history(
         axes.yaxis.set_major_formatter(lambda value, _position: f"{value * 100:g} %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
-        axes.legend(loc="best")
+        legend_above(axes)
 
     end = f" The best has {percent(best[-1], digits=1)}." if best else ""
     return draw_svg(

@@ -41,6 +41,19 @@ TITLES = {
     "tiny": "Tiny images",
     "odd-shape": "Odd shapes",
     "counter-examples": "Counter-examples",
+    "shortcut": "A possible shortcut",
+    "note-truncated": "Incomplete images",
+    "note-end-missing": "Images without an end mark",
+    "note-bytes-after-end": "Images followed by other data",
+    "note-stray-bytes": "Images with stray bytes",
+    "note-decoder-warned": "Images with damaged data",
+    "note-profile-applied": "Colour profiles applied",
+    "note-profile-unusable": "Colour profiles that do not fit",
+    "note-first-frame": "Images with several frames or pages",
+    "note-range-scaled": "Images with scaled values",
+    "note-format-differs": "Files named as another format",
+    "note-size-differs": "Images with a wrong length in the header",
+    "note-library-warned": "Warnings of the image library",
 }
 
 
@@ -135,7 +148,7 @@ def choose_sections(dataset: Dataset, check: CheckResult) -> list[Section]:
         sections.append(
             Section(
                 kind=finding.kind,
-                title=TITLES.get(finding.kind, "Remarks of the decoder"),
+                title=TITLES[finding.kind],
                 severity=finding.severity,
                 word=WORDS[finding.severity],
                 sentence=finding.sentence,

@@ -1,5 +1,6 @@
 """Templates filled in: everything that comes from outside is escaped, and nothing on the page is loaded or run."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from vidi.errors import from_extra
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 NO_BREAK_SPACE = "\u00a0"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -98,6 +100,17 @@ def in_its_folder(path: str) -> str:
     return "/".join(path.split("/")[-2:])
 
 
+def breakable(path: str) -> "Markup":
+    """A path that a narrow column breaks between its words; in the middle of one only where it is too long.
+
+    >>> str(breakable("cat/IMG_20240613.jpg"))
+    'cat/<wbr>IMG_<wbr>20240613<wbr>.jpg'
+    """
+    from markupsafe import Markup  # comes with jinja2
+
+    return Markup(re.sub(r"(?<=[/_])|(?<=.)(?=\.)", "<wbr>", str(Markup.escape(path))))  # noqa: S704  # it is escaped
+
+
 @cache
 def _environment() -> "Environment":
     with from_extra("the report needs jinja2", extra="report"):
@@ -117,5 +130,6 @@ def _environment() -> "Environment":
         rounded=rounded,
         sentence=sentence,
         in_its_folder=in_its_folder,
+        breakable=breakable,
     )
     return environment

@@ -135,7 +135,8 @@ def draw_risk(verdicts: VerdictFigures | None) -> Markup | None:
         return None
     share, error, curve = verdicts.sure_share.value, verdicts.sure_error.value, verdicts.risk_coverage
     sure = None if share is None or error is None else (share, error)
-    return _trusted(draw_risk_coverage(curve.answered, curve.risk, sure=sure, max_error=verdicts.max_error))
+    images, limit = verdicts.sure_share.image_count, verdicts.max_error
+    return _trusted(draw_risk_coverage(curve.answered, curve.risk, images=images, sure=sure, max_error=limit))
 
 
 def _trusted(svg: str) -> Markup:
