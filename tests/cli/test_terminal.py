@@ -112,14 +112,14 @@ def test_a_pipe_gets_plain_lines_and_few(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_table_on_a_terminal_colours_the_verdict_and_no_color_is_respected(capsys: pytest.CaptureFixture[str]):
-    rows = [("", "A", "B", ""), ("accuracy", "50 %", "90 %", "B is better")]
+    rows = [("", "old", "new", ""), ("accuracy", "50 %", "90 %", "new is better")]
     coloured, grey = screen(), screen(colours=False)
 
     for console in (coloured, grey):
         show_table(rows, right={1, 2}, console=console)
     show_table(rows, right={1, 2})
 
-    assert "\x1b[32mB is better" in coloured.file.getvalue()
+    assert "\x1b[32mnew is better" in coloured.file.getvalue()
     assert "\x1b[3" not in grey.file.getvalue()
     assert capsys.readouterr().out.splitlines() == aligned(rows, right={1, 2})
 

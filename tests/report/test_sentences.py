@@ -66,7 +66,7 @@ def test_expectation_names_the_range_and_the_blind_guess():
 
 def test_weakness_names_the_class_and_what_it_is_taken_for():
     assert weakness(scored([0, 0, 1, 1, 1], [0, 0, 1, 0, 0])) == (
-        "Its weakest class is “dog”: it classified 1 of 3 images correctly. The most frequent mistake, twice, is “cat”."
+        "Its weakest class is “dog”: it classified 1 of 3 images correctly, and mistook 2 for “cat”."
     )
 
 

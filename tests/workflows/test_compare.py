@@ -96,7 +96,7 @@ def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(mo
     found = compared(models, data)
 
     assert found.folder.as_posix() == "comparisons/shades"
-    assert found.sentence.startswith("B is better than A: accuracy of B 83.3")
+    assert found.sentence.startswith("says-light is better than says-dark: accuracy of says-light 83.3")
     found.require_better()
     document = read_comparison(found.folder)
     assert document["sentence"] == found.sentence
@@ -104,7 +104,7 @@ def test_the_better_model_is_named_with_figures_a_page_and_every_disagreement(mo
     rows = list(csv.DictReader((found.folder / "disagreements.csv").read_text().splitlines()))
     assert [row["right"] for row in rows] == ["b"] * 20 + ["a"] * 4
     page = Page((found.folder / "compare.html").read_text())
-    assert "B is better than A" in page.text
+    assert "says-light is better than says-dark" in page.text
     assert len([image for image in page.all("img") if image["src"].startswith("data:")]) == 24
 
 
@@ -114,12 +114,12 @@ def test_a_worse_model_and_too_little_evidence_do_not_pass_the_gate(models, tmp_
     unclear = compared(models, brightness_folders(tmp_path / "b", dark=6, light=9))
     even = compared(models, brightness_folders(tmp_path / "c", dark=5, light=5))
 
-    assert worse.sentence.startswith("B is worse than A")
+    assert worse.sentence.startswith("says-light is worse than says-dark")
     assert unclear.sentence.startswith("Not enough evidence that either is better")
     assert "more images would show it." in unclear.sentence
     assert "To show a difference of one point, about" in even.sentence
     for each in (worse, unclear, even):
-        with pytest.raises(GateError, match="B is not shown to be better than A"):
+        with pytest.raises(GateError, match="says-light is not shown to be better than says-dark"):
             each.require_better()
 
 
@@ -128,8 +128,8 @@ def test_the_same_model_twice_shows_no_difference(models, tmp_path):
 
     found = compared((models[0], models[0]), brightness_folders(tmp_path / "shades", dark=4, light=4), events=told)
 
-    assert found.sentence == "No difference: A and B classify the same 4 of 8 images correctly."
-    assert "A and B are the same model file" in told.sentences
+    assert found.sentence == "No difference: both models classify the same 4 of 8 images correctly."
+    assert "both are the same model file" in told.sentences
     assert not Page((found.folder / "compare.html").read_text()).all("img")
 
 
@@ -138,7 +138,7 @@ def test_the_terminal_gets_a_line_for_each_class_with_its_verdict(models, tmp_pa
 
     rows = comparison_rows(read_comparison(found.folder))
 
-    assert any("light (20)" in row[0] and row[-1] == "B is better" for row in rows)
+    assert any("light (20)" in row[0] and row[-1] == "says-light is better" for row in rows)
     assert any("dark (3)" in row[0] and "not enough evidence: about" in row[-1] for row in rows)
 
 
@@ -164,7 +164,7 @@ def test_a_model_outside_its_run_folder_is_said_not_to_know_what_it_learnt(model
 
     compared(models, brightness_folders(tmp_path / "shades", dark=2, light=2), events=told)
 
-    assert "A is not in its run folder: vidi cannot tell which images it was trained on" in told.sentences
+    assert "says-dark is not in its run folder: vidi cannot tell which images it was trained on" in told.sentences
 
 
 def test_images_that_a_copied_model_file_learnt_from_are_set_aside(models, tmp_path):
@@ -191,7 +191,7 @@ def test_models_with_other_classes_are_compared_on_those_that_both_know(models, 
     assert found.account.used == 6
     assert [entry.code for entry in found.account.set_aside] == ["class-not-shared"] * 2
     assert "2 images skipped: at least one model does not know their class (middle 2)" in told.sentences
-    assert "only B knows middle: predicting it counts as wrong here" in told.sentences
+    assert "only wider knows middle: predicting it counts as wrong here" in told.sentences
     assert set(found.comparison.per_class) == {"dark", "light"}
 
 
@@ -259,7 +259,7 @@ def test_in_python_it_is_one_call_that_shows_itself(models, tmp_path):
 
     found.plot().save(tmp_path / "figure.svg")
 
-    assert "B is better than A" in found._repr_html_()
+    assert "says-light is better than says-dark" in found._repr_html_()
     assert "difference between the two models" in (tmp_path / "figure.svg").read_text()
 
 

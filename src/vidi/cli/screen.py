@@ -22,8 +22,8 @@ STYLES = {
     "problem": "red",
     "warning": "yellow",
     "note": "cyan",
-    "B is better": "green",
-    "B is worse": "red",
+    "better": "green",
+    "worse": "red",
 }
 
 
@@ -47,7 +47,7 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), co
     from rich.text import Text
 
     screen = console or Console()
-    cells = [[Text(cell, STYLES.get(cell, "")) for cell in row] for row in rows]
+    cells = [[Text(cell, STYLES.get(cell.rpartition(" is ")[2], "")) for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
     needed = sum(widths[:-1]) + min(widths[-1], FOLDED) + GAP * len(widths)
     if needed <= screen.width:

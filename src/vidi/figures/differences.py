@@ -24,11 +24,12 @@ class Difference:
     is_shown: bool  # a winner was named
 
 
-def draw_differences(rows: Sequence[Difference], *, name: str = "differences") -> str:
+def draw_differences(rows: Sequence[Difference], *, second: str, name: str = "differences") -> str:
     """One line for each row with its interval, as SVG; the first is set apart, and of all at most 30 are drawn.
 
     Args:
         rows: all images first, then the classes.
+        second: name of the model that is better on the right.
         name: unique on the page.
     """
     shown = list(rows[:MOST_ROWS])
@@ -48,7 +49,7 @@ def draw_differences(rows: Sequence[Difference], *, name: str = "differences") -
         axes.set_ylim(len(shown) - 0.5, -0.6)
         axes.grid(visible=False, axis="y")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{100 * value:+.3g}" if value else "0")
-        axes.set_xlabel("accuracy of B minus accuracy of A, points")
+        axes.set_xlabel("difference of the accuracies, points")
 
     better, worse = (sum(row.is_shown and (row.value > 0) is up for row in rows[1:]) for up in (True, False))
     some = "" if len(rows) <= MOST_ROWS else f" The first {MOST_ROWS} lines are drawn."
@@ -57,7 +58,8 @@ def draw_differences(rows: Sequence[Difference], *, name: str = "differences") -
         name=name,
         title="difference between the two models, for each class",
         description=f"On all images {100 * rows[0].value:+.1f} points ({100 * rows[0].low:+.1f} to "
-        f"{100 * rows[0].high:+.1f}); of {len(rows) - 1} classes B is better at {better} and worse at {worse}.{some}",
+        f"{100 * rows[0].high:+.1f}); of {len(rows) - 1} classes {second} is better at {better} "
+        f"and worse at {worse}.{some}",
         size=(0.95 + 0.3 * len(shown), 6.2),
         texts=stand_ins,
     )

@@ -35,7 +35,7 @@ class Softmax:
 
     def describe(self, classes: Sequence[str]) -> str:
         """What a model of these classes does, for its file."""
-        return f"Tells {len(classes)} classes apart: {', '.join(classes[:MOST_NAMED])}"
+        return f"Distinguishes {len(classes)} classes: {', '.join(classes[:MOST_NAMED])}"
 
     def evidence_for(self, evidence: NDArray[np.float32], class_index: int) -> NDArray[np.floating]:
         """(rows, columns): how much each region speaks for a class and against the mean of the others.

@@ -97,12 +97,12 @@ def describe_model(model: ModelFile, document: Mapping[str, Json]) -> str:
         else NEXT_LINE.join(describe_points(metadata.operating_points)),
         "refuted": "" if metadata.refuted is None else f"{describe_refuted(metadata.refuted)}, by its own test",
         "test": _test(metadata.test),
-        "learnt from": _learnt_from(metadata.learnt_from),
+        "trained on": _learnt_from(metadata.learnt_from),
         "drift": _drift(metadata.drift_reference),
-        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from nothing'}"
+        "weights": f"{metadata.weights_digest[:12]}, {metadata.weights_license or 'trained from scratch'}"
         f"{_derived_from(metadata.derived_from)}",
         "license": metadata.license or "not stated",
-        "says": escape_path(metadata.description),
+        "description": escape_path(metadata.description),
     }
     return "".join(f"{name:<{COLUMN}}{text}\n" for name, text in lines.items() if text)
 

@@ -13,13 +13,13 @@ from vidi.images.limits import DecodeOptions
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page, visible
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails
-from vidi.report.words.compare import about, by_difference, headline, measures, nats, points, verdict_words
+from vidi.report.words.compare import about, by_difference, headline, measures, model_names, nats, points, verdict_words
 
 MOST_OF_A_KIND = 60  # disagreements of one kind that are shown
 DEFAULT = DecodeOptions()
 TITLES = {
-    "only-b-right": "B is right, A is not",
-    "only-a-right": "A is right, B is not",
+    "only-b-right": "{second} is correct, {first} is not",
+    "only-a-right": "{first} is correct, {second} is not",
     "both-wrong": "Both are wrong, in different ways",
 }
 
@@ -63,13 +63,16 @@ def write_compare_page(
 def page_values(document: Mapping[str, Any]) -> dict[str, object]:
     """What the template shows, the pictures apart."""
     found, classes, (overall, balanced) = document["accuracy"], by_difference(document), measures(document)
+    first, second = model_names(document)
     return {
         "headline": headline(document),
         "data": document["data"],
         "several": document.get("task") == "multi-label",
         "models": document["models"],
+        "first": first,
+        "second": second,
         "found": found,
-        "verdict": verdict_words(found),
+        "verdict": verdict_words(found, second),
         "both_right": document["both_right"],
         "neither_right": document["neither_right"],
         "for_a_point": None if document["images_for_a_point"] is None else about(document["images_for_a_point"]),
@@ -79,9 +82,14 @@ def page_values(document: Mapping[str, Any]) -> dict[str, object]:
             (balanced, document["balanced_accuracy"], True),
             ("log loss (lower is better)", document["log_loss"], False),
         ],
-        "classes": [(one, verdict_words(one, among=len(classes))) for one in classes],
+        "classes": [(one, verdict_words(one, second, among=len(classes))) for one in classes],
         "kinds": [
-            (kind, title, [_shown(row) for row in document["disagreements"]["shown"] if row["kind"] == kind], count)
+            (
+                kind,
+                title.format(first=first, second=second),
+                [_shown(row) for row in document["disagreements"]["shown"] if row["kind"] == kind],
+                count,
+            )
             for kind, title in TITLES.items()
             if (count := document["disagreements"]["counts"][kind])
         ],
@@ -106,11 +114,13 @@ def _shown(row: Mapping[str, Any]) -> ShownDisagreement:
 def draw_classes(document: Mapping[str, Any]) -> str:
     """The difference on all images and for each class, as SVG."""
     classes = by_difference(document)
+    _, second = model_names(document)
     named = [("all images", document["accuracy"])]
     named += [(visible(one["class"]), one) for one in classes if len(classes) > 1]
     return draw_differences(
         [
             Difference(name, one["difference"], one["low"], one["high"], one["verdict"] != "not shown")
             for name, one in named
-        ]
+        ],
+        second=second,
     )

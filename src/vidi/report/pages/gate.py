@@ -50,5 +50,6 @@ def _draw(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             Difference(visible(name), part["difference"], part["low"], part["high"], part["low"] * part["high"] > 0)
             for name, part in parts
         ],
+        second="the new model",
         name="gate",
     )

@@ -25,6 +25,7 @@ from vidi.report.pictures.boxed import draw_boxed
 from vidi.report.pictures.drawings import draw_history, draw_rankings, draw_test_reliability
 from vidi.report.pictures.heat import common_scale, draw_heat, draw_image
 from vidi.report.pictures.thumbnails import Thumbnail
+from vidi.report.words.compare import model_names
 from vidi.report.words.findings import describe_findings
 from vidi.report.words.first import first_line
 from vidi.report.words.sentences import expectation, honesty, weakness
@@ -168,7 +169,8 @@ def draw_rows(history: "Sequence[EpochRow]") -> Drawing:
 
 def comparison_as_html(document: Mapping[str, Any], folder: Path) -> str:
     """Two models: the outcome, both, and where the page is."""
-    models = {letter: f"{model['path']}, model {model['id']}" for letter, model in document["models"].items()}
+    about = [f"{model['path']}, model {model['id']}" for model in document["models"].values()]
+    models = dict(zip(model_names(document), about, strict=True))
     return table_as_html(document["sentence"], {**models, "folder": escape_path(folder)})
 
 

@@ -108,7 +108,7 @@ def breakable(path: str) -> "Markup":
     """
     from markupsafe import Markup  # comes with jinja2
 
-    return Markup(re.sub(r"(?<=[/_])|(?<=.)(?=\.)", "<wbr>", str(Markup.escape(path))))  # noqa: S704  # it is escaped
+    return Markup(re.sub(r"(?<=[^/_][/_])|(?<=.)(?=\.)", "<wbr>", str(Markup.escape(path))))  # noqa: S704  # it is escaped
 
 
 @cache

@@ -15,22 +15,46 @@ def headline(document: Mapping[str, Any]) -> str:
     Args:
         document: of compare.json.
     """
-    found = document["accuracy"]
+    found, (first, second) = document["accuracy"], model_names(document)
     b, a = (percent(found[letter], digits=1) for letter in ("b", "a"))
-    shares = f"accuracy of B {b}, of A {a}, on {found['images']:,} images"
-    if document.get("task") == "multi-label":
-        shares = f"exact match of B {b}, of A {a}, on {found['images']:,} images"
+    measure = "exact match" if document.get("task") == "multi-label" else "accuracy"
+    shares = f"{measure} of {second} {b}, of {first} {a}, on {found['images']:,} images"
     reach = f"{points(found['difference'])} points, 95 % interval {points(found['low'])} to {points(found['high'])}"
     match found["verdict"]:
         case "better" | "worse" as verdict:
-            return f"B is {verdict} than A: {shares} ({reach})."
+            return f"{second} is {verdict} than {first}: {shares} ({reach})."
         case _ if not found["only_a_right"] and not found["only_b_right"]:
             both = f"the same {document['both_right']:,} of {found['images']:,} images"
             if document.get("task") == "multi-label":
-                return f"No difference: A and B are correct for every class of {both}."
-            return f"No difference: A and B classify {both} correctly."
+                return f"No difference: both models are correct for every class of {both}."
+            return f"No difference: both models classify {both} correctly."
         case _:
             return f"Not enough evidence that either is better: {shares} ({reach}). {_what_it_takes(document)}"
+
+
+def tell_apart(first: str, second: str) -> tuple[str, str]:
+    """Short names of two models: the last parts of their paths that differ.
+
+    >>> tell_apart("runs/photos", "runs/dense"), tell_apart("old/model.onnx", "new/model.onnx")
+    (('photos', 'dense'), ('old', 'new'))
+    """
+    if first == second:
+        return "the first", "the second"
+    one, other = ([part for part in path.split("/") if part] for path in (first, second))
+    while min(len(one), len(other)) > 1 and one[-1] == other[-1]:
+        del one[-1], other[-1]
+    a, b = (parts[-2 if len(parts) > 1 and parts[-1] == "model.onnx" else -1] for parts in (one, other))
+    return (first, second) if a == b else (a, b)
+
+
+def model_names(document: Mapping[str, Any]) -> tuple[str, str]:
+    """What the two models are called.
+
+    Args:
+        document: of compare.json.
+    """
+    models = document["models"]
+    return tell_apart(models["A"]["path"], models["B"]["path"])
 
 
 def measures(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -48,22 +72,23 @@ def _what_it_takes(document: Mapping[str, Any]) -> str:
     return f"To show a difference of one point, about {about(needed)} images are needed."
 
 
-def verdict_words(judged: Mapping[str, Any], *, among: int = 1) -> str:
+def verdict_words(judged: Mapping[str, Any], second: str, *, among: int = 1) -> str:
     """The verdict on all images or on a class.
 
     Args:
         judged: the figures.
+        second: name of the second model.
         among: classes that are judged at once; each must then show more than its interval alone asks for.
 
-    >>> verdict_words({"verdict": "better", "more_images": None})
-    'B is better'
-    >>> verdict_words({"verdict": "not shown", "more_images": 1234, "only_a_right": 3, "only_b_right": 5})
+    >>> verdict_words({"verdict": "better", "more_images": None}, "dense")
+    'dense is better'
+    >>> verdict_words({"verdict": "not shown", "more_images": 1234, "only_a_right": 3, "only_b_right": 5}, "dense")
     'not enough evidence: about 1,200 more images'
-    >>> verdict_words({"verdict": "not shown", "more_images": 40, "low": 0.01, "high": 0.3}, among=10)
+    >>> verdict_words({"verdict": "not shown", "more_images": 40, "low": 0.01, "high": 0.3}, "dense", among=10)
     'not enough evidence: about 40 more images (the interval is for this class alone; 10 are judged)'
     """
     if judged["verdict"] != "not shown":
-        return f"B is {judged['verdict']}"
+        return f"{second} is {judged['verdict']}"
     if judged["more_images"] is not None:
         alone = f" (the interval is for this class alone; {among} are judged)" if among > 1 else ""
         more = f"not enough evidence: about {about(judged['more_images'])} more images"
@@ -77,24 +102,31 @@ def _leaves_out_zero(judged: Mapping[str, Any]) -> bool:
 
 
 def compared_models(document: Mapping[str, Any]) -> list[str]:
-    """Which files A and B are, a line each."""
+    """Which files are compared, a line each."""
     models = document["models"]
-    return [f"{letter}: {models[letter]['path']}  (model {models[letter]['id']})" for letter in ("A", "B")]
+    return [
+        f"{name}: {models[letter]['path']}  (model {models[letter]['id']})"
+        for name, letter in zip(model_names(document), "AB", strict=True)
+    ]
 
 
 def comparison_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Rows for the terminal, after a row of heads: all images, then each class, the largest difference first."""
-    overall, balanced = measures(document)
+    (overall, balanced), (first, second) = measures(document), model_names(document)
     rows: list[tuple[str, ...]] = [
-        ("", "A", "B", "B − A", "95 % interval", ""),
-        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"])),
+        ("", first, second, "difference", "95 % interval", ""),
+        (overall, *_shares(document["accuracy"]), verdict_words(document["accuracy"], second)),
         (balanced, *_shares(document["balanced_accuracy"]), ""),
         ("log loss (lower is better)", *_losses(document["log_loss"]), ""),
     ]
     classes = by_difference(document)
     if len(classes) > 1:
         rows += [
-            (f"  {visible(one['class'])} ({one['images']:,})", *_shares(one), verdict_words(one, among=len(classes)))
+            (
+                f"  {visible(one['class'])} ({one['images']:,})",
+                *_shares(one),
+                verdict_words(one, second, among=len(classes)),
+            )
             for one in classes[:MOST_LINES]
         ]
     if len(classes) > MOST_LINES:

@@ -84,12 +84,13 @@ def weakness(test: Evaluation) -> str:
     if found == weakest.image_count:
         return "The recall of every class is 100 %."
     shown = _images(weakest.image_count)
-    sentence = f"Its weakest class is “{visible(weakest.name)}”: it classified {found:,} of {shown} correctly."
+    sentence = f"Its weakest class is “{visible(weakest.name)}”: it classified {found:,} of {shown} correctly"
     pair = next((pair for pair in test.confused_pairs if pair.true == weakest.name), None)
-    if pair is None:
-        return sentence
-    times = {1: "once", 2: "twice"}.get(pair.image_count, f"{pair.image_count:,} times")
-    return f"{sentence} The most frequent mistake, {times}, is “{visible(pair.predicted)}”."
+    return (
+        f"{sentence}."
+        if pair is None
+        else f"{sentence}, and mistook {pair.image_count:,} for “{visible(pair.predicted)}”."
+    )
 
 
 def honesty(test: Evaluation) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vidi.errors import GateError
 from vidi.evaluation.comparison import Comparison
 from vidi.images.account import Account
+from vidi.report.words.compare import model_names
 from vidi.report.words.progress.asking import NOT_BOTH
 from vidi.workflows.interaction.run_folder import (
     COMPARISON,
@@ -42,16 +43,17 @@ class Compared:
         return comparison_as_html(read_comparison(self.folder), self.folder)
 
     def require_better(self) -> None:
-        """Require that B is better than A.
+        """Require that the second model is better than the first.
 
         Raises:
-            GateError: B is not better, or the images do not show it.
+            GateError: it is not better, or the images do not show it.
         """
         overall = self.comparison.overall
         if overall.verdict == "better":
             return
         more = "" if overall.more_images is None else f", or compare them on about {overall.more_images:,} more images"
-        raise GateError("B is not shown to be better than A", f"Keep A{more}.")
+        first, second = model_names(read_comparison(self.folder))
+        raise GateError(f"{second} is not shown to be better than {first}", f"Keep {first}{more}.")
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:

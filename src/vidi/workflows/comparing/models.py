@@ -13,6 +13,7 @@ from vidi.evaluation.match import ClassMatch, match_classes
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
 from vidi.prediction.predictor import Predictor
+from vidi.report.words.compare import tell_apart
 from vidi.report.words.progress.asking import SAME_MODEL, known_to_one, skipped_classes, training_unknown
 from vidi.workflows.comparing.compared import NOT_SHARED
 from vidi.workflows.evaluating.answers import parts_to_score
@@ -82,7 +83,7 @@ def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: Com
         models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
-            f"{escape_path(dataset.source)}: A and B have no class of the data in common",
+            f"{escape_path(dataset.source)}: the two models have no class of the data in common",
             "If a class has different names in data and model, map it: --map NAME_IN_DATA=NAME_IN_MODEL",
         )
     return models
@@ -112,15 +113,16 @@ def remark_on(models: Sequence[ComparedModel], dataset: Dataset, account: Accoun
     remarks, (a, b), shared = [], models, shared_classes(dataset, models)
     if a.predictor.model.model_id == b.predictor.model.model_id:
         remarks.append(SAME_MODEL)
-    for model, other in ((a, b), (b, a)):
+    names = tell_apart(escape_path(a.path), escape_path(b.path))
+    for name, model, other in zip(names, (a, b), (b, a), strict=True):
         in_data = {model.match.names[row] for row in shared}
-        alone = [
-            name for name in model.predictor.classes if name not in in_data and name not in other.predictor.classes
-        ]
+        alone = [one for one in model.predictor.classes if one not in in_data and one not in other.predictor.classes]
         if alone:
-            remarks.append(known_to_one(model.letter, alone, several=dataset.multi_label))
+            remarks.append(known_to_one(name, alone, several=dataset.multi_label))
     labels = {image.path: sorted(image.labels)[0] for image in dataset.images if image.labels}
     left = Counter(dataset.classes[labels[one.path]] for one in account.set_aside if one.code == NOT_SHARED[0])
     if left:
         remarks.append(skipped_classes(left))
-    return remarks + [training_unknown(model.letter) for model in models if not model.knows_what_it_learnt]
+    return remarks + [
+        training_unknown(name) for name, model in zip(names, models, strict=True) if not model.knows_what_it_learnt
+    ]

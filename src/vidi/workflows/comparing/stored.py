@@ -20,7 +20,7 @@ from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
 from vidi.report.pages.compare import MOST_OF_A_KIND, write_compare_page
 from vidi.report.pages.run_files import AnsweredImage, RunFiles, read_run
-from vidi.report.words.compare import headline
+from vidi.report.words.compare import headline, tell_apart
 from vidi.report.words.progress.asking import SAME_MODEL_STORED, skipped_images
 from vidi.workflows.comparing.compared import NOT_SHARED, PAGE, TABLE, Compared
 from vidi.workflows.interaction.events import SILENCE, Events
@@ -90,7 +90,8 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     ]
     if not pairs:
         raise DataError(
-            "A and B have no class in common", "Evaluate both again, with `--map` for classes whose names differ."
+            "the two evaluations have no class in common",
+            "Evaluate both again, with `--map` for classes whose names differ.",
         )
     both = replace(a, rows=tuple(one for one, _ in pairs)), replace(b, rows=tuple(other for _, other in pairs))
     used = {row.path for row in both[0].rows}
@@ -155,7 +156,7 @@ def _read(letter: str, folder: Path) -> _Stored:
     """The answers about the test images of a folder, in an order that depends on the images alone."""
     if not is_stored(folder):
         raise UsageError(
-            f"{letter}, {escape_path(folder)}, holds no predictions to compare, and DATA is missing",
+            f"{escape_path(folder)} holds no predictions to compare, and DATA is missing",
             "Add labelled images: `vidi compare A B DATA`. Or name two folders that `vidi evaluate` wrote.",
         )
     files = read_run(folder)
@@ -184,16 +185,18 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
     Raises:
         DataError: they are about other images, or one image has another class in each.
     """
+    first, second = tell_apart(escape_path(a.files.folder), escape_path(b.files.folder))
     if [_key(row) for row in a.rows] != [_key(row) for row in b.rows]:
         shared = len({_key(row) for row in a.rows} & {_key(row) for row in b.rows})
         raise DataError(
-            f"A was evaluated on {len(a.rows):,} images and B on {len(b.rows):,}, but only {shared:,} are the same",
+            f"{first} was evaluated on {len(a.rows):,} images and {second} on {len(b.rows):,}, but only {shared:,} are "
+            "the same",
             "Compare both on the same images: `vidi compare MODEL_A MODEL_B DATA`.",
         )
     for one, other in zip(a.rows, b.rows, strict=True):
         if one.truth != other.truth:
             raise DataError(
-                f"{escape_path(one.path)} is of class {one.truth!r} in A and {other.truth!r} in B",
+                f"{escape_path(one.path)} is of class {one.truth!r} in {first} and {other.truth!r} in {second}",
                 "Evaluate both with the same labels, and with `--map` for classes whose names differ.",
             )
 

@@ -13,8 +13,8 @@ ONE_BOX_EACH = (
     "the model has no class for “nothing”, so each image gets one box, around what speaks for its answer. To search "
     "for several objects, train with a class `background`, or try --by windows: many of its boxes will be wrong"
 )
-SAME_MODEL = "A and B are the same model file"
-SAME_MODEL_STORED = "A and B are answers of the same model file"
+SAME_MODEL = "both are the same model file"
+SAME_MODEL_STORED = "both are answers of the same model file"
 NOT_BOTH = "At least one of the models does not know its class."
 
 
@@ -28,18 +28,18 @@ def no_pictures(cause: str) -> str:
     return f"the page shows no images: {cause}"
 
 
-def known_to_one(letter: str, names: Sequence[str], *, several: bool) -> str:
+def known_to_one(model: str, names: Sequence[str], *, several: bool) -> str:
     """Which classes only one of two compared models knows.
 
     Args:
-        letter: A or B.
+        model: its name.
         names: the classes.
         several: images may show several classes.
     """
     follows = "its answers about them are ignored" if several else "predicting one of them counts as wrong here"
     if len(names) == 1:
         follows = "its answers about it are ignored" if several else "predicting it counts as wrong here"
-    return f"only {letter} knows {listed(names)}: {follows}"
+    return f"only {model} knows {listed(names)}: {follows}"
 
 
 def skipped_classes(counts: Mapping[str, int]) -> str:
@@ -62,9 +62,9 @@ def _skipped(count: int) -> str:
     return f"{count_of(count, 'image')} skipped: at least one model does not know {its} class"
 
 
-def training_unknown(letter: str) -> str:
+def training_unknown(model: str) -> str:
     """That a compared model stands alone."""
-    return f"{letter} is not in its run folder: vidi cannot tell which images it was trained on"
+    return f"{model} is not in its run folder: vidi cannot tell which images it was trained on"
 
 
 def written(path: str) -> str:
