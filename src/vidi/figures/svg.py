@@ -99,9 +99,7 @@ def legend_above(axes: "Axes", *, columns: int = 3) -> None:
         columns: names side by side.
     """
     handles, labels = axes.get_legend_handles_labels()
-    axes.get_figure(root=True).legend(
-        handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2
-    )
+    axes.figure.legend(handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1.2)
 
 
 def _for_page(svg: str, *, name: str, title: str, description: str) -> str:

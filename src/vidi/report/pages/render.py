@@ -104,11 +104,11 @@ def breakable(path: str) -> "Markup":
     """A path that a narrow column breaks between its words; in the middle of one only where it is too long.
 
     >>> str(breakable("cat/IMG_20240613.jpg"))
-    'cat/<wbr>IMG_<wbr>20240613<wbr>.jpg'
+    'cat/<wbr>IMG_<wbr>20240613.jpg'
     """
     from markupsafe import Markup  # comes with jinja2
 
-    return Markup(re.sub(r"(?<=[^/_][/_])|(?<=.)(?=\.)", "<wbr>", str(Markup.escape(path))))  # noqa: S704  # it is escaped
+    return Markup(re.sub(r"(?<=[^/_][/_])", "<wbr>", str(Markup.escape(path))))  # noqa: S704  # it is escaped
 
 
 @cache

@@ -30,17 +30,21 @@ def describe_step(calibration: Calibration) -> str:
 
     >>> tried = {"log_losses": {"none": 0.5, "temperature": 0.4}}
     >>> describe_step(Calibration(method="temperature", scale=(0.8,), image_count=90, figures=tried))
-    'temperature 1.250; held-out log loss: none 0.5000, temperature 0.4000'
+    'temperature 1.250 (held-out log loss: temperature 0.4000, uncalibrated 0.5000)'
     """
     losses = calibration.figures.get("log_losses")
     if not isinstance(losses, Mapping) or not losses:
         images = count_of(calibration.image_count, "calibration image")
         return f"not calibrated: {images}, fewer than {LEAST_GROUPS} independent ones"
-    tried = ", ".join(f"{method} {loss:.4f}" for method, loss in losses.items())
     method = calibration.method
+    chosen = "the network's own probabilities are best" if method == "none" else method
     if method == "temperature":
-        method = f"temperature {1 / calibration.scale[0]:.3f}"
-    return f"{method}; held-out log loss: {tried}"
+        chosen = f"temperature {1 / calibration.scale[0]:.3f}"
+    tried = [
+        f"{'uncalibrated' if name == 'none' else name} {loss:.4f}"
+        for name, loss in sorted(losses.items(), key=lambda item: item[0] != method)
+    ]
+    return f"{chosen} (held-out log loss: {', '.join(tried)})"
 
 
 def describe_limits(limits: VerdictLimits) -> tuple[str, ...]:
