@@ -36,7 +36,7 @@ class HttpStream:
         self.is_multipart = answer.headers.get_content_type() == "multipart/x-mixed-replace"
 
     def read(self, size: int) -> bytes:
-        """What has come, at most so many bytes; waits for the first of them.
+        """What has come, at most `size` bytes; waits for the first of them.
 
         Raises:
             DataError: the connection fails, or too much came without an image.

@@ -51,7 +51,7 @@ class Opened:
         self.container, self.stream, self._file, self.limits = container, stream, file, limits
 
     def note_image(self) -> None:
-        """An image has arrived: where bytes are counted, the count begins anew."""
+        """An image has arrived: where bytes are counted, the count starts at 0."""
         if isinstance(self._file, HttpStream):
             self._file.note_image()
 
