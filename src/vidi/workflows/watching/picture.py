@@ -48,8 +48,7 @@ class LivePicture:
         with self._changed:
             self._image, self._seconds = answered.frame.image, answered.frame.seconds
             self._number += 1
-            known = {} if answer.verdict == "unknown" else {name: scores[name] for name in self.labels}
-            self._scores = {"verdict": answer.verdict, **known}
+            self._scores = {"verdict": answer.verdict, **{name: scores[name] for name in self.labels}}
             self._answer = answer.describe()
             self._changed.notify_all()
 

@@ -54,9 +54,11 @@ function changeLine(change) {
   return [change.seconds, line];
 }
 
+/** The verdict and what it allows to be said; the probabilities where the model gives no verdicts. */
 function showAnswer({ answer, scores: { verdict, ...shares } }) {
-  const lines = Object.entries(shares).map(([name, value]) => make("li", `${name} ${percent(value)}`));
-  if (verdict) lines.unshift(make("li", verdict, `verdict ${verdict}`), make("li", answer));
+  const lines = verdict
+    ? [make("li", verdict, `verdict ${verdict}`), make("li", answer)]
+    : Object.entries(shares).map(([name, value]) => make("li", `${name} ${percent(value)}`));
   element("scores").replaceChildren(...lines);
 }
 
