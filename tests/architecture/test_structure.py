@@ -7,7 +7,7 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from tests.architecture.source import MODULES, SOURCE, functions, parsed, statements, text_of
+from tools.measure_house import MODULES, SOURCE, functions, imports, parsed, text_of
 
 FORBIDDEN_NAMES = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 HEAVY = {"torch", "onnx", "scipy", "sklearn", "skimage", "matplotlib", "jinja2", "asyncio", "rich", "filelock", "yaml"}
@@ -89,17 +89,9 @@ def test_every_public_function_says_what_it_is_for():
 
 
 def test_no_modules_import_each_other_not_even_late_or_for_types_alone():
-    names = {path: ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in MODULES}
-    known = set(names.values())
-    graph = {}
-    for path, name in names.items():
-        imports = [node for node in statements(path) if isinstance(node, ast.ImportFrom)]
-        named = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
-        graph[name] = ({node.module for node in imports} | named) & known
-
     cycle: list[str] = []
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter(imports()).prepare()
     except CycleError as error:
         cycle = error.args[1]
     assert cycle == []

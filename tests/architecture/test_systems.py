@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.source import MODULES, SOURCE, text_of
+from tools.measure_house import MODULES, SOURCE, text_of
 
 UNIX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "posix", "curses", "readline"}
 UNIX_OF_OS = (
