@@ -17,8 +17,10 @@ from vidi.files import (
     FolderLock,
     escape_path,
     holder_of,
+    read_csv_text,
     reserve_folder,
     unescape_path,
+    write_csv_whole,
     write_whole,
     written_whole,
 )
@@ -110,6 +112,25 @@ def test_a_folder_that_refuses_its_lock_is_named(tmp_path: Path):
 
     with pytest.raises(ResourceError, match=r"file/\.lock could not be written"), FolderLock(tmp_path / "file"):
         pass
+
+
+def test_no_cell_of_a_table_begins_a_formula_and_all_are_read_back(tmp_path: Path):
+    names = ["=1+1", "+x", "-2+3", "@sum", "\t=1", "\r=1", "%3D", "plain", "-1.5"]
+
+    write_csv_whole(tmp_path / "a.csv", [["name"], *([escape_path(name)] for name in names)])
+
+    lines = read_csv_text(tmp_path / "a.csv").splitlines()[1:]
+    assert [unescape_path(line) for line in lines] == names
+    assert [line for line in lines if line[0] in "=+-@\t\r"] == ["-1.5"]  # a number
+
+
+def test_a_table_says_that_it_is_utf_8_where_a_spreadsheet_would_guess_wrong(tmp_path: Path):
+    for name in ("cat", "Köln"):
+        write_csv_whole(tmp_path / f"{name}.csv", [[name]])
+
+    assert (tmp_path / "cat.csv").read_bytes() == b"cat\n"
+    assert (tmp_path / "Köln.csv").read_bytes() == b"\xef\xbb\xbfK\xc3\xb6ln\n"
+    assert read_csv_text(tmp_path / "Köln.csv") == "Köln\n"
 
 
 def test_an_image_error_survives_pickling():

@@ -1,16 +1,20 @@
 """Files: written whole or not at all, named safely, identified by digest, and held by one process at a time."""
 
 import contextlib
+import csv
 import errno
 import hashlib
+import io
+import json
 import os
+import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from vidi.errors import ResourceError, UsageError
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 TEMPORARY_PREFIX = ".vidi-writing-"
+MARK = "\ufeff"  # byte order mark: by it a spreadsheet knows UTF-8
+FORMULA, NUMBER = ("=", "+", "-", "@"), re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 LOCK, HOLDER = ".lock", ".lock-holder"
 LOCK_FILES = frozenset({LOCK, HOLDER})
 PATIENCE = 0.2  # seconds in which one who only looked, or who has just ended, lets go of a lock
@@ -87,6 +93,61 @@ def unescape_path(text: str) -> str:
     'cats/100%\\n.jpg'
     """
     return os.fsdecode(unquote_to_bytes(text.encode("utf-8", "surrogateescape")))
+
+
+def write_rows(rows: Iterable[Sequence[object]], stream: TextIO) -> None:
+    """Write rows of a table as CSV, as they come.
+
+    A text that a spreadsheet would take for a formula begins percent-encoded, which `unescape_path` reads back.
+
+    >>> import sys
+    >>> write_rows([["path", "label"], ["=1+1", -0.5], ["-dash.png", "-7"]], sys.stdout)
+    path,label
+    %3D1+1,-0.5
+    %2Ddash.png,-7
+    """
+    writer = csv.writer(stream, lineterminator="\n")
+    for row in rows:
+        writer.writerow([_no_formula(cell) if isinstance(cell, str) else cell for cell in row])
+
+
+def _no_formula(cell: str) -> str:
+    if not cell.startswith(FORMULA) or NUMBER.fullmatch(cell):
+        return cell
+    return f"%{ord(cell[0]):02X}{cell[1:]}"
+
+
+def write_csv_whole(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as a CSV file, whole. Where it holds letters beyond ASCII it begins with a byte order mark.
+
+    Without the mark a spreadsheet takes them for other letters. Read it with `read_csv_text`, or as `utf-8-sig`.
+    """
+    stream = io.StringIO()
+    write_rows(rows, stream)
+    text = stream.getvalue()
+    write_whole(path, text if text.isascii() else f"{MARK}{text}")
+
+
+def read_csv_text(path: Path) -> str:
+    """The text of a CSV file, without its byte order mark.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    return path.read_text("utf-8-sig")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def folder_name(label: str) -> str:

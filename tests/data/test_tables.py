@@ -59,6 +59,7 @@ def test_tables_are_read_however_they_were_saved(tmp_path, data):
     ("data", "line", "message"),
     [
         ("path,lable\na.png,cat\n", 1, r"no column gives the label; .* 'lable'. The nearest is 'lable'"),
+        ("file_name,kind\na.png,cat\n", 1, r"no column gives the label; the columns are 'file_name', 'kind'\.\n"),
         ("a.png,cat\nb.png,dog\n", 1, r"no column gives the path"),
         ("path,label,label\na.png,cat,dog\n", 1, r"the column 'label' is there 2 times"),
         ("", 1, r"no column gives the path; the columns are none"),
@@ -185,7 +186,13 @@ def test_json_lines_are_read_with_numbers_lists_and_empty_labels(tmp_path):
     assert any("numbers are the names" in note for note in dataset.notes)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "3", '{"path": 3, "label": "x"}', '{"path": "a.png", "label": {}}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{", "[]", "3", '{"path": 3, "label": "x"}', '{"path": "a.png", "label": {}}'),
+        *('{"path": "a.png", "label": NaN}', '{"path": "a.png", "label": ["dog", Infinity]}'),
+    ],
+)
 def test_a_bad_line_of_json_is_named(tmp_path, line):
     path = table(tmp_path, '{"path": "a.png", "label": "cat"}\n' + line, name="labels.jsonl")
 

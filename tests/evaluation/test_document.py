@@ -91,6 +91,7 @@ def test_names_are_read_back_from_the_table_exactly(tmp_path):
 
     text = (tmp_path / "predictions.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
+    assert "\n=" not in text
     assert [unescape_path(row["path"]) for row in rows] == names
     assert "\u202e" not in text
 

@@ -7,7 +7,7 @@ from tests.labelling.said import reviewed
 
 from vidi.errors import DataError
 from vidi.labelling.opinions import Opinion
-from vidi.workflows.reviewing.labels_file import LabelsFile, labels_as_csv, read_labels
+from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels, write_labels
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
 
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back_exactly_whatever_the_names(tmp_path_factor
         if "\0" not in path
     ]
     file = tmp_path_factory.mktemp("labels") / "labels.csv"
-    file.write_bytes(labels_as_csv(said).encode("utf-8"))
+    write_labels(file, said)
 
     assert read_labels(file) == said
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.command import vidi
 
 from vidi.errors import ResourceError, UsageError
 from vidi.files import FolderLock
@@ -135,7 +136,42 @@ def test_a_run_without_a_test_figure_is_listed_by_how_far_it_came(tmp_path: Path
 
 
 def test_a_folder_that_is_not_there_is_not_called_unreadable(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"none is not there"):
+    with pytest.raises(UsageError, match=r"none does not exist"):
         read_request(tmp_path / "none")
-    with pytest.raises(UsageError, match=r"holds no readable tune\.json"):
+    with pytest.raises(UsageError, match=r"holds no tune\.json"):
         read_document(tmp_path, "tune.json", made_by="a search")
+
+
+DEEP = "[" * 200_000 + "]" * 200_000  # Python's reader counts its own calls
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "text",
+    [DEEP, "[]", "7", "{", '{"schema": 1}', "\0", '{"schema": 1, "data": 5}', '{"schema": 1, "data": {"source": 5}}'],
+)
+def test_a_damaged_request_is_an_error_with_its_name(tmp_path: Path, text: str):
+    (tmp_path / "run").mkdir()
+    for name in ("run.json", "metrics.json", "predictions.csv"):
+        (tmp_path / "run" / name).write_text(text if name == "run.json" else "{}")
+
+    for words in (("report", "run"), ("train", "--resume", "run"), ("review", "run"), ("compare", "run", "run")):
+        done = vidi(*words, folder=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (3, 2), (words, done.stderr)
+        assert "run.json is not as vidi writes it" in done.stderr
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("text", [DEEP, "[]", '{"test": 5}', '{"robustness": {"a": 1}}', '{"model": {"date": 5}}', "{"])
+def test_damaged_figures_are_an_error_with_their_name_and_hide_no_run(tmp_path: Path, text: str):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.json").write_text(text)
+    (tmp_path / "run" / "run.json").write_text('{"schema": 1, "data": {"source": "photos"}, "images": false}')
+    (tmp_path / "run" / "predictions.csv").write_text("")
+
+    for words in (("report", "run"), ("compare", "run", "run")):
+        done = vidi(*words, folder=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (3, 2), (words, done.stderr)
+        assert "run/metrics.json cannot be read" in done.stderr
+    listed = vidi("runs", ".", folder=tmp_path)
+    assert (listed.returncode, listed.stdout.count("photos")) == (0, 1)

@@ -90,6 +90,7 @@ def _write(
     """Write the answers as they come, until all are there or Ctrl-C ends it."""
     from vidi.cli.screen import draws, painter
     from vidi.cli.terminal import counted
+    from vidi.files import MARK
     from vidi.workflows.interaction.output import WRITERS, Shown
     from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
 
@@ -100,6 +101,8 @@ def _write(
     with stop_on_signal() as should_stop, writing_to(request.output) as stream:
         answers = until_stopped(answers, should_stop, paths=names, account=account)
         passing = answers if shows else counted(answers, "answering", total, events)
+        if form == "csv" and request.output is not None and not "".join((*names, *predictor.classes)).isascii():
+            stream.write(MARK)
         WRITERS[form](
             passing, stream, Shown(predictor.model, predictor.classes, account, names, request.top, painter(stream))
         )

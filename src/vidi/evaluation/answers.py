@@ -1,7 +1,5 @@
 """A model's answers about test images with the true classes, stored as predictions.csv."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import ShapeError
 from vidi.evaluation.traits import Traits
-from vidi.files import escape_in_list, escape_path, write_whole
+from vidi.files import escape_in_list, escape_path, write_csv_whole
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 from vidi.model_file.metadata import ModelMetadata
@@ -238,15 +236,13 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
     show several classes, `label` and `predicted` hold them joined by `|`, and the two probabilities are those of all
     that was said and of all that is true, the classes taken as independent.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     names = answers.classes if len(answers.classes) <= MOST_CLASSES_IN_TABLE else ()
-    writer.writerow([*COLUMNS, *(f"p:{escape_path(name)}" for name in names)])
+    rows: list[list[str]] = [[*COLUMNS, *(f"p:{escape_path(name)}" for name in names)]]
     truth, predicted = answers.truth, answers.predicted.tolist()
     for row in range(len(answers.paths)):
         probabilities = answers.probabilities[row]
         shipped = decide(probabilities, metadata, novelty=answers.novelty_of(row))
-        writer.writerow(
+        rows.append(
             [
                 escape_path(answers.paths[row]),
                 answers.digests[row],
@@ -260,7 +256,7 @@ def write_predictions(path: Path, answers: Answers, metadata: ModelMetadata) -> 
                 *(_short(value) for value in (probabilities if names else ())),
             ]
         )
-    write_whole(path, stream.getvalue())
+    write_csv_whole(path, rows)
 
 
 def _said_and_true(answers: Answers, truth: Truth, row: int, predicted: int, shipped: Prediction) -> list[str]:

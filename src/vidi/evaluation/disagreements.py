@@ -1,7 +1,5 @@
 """The images for which two models predict different classes."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Literal
 
 from vidi.evaluation.answers import Answers, join_names
 from vidi.evaluation.sections.plain import rounded
-from vidi.files import escape_path, write_whole
+from vidi.files import escape_path, write_csv_whole
 from vidi.metrics.multi_label import probability_of_all
 from vidi.metrics.truth import OneClass
 
@@ -100,21 +98,18 @@ def choose_shown(disagreements: Sequence[Disagreement], *, most: int) -> list[Di
 
 def write_disagreements(path: Path, disagreements: Sequence[Disagreement]) -> None:
     """Write all of them as CSV; paths and names escaped so that they can be read back exactly."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in disagreements:
-        right = {"only-b-right": "b", "only-a-right": "a", "both-wrong": ""}[one.kind]
-        writer.writerow(
-            [
-                escape_path(one.path),
-                one.digest,
-                escape_path(one.label),
-                right,
-                escape_path(one.first),
-                f"{one.first_probability:.6g}",
-                escape_path(one.second),
-                f"{one.second_probability:.6g}",
-            ]
-        )
-    write_whole(path, stream.getvalue())
+    right = {"only-b-right": "b", "only-a-right": "a", "both-wrong": ""}
+    rows = (
+        [
+            escape_path(one.path),
+            one.digest,
+            escape_path(one.label),
+            right[one.kind],
+            escape_path(one.first),
+            f"{one.first_probability:.6g}",
+            escape_path(one.second),
+            f"{one.second_probability:.6g}",
+        ]
+        for one in disagreements
+    )
+    write_csv_whole(path, [COLUMNS, *rows])

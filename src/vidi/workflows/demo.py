@@ -1,6 +1,5 @@
 """The demos: a whole run on installed data, and a look at what its test cannot show."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from vidi.data.known_sets.demo_images import (
     write_photographs,
 )
 from vidi.errors import UnknownNameError
-from vidi.files import escape_path
+from vidi.files import escape_path, read_json
 from vidi.images.account import Account
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
@@ -175,7 +174,7 @@ def run_demo(name: str, runs: Path, *, events: Events) -> Iterator[str]:
 
 def _doubts(run: Path) -> Iterator[str]:
     """What the check of the images found that speaks against the figure, and how much else it found."""
-    findings = [one for one in json.loads((run / CHECK).read_text("utf-8"))["findings"] if one["severity"] != "note"]
+    findings = [one for one in read_json(run / CHECK)["findings"] if one["severity"] != "note"]
     shortcuts = [one for one in findings if one["kind"] == "shortcut"]
     for one in shortcuts:
         yield (

@@ -1,11 +1,10 @@
 """`vidi report`: a run's report written again from its folder."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from vidi.errors import UsageError
-from vidi.files import escape_path, unescape_path
+from vidi.files import escape_path, read_json, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 from vidi.report.cards.model_card import write_model_card
 from vidi.report.pages.compare import write_compare_page
@@ -61,13 +60,11 @@ def rebuild_report(run: Path, *, with_images: bool = True, events: Events = SILE
             "Name a folder in `runs/` or `evaluations/`. `vidi runs` lists the runs here.",
         )
     request = _read_request(folder)
-    with understood(folder):
-        data = DataRequest.from_dict(request["data"])
+    with understood(folder / (REQUEST if (folder / REQUEST).exists() else EVALUATION)):
+        data, model = DataRequest.from_dict(request["data"]), _evaluated_model(request)
     shown = with_images and bool(request.get("images", True))
     store = open_store(data, events) if shown else None
-    path = write_report(
-        folder, model=_evaluated_model(request), store=store, options=decode_options(data), with_images=shown
-    )
+    path = write_report(folder, model=model, store=store, options=decode_options(data), with_images=shown)
     if (folder / MODEL).exists():
         write_model_card(folder)
     return path
@@ -88,7 +85,7 @@ def _read_request(folder: Path) -> dict[str, Any]:
     for name in (REQUEST, EVALUATION):
         try:
             with understood(folder / name):
-                values: dict[str, Any] = dict(json.loads((folder / name).read_text("utf-8")))
+                values: dict[str, Any] = dict(read_json(folder / name))
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -1,8 +1,7 @@
 """`vidi runs`: the registered models and the runs on this disk, with their data, accuracy and size."""
 
 import contextlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from vidi.errors import UsageError
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.evaluation import Estimate
-from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, writing_error
+from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, read_json, writing_error
 from vidi.model_file.registered import models_folder
 from vidi.numbers import percent
 from vidi.registry.registered import list_registered
@@ -169,7 +168,7 @@ def _look_at(path: Path) -> ListedRun:
     request, metrics = _json(path / REQUEST), _metrics(path / METRICS)
     return ListedRun(
         name=path.name,
-        data=str((request.get("data") or {}).get("source", "?")),
+        data=_source(request),
         accuracy=None if metrics.test is None else metrics.test.accuracy,
         byte_count=_size_of(path),
         date="" if metrics.model is None else metrics.model.date or "",
@@ -191,16 +190,26 @@ def _state_of(path: Path) -> str:
 
 def _look_at_search(path: Path) -> ListedRun:
     found = _json(path / TUNING)
-    training = (found.get("request") or {}).get("training") or {}
+    request, finding = _inner(found, "request"), _inner(found, "finding")
     return ListedRun(
         name=path.name,
-        data=str((training.get("data") or {}).get("source", "?")),
+        data=_source(_inner(request, "training")),
         accuracy=None,
         byte_count=_size_of(path),
         date=str(found.get("date", "")),
         kind="tuning",
-        finding=str((found.get("finding") or {}).get("sentence", "not finished")),
+        finding=str(finding.get("sentence", "not finished")),
     )
+
+
+def _inner(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in a document; empty where something else stands there."""
+    inner = values.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _source(request: Mapping[str, Any]) -> str:
+    return str(_inner(request, "data").get("source", "?"))
 
 
 def _metrics(path: Path) -> Metrics:
@@ -212,7 +221,7 @@ def _metrics(path: Path) -> Metrics:
 
 def _json(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
-        values = json.loads(path.read_text("utf-8"))
+        values = read_json(path)
         if isinstance(values, dict):
             return values
     return {}

@@ -14,10 +14,10 @@ import pytest
 from tests.draw import draw, encoded
 from tests.export.browser import bare_chromium
 from tests.serving.review.desks import SIZE, drawn_model, photos, review_page
-from vidi.files import digest_of, write_whole
+from vidi.files import digest_of
 from vidi.labelling.opinions import Opinion
 from vidi.workflows.requests.review import ReviewRequest
-from vidi.workflows.reviewing.labels_file import labels_as_csv
+from vidi.workflows.reviewing.labels_file import write_labels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -153,7 +153,7 @@ def disputed(request_of, tmp_path: Path) -> Path:
         Opinion(key=who * 8, digest=digest, at=1.0, source=who, via="review", kind="label", labels=(label,))
         for who, label in (("cleo", "disc"), ("dora", "square"))
     ]
-    write_whole(tmp_path / "labels.csv", labels_as_csv((path, one) for one in said))
+    write_labels(tmp_path / "labels.csv", ((path, one) for one in said))
     return tmp_path / "labels.csv"
 
 

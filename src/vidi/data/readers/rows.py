@@ -7,7 +7,8 @@ import difflib
 import io
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -100,7 +101,7 @@ def find_columns(header: Sequence[str], name: str, *, needs_label: bool = True) 
             del found["group"]
     for role in ("path", "label") if needs_label else ("path",):
         if role not in found:
-            raise _missing_column(role, header, words, name)
+            raise _missing_column(role, header, words, name, taken=found.values())
     return found
 
 
@@ -136,11 +137,14 @@ def _shown(value: object, name: str, line: int, column: str) -> bool:
     raise _bad_line(name, line, f"the column {column!r} holds {str(value)[:40]!r}, neither 0 nor 1")
 
 
-def _missing_column(role: str, header: Sequence[str], words: Sequence[str], name: str) -> DataError:
+def _missing_column(
+    role: str, header: Sequence[str], words: Sequence[str], name: str, *, taken: Collection[int]
+) -> DataError:
     shown = ", ".join(repr(column[:40]) for column in header[:20]) or "none"
     nearest = [
         (difflib.SequenceMatcher(None, word, synonym).ratio(), column)
-        for word, column in zip(words, header, strict=True)
+        for index, (word, column) in enumerate(zip(words, header, strict=True))
+        if index not in taken
         for synonym in COLUMNS[role]
     ]
     score, near = max(nearest, default=(0.0, ""))
@@ -259,6 +263,8 @@ def _record_row(
     labels = label if isinstance(label, list) else [] if label is None else [label]
     if not all(isinstance(one, str | int | float) for one in labels):
         raise _bad_line(name, line, f"its {columns['label']!r} is neither a name nor a list of names")
+    if any(isinstance(one, float) and not math.isfinite(one) for one in labels):
+        raise _bad_line(name, line, f"its {columns['label']!r} is {label}, which is no name; write null for no label")
     texts = tuple(text for one in labels if (text := str(one).strip()))
     further = [(key, value) for key, value in row.items() if key not in columns.values()][:MOST_OTHERS]
     others = tuple((key, str(value).strip()) for key, value in further if isinstance(value, str | int | float))

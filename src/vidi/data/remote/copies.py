@@ -19,7 +19,16 @@ from vidi.data.remote.addresses import USUAL_GIGABYTES
 from vidi.data.remote.filesystem import again, open_filesystem, reason_of, unreachable
 from vidi.data.remote.listing import RemoteListing, RemoteObject, find_named, list_address
 from vidi.errors import DataError, ResourceError
-from vidi.files import digest_of, escape_path, remove_leftovers, try_lock, write_whole, writing_error, written_whole
+from vidi.files import (
+    digest_of,
+    escape_path,
+    read_json,
+    remove_leftovers,
+    try_lock,
+    write_whole,
+    writing_error,
+    written_whole,
+)
 from vidi.images.account import Entry
 
 if TYPE_CHECKING:
@@ -259,14 +268,14 @@ def _changes(folder: Path) -> dict[str, list[int]]:
     """What the folder holds whole: name → bytes, time of change; nothing where that cannot be read."""
     remove_leftovers(folder)
     try:
-        return dict(json.loads((folder / INDEX).read_text("utf-8"))["files"])
+        return dict(read_json(folder / INDEX)["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
 def _index(folder: Path) -> dict[str, int]:
     try:
-        return {name: size for name, (size, _) in json.loads((folder / INDEX).read_text("utf-8"))["files"].items()}
+        return {name: size for name, (size, _) in read_json(folder / INDEX)["files"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS
 from vidi.errors import DataError
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, read_csv_text, unescape_path, write_csv_whole
 
 COLUMNS = ("digest", "path", "group", "part", "rule")
 
@@ -26,12 +26,9 @@ class Assignment:
 
 def write_assignments(path: Path, assignments: Iterable[Assignment]) -> None:
     """Write `splits.csv` whole, sorted by path."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(assignments, key=lambda row: row.path):
-        writer.writerow((row.digest, escape_path(row.path), escape_path(row.group), row.part, row.rule))
-    write_whole(path, stream.getvalue())
+    ordered = sorted(assignments, key=lambda row: row.path)
+    rows = ((row.digest, escape_path(row.path), escape_path(row.group), row.part, row.rule) for row in ordered)
+    write_csv_whole(path, [COLUMNS, *rows])
 
 
 def read_assignments(path: Path) -> list[Assignment]:
@@ -41,7 +38,7 @@ def read_assignments(path: Path) -> list[Assignment]:
         DataError: it cannot be read, or is no such table; the line is named.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_csv_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise _not_a_split(path, str(error)) from error
     rows = csv.reader(io.StringIO(text, newline=""))

@@ -126,4 +126,7 @@ def _choose(kinds: list[Any], value: Any) -> Any:
     """Of several kinds of section the first whose entries are all there."""
     if len(kinds) == 1:
         return kinds[0]
-    return next(kind for kind in kinds if all(name_of(one) in value for one in fields(kind) if one.default is MISSING))
+    for kind in kinds:
+        if all(name_of(one) in value for one in fields(kind) if one.default is MISSING):
+            return kind
+    raise ValueError(f"{str(value)[:60]} is none of {', '.join(kind.__name__ for kind in kinds)}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from vidi.data.cache import cache_folder
 from vidi.errors import ModelError, ResourceError
-from vidi.files import digest_of, write_whole
+from vidi.files import digest_of, read_json, write_whole
 from vidi.machine import core_count, processor_name
 from vidi.model_file.read import ModelFile
 from vidi.prediction.engines.engine import GraphEngine
@@ -117,7 +117,7 @@ def _key(model: ModelFile) -> str:
 def _remembered(path: Path, key: str) -> Fastest | None:
     """What an earlier call found; None where it found nothing, or its file is damaged."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = read_json(path)
         rates, refused = document["rates"], document["refused"]
         is_sound = (
             (document["layout"], document["key"]) == (LAYOUT, key)

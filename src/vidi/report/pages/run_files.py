@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from vidi.errors import DataError
 from vidi.evaluation.document import Metrics
-from vidi.files import escape_path, unescape_path
+from vidi.files import escape_path, read_csv_text, read_json, unescape_path
 from vidi.model_file.read import ModelFile, read_model
 from vidi.prediction.words import describe_answer
 from vidi.report.pages.render import visible
@@ -100,7 +99,7 @@ def read_run(folder: Path) -> RunFiles:
     """
     return RunFiles(
         folder=folder,
-        metrics=_read_metrics(folder / METRICS),
+        metrics=read_metrics(folder / METRICS),
         answers=_read_answers(folder / PREDICTIONS),
         history=_read_history(folder / HISTORY),
         recipe=_read_recipe(folder / RECIPE),
@@ -112,7 +111,7 @@ def read_run(folder: Path) -> RunFiles:
 
 def _read_text(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8")
+        return read_csv_text(path)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -120,17 +119,23 @@ def _read_text(path: Path) -> str | None:
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
-    text = _read_text(path)
     try:
-        content = {} if text is None else json.loads(text)
-    except ValueError as error:
+        content = read_json(path)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(content, dict):
         raise _damaged(path, "it holds no JSON object")
     return content
 
 
-def _read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path) -> Metrics:
+    """Read a metrics.json; one that is not there has no section.
+
+    Raises:
+        DataError: it is damaged.
+    """
     entries = _read_json(path)
     try:
         return Metrics.from_json(entries)

@@ -1,6 +1,5 @@
 """The first lines about a model, what to know before believing them, and what to do next."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from vidi.data.checking.findings import FEW_TO_MEASURE
 from vidi.evaluation.document import Metrics
 from vidi.files import escape_path
 from vidi.report.pages.render import visible
+from vidi.report.pages.run_files import METRICS, read_metrics
 from vidi.report.words.counting import count_of
 from vidi.report.words.sentences import WORTH_IT, headline, more_images
 from vidi.report.words.two_parts import differing, differing_details, differing_headline, refutations
@@ -130,5 +130,5 @@ def read_first(folder: Path) -> tuple[tuple[str, ...], tuple[NextStep, ...]]:
     Args:
         folder: of a run or an evaluation, with its metrics.json.
     """
-    metrics = Metrics.from_json(json.loads((folder / "metrics.json").read_text("utf-8")))
+    metrics = read_metrics(folder / METRICS)
     return (first_line(metrics), *reservations(metrics)), next_steps(metrics, folder)

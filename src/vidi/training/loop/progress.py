@@ -1,12 +1,10 @@
 """What training says while it runs, and the table it leaves."""
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from vidi.files import write_whole
+from vidi.files import write_csv_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +52,10 @@ class EpochRow:
 
 def write_results(folder: Path, history: Sequence[EpochRow]) -> None:
     """Write results.csv, whole."""
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, [item.name for item in fields(EpochRow)], lineterminator="\n")
-    writer.writeheader()
-    for row in history:
-        values = asdict(row)
-        rounded = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
-        writer.writerow({key: "" if value is None else value for key, value in rounded.items()})
-    write_whole(folder / "results.csv", stream.getvalue())
+    names = [item.name for item in fields(EpochRow)]
+    rows = ([_cell(getattr(row, name)) for name in names] for row in history)
+    write_csv_whole(folder / "results.csv", [names, *rows])
+
+
+def _cell(value: float | str | None) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value

@@ -14,7 +14,7 @@ from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answer
 from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.scores import number_groups
 from vidi.evaluation.sections.origin import DataFacts, ModelName
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, read_json, unescape_path, write_whole
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.outputs import SOFTMAX
@@ -35,6 +35,7 @@ from vidi.workflows.interaction.run_folder import (
     open_run_folder,
     require_free,
     safe_name,
+    understood,
 )
 from vidi.workflows.requests.compare import StoredRequest
 from vidi.workflows.requests.data import DataRequest
@@ -165,10 +166,12 @@ def _read(letter: str, folder: Path) -> _Stored:
             f"{escape_path(folder)} holds predictions of a multi-label model",
             "Name the data: vidi compare A B DATA",
         )
-    asked: dict[str, Any] = next(
-        (json.loads((folder / name).read_text("utf-8")) for name in (EVALUATION, REQUEST) if (folder / name).exists()),
-        {"data": {"source": "" if files.metrics.data is None else files.metrics.data.source}},
-    )
+    asked: dict[str, Any] = {"data": {"source": "" if files.metrics.data is None else files.metrics.data.source}}
+    for name in (REQUEST, EVALUATION):
+        if (folder / name).exists():
+            with understood(folder / name):
+                asked = dict(read_json(folder / name))
+                DataRequest.from_dict(asked["data"])
     is_test = any(row.part == TEST for row in files.answers)
     rows = [row for row in files.answers if row.part == TEST or not is_test]
     return _Stored(letter, files, tuple(sorted(rows, key=lambda row: (_key(row), row.path))), asked)

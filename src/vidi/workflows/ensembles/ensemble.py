@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import UsageError
-from vidi.files import write_whole
+from vidi.files import read_json, write_whole
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
@@ -244,7 +244,7 @@ def _note_ended(task: _Task, trained: TrainedNetwork) -> None:
 
 
 def _read_ended(task: _Task) -> TrainedNetwork:
-    stopped_by = json.loads((task.place / ENDED).read_text("utf-8"))["stopped_by"]
+    stopped_by = read_json(task.place / ENDED)["stopped_by"]
     return replace(read_trained(task.place, task.data, recipe=task.recipe), stopped_by=stopped_by, finished=True)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError
 from vidi.explanation.neighbours import directions, nearest
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, read_json, unescape_path, write_whole
 from vidi.images.encode import encode_jpeg
 from vidi.images.framing import Framing, Size, fitted_size, place_in_frame
 from vidi.images.pixels.resize import resize
@@ -110,7 +110,7 @@ def read_neighbours(model: ModelFile) -> KnownImages | None:
     if not (place / INDEX).is_file():
         return None
     try:
-        document: dict[str, Any] = json.loads((place / INDEX).read_text("utf-8"))
+        document: dict[str, Any] = read_json(place / INDEX)
         images = tuple(
             (
                 unescape_path(one["path"]),

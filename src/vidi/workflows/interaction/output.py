@@ -3,15 +3,14 @@
 Paths are text that is safe on a terminal and can be read back exactly (`vidi.files.escape_path`).
 """
 
-import csv
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 from vidi.errors import ImageError
-from vidi.files import escape_in_list, escape_path
+from vidi.files import escape_in_list, escape_path, write_rows
 from vidi.images.account import Account
 from vidi.model_file.limits import VERDICTS
 from vidi.model_file.read import ModelFile
@@ -128,12 +127,15 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
         classes: the model's, in its order.
         top: number of columns `label_1, probability_1, label_2 …` instead of one for each class.
     """
-    writer = csv.writer(stream, lineterminator="\n")
+    write_rows(_csv_rows(answers, classes, top), stream)
+
+
+def _csv_rows(answers: Iterable[Answer], classes: Sequence[str], top: int | None) -> Iterator[list[str]]:
     ranks = range(1, min(top, len(classes)) + 1) if top is not None else ()
     further = [name for rank in ranks for name in (f"label_{rank}", f"probability_{rank}")]
     columns = further if top is not None else [f"p:{escape_path(name)}" for name in classes]
     head = ["path", "label", "probability", "verdict", "candidates", "decision", "error", "notes"]
-    writer.writerow([*head, *columns])
+    yield [*head, *columns]
     for answer in answers:
         prediction = answer.prediction
         fixed: list[str] = [escape_path(answer.path), "", "", "", "", "", answer.error.code if answer.error else ""]
@@ -147,7 +149,7 @@ def write_csv(answers: Iterable[Answer], stream: TextIO, *, classes: Sequence[st
             else:
                 pairs = prediction.top(len(ranks))
                 values = [text for label, value in pairs for text in (escape_path(label), _short(value))]
-        writer.writerow([*fixed, " ".join(answer.notes), *values])
+        yield [*fixed, " ".join(answer.notes), *values]
 
 
 def answer_as_json(answer: Answer, *, top: int | None = None) -> dict[str, Json]:

@@ -9,8 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from vidi.errors import ResourceError, UsageError
-from vidi.files import LOCK_FILES, FolderLock, escape_path, holder_of, reserve_folder, write_whole, writing_error
+from vidi.errors import DataError, ResourceError, UsageError
+from vidi.files import (
+    LOCK_FILES,
+    FolderLock,
+    escape_path,
+    holder_of,
+    read_json,
+    reserve_folder,
+    write_whole,
+    writing_error,
+)
 
 MODEL = "model.onnx"
 CHECKPOINT = "checkpoint.safetensors"
@@ -124,21 +133,11 @@ def read_request(folder: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: the folder is no run of `vidi train`.
+        DataError: its request is damaged.
     """
-    try:
-        values = json.loads((folder / REQUEST).read_text("utf-8"))
-        if values.pop("schema") != 1:
-            raise UsageError(
-                f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to resume."
-            )
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UsageError(_lacks(folder, REQUEST), "Only a run of `vidi train` can be resumed.") from error
-    return dict(values)
-
-
-def _lacks(folder: Path, name: str) -> str:
-    """What keeps a folder's document from being read, in words."""
-    return f"{escape_path(folder)} {f'holds no readable {name}' if folder.exists() else 'is not there'}"
+    values = read_document(folder, REQUEST, made_by="a run of `vidi train`")
+    del values["schema"]
+    return values
 
 
 @contextlib.contextmanager
@@ -146,12 +145,12 @@ def understood(path: Path) -> Iterator[None]:
     """Take values from a JSON document of a run folder; one that holds other values than vidi writes is refused.
 
     Raises:
-        UsageError: a value is missing, or is not what it should be.
+        DataError: a value is missing, or is not what it should be.
     """
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UsageError(
+        raise DataError(
             f"{escape_path(path)} is not as vidi writes it",
             "Copy it again from its origin, or install the version of vidi that wrote it.",
         ) from error
@@ -277,14 +276,18 @@ def read_document(folder: Path, name: str, *, made_by: str) -> dict[str, Any]:
         made_by: what writes such folders, for the message.
 
     Raises:
-        UsageError: the folder holds none, or one that cannot be read.
+        UsageError: the folder holds none, or one of a newer version.
+        DataError: it is damaged.
     """
     try:
-        document = json.loads((folder / name).read_text("utf-8"))
-        if document["schema"] != 1:
-            raise UsageError(
-                f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
-            )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(_lacks(folder, name), f"Name the folder of {made_by}.") from error
-    return dict(document)
+        with understood(folder / name):
+            document = dict(read_json(folder / name))
+            schema = document["schema"]
+    except OSError as error:
+        lacks = f"holds no {name}" if folder.exists() else "does not exist"
+        raise UsageError(f"{escape_path(folder)} {lacks}", f"Name the folder of {made_by}.") from error
+    if schema != 1:
+        raise UsageError(
+            f"{escape_path(folder)} was written by a newer version of vidi", "Install that version to read it."
+        )
+    return document

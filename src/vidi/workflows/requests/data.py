@@ -97,8 +97,14 @@ class DataRequest:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Restore the request that `as_dict` wrote."""
+        """Restore the request that `as_dict` wrote.
+
+        Raises:
+            TypeError: a value is not what it should be.
+        """
         plain: dict[str, Any] = {**values}
+        if not isinstance(plain.get("source"), str):
+            raise TypeError(f"the source is {plain.get('source')!r}")
         if plain.get("classes") is not None:
             plain["classes"] = tuple(plain["classes"])
         plain["feedback"] = tuple(plain.get("feedback") or ())

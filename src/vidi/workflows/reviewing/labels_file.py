@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast, get_args
 
 from vidi.errors import DataError, UsageError
-from vidi.files import escape_in_list, escape_path, try_lock, unescape_path, write_whole
+from vidi.files import escape_in_list, escape_path, read_csv_text, try_lock, unescape_path, write_csv_whole
 from vidi.labelling.opinions import Kind, Opinion
 
 if TYPE_CHECKING:
@@ -77,34 +77,38 @@ class LabelsFile:
                 self._write({known: row for known, row in self._rows.items() if known != key})
 
     def _write(self, rows: Mapping[str, tuple[str, Opinion]]) -> None:
-        write_whole(self.path, labels_as_csv(rows.values()))
+        write_labels(self.path, rows.values())
         self._rows = dict(rows)
 
     def _lock_path(self) -> Path:
         return self.path.with_name(f".{self.path.name}.lock")
 
 
-def labels_as_csv(rows: Iterable[tuple[str, Opinion]]) -> str:
-    """The table of paths and opinions as CSV."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for path, one in rows:
-        labels = "|".join(escape_in_list(name) for name in one.labels)
-        writer.writerow(
-            [escape_path(path), one.digest, one.kind, labels, escape_path(one.source), f"{one.at:.3f}", one.key]
-        )
-    return stream.getvalue()
+def write_labels(path: Path, rows: Iterable[tuple[str, Opinion]]) -> None:
+    """Write the table of paths and opinions, whole."""
+    table = (
+        [
+            escape_path(name),
+            one.digest,
+            one.kind,
+            "|".join(map(escape_in_list, one.labels)),
+            escape_path(one.source),
+            f"{one.at:.3f}",
+            one.key,
+        ]
+        for name, one in rows
+    )
+    write_csv_whole(path, [COLUMNS, *table])
 
 
 def read_labels(path: Path) -> list[tuple[str, Opinion]]:
-    """The paths and opinions that `labels_as_csv` wrote; empty without a file.
+    """The paths and opinions that `write_labels` wrote; empty without a file.
 
     Raises:
         DataError: the file is not such a table.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_csv_text(path)
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from vidi.registry.registered import find_name
 from vidi.report.pages.run_files import SuspectLabel, read_suspects
 from vidi.workflows.interaction.registered_run import run_of
 from vidi.workflows.interaction.request import decode_options, read_source
-from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request
+from vidi.workflows.interaction.run_folder import MODEL, REQUEST, read_request, understood
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.reviewing.from_folder import FolderImages, folder_images
@@ -47,7 +47,11 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
     """
     folder, in_use = _named(request.source or "")
     is_run = (folder / REQUEST).is_file()
-    data = DataRequest.from_dict(read_request(folder)["data"]) if is_run else DataRequest(source=str(folder))
+    if is_run:
+        with understood(folder / REQUEST):
+            data = DataRequest.from_dict(read_request(folder)["data"])
+    else:
+        data = DataRequest(source=str(folder))
     data = replace(
         data,
         follow_links=data.follow_links or request.follow_links,

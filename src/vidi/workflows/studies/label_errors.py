@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
-from vidi.files import escape_path, unescape_path, write_whole
+from vidi.files import escape_path, read_csv_text, read_json, unescape_path, write_csv_whole, write_whole
 from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import SeveralClasses
 from vidi.report.words.progress.pretrained import suspects_line
@@ -84,7 +84,7 @@ def study_labels(
         left_out = choose_dropped(rows_of, prepared.truth.strata, train=prepared.split.rows("train"))
         counts = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
         keep_study(folder, {"label_errors": counts})
-        write_whole(folder / LABEL_ERRORS, _as_csv(prepared, suspects, left_out))
+        write_csv_whole(folder / LABEL_ERRORS, _rows(prepared, suspects, left_out))
     return tell_suspects(context, prepared)
 
 
@@ -160,7 +160,7 @@ def read_study(folder: Path) -> dict[str, Any]:
         DataError: the file is damaged.
     """
     try:
-        found: dict[str, Any] = json.loads((folder / STUDY).read_text("utf-8"))
+        found: dict[str, Any] = read_json(folder / STUDY)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -190,25 +190,21 @@ def choose_dropped(
     return np.array(sorted(chosen), np.int64)
 
 
-def _as_csv(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[np.int64]) -> str:
-    stream, dropped = io.StringIO(), set(left_out.tolist())
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def _rows(prepared: Prepared, suspects: Sequence[Suspect], left_out: NDArray[np.int64]) -> Iterator[Sequence[object]]:
+    dropped = set(left_out.tolist())
+    yield COLUMNS
     for rank, suspect in enumerate(suspects, start=1):
-        writer.writerow(
-            [
-                rank,
-                escape_path(prepared.dataset.images[suspect.row].path),
-                prepared.check.records[suspect.row].digest or "",
-                prepared.split.parts[suspect.row],
-                suspect.label,
-                suspect.suggested,
-                f"{suspect.self_confidence:.6g}",
-                f"{suspect.suggested_confidence:.6g}",
-                LEFT_OUT if suspect.row in dropped else "",
-            ]
-        )
-    return stream.getvalue()
+        yield [
+            rank,
+            escape_path(prepared.dataset.images[suspect.row].path),
+            prepared.check.records[suspect.row].digest or "",
+            prepared.split.parts[suspect.row],
+            suspect.label,
+            suspect.suggested,
+            f"{suspect.self_confidence:.6g}",
+            f"{suspect.suggested_confidence:.6g}",
+            LEFT_OUT if suspect.row in dropped else "",
+        ]
 
 
 def _read_left_out(path: Path, prepared: Prepared) -> NDArray[np.int64]:
@@ -219,7 +215,7 @@ def _read_left_out(path: Path, prepared: Prepared) -> NDArray[np.int64]:
     """
     row_of = {image.path: row for row, image in enumerate(prepared.dataset.images)}
     try:
-        table = csv.DictReader(io.StringIO(path.read_text("utf-8"), newline=""))
+        table = csv.DictReader(io.StringIO(read_csv_text(path), newline=""))
         rows = sorted(row_of[unescape_path(line["path"])] for line in table if line["left_out"] == LEFT_OUT)
     except FileNotFoundError:
         rows = []

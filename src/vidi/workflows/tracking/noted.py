@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from vidi.files import write_whole
+from vidi.files import read_json, write_whole
 
 TRACKED = "tracked.json"
 
@@ -12,7 +12,7 @@ TRACKED = "tracked.json"
 def read_noted(folder: Path, tracker: str) -> dict[str, str]:
     """What the tracker of that name noted in a run folder; empty where it noted nothing that can be read."""
     try:
-        values = json.loads((folder / TRACKED).read_text("utf-8"))
+        values = read_json(folder / TRACKED)
         return dict(values["noted"]) if values["tracker"] == tracker else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -1,15 +1,13 @@
 """The files of a search: tune.json, trials.csv, recipe.toml, tune.html."""
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vidi.files import write_whole
+from vidi.files import write_csv_whole, write_whole
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.dials import Dial, Value
 from vidi.training.tuning.importance import Importance
@@ -43,7 +41,7 @@ class TuneFiles:
         self.document["trials"] = [row.as_dict() for row in rows]
         self.document["best_trial"] = None if best is None else best.number
         self.document["seconds_used"] = round(seconds_used, 1)
-        write_whole(self.folder / TRIALS, trials_table(rows, dials))
+        write_csv_whole(self.folder / TRIALS, _trial_rows(rows, dials))
         self.write()
 
     def conclude(
@@ -66,23 +64,13 @@ class TuneFiles:
         write_tune_page(self.folder / PAGE, self.document)
 
 
-def trials_table(rows: Sequence[TrialRow], dials: Sequence[Dial]) -> str:
-    """The text of trials.csv: one line for each trial, with where its dials stood."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*COLUMNS, *(dial.name for dial in dials)])
+def _trial_rows(rows: Sequence[TrialRow], dials: Sequence[Dial]) -> Iterator[Sequence[object]]:
+    """The rows of trials.csv: one for each trial, with where its dials stood."""
+    yield [*COLUMNS, *(dial.name for dial in dials)]
     for row in rows:
         known = (row.accuracy, row.loss, row.epochs, row.seconds)
-        writer.writerow(
-            [
-                row.number,
-                row.state,
-                *map(_cell, known),
-                row.cause,
-                *(_cell(row.values.get(dial.name)) for dial in dials),
-            ]
-        )
-    return stream.getvalue()
+        of_dials = (_cell(row.values.get(dial.name)) for dial in dials)
+        yield [row.number, row.state, *map(_cell, known), row.cause, *of_dials]
 
 
 def _cell(value: Value | None) -> str:
