@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, NamedTuple, TypeVar, cast, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from vidi.errors import UsageError
 
@@ -138,6 +138,35 @@ def made(request: type[Request], given: Mapping[str, object]) -> Request:
         elif given.get(one.name) is not None or (one.name in given and _may_be_none(kind)):
             values[one.name] = _value(given[one.name], one.name, kind, info)
     return request(**values)
+
+
+def require_kinds(request: type, plain: Mapping[str, Any]) -> None:
+    """Refuse values, as JSON has them, that the options of a request cannot have.
+
+    Raises:
+        TypeError: a value is of another kind than its option.
+    """
+    for one in fields(request):
+        if one.name in plain and not _fits(plain[one.name], _split(one)[0]):
+            raise TypeError(f"{one.name} is {plain[one.name]!r}")
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a plain value is of a kind; what JSON writes otherwise than Python is known."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(one, inner[0]) for one in value)
+    if origin is not None or is_dataclass(kind):
+        return isinstance(value, Mapping)
+    if kind in (float, Path):
+        kind = int | float if kind is float else str
+    elif not isinstance(kind, type):  # a name of a type that is not loaded
+        return True
+    return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
 
 
 def _split(one: "Field[Any]") -> tuple[Any, Option | Argument | Part]:

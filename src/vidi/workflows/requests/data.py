@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.data.remote.addresses import USUAL_GIGABYTES
 from vidi.errors import UsageError
-from vidi.options import Argument, Option
+from vidi.options import Argument, Option, require_kinds
 from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, FeedbackWeight, FollowLinks, KeepTruncated
 from vidi.workflows.requests.written import parse_names, parse_parts
 
@@ -103,8 +103,7 @@ class DataRequest:
             TypeError: a value is not what it should be.
         """
         plain: dict[str, Any] = {**values}
-        if not isinstance(plain.get("source"), str):
-            raise TypeError(f"the source is {plain.get('source')!r}")
+        require_kinds(cls, plain)
         if plain.get("classes") is not None:
             plain["classes"] = tuple(plain["classes"])
         plain["feedback"] = tuple(plain.get("feedback") or ())

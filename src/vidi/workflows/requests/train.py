@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from vidi.evaluation.guarantees.promise import Promise
-from vidi.options import Option, Part
+from vidi.options import Option, Part, require_kinds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promised import TargetOptions
 from vidi.workflows.requests.shared import NETWORKS, Overwrite, PicturesAndCache, Workers
@@ -172,6 +172,7 @@ class TrainRequest:
         from vidi.evaluation.guarantees.operating_target import OperatingTarget
 
         plain: dict[str, Any] = {**values}
+        require_kinds(cls, plain)
         plain["data"] = DataRequest.from_dict(plain["data"])
         named = plain.pop("asked", {})  # in version 0.1
         plain["diagnostics"] = Diagnostics(**plain.get("diagnostics", named))
