@@ -172,6 +172,12 @@ def _read(letter: str, folder: Path) -> _Stored:
             with understood(folder / name):
                 asked = dict(read_json(folder / name))
                 DataRequest.from_dict(asked["data"])
+    known = files.metrics.classes
+    if strange := next((row.predicted for row in files.answers if row.predicted not in known), None):
+        raise DataError(
+            f"{escape_path(folder)}: {PREDICTIONS} names the class {escape_path(strange)}, which {METRICS} does not",
+            "One of them was changed: evaluate again with `vidi evaluate`.",
+        )
     is_test = any(row.part == TEST for row in files.answers)
     rows = [row for row in files.answers if row.part == TEST or not is_test]
     return _Stored(letter, files, tuple(sorted(rows, key=lambda row: (_key(row), row.path))), asked)
