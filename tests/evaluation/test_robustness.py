@@ -103,7 +103,7 @@ def test_with_little_time_the_middle_strength_of_some_images_is_measured_and_tha
     monkeypatch.setattr(subject, "plan_images", lambda *_, **__: (subject.EVERY_STEP, 22))
     every, _ = measured(predictor, 40, until=Deadline.after(600))
     assert [curve.accuracies[2:3] for curve in every.curves] == [curve.accuracies for curve in some.curves]
-    monkeypatch.setattr(subject, "plan_images", lambda *_, **__: ((2,), 19))
+    monkeypatch.setattr(subject, "plan_images", lambda *_, **__: ((2,), 11))
     assert measured(predictor, 40, until=Deadline.after(600))[0] == NotMeasured("time")
 
 

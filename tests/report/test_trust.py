@@ -52,7 +52,7 @@ def test_of_the_middle_strength_alone_the_same_is_said_and_where_the_others_are_
     assert [strips[title].width for title in ("Blur", "Scale")] == [28, 2 * 29 - 1]
 
 
-@pytest.mark.parametrize(("reason", "said"), [("few", "Too few"), ("time", "No time"), ("off", "not measured")])
+@pytest.mark.parametrize(("reason", "said"), [("few", "Too few"), ("time", "no time"), ("off", "not measured")])
 def test_what_was_not_measured_is_said_with_its_reason(reason, said):
     assert said in explain_robustness(NotMeasured(reason))
     assert draw_panels(NotMeasured(reason), {}) == ()

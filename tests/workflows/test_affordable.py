@@ -21,6 +21,14 @@ def test_with_time_enough_everything_is_tried_and_nothing_is_measured():
     assert affordable(CANDIDATES, image_count=1_000, seconds_left=101, measure=unasked) == (CANDIDATES, "")
 
 
+def test_of_few_images_the_table_says_at_which_size_their_features_fit():
+    tried, sentence = affordable(CANDIDATES, image_count=200, seconds_left=20, room=5.0, measure=unasked)
+
+    assert affordable(CANDIDATES, image_count=200, seconds_left=20, room=9.1, measure=unasked) == (CANDIDATES, "")
+    assert tried == (Candidate("lite0", (160, 128)),)  # a third of the area takes a third of the time
+    assert sentence.startswith("Short on time: 200 images take about")
+
+
 def test_without_time_for_trials_the_first_that_fits_is_taken_and_the_reason_said():
     tried, sentence = affordable(CANDIDATES, image_count=1_000, seconds_left=40, measure=speed)
 

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.draw import class_folders
+from tests.draw import class_folders, draw, encoded
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.model_file.read import read_model
+from vidi.report.words.progress.run import skipping
 from vidi.workflows import train as story
 from vidi.workflows.interaction.events import SILENCE, Events, Silence
 from vidi.workflows.pretrained import head
 from vidi.workflows.report import rebuild_report
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
+from vidi.workflows.run.budget import Budget
 from vidi.workflows.studies.label_errors import choose_dropped
 from vidi.workflows.train import Run, resume, train
 
@@ -50,7 +52,7 @@ class Told(Silence):
         self.sentences.append(sentence)
 
 
-def run_on(data: Path, output: Path, **others: object) -> Run:
+def run_on(data: Path, output: Path, *, events: Events = SILENCE, **others: object) -> Run:
     changes = {
         "image_size": (64, 64),
         "features": "onnxruntime",
@@ -59,7 +61,8 @@ def run_on(data: Path, output: Path, **others: object) -> Run:
         "head_strength": 30.0,
     }
     return train(
-        TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, pretrained="lite0", **others)
+        TrainRequest(data=DataRequest(source=str(data)), output=output, changes=changes, pretrained="lite0", **others),
+        events=events,
     )
 
 
@@ -122,6 +125,36 @@ def test_planted_wrong_labels_are_found(kept: Path):
     assert len(planted & set(found)) / len(planted) >= 0.6
 
 
+def test_in_haste_the_labels_are_checked_and_what_is_said_to_be_skipped_is(
+    flipped: Path, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Budget, "allows", lambda *_, **__: False)
+    told = Told()
+
+    run = run_on(flipped, tmp_path / "run", events=told, minutes=30.0)
+
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert [row["path"] for row in listed(run.folder)] == [row["path"] for row in listed(kept)]
+    assert [one for one in told.sentences if "skipping" in one] == [skipping("every head"), skipping("learning curve")]
+    assert "learning_curve" not in metrics
+
+
+def test_a_model_that_is_seldom_right_accuses_no_label_and_says_so(tmp_path: Path):
+    same = class_folders(tmp_path / "photos", kinds=("disc",), each=60) / "disc"
+    shutil.copytree(same, same.parent / "also")  # the same images under another name: nobody can tell them apart
+    for path in (same.parent / "also").iterdir():
+        path.write_bytes(encoded(draw("disc", seed=100 + int(path.stem))))
+    told = Told()
+
+    run = run_on(same.parent, tmp_path / "run", events=told)
+
+    (said,) = (one for one in told.sentences if one.startswith("labels:"))
+    assert said.startswith("labels: not checked, for only ")
+    assert said.endswith(" of 96 held-out images are classified correctly")
+    assert listed(run.folder) == []
+    assert "too few to doubt a label" in (run.folder / "report.html").read_text().replace("\n", " ")
+
+
 def test_the_list_says_what_is_given_what_it_looks_like_and_how_sure_that_is(kept: Path):
     rows = listed(kept)
 
@@ -145,7 +178,8 @@ def test_the_report_shows_them_with_pictures_and_without_where_none_may_be_shown
 
     page = (kept / "report.html").read_text("utf-8")
     section = page.split('id="labels"')[1].split("</section>")[0]
-    assert section.count("data:image/webp") == len(listed(kept))
+    doubted = json.loads((kept / "metrics.json").read_text())["doubted_test_labels"]
+    assert section.count("data:image/webp") == len(listed(kept)) + len(doubted)
     assert "looks like" in section
     without = (tmp_path / "hidden" / "report.html").read_text("utf-8")
     assert "data:image" not in without

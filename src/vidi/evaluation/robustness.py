@@ -24,7 +24,8 @@ from vidi.model_file.decisions import say
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size
 
-LEAST_IMAGES = 20  # of fewer every point of a curve has a range of 40 points and more
+LEAST_IMAGES = 20  # of fewer every point of a curve has a range of 40 points and more …
+LEAST_IN_TIME = 12  # … but where the time is short, a range of 50 points still shows what costs most
 SOME_IMAGES = 4  # that say how long the others will take
 # Images that are spoilt: so many pixels of the network's input, but neither fewer nor more images than that.
 PIXELS, FEWEST, MOST = 1_500_000, 50, 300
@@ -137,14 +138,14 @@ def measure_robustness(
         answer(few, [MIDDLE])
         seconds = (time.monotonic() - began) / len(few)
         steps, count = plan_images(seconds, until.seconds_left(), wanted=count, done=len(few))
-        if count < LEAST_IMAGES:
+        if count < LEAST_IN_TIME:
             return NotMeasured("time")
         if steps == EVERY_STEP:
             rows, right, few = [], [], few[:0]
         chosen = chosen[len(few) : count]
     answer(chosen, steps)
-    if len(rows) < LEAST_IMAGES:
-        return NotMeasured("time" if until is not None else "few")
+    if len(rows) < (LEAST_IMAGES if until is None else LEAST_IN_TIME):
+        return NotMeasured("few" if until is None else "time")
     clean, *others = estimate_shares(np.array(right), groups[np.array(rows)], seed=seed)
     return Robustness(
         image_count=len(rows),

@@ -12,6 +12,7 @@ class LabelErrors:
     images: int  # looked at
     listed: int  # in label_errors.csv
     left_out: int  # of training
+    accuracy: float | None = None  # on these images, where it is too low to doubt any label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

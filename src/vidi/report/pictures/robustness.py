@@ -22,7 +22,7 @@ TILE = 72  # pixels, the longer side of one small picture
 GAP = 3  # pixels between two
 REASONS: Mapping[str, str] = {
     "few": "Too few test images to measure robustness: 20 are needed.",
-    "time": "No time was left to measure robustness: `vidi evaluate MODEL DATA --robustness` does it.",
+    "time": "There was no time to measure robustness: `vidi evaluate MODEL DATA --robustness` does it.",
     "off": "Robustness was not measured: `vidi evaluate MODEL DATA --robustness` does it.",
 }
 MIDDLE_ALONE = "There was time for this strength alone: `vidi evaluate MODEL DATA --robustness` measures all five."

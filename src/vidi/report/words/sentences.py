@@ -180,6 +180,11 @@ def suspicion(found: LabelErrors | None) -> str:
     if found is None:
         return ""
     looked = f"Of {_images(found.images)} used for training and validation"
+    if found.accuracy is not None:
+        return (
+            f"{looked}, only {percent(found.accuracy)} are classified correctly by a model that has not seen them: too "
+            "few to doubt a label."
+        )
     if not found.listed:
         return f"{looked}, none has a label that is probably wrong."
     share = percent(found.listed / found.images, digits=1)

@@ -16,6 +16,7 @@ from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, 
 from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
 
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
+TABLE_AREA = 320 * 224  # pixels, of the images that the table's time for features is about
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
@@ -27,7 +28,12 @@ class Measure(Protocol):
 
 
 def affordable(
-    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float, measure: Measure | None = None
+    candidates: Sequence[Candidate],
+    *,
+    image_count: int,
+    seconds_left: float,
+    room: float = float("inf"),
+    measure: Measure | None = None,
 ) -> tuple[tuple[Candidate, ...], str]:
     """Return the candidates that fit the remaining time, and why the others do not.
 
@@ -35,13 +41,15 @@ def affordable(
         candidates: the usual one first; the others' networks are larger.
         image_count: images whose features are wanted.
         seconds_left: until the whole run must have ended.
+        room: seconds of an idle computer that the features of few images may take; these are estimated, for measuring
+            would take as long.
         measure: gives seconds for the features of one image; measured here when left out.
 
     Returns:
         Some of the candidates, or the first one at a smaller size; and a sentence, empty where nothing was left out.
     """
     if seconds_left > COMFORTABLE * image_count or image_count <= SOON_DONE:
-        return tuple(candidates), ""
+        return _by_table(candidates, image_count=image_count, seconds_left=seconds_left, room=room)
     first, most = candidates[0], TABLE["features"].share * seconds_left
     measure = measure or _seconds_per_image
     seconds = {first.name: measure(first.name, first.size, image_count=image_count)}
@@ -68,6 +76,21 @@ def affordable(
         return tuple(candidates), ""
     return tuple(fitting), only_some_affordable(
         fitting, usual=first, images=image_count, seconds=cost(first), seconds_left=seconds_left
+    )
+
+
+def _by_table(
+    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float, room: float
+) -> tuple[tuple[Candidate, ...], str]:
+    """The candidates, or the first one at a smaller size, by the table's time for features of an image."""
+    first, table = candidates[0], TABLE["features"]
+    seconds = table.per_image * image_count * _area(first) / TABLE_AREA
+    room = max(room - table.seconds, 1e-3)
+    smaller = first if seconds <= room else _shrunk(first, seconds / room)
+    if smaller == first:
+        return tuple(candidates), ""
+    return (smaller,), only_some_affordable(
+        (smaller,), usual=first, images=image_count, seconds=seconds * seconds_left / room, seconds_left=seconds_left
     )
 
 

@@ -103,6 +103,7 @@ class ChosenBackbone:
     recipe: Recipe  # with its network, size and normalisation, and the engine that computes its features
     fine_tuned: PretrainedWeights  # what fine-tuning goes on with: the same, or the better one of two side by side
     seen: Mapping[int, NDArray[np.float32]]  # features that were computed on the way, by the image's row
+    seconds: float = 0.0  # for the features of an image, as measured on the way; 0 where nothing was
 
 
 def choose_backbone(
@@ -139,7 +140,13 @@ def choose_backbone(
     if not recipe.features:
         recipe = recipe.changed({"features": trials.engine}, source=f"{MEASURED} {trials.engine_reason}")
     fine_tuned = trials.weights[trials.better_part(best).name]
-    return ChosenBackbone(weights=weights, recipe=recipe, fine_tuned=fine_tuned, seen=trials.seen.get(best, {}))
+    return ChosenBackbone(
+        weights=weights,
+        recipe=recipe,
+        fine_tuned=fine_tuned,
+        seen=trials.seen.get(best, {}),
+        seconds=trials.seconds_for(best),
+    )
 
 
 class _Trials:
@@ -198,16 +205,32 @@ class _Trials:
         }
         return earliest_unless_beaten(parts) if parts else chosen
 
+    def seconds_for(self, candidate: Candidate) -> float:
+        """Seconds for the features of an image, as measured or by what others took; 0 where nothing is known yet."""
+        parts = [Candidate(name, candidate.size) for name in PAIRS.get(candidate.name, (candidate.name,))]
+        return sum(self.seconds.get(part, self._estimate(part)) for part in parts)
+
+    def _estimate(self, candidate: Candidate) -> float:
+        """By the slowest that was measured, for its area; of other weights twice that: later ones are larger."""
+        height, width = candidate.size
+        return max(
+            (
+                seconds * height * width / (one.size[0] * one.size[1]) * (1 if one.name == candidate.name else 2)
+                for one, seconds in self.seconds.items()
+            ),
+            default=0.0,
+        )
+
     def _has_time_for(self, candidate: Candidate) -> bool:
-        """Whether there is time for two networks side by side, by the time that each has taken; for one there is."""
+        """Whether there is time for a network, or two side by side, by the time that others have taken."""
         budget = self.context.budget
-        parts = [Candidate(name, candidate.size) for name in PAIRS.get(candidate.name, ())]
-        if budget.deadline is None or not parts or any(part not in self.seconds for part in parts):
+        if budget.deadline is None or not self.seconds or candidate in self.seen:
             return True
-        seen = min(len(self.seen[part]) for part in parts)
+        parts = [Candidate(name, candidate.size) for name in PAIRS.get(candidate.name, (candidate.name,))]
+        seen = min(len(self.seen.get(part, ())) for part in parts)
         answered = sum(len(self.prepared.split.rows(part)) for part in ANSWERED_LATER)
         images = len(self.order) - seen + answered
-        seconds = images * sum(self.seconds[part] for part in parts)
+        seconds = images * self.seconds_for(candidate)
         if budget.fits("features", seconds):
             return True
         left = budget.deadline.seconds_left()
@@ -215,7 +238,8 @@ class _Trials:
         return False
 
     def _say(self, losses: Mapping[Candidate, float], image_count: int) -> None:
-        self.sentences.append(compared_networks(list(losses.items()), image_count))
+        if len(losses) > 1:
+            self.sentences.append(compared_networks(list(losses.items()), image_count))
 
     def _losses(self, candidate: Candidate, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(rows,) the log loss of each image in cross-validation; of several classes, their mean."""
@@ -261,7 +285,7 @@ class _Trials:
             return
         network, normalisation = self._network(candidate)
         images = _sample(self.prepared, candidate, self.order[:ENGINE_IMAGES]) if images is None else images
-        is_short = "comparing backbones" in self.context.budget.left_out  # then engines are not compared either
+        is_short = self.context.budget.is_short and len(self.weights) == 1  # then engines are not compared either
         self.engine, self.engine_reason = choose_feature_engine(
             network, images[:ENGINE_IMAGES], normalisation, image_count=0 if is_short else len(self.order)
         )

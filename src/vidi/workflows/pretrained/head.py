@@ -1,5 +1,6 @@
 """Transfer learning's first rung as a step of a run: choose the backbone, compute features, fit the head."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -36,7 +37,7 @@ from vidi.workflows.pretrained.backbones import (
 from vidi.workflows.pretrained.fitted import Head
 from vidi.workflows.requests.train import Diagnostics
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import as_training_data
+from vidi.workflows.run.learn import ANSWERED_AFTER, as_training_data
 from vidi.workflows.run.prepare import Beginning, Prepared, reframe
 from vidi.workflows.studies.features import USUAL_STRENGTH, Features, study_features
 
@@ -55,8 +56,8 @@ def learn_by_features(
     """Train the network of the first rung, and return it with its framed data.
 
     Args:
-        context: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and
-            nothing is studied unasked.
+        context: of the run, whose recipe.toml is written again; with little time left fewer heads are tried, and no
+            learning curve is drawn unasked.
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
@@ -66,13 +67,19 @@ def learn_by_features(
     backbone = choose_backbone(context, prepared, recipe, candidates)
     prepared = reframe(prepared, backbone.recipe.image_size, context)
     rows = learnt_rows(prepared)
+    began = time.monotonic()
+    values = features_of(context, prepared, backbone, rows)
+    seconds = backbone.seconds or (time.monotonic() - began) / len(rows)
     features = Features(
-        values=features_of(context, prepared, backbone, rows),
+        values=values,
         weights=backbone.weights.name,
         rows=rows,
         fold_of=_folds(prepared, rows, seed=recipe.seed),
     )
-    prepared, chosen, recipe = _choose_head(context, prepared, backbone, features, diagnostics=diagnostics)
+    answered = sum(len(prepared.split.rows(part)) for part in ANSWERED_AFTER)
+    prepared, chosen, recipe = _choose_head(
+        context, prepared, backbone, features, diagnostics=diagnostics, answers=seconds * answered
+    )
     data, weights = as_training_data(prepared), backbone.weights
     head = Head(
         network=frozen_backbone(weights, data, image_size=recipe.image_size, options=recipe.options),
@@ -93,25 +100,33 @@ def learn_by_features(
 
 
 def _choose_head(
-    context: Context, prepared: Prepared, backbone: ChosenBackbone, features: Features, *, diagnostics: Diagnostics
+    context: Context,
+    prepared: Prepared,
+    backbone: ChosenBackbone,
+    features: Features,
+    *,
+    diagnostics: Diagnostics,
+    answers: float,
 ) -> tuple[Prepared, ChosenHead, Recipe]:
-    """The head and its recipe, with what the images were found to be; as much of it as there is time for."""
+    """The head and its recipe, with what the images were found to be; as much of it as there is time for.
+
+    The labels are always checked: it takes a second, and finds what costs most.
+    """
     data, rows, events = as_training_data(prepared), features.rows, context.events
-    wanted = ["every head", *([] if diagnostics.requested else ["studies"])]
-    late = {stage for stage in wanted if not context.budget.allows(stage, len(rows))}
-    if told := skipping(late - context.budget.left_out):
-        events.say(told)
+
+    def has_time_for(stage: str) -> bool:
+        if context.budget.allows(stage, len(rows), answers=answers):
+            return True
+        events.say(skipping(stage))
+        return False
+
+    in_haste = not has_time_for("every head")
     choose = partial(
-        learn_head,
-        features.values,
-        rows,
-        recipe=backbone.recipe,
-        fold_of=features.fold_of,
-        in_haste="every head" in late,
+        learn_head, features.values, rows, recipe=backbone.recipe, fold_of=features.fold_of, in_haste=in_haste
     )
     chosen, recipe = choose(data=data)
-    if "studies" not in late:
-        prepared = study_features(context, prepared, features, chosen, diagnostics=diagnostics)
+    with_curve = diagnostics.requested or has_time_for("learning curve")
+    prepared = study_features(context, prepared, features, chosen, diagnostics=diagnostics, with_curve=with_curve)
     if len(prepared.left_out):
         chosen, recipe = choose(data=as_training_data(prepared))
     if recipe.class_weights != "none":

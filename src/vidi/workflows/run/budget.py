@@ -3,13 +3,12 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from vidi import machine
 from vidi.groups import FOLDS
 from vidi.machine import Deadline
-from vidi.report.words.progress.run import OPTIONAL, skipping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +36,15 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
         ),  # of fine-tuning, below which nobody asks how long an epoch takes
         "member": BudgetStage(seconds=1.0, share=0.85),  # of an ensemble, whose combination takes some more
         "to ONNX": BudgetStage(seconds=2.0),
+        "labels": BudgetStage(seconds=0.5, per_image=0.0005),
         "calibration": BudgetStage(seconds=0.5),
         "fold": BudgetStage(seconds=1.0, share=0.8),  # each training for calibration, beside its steps
-        "test": BudgetStage(seconds=1.0),
+        "test": BudgetStage(seconds=1.0, per_image=0.01),  # for each to learn from: a third as many are answered
         "report": BudgetStage(seconds=3.0),
+        "ending": BudgetStage(seconds=0.5),  # and what the process needs to start
         # What is left out where there is no time for it.
         "every head": BudgetStage(seconds=1.0, per_image=0.002),
-        "studies": BudgetStage(seconds=1.0, per_image=0.002),
+        "learning curve": BudgetStage(seconds=1.0, per_image=0.002),
         "comparing backbones": BudgetStage(seconds=5.0, per_image=0.05, share=0.15),
         "robustness": BudgetStage(seconds=5.0, share=0.1),  # a share of the whole run, where that is more
         # A search: decoding other sizes, one training, and the page with the importance of the dials.
@@ -52,8 +53,8 @@ TABLE: Mapping[str, BudgetStage] = MappingProxyType(
         "search page": BudgetStage(seconds=5.0),
     }
 )
-MUST_FOLLOW = ("to ONNX", "calibration", "test", "report")  # every training
-SHORT_SECONDS = 120.0  # in a shorter budget the plan leaves out beforehand what does not fit
+MUST_FOLLOW = ("to ONNX", "calibration", "test", "report", "ending")  # every training
+SHORT_SECONDS = 120.0  # in a shorter budget pretrained networks are compared only if the table says that it fits
 SECONDS_FOR_FOLDS = 300.0  # in a shorter budget …
 SHORT_FOLDS = 2  # … two trainings for calibration: five would leave the model itself a fifth of the time
 OTHER = "other"  # what is in no stage
@@ -63,13 +64,12 @@ COMFORTABLE = 0.1  # seconds for each image to learn from: with more time than t
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Time of a run, and what the plan leaves out.
+    """Time of a run. What fits is asked when a stage is about to begin, of the time that is left then.
 
     What was measured on an idle computer takes longer beside other work: `free_share` says how much of it is free.
     """
 
     deadline: Deadline | None = None  # for everything; None: there is time
-    left_out: frozenset[str] = frozenset()  # of `OPTIONAL`
     free_share: Callable[[], float] = machine.free_share
 
     def idle_seconds_left(self) -> float:
@@ -78,42 +78,50 @@ class Budget:
             return float("inf")
         return self.deadline.seconds_left() * self.free_share()
 
-    def planned(self, *, images: int, head: bool) -> "Budget":
-        """Return the budget with what it leaves out from the first image on.
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a budget of a minute or two."""
+        return self.deadline is not None and self.deadline.seconds < SHORT_SECONDS
+
+    def room_for(self, stage: str, images: int) -> float:
+        """Seconds of an idle computer for a stage before the first image is read, beside all that a run must do.
 
         Args:
+            stage: one that need not be done, or `features`.
             images: to learn from.
-            head: whether features of a pretrained network are computed.
         """
-        if self.deadline is None or self.deadline.seconds >= SHORT_SECONDS:
-            return self
-        first = "features" if head else "training"
-        left = self.idle_seconds_left() - sum(TABLE[name].needs(images) for name in ("reading", first, *MUST_FOLLOW))
-        out = set()
-        for name in OPTIONAL if head else ("robustness",):
-            left -= TABLE[name].needs(images)
-            if left < 0:
-                out.add(name)
-        return replace(self, left_out=frozenset(out))
+        must = {"reading", "features", "labels", *MUST_FOLLOW} - {stage}
+        return self.idle_seconds_left() - sum(TABLE[name].needs(images) for name in must)
 
-    @property
-    def sentence(self) -> str:
-        """Return what the plan leaves out in one sentence; empty for nothing."""
-        return skipping(self.left_out)
+    def allows(self, stage: str, images: int = 0, *, answers: float = 0.0) -> bool:
+        """Whether there is time for an optional stage and for all that must follow it.
 
-    def allows(self, stage: str, images: int = 0) -> bool:
-        """Whether there is time for an optional stage and for all that must follow it."""
-        if self.deadline is None or stage in self.left_out:
-            return self.deadline is None
-        return self.idle_seconds_left() >= TABLE[stage].needs(images) + after_training()
+        Args:
+            stage: of the table.
+            images: that it is about.
+            answers: seconds that the answers about held-out images take, as far as it was measured; these follow, too.
+        """
+        if self.deadline is None:
+            return True
+        free = self.free_share()
+        must = TABLE[stage].needs(images) + TABLE["labels"].needs(images) + after_training()
+        answering = max(TABLE["test"].per_image * images, answers * free)
+        return self.deadline.seconds_left() * free >= must + answering
 
     def fits(self, stage: str, seconds: float) -> bool:
         """Whether work that takes these seconds here and now is within the stage's share of the time left."""
         return self.deadline is None or seconds <= TABLE[stage].share * self.deadline.seconds_left()
 
-    def fold_count(self) -> int:
-        """Number of trainings for calibration if there is no calibration part."""
-        is_short = self.deadline is not None and self.deadline.seconds < SECONDS_FOR_FOLDS
+    def fold_count(self, *, seconds: float = 0.0) -> int:
+        """Number of trainings for calibration if there is no calibration part.
+
+        Args:
+            seconds: that the main training took, if it has ended: where as many such trainings no longer fit, there are
+                fewer, rather than trainings that are cut short.
+        """
+        if self.deadline is None:
+            return FOLDS
+        is_short = self.deadline.seconds < SECONDS_FOR_FOLDS or not self.fits("fold", (FOLDS - 1) * seconds)
         return SHORT_FOLDS if is_short else FOLDS
 
     def training_until(self, *, fold_work: float) -> Deadline | None:

@@ -355,7 +355,8 @@ def _out_of_fold(
     if has_seen(prepared, rows):
         arrays = replace(arrays, start=None)  # those weights have seen the images that a fold holds out
     groups = [prepared.split.groups[row] for row in rows.tolist()]
-    folds_wanted, seed = context.budget.fold_count(), trained.recipe.seed
+    seed, taken = trained.recipe.seed, sum(row.seconds for row in trained.history)
+    folds_wanted = context.budget.fold_count(seconds=taken)
     fold_of = deal_learnable_folds(groups, labels=arrays.strata[rows], folds=folds_wanted, seed=seed)
     folds = np.unique(fold_of[fold_of >= 0]).tolist()
     if folds:

@@ -8,6 +8,7 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
+from vidi.report.words.progress.run import skipping
 from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
@@ -24,7 +25,7 @@ from vidi.workflows.pretrained.affordable import affordable
 from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Candidate, backbone_recipe, candidates_for
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.run.budget import Budget
+from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
@@ -66,7 +67,6 @@ def read_and_plan(
     ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, found.traits)
     budget = Budget(None if ladder.minutes is None else begun.later(60 * ladder.minutes))
-    budget = budget.planned(images=learnt_and_chosen(found), head="head" in ladder.rungs)
     candidates = _affordable_candidates(request, found, ladder, budget, events=events)
     if recipe is None or candidates:
         recipe = choose_recipe(request, found.traits, candidates, events=events)
@@ -161,10 +161,13 @@ def _affordable_candidates(
     candidates = find_candidates(request, found.traits) if "head" in ladder.rungs else ()
     if not candidates or budget.deadline is None:
         return candidates
-    if "comparing backbones" in budget.left_out:
-        candidates = candidates[:1]
     count, left = learnt_and_chosen(found), budget.deadline.seconds_left()
-    candidates, reason = affordable(candidates, image_count=count, seconds_left=left)
+    comparing = TABLE["comparing backbones"].needs(count)
+    if len(candidates) > 1 and budget.is_short and comparing > budget.room_for("comparing backbones", count):
+        events.say(skipping("comparing backbones"))
+        candidates = candidates[:1]
+    room = float("inf") if "image_size" in request.changes else budget.room_for("features", count)
+    candidates, reason = affordable(candidates, image_count=count, seconds_left=left, room=room)
     if reason:
         events.say(reason)
     return candidates

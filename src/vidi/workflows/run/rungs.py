@@ -22,8 +22,6 @@ def begin_run(context: Context, job: RunPlan, prepared: Prepared) -> Prepared:
     keep_preparation(context, prepared, job.recipe)
     if job.ladder.reason:
         context.events.say(job.ladder.sentence)
-    if context.budget.sentence:
-        context.events.say(context.budget.sentence)
     return prepared
 
 

@@ -51,9 +51,15 @@ class Features:
 
 
 def study_features(
-    context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
+    context: Context,
+    prepared: Prepared,
+    features: Features,
+    chosen: ChosenHead,
+    *,
+    diagnostics: Diagnostics,
+    with_curve: bool = True,
 ) -> Prepared:
-    """Estimate the gain from more images, and list likely label errors among held-out images.
+    """List likely label errors among held-out images, and estimate the gain from more images.
 
     Where the user asked for errors, all images are held out once.
 
@@ -63,6 +69,7 @@ def study_features(
         features: of its images.
         chosen: the head that does best on them in cross-validation.
         diagnostics: what the user wants to know.
+        with_curve: False leaves the estimate out.
 
     Returns:
         The data, with what is to be left out of training.
@@ -71,15 +78,15 @@ def study_features(
         context.events.say(TOO_FEW_TO_STUDY)
         return prepared
     with context.watch.on("studies"):
-        return _study(context, prepared, features, chosen, diagnostics=diagnostics)
+        truth = prepared.truth.at(features.rows)
+        if with_curve and CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
+            _study_learning(context, prepared, features, truth, strength=_strength(chosen))
+        return _study_labels(context, prepared, features, chosen, diagnostics=diagnostics)
 
 
-def _study(
+def _study_labels(
     context: Context, prepared: Prepared, features: Features, chosen: ChosenHead, *, diagnostics: Diagnostics
 ) -> Prepared:
-    truth = prepared.truth.at(features.rows)
-    if CURVE not in read_study(context.folder) and isinstance(truth, OneClass):
-        _study_learning(context, prepared, features, truth, strength=_strength(chosen))
     rows = features.rows
     held_out, probabilities = rows[chosen.held_out], chosen.probabilities
     if (

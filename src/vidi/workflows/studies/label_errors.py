@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
+from vidi.evaluation.sections.plain import from_plain
+from vidi.evaluation.sections.studies import LabelErrors
 from vidi.files import escape_path, read_csv_text, read_json, unescape_path, write_csv_whole, write_whole
-from vidi.metrics.label_errors import find_label_errors, find_wrong_targets, suggest_labels
-from vidi.metrics.truth import SeveralClasses
+from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
+from vidi.metrics.truth import OneClass, SeveralClasses
 from vidi.report.words.progress.pretrained import suspects_line
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS, STUDY
 from vidi.workflows.run.context import Context
@@ -82,7 +84,10 @@ def study_labels(
             return prepared
         rows_of = [suspect.row for suspect in suspects] if drop_suspects else []
         left_out = choose_dropped(rows_of, prepared.truth.strata, train=prepared.split.rows("train"))
-        counts = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
+        counts: dict[str, float] = {"images": len(rows), "listed": len(suspects), "left_out": len(left_out)}
+        truth = prepared.truth.at(rows)
+        if isinstance(truth, OneClass) and not can_accuse(probabilities, truth.labels):
+            counts["accuracy"] = float(truth.correct(probabilities).mean())
         keep_study(folder, {"label_errors": counts})
         write_csv_whole(folder / LABEL_ERRORS, _rows(prepared, suspects, left_out))
     return tell_suspects(context, prepared)
@@ -94,7 +99,7 @@ def tell_suspects(context: Context, prepared: Prepared) -> Prepared:
     prepared = replace(prepared, left_out=_read_left_out(context.folder / LABEL_ERRORS, prepared))
     if counts is None:
         return prepared
-    context.events.say(suspects_line(counts["listed"], counts["images"], len(prepared.left_out)))
+    context.events.say(suspects_line(from_plain(LabelErrors, counts)))
     return prepared
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from vidi.evaluation.sections.studies import LabelErrors
 from vidi.numbers import percent
 
 TOO_FEW_TO_STUDY = "skipped the label-error and learning-curve checks: too few classes have two training images"
@@ -98,10 +99,13 @@ def computing_for_studies(weights: str) -> str:
     return f"computing features with {weights}, for the label-error and learning-curve checks"
 
 
-def suspects_line(listed: int, examined: int, left_out: int) -> str:
-    """How many labels may be wrong, and what follows."""
-    done = f"{left_out:,} left out of training" if left_out else "listed in label_errors.csv"
-    return f"labels: {listed:,} of {examined:,} may be wrong" + (f"; {done}" if listed else "")
+def suspects_line(found: LabelErrors) -> str:
+    """How many labels may be wrong, and what follows; or that none can be doubted."""
+    if found.accuracy is not None:
+        share = percent(found.accuracy)
+        return f"labels: not checked, for only {share} of {found.images:,} held-out images are classified correctly"
+    done = f"{found.left_out:,} left out of training" if found.left_out else "listed in label_errors.csv"
+    return f"labels: {found.listed:,} of {found.images:,} may be wrong" + (f"; {done}" if found.listed else "")
 
 
 def no_falling_rate(network: str) -> str:

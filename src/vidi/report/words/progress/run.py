@@ -1,6 +1,6 @@
 """A training run, from its plan to its test, in lines for the terminal."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vidi.files import escape_path
@@ -10,16 +10,15 @@ from vidi.numbers import percent
 MOST_CLASSES = 12  # named in a line
 OPTIONAL: Mapping[str, str] = {  # what a short budget leaves out, as the user reads it
     "every head": "most kinds of head",
-    "studies": "the label-error and learning-curve checks",
+    "learning curve": "the estimate of what more images would gain",
     "comparing backbones": "the comparison of pretrained networks",
-    "robustness": "the accuracy on images made worse",
 }
 HEAD_ONLY = "train only a head on pretrained features"
 HEAD_THEN_FINE_TUNE = "train a head on pretrained features, then fine-tune; keep the better"
 HEAD_THEN_SCRATCH = "train a head on pretrained features, then a network from scratch; keep the better"
 NOT_INSTALLED = 'train from scratch: no pretrained weights are installed (pip install "vidi[train]")'
 MEASURING_ROBUSTNESS = "measuring accuracy on degraded images"
-ROBUSTNESS_SKIPPED = "robustness: skipped, no time left; `vidi evaluate MODEL DATA --robustness` measures it"
+ROBUSTNESS_SKIPPED = "robustness: skipped for lack of time; `vidi evaluate MODEL DATA --robustness` measures it"
 
 
 def reading_line(source: str, images: int, classes: int) -> str:
@@ -36,19 +35,17 @@ def writing_to(folder: Path) -> str:
     return f"writing to {escape_path(folder)}"
 
 
-def skipping(stages: Collection[str]) -> str:
-    """What is left out for lack of time; empty where that is nothing.
+def skipping(stage: str) -> str:
+    """That an optional stage is left out for lack of time.
 
     Args:
-        stages: keys of `OPTIONAL`.
+        stage: a key of `OPTIONAL`.
 
-    >>> skipping({"studies", "every head"})
-    'Short on time: skipping most kinds of head, the label-error and learning-curve checks. Raise --minutes to include \
-them.'
+    >>> skipping("every head")
+    'Short on time: skipping most kinds of head. Raise --minutes to include them.'
     """
-    names = [shown for name, shown in OPTIONAL.items() if name in stages]
-    them = "it" if len(names) == 1 else "them"
-    return f"Short on time: skipping {', '.join(names)}. Raise --minutes to include {them}." if names else ""
+    them = "them" if stage == "every head" else "it"
+    return f"Short on time: skipping {OPTIONAL[stage]}. Raise --minutes to include {them}."
 
 
 def images_line(counts: Mapping[str, int], images: int) -> str:
