@@ -21,7 +21,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
@@ -185,12 +185,14 @@ def run_all(names: list[str], tree: str, work: Path, data: Path) -> None:
     """Call the runs with one tree of `src`, each on one thread and without the user's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("VIDI_", "AWS_", "PYTHON"))}
     own = {"VIDI_CORES": "1", "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "TZ": "UTC", "VIDI_CACHE": str(work / "cache")}
-    with FileLock(f"{work}.lock"), bucket(data / "photos") as keys:
+    with FileLock(f"{work}.lock"):
         shutil.rmtree(work / "src", ignore_errors=True)
         with tarfile.open(fileobj=io.BytesIO(git("archive", tree))) as archive:
             archive.extractall(work / "src", filter="data")
         for name in names:
-            run(name, work, data, {**kept, **own, **keys, "PYTHONPATH": str(work / "src")})
+            is_remote = any("s3://" in command for command in RUNS[name])
+            with bucket(data / "photos") if is_remote else nullcontext({}) as keys:
+                run(name, work, data, {**kept, **own, **keys, "PYTHONPATH": str(work / "src")})
 
 
 def values_of(folder: Path) -> Values:
@@ -254,7 +256,8 @@ DIFFERS = {
     r"vidi_digest: .*|of the file</th><td>\w+|\b[0-9a-f]{12}\b": "digest and id of a model file, which holds its date",
     r"\.safetensors:.*": "a checkpoint holds seconds; its weights are in model.onnx, too",
     r"\b(milliseconds|seconds|images_per_second|limited_by)(\.[\w ]+)*: .*": "speed, in JSON and CSV",
-    r'"n">[\d.]+</td><td class="n">[\d.]+ %|[\d.]+ minutes of training|[\d.]+ ms\b': "speed, in report.html",
+    r"[\d.]+ minutes of training|[\d.]+ ms\b": "speed, in report.html",
+    r'(<tr><th scope="row">[\w ]+</th><td class="n">[\d.]+</td><td class="n">[\d.]+ %</td></tr>)+': "its stages",
     r"Training \d+</th>.*?</tr>": "the same of an ensemble's trainings, whose figures are in metrics.json, too",
     r"batch \d+: [\d,.]+ images/s, [\d.]+ times": "speed, in export.md",
     r"files\.export\.json: .*|beside_model_bytes: .*|[\d,]+ bytes; [\d,]+ bytes beside": "sizes of files with speeds",
@@ -331,7 +334,10 @@ def main() -> None:
         values = [json.loads((work / f"{name}.json").read_text()) for work in (base, head)]
         found = differences(*values)
         equal &= not found
-        print(f"{name:12} {len(values[0]):7,} values  {f'{len(found):,} differ' if found else 'equal'}")
+        exits = " ".join(str(value) for key, value in values[0].items() if ".exit:" in key)
+        print(
+            f"{name:12} {len(values[0]):7,} values  {f'{len(found):,} differ' if found else 'equal'}  (exits {exits})"
+        )
         print("".join(f"    {line}\n" for line in found[: asked.most]), end="")
     sys.exit(0 if equal else 7)
 
