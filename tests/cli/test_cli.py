@@ -10,6 +10,7 @@ import pytest
 import typer
 from tests.command import vidi
 from tests.draw import class_folders
+from tests.model_file.tiny import tiny_model
 
 from vidi.cli.app import ended_by_interrupt
 
@@ -110,15 +111,18 @@ def test_split_writes_a_table_that_training_follows(trained: Path):
     [
         (("train", "nowhere"), 2, "nowhere"),
         (("train",), 2, "nothing to train on"),
-        (("predict", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
+        (("predict", "nothing.onnx", "a.jpg"), 4, "nothing.onnx does not exist"),
         (("train", "https://example.org/cats.zip"), 2, "https"),
         (("explain",), 2, "there is nothing to explain"),
-        (("explain", "nothing.onnx", "a.jpg"), 4, "nothing.onnx is not there"),
+        (("explain", "nothing.onnx", "a.jpg"), 4, "nothing.onnx does not exist"),
         (("explain", "--network", "cats"), 2, "no network is called 'cats'"),
         (("explain", "model.onnx", "--network", "textbook"), 2, "Use only one of them"),
         (("runs",), 2, "runs is not a folder"),
         (("demo", "cats"), 2, "no demo is called 'cats'"),
         (("train", "x", "--imgsz", "big"), 2, "is not a size"),
+        (("train", "x", "--minutes", "0"), 2, "--minutes 0 is not allowed\n  Use a number, 0.05 or more."),
+        (("train", "x", "--minutes", "nan"), 2, "--minutes nan is not allowed"),
+        (("train", "x", "--epochs", "many"), 2, "--epochs many is not allowed\n  Use a whole number, 1 or more."),
         (("fetch", "cats"), 2, "cats"),
     ],
 )
@@ -199,3 +203,16 @@ def test_a_wrong_path_is_refused_and_the_images_are_found_before_torch_is_import
     assert wrong.stderr.startswith("error: nosuch is neither an existing path nor a known set\n")
     assert (wrong.returncode, right.returncode) == (2, 2)
     assert right.stderr.startswith("reading photos: 4 images of 2 classes\nerror: this needs torch")
+
+
+def test_a_model_that_is_named_wrongly_is_guessed(tmp_path: Path):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    tiny_model(tmp_path / "runs" / "mine" / "model.onnx", classes=2)
+    class_folders(tmp_path / "photos", each=1)
+
+    guessed = vidi("predict", "mine", "photos", folder=tmp_path)
+    assert (guessed.returncode, guessed.stderr) == (4, "error: mine does not exist\n  Did you mean runs/mine?\n")
+    for verb in ("predict", "evaluate", "locate", "explain"):
+        swapped = vidi(verb, "photos", "runs/mine", folder=tmp_path)
+        assert swapped.returncode == 2
+        assert swapped.stderr.endswith(f"\n  Name the model first: vidi {verb} runs/mine photos\n")

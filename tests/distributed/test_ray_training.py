@@ -326,7 +326,7 @@ def test_the_command_writes_a_tested_model_file(photos: Path, monkeypatch):
     [
         (("--ray", "local"), "--ray without a number of processes"),
         (("--processes", "2"), "--processes without a cluster"),
-        (("--ray", "local", "--processes", "0"), "0 is not in the range"),
+        (("--ray", "local", "--processes", "0"), "--processes 0 is not allowed"),
         (("--ray", "local", "--preview", "sheet.png"), "--ray beside --preview"),
         (("--processes", "2", "--find-lr", "rates.svg"), "--processes beside --find-lr"),
     ],

@@ -48,7 +48,7 @@ def test_documents_and_tables_are_ignored_by_name(tmp_path):
 
 
 def test_a_root_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(ImageError, match="does not let it be read"):
+    with pytest.raises(ImageError, match="does not exist"):
         scan_folder(tmp_path / "none")
 
 

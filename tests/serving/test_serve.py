@@ -32,7 +32,7 @@ def test_it_answers_takes_a_new_model_on_sighup_and_stops_on_sigterm(tmp_path: P
 @pytest.mark.parametrize(
     ("words", "code", "cause"),
     [
-        (["missing.onnx"], 4, "is not there"),
+        (["missing.onnx"], 4, "does not exist"),
         (["a b=model.onnx"], 2, "cannot be a model's name"),
         (["model.onnx", "model.onnx"], 2, "two models are called"),
         (["model.onnx", "--key", "key.pem"], 2, "without `--certificate`"),

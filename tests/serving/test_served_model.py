@@ -104,5 +104,5 @@ def test_a_file_that_was_overwritten_in_place_is_refused(path: Path):
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(ModelError, match=r"gone\.onnx is not there"):
+    with pytest.raises(ModelError, match=r"gone\.onnx does not exist"):
         ModelSource(tmp_path / "gone.onnx")

@@ -196,7 +196,7 @@ def test_a_page_is_tried_in_a_browser_which_decodes_the_images_itself(model: Mod
     assert done.trial is not None
     assert (done.trial.passed, done.trial.vector_count) == (True, 4)
     assert images_of(done.trial) == ("files", len(trial_images()))
-    assert "without a window" in (done.folder / REPORT).read_text()
+    assert "headless " in (done.folder / REPORT).read_text()
     assert broken is not None
     assert not broken.passed
     assert "did not arrive as it was written" in broken.sentence()

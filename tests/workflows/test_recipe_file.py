@@ -77,6 +77,7 @@ def test_a_precision_that_another_machine_measured_is_measured_again(tmp_path: P
         ("[augmentation]\nturn = 3", r"a recipe has no augmentation\.turn"),
         ('[options]\npooling = "max"', "does not fit: compact has no option pooling"),
         ('network = "textbook"\n[options]\ndense_width = 7.5', r"options\.dense_width is 7\.5"),
+        ('epochs = "many"', r"epochs is 'many'\n  Use a whole number from 1 to 1"),
         ('network = "textbook"\n[options]\nfilters = "many"', r"options\.filters is 'many'"),
         ('network = "resnet"', "does not fit: no network is called 'resnet'"),
         ("network = 3", "network is 3"),

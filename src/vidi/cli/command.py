@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, is_dataclass
 from inspect import Parameter, Signature, getdoc, signature
+from math import inf, nan
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
@@ -10,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from typer.core import TyperCommand
 
+from vidi.errors import UsageError
 from vidi.options import Argument, Declared, Option, declared, made
 
 Verb = Callable[..., None]
@@ -93,10 +95,30 @@ def _annotation(option: Declared) -> Any:
             metavar=info.metavar,
             help=_sentence(option),
             show_default=False,
-            min=info.least,
+            parser=_number(option),
             autocompletion=completed,
         ),
     ]
+
+
+def _number(option: Declared) -> Callable[[Any], Any] | None:
+    """What reads a number, and says which are allowed where it is none; None for other options."""
+    info, kinds = option.info, set(get_args(option.kind) or (option.kind,))
+    if not isinstance(info, Option) or info.read is not None or info.several or not kinds <= {int, float, NoneType}:
+        return None
+    whole = float not in kinds
+    allowed = f"{'a whole number' if whole else 'a number'}{'' if info.least is None else f', {info.least:g} or more'}"
+
+    def read(word: Any) -> Any:
+        try:
+            value = int(word) if whole else float(word)
+        except ValueError:
+            value = nan
+        if not value >= (-inf if info.least is None else info.least):
+            raise UsageError(f"{info.spelled(option.name)[0]} {word} is not allowed", f"Use {allowed}.")
+        return value
+
+    return read
 
 
 def _sentence(option: Declared) -> str:

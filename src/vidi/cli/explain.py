@@ -61,10 +61,11 @@ def _explain_images(
     from vidi.workflows.explain import explain_images
     from vidi.workflows.explaining.image import ExplanationParts
     from vidi.workflows.explaining.neighbours import neighbours_of
+    from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
 
     events = Terminal()
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(named_first(model, paths, verb="explain"))
     if warning := warning_about(predictor.model):
         events.say(warning)
     wanted = ExplanationParts(

@@ -21,12 +21,13 @@ def locate(
     from vidi.cli.terminal import Terminal, counted, say_ending
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
+    from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.locate import LocateOutputs, search_images
     from vidi.workflows.locating.search import hint_of_nothing
 
     events = Terminal()
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(named_first(model, inputs.inputs, verb="locate"))
     if warning := warning_about(predictor.model):
         events.say(warning)
     account = search_images(

@@ -42,7 +42,7 @@ def predict(
     from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.words import why_never_sure
-    from vidi.workflows.interaction.inputs import name_inputs
+    from vidi.workflows.interaction.inputs import name_inputs, named_first
     from vidi.workflows.interaction.output import warning_about
     from vidi.workflows.interaction.places import check_folder_apart
     from vidi.workflows.predict import predict_inputs
@@ -51,7 +51,7 @@ def predict(
     if request.sort_into is not None:
         check_folder_apart(request.sort_into, inputs.inputs, flag="--sort-into")
     events = Terminal()
-    predictor = Predictor.load(model, engine=request.engine, say=events.say)
+    predictor = Predictor.load(named_first(model, inputs.inputs, verb="predict"), engine=request.engine, say=events.say)
     if warning := warning_about(predictor.model):
         events.say(warning)
     elif never := why_never_sure(predictor.metadata.verdict):

@@ -175,8 +175,12 @@ def link_outside() -> ImageError:
 def _unreadable(error: OSError) -> ImageError:
     return ImageError(
         "unreadable",
-        f"The system does not let it be read: {error.strerror or error}.",
-        "Change its permissions, repair the link, or leave it out.",
+        "It does not exist."
+        if isinstance(error, FileNotFoundError)
+        else f"The system does not let it be read: {error.strerror or error}.",
+        "Check the path; where it is a link, repair it."
+        if isinstance(error, FileNotFoundError)
+        else "Change its permissions, or leave it out.",
     )
 
 

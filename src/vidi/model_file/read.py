@@ -18,6 +18,7 @@ MAXIMUM_FILE_BYTES = (1 << 31) - 1  # protobuf's own limit
 MAXIMUM_TEXT_BYTES = 32 << 20  # nodes, names and metadata; the walk's own limits lie below
 GRAPH_FIELD, TENSOR_FIELD = 7, 5  # ModelProto.graph, GraphProto.initializer
 MODEL_NAME = "model.onnx"  # in a run folder
+RUNS = Path("runs")  # where `vidi train` writes run folders
 _REMEDY = "Use a `model.onnx` that `vidi train` wrote, or its run folder; copy it again if it may be damaged."
 
 
@@ -52,6 +53,11 @@ class ModelFile:
         return digest_weights(self.contents.tensors)
 
 
+def holds_model(path: Path) -> bool:
+    """Whether a path is a model file or a run folder with one."""
+    return (path / MODEL_NAME).is_file() or (path.suffix == Path(MODEL_NAME).suffix and path.is_file())
+
+
 def find_model(path: Path) -> Path:
     """The model file that a user names: the file itself, the one in its run folder, or that of a registered name.
 
@@ -61,13 +67,16 @@ def find_model(path: Path) -> Path:
     folder = find_registered(path) or path
     found = folder / MODEL_NAME if folder.is_dir() else folder
     if not found.is_file():
-        what = "holds no model.onnx" if folder.is_dir() else "is not a file" if folder.exists() else "is not there"
+        what = "holds no model.onnx" if folder.is_dir() else "is not a file" if folder.exists() else "does not exist"
+        run = RUNS / path
         raise ModelError(
             f"{escape_path(folder)} {what}",
             f"To use the registered model of this name, name its folder: {escape_path(models_folder() / path)}"
             if is_hidden(path)
             else "It is an export for OpenVINO. vidi takes the model file: `vidi predict RUN --engine openvino`."
             if (folder / "model.xml").is_file()
+            else f"Did you mean {escape_path(run)}?"
+            if holds_model(run)
             else "Name a model file, the run folder that `vidi train` wrote, or a registered name; see `vidi runs`.",
         )
     return found

@@ -80,7 +80,7 @@ class Recipe:
             value = object.__getattribute__(self, name)
             if value not in allowed:
                 raise UsageError(f"{name} is {value!r}", f"Use one of: {', '.join(allowed)}.")
-        for name, (least, most) in _RANGES.items():
+        for name, (least, most) in RANGES.items():
             value = object.__getattribute__(self, name)
             if not isinstance(value, int | float) or not least <= value <= most:
                 raise UsageError(f"{name} is {value}", f"Use {least:g} to {most:g}.")
@@ -167,7 +167,7 @@ class Recipe:
         return cls.from_dict(values)
 
 
-_RANGES: Mapping[str, tuple[float, float]] = {
+RANGES: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "batch": (1, 65_536),
     "learning_rate": (1e-8, 100),

@@ -30,6 +30,7 @@ from vidi.report.words.drift import lacking_reference
 from vidi.report.words.guarantees import describe_calibration
 from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model, read_source
 from vidi.workflows.interaction.run_folder import MODEL, REPORT, SPLITS
 from vidi.workflows.report import rebuild_report
@@ -68,7 +69,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: D
     """
     if request.output.exists() and not request.overwrite:
         raise UsageError(f"{escape_path(request.output)} exists", "Name another file, or add --overwrite.")
-    before = Predictor.load(request.model)
+    before = Predictor.load(named_first(request.model, [request.data.source], verb="calibrate"))
     if before.metadata.unfinished:
         raise ModelError(
             f"{escape_path(before.model.path)} is unfinished: {before.metadata.unfinished}",

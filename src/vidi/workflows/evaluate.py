@@ -30,6 +30,7 @@ from vidi.workflows.evaluating.folder import as_plain, open_folder
 from vidi.workflows.evaluating.learnt import find_learnt
 from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
 from vidi.workflows.interaction.events import SILENCE, Events
+from vidi.workflows.interaction.inputs import named_first
 from vidi.workflows.interaction.request import decode_options, read_for_model
 from vidi.workflows.interaction.run_folder import (
     EVALUATION,
@@ -97,7 +98,7 @@ def evaluate(
     """
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
-    predictor = Predictor.load(request.model, engine=request.engine, say=events.say)
+    predictor = _load(request, events)
     dataset = dataset or read_for_model(request.data, predictor.metadata)
     match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
     account = dataset.account.of_scan()
@@ -135,6 +136,11 @@ def evaluate(
         with_images=request.images,
     )
     return Evaluated(folder=folder, figures=figures, match=match, account=account, test_uses=uses)
+
+
+def _load(request: EvaluateRequest, events: Events) -> Predictor:
+    model = named_first(request.model, [request.data.source], verb="evaluate")
+    return Predictor.load(model, engine=request.engine, say=events.say)
 
 
 def _measure_trust(

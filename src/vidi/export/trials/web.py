@@ -66,7 +66,7 @@ def try_in_browser(folder: Path, name: str, model: ModelFile) -> ExportTrial | N
     browser = next((found for one in BROWSERS if (found := shutil.which(one))), None)
     if browser is None:
         return None
-    host, images = f"{Path(browser).name} without a window", trial_images()
+    host, images = f"headless {Path(browser).name}", trial_images()
     said = ask_browser(browser, folder, name, [one.data for one in images], seconds=SECONDS)
     if said is None:
         return None

@@ -1,6 +1,7 @@
 """The inputs of a command: whether there is an image, and how the command ends."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from vidi.data.inputs import FoundInputs
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account
+from vidi.model_file.read import holds_model
+from vidi.model_file.registered import find_registered
 from vidi.workflows.interaction.stopping import NOT_REACHED
 
 DONE, ALL_BAD, SOME_BAD, INTERRUPTED = 0, 3, 6, 130
@@ -27,6 +30,28 @@ def exit_code(account: Account) -> int:
     if not account.refused:
         return DONE
     return SOME_BAD if account.used else ALL_BAD
+
+
+def named_first(model: Path, others: Sequence[str], *, verb: str) -> Path:
+    """The model; images that are named before it are refused.
+
+    Args:
+        model: what is named as the model.
+        others: what is named after it.
+        verb: of the command.
+
+    Raises:
+        UsageError: one of the others is a model, and the first is none.
+    """
+    is_none = model.exists() and not holds_model(model) and find_registered(model) is None
+    for other in others:
+        if is_none and holds_model(Path(other)):
+            words = shlex.join(["vidi", verb, other, str(model)])
+            raise UsageError(
+                f"{escape_path(model)} is not a model, but {escape_path(other)} is: they are swapped",
+                f"Name the model first: {escape_path(words)}",
+            )
+    return model
 
 
 def name_inputs(inputs: Sequence[str], files_from: str | None) -> list[str]:

@@ -9,7 +9,7 @@ from vidi.errors import UsageError, VidiError
 from vidi.files import escape_path
 from vidi.networks.build import design_network
 from vidi.networks.options import NetworkOptions
-from vidi.training.recipe import Recipe
+from vidi.training.recipe import RANGES, Recipe
 from vidi.workflows.interaction.run_folder import RECIPE
 
 LARGEST_BYTES = 1_000_000
@@ -96,7 +96,9 @@ def _refuse_wrong_kinds(text: str) -> None:
         held = given.get(group)
         value = held.get(inner) if inner and isinstance(held, dict) else None if inner else held
         if value is not None and not _is_of_kind(value, kind):
-            raise UsageError(f"{name} is {value!r}", f"Use {WORDS[kind]}.")
+            least, most = RANGES.get(name, (None, None))
+            allowed = WORDS[kind] if least is None else f"{WORDS[kind]} from {least:g} to {most:g}"
+            raise UsageError(f"{name} is {value!r}", f"Use {allowed}.")
     size = given.get("image_size", [8, 8])
     if len(size) != 2 or not all(_is_of_kind(side, int) for side in size):
         raise UsageError(f"image_size is {size}", "Use [height, width] in pixels.")
