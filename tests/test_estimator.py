@@ -430,6 +430,19 @@ def test_a_head_is_learnt_on_the_features_of_pretrained_weights(tmp_path: Path):
     assert fitted.history_ == ()
 
 
+@pytest.mark.slow  # computes features
+def test_what_is_left_open_is_chosen_as_the_command_line_does(tmp_path: Path):
+    images, labels = drawn(30)
+    chosen = {}
+
+    for name, options in {"open": {}, "epochs": {"epochs": 1}, "network": {"network": "compact", "epochs": 1}}.items():
+        recipe = ImageClassifier(image_size=32, **options).fit(images, labels).predictor_.metadata.recipe
+        chosen[name] = (bool(recipe["pretrained"]), recipe["network"])
+
+    assert chosen["open"][0]
+    assert chosen["epochs"] == chosen["network"] == (False, "compact")
+
+
 def test_pretrained_weights_and_another_network_are_not_asked_for_together():
     with pytest.raises(UsageError, match="network is 'dense' and pretrained is 'lite0'"):
         ImageClassifier("dense", pretrained="lite0").fit(*drawn(2))

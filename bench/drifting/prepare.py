@@ -114,7 +114,7 @@ def _train(name: str, part: Labelled, scenario: Mapping[str, Any], work: Path) -
         images, labels = part
         kept = labels != scenario["left_out"] if name == "nine" else np.ones(len(labels), np.bool_)
         options = scenario["training"]
-        model = ImageClassifier(minutes=options["minutes"], random_state=options["seed"])
+        model = ImageClassifier("compact", minutes=options["minutes"], random_state=options["seed"])
         model.fit(images[kept], labels[kept]).save(path)
     return Predictor.load(path)
 

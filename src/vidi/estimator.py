@@ -50,9 +50,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     no test part: use `cross_val_score`, or `vidi.train` on a folder, to measure how good the model is.
 
     Args:
-        network: name of the network: `compact`, `textbook` or `dense`.
-        pretrained: pretrained weights such as `lite0`, `auto` or a file. Only a head on their features is trained,
-            which is fast and needs few images. The weights bring their own network, and `epochs` does not apply.
+        network: name of a network to train from scratch: `compact`, `textbook` or `dense`. Left out, training begins
+            as `vidi train` does: with a head on pretrained features, unless `epochs` or another value of a training
+            from scratch is given, the images are many and small, or no such weights are installed.
+        pretrained: pretrained weights such as `lite0`, `auto` or a file; `none` trains from scratch. Only a head on
+            their features is trained, which is fast and needs few images. The weights bring their own network.
         image_size: image size for the network in pixels: one number, or (height, width); chosen from the images by
             default.
         epochs: number of passes over the training images; chosen from the number of images by default.
@@ -74,7 +76,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def __init__(
         self,
-        network: str = "compact",
+        network: str | None = None,
         *,
         pretrained: str | None = None,
         image_size: int | tuple[int, int] | None = None,
@@ -116,7 +118,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             from vidi.workflows.fit import FitRequest, fit_images
         except ModuleNotFoundError as error:
             raise missing_for_training(error) from error
-        if self.pretrained not in (None, "none") and self.network != "compact":
+        if self.pretrained not in (None, "none") and self.network not in (None, "compact"):
             raise UsageError(
                 f"network is {self.network!r} and pretrained is {self.pretrained!r}",
                 "Use only one of them: the weights set the network.",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.draw import class_folders, draw, encoded
 
-from vidi.errors import DataError, MissingPackageError
+from vidi.errors import DataError, MissingPackageError, UsageError
 from vidi.model_file.read import read_model
 from vidi.report.words.progress.run import skipping
 from vidi.workflows import train as story
@@ -208,6 +208,24 @@ def test_a_resumed_run_leaves_out_what_it_left_out_before(interrupted: Path, dro
 
     assert listed(resumed.folder) == before == listed(dropped)
     assert read_model(resumed.folder).metadata.weights_digest == read_model(dropped).metadata.weights_digest
+
+
+def test_ctrl_c_before_there_is_a_model_offers_to_resume_and_the_same_command_does_too(
+    flipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    told, folder = Told(), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(story, "learn_head", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_on(flipped, folder, events=told)
+
+    assert told.sentences[-1] == f"interrupted; continue: vidi train --resume {folder}"
+    with pytest.raises(UsageError, match=f"Continue it: vidi train --resume {folder}"):
+        run_on(flipped, folder)
+    assert resume(folder).finished
 
 
 def test_a_list_of_other_images_is_refused_on_resuming(interrupted: Path):

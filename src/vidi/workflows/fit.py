@@ -40,9 +40,10 @@ from vidi.training.train import TrainedNetwork, train_network
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.given import frame_given, look_at_given
 from vidi.workflows.interaction.run_folder import MODEL
-from vidi.workflows.pretrained.backbones import NONE, backbone_recipe, candidates_for
+from vidi.workflows.pretrained.backbones import AUTO, backbone_recipe, candidates_for
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.describe import LIBRARIES, as_three
+from vidi.workflows.run.ladder import plan_ladder
 from vidi.workflows.run.learn import most_for_novelty
 from vidi.workflows.run.publish import IMAGE_COUNT, require_parity
 from vidi.workflows.run.read import LOOKED_AT, PIXELS_LOOKED_AT, SIZES_LOOKED_AT, traits_from
@@ -55,8 +56,8 @@ class FitRequest:
     """How to train on images in memory."""
 
     classes: tuple[str, ...]
-    network: str = "compact"
-    pretrained: str | None = None  # weights whose features a head is learned on; None for a network from scratch
+    network: str | None = None  # trained from scratch; None: what `vidi train` begins with
+    pretrained: str | None = None  # weights whose features a head is learned on; `none`: a network from scratch
     changes: Mapping[str, object] = field(default_factory=dict)  # fields of the recipe that the user set
     minutes: float | None = None  # for everything
     held_out: float = 0.1  # share kept for choosing the epoch, and again for calibration
@@ -196,11 +197,18 @@ def _choose_recipe(
         image_count=len(images),
         class_count=len(request.classes),
     )
-    if request.pretrained in (None, NONE):
-        return recipe_for(traits, network=request.network, changes=request.changes)
+    ladder = plan_ladder(
+        traits,
+        pretrained=request.pretrained,
+        is_set=request.network is not None and request.pretrained is None,
+        changes=request.changes,
+        minutes=request.minutes,
+    )
+    if ladder.rungs[0] != "head":
+        return recipe_for(traits, network=request.network or "compact", changes=request.changes)
     size = request.changes.get("image_size")
     found = candidates_for(
-        str(request.pretrained), usual_size=traits.usual_size, image_size=size if isinstance(size, tuple) else None
+        request.pretrained or AUTO, usual_size=traits.usual_size, image_size=size if isinstance(size, tuple) else None
     )
     *_, largest = [one for one in found if one.size == found[0].size]  # of `auto`, the network that wins most often
     return backbone_recipe(largest, traits, changes=request.changes, events=events)

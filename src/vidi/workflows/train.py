@@ -1,7 +1,7 @@
 """The whole story: read → check → split → train → to ONNX → calibrate → evaluate → report."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from vidi.evaluation.evaluation import Evaluation
 from vidi.files import FolderLock, escape_path, remove_leftovers
 from vidi.machine import Deadline
 from vidi.report.words.accuracy import accuracy_line
-from vidi.report.words.progress.run import writing_to
+from vidi.report.words.progress.run import interrupted_at_once, writing_to
 from vidi.report.words.progress.training import describe_note
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
@@ -130,6 +130,7 @@ def train(
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
         context = Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache)
+        stack.enter_context(_offering_to_resume(folder, events))
         return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
 
 
@@ -168,9 +169,22 @@ def resume(
         if embed is not None:
             require_features(job)
         cache = open_cache(request.data)
-        with _tracked(find_tracker(request.track), job, folder, events) as listening:
+        with (
+            _tracked(find_tracker(request.track), job, folder, events) as listening,
+            _offering_to_resume(folder, listening),
+        ):
             context = Context(folder=folder, budget=job.budget, finish=finish, events=listening, cache=cache)
             return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
+
+
+@contextmanager
+def _offering_to_resume(folder: Path, events: Events) -> Iterator[None]:
+    """Where Ctrl-C ends the run at once, say how it goes on; what was done is read again, or computed anew."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        events.say(interrupted_at_once(folder))
+        raise
 
 
 def _listen(stack: ExitStack, kind: TrackerKind, job: RunPlan, folder: Path, events: Events) -> Events:

@@ -215,6 +215,11 @@ def require_free(output: Path, *, kind: Kind, overwrite: bool) -> None:
             choices = (
                 "Choose another --output, replace it with --overwrite, or continue an interrupted run with --resume."
             )
+        if kind == "run" and (output / REQUEST).exists() and not (output / REPORT).exists():
+            raise UsageError(
+                f"{escape_path(output)} holds a run that was interrupted",
+                f"Continue it: vidi train --resume {escape_path(output)}. Or replace it with --overwrite.",
+            )
         raise UsageError(f"{escape_path(output)} exists already", choices)
     if not present:
         raise UsageError(

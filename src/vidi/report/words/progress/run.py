@@ -35,6 +35,15 @@ def writing_to(folder: Path) -> str:
     return f"writing to {escape_path(folder)}"
 
 
+def interrupted_at_once(folder: Path) -> str:
+    """How a run continues that was interrupted before its model, or its next step, was ready.
+
+    >>> interrupted_at_once(Path("runs/photos"))
+    'interrupted; continue: vidi train --resume runs/photos'
+    """
+    return f"interrupted; continue: vidi train --resume {escape_path(folder)}"
+
+
 def skipping(stage: str) -> str:
     """That an optional stage is left out for lack of time.
 
@@ -98,7 +107,11 @@ def plan_line(reason: str, minutes: float | None) -> str:
         reason: one of the sentences below.
         minutes: None where there is no limit.
     """
-    return f"plan: {reason}" + ("" if minutes is None else f"; at most {minutes:.2g} minutes in all")
+    return f"plan: {reason}" + ("" if minutes is None else f"; at most {_minutes(minutes)} in all")
+
+
+def _minutes(minutes: float) -> str:
+    return "1 minute" if minutes == 1 else f"{minutes:.2g} minutes"
 
 
 def scratch_by_options(names: Sequence[str]) -> str:
