@@ -106,10 +106,10 @@ def test_feedback_counts_as_two_and_every_document_says_so(loop: Loop):
     assert request["data"]["feedback_weight"] == 2
     assert loop.done.document["data"]["feedback_weight"] == 2
     assert (model.metadata.data["feedback_learned"], model.metadata.data["feedback_weight"]) == (learned, 2)
-    said = f"t has learned from {learned} images that were labelled in use; each counts as 2 others"
+    said = f"t has learned from {learned} images that were labelled in use, each with a sample weight of 2"
     assert said in (loop.done.folder / "report.html").read_text()
     assert said in (loop.done.folder / "model_card.md").read_text()
-    assert "each counts as 2 others" in (loop.done.folder / "gate.html").read_text()
+    assert "each with a sample weight of 2" in (loop.done.folder / "gate.html").read_text()
 
 
 def test_a_weight_below_one_is_refused(loop: Loop):

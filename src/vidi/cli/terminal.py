@@ -1,5 +1,6 @@
 """How progress looks: on a terminal one live bar for each stage, in a log a line now and then."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ class Terminal:
         elif self._is_due(self._now()):
             self._show(
                 ShownStage(
-                    what=f"epoch {progress.epoch} of {progress.epochs:.3g}",
+                    what=f"epoch {progress.epoch} of {math.ceil(progress.epochs)}",
                     done=progress.step,
                     total=progress.steps,
                     facts=(
@@ -119,7 +120,7 @@ class Terminal:
                 done=now.step,
                 total=now.steps,
                 facts=(
-                    f"epoch {now.epoch} of {now.epochs:.3g}",
+                    f"epoch {now.epoch} of {math.ceil(now.epochs)}",
                     *_share("validation", now.validation_accuracy),
                     *(f"{share} (trial {progress.best_trial})" for share in best),
                 ),

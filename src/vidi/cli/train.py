@@ -138,13 +138,9 @@ def _nothing_to_do(finish: bool) -> "UsageError":
 
 def conclude(run: "Run", events: "Terminal") -> None:
     """The last lines, and the exit code."""
-    from vidi.cli.screen import aligned
     from vidi.files import escape_path
     from vidi.report.words.first import read_first
-    from vidi.report.words.times import time_rows
 
-    for line in aligned(time_rows(run.seconds), right=(1, 2)):
-        events.say(line)
     folder = escape_path(run.folder)
     for note in run.notes:
         events.say(f"note: {note}")

@@ -141,7 +141,7 @@ def data_words(document: Mapping[str, Any]) -> list[str]:
     if used:
         aside = f", {used['aside']:,} set aside (check.json lists them)" if used.get("aside") else ""
         counted = document["data"].get("feedback_weight") or 1
-        weight = f" (each counts as {counted:g} others)" if learned and counted != 1 else ""
+        weight = f" (each with a sample weight of {counted:g})" if learned and counted != 1 else ""
         held = f"{used.get('extra', 0):,} held back"
         lines.append(f"feedback: {learned:,} images to learn from{weight}, {held}{aside}")
     if document.get("multi_label"):

@@ -44,15 +44,14 @@ def learned_in_use(data: DataFacts | None) -> str:
     """How many images of the feedback the model has learned from, and how much each counts; empty without any.
 
     >>> learned_in_use(DataFacts(source="photos", feedback_learned=130, feedback_weight=3.0))
-    'It has learned from 130 images that were labelled in use; each counts as 3 others.'
+    'It has learned from 130 images that were labelled in use, each with a sample weight of 3.'
     """
     if data is None or not data.feedback_learned:
         return ""
     count = data.feedback_learned
     images = "one image that was" if count == 1 else f"{count:,} images that were"
     weight = data.feedback_weight or 1.0
-    counts = "each counts as one other" if weight == 1 else f"each counts as {weight:g} others"
-    return f"It has learned from {images} labelled in use; {counts}."
+    return f"It has learned from {images} labelled in use, each with a sample weight of {weight:g}."
 
 
 def expectation(test: Evaluation) -> str:

@@ -1,6 +1,7 @@
 """Progress and messages in Python's log: `logging.basicConfig(level="INFO")` shows them."""
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class LoggedEvents:
             validation = f", validation {percent(progress.validation_accuracy, digits=1)}"
         LOG.info(
             "%s",
-            f"epoch {progress.epoch} of {progress.epochs:.3g}: loss {progress.loss:.3f}, accuracy "
+            f"epoch {progress.epoch} of {math.ceil(progress.epochs)}: loss {progress.loss:.3f}, accuracy "
             f"{percent(progress.accuracy, digits=1)}{validation}, {progress.images_per_second:,.0f} images/s",
         )
 

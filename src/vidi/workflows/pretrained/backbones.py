@@ -127,8 +127,6 @@ def choose_backbone(
     of_size = [one for one in candidates if one.size == best.size]
     best = trials.best_of_few(of_size) if trials.are_few else trials.best(of_size, images=IMAGES_FOR_WEIGHTS)
     weights = trials.weights[best.name]
-    for sentence in trials.sentences:
-        context.events.say(sentence)
     changes = {
         "network": weights.network,
         "pretrained": best.name,

@@ -55,7 +55,7 @@ function answer(kind, labels = []) {
   const image = state.view?.image;
   if (!image || !("seen" in byId("image").dataset)) return; // nobody answers what they have not seen
   const words = { none: "none of these", unclear: "cannot tell" }[kind] ?? labels.join(", ");
-  take("/answers", { digest: image.digest, key: state.key, kind, labels }, `Kept: ${words}. `);
+  take("/answers", { digest: image.digest, key: state.key, kind, labels }, `Saved: ${words}. `);
 }
 
 const undo = () => state.view?.can_undo && take("/undo", {}, "Taken back. ");
