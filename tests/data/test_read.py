@@ -10,7 +10,6 @@ from tests.draw import class_folders
 
 from vidi.data.dataset import LabelledImage
 from vidi.data.read import read_dataset, require_learnable
-from vidi.data.readers.registry import READERS, find_reader
 from vidi.data.readers.source import Reading, Source
 from vidi.errors import DataError, UnknownNameError, UsageError
 
@@ -85,12 +84,6 @@ def test_a_reader_of_the_users_own_takes_the_place_of_the_known_ones(tmp_path):
 
     assert dataset.reader == "own"
     assert dataset.labels() == [0, 1, 1]
-
-
-def test_readers_are_found_by_name():
-    assert find_reader("coco") is READERS["coco"]
-    with pytest.raises(UnknownNameError, match="no reader is called 'cocoa'"):
-        find_reader("cocoa")
 
 
 @pytest.mark.fault

@@ -1,40 +1,21 @@
-"""The pages, the help and the docstrings read easily: short sentences, and the field's own words."""
+"""The pages, the help and the docstrings use the field's own words."""
 
 import ast
 import functools
 import re
-import statistics
 from collections.abc import Iterator
 
 from tools.build_reference import pages
+from tools.measure_house import MODULES, parsed, statements
 
-from tests.architecture.source import MODULES, parsed, statements
 from tests.docs.pages import ROOT
 from vidi.cli.app import VERBS, made_command
 
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/how-to/*.md")})
-LONGEST, USUAL = 35, 16  # words of a sentence; style guides of technical English ask for about the same
-NOT_PROSE = re.compile(r"```.*?```|^[|#][^\n]*$|<!--.*?-->", re.S | re.M)
 UNUSUAL = re.compile(r"\b(rightly|said aloud|learnt|so many of|dealt|wished|put away|counts? for nothing)\b")
 IN_CODE = re.compile(
     UNUSUAL.pattern + r"|\b(told|anew|as ever|aloud|by lot|so (many|much|often)|wish(es)?|what came of it)\b", re.I
 )
-
-
-def sentences(text: str) -> list[str]:
-    found = re.split(r"(?<=[.!?:;])\s+", NOT_PROSE.sub(".", text))
-    return [sentence for sentence in found if len(sentence.split()) > 1]
-
-
-def test_no_sentence_is_longer_than_35_words_and_half_have_at_most_16():
-    long, slow = [], []
-    for page in PAGES:
-        lengths = [(len(sentence.split()), sentence) for sentence in sentences(page.read_text("utf-8"))]
-        long += [f"{page.name}: {sentence}" for length, sentence in lengths if length > LONGEST]
-        slow += [page.name] if statistics.median(length for length, _ in lengths) > USUAL else []
-
-    assert long == []
-    assert slow == []
 
 
 def test_the_pages_use_the_fields_words():
@@ -64,14 +45,6 @@ def first_lines() -> tuple[tuple[str, str], ...]:
         for path, node in nodes
         if isinstance(node, documented) and (text := ast.get_docstring(node))
     )
-
-
-def test_help_and_docstrings_have_short_sentences():
-    lines = [*help_texts(), *first_lines()]
-    long = [name for name, text in lines for one in sentences(text) if len(one.split()) > LONGEST]
-
-    assert long == []
-    assert statistics.median(len(one.split()) for _, text in help_texts() for one in sentences(text)) <= USUAL
 
 
 def test_help_docstrings_and_reference_use_the_fields_words():

@@ -142,14 +142,3 @@ def test_an_unknown_network_and_a_broken_file_are_refused():
         recipe_for(PHOTOGRAPHS, network="resnet")
     with pytest.raises(UsageError, match="not valid TOML"):
         Recipe.from_toml("epochs = ")
-
-
-def test_names_of_the_version_before_are_still_read():
-    old = {"still_layers": 2, "still_depthwise": True, "keep_norms": True, "sources": {"still_layers": "you"}}
-
-    recipe = Recipe.from_dict(old)
-    changed = Recipe().changed({"keep_norms": True}, source="you")
-
-    assert (recipe.frozen_layers, recipe.frozen_depthwise, recipe.frozen_batch_norm) == (2, True, True)
-    assert recipe.sources == {"frozen_layers": "you"}
-    assert (changed.frozen_batch_norm, changed.sources) == (True, {"frozen_batch_norm": "you"})

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.groups import join_links, links_of_equal
+from vidi.groups import links_of_equal
 from vidi.images.account import Account, Entry
 from vidi.metrics.intervals import Interval
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
@@ -207,7 +207,3 @@ class CheckResult:
     def near_links(self) -> list[tuple[int, int]]:
         """Pairs of near-copies."""
         return [(pair.first, pair.second) for pair in self.near_copies]
-
-    def look_alikes(self) -> NDArray[np.int64]:
-        """Number the images, (images,) int64, so that exact copies, near copies and bursts share a number."""
-        return join_links(len(self.records), [*self.exact_links, *self.capture_links, *self.near_links])

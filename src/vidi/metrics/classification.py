@@ -83,18 +83,6 @@ def f1_scores(counts: ClassCounts) -> list[float | None]:
     return _shares(2 * counts.hits, counts.images + counts.calls, tested=counts.images > 0)
 
 
-def top_k_accuracy(probabilities: Floats, labels: Labels, *, k: int) -> float | None:
-    """The share of images whose true class is among the k most probable; None without images.
-
-    Of equally probable classes the first counts as the more probable one, as in the predicted class itself.
-
-    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]]), np.array([1, 2]), k=2)
-    0.5
-    """
-    check_answers(probabilities, labels)
-    return float(np.mean(ranks_of_truth(probabilities, labels) < k)) if len(labels) else None
-
-
 def ranks_of_truth(probabilities: Floats, labels: Labels) -> Counts:
     """How many classes were thought more probable than the true one; 0 is a right answer.
 

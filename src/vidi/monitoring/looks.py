@@ -8,7 +8,6 @@ from vidi.metrics.arrays import Counts, Floats
 
 FIRST = 50  # images; fewer are too few
 BLOCK = 10  # images: looks and windows begin and end at multiples of it
-LOOKS_IN_WINDOW = FIRST // BLOCK
 SPREAD = 8  # the larger, the more is left for late looks: doubling e has SPREAD / ((e + SPREAD) (e + SPREAD + 1))
 
 

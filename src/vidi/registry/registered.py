@@ -36,10 +36,6 @@ class RegisteredModel:
         """The versions to go back to, the one in use last."""
         return standing_versions(self.decisions)
 
-    def promoted_as(self, version: str) -> RegistryDecision:
-        """The decision that brought a version in."""
-        return next(one for one in self.decisions if one.action == "promote" and one.version == version)
-
 
 def require_name(name: str) -> str:
     """Refuse what cannot be a registered name.

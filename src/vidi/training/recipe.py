@@ -12,12 +12,6 @@ from vidi.training.loop.schedule import Schedule
 
 MEASURED = "measured:"  # how the source of a value begins that was found out when the run began
 
-RENAMED: Mapping[str, str] = {  # names of version 0.1, still understood in 0.2
-    "still_layers": "frozen_layers",
-    "still_depthwise": "frozen_depthwise",
-    "keep_norms": "frozen_batch_norm",
-}
-
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adam", "adamw", "sgd", "muon"),
     "schedule": ("one-cycle", "cosine", "linear", "constant"),
@@ -93,7 +87,6 @@ class Recipe:
         Raises:
             UsageError: no such field, or a value that it cannot have.
         """
-        changes = _with_new_names(changes)
         values: dict[str, Any] = {}
         nested: dict[str, dict[str, object]] = {"options": {}, "augmentation": {}}
         for name, value in changes.items():
@@ -132,9 +125,7 @@ class Recipe:
         Raises:
             UsageError: an unknown field or a value that it cannot have.
         """
-        plain: dict[str, Any] = _with_new_names(values)
-        if "sources" in plain:
-            plain["sources"] = _with_new_names(plain["sources"])
+        plain: dict[str, Any] = dict(values)
         _refuse_unknown(plain, cls(), prefix="")
         options, augmentation = dict(plain.pop("options", {})), dict(plain.pop("augmentation", {}))
         _refuse_unknown(options, NetworkOptions(), prefix="options.")
@@ -183,11 +174,6 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "checkpoint_seconds": (0, 86_400),
 }
-
-
-def _with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values under the names of today."""
-    return {RENAMED.get(name, name): value for name, value in values.items()}
 
 
 def _refuse_unknown(values: Mapping[str, object], example: Recipe | NetworkOptions | Augmentation, prefix: str) -> None:

@@ -15,7 +15,7 @@ from vidi.report.pages.gate import write_gate_page
 from vidi.report.pages.render import require_templates
 from vidi.report.words.gate import gate_headline
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.interaction.run_folder import find_run, read_document
+from vidi.workflows.interaction.run_folder import find_run
 from vidi.workflows.promote import decided_now, promote
 from vidi.workflows.requests.promote import PromoteRequest
 from vidi.workflows.requests.retrain import RetrainRequest
@@ -90,11 +90,6 @@ def retrain(request: RetrainRequest, *, events: Events = SILENCE, root: Path | N
     write_whole(folder / GATE, json.dumps(document, allow_nan=False, indent=1) + "\n")
     write_gate_page(folder / GATE_PAGE, document)
     return Retrained(folder=folder, run=run, document=document)
-
-
-def read_gate(folder: Path) -> dict[str, Any]:
-    """Read the document of a decision; raises like `read_document`."""
-    return read_document(folder, GATE, made_by="a run of `vidi retrain`")
 
 
 def _document(

@@ -16,15 +16,6 @@ _MOST_STEP = 0.05  # of the image's side, in one step
 _SCALES, _SHIFTS = (0.7, 1.3), (-0.3, 0.3)
 
 
-class Window(NamedTuple):
-    """Which part of the first image the second shows: two spans as shares of its height and width."""
-
-    top: float
-    bottom: float
-    left: float
-    right: float
-
-
 @dataclass(frozen=True, slots=True)
 class Alignment:
     """How pairs of images lie over one another; every field has one row for each pair."""

@@ -9,7 +9,6 @@ from vidi.data.readers.source import Reader
 from vidi.data.readers.tables import read_metadata, read_tables
 from vidi.data.readers.voc import read_voc
 from vidi.data.readers.yolo import read_yolo
-from vidi.errors import UnknownNameError
 
 READERS: Mapping[str, Reader] = {
     "records": read_records,
@@ -20,15 +19,3 @@ READERS: Mapping[str, Reader] = {
     "tables": read_tables,
     "class-folders": read_class_folders,
 }
-
-
-def find_reader(name: str) -> Reader:
-    """The reader of that name.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    try:
-        return READERS[name]
-    except KeyError:
-        raise UnknownNameError(f"no reader is called {name!r}", f"Use one of: {', '.join(READERS)}.") from None

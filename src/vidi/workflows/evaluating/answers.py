@@ -1,7 +1,6 @@
 """A model's answers about every image of a data set that may be scored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,9 +27,6 @@ from vidi.workflows.evaluating.learnt import LEARNT_FROM, count_learnt
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.request import decode_options
 from vidi.workflows.requests.evaluate import EvaluateRequest
-
-if TYPE_CHECKING:
-    pass
 
 SAID_EVERY = 500  # images
 

@@ -174,12 +174,9 @@ class TrainRequest:
         plain: dict[str, Any] = {**values}
         require_kinds(cls, plain)
         plain["data"] = DataRequest.from_dict(plain["data"])
-        named = plain.pop("asked", {})  # in version 0.1
-        plain["diagnostics"] = Diagnostics(**plain.get("diagnostics", named))
+        plain["diagnostics"] = Diagnostics(**plain["diagnostics"])
         plain["promise"] = Promise(**plain.get("promise", {}))
-        plain["target"] = OperatingTarget.from_dict(
-            plain.get("target", plain.pop("wish", None))
-        )  # `wish` in version 0.1
+        plain["target"] = OperatingTarget.from_dict(plain.get("target"))
         # JSON knows no tuples, and the recipe no lists.
         changes = plain.get("changes", {}).items()
         plain["changes"] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes}
