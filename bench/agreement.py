@@ -33,6 +33,13 @@ from vidi.machine import wait_without_spinning
 
 wait_without_spinning()  # before torch is imported, as `vidi train` does
 
+from bench.agreeing.answers import (  # noqa: E402
+    NEAR,
+    AnswerDifference,
+    Answers,
+    differences,
+    largest,
+)
 from bench.agreeing.cells import cell, per_kind  # noqa: E402
 from bench.agreeing.hosts import BODY_BYTES, Server, by_bare_graph, by_command_line, by_full_pixels, by_python  # noqa: E402
 from bench.agreeing.model import train_model  # noqa: E402
@@ -41,8 +48,6 @@ from bench.agreeing.samples import Sample, make_samples, read_real  # noqa: E402
 from bench.page import CHROMIUM, vidi_server  # noqa: E402
 from bench.processor import describe, kind  # noqa: E402
 from vidi.export.page_files import has_runtime  # noqa: E402
-from vidi.export.trials.answers import Answers  # noqa: E402
-from vidi.export.trials.compare import NEAR, AnswerDifference, differences, largest  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
 

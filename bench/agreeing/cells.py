@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidi.export.trials.answers import Answers
-from vidi.export.trials.compare import MATTERS, AnswerDifference, largest
+from bench.agreeing.answers import MATTERS, AnswerDifference, Answers, largest
 
 
 def cell(

@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import onnxruntime
 
+from bench.agreeing.answers import Answers, HostAnswer, from_numbers, from_prediction, refused
 from bench.agreeing.samples import Sample
-from vidi.export.trials.answers import Answers, HostAnswer, from_numbers, from_prediction, refused
 from vidi.images.decode import decode_image
 from vidi.prediction.predictor import Predictor
 from vidi.serving.settings import Settings

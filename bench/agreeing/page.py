@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.agreeing.answers import Answers, from_page
 from bench.agreeing.samples import Sample
-from vidi.export.trials.answers import Answers, from_page
 from vidi.images.decode import decode_image
 
 if TYPE_CHECKING:

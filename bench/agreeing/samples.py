@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
+from bench.agreeing.drawn import exif, xmp, xmp_of_png
 from bench.agreeing.photographs import Array, scene
-from vidi.export.trials.images import exif, xmp, xmp_of_png
 
 FORMATS = ("JPEG", "WEBP", "PNG", "AVIF")
 SIZES = ((96, 128), (150, 110), (333, 500), (375, 281), (64, 64), (240, 320))  # (height, width), pixels

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.agreeing.answers import HostAnswer, differences, refused
 from bench.agreeing.cells import cell
 from bench.agreeing.samples import KINDS, make_samples
 from bench.agreement import PAGE, ask_all, document_of, find_browser
 
 from tests.model_file.test_golden import judged, limits
 from tests.model_file.tiny import tiny_metadata
-from vidi.export.trials.answers import HostAnswer, refused
-from vidi.export.trials.compare import differences
 from vidi.prediction.predictor import Predictor
 
 METADATA = replace(tiny_metadata(), verdict=limits(sure=0.8, candidate=0.2, novelty=5.0))

@@ -1,6 +1,7 @@
 """The page's engine in Chromium gives the answers of `Predictor`, whoever serves it."""
 
 import base64
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,3 +238,20 @@ def test_threads_are_half_of_the_cores_and_one_where_the_host_does_not_isolate_t
         isolated = page.evaluate(ask_for, [1, 2, 3, 4, 8, 64])
 
     assert isolated == [1, 1, 1, 2, 4, 4]
+
+
+def test_a_page_says_where_its_browser_gives_other_answers_than_the_file(model: ModelFile, tmp_path: Path):
+    write_web(tmp_path, [("shapes", model)])
+    document = tmp_path / "models" / "shapes" / "model.json"
+    changed = json.loads(document.read_text())
+    changed["metadata"]["golden"][0]["probabilities"].reverse()
+    said = []
+    for text in (document.read_text(), json.dumps(changed)):
+        document.write_text(text)
+        with static_host(tmp_path) as url, chromium() as page:
+            page.goto(url)
+            page.wait_for_selector("body[data-ready]")
+            said.append(page.inner_text("#about-model") if page.is_visible("#about-model") else "")
+
+    assert said[0] == ""
+    assert "gives other answers than its file states" in said[1]

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.agreeing.answers import Answers, from_numbers, require_agreement
+from bench.agreeing.drawn import model_answers, trial_images
 
 from tests.export.node import NODE
 from tests.model_file.test_golden import judged
-from vidi.export.trials.answers import Answers, from_numbers
-from vidi.export.trials.images import model_answers, trial_images
-from vidi.export.trials.trial import compare_images
 from vidi.model_file.golden import encode_image
 from vidi.model_file.golden_vector import vector_from_json
 from vidi.workflows.export import export
@@ -54,8 +53,7 @@ def test_onnxruntime_node_replays_the_golden_vectors_of_the_folder(modules: Path
     for one, answer in zip(images, said[len(golden["vectors"]) :], strict=True):
         strange = answer["novelty"][0] if "novelty" in answer else None
         answers[one.name] = from_numbers(np.array(answer["probabilities"], np.float32), strange, model.metadata)
-    compared = compare_images(model_answers(model, images), answers, model.metadata, given="pixels")
-    assert compared.passed, compared.words()
+    require_agreement(model_answers(model, images), answers, model.metadata)
 
 
 def test_the_page_names_what_the_folder_has_and_says_what_was_not_run(tmp_path: Path):

@@ -71,8 +71,6 @@ def test_a_lighter_file_is_calibrated_again_names_its_parent_and_answers(model: 
     assert made.metadata.test["images"] == 90
     assert "DequantizeLinear" in made.contents.operators
     assert done.lighter is not None
-    assert done.trial is not None
-    assert done.trial.passed
     figures = json.loads((tmp_path / "int8" / "export.json").read_text())
     assert figures["accuracy"]["images"] == 90
     assert figures["fused_and_unfused"]["other_labels"] <= 0.02

@@ -1,4 +1,4 @@
-"""`vidi export`: a model file in another form, tried before it is given away."""
+"""`vidi export`: a model file in another form."""
 
 import contextlib
 import gzip
@@ -7,24 +7,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidi.errors import MissingPackageError, UsageError
+from vidi.errors import GateError, MissingPackageError, UsageError
 from vidi.export.model_document import MODEL_FILE
 from vidi.export.to_folder import RUNNER_NAME, write_folder
 from vidi.export.to_openvino import GRAPH, WEIGHTS, write_openvino
 from vidi.export.to_web import write_web
-from vidi.export.trials.folder import try_folder
-from vidi.export.trials.openvino import try_openvino
-from vidi.export.trials.trial import ExportTrial
-from vidi.export.trials.web import OLDEST_NODE, try_web
 from vidi.files import escape_path, writing_error
 from vidi.model_file.read import ModelFile, read_model
 from vidi.model_file.values import Json
-from vidi.prediction.engines.registry import is_installed
+from vidi.prediction.engines.by_openvino import open_openvino_graph
+from vidi.prediction.engines.registry import is_installed, replay_engine
 from vidi.report.cards.exported_card import exported_card
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.output import warning_about
@@ -37,15 +34,13 @@ if TYPE_CHECKING:
 FIGURES = "export.json"  # of a lighter file
 MODEL_FILES = (MODEL_FILE, GRAPH, WEIGHTS)  # the model itself, in any form
 REPORT = "export.md"  # in every exported folder; by it an earlier one is known
-NOT_TRIED = f"it was not tried here: that needs Chromium, or node {OLDEST_NODE} or newer"
 
 Write = Callable[[Path, ModelFile, str], None]
-Try = Callable[[Path, ModelFile, str], ExportTrial | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written, and how the exported form answered."""
+    """What was written."""
 
     folder: Path
     form: Form
@@ -53,7 +48,6 @@ class Exported:
     name: str
     file_bytes: Mapping[str, int]  # size of each file, by its path in the folder
     beside_model_bytes: int  # of all but the model file, compressed one by one by gzip
-    trial: ExportTrial | None  # None: this computer cannot try the form
     lighter: "Lighter | None" = None  # of a form with fewer bits
 
     @property
@@ -65,7 +59,7 @@ class Exported:
             f"{self.form}: {escape_path(self.folder)}, {len(self.file_bytes)} files, {size:,} bytes; "
             f"{self.beside_model_bytes:,} bytes beside the model, compressed",
             *(self.lighter.sentences if self.lighter else ()),
-            NOT_TRIED if self.trial is None else self.trial.sentence(),
+            CHECKS[self.form],
             *([] if warning is None else [warning]),
             USES[self.form].format(folder=escape_path(self.folder)),
         )
@@ -79,11 +73,15 @@ class Exported:
             "model": {"name": self.name, "id": self.model.model_id, "digest": self.model.digest},
             "files": dict(self.file_bytes),
             "beside_model_bytes": self.beside_model_bytes,
-            "trial": None if self.trial is None else {**asdict(self.trial), "passed": self.trial.passed},
             **({} if self.lighter is None else {"lighter": self.lighter.as_json()}),
         }
 
 
+CHECKS: Mapping[Form, str] = {
+    "web": "The page replays the golden vectors of the model when it opens, and warns where the answers differ.",
+    **dict.fromkeys(("folder", *PRECISIONS), "The model file is whole: golden.json holds images with its answers."),
+    "openvino": "OpenVINO answered the golden vectors as the model file does.",
+}
 USES: Mapping[Form, str] = {
     "web": "Copy the folder to any static host. To look at it here: python -m http.server --directory {folder}",
     "folder": f"Try it: python {{folder}}/{RUNNER_NAME} IMAGE",
@@ -96,36 +94,46 @@ def _write_folder(folder: Path, model: ModelFile, name: str) -> None:
     write_folder(folder, model, card=exported_card(model, name=name, runner=RUNNER_NAME))
 
 
-def _try_folder(folder: Path, model: ModelFile, _: str) -> ExportTrial:
-    return try_folder(folder, model)
+def _write_openvino(folder: Path, model: ModelFile, name: str) -> None:
+    write_openvino(folder, model, name)
+    require_golden_answers(folder, model)
 
 
 WRITERS: Mapping[Form, Write] = {
     "web": lambda folder, model, name: write_web(folder, [(name, model)]),
     **dict.fromkeys(("folder", *PRECISIONS), _write_folder),
-    "openvino": write_openvino,
-}
-TRIALS: Mapping[Form, Try] = {
-    "web": lambda folder, model, name: try_web(folder, name, model),
-    **dict.fromkeys(("folder", *PRECISIONS), _try_folder),
-    "openvino": lambda folder, model, _: try_openvino(folder, model),
+    "openvino": _write_openvino,
 }
 
 
-def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS, events: Events = SILENCE) -> Exported:
-    """Write a model file in another form. The exported form first has to give its answers.
+def require_golden_answers(folder: Path, model: ModelFile) -> None:
+    """Require that OpenVINO's files answer the golden vectors as the model file does.
+
+    Raises:
+        GateError: they do not.
+        ModelError: OpenVINO does not read them, or a golden vector is damaged.
+    """
+    replay = replay_engine(open_openvino_graph(folder / GRAPH, model.metadata.framing), model)
+    if not replay.passed:
+        raise GateError(
+            f"OpenVINO's files do not give the answers of the model file: {replay.sentence()}",
+            "Nothing was written. Update openvino, or report this with the model file.",
+        )
+
+
+def export(request: ExportRequest, *, events: Events = SILENCE) -> Exported:
+    """Write a model file in another form.
 
     A form with fewer bits is calibrated again, and held to the test images beside the file that it is made of.
 
     Args:
         request: what to write, and where.
-        trials: how each form is tried.
         events: receives progress and messages.
 
     Raises:
         UsageError: the output exists, an option is wrong, or this installation lacks what the form needs.
         ModelError: no model file.
-        GateError: the exported form gives other answers than the file, or is not as good; nothing is written.
+        GateError: OpenVINO gives other answers than the file, or a lighter file is not as good; nothing is written.
         ResourceError: the folder cannot be written.
     """
     require_sound(request)
@@ -136,9 +144,6 @@ def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS, event
         lighter = _lighter(request, model, staged, events) if request.to in PRECISIONS else None
         model = model if lighter is None else lighter.model
         WRITERS[request.to](staged, model, name)
-        trial = trials[request.to](staged, model, name)
-        if trial is not None:
-            trial.require_agreement()
         sizes = {path.relative_to(staged).as_posix(): path.stat().st_size for path in _files(staged)}
         done = Exported(
             folder=request.output,
@@ -147,7 +152,6 @@ def export(request: ExportRequest, *, trials: Mapping[Form, Try] = TRIALS, event
             name=name,
             file_bytes=sizes,
             beside_model_bytes=_beside_model(staged),
-            trial=trial,
             lighter=lighter,
         )
         (staged / REPORT).write_text(_report(done), encoding="utf-8")
@@ -259,7 +263,7 @@ def _report(done: Exported) -> str:
         f"- form: {done.form}, written by `vidi export --to {done.form}`",
         f"- model id {done.model.model_id}, digest `{done.model.digest}`",
         *(f"- {sentence}" for sentence in (done.lighter.sentences if done.lighter else ())),
-        f"- {NOT_TRIED if done.trial is None else done.trial.sentence()}",
+        f"- {CHECKS[done.form]}",
         f"- {len(done.file_bytes)} files, {sum(done.file_bytes.values()):,} bytes; {done.beside_model_bytes:,} bytes "
         "beside the model, compressed",
         *(f"- {warning}" for warning in [warning_about(done.model)] if warning),

@@ -179,7 +179,7 @@ def resume(
 
 @contextmanager
 def _offering_to_resume(folder: Path, events: Events) -> Iterator[None]:
-    """Where Ctrl-C ends the run at once, say how it goes on; what was done is read again, or computed anew."""
+    """Where Ctrl-C ends the run at once, say how it goes on; what was done is read or computed again."""
     try:
         yield
     except KeyboardInterrupt:

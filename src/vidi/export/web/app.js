@@ -16,7 +16,7 @@ import { drawEvidence, paint, paintData } from "./overlay.js";
 import { fillPrivacy } from "./privacy.js";
 import { openRemote } from "./remote.js";
 import { isVersionCheck, readVersions, Traffic } from "./traffic.js";
-import { CAMERA, labelOf, NO_FILES, REFUSALS, subjectOf, whereOf } from "./words.js";
+import { CAMERA, labelOf, NO_FILES, OTHER_ANSWERS, REFUSALS, subjectOf, whereOf } from "./words.js";
 
 document.documentElement.dataset.started = "yes"; // old.js looks for it
 const byId = (id) => document.getElementById(id);
@@ -108,6 +108,7 @@ async function use(entry) {
     said = `${error.message} Images are sent to this server instead, which answers about them.`;
   }
   before?.close();
+  if (!model.isRemote && !(await model.selfTest()).passed) said += ` ${OTHER_ANSWERS}`;
   if (model.metadata.unfinished) said += " This model is unfinished: its probabilities are not calibrated and it was not tested.";
   byId("about-model").textContent = said.trim();
   byId("about-model").hidden = !said;

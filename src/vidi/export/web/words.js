@@ -82,6 +82,8 @@ export function whereOf({ isRemote, answers, images }) {
   return "Images stay on this device: the model runs in this browser.";
 }
 
+export const OTHER_ANSWERS = "In this browser the model gives other answers than its file states. Do not rely on them; try another browser.";
+
 export const SAID = {
   none: "none of these",
   unclear: "I cannot tell",

@@ -1,16 +1,56 @@
-"""Two hosts' answers to the same images, held against each other."""
+"""What hosts answer about the same images, in one form, and where two of them differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vidi.export.trials.answers import Answers, HostAnswer
 from vidi.model_file.decisions import confidence
 from vidi.model_file.metadata import ModelMetadata
+from vidi.prediction.prediction import Prediction, decide
 
 NEAR = 0.01  # of a probability; of a novelty as a share of its limit
 MATTERS = ("label", "verdict", "candidates")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostAnswer:
+    """A host's answer about one image, or the reason code with which it refused it."""
+
+    label: str
+    verdict: str | None
+    candidates: tuple[str, ...]
+    probabilities: NDArray[np.float32]  # (classes,), in the model's order
+    novelty: float | None
+    code: str = ""  # empty where there is an answer
+
+
+Answers = dict[str, HostAnswer]  # name of the image → what a host said of it
+
+
+def refused(code: str) -> HostAnswer:
+    """An image without an answer."""
+    return HostAnswer("", None, (), np.empty(0, np.float32), None, code)
+
+
+def from_prediction(one: Prediction) -> HostAnswer:
+    """Python's own answer."""
+    return HostAnswer(one.label, one.verdict, one.candidates, one.probabilities, one.novelty)
+
+
+def from_page(answer: Mapping[str, Any]) -> HostAnswer:
+    """What the page's engine gives."""
+    if "code" in answer:
+        return refused(answer["code"])
+    values = np.array(answer["probabilities"], np.float32)
+    return HostAnswer(answer["label"], answer["verdict"], tuple(answer["candidates"]), values, answer["novelty"])
+
+
+def from_numbers(probabilities: NDArray[np.float32], novelty: float | None, metadata: ModelMetadata) -> HostAnswer:
+    """What follows from a graph's outputs, where the host only computes."""
+    return from_prediction(decide(probabilities, metadata, novelty=novelty))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +98,16 @@ def differences(expected: Answers, found: Answers, metadata: ModelMetadata) -> I
         if set(one.candidates) != set(other.candidates):
             first, second = (", ".join(sorted(answer.candidates)) for answer in (one, other))
             yield AnswerDifference(name, "candidates", first, second, from_candidates(one, other, metadata))
+
+
+def require_agreement(expected: Answers, found: Answers, metadata: ModelMetadata) -> None:
+    """Raise AssertionError where a host says something else than Python does, but near a tie or a limit."""
+    assert set(found) == set(expected), set(expected) ^ set(found)
+    other = [one.words() for one in differences(expected, found, metadata) if not one.is_near]
+    gap = largest(expected, found, list(expected))
+    assert not other, other
+    assert gap is not None, "no answer at all"
+    assert gap <= max(NEAR, metadata.golden_tolerance.probability), gap
 
 
 def tie(one: HostAnswer, other: HostAnswer, classes: Sequence[str]) -> float:

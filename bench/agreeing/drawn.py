@@ -1,6 +1,6 @@
 """Drawn image files of the kinds that hosts could read in different ways, and a model file's own answers about them.
 
-A small part of the agreement bench, for every export: each file is of a format that browsers and Pillow read.
+A small part of the agreement bench, for tests: each file is of a format that browsers and Pillow read.
 """
 
 import functools
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
-from vidi.export.trials.answers import Answers, from_numbers
+from bench.agreeing.answers import Answers, from_numbers
 from vidi.images.decode import decode_image
 from vidi.model_file.golden import ask
 from vidi.model_file.read import ModelFile

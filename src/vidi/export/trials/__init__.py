@@ -1,1 +1,0 @@
-"""What is exported is tried first: the exported form itself answers golden vectors and drawn images."""
