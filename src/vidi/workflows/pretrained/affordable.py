@@ -9,7 +9,7 @@ from vidi.networks.lite import STRIDE
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import PAIRS
 from vidi.networks.pretrained.read import read_pretrained
-from vidi.report.words.progress.pretrained import only_some_affordable
+from vidi.report.words.progress.pretrained import only_some_affordable, seen_smaller
 from vidi.training.heads.features import choose_feature_engine, feature_rate
 from vidi.training.loop.objective import FIXED, InputNormalisation
 from vidi.workflows.pretrained.backbones import ENGINE_IMAGES, IMAGES_FOR_SIZE, IMAGES_FOR_WEIGHTS, Candidate
@@ -17,6 +17,7 @@ from vidi.workflows.run.budget import COMFORTABLE, SOON_DONE, TABLE
 
 MEASURED_AREA = 160 * 128  # pixels, at most, of the images that the speed is measured on
 TABLE_AREA = 320 * 224  # pixels, of the images that the table's time for features is about
+MOST_SHRUNK = 2  # times, by an estimate alone
 SMALLEST_AREA = 64 * 64  # pixels; smaller images tell a backbone nothing
 
 
@@ -49,7 +50,7 @@ def affordable(
         Some of the candidates, or the first one at a smaller size; and a sentence, empty where nothing was left out.
     """
     if seconds_left > COMFORTABLE * image_count or image_count <= SOON_DONE:
-        return _by_table(candidates, image_count=image_count, seconds_left=seconds_left, room=room)
+        return _by_table(candidates, image_count=image_count, room=room)
     first, most = candidates[0], TABLE["features"].share * seconds_left
     measure = measure or _seconds_per_image
     seconds = {first.name: measure(first.name, first.size, image_count=image_count)}
@@ -79,19 +80,18 @@ def affordable(
     )
 
 
-def _by_table(
-    candidates: Sequence[Candidate], *, image_count: int, seconds_left: float, room: float
-) -> tuple[tuple[Candidate, ...], str]:
-    """The candidates, or the first one at a smaller size, by the table's time for features of an image."""
+def _by_table(candidates: Sequence[Candidate], *, image_count: int, room: float) -> tuple[tuple[Candidate, ...], str]:
+    """The candidates, or the first one at up to half the area, by the table's time for features of an image.
+
+    An estimate is not worth more than that: smaller images cost accuracy, and a late end only time.
+    """
     first, table = candidates[0], TABLE["features"]
     seconds = table.per_image * image_count * _area(first) / TABLE_AREA
     room = max(room - table.seconds, 1e-3)
-    smaller = first if seconds <= room else _shrunk(first, seconds / room)
+    smaller = first if seconds <= room else _shrunk(first, min(seconds / room, MOST_SHRUNK))
     if smaller == first:
         return tuple(candidates), ""
-    return (smaller,), only_some_affordable(
-        (smaller,), usual=first, images=image_count, seconds=seconds * seconds_left / room, seconds_left=seconds_left
-    )
+    return (smaller,), seen_smaller(smaller, usual=first)
 
 
 def _area(candidate: Candidate) -> int:

@@ -43,6 +43,11 @@ def only_some_affordable(
     )
 
 
+def seen_smaller(kept: Sized, *, usual: Sized) -> str:
+    """That images are seen at a smaller size, for want of time on this computer as it is now."""
+    return f"Short on time on this busy computer: trying only {sized(kept)}, not {usual.size[0]}x{usual.size[1]}."
+
+
 def pair_left_out(pair: str, *, images: int, seconds: float, seconds_left: float) -> str:
     """That there is no time for two networks side by side.
 
