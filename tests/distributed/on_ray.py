@@ -1,7 +1,7 @@
 """A real Ray cluster of several nodes on this computer, and workers there to which something happens."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import ray
@@ -9,26 +9,19 @@ import ray
 from vidi.distributed.cluster import RayWorkers
 
 NEVER_MISSED: Final = {"health_check_failure_threshold": 10_000}  # however busy this computer is with other work
-SOON_MISSED: Final = {  # a node is given up after some seconds of silence; usually after a minute
-    "health_check_initial_delay_ms": 1000,
-    "health_check_period_ms": 1000,
-    "health_check_timeout_ms": 5000,
-    "health_check_failure_threshold": 5,
-}
 
 
 @contextlib.contextmanager
-def cluster_of(nodes: int, *, health: Mapping[str, int] = NEVER_MISSED, **head: Any) -> Iterator[Any]:
+def cluster_of(nodes: int, **head: Any) -> Iterator[Any]:
     """A cluster of some nodes, one core each.
 
     Args:
         nodes: at least one, the head.
-        health: how soon Ray gives up a node that is silent.
         head: further options of the head.
     """
     from ray.cluster_utils import Cluster
 
-    own = {"num_cpus": 1, "_system_config": dict(health), **head}
+    own = {"num_cpus": 1, "_system_config": dict(NEVER_MISSED), **head}
     cluster = Cluster(initialize_head=True, head_node_args=own)
     try:
         for _ in range(nodes - 1):

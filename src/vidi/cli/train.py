@@ -1,6 +1,5 @@
 """`vidi train`: from images to a tested model file."""
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
     from vidi.training.heads.features import Embedder
-    from vidi.training.train import Trainer
     from vidi.workflows.train import Run
 
 INTERRUPTED, SOME_BAD = 130, 6
@@ -40,12 +38,8 @@ def train(
         typer.Option(
             "--ray",
             metavar="ADDRESS",
-            help="Work on a Ray cluster, by the address of its head; local: on this computer.",
+            help="Compute pretrained features on a Ray cluster, by the address of its head; local: on this computer.",
         ),
-    ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option("--processes", metavar="N", min=1, help="With --ray: share every batch among N processes."),
     ] = None,
     find_rate: Annotated[
         Path | None,
@@ -66,17 +60,15 @@ def train(
     wait_without_spinning()  # before torch is imported
     events = Terminal()
     if resume is not None:
-        options.refuse_beside_resume(context, ("resume", "finish", "ray", "processes"))
+        options.refuse_beside_resume(context, ("resume", "finish", "ray"))
         find_run(resume)  # before torch is imported
         from vidi.workflows import train as story
 
-        with _trainer(ray, processes, events) as trainer:
-            embed = _embedder(ray, processes, events)
-            run = story.resume(resume, finish=finish, events=events, trainer=trainer, embed=embed)
-        return conclude(run, events)
+        return conclude(story.resume(resume, finish=finish, events=events, embed=_embedder(ray, events)), events)
     if request is None or finish:
         raise _nothing_to_do(finish)
-    _refuse_cluster_beside({"--preview": preview, "--find-lr": find_rate}, {"--ray": ray, "--processes": processes})
+    if ray is not None:
+        _refuse_ray_beside({"--preview": preview, "--find-lr": find_rate})
     if preview is not None:
         from vidi.workflows.studies.preview import write_preview
 
@@ -89,39 +81,21 @@ def train(
     found = find_while_importing("vidi.workflows.train", request.data, events=events)
     from vidi.workflows import train as story
 
-    with _trainer(ray, processes, events) as trainer:
-        embed = _embedder(ray, processes, events)
-        run = story.train(request, events=events, begun=begun, found=found, trainer=trainer, embed=embed)
-    return conclude(run, events)
+    embed = _embedder(ray, events)
+    return conclude(story.train(request, events=events, begun=begun, found=found, embed=embed), events)
 
 
-def _refuse_cluster_beside(drawn: Mapping[str, object], spread: Mapping[str, object]) -> None:
+def _refuse_ray_beside(drawn: Mapping[str, object]) -> None:
     """What is drawn in place of a training is drawn on this computer."""
     from vidi.errors import UsageError
 
     for flag in (name for name, value in drawn.items() if value is not None):
-        for other in (name for name, value in spread.items() if value is not None):
-            raise UsageError(f"{other} beside {flag}", f"Leave out {other}: {flag} needs no cluster.")
+        raise UsageError(f"--ray beside {flag}", f"Leave out --ray: {flag} needs no cluster.")
 
 
-def _trainer(
-    ray: str | None, processes: int | None, events: "Terminal"
-) -> "contextlib.AbstractContextManager[Trainer | None]":
-    """What trains by several processes; None without `--processes`."""
-    from vidi.errors import UsageError
-
-    if processes is None:
-        return contextlib.nullcontext()
+def _embedder(ray: str | None, events: "Terminal") -> "Embedder | None":
+    """What computes features on a cluster; None without `--ray`."""
     if ray is None:
-        raise UsageError("--processes without a cluster", "Add `--ray local`, or the address of a Ray cluster.")
-    from vidi.distributed.train import processes_on_ray
-
-    return processes_on_ray(ray, processes, say=events.say)
-
-
-def _embedder(ray: str | None, processes: int | None, events: "Terminal") -> "Embedder | None":
-    """What computes features on a cluster; None without `--ray`, and where processes share a training."""
-    if ray is None or processes is not None:
         return None
     from vidi.distributed.features import features_on_ray
 

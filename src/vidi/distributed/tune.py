@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.distributed.cluster import ONE_CORE, connected, end_actor, failure_of
-from vidi.distributed.train import cores_of_nodes
 from vidi.errors import ResourceError
 from vidi.machine import SHORT_WAIT, Deadline
 from vidi.training.data import TrainingData
@@ -116,7 +115,8 @@ class RayTrials:
 
     def room(self) -> int:
         """A trial on each core."""
-        return max(1, sum(cores_of_nodes(self._ray)))
+        nodes = (node for node in self._ray.nodes() if node["Alive"])
+        return max(1, sum(int(node["Resources"].get("CPU", 0)) for node in nodes))
 
     def start(self, order: TrialOrder) -> Any:
         """Give a trial to a worker that is idle, or to a new one."""

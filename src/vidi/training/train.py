@@ -20,10 +20,10 @@ from vidi.training.engine.engine import limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.ensembles.combination import Combination
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
-from vidi.training.loop.context import TrainingContext, training_context
+from vidi.training.loop.context import training_context
 from vidi.training.loop.epoch import steps_in_epoch
 from vidi.training.loop.first_weights import fill_in
-from vidi.training.loop.keeper import CheckpointFolder, Keeper
+from vidi.training.loop.keeper import Keeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.loop.objective import InputNormalisation, forget_weights, normalisation_for
@@ -78,15 +78,6 @@ class TrainedNetwork:
         return weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
 
 
-# Trains a state until it says what it was stopped by; the keeper tells and saves on the way.
-Trainer = Callable[[State, TrainingContext, Keeper], None]
-
-
-def train_here(state: State, context: TrainingContext, _: Keeper) -> None:
-    """Train in this process."""
-    train(state, context)
-
-
 def train_network(
     arrays: TrainingData,
     recipe: Recipe,
@@ -97,7 +88,6 @@ def train_network(
     on_epoch: Callable[[EpochRow], None] | None = None,
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
-    trainer: Trainer = train_here,
 ) -> TrainedNetwork:
     """Train a network, or go on with one: same recipe, seed and kind of machine give the same weights to the bit.
 
@@ -112,7 +102,6 @@ def train_network(
         on_epoch: called when an epoch has ended; one that a checkpoint already holds is not told again.
         resume: go on from the folder's checkpoint.
         should_stop: asked after every step; true ends the run with a checkpoint and the best network so far.
-        trainer: carries out the steps; in this process by default.
 
     Raises:
         UsageError: the recipe is for images of one class each, and these may show several.
@@ -130,7 +119,7 @@ def train_network(
     else:
         state, recipe, normalisation, deadline = _begun(arrays, recipe, deadline=deadline)
     keeper = Keeper(
-        CheckpointFolder(folder),
+        folder,
         arrays,
         recipe=recipe,
         normalisation=normalisation,
@@ -149,7 +138,7 @@ def train_network(
     if not resume:
         keeper.save(state)
     if not state.stopped_by:
-        trainer(state, context, keeper)
+        train(state, context)
         if not state.best:
             state.keep_best()
         keeper.save(state)

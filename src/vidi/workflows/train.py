@@ -18,7 +18,7 @@ from vidi.report.words.progress.run import interrupted_at_once, writing_to
 from vidi.report.words.progress.training import describe_note
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
-from vidi.training.train import TrainedNetwork, Trainer, train_here
+from vidi.training.train import TrainedNetwork
 from vidi.workflows.ensembles.ensemble import forget_members
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import (
@@ -38,7 +38,7 @@ from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context, open_cache
 from vidi.workflows.run.evaluate import evaluate_model
-from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible, require_shared_out
+from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.read import Found
@@ -91,7 +91,6 @@ def train(
     begun: Deadline | None = None,
     found: Found | None = None,
     trackers: Mapping[str, TrackerKind] = TRACKERS,
-    trainer: Trainer | None = None,
     embed: Embedder | None = None,
 ) -> Run:
     """Train on images, and write a tested model file into a run folder.
@@ -102,7 +101,6 @@ def train(
         begun: when the user's minutes began to run, where that was before this call.
         found: the requested images, where they were found before this call.
         trackers: what `request.track` can name.
-        trainer: carries out trainings by gradients, in place of this process.
         embed: computes the features of pretrained networks, in place of this process.
 
     Raises:
@@ -114,7 +112,7 @@ def train(
     tracker = find_tracker(request.track, trackers)
     job = read_and_plan(request, events=events, begun=begun, found=found)
     # What can be known to be wrong is said before anything is written.
-    require_possible(job, by_processes=trainer is not None, has_features=embed is not None)
+    require_possible(job, has_features=embed is not None)
     source = Path(request.data.source)
     folder = open_run_folder(
         request.output,
@@ -131,7 +129,7 @@ def train(
                 events = _listen(stack, tracker, job, folder, events)
         context = Context(folder=folder, budget=job.budget, watch=watch, events=events, cache=cache)
         stack.enter_context(_offering_to_resume(folder, events))
-        return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
+        return _run(job, replace(context, embed=embed or embed_here))
 
 
 def resume(
@@ -139,7 +137,6 @@ def resume(
     *,
     finish: bool = False,
     events: Events = SILENCE,
-    trainer: Trainer | None = None,
     embed: Embedder | None = None,
 ) -> Run:
     """Continue an interrupted run with its own data and recipe.
@@ -148,8 +145,7 @@ def resume(
         run: its folder.
         finish: train no more; only calibrate, test and report.
         events: receives progress and messages.
-        trainer: as for `train`; it need not be what the run began with.
-        embed: as for `train`.
+        embed: as for `train`; it need not be what the run began with.
 
     Raises:
         UsageError: not a run of `vidi train`, or one that is finished.
@@ -164,8 +160,6 @@ def resume(
         saved = folder / RECIPE
         recipe = Recipe.from_toml(saved.read_text("utf-8")) if saved.exists() else None
         job = read_and_plan(request, recipe, events=events)
-        if trainer is not None:
-            require_shared_out(job)
         if embed is not None:
             require_features(job)
         cache = open_cache(request.data)
@@ -174,7 +168,7 @@ def resume(
             _offering_to_resume(folder, listening),
         ):
             context = Context(folder=folder, budget=job.budget, finish=finish, events=listening, cache=cache)
-            return _run(job, replace(context, trainer=trainer or train_here, embed=embed or embed_here))
+            return _run(job, replace(context, embed=embed or embed_here))
 
 
 @contextmanager

@@ -40,15 +40,10 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], *, values: Map
     Raises:
         ResourceError: the disk is full or refuses; both earlier files are untouched.
     """
-    keep_checkpoint(folder, encode(tensors, values))
-
-
-def keep_checkpoint(folder: Path, data: bytes) -> None:
-    """Write the bytes of a checkpoint as `write_checkpoint` does."""
     path = folder / NAME
     if path.exists():
         _keep_previous(path, folder / PREVIOUS_NAME)
-    write_whole(path, data)
+    write_whole(path, encode(tensors, values))
 
 
 def _keep_previous(path: Path, previous: Path) -> None:

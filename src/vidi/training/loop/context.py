@@ -12,7 +12,6 @@ from vidi.training.engine.engine import Engine
 from vidi.training.engine.settle import engine_of
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.state import State
-from vidi.training.parallel.group import ALONE, Group
 from vidi.training.recipe import Recipe
 
 
@@ -29,7 +28,6 @@ class TrainingContext:
     should_stop: Callable[[], bool]  # asked after every step
     after_step: Callable[[State], bool]  # tells and saves; true when it went back to an earlier step
     image_weights: torch.Tensor | None = None  # (images,) float32, on the engine's device; their mean is 1 in training
-    group: Group = ALONE  # the processes that share the batches
 
 
 def training_context(
@@ -40,7 +38,6 @@ def training_context(
     deadline: Deadline | None,
     should_stop: Callable[[], bool],
     after_step: Callable[[State], bool],
-    group: Group = ALONE,
 ) -> TrainingContext:
     """What the loop is given for a recipe whose device and precision are settled; see `TrainingContext`."""
     weights = class_weights(arrays.strata[arrays.train_rows], arrays.class_count, kind=recipe.class_weights)
@@ -55,7 +52,6 @@ def training_context(
         deadline=deadline,
         should_stop=should_stop,
         after_step=after_step,
-        group=group,
     )
 
 

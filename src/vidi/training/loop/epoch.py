@@ -48,13 +48,8 @@ def finish_epoch(state: State, context: TrainingContext, *, epoch: int) -> None:
     counters, data, start = state.counters, context.data, time.perf_counter()
     loss, accuracy = None, None
     if len(data.validation_rows):
-        loss, accuracy = score(
-            state.judged(),
-            data,
-            normalisation=context.normalisation,
-            precision=context.engine.precision,
-            group=context.group,
-        )
+        precision = context.engine.precision
+        loss, accuracy = score(state.judged(), data, normalisation=context.normalisation, precision=precision)
     is_settling = context.recipe.schedule != "constant"
     doubt = _standard_error(state.counters.best_accuracy, len(data.validation_rows)) if is_settling else None
     note_gain(state, epoch, loss=loss, accuracy=accuracy, by_loss=data.truth.is_judged_by_loss, doubt=doubt)
@@ -138,7 +133,7 @@ def fit_plan(state: State, context: TrainingContext, *, step_seconds: float) -> 
     if context.deadline is None:
         return
     step, left = state.counters.step, state.plan.steps - state.counters.step
-    affordable = context.group.from_first(int(max(context.deadline.seconds_left(), 0) / step_seconds))
+    affordable = int(max(context.deadline.seconds_left(), 0) / step_seconds)
     most = context.recipe.epochs * steps_in_epoch(len(context.data.train_rows), context.recipe.batch)
     left_now = min(affordable, most - step)
     # A twentieth is within the clock's own noise; planning for it would only cost the repeatability.
@@ -159,6 +154,7 @@ def why_to_stop(state: State, context: TrainingContext) -> str:
         return "plan"
     if 0 < context.recipe.patience <= counters.epochs_without_gain:
         return "patience"
+    if context.should_stop():
+        return "user"
     is_late = context.deadline is not None and context.deadline.seconds_left() <= 0
-    reasons = ("", "user", "deadline")
-    return reasons[context.group.from_first(1 if context.should_stop() else 2 if is_late else 0)]
+    return "deadline" if is_late else ""

@@ -1,61 +1,17 @@
 """What is reported and stored during training: progress, results.csv, checkpoints."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from vidi.training.data import TrainingData
-from vidi.training.loop.checkpoint import Checkpoint, encode, keep_checkpoint, read_checkpoint
+from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.epoch import limited_by, steps_in_epoch
 from vidi.training.loop.faults import must_roll_back, roll_back
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import EpochRow, Progress, write_results
-from vidi.training.loop.state import State, Weights, state_as_json, state_as_tensors
+from vidi.training.loop.state import State, state_as_json, state_as_tensors
 from vidi.training.recipe import Recipe
-
-
-class CheckpointStore(Protocol):
-    """Where checkpoints and the table of epochs go."""
-
-    def keep(self, data: bytes) -> None:
-        """Keep a checkpoint."""
-
-    def last(self) -> Checkpoint:
-        """The last one that was kept."""
-
-    def tell(self, history: Sequence[EpochRow]) -> None:
-        """Keep the epochs so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointFolder:
-    """The run's own folder."""
-
-    folder: Path
-
-    def keep(self, data: bytes) -> None:
-        """Write a checkpoint; the one before it stays beside it."""
-        keep_checkpoint(self.folder, data)
-
-    def last(self) -> Checkpoint:
-        """The last whole checkpoint."""
-        return read_checkpoint(self.folder)
-
-    def tell(self, history: Sequence[EpochRow]) -> None:
-        """Write results.csv."""
-        write_results(self.folder, history)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What another process that trains has to tell since it was asked last."""
-
-    step: int
-    progress: Progress | None = None
-    history: tuple[EpochRow, ...] | None = None  # all epochs so far, where one has ended
-    checkpoint: bytes | None = None
 
 
 class Keeper:
@@ -63,7 +19,7 @@ class Keeper:
 
     def __init__(
         self,
-        store: CheckpointStore,
+        folder: Path,
         arrays: TrainingData,
         *,
         recipe: Recipe,
@@ -72,7 +28,7 @@ class Keeper:
         on_epoch: Callable[[EpochRow], None] | None,
         epochs_told: int,
     ) -> None:
-        self._store, self._recipe, self._on_progress, self._on_epoch = store, recipe, on_progress, on_epoch
+        self._folder, self._recipe, self._on_progress, self._on_epoch = folder, recipe, on_progress, on_epoch
         self._per_epoch = steps_in_epoch(len(arrays.train_rows), recipe.batch)
         self._fixed = {
             "recipe": recipe.as_dict(),
@@ -85,37 +41,17 @@ class Keeper:
         """Write a checkpoint now, unless the weights are not finite."""
         tensors = state_as_tensors(state)
         if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-            self._store.keep(self._encoded(state, tensors))
+            write_checkpoint(self._folder, tensors, values={**self._fixed, **state_as_json(state)})
         self._saved_at = time.monotonic()
-
-    def as_bytes(self, state: State) -> bytes:
-        """A checkpoint of this moment."""
-        return self._encoded(state, state_as_tensors(state))
-
-    def _encoded(self, state: State, tensors: Weights) -> bytes:
-        return encode(tensors, {**self._fixed, **state_as_json(state)})
-
-    def pass_on(self, told: Told) -> None:
-        """Tell and keep what another process did, as if it were done here."""
-        if told.history is not None:
-            self._store.tell(told.history)
-            if self._on_epoch is not None:
-                for row in told.history[self._epochs_told :]:
-                    self._on_epoch(row)
-            self._epochs_told = len(told.history)
-        if told.checkpoint is not None:
-            self._store.keep(told.checkpoint)
-        if told.progress is not None and self._on_progress is not None:
-            self._on_progress(told.progress)
 
     def after_step(self, state: State) -> bool:
         """Tell, write results and a checkpoint where they are due; true when the run went back to a checkpoint."""
         if must_roll_back(state):
-            roll_back(state, self._store.last(), learning_rate=self._recipe.learning_rate)
+            roll_back(state, read_checkpoint(self._folder), learning_rate=self._recipe.learning_rate)
             self._epochs_told = min(self._epochs_told, len(state.history))
             return True
         if len(state.history) != self._rows_written:
-            self._store.tell(state.history)
+            write_results(self._folder, state.history)
             self._rows_written = len(state.history)
         if self._on_epoch is not None and len(state.history) > self._epochs_told:
             self._on_epoch(state.history[-1])

@@ -15,7 +15,6 @@ from vidi.training.loop.objective import count_right, forward, summed_loss
 from vidi.training.loop.schedule import rate_share
 from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.loop.state import State, move_average
-from vidi.training.parallel.group import add_gradients, share_of
 
 Truth = NDArray[np.int64] | NDArray[np.bool_]  # (batch,) class indexes, or (batch, classes) where several are possible
 
@@ -28,10 +27,9 @@ def train(state: State, context: TrainingContext) -> None:
         draws = draw(seed=recipe.seed, epoch=batches.epoch, image_count=len(data.images))
         for rows in batches.left:
             start = time.perf_counter()
-            own = share_of(rows, context.group)
-            images = augment(data.images[own], draws[own], augmentation=recipe.augmentation)
+            images = augment(data.images[rows], draws[rows], augmentation=recipe.augmentation)
             prepared = time.perf_counter()
-            learn(state, images, truth=data.truth.at(own).array, rows=rows, context=context)
+            learn(state, images, truth=data.truth.at(rows).array, rows=rows, context=context)
             state.counters.add_time(prepare=prepared - start, arithmetic=time.perf_counter() - prepared)
             plan_early(state, context)
             ends_epoch = batches.end_at(state.counters.step) or state.counters.step >= state.plan.steps
@@ -46,10 +44,7 @@ def train(state: State, context: TrainingContext) -> None:
 def learn(
     state: State, images: NDArray[np.uint8], *, truth: Truth, rows: NDArray[np.int64], context: TrainingContext
 ) -> None:
-    """One step: forward, backward and, if every number is finite, new weights.
-
-    `rows` say which images the batch has; `images` and `truth` are this process's share of it.
-    """
+    """One step: forward, backward and, if every number is finite, new weights; `rows` say which images these are."""
     counters, recipe, network = state.counters, context.recipe, state.network
     statistics = [buffer.clone() for buffer in network.buffers()]
     for module in network.modules():
@@ -61,11 +56,10 @@ def learn(
             loss, correct = push_through(state, images, truth=truth, rows=rows, context=context)
             break
         except (MemoryError, RuntimeError) as error:
-            if not is_memory_shortage(error) or context.group.size > 1:  # the other processes would wait for ever
+            if not is_memory_shortage(error):
                 raise
             restore_buffers(state, statistics)
             split_further(state, error, batch=len(images))
-    loss, correct = add_gradients(network, context.group, loss=loss, correct=correct)
     counters.step += 1
     gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     if not (math.isfinite(loss) and torch.nn.utils.get_total_norm(gradients).isfinite()):
@@ -83,8 +77,7 @@ def learn(
 def push_through(
     state: State, images: NDArray[np.uint8], *, truth: Truth, rows: NDArray[np.int64], context: TrainingContext
 ) -> tuple[float, int]:
-    """Gradients of a share of a batch, in as many parts as memory needs: (sum of the losses, how many were right)."""
-    own = share_of(rows, context.group)
+    """Gradients of a batch, in as many parts as memory needs: (sum of the losses, how many were right)."""
     state.network.train()
     if context.recipe.frozen_batch_norm:
         for module in state.network.modules():
@@ -101,7 +94,7 @@ def push_through(
             known,
             recipe=context.recipe,
             class_weights=context.class_weights,
-            image_weights=None if context.image_weights is None else context.image_weights[own[part]],
+            image_weights=None if context.image_weights is None else context.image_weights[rows[part]],
         )
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         loss_sum += float(loss.detach())

@@ -15,7 +15,6 @@ from vidi.networks.layers import Classifier
 from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine.engine import ON_PROCESSOR, Engine
 from vidi.training.engine.rates import Precision, where
-from vidi.training.parallel.group import ALONE, Group, share_of
 from vidi.training.recipe import Recipe
 
 # Of weights that come from elsewhere: how their training images were scaled.
@@ -151,16 +150,11 @@ def forget_weights(network: Classifier, class_weights: NDArray[np.float32]) -> N
 
 
 def score(
-    network: Network,
-    data: TrainingData,
-    *,
-    normalisation: InputNormalisation,
-    precision: Precision,
-    group: Group = ALONE,
+    network: Network, data: TrainingData, *, normalisation: InputNormalisation, precision: Precision
 ) -> tuple[float, float]:
     """Mean cross-entropy and accuracy over the validation images; see `summed_loss` and `count_right`."""
     network.eval()
-    rows, device = share_of(data.validation_rows, group), where(network)
+    rows, device = data.validation_rows, where(network)
     engine = Engine(device=device, precision=precision)
     loss_sum, correct = 0.0, 0
     with torch.inference_mode():
@@ -171,5 +165,4 @@ def score(
             truth = torch.from_numpy(data.truth.at(piece).array).to(device)
             loss_sum += float(_plain_loss(logits, truth))
             correct += count_right(logits, truth)
-    loss_sum, correct = group.add_up(torch.tensor([loss_sum, correct], dtype=torch.float64)).tolist()
-    return loss_sum / len(data.validation_rows), correct / len(data.validation_rows)
+    return loss_sum / len(rows), correct / len(rows)

@@ -235,7 +235,6 @@ def _train_member(
         on_epoch=lambda row: context.events.epoch(row, task.number),
         resume=(task.place / CHECKPOINT).exists(),
         should_stop=context.should_stop,
-        trainer=context.trainer,
     )
 
 

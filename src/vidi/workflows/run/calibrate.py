@@ -375,7 +375,6 @@ def _out_of_fold(
             deadline=context.budget.fold_until(folds=len(folds) - number),
             on_progress=context.events.training,
             should_stop=should_stop,
-            trainer=context.trainer,
         )
         if should_stop():
             shutil.rmtree(place)

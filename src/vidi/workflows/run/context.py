@@ -6,7 +6,6 @@ from pathlib import Path
 
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.training.heads.features import Embedder, embed_here
-from vidi.training.train import Trainer, train_here
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import UNLIMITED, Budget, Stopwatch
@@ -31,7 +30,6 @@ class Context:
     budget: Budget = UNLIMITED  # for everything
     should_stop: Callable[[], bool] = never  # asked between steps
     finish: bool = False  # train no more: only calibrate, test and report
-    trainer: Trainer = train_here  # carries out the steps of a training
     embed: Embedder = embed_here  # computes the features of pretrained networks
     events: Events = SILENCE
     watch: Stopwatch = field(default_factory=Stopwatch)

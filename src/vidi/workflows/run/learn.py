@@ -72,7 +72,6 @@ def learn(context: Context, prepared: Prepared, recipe: Recipe) -> TrainedNetwor
         on_epoch=lambda row: context.events.epoch(row, 0),
         resume=(folder / CHECKPOINT).exists(),
         should_stop=context.should_stop,
-        trainer=context.trainer,
     )
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return trained

@@ -13,7 +13,6 @@ from vidi.training.defaults import recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
 from vidi.training.named_optimizer import as_asked
-from vidi.training.parallel.batch_norm import require_shareable
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
@@ -87,12 +86,11 @@ def learnt_and_chosen(found: Found) -> int:
     return round(found.traits.image_count * LEARNT_AND_CHOSEN)
 
 
-def require_possible(job: RunPlan, *, by_processes: bool = False, has_features: bool = False) -> None:
+def require_possible(job: RunPlan, *, has_features: bool = False) -> None:
     """Refuse impossible requests before anything is written.
 
     Args:
         job: what is planned.
-        by_processes: trainings by gradients are shared out among several processes.
         has_features: features of a pretrained network are computed elsewhere.
 
     Raises:
@@ -104,8 +102,6 @@ def require_possible(job: RunPlan, *, by_processes: bool = False, has_features: 
     )
     require_optimizer(network, recipe)
     choose_device(recipe.device)
-    if by_processes:
-        require_shared_out(job)
     if has_features:
         require_features(job)
     if request.target is not None:
@@ -121,29 +117,9 @@ def require_features(job: RunPlan) -> None:
     """
     if "head" not in job.ladder.rungs:
         raise UsageError(
-            "--ray without a number of processes",
-            "Add --processes N, one for each computer or core. Only features of pretrained networks need no number.",
+            "--ray computes the features of pretrained networks, and this run needs none",
+            "Leave out --ray: a network is trained on one computer.",
         )
-
-
-def require_shared_out(job: RunPlan) -> None:
-    """Refuse what several processes cannot share: a head alone, a GPU, layers that look at a whole batch their own way.
-
-    Raises:
-        UsageError: it is one of these.
-    """
-    if job.ladder.rungs == ("head",):
-        raise UsageError(
-            "--processes shares out training by gradients, but here only a head on pretrained features is fitted",
-            "Leave out --ray and --processes, or train a network from scratch: --pretrained none.",
-        )
-    recipe = job.recipe
-    device = choose_device(recipe.device)
-    if device != "cpu":
-        raise UsageError(f"--processes trains on processors, but this run uses {device}", "Add --device cpu.")
-    if job.ladder.rungs == ("scratch",):
-        network = design_network(recipe.network, image_size=recipe.image_size, class_count=2, options=recipe.options)
-        require_shareable(network, called=recipe.network, frozen_batch_norm=recipe.frozen_batch_norm)
 
 
 def _check_backgrounds(request: TrainRequest, found: Found, *, events: Events) -> int:
