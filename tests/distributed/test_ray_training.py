@@ -1,8 +1,9 @@
 """Training and tuning on a real Ray cluster of several nodes: what one computer gives, whatever is killed half-way."""
 
+import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from tests.draw import draw, encoded
 from tests.training.examples import KINDS
 from vidi.distributed import cluster as clusters
 from vidi.distributed import features
+from vidi.distributed import tune as trials
 from vidi.distributed.tune import RayTrials
 from vidi.prediction.predictor import Predictor
 from vidi.training.heads.features import BATCH
+from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.tune import tune
-from vidi.workflows.tuning.at_once import TrialOrder
 
 pytestmark = pytest.mark.slow  # starts a cluster
+TRY_THERE = trials.try_there
 
 
 @pytest.fixture(scope="module")
@@ -56,43 +59,45 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def disturbed(pid: Path) -> Callable[..., Outcome]:
+    """Trials of which the first one's process is killed, the second one's stopped for ever; it is noted in a file."""
+
+    def try_there(board: Any, number: int, *data: Any, **given: Any) -> Outcome:
+        if number == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number == 1:
+            pid.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return TRY_THERE(board, number, *data, **given)
+
+    return try_there
+
+
 class DisturbedTrials(RayTrials):
-    """The worker of the first trial is killed, that of the second stopped; then the clock jumps."""
+    """The worker of the first trial is killed, that of the second stopped; once a third has ended the clock jumps."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given, patience=900.0, clock=lambda: self.now)
-        self.now, self.begun, self.answers = 0.0, 0, 0
-
-    def start(self, order: TrialOrder) -> Any:
-        running = super().start(order)
-        worker = self._attempts[running].worker
-        self.begun += 1
-        if self.begun == 1:
-            ray.kill(worker)
-        if self.begun == 2:
-            os.kill(ray.get(worker.__ray_call__.remote(lambda _: os.getpid())), signal.SIGSTOP)
-        return running
+    def __init__(self) -> None:
+        super().__init__(lambda: ray, patience=900.0, clock=lambda: self.now)
+        self.now = 0.0
 
     def room(self) -> int:
         return 2
 
-    def look(self, running: Any, seconds: float) -> Any:
-        seen = super().look(running, seconds)
-        if self.begun == 3 and not self.now and any(one.outcome for one in seen.values()):
-            self.now = 1000.0
-        return seen
+    def __call__(self, *given: Any, **named: Any) -> Outcome:
+        outcome = super().__call__(*given, **named)
+        self.now = 1000.0
+        return outcome
 
 
 @pytest.mark.fault
-def test_trials_whose_workers_are_lost_are_failed_and_tried_again(connected: None, photos: Path, monkeypatch):
+def test_trials_whose_workers_are_lost_are_failed_and_tried_again(
+    connected: None, photos: Path, tmp_path: Path, monkeypatch
+):
     monkeypatch.chdir(photos)
-    trials = DisturbedTrials(ray)
+    monkeypatch.setattr(trials, "try_there", disturbed(tmp_path / "pid"))
     changes = {"options.width": 0.25, "epochs": 2, "precision": "float32", "image_size": (16, 16), "batch": 16}
     training = TrainRequest(data=DataRequest(source="photos"), changes=changes, output=Path("tuned"), minutes=60.0)
-    try:
-        tuned = tune(TuneRequest(training=training, trials=3, trial_minutes=5.0), crew=trials)
-    finally:
-        trials.end()
+    tuned = tune(TuneRequest(training=training, trials=3, trial_minutes=5.0), cluster=DisturbedTrials())
 
     rows = tuned.document["trials"]
     lost = [row["values"] for row in rows if row["state"] == "interrupted"]
@@ -101,6 +106,8 @@ def test_trials_whose_workers_are_lost_are_failed_and_tried_again(connected: Non
     assert (len(lost), len(done)) == (2, 3)
     assert all(values in done for values in lost)
     assert (photos / "tuned" / "recipe.toml").exists()
+    with contextlib.suppress(ProcessLookupError):  # a stopped process cannot end by itself
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.fault

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from optuna import Study
 from tests.training.examples import drawn_data, small_recipe
+from tests.training.trials import begin, run
 
 from vidi.errors import GateError, UsageError
 from vidi.machine import Deadline
@@ -20,10 +22,10 @@ from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.comparison import ComparisonImages, answer_held_out
-from vidi.training.tuning.dials import Dial, Room, changes_of, choose_dials
+from vidi.training.tuning.dials import Dial, Room, Value, changes_of, choose_dials
 from vidi.training.tuning.importance import importances
 from vidi.training.tuning.study import StudySettings
-from vidi.training.tuning.trial import Outcome, run_trial, search_value
+from vidi.training.tuning.trial import Outcome, TrialResult, run_trial, search_value
 
 FAR = Deadline(at=1e12, seconds=1e12)  # no clock decides
 PHOTOGRAPHS = DataTraits(image_count=1_000, class_count=4, usual_size=(300, 400), is_grey=False)
@@ -175,6 +177,12 @@ def outcome(accuracy: float) -> Outcome:
     return Outcome(accuracy=accuracy, loss=0.5, value=search_value(accuracy, 0.5, 50), epochs=3, stopped_by="plan")
 
 
+def good_of(values: Mapping[str, Value], *, of: int) -> float:
+    """An accuracy of some images: the better, the nearer the learning rate is to 0.3."""
+    good = 1 - abs(np.log10(float(values["learning_rate"]) / 0.3)) / 2
+    return round(good * of) / of
+
+
 def filled(path: Path, count: int, *, of: int = 50) -> tuple[Study, tuple[Dial, ...]]:
     """A study in which a learning rate near 0.3 is good, and the batch says nothing."""
     dials = (RATE, BATCH)
@@ -182,9 +190,7 @@ def filled(path: Path, count: int, *, of: int = 50) -> tuple[Study, tuple[Dial, 
     studies.begin(study, settings(dials))
     studies.want_default(study, dials)
     for _ in range(count):
-        trial, values = studies.ask(study, dials, worker="w")
-        good = 1 - abs(np.log10(float(values["learning_rate"]) / 0.3)) / 2
-        studies.tell_outcome(study, trial, outcome(round(good * of) / of), seconds=1.0, was_hopeless=False)
+        run(study, dials, lambda _, values: TrialResult(outcome=outcome(good_of(values, of=of)), seconds=1.0))
     return study, dials
 
 
@@ -203,7 +209,7 @@ def test_the_first_trial_is_the_default_recipe_and_the_study_goes_on_from_its_fi
 def test_a_journal_cut_off_anywhere_in_its_last_line_is_mended_and_a_dead_trial_is_noted(tmp_path: Path):
     path = tmp_path / "study.journal"
     study, dials = filled(path, 3)
-    studies.ask(study, dials, worker="w")  # and then the power goes
+    begin(study, dials)  # and then the power goes
     whole = path.read_bytes()
     last = whole[:-1].rfind(b"\n") + 1
     for cut in range(last + 1, len(whole), 7):
@@ -212,7 +218,7 @@ def test_a_journal_cut_off_anywhere_in_its_last_line_is_mended_and_a_dead_trial_
 
         again = studies.journal_study(path, seed=0)
         studies.clear_stale(again, worker=None)
-        studies.ask(again, dials, worker="w")
+        begin(again, dials)
 
         states = [row.state for row in studies.trial_rows(again)]
         assert states == ["done", "done", "done", "interrupted", "running"]
@@ -222,11 +228,10 @@ def test_an_interrupted_default_is_tried_again(tmp_path: Path):
     dials = (RATE, BATCH)
     study = studies.journal_study(tmp_path / "study.journal", seed=0)
     studies.want_default(study, dials)
-    trial, _ = studies.ask(study, dials, worker="w")
-    studies.tell_failure(study, trial, "", seconds=1.0)
+    run(study, dials, lambda *_: TrialResult(seconds=1.0))
 
     studies.want_default(study, dials)
-    _, values = studies.ask(study, dials, worker="w")
+    values = begin(study, dials)
 
     assert studies.is_default(values, dials)
     assert [row.state for row in studies.trial_rows(study)] == ["interrupted", "running"]
@@ -248,17 +253,16 @@ def test_two_workers_share_a_study_in_a_database_and_clear_only_their_own_dead_t
     first = studies.shared_study(url, name="ours", seed=1)
     studies.begin(first, settings(dials))
     studies.want_default(first, dials)
-    studies.ask(first, dials, worker="a")
+    begin(first, dials, worker="a")
 
     second = studies.shared_study(url, name="ours", seed=2)
     assert studies.settings_of(second) == settings(dials)
     studies.want_default(second, dials)  # its turn has come already
-    trial, values = studies.ask(second, dials, worker="b")
+    values = begin(second, dials, worker="b")
     studies.clear_stale(second, worker="b")
 
     assert not studies.is_default(values, dials)
     assert [row.state for row in studies.trial_rows(first)] == ["running", "interrupted"]
-    assert trial.number == 1
 
 
 @pytest.mark.parametrize(

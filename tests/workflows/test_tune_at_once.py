@@ -2,17 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.draw import class_folders
 from tests.threads import one_thread
+from tests.training.trials import KilledError
 from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
 from vidi.errors import GateError, UsageError
+from vidi.machine import Deadline
+from vidi.training.data import TrainingData
+from vidi.training.recipe import Recipe
 from vidi.training.tuning.study import TrialRow
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
@@ -21,47 +25,66 @@ from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.tracking.searches import tracked_search
 from vidi.workflows.tracking.tracker import TrackedRun
 from vidi.workflows.tune import Tuned, resume_tuning, tune
-from vidi.workflows.tuning.at_once import TrialLook, TrialOrder
+from vidi.workflows.tuning.trials import TrialLostError
 
 __all__ = ["one_thread"]  # every test here
 pytestmark = pytest.mark.slow  # reads images, although only for seconds
 SMALL = {"precision": "float32", "epochs": 1, "options.width": 0.25, "batch": 16, "image_size": (16, 16)}
-Answer = Callable[[TrialOrder], TrialLook]
 
 
-def done(accuracy: float) -> TrialLook:
-    outcome = Outcome(accuracy=accuracy, loss=1.0, value=accuracy, epochs=1.0, stopped_by="plan")
-    return TrialLook(outcome=outcome, seconds=1.0)
+def done(accuracy: float) -> Outcome:
+    return Outcome(accuracy=accuracy, loss=1.0, value=accuracy, epochs=1.0, stopped_by="plan")
 
 
-def usual(order: TrialOrder) -> TrialLook:
+@dataclass(frozen=True)
+class Order:
+    """A trial that was given to a cluster."""
+
+    number: int
+    arrays: TrainingData
+    recipe: Recipe
+    deadline: Deadline
+    is_hopeless: Callable[[int, float], bool]
+
+
+Answer = Callable[[Order], Outcome]
+
+
+def usual(order: Order) -> Outcome:
     """The default recipe is the best, so that no comparison follows."""
     return done(0.5 if order.number else 0.9)
 
 
 class Answering:
-    """A crew without workers: each trial ends with what a function says of it, the last begun first."""
+    """A cluster without workers: each trial ends with what a function says of it, once as many run as there is room."""
 
-    def __init__(self, answer: Answer = usual, *, room: int = 3) -> None:
+    def __init__(self, answer: Answer = usual, *, room: int = 3, full: int = 1) -> None:
         self.answer, self._room = answer, room
-        self.orders: list[TrialOrder] = []
-        self.most, self.stopped = 0, list[int]()
+        self._full = threading.Barrier(full, timeout=60)  # so many run at the same time
+        self._lock, self._running = threading.Lock(), 0
+        self.orders: list[Order] = []
+        self.most = 0
 
     def room(self) -> int:
         return self._room
 
-    def start(self, order: TrialOrder) -> Any:
-        self.orders.append(order)
-        return order.number
-
-    def look(self, running: Sequence[Any], seconds: float) -> Mapping[Any, TrialLook]:
-        assert seconds > 0
-        self.most = max(self.most, len(running))
-        order = next(one for one in self.orders if one.number == running[-1])
-        return {**{one: TrialLook() for one in running[:-1]}, running[-1]: self.answer(order)}
-
-    def ask_to_stop(self, running: Any) -> None:
-        self.stopped.append(running)
+    def __call__(
+        self, arrays: TrainingData, recipe: Recipe, *, deadline: Deadline, is_hopeless: Callable[[int, float], bool],
+        **_: object,
+    ) -> Outcome:  # fmt: skip
+        named = [source for source in recipe.sources.values() if source.startswith("tune: trial ")]
+        number = int(named[0].split()[-1]) if named else 0  # which turns no dial
+        order = Order(number, arrays, recipe, deadline, is_hopeless)
+        with self._lock:
+            self.orders.append(order)
+            self._running += 1
+            self.most = max(self.most, self._running)
+        self._full.wait()
+        try:
+            return self.answer(order)
+        finally:
+            with self._lock:
+                self._running -= 1
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +92,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=20, size=(16, 16))
 
 
-def searched(data: Path, folder: Path, crew: Answering, *, trials: int = 6) -> Tuned:
+def searched(data: Path, folder: Path, cluster: Answering, *, trials: int = 6) -> Tuned:
     training = TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=folder / "run", minutes=600.0)
-    return tune(TuneRequest(training=training, trials=trials, trial_minutes=10.0), crew=crew)
+    return tune(TuneRequest(training=training, trials=trials, trial_minutes=10.0), cluster=cluster)
 
 
 def test_as_many_run_at_once_as_there_is_room_for_and_no_more_than_were_asked_for(data: Path, tmp_path: Path):
-    crew = Answering()
-    tuned = searched(data, tmp_path, crew)
+    cluster = Answering(full=3)
+    tuned = searched(data, tmp_path, cluster)
 
     rows = tuned.document["trials"]
-    assert (crew.most, len(rows)) == (3, 6)
+    assert (cluster.most, len(rows)) == (3, 6)
     assert {row["state"] for row in rows} == {"done"}
-    assert [row["number"] for row in rows] == sorted(order.number for order in crew.orders)
-    assert all(order.seconds == 600 for order in crew.orders)
+    assert [row["number"] for row in rows] == sorted(order.number for order in cluster.orders)
+    assert all(order.deadline.seconds == 600 for order in cluster.orders)
     assert tuned.document["best_trial"] == 0
     written = json.loads((tmp_path / "run" / "tune.json").read_text())
     assert written["state"] == "finished"
@@ -91,8 +114,12 @@ def test_as_many_run_at_once_as_there_is_room_for_and_no_more_than_were_asked_fo
 
 @pytest.mark.fault
 def test_a_lost_trial_is_failed_and_its_values_are_tried_again(data: Path, tmp_path: Path):
-    crew = Answering(lambda order: TrialLook(lost="gone") if order.number == 1 else usual(order), room=2)
-    rows = searched(data, tmp_path, crew, trials=3).document["trials"]
+    def losing(order: Order) -> Outcome:
+        if order.number == 1:
+            raise TrialLostError("gone")
+        return usual(order)
+
+    rows = searched(data, tmp_path, Answering(losing, room=2), trials=3).document["trials"]
 
     assert [row["state"] for row in rows].count("interrupted") == 1
     assert [row["state"] for row in rows].count("done") == 3
@@ -104,12 +131,14 @@ def test_a_lost_trial_is_failed_and_its_values_are_tried_again(data: Path, tmp_p
 def test_values_that_lose_every_worker_fail_in_the_end(data: Path, tmp_path: Path):
     lost = set[str]()
 
-    def losing(order: TrialOrder) -> TrialLook:
+    def losing(order: Order) -> Outcome:
         values = order.recipe.changed({"seed": 0}, source="").as_dict()
         text = json.dumps({**values, "sources": {}})
         if order.number == 1:
             lost.add(text)
-        return TrialLook(lost="gone") if text in lost else usual(order)
+        if text in lost:
+            raise TrialLostError("gone")
+        return usual(order)
 
     rows = searched(data, tmp_path, Answering(losing, room=1), trials=3).document["trials"]
 
@@ -118,30 +147,29 @@ def test_values_that_lose_every_worker_fail_in_the_end(data: Path, tmp_path: Pat
 
 
 def test_a_trial_behind_the_others_is_asked_to_stop_and_counts_as_ended_early(data: Path, tmp_path: Path):
-    def falling(order: TrialOrder) -> TrialLook:
-        value = 0.9 - 0.1 * order.number
-        marks = [(mark, value) for mark in range(1, 9)]
-        return TrialLook(marks=marks, outcome=done(value).outcome, seconds=1.0)
+    stopped: list[int] = []
 
-    crew = Answering(falling, room=1)
-    rows = searched(data, tmp_path, crew, trials=6).document["trials"]
+    def falling(order: Order) -> Outcome:
+        value = 0.9 - 0.1 * order.number
+        if any(order.is_hopeless(mark, value) for mark in range(1, 9)):
+            stopped.append(order.number)
+        return done(value)
+
+    cluster = Answering(falling, room=1)
+    rows = searched(data, tmp_path, cluster, trials=6).document["trials"]
 
     assert [row["state"] for row in rows[:4]] == ["done"] * 4
-    assert crew.stopped == [row["number"] for row in rows if row["state"] == "ended early"] == [4, 5]
-
-
-class Ended(BaseException):
-    """As if the process had been killed: nothing is recorded any more."""
+    assert stopped == [row["number"] for row in rows if row["state"] == "ended early"] == [4, 5]
 
 
 @pytest.mark.fault
 def test_all_trials_of_a_killed_process_are_failed_and_their_values_tried_again(data: Path, tmp_path: Path):
-    def killed(order: TrialOrder) -> TrialLook:
-        raise Ended
+    def killed(order: Order) -> Outcome:
+        raise KilledError
 
-    with pytest.raises(Ended):
-        searched(data, tmp_path, Answering(killed, room=3), trials=5)
-    rows = resume_tuning(tmp_path / "run", crew=Answering(room=3)).document["trials"]
+    with pytest.raises(KilledError):
+        searched(data, tmp_path, Answering(killed, room=3, full=3), trials=5)
+    rows = resume_tuning(tmp_path / "run", cluster=Answering(room=3)).document["trials"]
 
     lost = [row["values"] for row in rows if row["state"] == "interrupted"]
     done = [row["values"] for row in rows if row["state"] == "done"]
@@ -149,7 +177,7 @@ def test_all_trials_of_a_killed_process_are_failed_and_their_values_tried_again(
     assert all(values in done for values in lost)
 
 
-def test_the_crew_is_asked_for_only_when_the_data_were_found(data: Path, tmp_path: Path):
+def test_the_cluster_is_asked_for_only_when_the_data_were_found(data: Path, tmp_path: Path):
     asked: list[str] = []
 
     class Asked(Answering):
@@ -165,9 +193,11 @@ def test_the_crew_is_asked_for_only_when_the_data_were_found(data: Path, tmp_pat
 
 
 def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path):
-    crew = Answering(lambda _: TrialLook(error=GateError("its predictions are not finite numbers", "")), room=4)
+    def failing(order: Order) -> Outcome:
+        raise GateError("its predictions are not finite numbers", "")
+
     with pytest.raises(GateError, match="the first 10 trials all failed"):
-        searched(data, tmp_path, crew, trials=40)
+        searched(data, tmp_path, Answering(failing, room=4), trials=40)
 
 
 def test_a_tracker_is_told_each_trial_once(data: Path, tmp_path: Path):
@@ -179,7 +209,7 @@ def test_a_tracker_is_told_each_trial_once(data: Path, tmp_path: Path):
         minutes=600.0,
         track="tensorboard",
     )
-    tune(TuneRequest(training=training, trials=2, trial_minutes=10.0), crew=Answering())
+    tune(TuneRequest(training=training, trials=2, trial_minutes=10.0), cluster=Answering())
 
     (events,) = (tmp_path / "run" / "tensorboard").iterdir()
     written = events.read_bytes()
@@ -210,17 +240,17 @@ def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):
     request = DataRequest(
         source=str(data), split_file=str(tmp_path / "run"), feedback=(str(feedback),), feedback_weight=3.0
     )
-    crew = Answering()
+    cluster = Answering()
     tune(
         TuneRequest(
             training=TrainRequest(data=request, changes=SMALL, output=tmp_path / "again", minutes=600.0),
             trials=1,
             trial_minutes=10.0,
         ),
-        crew=crew,
+        cluster=cluster,
     )
 
-    weights = crew.orders[0].arrays.weights
+    weights = cluster.orders[0].arrays.weights
     assert weights is not None
     assert (weights == 3.0).sum() >= 5
     assert (weights == 1.0).sum() > 20
@@ -233,7 +263,7 @@ def test_mlflow_itself_holds_a_step_for_each_trial(data: Path, tmp_path: Path, m
     training = TrainRequest(
         data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", minutes=600.0, track="mlflow"
     )
-    tune(TuneRequest(training=training, trials=3, trial_minutes=10.0), crew=Answering())
+    tune(TuneRequest(training=training, trials=3, trial_minutes=10.0), cluster=Answering())
 
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         runs = database.execute("SELECT name, status FROM runs").fetchall()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vidi.cli.terminal import Terminal
     from vidi.errors import UsageError
     from vidi.workflows.tune import Tuned
-    from vidi.workflows.tuning.at_once import TrialCrew
+    from vidi.workflows.tuning.trials import TrialCluster
 
 INTERRUPTED, SOME_BAD = 130, 6
 BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
@@ -59,9 +59,9 @@ def tune(
         find_run(resume)  # before torch is imported
         from vidi.workflows import tune as story
 
-        with _crew(ray, events) as crew:
-            storage = context.params["storage"]
-            tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, crew=crew)
+        storage = context.params["storage"]
+        with _cluster(ray, events) as cluster:
+            tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, cluster=cluster)
         _conclude(tuned, events, as_json=as_json)
         return
     if request is None or finish:
@@ -69,12 +69,12 @@ def tune(
     found = find_while_importing("vidi.workflows.tune", request.training.data, events=events)
     from vidi.workflows import tune as story
 
-    with _crew(ray, events) as crew:
-        tuned = story.tune(request, events=events, begun=begun, found=found, crew=crew)
+    with _cluster(ray, events) as cluster:
+        tuned = story.tune(request, events=events, begun=begun, found=found, cluster=cluster)
     _conclude(tuned, events, as_json=as_json)
 
 
-def _crew(ray: str | None, events: "Terminal") -> "contextlib.AbstractContextManager[TrialCrew | None]":
+def _cluster(ray: str | None, events: "Terminal") -> "contextlib.AbstractContextManager[TrialCluster | None]":
     """What tries several recipes at once; None without `--ray`."""
     if ray is None:
         return contextlib.nullcontext()

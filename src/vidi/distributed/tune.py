@@ -1,18 +1,21 @@
 """`vidi tune --ray`: a trial on each core of a cluster, for a study that the driver alone asks and tells."""
 
 import contextlib
+import itertools
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.distributed.cluster import ONE_CORE, connected, end_actor, failure_of
+from vidi.distributed.cluster import ONE_CORE, connected, failure_of
 from vidi.errors import ResourceError
 from vidi.machine import SHORT_WAIT, Deadline
 from vidi.training.data import TrainingData
@@ -20,110 +23,196 @@ from vidi.training.loop.progress import Progress
 from vidi.training.loop.shortage import is_memory_shortage
 from vidi.training.recipe import Recipe
 from vidi.training.tuning.trial import Outcome, run_trial
-from vidi.workflows.tuning.at_once import TrialLook, TrialOrder
+from vidi.workflows.tuning.trials import TrialLostError
 
-PATIENCE_SECONDS: Final = 300.0  # without an answer, a step or a core
+PATIENCE_SECONDS: Final = 300.0  # without a step or a core
+LOOK_SECONDS: Final = 0.5  # between two reports of a trial, and two looks at them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialTold:
-    """What a worker tells of its trial: the heartbeat of the search."""
+class TrialReport:
+    """How far a trial is."""
 
-    number: int  # of the trial
     steps: int
-    progress: Progress | None
-    marks: tuple[tuple[int, float], ...]
+    progress: Progress
+    marks: tuple[tuple[int, float], ...]  # tenths of the plan, with the value there
 
 
-class TrialProcess:
-    """Tries one recipe after the other; runs in a process of Ray, and answers while it trains."""
+class TrialBoard:
+    """Where trials report, and read whether to go on; an actor of Ray, which each report makes whole again."""
 
     def __init__(self) -> None:
-        self._number, self._steps, self._stop = -1, 0, False
-        self._progress: Progress | None = None
-        self._marks: list[tuple[int, float]] = []
+        self._reports: dict[int, TrialReport] = {}
+        self._ended = set[int]()
 
-    def run(
-        self, images: NDArray[np.uint8], others: dict[str, Any], recipe: Recipe, number: int, seconds: float
-    ) -> tuple[Outcome, float]:
-        """Train a recipe and judge it on the validation images: how good it is, and the seconds that it took."""
-        import torch
+    def report(self, number: int, report: TrialReport) -> bool:
+        """Keep a trial's report; true where the trial is to end."""
+        self._reports[number] = report
+        return number in self._ended
 
-        began = time.monotonic()
-        torch.set_num_threads(1)
-        self._number, self._steps, self._stop, self._progress, self._marks = number, 0, False, None, []
+    def look(self, number: int) -> TrialReport | None:
+        """The last report of a trial."""
+        return self._reports.get(number)
 
-        def note(progress: Progress) -> None:
-            self._steps, self._progress = self._steps + 1, progress
+    def end(self, number: int) -> None:
+        """The trial is to end soon."""
+        self._ended.add(number)
 
-        def mark(tenth: int, value: float) -> bool:
-            self._marks.append((tenth, value))
-            return False  # the driver says whether it is hopeless
-
-        try:
-            with tempfile.TemporaryDirectory(prefix="vidi-trial-") as place:
-                outcome = run_trial(
-                    TrainingData(images=images, **others),
-                    recipe,
-                    folder=Path(place) / "trial",
-                    deadline=Deadline.after(seconds),
-                    is_hopeless=mark,
-                    should_stop=lambda: self._stop,
-                    on_progress=note,
-                )
-                return outcome, time.monotonic() - began
-        except (MemoryError, RuntimeError) as error:
-            if not is_memory_shortage(error):
-                raise
-            raise ResourceError("not enough memory", "Use smaller images.") from error
-
-    def look(self, marks: int) -> TrialTold:
-        """What is new, after the marks that were seen before."""
-        return TrialTold(
-            number=self._number, steps=self._steps, progress=self._progress, marks=tuple(self._marks[marks:])
-        )
-
-    def stop(self) -> None:
-        """End soon."""
-        self._stop = True
+    def forget(self, number: int) -> None:
+        """The trial has ended."""
+        self._reports.pop(number, None)
+        self._ended.discard(number)
 
 
-@dataclass(slots=True)
-class _RayTrial:
-    """A trial that a worker has."""
+def try_there(
+    board: Any, number: int, images: NDArray[np.uint8], others: dict[str, Any], *, recipe: Recipe, seconds: float
+) -> Outcome:
+    """Train a recipe and judge it on the validation images; a task of Ray, which reports while it trains."""
+    import torch
 
-    number: int
-    worker: Any
-    alive_at: float  # by the clock, when it last did a step
-    steps: int = 0
-    marks: int = 0
-    asked: Any = None  # the look that it has not answered yet
+    torch.set_num_threads(1)
+    ray: Any = import_module("ray")
+    steps, marks, reported, is_over = 0, list[tuple[int, float]](), -LOOK_SECONDS, False
+
+    def report(progress: Progress) -> None:
+        nonlocal steps, reported, is_over
+        steps += 1
+        if time.monotonic() - reported >= LOOK_SECONDS:
+            own = TrialReport(steps=steps, progress=progress, marks=tuple(marks))
+            is_over = ray.get(board.report.remote(number, own)) or is_over
+            reported = time.monotonic()
+
+    def mark(tenth: int, value: float) -> bool:
+        nonlocal reported
+        marks.append((tenth, value))
+        reported = -LOOK_SECONDS  # the next step reports it; the driver says whether it is hopeless
+        return False
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="vidi-trial-") as place:
+            return run_trial(
+                TrainingData(images=images, **others),
+                recipe,
+                folder=Path(place) / "trial",
+                deadline=Deadline.after(seconds),
+                is_hopeless=mark,
+                should_stop=lambda: is_over,
+                on_progress=report,
+            )
+    except (MemoryError, RuntimeError) as error:
+        if not is_memory_shortage(error):
+            raise
+        raise ResourceError("not enough memory", "Use smaller images.") from error
 
 
 class RayTrials:
-    """Workers on a Ray cluster, one core each; a trial is known by what Ray gives for its run."""
+    """Tries recipes on a Ray cluster, one core each; called from a thread for each of them."""
 
     def __init__(
-        self, ray: Any, *, patience: float = PATIENCE_SECONDS, clock: Callable[[], float] = time.monotonic
+        self,
+        connect: Callable[[], Any],
+        *,
+        patience: float = PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ray, self._patience, self._clock = ray, patience, clock
-        own = {"VIDI_CORES": ONE_CORE, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}
-        self._made = ray.remote(TrialProcess).options(num_cpus=1, max_concurrency=2, runtime_env={"env_vars": own})
-        self._idle: list[Any] = []
-        self._attempts: dict[Any, _RayTrial] = {}
+        """
+        Args:
+            connect: gives Ray, once it is needed.
+            patience: seconds without a step, after which a trial is lost.
+            clock: steady seconds.
+        """
+        self._connect, self._patience, self._clock = connect, patience, clock
+        self._numbers = itertools.count()
         self._sent: dict[tuple[int, int], tuple[Any, Any]] = {}  # by image size: images, and the rest of the data
+        self._sending = threading.Lock()
+
+    @cached_property
+    def _ray(self) -> Any:
+        return self._connect()
+
+    @cached_property
+    def _board(self) -> Any:
+        near = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        here = near(self._ray.get_runtime_context().get_node_id(), soft=True)
+        made = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
+        return made(TrialBoard).remote()
+
+    @cached_property
+    def _task(self) -> Any:
+        own = {"VIDI_CORES": ONE_CORE, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": SHORT_WAIT}
+        # The study itself has the values of a lost trial tried again, so Ray does not.
+        return self._ray.remote(num_cpus=1, max_retries=0, runtime_env={"env_vars": own})(try_there)
 
     def room(self) -> int:
-        """A trial on each core."""
-        nodes = (node for node in self._ray.nodes() if node["Alive"])
-        return max(1, sum(int(node["Resources"].get("CPU", 0)) for node in nodes))
+        """A trial on each core.
 
-    def start(self, order: TrialOrder) -> Any:
-        """Give a trial to a worker that is idle, or to a new one."""
-        worker = self._idle.pop() if self._idle else self._made.remote()
-        running = worker.run.remote(*self._data(order.arrays), order.recipe, order.number, order.seconds)
-        self._attempts[running] = _RayTrial(order.number, worker, self._clock())
-        return running
+        Raises:
+            VidiError: as `connected`.
+        """
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def __call__(
+        self,
+        arrays: TrainingData,
+        recipe: Recipe,
+        *,
+        folder: Path,  # noqa: ARG002  # the worker has its own
+        deadline: Deadline,
+        is_hopeless: Callable[[int, float], bool],
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+    ) -> Outcome:
+        """How good a recipe was; see `run_trial`.
+
+        Raises:
+            TrialLostError: the worker is gone, or does no step.
+            VidiError: the training itself failed.
+        """
+        with self._sending:
+            number, data, board = next(self._numbers), self._data(arrays), self._board
+            running = self._task.remote(board, number, *data, recipe=recipe, seconds=deadline.seconds_left())
+        steps, seen, moved = 0, 0, self._clock()
+        try:
+            while True:
+                done, _ = self._ray.wait([running], timeout=LOOK_SECONDS)
+                report = self._look(number)
+                if report is not None:
+                    if report.steps != steps:
+                        steps, moved = report.steps, self._clock()
+                        on_progress(report.progress)
+                    for tenth, value in report.marks[seen:]:
+                        if is_hopeless(tenth, value):
+                            board.end.remote(number)
+                    seen = len(report.marks)
+                if done:
+                    return self._outcome(running)
+                if should_stop():
+                    board.end.remote(number)
+                if self._clock() - moved > self._patience:
+                    raise TrialLostError(f"no step in {self._patience:g} s")
+        finally:
+            self._ray.cancel(running, force=True)
+            board.forget.remote(number)
+
+    def _look(self, number: int) -> TrialReport | None:
+        """The last report of a trial, if the board answers soon."""
+        try:
+            report: TrialReport | None = self._ray.get(self._board.look.remote(number), timeout=self._patience)
+        except self._ray.exceptions.RayError:
+            return None
+        return report
+
+    def _outcome(self, running: Any) -> Outcome:
+        errors = self._ray.exceptions
+        try:
+            outcome: Outcome = self._ray.get(running)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, errors.RayError):
+                raise TrialLostError("its board is gone") from error
+            raise failure_of(error) from error
+        except errors.RayError as error:
+            raise TrialLostError(type(error).__name__) from error
+        return outcome
 
     def _data(self, arrays: TrainingData) -> tuple[Any, Any]:
         """The images of one size, which each computer takes once."""
@@ -134,90 +223,9 @@ class RayTrials:
             self._sent[size] = (self._ray.put(np.asarray(images)), self._ray.put(named))
         return self._sent[size]
 
-    def look(self, running: Sequence[Any], seconds: float) -> Mapping[Any, TrialLook]:
-        """What is new of each trial."""
-        done, going = self._ray.wait(list(running), num_returns=len(running), timeout=seconds)
-        seen = {one: self._ended(one) for one in done}
-        for one in going:
-            attempt = self._attempts[one]
-            if attempt.asked is None:
-                attempt.asked = attempt.worker.look.remote(attempt.marks)
-            seen[one] = self._alive(one, attempt)
-        return seen
-
-    def _ended(self, running: Any) -> TrialLook:
-        """The outcome, with the marks that were not yet seen; the worker is idle again, or lost."""
-        attempt, errors = self._attempts.pop(running), self._ray.exceptions
-        try:
-            outcome, seconds = self._ray.get(running)
-            told = self._ray.get(attempt.worker.look.remote(attempt.marks), timeout=self._patience)
-        except errors.RayTaskError as error:
-            self._idle.append(attempt.worker)
-            return TrialLook(error=failure_of(error))
-        except errors.RayError as error:
-            return TrialLook(lost=type(error).__name__)
-        self._idle.append(attempt.worker)
-        return TrialLook(outcome=outcome, seconds=seconds, progress=told.progress, marks=told.marks)
-
-    def _alive(self, running: Any, attempt: _RayTrial) -> TrialLook:
-        """The answer to a look, if it is there; a worker without a step for too long is ended."""
-        answered, _ = self._ray.wait([attempt.asked], timeout=0)
-        if answered:
-            try:
-                told: TrialTold = self._ray.get(attempt.asked)
-            except self._ray.exceptions.RayError:
-                return TrialLook()  # its run ends, too, and says why
-            attempt.asked = None
-            if told.number == attempt.number:
-                if told.steps != attempt.steps:
-                    attempt.steps, attempt.alive_at = told.steps, self._clock()
-                attempt.marks += len(told.marks)
-                return TrialLook(progress=told.progress, marks=told.marks)
-        if self._clock() - attempt.alive_at > self._patience:
-            end_actor(self._ray, self._attempts.pop(running).worker)
-            return TrialLook(lost=f"no step in {self._patience:g} s")
-        return TrialLook()
-
-    def ask_to_stop(self, running: Any) -> None:
-        """The worker ends the trial after this step."""
-        self._attempts[running].worker.stop.remote()
-
-    def end(self) -> None:
-        """End all workers."""
-        for worker in [*self._idle, *(one.worker for one in self._attempts.values())]:
-            end_actor(self._ray, worker)
-        self._idle, self._attempts = [], {}
-
-
-@dataclass(frozen=True)
-class TrialsWhenNeeded:
-    """Trials on a cluster that is connected to, or started, once their number is asked for."""
-
-    make_ready: Callable[[], RayTrials]
-
-    @cached_property
-    def _trials(self) -> RayTrials:
-        return self.make_ready()
-
-    def room(self) -> int:
-        """A trial on each core."""
-        return self._trials.room()
-
-    def start(self, order: TrialOrder) -> Any:
-        """Begin a trial."""
-        return self._trials.start(order)
-
-    def look(self, running: Sequence[Any], seconds: float) -> Mapping[Any, TrialLook]:
-        """What is new of each trial."""
-        return self._trials.look(running, seconds)
-
-    def ask_to_stop(self, running: Any) -> None:
-        """The worker ends the trial after this step."""
-        self._trials.ask_to_stop(running)
-
 
 @contextlib.contextmanager
-def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[TrialsWhenNeeded]:
+def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[RayTrials]:
     """What tries recipes on a cluster, while the context lasts; a cluster is asked for once there is something to try.
 
     Args:
@@ -225,11 +233,4 @@ def trials_on_ray(address: str, *, say: Callable[[str], None]) -> Iterator[Trial
         say: receives messages.
     """
     with contextlib.ExitStack() as stack:
-
-        def make_ready() -> RayTrials:
-            """Raises what `connected` does."""
-            trials = RayTrials(stack.enter_context(connected(address, say=say)))
-            stack.callback(trials.end)
-            return trials
-
-        yield TrialsWhenNeeded(make_ready)
+        yield RayTrials(lambda: stack.enter_context(connected(address, say=say)))

@@ -21,9 +21,8 @@ from vidi.report.words.progress.run import writing_to
 from vidi.report.words.progress.tuning import search_line
 from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
-from vidi.training.tuning.heartbeats import beating
 from vidi.training.tuning.importance import importances
-from vidi.training.tuning.study import StudySettings
+from vidi.training.tuning.study import StudySettings, TrialRow
 from vidi.training.tuning.trial import run_trial
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import split_file_of
@@ -42,14 +41,22 @@ from vidi.workflows.tracking.noted import read_noted
 from vidi.workflows.tracking.registry import find_tracker
 from vidi.workflows.tracking.searches import SearchTracking, tracked_search
 from vidi.workflows.tracking.tracker import TrackedRun
-from vidi.workflows.tuning.at_once import TrialCrew, run_trials_at_once
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
 from vidi.workflows.tuning.framed_rows import framed_rows
 from vidi.workflows.tuning.held_out import SearchRows, choose_rows
 from vidi.workflows.tuning.plan import Planned, plan_search
-from vidi.workflows.tuning.trials import Search, TrialImages, TryRecipe, best_row, recipe_of, run_trials
+from vidi.workflows.tuning.trials import (
+    Search,
+    TrialCluster,
+    TrialImages,
+    TryRecipe,
+    best_row,
+    recipe_of,
+    run_trials,
+    run_trials_at_once,
+)
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -75,7 +82,7 @@ def tune(
     begun: Deadline | None = None,
     found: Found | None = None,
     try_recipe: TryRecipe = run_trial,
-    crew: TrialCrew | None = None,
+    cluster: TrialCluster | None = None,
 ) -> Tuned:
     """Search for a better recipe, and report whether one was found.
 
@@ -85,7 +92,7 @@ def tune(
         begun: when the user's minutes began to run, where that was before this call.
         found: the requested images, where they were found before this call.
         try_recipe: trains a recipe and judges it.
-        crew: tries several recipes at once, elsewhere; the comparison at the end is made here.
+        cluster: tries several recipes at once, in place of `try_recipe`; the comparison at the end is made here.
 
     Raises:
         UsageError, DataError, ResourceError, GateError, MissingPackageError: as their names say.
@@ -96,8 +103,8 @@ def tune(
     class_count = len(found.dataset.classes)
     design_network(recipe.network, image_size=recipe.image_size, class_count=class_count, options=recipe.options)
     split_file_of(request.training.data)
-    if crew is not None:
-        crew.room()  # a cluster that does not answer is said now, not after all images were checked
+    if cluster is not None:
+        cluster.room()  # a cluster that does not answer is said now, not after all images were checked
     source = Path(request.training.data.source)
     folder = open_run_folder(
         request.training.output,
@@ -107,21 +114,19 @@ def tune(
         overwrite=request.training.overwrite,
     )
     with FolderLock(folder):
-        document = {
-            "schema": 1,
-            "state": "running",
-            "request": request.as_dict(),
-            "worker": secrets.token_hex(8),
-            "seconds_used": 0.0,
-            "trials": [],
-        }
-        files = TuneFiles(folder=folder, document=document)
+        files = TuneFiles(folder=folder, document=_begun(request))
         files.write()
         events.say(writing_to(folder))
         budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
         job = _SearchPlan(
-            request=request, found=found, recipe=recipe, files=files, context=context, try_recipe=try_recipe, crew=crew
+            request=request,
+            found=found,
+            recipe=recipe,
+            files=files,
+            context=context,
+            try_recipe=try_recipe,
+            cluster=cluster,
         )
         try:
             return _run(job)
@@ -131,13 +136,25 @@ def tune(
             raise
 
 
+def _begun(request: TuneRequest) -> dict[str, Any]:
+    """What tune.json holds before anything was tried."""
+    return {
+        "schema": 1,
+        "state": "running",
+        "request": request.as_dict(),
+        "worker": secrets.token_hex(8),
+        "seconds_used": 0.0,
+        "trials": [],
+    }
+
+
 def resume_tuning(
     run: Path,
     *,
     storage: str | None = None,
     finish: bool = False,
     events: Events = SILENCE,
-    crew: TrialCrew | None = None,
+    cluster: TrialCluster | None = None,
 ) -> Tuned:
     """Continue an interrupted search for the rest of its time.
 
@@ -146,7 +163,7 @@ def resume_tuning(
         storage: the URL of the shared study again, where it has a password.
         finish: no more trials, only the comparison at the end.
         events: receives progress and messages.
-        crew: as for `tune`.
+        cluster: as for `tune`.
 
     Raises:
         UsageError: not a search, or one that is finished.
@@ -166,8 +183,8 @@ def resume_tuning(
         files = TuneFiles(folder=folder, document=document)
         left = max(0.0, 60 * request.minutes() - document["seconds_used"])
         found, recipe = _look(request)
-        if crew is not None:
-            crew.room()
+        if cluster is not None:
+            cluster.room()
         job = _SearchPlan(
             request=request,
             found=found,
@@ -181,7 +198,7 @@ def resume_tuning(
                 cache=open_cache(request.training.data),
             ),
             used_before=document["seconds_used"],
-            crew=crew,
+            cluster=cluster,
         )
         return _run(job)
 
@@ -195,7 +212,7 @@ class _SearchPlan:
     context: Context
     used_before: float = 0.0  # seconds, by the sessions before this one
     try_recipe: TryRecipe = run_trial
-    crew: TrialCrew | None = None
+    cluster: TrialCluster | None = None
     tracking: SearchTracking = field(default_factory=lambda: SearchTracking(None))
 
     def seconds_used(self) -> float:
@@ -243,11 +260,11 @@ def _search(job: _SearchPlan) -> Tuned:
     with stop_on_signal() as should_stop:
         job = replace(job, context=replace(job.context, should_stop=should_stop))
         search = _begin(job, prepared, rows, images)
-        with studies.storage_errors(), beating(search.study, worker=search.worker):
-            if job.crew is None:
-                run_trials(search, after_each=lambda _rows: _keep(job, search))
+        with studies.storage_errors():
+            if job.cluster is None:
+                run_trials(search, after_each=lambda rows: _keep(job, rows))
             else:
-                run_trials_at_once(search, job.crew, after_each=lambda _rows: _keep(job, search))
+                run_trials_at_once(search, job.cluster.room, after_each=lambda rows: _keep(job, rows))
             finding = None if should_stop() else compare(search, held_out, _numbered(prepared, rows.held_out))
     tuned = _conclude(job, search, finding, refused=len(prepared.check.account.refused))
     if not job.request.training.images:
@@ -270,7 +287,7 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         sizes=job.found.sizes,
         until=until,
         workshop=workshop,
-        at_once=1 if job.crew is None else job.crew.room(),
+        at_once=1 if job.cluster is None else job.cluster.room(),
     )
     job.files.begin(about=_about(job, prepared, rows, planned), dials=planned.settings.dials)
     for sentence in (*planned.notes, _plan_sentence(planned.settings, rows)):
@@ -285,7 +302,7 @@ def _begin(job: _SearchPlan, prepared: Prepared, rows: SearchRows, images: Trial
         until=until.earlier(2 * planned.settings.trial_seconds + TABLE["search page"].seconds),
         most_trials=0 if context.finish else job.request.trials,
         context=context,
-        try_recipe=job.try_recipe,
+        try_recipe=job.cluster or job.try_recipe,
     )
 
 
@@ -336,8 +353,7 @@ def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
     return search_line([dial.name for dial in settings.dials], settings.trial_seconds, len(rows.held_out))
 
 
-def _keep(job: _SearchPlan, search: Search) -> None:
-    rows = studies.trial_rows(search.study)
+def _keep(job: _SearchPlan, rows: list[TrialRow]) -> None:
     job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
     job.tracking.trials(rows)
 

@@ -2,23 +2,16 @@
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from vidi.errors import MissingPackageError, ResourceError, UsageError, from_extra
 from vidi.files import escape_path, write_whole
 from vidi.training.tuning.dials import Dial, Value
-from vidi.training.tuning.heartbeats import (
-    WORKER,
-    beating_storage,
-    fail_dead_trials,
-    record_heartbeat,
-    try_values_again,
-)
-from vidi.training.tuning.trial import Outcome
+from vidi.training.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -27,6 +20,10 @@ if TYPE_CHECKING:
 
 SETTINGS = "vidi"  # the attribute that says what a study is about
 CAUSE = "cause"
+WORKER = "worker"  # the attribute of a trial that names its process
+HEARTBEAT_SECONDS = 60  # of trials in a shared database
+GRACE_SECONDS = 300  # without a heartbeat, by the database's clock, after which a process counts as dead
+MOST_ATTEMPTS = 3  # at the same values, where those who try them die
 ENQUEUED = "fixed_params"  # the values of a trial that waits, as Optuna calls them
 STARTUP_TRIALS = 8  # drawn at random before the search learns from what it saw
 FREE_OF_PRUNING = 4  # trials that go to their end whatever they look like
@@ -80,6 +77,10 @@ class StudySettings:
         return cls(**{**values, "dials": tuple(map(Dial.from_dict, values["dials"]))})
 
 
+class _NoOutcomeError(Exception):
+    """Tells Optuna that a trial has failed."""
+
+
 def journal_study(path: Path, *, seed: int) -> "Study":
     """The study in a journal file of one process, begun where it is not there; a torn last line is cut off.
 
@@ -112,7 +113,7 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         MissingPackageError: Optuna, or the database's driver, is not installed.
         UsageError: not a URL of a database, or it cannot be reached.
     """
-    require_optuna()
+    optuna = require_optuna()
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
@@ -130,7 +131,8 @@ def shared_study(storage: str, *, name: str, seed: int) -> "Study":
         raise UsageError(
             f"the storage cannot be used: {_first_cause(error)}", "Check the URL, and that the database is running."
         ) from error
-    fail_dead_trials(study)
+    with _without_warnings():
+        optuna.storages.fail_stale_trials(study)
     return study
 
 
@@ -147,15 +149,17 @@ def _first_cause(error: BaseException) -> str:
 
 def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
     optuna = require_optuna()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # its parts may change: pinned, tested
+    with _without_warnings():
+        if isinstance(storage, str):
+            storage = optuna.storages.RDBStorage(
+                storage,
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=_again(),
+            )
         pruner = optuna.pruners.MedianPruner(n_startup_trials=FREE_OF_PRUNING, n_warmup_steps=FIRST_MARK)
         study: Study = optuna.create_study(
-            storage=beating_storage(storage) if isinstance(storage, str) else storage,
-            study_name=name,
-            load_if_exists=True,
-            direction="maximize",
-            pruner=pruner,
+            storage=storage, study_name=name, load_if_exists=True, direction="maximize", pruner=pruner
         )
         study.sampler = optuna.samplers.TPESampler(
             seed=seed + len(study.get_trials(deepcopy=False)),  # a search that goes on draws again
@@ -163,6 +167,21 @@ def _open(storage: "str | BaseStorage", *, name: str, seed: int) -> "Study":
             multivariate=True,
         )
         return study
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Parts of Optuna may change, as it warns: they are pinned and tested."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _again() -> Any:
+    """What makes the values of a trial whose process died the next ones, but not for ever."""
+    return require_optuna().storages.RetryHeartbeatStaleTrialCallback(max_retry=MOST_ATTEMPTS - 1)
 
 
 @contextmanager
@@ -206,15 +225,10 @@ def begin(study: "Study", settings: StudySettings) -> None:
 def want_default(study: "Study", dials: Sequence[Dial]) -> None:
     """Make the default recipe the next trial, unless it was tried or its turn comes."""
     tried = [row.values for row in trial_rows(study) if row.state != "interrupted"]
-    waiting = [trial.system_attrs for trial in study.get_trials(deepcopy=False) if trial.state.name == "WAITING"]
-    waits = any(is_default(known.get(ENQUEUED, {}), dials) for known in waiting)
+    waiting = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "WAITING"]
+    waits = any(is_default(trial.system_attrs.get(ENQUEUED, trial.params), dials) for trial in waiting)
     if not waits and not any(is_default(values, dials) for values in tried):
         study.enqueue_trial({dial.name: dial.usual for dial in dials}, skip_if_exists=False)
-
-
-def try_again(study: "Study", values: Mapping[str, Value]) -> None:
-    """Make these values the next trial: whoever tried them was lost on the way."""
-    study.enqueue_trial(dict(values), skip_if_exists=False)
 
 
 def is_default(values: Mapping[str, Value], dials: Sequence[Dial]) -> bool:
@@ -228,7 +242,8 @@ def require_same(known: StudySettings, *, data: str, recipe: Mapping[str, Any]) 
     Raises:
         UsageError: it was begun with others.
     """
-    different = [f"the recipe's {name}" for name in recipe if known.recipe.get(name) != _plain(recipe[name])]
+    now = json.loads(json.dumps(dict(recipe)))  # as JSON brings it back
+    different = [f"the recipe's {name}" for name in now if known.recipe.get(name) != now[name]]
     if known.data != data:
         different.insert(0, "the images, or their split")
     if different:
@@ -238,20 +253,77 @@ def require_same(known: StudySettings, *, data: str, recipe: Mapping[str, Any]) 
         )
 
 
-def _plain(value: object) -> object:
-    """As JSON brings it back."""
-    return json.loads(json.dumps(value))
+def run_next(
+    study: "Study",
+    dials: Sequence[Dial],
+    *,
+    worker: str,
+    attempt: "Callable[[Trial, dict[str, Value]], TrialResult]",
+) -> tuple[int, TrialResult]:
+    """Attempt the next trial and record its result, while Optuna gives its heartbeats: its number, and the result.
+
+    Nothing is recorded of a trial that another machine has failed meanwhile: this one gave no heartbeat for minutes.
+
+    Args:
+        study: of which a trial is asked; before that, those of dead processes are failed.
+        dials: of the study.
+        worker: that this process is.
+        attempt: told the trial and where its dials stand.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    ended: list[tuple[int, TrialResult]] = []
+
+    def objective(trial: "Trial") -> float:
+        trial.set_user_attr(WORKER, worker)
+        result = attempt(trial, {dial.name: _suggest(trial, dial) for dial in dials})
+        if result.lost and _attempts(study, trial.number) >= MOST_ATTEMPTS:
+            result = replace(result, lost="", cause=f"its worker was lost {MOST_ATTEMPTS} times ({result.lost})")
+        ended.append((trial.number, result))
+        return _recorded(trial, result)
+
+    try:
+        study.optimize(objective, n_trials=1, catch=(_NoOutcomeError,))
+    except (ValueError, UpdateFinishedTrialError):  # the second becomes the first on its way through Optuna
+        if not ended:
+            raise
+    except AssertionError as error:  # Optuna's, in place of the error of a journal that cannot be written
+        raise (error.__context__ or error) from None
+    else:
+        if ended[0][1].lost:
+            try_again(study, ended[0][0])
+    return ended[0]
 
 
-def ask(study: "Study", dials: Sequence[Dial], *, worker: str) -> "tuple[Trial, dict[str, Value]]":
-    """The next trial, and where its dials stand."""
-    fail_dead_trials(study)  # the values of one come next
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Heartbeat of storage", UserWarning)  # `beating` does what is missing
-        trial = study.ask()
-    record_heartbeat(study, trial)
-    trial.set_user_attr(WORKER, worker)
-    return trial, {dial.name: _suggest(trial, dial) for dial in dials}
+def _recorded(trial: "Trial", result: TrialResult) -> float:
+    """Note a result; the value to maximise, or an error by which Optuna knows that there is none."""
+    from optuna import TrialPruned
+
+    trial.set_user_attr("seconds", result.seconds)
+    if result.outcome is None:
+        if result.cause:
+            trial.set_user_attr(CAUSE, result.cause)
+        raise _NoOutcomeError
+    trial.set_user_attr("epochs", result.outcome.epochs)
+    if result.was_hopeless:
+        raise TrialPruned
+    trial.set_user_attr("accuracy", result.outcome.accuracy)
+    trial.set_user_attr("loss", result.outcome.loss)
+    return result.outcome.value
+
+
+def _attempts(study: "Study", number: int) -> int:
+    """How often the values of a trial were tried, this time included, where those who tried them were lost."""
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+
+    with _without_warnings():
+        return len(RetryHeartbeatStaleTrialCallback.retry_history(study.get_trials(deepcopy=False)[number])) + 1
+
+
+def try_again(study: "Study", number: int) -> None:
+    """Make the values of a trial the next ones: whoever tried them was lost on the way. Not for ever."""
+    with _without_warnings():
+        _again()(study, study.get_trials()[number])
 
 
 def _suggest(trial: "Trial", dial: Dial) -> Value:
@@ -262,40 +334,11 @@ def _suggest(trial: "Trial", dial: Dial) -> Value:
 
 
 def report(trial: "Trial", value: float, mark: int) -> None:
-    """Record how good a trial is after a tenth of its plan; nothing where it was given up meanwhile."""
-    with _unless_given_up():
-        trial.report(value, mark)
-
-
-def tell_outcome(study: "Study", trial: "Trial", outcome: Outcome, *, seconds: float, was_hopeless: bool) -> None:
-    """Record a trial that came to an end by itself, or was ended as hopeless; nothing where it was given up."""
-    with _unless_given_up():
-        trial.set_user_attr("seconds", seconds)
-        trial.set_user_attr("epochs", outcome.epochs)
-        if was_hopeless:
-            study.tell(trial, state=_state("PRUNED"), skip_if_finished=True)
-            return
-        trial.set_user_attr("accuracy", outcome.accuracy)
-        trial.set_user_attr("loss", outcome.loss)
-        study.tell(trial, outcome.value, skip_if_finished=True)
-
-
-def tell_failure(study: "Study", trial: "Trial", cause: str, *, seconds: float) -> None:
-    """Record a trial that gave no result; without a cause it was interrupted."""
-    with _unless_given_up():
-        trial.set_user_attr("seconds", seconds)
-        if cause:
-            trial.set_user_attr(CAUSE, cause)
-        study.tell(trial, state=_state("FAIL"), skip_if_finished=True)
-
-
-@contextmanager
-def _unless_given_up() -> Iterator[None]:
-    """Leave a trial as it is that another machine has failed: this one gave no heartbeat for minutes, but lives."""
+    """Record how good a trial is after a tenth of its plan; nothing where another machine has failed it meanwhile."""
     from optuna.exceptions import UpdateFinishedTrialError
 
     with suppress(UpdateFinishedTrialError):
-        yield
+        trial.report(value, mark)
 
 
 def clear_stale(study: "Study", *, worker: str | None) -> None:
@@ -303,10 +346,12 @@ def clear_stale(study: "Study", *, worker: str | None) -> None:
 
     Only those of this worker, unless it is None.
     """
+    from optuna.trial import TrialState
+
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name == "RUNNING" and worker in (None, trial.user_attrs.get(WORKER)):
-            study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
-            try_values_again(study, trial)
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            try_again(study, trial.number)
 
 
 def trial_rows(study: "Study") -> list[TrialRow]:
@@ -331,12 +376,6 @@ def _row(trial: "FrozenTrial") -> TrialRow:
         values=dict(trial.params),
         marks=dict(trial.intermediate_values),
     )
-
-
-def _state(name: str) -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState[name]
 
 
 def require_optuna() -> Any:

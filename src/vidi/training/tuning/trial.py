@@ -30,6 +30,17 @@ class Outcome:
     stopped_by: str  # plan, patience, deadline, or user: somebody asked for an end
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """How one attempt at a trial ended."""
+
+    outcome: Outcome | None = None
+    was_hopeless: bool = False  # ended early
+    cause: str = ""  # why there is no outcome; empty where it was interrupted
+    lost: str = ""  # why its worker gives no answer; the values are tried again
+    seconds: float = 0.0
+
+
 def search_value(accuracy: float, loss: float, image_count: int, *, by_loss: bool = False) -> float:
     """Accuracy; among equals the lower loss, which never counts as much as half an image.
 

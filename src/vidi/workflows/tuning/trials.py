@@ -1,17 +1,19 @@
 """The trials of a search: each is asked for, trained, judged on the validation images, and recorded in any case."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import GateError, VidiError
 from vidi.machine import Deadline, give_memory_back
-from vidi.report.words.progress.tuning import BEHIND, trial_line, validation_accuracy
+from vidi.report.words.progress.tuning import BEHIND, lost_trial, trial_line, validation_accuracy
 from vidi.training.data import TrainingData
 from vidi.training.loop.progress import Progress, SearchProgress
 from vidi.training.loop.shortage import is_memory_shortage
@@ -19,13 +21,15 @@ from vidi.training.recipe import Recipe
 from vidi.training.tuning import study as studies
 from vidi.training.tuning.dials import Dial, Value, changes_of
 from vidi.training.tuning.study import StudySettings, TrialRow
-from vidi.training.tuning.trial import Outcome, run_trial
+from vidi.training.tuning.trial import Outcome, TrialResult, run_trial
 from vidi.workflows.run.context import Context
 from vidi.workflows.tuning.framed_rows import FramedRows
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
+LOOK_SECONDS: Final = 0.5  # between two looks at the room for trials
+MOST_AT_ONCE: Final = 1024  # trials; each has a thread here, which waits
 MOST_FAILURES = 10  # in a row from the first trial on: then something else is wrong than one recipe
 
 
@@ -57,6 +61,10 @@ class TrialImages:
         )
 
 
+class TrialLostError(Exception):
+    """The worker of a trial, or its computer, gives no answer any more."""
+
+
 class TryRecipe(Protocol):
     """Trains a recipe and judges it on the validation images; see `run_trial`."""
 
@@ -71,7 +79,18 @@ class TryRecipe(Protocol):
         should_stop: Callable[[], bool],
         on_progress: Callable[[Progress], None],
     ) -> Outcome:
-        """How good the recipe was; nothing is left in the folder."""
+        """How good the recipe was; nothing is left in the folder.
+
+        Raises:
+            TrialLostError: nobody knows; the same recipe may be tried again.
+        """
+
+
+class TrialCluster(TryRecipe, Protocol):
+    """Tries several recipes at once, elsewhere: it is called from a thread for each."""
+
+    def room(self) -> int:
+        """How many trials may run now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,27 +101,28 @@ class Search:
     settings: StudySettings
     recipe: Recipe  # the default one
     images: TrialImages
-    workshop: Path  # a folder for one training at a time
+    workshop: Path  # a folder for one training at a time here; one elsewhere has its own
     worker: str
     until: Deadline  # no trial may end later
     most_trials: int | None  # of the study
     context: Context  # its deadline is for the whole work
     try_recipe: "TryRecipe" = run_trial  # one training, and how good it was
+    turn: threading.Lock = field(default_factory=threading.Lock)  # to be shown: one of the trials at a time
 
     def tell(self, doing: str) -> Callable[[Progress], None]:
         """Who listens to one training."""
         best, until = best_row(studies.trial_rows(self.study)), self.context.budget.deadline or self.until
 
         def listen(progress: Progress) -> None:
-            self.context.events.searching(
-                SearchProgress(
-                    doing=doing,
-                    training=progress,
-                    best_accuracy=None if best is None else best.accuracy,
-                    best_trial=None if best is None else best.number,
-                    seconds_left=until.seconds_left(),
-                )
+            shown = SearchProgress(
+                doing=doing,
+                training=progress,
+                best_accuracy=None if best is None else best.accuracy,
+                best_trial=None if best is None else best.number,
+                seconds_left=until.seconds_left(),
             )
+            with self.turn:
+                self.context.events.searching(shown)
 
         return listen
 
@@ -114,10 +134,57 @@ def run_trials(search: Search, *, after_each: Callable[[list[TrialRow]], None]) 
         GateError: the first ten trials all failed.
     """
     while not search.context.should_stop() and has_room(search):
-        _try_one(search)
-        rows = studies.trial_rows(search.study)
-        after_each(rows)
-        require_some_success(rows)
+        _note(search, *_try_one(search), after_each=after_each)
+
+
+def run_trials_at_once(
+    search: Search, room: Callable[[], int], *, after_each: Callable[[list[TrialRow]], None]
+) -> None:
+    """Try recipes as `run_trials` does, as many at once as there is room for; each waits in a thread of its own.
+
+    Args:
+        search: its `try_recipe` trains elsewhere, and is called from several threads.
+        room: how many trials may run now.
+        after_each: called with all trials so far when one has ended.
+
+    Raises:
+        GateError: the first ten trials all failed.
+    """
+    is_broken = threading.Event()
+    user_stops = search.context.should_stop
+    context = replace(search.context, should_stop=lambda: is_broken.is_set() or user_stops())
+    search = replace(search, context=context)
+    running: set[Future[tuple[int, TrialResult]]] = set()
+    with ThreadPoolExecutor(MOST_AT_ONCE) as threads:
+        try:
+            while True:
+                while not user_stops() and len(running) < min(room(), MOST_AT_ONCE) and has_room(search):
+                    begun = threading.Event()
+                    running.add(threads.submit(_try_one, search, begun))
+                    begun.wait()  # the study is asked for one trial after the other
+                if not running:
+                    return
+                ended, running = wait(running, LOOK_SECONDS, FIRST_COMPLETED)
+                for one in ended:
+                    _note(search, *one.result(), after_each=after_each)
+        except BaseException:
+            is_broken.set()
+            raise
+
+
+def _note(search: Search, number: int, result: TrialResult, *, after_each: Callable[[list[TrialRow]], None]) -> None:
+    """Say and keep what a trial gave.
+
+    Raises:
+        GateError: the first ten trials all failed.
+    """
+    with search.turn:
+        if result.lost:
+            search.context.events.say(lost_trial(number, result.lost))
+        search.context.events.say(trial_sentence(search, number))
+    rows = studies.trial_rows(search.study)
+    after_each(rows)
+    require_some_success([row for row in rows if row.state != "running"])
 
 
 def require_some_success(rows: list[TrialRow]) -> None:
@@ -150,25 +217,38 @@ def has_room(search: Search) -> bool:
     return search.until.seconds_left() >= search.settings.trial_seconds
 
 
-def _try_one(search: Search) -> None:
-    trial, values = studies.ask(search.study, search.settings.dials, worker=search.worker)
-    began = time.monotonic()
+def _try_one(search: Search, begun: threading.Event | None = None) -> tuple[int, TrialResult]:
+    """Try the next recipe of the study: the trial's number, and its result.
+
+    Args:
+        search: whose trial it is.
+        begun: set once the trial is chosen and its images are there.
+    """
+    begun = begun or threading.Event()
+
+    def attempt(trial: "Trial", values: dict[str, Value]) -> TrialResult:
+        began = time.monotonic()
+        try:
+            result = _train(search, trial, values, begun)
+        except TrialLostError as error:
+            result = TrialResult(lost=str(error))
+        except VidiError as error:
+            result = TrialResult(cause=error.cause)
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory_shortage(error):
+                raise
+            give_memory_back()
+            result = TrialResult(cause="not enough memory")
+        return replace(result, seconds=time.monotonic() - began)
+
     try:
-        cause = _train(search, trial, values)
-    except VidiError as error:
-        cause = error.cause
-    except (MemoryError, RuntimeError) as error:
-        if not is_memory_shortage(error):
-            raise
-        give_memory_back()
-        cause = "not enough memory"
-    if cause is not None:
-        studies.tell_failure(search.study, trial, cause, seconds=time.monotonic() - began)
-    search.context.events.say(trial_sentence(search, trial.number))
+        return studies.run_next(search.study, search.settings.dials, worker=search.worker, attempt=attempt)
+    finally:
+        begun.set()
 
 
-def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str | None:
-    """One trial; why it gave no result (empty: the user asked for an end), or None where it was recorded."""
+def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: threading.Event) -> TrialResult:
+    """Train the recipe of a trial, which is told to the study on the way."""
     recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
     is_default = studies.is_default(values, search.settings.dials)
     arrays = search.images.arrays(recipe.image_size, search.context.events.reading)
@@ -180,7 +260,7 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
             hopeless.append(mark)
         return bool(hopeless)
 
-    began = time.monotonic()
+    begun.set()
     outcome = search.try_recipe(
         arrays,
         recipe,
@@ -191,10 +271,8 @@ def _train(search: Search, trial: "Trial", values: Mapping[str, Value]) -> str |
         on_progress=search.tell(f"trial {trial.number}"),
     )
     if outcome.stopped_by == "user" and not hopeless:
-        return ""
-    seconds = time.monotonic() - began
-    studies.tell_outcome(search.study, trial, outcome, seconds=seconds, was_hopeless=bool(hopeless))
-    return None
+        return TrialResult()
+    return TrialResult(outcome=outcome, was_hopeless=bool(hopeless))
 
 
 def trial_sentence(search: Search, number: int) -> str:

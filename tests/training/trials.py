@@ -1,0 +1,41 @@
+"""Trials of a study, begun and ended as a search does it, without any training."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from optuna import Study, Trial
+
+from vidi.training.tuning import study as studies
+from vidi.training.tuning.dials import Dial, Value
+from vidi.training.tuning.trial import TrialResult
+
+
+class KilledError(BaseException):
+    """As if the process had been killed: nothing is recorded any more."""
+
+
+def run(
+    study: Study, dials: Sequence[Dial], result: Callable[[Trial, dict[str, Value]], TrialResult], *, worker: str = "w"
+) -> tuple[int, dict[str, Value]]:
+    """Have the next trial end with a result: its number, and where its dials stood."""
+    tried: list[dict[str, Value]] = []
+
+    def attempt(trial: Trial, values: dict[str, Value]) -> TrialResult:
+        tried.append(values)
+        return result(trial, values)
+
+    number, _ = studies.run_next(study, dials, worker=worker, attempt=attempt)
+    return number, tried[0]
+
+
+def begin(study: Study, dials: Sequence[Dial], *, worker: str = "w") -> dict[str, Value]:
+    """Begin the next trial, and end as a killed process does: where its dials stand."""
+    tried: list[dict[str, Value]] = []
+
+    def killed(_: Trial, values: dict[str, Value]) -> TrialResult:
+        tried.append(values)
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        studies.run_next(study, dials, worker=worker, attempt=killed)
+    return tried[0]
