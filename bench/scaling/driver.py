@@ -1,7 +1,7 @@
 """What one driver can hand out and take in: `python -m bench.scaling.driver WORKERS SHARDS`.
 
-The real `ShardRun` with its folder drives simulated workers under a clock that jumps; its own processor time is what
-counts. Where Ray is installed, Ray's own part is measured on one real actor beside it: handing out, waiting among as
+The real `do_shards` with its folder drives simulated workers under a clock that jumps; its own processor time is what
+counts. Where Ray is installed, Ray's own part is measured with real tasks beside it: handing out, waiting among as
 many references, and fetching. Prints JSON.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vidi.data.inputs import BytesStore
-from vidi.distributed.shards import AT_ONCE, ShardFolder, ShardRun, plan_of
+from vidi.distributed.shards import AHEAD, ShardFolder, do_shards, plan_of
 from vidi.distributed.tasks import IMAGES_IN_SHARD, Shard
 from vidi.distributed.worker import Work
 
@@ -33,23 +33,18 @@ class SimulatedWorkers:
     def __init__(self, count: int) -> None:
         self._count, self._random = count, np.random.default_rng(0)
         self.now, self._number = 0.0, 0
-        self._free_at: dict[int, float] = {}
+        self._free_at = [0.0] * count  # of each worker, the first to be free first
         self._ends: list[tuple[float, int]] = []
         self.result_bytes = bytes(RESULT_BYTES)
 
     def room(self) -> int:
         return self._count
 
-    def start(self) -> int:
+    def start(self, task: Any) -> int:  # noqa: ARG002 - as all
         self._number += 1
-        self._free_at[self._number] = self.now
-        return self._number
-
-    def submit(self, worker: int, task: Any) -> int:  # noqa: ARG002 - as all
-        self._number += 1
-        begins = max(self.now, self._free_at[worker])
-        self._free_at[worker] = begins + SHARD_SECONDS * float(self._random.uniform(0.7, 1.3))
-        heapq.heappush(self._ends, (self._free_at[worker], self._number))
+        ends = max(self.now, self._free_at[0]) + SHARD_SECONDS * float(self._random.uniform(0.7, 1.3))
+        heapq.heapreplace(self._free_at, ends)
+        heapq.heappush(self._ends, (ends, self._number))
         return self._number
 
     def wait(self, running: Sequence[int], seconds: float) -> list[int]:  # noqa: ARG002 - as all
@@ -62,7 +57,7 @@ class SimulatedWorkers:
     def result(self, running: int) -> bytes:  # noqa: ARG002 - as all
         return self.result_bytes
 
-    def end(self, worker: int) -> None:
+    def cancel(self, running: int) -> None:
         pass
 
 
@@ -73,9 +68,10 @@ def simulate(workers: int, shards: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             simulated = SimulatedWorkers(workers)
             results = folder_of(Path(folder) / "s", plan_of({}))
-            run = ShardRun(simulated, range(shards), results, 900.0, lambda own=simulated: own.now, str)
+            clock = lambda own=simulated: own.now  # noqa: E731
+            run = do_shards(simulated, range(shards), results, patience=900.0, say=str, clock=clock)
             began, used = time.perf_counter(), time.process_time()
-            if sum(1 for _ in run.run()) != shards:
+            if sum(1 for _ in run) != shards:
                 raise RuntimeError("a shard is missing")
             found[f"{name}_per_second"] = shards / (time.perf_counter() - began)
             found[f"{name}_per_cpu_second"] = shards / (time.process_time() - used)
@@ -102,21 +98,21 @@ def sized_answers(size: int) -> Work:
 
 
 def through_ray(references: int, shards: int) -> dict[str, float]:
-    """Shards for each second that Ray takes from one driver to one actor and back, among as many references."""
-    from vidi.distributed.cluster import LOCAL, RayWorkers, connected
+    """Shards for each second that Ray takes from one driver to its workers and back, among as many references."""
+    from vidi.distributed.cluster import LOCAL, RayShards, connected
 
     with connected(LOCAL, say=lambda _: None) as ray:
-        workers = RayWorkers(ray, sized_answers, RESULT_BYTES)
-        worker, task = workers.start(), Shard(BytesStore({}), [f"{number:040}" for number in range(IMAGES_IN_SHARD)])
-        workers.result(workers.submit(worker, task))
+        work = RayShards(lambda: ray, sized_answers, RESULT_BYTES)
+        task = Shard(BytesStore({}), [f"{number:040}" for number in range(IMAGES_IN_SHARD)])
+        work.result(work.start(task))
         began, used, done = time.perf_counter(), time.process_time(), 0
-        running = [workers.submit(worker, task) for _ in range(references)]
+        running = [work.start(task) for _ in range(references)]
         while done < shards:
-            for one in workers.wait(running, 1.0):
-                workers.result(one)
+            for one in work.wait(running, 1.0):
+                work.result(one)
                 running.remove(one)
                 done += 1
-                running.append(workers.submit(worker, task))
+                running.append(work.start(task))
         return {
             "per_second": done / (time.perf_counter() - began),
             "driver_per_cpu_second": done / (time.process_time() - used),
@@ -128,7 +124,7 @@ def main() -> None:
     workers, shards = int(sys.argv[1]), int(sys.argv[2])
     found: dict[str, object] = {"workers": workers, "shards": shards, "simulated": simulate(workers, shards)}
     measure: Callable[[int, int], dict[str, float]] | None = through_ray if find_spec("ray") else None
-    found["ray"] = None if measure is None else measure(AT_ONCE * workers, shards // 4)
+    found["ray"] = None if measure is None else measure(AHEAD * workers, shards // 4)
     print(json.dumps(found))
 
 

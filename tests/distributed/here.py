@@ -1,6 +1,4 @@
-"""A worker in this process, for tests that need no cluster."""
-
-import contextlib
+"""Shards done in this process, for tests that need no cluster."""
 
 import pytest
 
@@ -18,10 +16,7 @@ class Here:
     def room(self) -> int:
         return 1
 
-    def start(self) -> Work:
-        return self._work
-
-    def submit(self, worker: Work, task: Shard) -> Shard:
+    def start(self, task: Shard) -> Shard:
         return task
 
     def wait(self, running: list[Shard], seconds: float) -> list[Shard]:
@@ -31,18 +26,17 @@ class Here:
         self.done += 1
         return self._work(running.store, running.paths)
 
-    def end(self, worker: Work) -> None:
+    def cancel(self, running: Shard) -> None:
         pass
 
 
 def work_here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
-    """Have the workers of `--ray` work in this process; the list fills with them."""
+    """Have the work of `--ray` done in this process; the list fills with what does it."""
     made: list[Here] = []
 
-    def workers(_ray: object, make: object, *given: object) -> Here:
+    def shards(_connect: object, make: object, *given: object) -> Here:
         made.append(Here(make(*given)))
         return made[-1]
 
-    monkeypatch.setattr(cluster, "connected", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(cluster, "RayWorkers", workers)
+    monkeypatch.setattr(cluster, "RayShards", shards)
     return made

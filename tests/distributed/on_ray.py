@@ -1,13 +1,21 @@
 """A real Ray cluster of several nodes on this computer, and workers there to which something happens."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
-import ray
+from ray import cloudpickle
 
-from vidi.distributed.cluster import RayWorkers
+from vidi.distributed.cluster import RayShards
+from vidi.distributed.tasks import digest_of_texts
+from vidi.distributed.worker import Work
+from vidi.images.store import ImageStore
 
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not find the tests
 NEVER_MISSED: Final = {"health_check_failure_threshold": 10_000}  # however busy this computer is with other work
 
 
@@ -31,23 +39,56 @@ def cluster_of(nodes: int, **head: Any) -> Iterator[Any]:
         cluster.shutdown()
 
 
-class Disturbed(RayWorkers):
-    """Real workers, of which some are killed, or their node is, right after they were given a shard."""
+def dying(flags: Path, kills: int, every: int, make: Callable[..., Work], *given: Any) -> Work:
+    """Work during which some processes kill themselves, each at another shard.
 
-    def __init__(self, *given: Any, kills: int, every: int = 2, cluster: Any = None) -> None:
+    Args:
+        flags: folder of a file for each shard that was begun, and for each kill.
+        kills: number of processes.
+        every: of so many shards begun, one kills its process.
+        make: gives the work.
+        given: its arguments.
+    """
+    work = make(*given)
+
+    def do(store: ImageStore, paths: Sequence[str]) -> bytes:
+        begun = 1
+        while not claimed(flags / f"begun-{begun}"):
+            begun += 1
+        shard = digest_of_texts(paths)
+        if begun % every == 0 and begun // every <= kills and claimed(flags / f"kill-{shard}"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return work(store, paths)
+
+    return do
+
+
+def claimed(flag: Path) -> bool:
+    """Whether a file was not there, and is now."""
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def kills(flags: Path) -> int:
+    """How many processes have killed themselves."""
+    return len(list(flags.glob("kill-*")))
+
+
+class LosingANode(RayShards):
+    """Loses a node of the cluster right after some shards were begun."""
+
+    def __init__(self, *given: Any, cluster: Any) -> None:
         super().__init__(*given)
-        self.kills, self._every, self._cluster = kills, every, cluster
-        self._submitted = 0
+        self._cluster, self.begun = cluster, 0
 
-    def submit(self, worker: Any, task: Any) -> Any:
-        running = super().submit(worker, task)
-        self._submitted += 1
-        if self.kills and self._submitted % self._every == 0:
-            self.kills -= 1
-            if self._cluster is not None:
-                self._cluster.remove_node(self._cluster.add_node(num_cpus=1))
-                self._cluster.remove_node(sorted(self._cluster.worker_nodes, key=id)[0])
-                self._cluster.add_node(num_cpus=1)
-            else:
-                ray.kill(worker)
+    def start(self, task: Any) -> Any:
+        running = super().start(task)
+        self.begun += 1
+        if self.begun == 2:
+            self._cluster.remove_node(self._cluster.add_node(num_cpus=1))
+            self._cluster.remove_node(sorted(self._cluster.worker_nodes, key=id)[0])
+            self._cluster.add_node(num_cpus=1)
         return running

@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import ray
 from tests.command import vidi
 from tests.counts import count
 from tests.distributed.here import Here
-from tests.distributed.on_ray import Disturbed, cluster_of
+from tests.distributed.on_ray import LosingANode, claimed, cluster_of, dying, kills
 from tests.distributed.test_check import two_classes
 from tests.distributed.test_features import given_of, wanted_of
 from tests.draw import draw, encoded
@@ -29,11 +29,11 @@ from vidi.data.checking.check import check_dataset
 from vidi.data.inputs import FoundInputs, GivenFilesStore, find_paths
 from vidi.data.read import read_dataset
 from vidi.distributed import check, features, predict
-from vidi.distributed.cluster import RayWorkers, check_versions
+from vidi.distributed.cluster import RayShards, check_versions
 from vidi.distributed.predict import AnswerOptions, answerer
 from vidi.distributed.shards import AHEAD, ShardFolder, plan_of
 from vidi.distributed.tasks import Shard
-from vidi.distributed.worker import installed_versions
+from vidi.distributed.worker import Work, installed_versions
 from vidi.errors import ResourceError
 from vidi.images.decode import DEFAULT
 from vidi.images.limits import DecodeOptions
@@ -106,6 +106,11 @@ def cluster() -> Iterator[Any]:
         ray.shutdown()
 
 
+def given_of_model(folder: Path) -> tuple[bytes, AnswerOptions]:
+    """What a worker is given, besides the paths."""
+    return (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT)
+
+
 def linked(folder: Path, target: Path, images: int) -> Path:
     """A folder of many images, all of them links to a few."""
     target.mkdir()
@@ -116,14 +121,14 @@ def linked(folder: Path, target: Path, images: int) -> Path:
 
 
 def answered(
-    folder: Path, target: Path, workers: Any, monkeypatch, *, images: str = "images", in_shard: int = IN_SHARD
+    folder: Path, target: Path, work: Any, monkeypatch, *, images: str = "images", in_shard: int = IN_SHARD
 ) -> tuple[bytes, bytes]:
     """The answers of the cluster and those of this process, as bytes."""
     monkeypatch.setattr(predict, "IMAGES_IN_SHARD", in_shard)
     predictor = Predictor.load(folder / "model.onnx")
     found: list[FoundInputs] = find_paths([str(folder / images)])
     store = ShardFolder(target, plan_of({}))
-    spread = predict.answers_of(found[0], found, predictor, workers, store, say=lambda _: None, patience=120)
+    spread = predict.answers_of(found[0], found, predictor, work, store, say=lambda _: None, patience=120)
     plain = predictor.predict_files(found[0].paths, store=found[0].store)
     return encode_answers(spread), encode_answers(plain)
 
@@ -132,87 +137,87 @@ def answered(
 @pytest.mark.fault
 def test_workers_that_are_killed_lose_no_row_and_double_none(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
     images = count(small=IMAGES, faults=1_000, soak=100_000)
-    kills = count(small=5, faults=10, soak=50)
-    in_shard = max(IN_SHARD, min(256, images // (10 * kills)))  # no shard is lost so often that it is given up
+    wanted = count(small=5, faults=10, soak=50)
+    in_shard = max(IN_SHARD, min(256, images // (10 * wanted)))  # no shard is lost so often that it is given up
     many = linked(folder, tmp_path / "many", images)
-    given = (ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
-    workers = Disturbed(*given, kills=kills, every=max(2, images // in_shard // kills))
-    spread, plain = answered(folder, tmp_path / "parts", workers, monkeypatch, images=str(many), in_shard=in_shard)
+    (flags := tmp_path / "flags").mkdir()
+    given = (flags, wanted, max(2, images // in_shard // wanted), answerer, *given_of_model(folder))
+    work = RayShards(lambda: ray, dying, *given)
+    spread, plain = answered(folder, tmp_path / "parts", work, monkeypatch, images=str(many), in_shard=in_shard)
 
     assert spread == plain
-    assert workers.kills == 0
+    assert kills(flags) == wanted
 
 
 @pytest.mark.fault
 def test_a_node_that_is_lost_loses_no_row(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
-    model = (folder / "model.onnx").read_bytes()
-    workers = Disturbed(ray, answerer, model, AnswerOptions(DEFAULT), kills=1, cluster=cluster)
-    spread, plain = answered(folder, tmp_path / "parts", workers, monkeypatch)
+    work = LosingANode(lambda: ray, answerer, *given_of_model(folder), cluster=cluster)
+    spread, plain = answered(folder, tmp_path / "parts", work, monkeypatch)
 
     assert spread == plain
-    assert workers.kills == 0
+    assert work.begun > 2
 
 
 @pytest.mark.fault
 def test_features_of_workers_that_are_killed_are_those_of_one_computer(cluster: Any, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(features, "IMAGES_IN_SHARD", 2)
     monkeypatch.setenv("VIDI_CORES", "1")  # as each worker has: more threads change the last digits
-    wanted, done, said = wanted_of(tmp_path), list[int](), list[str]()
-    workers = Disturbed(ray, features.embedder, *given_of(wanted), kills=2)
-    spread = features.features_by(workers, wanted, lambda rows, _: done.append(rows), say=said.append)
+    wanted, done = wanted_of(tmp_path), list[int]()
+    (flags := tmp_path / "flags").mkdir()
+    work = RayShards(lambda: ray, dying, flags, 2, 2, features.embedder, *given_of(wanted))
+    spread = features.features_by(work, wanted, lambda rows, _: done.append(rows), say=str)
     plain = features.features_by(Here(features.embedder(*given_of(wanted))), wanted, None, say=str)
 
     assert sha256(spread.tobytes()).digest() == sha256(plain.tobytes()).digest()
     assert len(np.unique(spread, axis=0)) == len(wanted.rows)  # so that no row can stand for another
     assert done == [2, 4, 6, 8, 9]
-    assert workers.kills == 0
-    assert said
+    assert kills(flags) == 2
+
+
+def hanging(flag: Path, make: Callable[..., Work], *given: Any) -> Work:
+    """Work of which the first shard never ends."""
+    work = make(*given)
+
+    def do(store: ImageStore, paths: Sequence[str]) -> bytes:
+        if claimed(flag):
+            threading.Event().wait()
+        return work(store, paths)
+
+    return do
 
 
 @pytest.mark.fault
 def test_a_worker_that_hangs_is_told_and_replaced(folder: Path, cluster: Any, tmp_path: Path):
-    hour, gone = 3600.0, threading.Event()
+    hour, flag, said = 3600.0, tmp_path / "hangs", list[str]()
 
-    class Hanging(RayWorkers):
-        """Its first task never ends; then the clock jumps."""
+    class Jumping(RayShards):
+        """The clock jumps once, when the first shard hangs."""
 
-        now, hangs = 0.0, True
-
-        def submit(self, worker: Any, task: Any) -> Any:
-            if self.hangs:  # the worker's first one; it has the next one behind it
-                self.hangs = False
-                return ray.remote(num_cpus=0)(never_ends).remote()
-            return super().submit(worker, task)
+        now = 0.0
 
         def wait(self, running: Any, seconds: float) -> Any:
-            if not gone.is_set():
-                gone.set()
-                self.now += 2 * hour
-            return super().wait(running, seconds)
+            done = super().wait(running, seconds)
+            if flag.exists() and not done and not said:
+                self.now = 2 * hour
+            return done
 
-    said: list[str] = []
     predictor = Predictor.load(folder / "model.onnx")
     found = find_paths([str(folder / "images")])
-    workers = Hanging(ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
+    work = Jumping(lambda: ray, hanging, flag, answerer, *given_of_model(folder))
     store = ShardFolder(tmp_path / "parts", plan_of({}))
     answers = predict.answers_of(
-        found[0], found, predictor, workers, store, say=said.append, patience=hour, clock=lambda: workers.now
+        found[0], found, predictor, work, store, say=said.append, patience=hour, clock=lambda: work.now
     )
 
     assert len(list(answers)) == len(found[0].paths)
-    assert set(said) == {"a worker gave no answer for 3600 s; its images are given to another one"}
-
-
-def never_ends() -> None:
-    """What a worker does that hangs."""
-    threading.Event().wait()
+    assert said == ["no answer for 3600 s; the images are given to other workers"]
 
 
 @pytest.mark.fault
 def test_a_full_object_store_costs_no_row(folder: Path, cluster: Any, tmp_path: Path, monkeypatch):
     held = [ray.put(bytes(STORE_BYTES * 3 // 4)) for _ in range(2)]  # more than it holds; the answers come on top
-    workers = RayWorkers(ray, answerer, (folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
-    spread, plain = answered(folder, tmp_path / "parts", workers, monkeypatch)
+    work = RayShards(lambda: ray, answerer, *given_of_model(folder))
+    spread, plain = answered(folder, tmp_path / "parts", work, monkeypatch)
 
     assert spread == plain
     assert len(held) == 2
@@ -230,10 +235,10 @@ def test_a_node_with_other_versions_is_refused_by_name(cluster: Any):
 @pytest.mark.fault
 def test_a_worker_with_other_versions_answers_nothing(cluster: Any, monkeypatch, tmp_path: Path):
     monkeypatch.setattr("vidi.distributed.cluster.installed_versions", lambda: {"vidi": "0.0"})
-    workers = RayWorkers(ray, answerer, b"", AnswerOptions(DEFAULT))
+    work = RayShards(lambda: ray, answerer, b"", AnswerOptions(DEFAULT))
 
     with pytest.raises(ResourceError, match=r"instead of 0\.0: its answers could differ"):
-        workers.result(workers.submit(workers.start(), Shard(GivenFilesStore(), [])))
+        work.result(work.start(Shard(GivenFilesStore(), [])))
 
 
 @pytest.mark.fault
@@ -277,7 +282,7 @@ def test_a_check_on_a_cluster_is_that_of_one_computer(classes: Path, cluster: An
 
     def read(store: ImageStore, paths: Sequence[str], options: DecodeOptions) -> Iterator[ReadImage]:
         results = check.shard_folder(tmp_path / "parts", store, paths, options)
-        return check.readings_of(store, paths, RayWorkers(ray, check.measurer, options), results, say=str)
+        return check.readings_of(store, paths, RayShards(lambda: ray, check.measurer, options), results, say=str)
 
     spread, plain = check_dataset(dataset, read=read), check_dataset(dataset)
 
@@ -295,8 +300,7 @@ def test_nothing_to_answer_starts_no_cluster(folder: Path):
 def test_an_image_that_has_changed_is_answered_again(folder: Path, tmp_path: Path, monkeypatch):
     for number in range(6):
         (tmp_path / f"{number}.png").write_bytes(encoded(draw("disc", seed=number)))
-    given = ((folder / "model.onnx").read_bytes(), AnswerOptions(DEFAULT))
-    workers = [Here(answerer(*given)) for _ in range(2)]
+    workers = [Here(answerer(*given_of_model(folder))) for _ in range(2)]
     target = folder / "parts-of-six"
     answered(folder, target, workers[0], monkeypatch, images=str(tmp_path), in_shard=2)
 

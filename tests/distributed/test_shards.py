@@ -1,13 +1,13 @@
 """Shards are done once, in order, whatever happens to the workers."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidi.distributed.shards import AT_ONCE, MOST_ATTEMPTS, ShardFolder, ShardRun, WorkerLostError, plan_of
+from vidi.distributed.shards import AHEAD, MOST_ATTEMPTS, ShardFolder, ShardLostError, do_shards, plan_of
 from vidi.distributed.tasks import Shard
 from vidi.errors import ResourceError, UsageError
 from vidi.images.scan import FolderStore
@@ -16,100 +16,100 @@ PATIENCE = 10.0
 
 
 class Simulated:
-    """Workers whose fate at each task is known before: `ok`, `lost` or `hangs`."""
+    """Workers whose fate at each shard is known before: `ok`, `lost` (for good) or `hangs`."""
 
     def __init__(self, fates: list[str], *, room: int = 2) -> None:
         self.fates, self._room = fates, room
         self.now = 0.0
-        self.started = self.ended = self.done = 0
-        self.most_at_once = 0
-        self._running: dict[int, tuple[str, int, int]] = {}  # fate, task, worker
+        self.done = self.most_at_once = 0
+        self.running: dict[int, tuple[str, int]] = {}  # fate, shard
         self._count = 0
 
     def room(self) -> int:
         return self._room
 
-    def start(self) -> int:
-        self.started += 1
-        return self.started
-
-    def submit(self, worker: int, task: int) -> int:
+    def start(self, task: int) -> int:
         self._count += 1
-        self._running[self._count] = (self.fates.pop() if self.fates else "ok", task, worker)
-        self.most_at_once = max(self.most_at_once, len(self._running))
+        self.running[self._count] = (self.fates.pop() if self.fates else "ok", task)
+        self.most_at_once = max(self.most_at_once, len(self.running))
         return self._count
 
     def wait(self, running: list[int], seconds: float) -> list[int]:
-        done = [one for one in running if self._running[one][0] != "hangs"][-1:]  # the last first: out of order
-        self.now += 0.0 if done else seconds
-        if not done:
-            self.now += PATIENCE
+        done = [one for one in running if self.running[one][0] != "hangs"][-1:]  # the last first: out of order
+        self.now += 0.0 if done else seconds + PATIENCE
         return done
 
     def result(self, running: int) -> bytes:
-        fate, task, _ = self._running.pop(running)
+        fate, task = self.running.pop(running)
         if fate == "lost":
-            raise WorkerLostError("killed")
+            raise ShardLostError("killed")
         self.done += 1
         return f"result {task}".encode()
 
-    def end(self, worker: int) -> None:
-        self.ended += 1
-        self._running = {number: one for number, one in self._running.items() if one[2] != worker}
+    def cancel(self, running: int) -> None:
+        self.running.pop(running, None)
 
 
-def shard_run(workers: Any, count: int, folder: Path, said: list[str] | None = None) -> ShardRun:
-    store = ShardFolder(folder, plan_of({"count": count}))
+def run(work: Simulated, count: int, folder: Path, said: list[str] | None = None) -> Iterator[int]:
     say = (said if said is not None else []).append
-    return ShardRun(workers, list(range(count)), store, PATIENCE, lambda: workers.now, say)
+    return do_shards(work, range(count), folder_of(folder, count), patience=PATIENCE, say=say, clock=lambda: work.now)
+
+
+def folder_of(folder: Path, count: int) -> ShardFolder:
+    return ShardFolder(folder, plan_of({"count": count}))
 
 
 @pytest.mark.fault
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["ok", "ok", "ok", "lost", "hangs"]), max_size=40), st.integers(1, 4))
+@given(st.lists(st.sampled_from(["ok", "ok", "ok", "hangs"]), max_size=40), st.integers(1, 4))
 def test_every_shard_is_done_and_given_once_and_in_order(tmp_path_factory, fates, room):
-    workers = Simulated(fates, room=room)
-    run = shard_run(workers, 12, tmp_path_factory.mktemp("shards") / "s")
+    work, folder = Simulated(fates, room=room), tmp_path_factory.mktemp("shards") / "s"
+    hanging, said = fates.count("hangs"), list[str]()
     try:
-        given_numbers = [(number, run.store.get(number)) for number in run.run()]
+        numbers = list(run(work, 12, folder, said))
     except ResourceError:
-        assert run.lost >= MOST_ATTEMPTS
+        assert hanging >= MOST_ATTEMPTS
         return
 
-    assert given_numbers == [(number, f"result {number}".encode()) for number in range(12)]
-    assert workers.done == 12
-    assert workers.most_at_once <= room * AT_ONCE
+    assert numbers == list(range(12))
+    assert [folder_of(folder, 12).get(number) for number in numbers] == [f"result {one}".encode() for one in numbers]
+    assert work.done == 12
+    assert work.most_at_once <= room * AHEAD
+    assert len(said) <= hanging
+    assert not work.running
 
 
 @pytest.mark.fault
-def test_a_lost_worker_is_told_and_replaced(tmp_path: Path):
+def test_shards_without_an_answer_are_told_and_given_to_other_workers(tmp_path: Path):
     said: list[str] = []
-    workers = Simulated(["lost", "hangs"])
 
-    assert list(shard_run(workers, 5, tmp_path / "s", said).run()) == list(range(5))
-    assert len(said) == 2
-    assert any("a worker is lost (killed)" in line for line in said)
-    assert any("no answer for 10 s" in line for line in said)
+    assert list(run(Simulated(["hangs", "ok", "hangs"]), 5, tmp_path / "s", said)) == list(range(5))
+    assert said == ["no answer for 10 s; the images are given to other workers"]
 
 
 @pytest.mark.fault
-def test_what_loses_every_worker_is_an_error_and_nothing_done_is_lost(tmp_path: Path):
-    workers = Simulated(["lost"] * 50, room=1)
-    with pytest.raises(ResourceError, match="shard 0 was tried 4 times"):
-        list(shard_run(workers, 3, tmp_path / "s").run())
+@pytest.mark.parametrize(("fate", "why"), [("lost", "killed"), ("hangs", "no answer for 10 s")])
+def test_what_loses_every_worker_is_an_error_and_nothing_done_is_lost(tmp_path: Path, fate: str, why: str):
+    work = Simulated([*[fate] * 50, "ok"], room=1)
+    with pytest.raises(ResourceError, match=f"shard [12] was tried 4 times: {why}"):
+        list(run(work, 3, tmp_path / "s"))
+
+    assert len(list((tmp_path / "s").glob("shard-*"))) == work.done
+    assert not work.running
 
 
 @pytest.mark.fault
 def test_a_stopped_run_goes_on_with_what_is_there(tmp_path: Path):
-    first = shard_run(Simulated([]), 6, tmp_path / "s")
-    stopped = first.run()
+    first = Simulated([])
+    stopped = run(first, 6, tmp_path / "s")
     assert [next(stopped) for _ in range(2)] == [0, 1]
     stopped.close()
-    done = sum(first.store.has(number) for number in range(6))
+    done = sum(folder_of(tmp_path / "s", 6).has(number) for number in range(6))
 
-    workers = Simulated([])
-    assert list(shard_run(workers, 6, tmp_path / "s").run()) == list(range(6))
-    assert workers.done == 6 - done
+    work = Simulated([])
+    assert list(run(work, 6, tmp_path / "s")) == list(range(6))
+    assert work.done == 6 - done
+    assert not first.running
 
 
 @pytest.mark.fault
@@ -148,7 +148,14 @@ def test_a_shard_is_another_one_when_a_file_is_changed(tmp_path: Path):
 
 
 def test_many_workers_are_all_busy(tmp_path: Path):
-    workers = Simulated([], room=100)
-    assert list(shard_run(workers, 230, tmp_path / "s").run()) == list(range(230))
-    assert workers.started == 100
-    assert workers.most_at_once == 200
+    work = Simulated([], room=100)
+    assert list(run(work, 500, tmp_path / "s")) == list(range(500))
+    assert work.most_at_once == 100 * AHEAD
+
+
+def test_who_takes_the_rows_slowly_finds_no_worker_late(tmp_path: Path):
+    work, said = Simulated([], room=1), list[str]()
+    for _ in run(work, 12, tmp_path / "s", said):
+        work.now += 10 * PATIENCE
+
+    assert said == []

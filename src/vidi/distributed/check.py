@@ -2,15 +2,14 @@
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from vidi.data.checking.measured import measure_file
 from vidi.data.checking.packed import pack_readings, unpack_readings
-from vidi.distributed.cluster import workers_at
-from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
+from vidi.distributed.cluster import shards_at
+from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
 from vidi.distributed.tasks import digest_of_texts, split_paths
 from vidi.distributed.worker import Work, installed_versions
 from vidi.images.limits import DecodeOptions
@@ -57,8 +56,8 @@ def read_on_ray(
         with contextlib.ExitStack() as stack:
             folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
             results = shard_folder(folder, store, paths, options)
-            workers = stack.enter_context(workers_at(address, measurer, options, say=say))
-            yield from readings_of(store, paths, workers, results, say=say)
+            work = stack.enter_context(shards_at(address, measurer, options, say=say))
+            yield from readings_of(store, paths, work, results, say=say)
 
     return read
 
@@ -66,7 +65,7 @@ def read_on_ray(
 def readings_of(
     store: ImageStore,
     paths: Sequence[str],
-    workers: ShardWorkers,
+    work: ShardWork,
     results: ShardFolder,
     *,
     say: Callable[[str], None],
@@ -76,12 +75,12 @@ def readings_of(
     Args:
         store: where the bytes come from.
         paths: names within the store.
-        workers: do the work.
+        work: does the shards.
         results: so far, of `shard_folder`.
         say: receives messages.
     """
     tasks = split_paths(store, paths, most=IMAGES_IN_SHARD)
-    for number in ShardRun(workers, tasks, results, PATIENCE_SECONDS, time.monotonic, say).run():
+    for number in do_shards(work, tasks, results, patience=PATIENCE_SECONDS, say=say):
         yield from unpack_readings(results.get(number))
 
 

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster, or on this computer's cores: each is made once, and does shards of paths."""
+"""Shards of paths on a Ray cluster, or on this computer's cores."""
 
 import contextlib
 import logging
@@ -11,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from typing import Any, Final
 
-from vidi.distributed.shards import ShardWorkers, WorkerLostError, WorkersWhenNeeded
+from vidi.distributed.shards import MOST_ATTEMPTS, ShardLostError
 from vidi.distributed.tasks import Shard
-from vidi.distributed.worker import ShardWorker, Work, differing_versions, installed_versions, versions_differ
+from vidi.distributed.worker import Job, Work, differing_versions, do_shard, installed_versions, versions_differ
 from vidi.errors import ResourceError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.machine import core_count
@@ -34,28 +35,38 @@ class HeadLostError(ResourceError):
     """The head of the cluster is gone, and the cluster with it."""
 
 
-class RayWorkers:
-    """Ray's actors, one core each."""
+class RayShards:
+    """Shards by Ray's tasks, one core each: Ray gives a shard to another worker where the first one is lost."""
 
-    def __init__(self, ray: Any, make: Callable[..., Work], *given: Any) -> None:
+    def __init__(self, connect: Callable[[], Any], make: Callable[..., Work], *given: Any) -> None:
         """
         Args:
-            ray: connected.
-            make: a function of a module that gives a worker's work; called once in each worker.
+            connect: gives Ray, once there is something to do.
+            make: a function of a module that gives the work; called once in each worker.
             given: its arguments; each is sent once to each node.
         """
-        self._ray = ray
-        self._make = make
-        self._given = [ray.put(one) for one in given]
+        self._connect, self._make, self._given = connect, make, given
         self._stores: dict[int, Any] = {}
-        self._head = ray.get_runtime_context().gcs_address
         self._looked = -math.inf
         self._room = 1
-        made = ray.remote(ShardWorker)
-        self._class = made.options(num_cpus=1, runtime_env={"env_vars": {"VIDI_CORES": ONE_CORE}})
+
+    @cached_property
+    def _ray(self) -> Any:
+        return self._connect()
+
+    @cached_property
+    def _job(self) -> Any:
+        versions = tuple(installed_versions().items())
+        given = tuple(self._ray.put(one) for one in self._given)
+        return self._ray.put(Job(folder=os.getcwd(), versions=versions, make=self._make, given=given))
+
+    @cached_property
+    def _task(self) -> Any:
+        own = {"env_vars": {"VIDI_CORES": ONE_CORE}}
+        return self._ray.remote(num_cpus=1, max_retries=MOST_ATTEMPTS - 1, runtime_env=own)(do_shard)
 
     def room(self) -> int:
-        """As many workers as there are cores; asked every few seconds.
+        """As many shards as there are cores; asked every few seconds.
 
         Raises:
             ResourceError: the cluster's head is gone.
@@ -66,16 +77,12 @@ class RayWorkers:
             self._looked = time.monotonic()
         return self._room
 
-    def start(self) -> Any:
-        """A new actor; it starts when a core is free."""
-        return self._class.remote(os.getcwd(), installed_versions(), self._make, *self._given)
-
-    def submit(self, worker: Any, task: Shard) -> Any:
-        """Give an actor a shard."""
+    def start(self, task: Shard) -> Any:
+        """Have a shard done, once a core is free."""
         number = id(task.store)  # which lives as long as its shards
         if number not in self._stores:
             self._stores[number] = self._ray.put(task.store)
-        return worker.do.remote(number, [self._stores[number]], task.paths)
+        return self._task.remote(self._job, [self._stores[number]], task.paths)
 
     def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
         """Those that are done; waits for the first of them.
@@ -94,7 +101,7 @@ class RayWorkers:
         """What came out.
 
         Raises:
-            WorkerLostError: the actor or its computer is gone.
+            ShardLostError: its workers or their computers were lost.
             VidiError: the work failed, or the cluster's head is gone.
         """
         errors = self._ray.exceptions
@@ -104,50 +111,48 @@ class RayWorkers:
             raise failure_of(error) from error
         except errors.RayError as error:
             self._check_head()
-            raise WorkerLostError(type(error).__name__) from error
+            raise ShardLostError(type(error).__name__) from error
         return data
 
-    def end(self, worker: Any) -> None:
-        """Kill an actor."""
-        end_actor(self._ray, worker)
+    def cancel(self, running: Any) -> None:
+        """Give up a shard, and end its worker."""
+        give_up(self._ray, running)
 
     def _check_head(self) -> None:
-        if not _answers(self._head):
-            raise _head_lost(self._head)
+        head = self._ray.get_runtime_context().gcs_address
+        if not _answers(head):
+            raise _head_lost(head)
 
 
-def failure_of(error: Any, *, called: str = "a worker") -> VidiError:
+def give_up(ray: Any, running: Any) -> None:
+    """Cancel a task, whatever its worker does."""
+    with contextlib.suppress(Exception):  # the cluster is gone already
+        ray.cancel(running, force=True)
+
+
+def failure_of(error: Any) -> VidiError:
     """What failed in a task: the error of vidi that it raised, or one that names what Python or a package raised.
 
     Args:
         error: Ray's `RayTaskError`.
-        called: what ran the task, for the message.
     """
     if isinstance(error.cause, VidiError):
         return error.cause
-    return ResourceError(f"{called} failed: {error.cause}", "Look at Ray's logs on its computer.")
-
-
-def end_actor(ray: Any, actor: Any) -> None:
-    """Kill an actor, whatever it does."""
-    with contextlib.suppress(Exception):  # it is gone already
-        ray.kill(actor, no_restart=True)
+    return ResourceError(f"a worker failed: {error.cause}", "Look at Ray's logs on its computer.")
 
 
 @contextlib.contextmanager
-def workers_at(
-    address: str, make: Callable[..., Work], *given: Any, say: Callable[[str], None]
-) -> Iterator[ShardWorkers]:
-    """Workers of a cluster, which is connected to, or started, once there is something to do.
+def shards_at(address: str, make: Callable[..., Work], *given: Any, say: Callable[[str], None]) -> Iterator[RayShards]:
+    """What does shards on a cluster, which is connected to, or started, once there is something to do.
 
     Args:
         address: of the cluster's head, or `local` for this computer's cores.
-        make: a function of a module that gives a worker's work; called once in each worker.
+        make: a function of a module that gives the work; called once in each worker.
         given: its arguments.
         say: receives what it is connected to.
     """
     with contextlib.ExitStack() as stack:
-        yield WorkersWhenNeeded(lambda: RayWorkers(stack.enter_context(connected(address, say=say)), make, *given))
+        yield RayShards(lambda: stack.enter_context(connected(address, say=say)), make, *given)
 
 
 @contextlib.contextmanager

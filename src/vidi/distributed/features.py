@@ -2,7 +2,6 @@
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from vidi.data.checking.measured import measure_file
-from vidi.distributed.cluster import workers_at
-from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
+from vidi.distributed.cluster import shards_at
+from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
 from vidi.distributed.tasks import split_paths
 from vidi.distributed.worker import Work
 from vidi.errors import ImageError, ResourceError
@@ -84,14 +83,14 @@ def features_on_ray(
 
     def embed(wanted: WantedFeatures, on_progress: Callable[[int, int], None] | None) -> Floats:
         given = (wanted.network, wanted.normalisation, wanted.engine, wanted.framing, wanted.decoding)
-        with workers_at(address, embedder, *given, say=say) as workers:
-            return features_by(workers, wanted, on_progress, say=say)
+        with shards_at(address, embedder, *given, say=say) as work:
+            return features_by(work, wanted, on_progress, say=say)
 
     return embed
 
 
 def features_by(
-    workers: ShardWorkers,
+    work: ShardWork,
     wanted: WantedFeatures,
     on_progress: Callable[[int, int], None] | None,
     *,
@@ -100,7 +99,7 @@ def features_by(
     """The features (rows, features), in the order of the rows.
 
     Args:
-        workers: do the work.
+        work: does the shards.
         wanted: the images and the network.
         on_progress: called with (rows done, rows in all).
         say: receives messages.
@@ -111,7 +110,7 @@ def features_by(
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-"))
         results = ShardFolder(Path(folder), plan_of({}))
-        for number in ShardRun(workers, tasks, results, PATIENCE_SECONDS, time.monotonic, say).run():
+        for number in do_shards(work, tasks, results, patience=PATIENCE_SECONDS, say=say):
             rows = np.frombuffer(results.get(number), "<f4").reshape(-1, features.shape[1])
             features[done : done + len(rows)] = rows
             done += len(rows)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from vidi.data.inputs import FoundInputs
-from vidi.distributed.cluster import workers_at
-from vidi.distributed.shards import ShardFolder, ShardRun, ShardWorkers, plan_of
+from vidi.distributed.cluster import shards_at
+from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
 from vidi.distributed.tasks import IMAGES_IN_SHARD, digest_of_texts, split_paths
 from vidi.distributed.worker import Work
 from vidi.images.limits import DecodeOptions
@@ -88,15 +88,15 @@ def answers_on_ray(
         folder = shards or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidi-shards-")))
         store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
         model = Path(predictor.model.path).read_bytes()
-        workers = stack.enter_context(workers_at(address, answerer, model, options, say=say))
-        yield lambda group: answers_of(group, found, predictor, workers, store, say=say)
+        work = stack.enter_context(shards_at(address, answerer, model, options, say=say))
+        yield lambda group: answers_of(group, found, predictor, work, store, say=say)
 
 
 def answers_of(
     group: FoundInputs,
     found: Sequence[FoundInputs],
     predictor: Predictor,
-    workers: ShardWorkers,
+    work: ShardWork,
     store: ShardFolder,
     *,
     say: Say,
@@ -109,7 +109,7 @@ def answers_of(
         group: one of `found`.
         found: all groups.
         predictor: the loaded model.
-        workers: do the work.
+        work: does the shards.
         store: of the results; each group has files of its own.
         say: receives messages.
         patience: seconds for one shard.
@@ -122,8 +122,7 @@ def answers_of(
         plan_of({"paths": digest_of_texts(group.paths)}),
         identity=lambda number: tasks[number].identity(),
     )
-    run = ShardRun(workers, tasks, own, patience, clock, say)
-    for number in run.run():
+    for number in do_shards(work, tasks, own, patience=patience, say=say, clock=clock):
         yield from decode_answers(own.get(number), predictor.metadata)
 
 

@@ -2,10 +2,9 @@
 
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,80 +14,35 @@ from vidi.files import escape_path, remove_leftovers, write_whole
 PLAN: Final = "plan.json"
 MOST_ATTEMPTS: Final = 4  # at one shard
 LOOK_SECONDS: Final = 1.0  # between two looks at the clock
-AHEAD: Final = 64  # shards that may be done before an earlier one is, at least
-AHEAD_OF_WORKER: Final = 4  # times the workers, where those are many
-AT_ONCE: Final = 2  # shards that a worker has: it begins the next one while the driver takes the last one in
+AHEAD: Final = 4  # shards for each core that are begun before an earlier one is done
 
 
-class WorkerLostError(Exception):
-    """A worker, or the computer that it ran on, is gone."""
+class ShardLostError(Exception):
+    """Every worker that did a shard was lost, or its computer."""
 
 
-class ShardWorkers(Protocol):
-    """What does the work; Ray, or a test. A worker, a task and what is running are whatever it likes."""
+class ShardWork(Protocol):
+    """Does shards elsewhere; Ray, or a test. What is running is whatever it likes."""
 
     def room(self) -> int:
-        """How many workers there may be now."""
+        """How many shards can be done at once."""
 
-    def start(self) -> Any:
-        """A new worker."""
-
-    def submit(self, worker: Any, task: Any) -> Any:
-        """Give a worker something to do."""
+    def start(self, task: Any) -> Any:
+        """Have a shard done; by another worker, where the first one is lost."""
 
     def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
-        """Those that are done, or lost; waits for one at most this long."""
+        """Those that are done; waits for one at most this long."""
 
     def result(self, running: Any) -> bytes:
         """What came out.
 
         Raises:
-            WorkerLostError: the worker is gone.
-            VidiError: the work itself failed, as it would for any worker.
+            ShardLostError: its workers were lost.
+            VidiError: the work itself failed, as it would anywhere.
         """
 
-    def end(self, worker: Any) -> None:
-        """End a worker, whatever it does."""
-
-
-@dataclass(eq=False)
-class WorkersWhenNeeded:
-    """Workers that are made ready once there is something to do."""
-
-    make_ready: Callable[[], ShardWorkers]
-
-    @cached_property
-    def _workers(self) -> ShardWorkers:
-        return self.make_ready()
-
-    def room(self) -> int:
-        """As the workers say."""
-        return self._workers.room()
-
-    def start(self) -> Any:
-        """A new worker."""
-        return self._workers.start()
-
-    def submit(self, worker: Any, task: Any) -> Any:
-        """Give a worker something to do."""
-        return self._workers.submit(worker, task)
-
-    def wait(self, running: Sequence[Any], seconds: float) -> list[Any]:
-        """Those that are done, or lost."""
-        return self._workers.wait(running, seconds)
-
-    def result(self, running: Any) -> bytes:
-        """What came out.
-
-        Raises:
-            WorkerLostError: the worker is gone.
-            VidiError: the work itself failed.
-        """
-        return self._workers.result(running)
-
-    def end(self, worker: Any) -> None:
-        """End a worker."""
-        self._workers.end(worker)
+    def cancel(self, running: Any) -> None:
+        """Give up a shard, whatever its worker does."""
 
 
 class ShardFolder:
@@ -156,107 +110,75 @@ class ShardFolder:
             ) from error
 
 
-@dataclass(slots=True, eq=False)
-class _Worker:
-    """A worker, and what it has to do, in the order in which it does it."""
+def do_shards(
+    work: ShardWork,
+    tasks: Sequence[Any],
+    results: ShardFolder,
+    *,
+    patience: float,
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[int]:
+    """Yield each shard's number, in order, once its result is in its file.
 
-    handle: Any
-    running: deque[Any] = field(default_factory=deque)
-    until: float = 0.0  # by the clock: when the first of them is late
+    Args:
+        work: does the shards; asked for room once one is not there.
+        tasks: the shards.
+        results: so far.
+        patience: seconds without any result, after which what is running is given to other workers.
+        say: receives messages.
+        clock: steady seconds.
 
-
-@dataclass(slots=True)
-class ShardRun:
-    """Does all shards, and gives their numbers in order as they are done."""
-
-    workers: ShardWorkers
-    tasks: Sequence[Any]
-    store: ShardFolder
-    patience: float  # seconds for one shard, after which its worker is replaced
-    clock: Callable[[], float]
-    say: Callable[[str], None]
-    lost: int = 0  # workers
-    _free: deque[_Worker] = field(default_factory=deque)  # that have less to do than they may, the idlest first
-    _running: dict[Any, tuple[int, _Worker]] = field(default_factory=dict)  # shard and worker
-    _all: set[_Worker] = field(default_factory=set)
-    _attempts: dict[int, int] = field(default_factory=dict)
-
-    def run(self) -> Iterator[int]:
-        """Yield each shard's number, in order, once its result lies in its file.
-
-        Raises:
-            ResourceError: a shard was lost with its worker too often.
-        """
-        waiting = deque(number for number in range(len(self.tasks)) if not self.store.has(number))
-        undone, following = set(waiting), 0
-        try:
-            while following < len(self.tasks):
-                while following < len(self.tasks) and following not in undone:
-                    yield following
-                    following += 1
-                room = self.workers.room() if waiting else 0
-                self._hand_out(waiting, room, before=following + max(AHEAD, AHEAD_OF_WORKER * room))
-                if self._running:
-                    undone -= set(self._take_in(waiting))
-        finally:
-            for worker in self._all:
-                self.workers.end(worker.handle)
-
-    def _hand_out(self, waiting: deque[int], room: int, *, before: int) -> None:
-        while waiting and waiting[0] < before:
-            if len(self._all) < max(1, room) and not (self._free and not self._free[0].running):
-                self._all.add(worker := _Worker(self.workers.start()))
-                self._free.appendleft(worker)
-            if not self._free:
-                return
-            worker, number = self._free.popleft(), waiting.popleft()
-            running = self.workers.submit(worker.handle, self.tasks[number])
-            self._running[running] = (number, worker)
-            if not worker.running:
-                worker.until = self.clock() + self.patience
-            worker.running.append(running)
-            if len(worker.running) < AT_ONCE:
-                self._free.append(worker)
-
-    def _take_in(self, waiting: deque[int]) -> Iterator[int]:
-        """Yield the shards that are done."""
-        for running in self.workers.wait(list(self._running), LOOK_SECONDS):
-            if running not in self._running:  # given back with its worker
-                continue
-            number, worker = self._running[running]
-            try:
-                data = self.workers.result(running)
-            except WorkerLostError as error:
-                self._give_back(worker, waiting, f"a worker is lost ({error})")
-                continue
-            self.store.put(number, data)
-            del self._running[running]
-            worker.running.remove(running)
-            worker.until = self.clock() + self.patience
-            if worker in self._free:
-                self._free.remove(worker)
-            self._free.append(worker) if worker.running else self._free.appendleft(worker)
+    Raises:
+        ResourceError: a shard was lost with its workers too often.
+        VidiError: the work failed.
+    """
+    waiting = deque(number for number in range(len(tasks)) if not results.has(number))
+    undone, running, moved = set(waiting), dict[Any, int](), clock()
+    try:
+        for number in range(len(tasks)):
+            attempts = 0
+            while number in undone:
+                ahead = number + AHEAD * max(1, work.room()) if waiting else 0
+                while waiting and waiting[0] < ahead:
+                    begun = waiting.popleft()
+                    running[work.start(tasks[begun])] = begun
+                    moved = clock()
+                for one in work.wait(list(running), LOOK_SECONDS):
+                    results.put(running[one], _result(work, one, running[one]))
+                    undone.remove(running.pop(one))
+                    moved = clock()
+                if running and clock() - moved > patience:
+                    attempts += 1
+                    late = f"no answer for {patience:g} s"
+                    if attempts == MOST_ATTEMPTS:
+                        raise _lost(number, late)
+                    say(f"{late}; the images are given to other workers")
+                    waiting.extendleft(sorted(running.values(), reverse=True))
+                    _cancel(work, running)
             yield number
-        now = self.clock()
-        for worker in [one for one in self._all if one.running and now > one.until]:
-            self._give_back(worker, waiting, f"a worker gave no answer for {self.patience:g} s")
+    finally:
+        _cancel(work, running)
 
-    def _give_back(self, worker: _Worker, waiting: deque[int], why: str) -> None:
-        """Let others do what a worker had to do; the first of it counts as tried."""
-        self.lost += 1
-        self._all.remove(worker)
-        self.workers.end(worker.handle)  # a lost one too: it may only have lost its result
-        if worker in self._free:
-            self._free.remove(worker)
-        numbers = [self._running.pop(running)[0] for running in worker.running]
-        count = self._attempts[numbers[0]] = self._attempts.get(numbers[0], 0) + 1
-        if count >= MOST_ATTEMPTS:
-            raise ResourceError(
-                f"shard {numbers[0]} was tried {count} times: {why}",
-                "Look at Ray's logs. Finished shards are kept where --shards names a folder; the same command goes on.",
-            )
-        self.say(f"{why}; its images are given to another one")
-        waiting.extendleft(reversed(numbers))
+
+def _result(work: ShardWork, running: Any, number: int) -> bytes:
+    try:
+        return work.result(running)
+    except ShardLostError as error:
+        raise _lost(number, str(error)) from error
+
+
+def _lost(number: int, why: str) -> ResourceError:
+    return ResourceError(
+        f"shard {number} was tried {MOST_ATTEMPTS} times: {why}",
+        "Look at Ray's logs. Finished shards are kept where --shards names a folder; the same command goes on.",
+    )
+
+
+def _cancel(work: ShardWork, running: dict[Any, int]) -> None:
+    for one in running:
+        work.cancel(one)
+    running.clear()
 
 
 def plan_of(facts: dict[str, object]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.distributed.cluster import ONE_CORE, connected, failure_of
+from vidi.distributed.cluster import ONE_CORE, connected, failure_of, give_up
 from vidi.errors import ResourceError
 from vidi.machine import SHORT_WAIT, Deadline
 from vidi.training.data import TrainingData
@@ -191,7 +191,7 @@ class RayTrials:
                 if self._clock() - moved > self._patience:
                     raise TrialLostError(f"no step in {self._patience:g} s")
         finally:
-            self._ray.cancel(running, force=True)
+            give_up(self._ray, running)
             board.forget.remote(number)
 
     def _look(self, number: int) -> TrialReport | None:

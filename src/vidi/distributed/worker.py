@@ -1,9 +1,11 @@
-"""A worker's process: it is made once, and then does one shard after the other."""
+"""What runs in a worker's process: one shard after the other."""
 
 import contextlib
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -16,40 +18,44 @@ DECIDING: Final = ("vidi", "ray", "numpy", "pillow", "onnxruntime")  # packages 
 Work = Callable[[ImageStore, Sequence[str]], bytes]  # what is done with some paths of a store
 
 
-class ShardWorker:
-    """Does shards; runs in a worker's process."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What all shards of a command have in common."""
 
-    def __init__(self, folder: str, versions: Mapping[str, str], make: Callable[..., Work], *given: Any) -> None:
-        """
-        Args:
-            folder: what relative paths are relative to.
-            versions: those of the computer that started the work.
-            make: a function of a module that gives the work.
-            given: its arguments.
-        """
-        with contextlib.suppress(OSError):  # another computer may not have it: absolute paths need none
-            os.chdir(folder)
-        self._differing = differing_versions(versions, installed_versions())
-        self._work = None if self._differing else make(*given)
-        self._store: tuple[int, ImageStore] | None = None
+    folder: str  # what relative paths are relative to
+    versions: tuple[tuple[str, str], ...]  # of the computer that started the work, by package
+    make: Callable[..., Work]  # a function of a module that gives the work
+    given: tuple[Any, ...]  # references to its arguments
 
-    def do(self, number: int, stores: Sequence[Any], paths: Sequence[str]) -> bytes:
-        """Do a shard.
 
-        Args:
-            number: of the store; it is fetched once.
-            stores: a reference to it.
-            paths: names within it.
+def do_shard(job: Job, stores: Sequence[Any], paths: Sequence[str]) -> bytes:
+    """Do a shard; a task of Ray. What a job needs is made once in each process.
 
-        Raises:
-            ResourceError: this computer's versions are not those of the one that started the work.
-            VidiError: the work failed.
-        """
-        if self._work is None:
-            raise versions_differ(platform.node(), self._differing)
-        if self._store is None or self._store[0] != number:
-            self._store = (number, import_module("ray").get(stores[0]))
-        return self._work(self._store[1], paths)
+    Args:
+        job: which work.
+        stores: a reference to the store.
+        paths: names within it.
+
+    Raises:
+        ResourceError: this computer's versions are not those of the one that started the work.
+        VidiError: the work failed.
+    """
+    return _work_of(job)(_fetched(stores[0]), paths)
+
+
+@lru_cache(maxsize=1)
+def _work_of(job: Job) -> Work:
+    if differing := differing_versions(dict(job.versions), installed_versions()):
+        raise versions_differ(platform.node(), differing)
+    with contextlib.suppress(OSError):  # another computer may not have it: absolute paths need none
+        os.chdir(job.folder)
+    return job.make(*import_module("ray").get(list(job.given)))
+
+
+@lru_cache(maxsize=1)
+def _fetched(store: Any) -> ImageStore:
+    found: ImageStore = import_module("ray").get(store)
+    return found
 
 
 def installed_versions() -> dict[str, str]:
