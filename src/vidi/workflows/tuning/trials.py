@@ -248,7 +248,7 @@ def _try_one(search: Search, begun: threading.Event | None = None) -> tuple[int,
 
 
 def _train(search: Search, trial: "Trial", values: Mapping[str, Value], begun: threading.Event) -> TrialResult:
-    """Train the recipe of a trial, which is told to the study on the way."""
+    """Train the recipe of a trial, and report to the study on the way."""
     recipe = recipe_of(search.recipe, search.settings.dials, values, source=f"tune: trial {trial.number}")
     is_default = studies.is_default(values, search.settings.dials)
     arrays = search.images.arrays(recipe.image_size, search.context.events.reading)
