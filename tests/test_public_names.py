@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import vidi
+from tests.draw import class_folders
 from tests.model_file.tiny import tiny_model
 
 SOURCE = Path(vidi.__file__)
@@ -123,6 +124,7 @@ def test_locating_needs_no_package_of_training_or_of_the_report(tmp_path: Path):
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
     missing: str, use: str, said: str, tmp_path: Path
 ):
+    class_folders(tmp_path / "photos", each=4)  # a wrong path is refused before torch is missed
     code = f"try:\n    {use}\nexcept vidi.VidiError as error:\n    print(error)"
 
     printed = run_without({missing}, code, tmp_path)

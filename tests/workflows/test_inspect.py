@@ -73,7 +73,7 @@ def test_people_read_classes_framing_calibration_and_test_figures(tmp_path: Path
     assert "framed to 16 x 16 (height x width) by stretching, after shrinking what is larger than 8 x 8" in text
     assert "temperature 2, fitted on 40 images" in text
     assert "answers     no answer of this model is called sure: to guarantee at most 5 % wrong, vidi needs 59" in text
-    figures = text.partition("test        ")[2].partition("\nlearnt")[0].splitlines()
+    figures = text.partition("test        ")[2].partition("\ntrained on")[0].splitlines()
     assert figures[0].startswith("accuracy")
     assert figures[0].endswith("90.0 % (80.0 % to 95.0 %)")
     assert all(line.startswith(" " * 12) for line in figures[1:])
