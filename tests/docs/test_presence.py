@@ -32,7 +32,7 @@ def set_up(folder: Path) -> dict[str, str]:
     """The pictures that the page names; of each evening's the digest and what it shows."""
     truth = {}
     for kind in SHOWN:
-        for number in range(60):
+        for number in range(110):  # a tenth of them tells the monitor what images usually are like: 20 are needed
             write_whole(folder / "windows" / kind / f"{number:03}.png", encoded(window(kind, number)))
         for number in range(60):
             data = encoded(window(kind, 500 + number, light=0.3))
