@@ -253,7 +253,7 @@ def flat(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 DIFFERS = {
     r"\.stderr:.*": "progress and speeds; what counts stands in the files, too",
     r"\d{4}-\d\d-\d\d(T[\d:.+]+)?": "the date",
-    r"vidi_digest: .*|of the file</th><td>\w+|\b[0-9a-f]{12}\b": "digest and id of a model file, which holds its date",
+    r"(vidi_|inspect\.json:)digest: .*|of the file</th><td>\w+|\b[0-9a-f]{12}\b": "of a model file, which is dated",
     r"\.safetensors:.*": "a checkpoint holds seconds; its weights are in model.onnx, too",
     r"\b(milliseconds|seconds|images_per_second|limited_by)(\.[\w ]+)*: .*": "speed, in JSON and CSV",
     r"[\d.]+ minutes of training|[\d.]+ ms\b": "speed, in report.html",
