@@ -7,11 +7,12 @@ unexport PYTHONDONTWRITEBYTECODE # modules that were compiled and rewritten once
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 10
 
-.PHONY: demo test check types layers fast faults soak bench constraints release clean help
+.PHONY: demo test test-all check types layers fast faults soak bench constraints release clean help
 
 help:
 	@echo "make demo     set up, train on real photographs, write a model file and a report"
-	@echo "make test     set up and run every test"
+	@echo "make test     set up and test, in minutes"
+	@echo "make test-all make test, make faults, and what takes long: wheel, container, clusters, small runs of the benches"
 	@echo "make check    format, lint, types, import contracts and the fast tests, in about a minute"
 	@echo "make faults   the fault table with its counts up to 20;  make soak: the large counts"
 	@echo "make bench    what the docs claim, measured here: most of a day, goes on after a stop (ONLY=name for one; VIDI_DATA for the larger sets)"
@@ -21,7 +22,10 @@ demo: .venv/.demo
 	@$(BIN)/vidi demo
 
 test: .venv/.test
-	$(PYTEST)
+	$(PYTEST) -m "not integration"
+
+test-all: test
+	VIDI_LEVEL=faults $(PYTEST) -m "fault or integration"
 
 check: .venv/.test
 	$(BIN)/ruff format --check .
@@ -37,7 +41,7 @@ layers: .venv/.test
 	$(BIN)/lint-imports
 
 fast: .venv/.test
-	VIDI_LEVEL=check $(PYTEST) -m "not slow and not fault"
+	VIDI_LEVEL=check $(PYTEST) -m "not slow and not fault and not integration"
 
 faults: .venv/.test
 	VIDI_LEVEL=faults $(PYTEST) -m fault

@@ -88,7 +88,9 @@ def real_data() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under pytest-xdist the files with most slow tests come first, so that no worker ends long after the other."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+        slow = Counter(
+            item.path for item in items if {mark.name for mark in item.iter_markers()} & {"slow", "integration"}
+        )
         items.sort(key=lambda item: -slow[item.path])  # stable: a file's tests stay together, in their order
 
 

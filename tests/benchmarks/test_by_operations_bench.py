@@ -40,7 +40,7 @@ def test_the_first_epoch_is_done_however_few_operations_there_are():
     assert 0 < plan.images < 1_500
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_row_is_scored_on_the_test_images(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(by_operations, "LEAST_HELD_OUT", 20)
     monkeypatch.setattr(by_operations, "ROWS", {"drawn": Row(source="drawn", operations=2e10, least=0.1)})

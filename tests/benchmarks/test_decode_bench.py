@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow  # a process that draws photographs and decodes them in others
+@pytest.mark.integration  # a process that draws photographs and decodes them in others
 def test_the_bench_of_decoding_weighs_processes_against_threads():
     if not Path("/proc/self/schedstat").exists():
         pytest.skip("hardware:/proc")

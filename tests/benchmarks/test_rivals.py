@@ -35,7 +35,7 @@ def answer_of(script: str, *words: object) -> dict[str, object]:
     return document
 
 
-@pytest.mark.slow  # each rival is a process of its own that imports torch or scikit-learn
+@pytest.mark.integration  # each rival is a process of its own that imports torch or scikit-learn
 @pytest.mark.parametrize(("script", "words"), [("torch_textbook.py", ("--epochs", 2)), ("hog.py", ())])
 def test_a_rival_learns_from_folders_scores_and_leaves_its_model(photographs, script, words):
     model = photographs / "model"
@@ -49,7 +49,7 @@ def test_a_rival_learns_from_folders_scores_and_leaves_its_model(photographs, sc
     assert model.stat().st_size > 1_000
 
 
-@pytest.mark.slow  # a process of its own that imports torch
+@pytest.mark.integration  # a process of its own that imports torch
 def test_a_rivals_speed_alone_is_measured_without_scoring(photographs):
     answer = answer_of("torch_textbook.py", photographs, "--size", 32, "--batch", 8, "--steps", 3)
 
@@ -57,7 +57,7 @@ def test_a_rivals_speed_alone_is_measured_without_scoring(photographs):
     assert "accuracy" not in answer
 
 
-@pytest.mark.slow  # a process of its own that imports torch
+@pytest.mark.integration  # a process of its own that imports torch
 def test_the_cifar_recipe_reads_the_six_batches_and_scores_three_views(tmp_path):
     folder = tmp_path / "cifar10"
     folder.mkdir()
@@ -74,7 +74,7 @@ def test_the_cifar_recipe_reads_the_six_batches_and_scores_three_views(tmp_path)
     assert {"one view", "flip", "six views"} <= set(answer)
 
 
-@pytest.mark.slow  # a process of its own that imports torch
+@pytest.mark.integration  # a process of its own that imports torch
 def test_frozen_features_look_at_the_whole_image_or_at_its_centre(photographs):
     whole, centre = (answer_of("frozen_features.py", photographs, "--size", 64, *more) for more in ((), ("--crop",)))
 

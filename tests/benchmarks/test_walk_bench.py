@@ -41,7 +41,7 @@ def answer_of_a_network() -> tuple[float, int]:
         return float(network(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))[0, 0]), learned
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_step_is_scored_on_what_was_held_out(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(walk, "COMMON", {"epochs": 1, "options.width": 0.25, "views": "both"})
     monkeypatch.setattr(walk, "HELD_OUT", 20)

@@ -47,7 +47,7 @@ def test_the_interval_is_as_wide_as_years_and_images_make_it():
     assert (apart["low"], apart["high"]) == (0, 1)
 
 
-@pytest.mark.slow  # some 50 heads
+@pytest.mark.integration  # some 50 heads
 def test_a_year_of_made_features_learns_what_is_new_and_keeps_off_a_hostile_source():
     random = np.random.default_rng(0)
     centres = 3 * np.eye(10, 20)

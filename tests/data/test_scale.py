@@ -8,7 +8,7 @@ from tests.counts import count
 from tests.data.measured import cost_of_reading
 from tests.data.on_disk import IMAGE
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow]  # each makes thousands of files or rows, which is its subject
+pytestmark = [pytest.mark.fault, pytest.mark.integration]  # each makes thousands of files or rows, which is its subject
 
 FILES_A_SECOND = 5_000  # of processor time, the row's own bar
 BYTES_A_FILE = 1_000

@@ -42,7 +42,7 @@ from vidi.images.store import ImageStore
 from vidi.prediction.answer_lines import encode_answers
 from vidi.prediction.predictor import Predictor
 
-pytestmark = pytest.mark.slow  # starts a cluster
+pytestmark = pytest.mark.integration  # starts a cluster
 IMAGES = 48
 IN_SHARD = 4
 STORE_BYTES = 100 << 20  # of the head's object store

@@ -30,7 +30,7 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
 from vidi.workflows.tune import tune
 
-pytestmark = pytest.mark.slow  # starts a cluster
+pytestmark = pytest.mark.integration  # starts a cluster
 TRY_THERE = trials.try_there
 
 

@@ -176,7 +176,7 @@ def locked_up(python: Path) -> list[str]:
     return []
 
 
-@pytest.mark.slow  # builds a wheel, installs it and all that it needs
+@pytest.mark.integration  # builds a wheel, installs it and all that it needs
 def test_the_container_files_commands_make_a_server_that_answers_and_stops(image: Path, contained):
     process, port = contained
     request = urllib.request.Request(
@@ -197,7 +197,7 @@ def test_the_container_files_commands_make_a_server_that_answers_and_stops(image
     assert (healthy.returncode, code) == (0, 0)
 
 
-@pytest.mark.slow  # installs as above
+@pytest.mark.integration  # installs as above
 def test_the_container_holds_no_torch_and_is_as_large_as_the_page_says(image: Path):
     packages = next((image / "lib").glob("python*/site-packages"))
     size = sum(path.lstat().st_size for path in image.rglob("*") if not path.is_dir()) / 1_000_000

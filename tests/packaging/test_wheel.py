@@ -41,7 +41,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment
 
 
-@pytest.mark.slow  # builds a wheel, installs it, trains
+@pytest.mark.integration  # builds a wheel, installs it, trains
 def test_the_wheel_predicts_without_torch_and_says_the_same(installed: Path, tmp_path: Path):
     data = class_folders(tmp_path / "photos", each=10)
     changes = {"epochs": 1, "options.width": 0.25}
@@ -57,7 +57,7 @@ def test_the_wheel_predicts_without_torch_and_says_the_same(installed: Path, tmp
         assert mine["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
 
 
-@pytest.mark.slow  # installs a wheel
+@pytest.mark.integration  # installs a wheel
 def test_without_torch_training_names_what_to_install(installed: Path, tmp_path: Path):
     class_folders(tmp_path / "photos", each=3)
 
@@ -68,7 +68,7 @@ def test_without_torch_training_names_what_to_install(installed: Path, tmp_path:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.slow  # asks the package index for metadata
+@pytest.mark.integration  # asks the package index for metadata
 @pytest.mark.parametrize("python", ["3.12", "3.13"])
 def test_the_constraints_resolve_on_newer_pythons(python: str, tmp_path: Path):
     uv = Path(sys.executable).with_name("uv")

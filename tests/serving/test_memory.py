@@ -16,6 +16,7 @@ from tests.serving.process import IMAGE, served
 
 pytestmark = [
     pytest.mark.fault,
+    pytest.mark.integration,  # long, which is its subject
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc"),
 ]
 

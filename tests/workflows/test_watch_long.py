@@ -33,7 +33,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.fault
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs:/proc")
 def test_an_hour_of_a_camera_takes_no_more_memory_than_its_first_quarter(tmp_path: Path, monkeypatch):
