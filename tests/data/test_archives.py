@@ -383,7 +383,8 @@ def test_what_is_no_tar_inside_is_refused(tmp_path, pack):
         read_dataset(tmp_path / "set.tar.gz")
 
 
-def test_a_packed_archive_is_unpacked_where_the_user_wants_the_cache(tmp_path: Path):
+def test_a_packed_archive_is_unpacked_where_the_user_wants_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "mine"))
     packed = tmp_path / "set.tar.gz"
     with tarfile.open(packed, "w:gz") as archive:
         for name in ("a/1.png", "b/1.png"):
@@ -391,20 +392,21 @@ def test_a_packed_archive_is_unpacked_where_the_user_wants_the_cache(tmp_path: P
             info.size = 3
             archive.addfile(info, io.BytesIO(b"abc"))
 
-    read_dataset(packed, cache_dir=tmp_path / "mine")
+    read_dataset(packed)
 
     assert [path.suffix for path in (tmp_path / "mine" / "archives").iterdir()] == [".tar"]
 
 
-def test_a_packed_archive_is_read_also_where_the_cache_refuses(tmp_path: Path):
+def test_a_packed_archive_is_read_also_where_the_cache_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     archive, refusing = tmp_path / "photos.tar.gz", tmp_path / "a-file"
     with tarfile.open(archive, "w:gz") as writing:
         member = tarfile.TarInfo("cat/1.txt")
         member.size = 3
         writing.addfile(member, io.BytesIO(b"abc"))
     refusing.write_text("no folder")
+    monkeypatch.setenv("VIDI_CACHE", str(refusing))
 
-    store = open_archive(archive, cache_dir=refusing)
+    store = open_archive(archive)
 
     assert store.read("cat/1.txt") == b"abc"
     assert refusing.read_text() == "no folder"

@@ -31,8 +31,9 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """A server on loopback."""
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on loopback, for sets that lie in the test's folder."""
+    monkeypatch.setenv("VIDI_DATA", str(tmp_path))
     state = Server()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,7 +78,7 @@ def test_a_set_is_downloaded_checked_and_reported(server, tmp_path):
     seen: list[tuple[str, int, int]] = []
     files = [offer(server, "a.gz", DATA), offer(server, "b.gz", b"b")]
 
-    folder = fetch("mnist", data_dir=tmp_path, downloads=files, on_progress=lambda *step: seen.append(step))
+    folder = fetch("mnist", downloads=files, on_progress=lambda *step: seen.append(step))
 
     assert folder == tmp_path / "mnist"
     assert names(folder) == ["a.gz", "b.gz"]
@@ -88,13 +89,13 @@ def test_a_set_is_downloaded_checked_and_reported(server, tmp_path):
 
 def test_what_is_there_is_not_downloaded_again(server, tmp_path):
     files = [offer(server, "a.gz", DATA)]
-    fetch("mnist", data_dir=tmp_path, downloads=files)
+    fetch("mnist", downloads=files)
 
-    fetch("mnist", data_dir=tmp_path, downloads=files)
+    fetch("mnist", downloads=files)
     assert len(server.ranges) == 1
 
     (tmp_path / "mnist" / "a.gz").write_bytes(b"damaged")
-    fetch("mnist", data_dir=tmp_path, downloads=files)
+    fetch("mnist", downloads=files)
     assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
 
 
@@ -103,12 +104,12 @@ def test_a_broken_download_is_continued_where_it_stopped(server, tmp_path):
     server.stop_after = 300_000
 
     with pytest.raises(ResourceError, match="broke off") as raised:
-        fetch("mnist", data_dir=tmp_path, downloads=files)
+        fetch("mnist", downloads=files)
     assert "continues where it stopped" in raised.value.remedy
     assert names(tmp_path / "mnist") == ["a.gz.partial"]
     held = (tmp_path / "mnist" / "a.gz.partial").stat().st_size
     server.stop_after = None
-    fetch("mnist", data_dir=tmp_path, downloads=files)
+    fetch("mnist", downloads=files)
 
     assert held > 0
     assert server.ranges == [None, f"bytes={held}-"]
@@ -121,7 +122,7 @@ def test_a_server_without_ranges_starts_the_file_again(server, tmp_path):
     (tmp_path / "mnist" / "a.gz.partial").write_bytes(b"x" * 1000)
     server.ignores_ranges = True
 
-    fetch("mnist", data_dir=tmp_path, downloads=files)
+    fetch("mnist", downloads=files)
 
     assert (tmp_path / "mnist" / "a.gz").read_bytes() == DATA
 
@@ -131,17 +132,17 @@ def test_another_file_than_the_known_one_is_not_kept(server, tmp_path):
     longer = replace(offer(server, "b.gz", DATA), byte_count=1000)
 
     with pytest.raises(DataError, match=r"is not a.gz: its SHA-256 is .*it was not kept"):
-        fetch("mnist", data_dir=tmp_path, downloads=[wrong])
+        fetch("mnist", downloads=[wrong])
     assert names(tmp_path / "mnist") == []
     with pytest.raises(DataError, match="it has more than 1,000 bytes"):
-        fetch("mnist", data_dir=tmp_path, downloads=[longer])
+        fetch("mnist", downloads=[longer])
 
 
 def test_a_server_that_is_not_there_or_does_not_have_it_is_named(server, tmp_path):
     with pytest.raises(ResourceError, match="the server answers 404"):
-        fetch("mnist", data_dir=tmp_path, downloads=[Download(f"{server.url}/none.gz", 1, "0" * 64)])
+        fetch("mnist", downloads=[Download(f"{server.url}/none.gz", 1, "0" * 64)])
     with pytest.raises(ResourceError, match="cannot be reached"):
-        fetch("mnist", data_dir=tmp_path, downloads=[Download("http://127.0.0.1:9/none.gz", 1, "0" * 64)])
+        fetch("mnist", downloads=[Download("http://127.0.0.1:9/none.gz", 1, "0" * 64)])
 
 
 def test_of_a_tar_only_the_known_members_are_kept_under_their_own_names(server, tmp_path):
@@ -154,22 +155,22 @@ def test_of_a_tar_only_the_known_members_are_kept_under_their_own_names(server, 
     packed = offer(server, "set.tar.gz", stream.getvalue())
     kept = replace(packed, members={"batch.bin": hashlib.sha256(b"good").hexdigest()})
 
-    folder = fetch("cifar10", data_dir=tmp_path, downloads=[kept])
-    again = fetch("cifar10", data_dir=tmp_path, downloads=[kept])
+    folder = fetch("cifar10", downloads=[kept])
+    again = fetch("cifar10", downloads=[kept])
 
     assert names(folder) == names(again) == ["batch.bin"]
     assert len(server.ranges) == 1
     assert names(tmp_path) == ["cifar10"]
     with pytest.raises(DataError, match=r"batch.bin in it is another file"):
-        fetch("other", data_dir=tmp_path, downloads=[replace(packed, members={"batch.bin": "0" * 64})])
+        fetch("other", downloads=[replace(packed, members={"batch.bin": "0" * 64})])
 
 
 def test_only_known_sets_are_fetched_and_installed_ones_need_none(tmp_path):
     with pytest.raises(UnknownNameError, match="no set is called 'imagenet'") as raised:
-        fetch("imagenet", data_dir=tmp_path)
+        fetch("imagenet")
     assert "mnist, fashion-mnist, cifar10" in raised.value.remedy
     with pytest.raises(UnknownNameError, match="comes inside an installed package"):
-        fetch("digits", data_dir=tmp_path)
+        fetch("digits")
 
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "cifar10"])

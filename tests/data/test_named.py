@@ -18,12 +18,10 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def data_folder(name: str) -> Path:
-    """The folder that VIDI_DATA points to, if it holds the set."""
-    folder = Path(os.environ.get("VIDI_DATA", "/nonexistent"))
-    if not (folder / name).is_dir():
+def require_set(name: str) -> None:
+    """Skip where the folder that VIDI_DATA points to does not hold the set."""
+    if not (Path(os.environ.get("VIDI_DATA", "/nonexistent")) / name).is_dir():
         pytest.skip(f"data:{name}")
-    return folder
 
 
 @pytest.mark.slow  # imports scikit-learn
@@ -58,16 +56,17 @@ def test_a_set_is_written_once_and_nothing_half_written_is_left(cache):
 
 
 def test_a_set_that_is_not_there_names_the_ways_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("VIDI_DATA", str(tmp_path))
+    monkeypatch.setenv("VIDI_DATA", str(tmp_path / "sets"))
 
     with pytest.raises(DataError, match="the known set 'mnist' is not in") as raised:
-        read_dataset("mnist", data_dir=tmp_path / "sets")
+        read_dataset("mnist")
 
     assert "vidi fetch mnist" in raised.value.remedy
 
 
 def test_cifar10_is_listed_with_its_names_and_parts():
-    dataset = read_dataset("cifar10", data_dir=data_folder("cifar10"))
+    require_set("cifar10")
+    dataset = read_dataset("cifar10")
 
     assert len(dataset.images) == 60_000
     assert dataset.classes == NAMED_SETS["cifar10"].classes
@@ -75,7 +74,8 @@ def test_cifar10_is_listed_with_its_names_and_parts():
 
 
 def test_fashion_mnist_gets_the_names_of_its_numbers():
-    dataset = read_dataset("fashion-mnist", data_dir=data_folder("fashion-mnist"))
+    require_set("fashion-mnist")
+    dataset = read_dataset("fashion-mnist")
 
     assert len(dataset.images) == 70_000
     assert dataset.classes[0] == "T-shirt/top"

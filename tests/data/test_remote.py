@@ -147,24 +147,29 @@ def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
 
 def test_copies_stay_within_their_bound(store: SpoiltStore, monkeypatch: pytest.MonkeyPatch):
     size = sum((store.root / "b" / "photos" / name).stat().st_size for name in FILES) / 1e9
+    monkeypatch.setenv("VIDI_DATA_CACHE", "much")
+    with pytest.raises(UsageError, match="VIDI_DATA_CACHE is 'much'"):
+        local_copy("s3://b/photos", sleep=no_sleep)
+    monkeypatch.setenv("VIDI_DATA_CACHE", str(0.9 * size))
     with pytest.raises(ResourceError, match="and copies may take") as caught:
-        local_copy("s3://b/photos", gigabytes=0.9 * size, sleep=no_sleep)
-    assert "--data-cache" in caught.value.remedy
+        local_copy("s3://b/photos", sleep=no_sleep)
+    assert "VIDI_DATA_CACHE=" in caught.value.remedy
+    monkeypatch.setenv("VIDI_DATA_CACHE", str(2.5 * size))
     for name in ("second", "third"):
         shutil.copytree(store.root / "b" / "photos", store.root / "b" / name)
-    local_copy("s3://b/photos", gigabytes=2.5 * size, sleep=no_sleep)
-    local_copy("s3://b/second", gigabytes=2.5 * size, sleep=no_sleep)
+    local_copy("s3://b/photos", sleep=no_sleep)
+    local_copy("s3://b/second", sleep=no_sleep)
     with pytest.raises(ResourceError, match="other processes use"):  # this one's own, too: its data sets are open
-        local_copy("s3://b/third", gigabytes=2.5 * size, sleep=no_sleep)
-    first = copy_folder("s3://b/photos", None)
+        local_copy("s3://b/third", sleep=no_sleep)
+    first = copy_folder("s3://b/photos")
     copies._HELD.pop(first).release()  # as if the process had ended that used it
-    local_copy("s3://b/third", gigabytes=2.5 * size, sleep=no_sleep)
+    local_copy("s3://b/third", sleep=no_sleep)
     assert not first.exists()
-    assert copy_folder("s3://b/second", None).exists()
+    assert copy_folder("s3://b/second").exists()
 
 
 def test_a_table_larger_than_the_bound_is_refused_before_an_image_is_fetched_and_a_part_of_it_is_not(
-    store: SpoiltStore,
+    store: SpoiltStore, monkeypatch: pytest.MonkeyPatch
 ):
     table, part = (store.root / "b" / name for name in ("labels.csv", "part.csv"))
     rows = [f"photos/{name},{name.partition('/')[0]}\n" for name in FILES]
@@ -172,26 +177,27 @@ def test_a_table_larger_than_the_bound_is_refused_before_an_image_is_fetched_and
     part.write_text("path,label\n" + rows[0] + rows[2])
     size = sum((store.root / "b" / "photos" / name).stat().st_size for name in FILES) / 1e9
     bound = 0.8 * size + table.stat().st_size / 1e9
+    monkeypatch.setenv("VIDI_DATA_CACHE", str(bound))
 
     with pytest.raises(ResourceError, match="and copies may take"):
-        read_dataset("s3://b/labels.csv", data_cache=bound)
+        read_dataset("s3://b/labels.csv")
     assert set(store.reads) == {"b/labels.csv"}
 
-    dataset = read_dataset("s3://b/part.csv", data_cache=bound)
+    dataset = read_dataset("s3://b/part.csv")
     assert sorted(shown(dataset)) == ["photos/cat/1.png", "photos/dog/1.png"]
-    kept = sum(path.stat().st_size for path in copy_folder("s3://b", None).parent.rglob("*.*") if path.is_file())
+    kept = sum(path.stat().st_size for path in copy_folder("s3://b").parent.rglob("*.*") if path.is_file())
     assert kept <= 1e9 * bound + 2_000  # with the indexes
 
 
 def test_clearing_the_cache_removes_the_copies(store: SpoiltStore, tmp_path: Path):
     local_copy("s3://b/photos", sleep=no_sleep)
     assert remove_copies() > 0
-    assert not copy_folder("s3://b/photos", None).exists()
+    assert not copy_folder("s3://b/photos").exists()
 
 
 def test_a_copy_in_use_elsewhere_is_not_removed(store: SpoiltStore):
     local_copy("s3://b/photos", sleep=no_sleep)
-    folder = copy_folder("s3://b/photos", None)
+    folder = copy_folder("s3://b/photos")
     other = try_lock(folder / "used-1.lock")  # as another process holds it
     assert other is not None
     assert remove_copies() == 0
@@ -208,7 +214,7 @@ def test_a_training_on_remote_data_keeps_no_copy_where_no_picture_may_stay(store
     done = vidi("train", "s3://b/drawn", "--no-images", *words, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "drawn" / "model.onnx").exists()
-    assert not copy_folder("s3://b/drawn", None).exists()
+    assert not copy_folder("s3://b/drawn").exists()
     done = vidi("predict", "runs/drawn", "s3://b/drawn/disc", folder=tmp_path)
     assert "s3://b/drawn/disc/000.png" in done.stdout
     assert "found 20 = used 20" in done.stdout + done.stderr
@@ -272,5 +278,6 @@ def test_s3_is_read_from_a_server_that_speaks_as_amazons(moto: str, tmp_path: Pa
     done = vidi("check", "s3://other/photos", folder=tmp_path)
     assert done.returncode == 3
     put_object(f"{moto}/bucket/large/cat/1.png", bytes(1_200_000))
-    done = vidi("check", "s3://bucket/large", "--data-cache", "0.001", folder=tmp_path)
+    monkeypatch.setenv("VIDI_DATA_CACHE", "0.001")
+    done = vidi("check", "s3://bucket/large", folder=tmp_path)
     assert (done.returncode, "and copies may take 0.001 GB" in done.stderr) == (5, True)

@@ -11,7 +11,6 @@ from vidi.cli import options
 
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: mnist, fashion-mnist or cifar10.")],
-    data_dir: options.DataDir = None,
 ) -> None:
     """Download a known data set. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import Terminal
@@ -19,8 +18,8 @@ def fetch(
     from vidi.files import escape_path
 
     events = Terminal()
-    folder = download(name, data_dir=data_dir, on_progress=events.count)
-    typer.echo(f"{escape_path(folder)} is complete: vidi train {name} --data-dir {escape_path(folder.parent)}")
+    folder = download(name, on_progress=events.count)
+    typer.echo(f"{escape_path(folder)} is complete: vidi train {name}")
 
 
 def runs(
@@ -62,10 +61,10 @@ def cache(
     freed = store.clear() if clear else 0
     if clear:
         forget(store.folder)
-        freed += remove_copies(store.folder)
+        freed += remove_copies()
     choices = remembered_count(store.folder)
     entries = store.entries()
-    held, copied = sum(entry.byte_count for entry in entries), held_bytes(store.folder)
+    held, copied = sum(entry.byte_count for entry in entries), held_bytes()
     place = escape_path(store.folder)
     if as_json:
         typer.echo(

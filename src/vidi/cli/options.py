@@ -12,9 +12,6 @@ Model = Annotated[
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Path to the folder of a run, an evaluation or a comparison.")
 ]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="Path to the known data sets (default VIDI_DATA).")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 NoPictures = Annotated[bool, typer.Option("--no-images", help="Leave all pictures out of the written files.")]
 

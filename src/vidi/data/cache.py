@@ -44,10 +44,8 @@ class CacheEntry:
     last_used: int  # greater is later; a counter, so that no clock decides
 
 
-def cache_folder(chosen: Path | None = None) -> Path:
-    """Return the cache's folder: the user's choice, else `VIDI_CACHE`, else the system's place for caches."""
-    if chosen is not None:
-        return chosen
+def cache_folder() -> Path:
+    """Return the cache's folder: `VIDI_CACHE`, else the system's place for caches."""
     if named := os.environ.get("VIDI_CACHE"):
         return Path(named)
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -14,7 +14,7 @@ from vidi.data.readers.open_source import no_such_source, open_source
 from vidi.data.readers.registry import READERS
 from vidi.data.readers.source import Reader, Reading, Source
 from vidi.data.readers.tables import explain_tables
-from vidi.data.remote.addresses import USUAL_GIGABYTES, is_remote, local_form, refuse_url
+from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.data.remote.copies import OnBytes, local_copy
 from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
@@ -32,9 +32,6 @@ def read_dataset(
     allow_outside: bool = False,
     merge_names: bool = False,
     multi_label: bool = False,
-    data_dir: Path | None = None,
-    cache_dir: Path | None = None,
-    data_cache: float = USUAL_GIGABYTES,
     on_bytes: OnBytes = lambda _done, _total: None,
     reader: Reader | None = None,
 ) -> Dataset:
@@ -51,9 +48,6 @@ def read_dataset(
         allow_outside: also read files outside the source's folder that a table names.
         merge_names: read class names that differ by case, Unicode form or closing dots as one.
         multi_label: an image may show several classes, or none; each is a question of its own.
-        data_dir: where known sets lie; else VIDI_DATA says it.
-        cache_dir: where packed archives are unpacked to, and copies of remote data lie; else VIDI_CACHE says it.
-        data_cache: gigabytes that copies of remote data may take.
         on_bytes: called with the bytes so far and in all while remote data is fetched.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
 
@@ -71,13 +65,13 @@ def read_dataset(
             "Leave one of the two out.",
         )
     if not Path(text).exists() and text in NAMED_SETS:
-        opened = open_named_set(text, data_dir=data_dir, cache_dir=cache_dir)
+        opened = open_named_set(text)
     elif is_remote(text):
-        copy = local_copy(text, cache_dir=cache_dir, gigabytes=data_cache, on_bytes=on_bytes)
-        opened = replace(open_source(copy.path, cache_dir=cache_dir), given=escape_path(text))
+        copy = local_copy(text, on_bytes=on_bytes)
+        opened = replace(open_source(copy.path), given=escape_path(text))
         opened.scan.refused.extend(copy.refused)
     elif Path(text).exists():
-        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside, cache_dir=cache_dir)
+        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside)
     else:
         raise no_such_source(text, NAMED_SETS)
     reader_name, reading = _read_with(reader, replace(opened, multi_label=multi_label))

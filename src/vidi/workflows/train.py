@@ -123,7 +123,7 @@ def train(
     with FolderLock(folder), ExitStack() as stack:
         write_request(folder, request.as_dict())
         events.say(writing_to(folder))
-        cache = open_cache(request.data)
+        cache = open_cache()
         if tracker is not None:
             with watch.on("tracking"):
                 events = _listen(stack, tracker, job, folder, events)
@@ -162,7 +162,7 @@ def resume(
         job = read_and_plan(request, recipe, events=events)
         if embed is not None:
             require_features(job)
-        cache = open_cache(request.data)
+        cache = open_cache()
         with (
             _tracked(find_tracker(request.track), job, folder, events) as listening,
             _offering_to_resume(folder, listening),
@@ -222,7 +222,7 @@ def _run(job: RunPlan, context: Context) -> Run:
     if not request.images:
         context.cache.remove_used()
         if is_remote(request.data.source):
-            remove_copies(context.cache.folder, address=request.data.source)
+            remove_copies(request.data.source)
     refused = len(tested.account.refused) + job.refused_backgrounds
     return Run(
         folder=context.folder,

@@ -117,7 +117,7 @@ def tune(
         files = TuneFiles(folder=folder, document=_begun(request))
         files.write()
         events.say(writing_to(folder))
-        budget, cache = Budget(begun.later(60 * request.minutes())), open_cache(request.training.data)
+        budget, cache = Budget(begun.later(60 * request.minutes())), open_cache()
         context = Context(folder=folder, budget=budget, events=events, cache=cache)
         job = _SearchPlan(
             request=request,
@@ -195,7 +195,7 @@ def resume_tuning(
                 budget=Budget(Deadline(began + left, left)),
                 finish=finish,
                 events=events,
-                cache=open_cache(request.training.data),
+                cache=open_cache(),
             ),
             used_before=document["seconds_used"],
             cluster=cluster,

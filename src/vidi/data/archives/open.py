@@ -7,15 +7,11 @@ from vidi.data.archives.names import is_split_name
 from vidi.data.archives.store import ArchiveStore
 
 
-def open_archive(path: Path, *, cache_dir: Path | None = None) -> ArchiveStore:
+def open_archive(path: Path) -> ArchiveStore:
     """List an archive, judge it whole, and give a store of its files.
 
     Every member is unpacked once in memory and held against its size and checksum, so that nothing of a damaged
     archive is used. A packed tar becomes one plain tar in the cache, because its members cannot be found otherwise.
-
-    Args:
-        path: of the archive.
-        cache_dir: where the cache lies; else VIDI_CACHE says it.
 
     Raises:
         DataError: a name or link leads out of the archive, two names are one on other file systems, or the archive
@@ -32,5 +28,5 @@ def open_archive(path: Path, *, cache_dir: Path | None = None) -> ArchiveStore:
     else:
         from vidi.data.archives.tar import list_tar
 
-        members, plain = list_tar(path, cache_dir)
+        members, plain = list_tar(path)
     return ArchiveStore(plain, members)

@@ -25,14 +25,14 @@ _PACKED: Mapping[bytes, Opener] = {
 }
 
 
-def list_tar(path: Path, cache_dir: Path | None = None) -> tuple[dict[str, ArchiveMember], Path]:
+def list_tar(path: Path) -> tuple[dict[str, ArchiveMember], Path]:
     """Where each file of a tar archive lies, and the plain tar that it lies in.
 
     Raises:
         DataError: it is unsafe, cut or damaged.
         ResourceError: it would unpack to too much, or the disk is full.
     """
-    plain = _plain_tar(path, cache_folder(cache_dir))
+    plain = _plain_tar(path, cache_folder())
     members: dict[str, ArchiveMember] = {}
     names: list[str] = []
     try:

@@ -25,7 +25,6 @@ OnProgress = Callable[[str, int, int], None]  # file name, bytes so far, bytes i
 def fetch(
     name: str,
     *,
-    data_dir: Path | None = None,
     downloads: Sequence[Download] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
@@ -36,7 +35,6 @@ def fetch(
 
     Args:
         name: one of `vidi.data.known_sets.downloads.DOWNLOADS`.
-        data_dir: the folder of sets; else VIDI_DATA, else the system's place for data.
         downloads: other files than the known ones, say from a mirror.
         on_progress: called with each file's name, the bytes so far and in all.
 
@@ -51,7 +49,7 @@ def fetch(
     files = DOWNLOADS.get(name, ()) if downloads is None else downloads
     if not files:
         raise _not_to_fetch(name)
-    folder = (data_dir or data_folder()) / name
+    folder = data_folder() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

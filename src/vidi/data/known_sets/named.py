@@ -84,13 +84,8 @@ def data_folder() -> Path:
     return Path(home) / "vidi"
 
 
-def open_named_set(name: str, *, data_dir: Path | None = None, cache_dir: Path | None = None) -> Source:
-    """The source of a known set: written out of its package, or found in a folder of data.
-
-    Args:
-        name: one of `NAMED_SETS`.
-        data_dir: where sets lie, each in the folder of its name; else VIDI_DATA says it.
-        cache_dir: where a set that a package carries is written out; else VIDI_CACHE says it.
+def open_named_set(name: str) -> Source:
+    """The source of one of `NAMED_SETS`: written out of its package into the cache, or found in the folder of data.
 
     Raises:
         DataError: the set has not been downloaded.
@@ -98,16 +93,13 @@ def open_named_set(name: str, *, data_dir: Path | None = None, cache_dir: Path |
     """
     known = NAMED_SETS[name]
     if known.load is not None:
-        return replace(
-            open_source(kept_or_spare(partial(_written_out, name, known), cache_folder(cache_dir))), given=name
-        )
-    places = [folder / name for folder in (data_dir, data_folder()) if folder is not None]
-    for place in places:
-        if place.is_dir():
-            return replace(open_source(place, cache_dir=cache_dir), given=name)
+        return replace(open_source(kept_or_spare(partial(_written_out, name, known), cache_folder())), given=name)
+    place = data_folder() / name
+    if place.is_dir():
+        return replace(open_source(place), given=name)
     raise DataError(
-        f"the known set {name!r} is not in {' or '.join(map(escape_path, places))}",
-        f"Download it with `vidi fetch {name}`, or say where it lies with `--data-dir` or VIDI_DATA.",
+        f"the known set {name!r} is not in {escape_path(place)}",
+        f"Download it with `vidi fetch {name}`, or set VIDI_DATA to the folder that holds it.",
     )
 
 

@@ -31,16 +31,14 @@ _ENTRY_SUFFIXES = (
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
-def open_source(
-    path: Path, *, follow_links: bool = False, allow_outside: bool = False, cache_dir: Path | None = None
-) -> Source:
+def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool = False) -> Source:
     """Scan a folder, or the folder of one table or annotation file; nothing is decoded.
 
     Raises:
         DataError: the file is of no kind that names images and classes.
     """
     if is_archive_name(path.name) and path.is_file():
-        return _archive_source(path, cache_dir)
+        return _archive_source(path)
     if path.is_dir():
         return _folder_source(path, None, follow_links=follow_links, allow_outside=allow_outside)
     if not path.is_file() or not path.name.casefold().endswith(_ENTRY_SUFFIXES):
@@ -70,9 +68,9 @@ def _folder_source(folder: Path, entry: str | None, *, follow_links: bool, allow
     )
 
 
-def _archive_source(path: Path, cache_dir: Path | None) -> Source:
+def _archive_source(path: Path) -> Source:
     """An archive as if it were a folder; litter and companions are left out by the same names as there."""
-    store = open_archive(path, cache_dir=cache_dir)
+    store = open_archive(path)
     scan = Scan()
     for name, member in sorted(store.members.items(), key=lambda item: item[0].split("/")):  # as a folder is walked
         if any(is_litter(part) for part in name.split("/")):

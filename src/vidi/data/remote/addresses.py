@@ -6,7 +6,6 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 
 FETCHED = ("s3", "gs")
-USUAL_GIGABYTES = 20.0  # that copies of remote data may take
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from vidi.data.archives.judge import leads_outside
 from vidi.data.cache import cache_folder
 from vidi.data.readers.rows import read_rows
-from vidi.data.remote.addresses import USUAL_GIGABYTES
 from vidi.data.remote.filesystem import again, open_filesystem, reason_of, unreachable
 from vidi.data.remote.listing import RemoteListing, RemoteObject, find_named, list_address
-from vidi.errors import DataError, ResourceError
+from vidi.errors import DataError, ResourceError, UsageError
 from vidi.files import (
     digest_of,
     escape_path,
@@ -56,8 +55,6 @@ class LocalCopy:
 def local_copy(
     address: str,
     *,
-    cache_dir: Path | None = None,
-    gigabytes: float = USUAL_GIGABYTES,
     on_bytes: OnBytes = lambda _done, _total: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LocalCopy:
@@ -67,18 +64,17 @@ def local_copy(
 
     Args:
         address: `s3://…` or `gs://…`: a folder, an archive, a table or an annotation file.
-        cache_dir: where the cache lies; else VIDI_CACHE says it.
-        gigabytes: that all copies together may take.
         on_bytes: called as data comes in.
         sleep: waits between attempts.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
         DataError: there is nothing at the address, or it may not be read.
-        ResourceError: the store cannot be reached, or the data take more than `gigabytes` or the disk has.
+        ResourceError: the store cannot be reached, or the data take more than VIDI_DATA_CACHE allows or the disk has.
+        UsageError: VIDI_DATA_CACHE is no number.
     """
     store, path = open_filesystem(address)
-    folder = copy_folder(address, cache_dir)
+    folder = copy_folder(address)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -89,7 +85,10 @@ def local_copy(
     try:
         _hold(folder)
         return _brought(
-            store, path, address, _Fetcher(store, folder, address, gigabytes=gigabytes, on_bytes=on_bytes, sleep=sleep)
+            store,
+            path,
+            address,
+            _Fetcher(store, folder, address, gigabytes=allowed_gigabytes(), on_bytes=on_bytes, sleep=sleep),
         )
     finally:
         lock.release()
@@ -110,14 +109,14 @@ def _brought(store: "FileSystem", path: str, address: str, fetcher: "_Fetcher") 
     return LocalCopy(files / listing.entry if listing.entry else files, tuple(refused))
 
 
-def copy_folder(address: str, cache_dir: Path | None) -> Path:
+def copy_folder(address: str) -> Path:
     """Where the copy of an address lies."""
-    return cache_folder(cache_dir) / COPIES / digest_of(address.rstrip("/").encode())[:20]
+    return cache_folder() / COPIES / digest_of(address.rstrip("/").encode())[:20]
 
 
-def remove_copies(cache_dir: Path | None = None, *, address: str | None = None) -> int:
+def remove_copies(address: str | None = None) -> int:
     """Delete the copies that no other process uses, or that of one address; returns the bytes freed."""
-    folders = [copy_folder(address, cache_dir)] if address else _copies(cache_folder(cache_dir) / COPIES)
+    folders = [copy_folder(address)] if address else _copies(cache_folder() / COPIES)
     freed = 0
     for folder in folders:
         _release(folder)
@@ -127,9 +126,25 @@ def remove_copies(cache_dir: Path | None = None, *, address: str | None = None) 
     return freed
 
 
-def held_bytes(cache_dir: Path | None = None) -> int:
+def held_bytes() -> int:
     """What all copies take."""
-    return sum(sum(_index(folder).values()) for folder in _copies(cache_folder(cache_dir) / COPIES))
+    return sum(sum(_index(folder).values()) for folder in _copies(cache_folder() / COPIES))
+
+
+def allowed_gigabytes() -> float:
+    """What all copies together may take: `VIDI_DATA_CACHE`, else 20 GB.
+
+    Raises:
+        UsageError: it is no number above 0.
+    """
+    given = os.environ.get("VIDI_DATA_CACHE") or "20"
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = 0.0
+    if not gigabytes > 0:
+        raise UsageError(f"VIDI_DATA_CACHE is {given[:60]!r}", "Set it to a number of gigabytes, such as 100.")
+    return gigabytes
 
 
 class _StoreError(Exception):
@@ -243,7 +258,7 @@ class _Fetcher:
         if needed > most:
             raise ResourceError(
                 f"{escape_path(self._address)} has {needed / 1e9:,.1f} GB, and copies may take {self._gigabytes:g} GB",
-                f"Allow more, such as --data-cache {needed / 1e9 * 1.1:.0f}, or name a part of it.",
+                f"Allow more, such as VIDI_DATA_CACHE={needed / 1e9 * 1.1:.0f}, or name a part of it.",
             )
         others = [folder for folder in _copies(self.folder.parent) if folder != self.folder]
         held = {folder: sum(_index(folder).values()) for folder in others}
@@ -256,7 +271,7 @@ class _Fetcher:
         if needed + sum(held.values()) > most:
             raise ResourceError(
                 f"other processes use {sum(held.values()) / 1e9:,.1f} GB of the {self._gigabytes:g} GB for copies",
-                "Wait for them, or allow more with --data-cache.",
+                "Wait for them, or allow more with VIDI_DATA_CACHE.",
             )
 
 

@@ -47,9 +47,6 @@ def read_source(request: DataRequest, *, rest: str | None = None, events: Events
         allow_outside=request.allow_outside,
         merge_names=request.merge_names,
         multi_label=request.multi_label,
-        data_dir=None if request.data_dir is None else Path(request.data_dir),
-        cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
-        data_cache=request.data_cache,
         on_bytes=partial(events.fetching, request.source),
     )
     if not request.feedback:
@@ -74,8 +71,6 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
         allow_outside=request.allow_outside,
         merge_names=request.merge_names,
         multi_label=request.multi_label,
-        cache_dir=None if request.cache_dir is None else Path(request.cache_dir),
-        data_cache=request.data_cache,
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from vidi.data.remote.addresses import USUAL_GIGABYTES
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, require_kinds
 from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, FeedbackWeight, FollowLinks, KeepTruncated
@@ -45,13 +44,6 @@ class DataRequest:
         bool, Option("Treat each class as a yes-or-no label: an image may show several or none.")
     ] = False
     keep_truncated: KeepTruncated = False
-    data_dir: Annotated[str | None, Option("Path to the known data sets (default VIDI_DATA).", metavar="DIR")] = None
-    cache_dir: Annotated[
-        str | None, Option("Path to the cache of decoded images and archives (default VIDI_CACHE).", metavar="DIR")
-    ] = None
-    data_cache: Annotated[
-        float, Option("Most gigabytes kept of data from s3:// and gs://.", metavar="GB", least=0.001)
-    ] = USUAL_GIGABYTES
     parts: Annotated[
         Mapping[str, str],
         Option(

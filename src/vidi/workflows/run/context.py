@@ -7,7 +7,6 @@ from pathlib import Path
 from vidi.data.cache import PixelCache, cache_folder
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.workflows.interaction.events import SILENCE, Events
-from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.run.budget import UNLIMITED, Budget, Stopwatch
 
 
@@ -16,10 +15,9 @@ def never() -> bool:
     return False
 
 
-def open_cache(request: DataRequest | None = None) -> PixelCache:
-    """Open the cache of decoded pixels, in the user's folder or the usual one."""
-    chosen = None if request is None or request.cache_dir is None else Path(request.cache_dir)
-    return PixelCache(cache_folder(chosen))
+def open_cache() -> PixelCache:
+    """Open the cache of decoded pixels."""
+    return PixelCache(cache_folder())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

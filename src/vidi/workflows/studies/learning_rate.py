@@ -59,7 +59,7 @@ def write_rate_range(request: TrainRequest, path: Path, *, events: Events = SILE
     candidates = find_candidates(request, traits) if is_pretrained else ()
     recipe = choose_recipe(request, traits, candidates, events=events)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
-        context = Context(folder=Path(place), events=events, cache=open_cache(request.data))
+        context = Context(folder=Path(place), events=events, cache=open_cache())
         checked = check_images(found, context, image_size=recipe.image_size, workers=request.workers)
         prepared = split_images(checked, context)
     data = as_training_data(prepared)
