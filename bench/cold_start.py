@@ -44,7 +44,7 @@ def mark(name):
 import numpy; mark("importing numpy")
 import PIL.Image; mark("importing Pillow")
 import onnxruntime; mark("importing onnxruntime")
-import typer.main; mark("importing typer")
+import click; mark("importing click")
 import importlib, pathlib
 model, image, *modules = sys.argv[1:]
 for name in modules:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from vidi.cli.app import app, main
+from vidi.cli.app import main
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -43,7 +43,6 @@ def vidi(*words: object, folder: Path, stdin: bytes = b"", merged: bool = False)
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        app.registered_commands.clear()  # main adds the verbs each time
         try:
             main()
         except SystemExit as ended:

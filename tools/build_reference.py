@@ -5,16 +5,15 @@ import inspect
 import io
 import textwrap
 import tokenize
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import typer
+import click
 
 import vidi
 from vidi import errors
-from vidi.cli.app import VERBS, verb_of
-from vidi.cli.command import flat_signature
+from vidi.cli.app import VERBS, made_command
 from vidi.data.checked import CheckResult, Finding
 from vidi.detection.locate import Located
 from vidi.evaluation.evaluation import Evaluation
@@ -286,23 +285,20 @@ def command_line_page() -> str:
         "",
     ]
     for name in VERBS:
-        verb = verb_of(name)
-        lines += [f"## `vidi {name}`", "", *(inspect.getdoc(verb) or "").splitlines(), ""]
-        lines += table(("option", "value", "meaning"), list(options_of(verb)))
+        command = made_command(name)
+        lines += [f"## `vidi {name}`", "", *(command.help or "").splitlines(), ""]
+        lines += table(("option", "value", "meaning"), list(options_of(command)))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def options_of(verb: Callable[..., None]) -> Iterator[tuple[str, str, str]]:
+def options_of(command: click.Command) -> Iterator[tuple[str, str, str]]:
     """Words, kind of value and help of what a verb takes."""
-    for parameter in flat_signature(verb).parameters.values():
-        for info in get_args(parameter.annotation)[1:]:
-            if isinstance(info, typer.models.OptionInfo):
-                value = info.metavar or ("" if isinstance(parameter.default, bool) else "VALUE")
-                # Inside Annotated the first word stands where a default would.
-                words = [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
-                yield ", ".join(words), value, info.help or ""
-            elif isinstance(info, typer.models.ArgumentInfo):
-                yield str(info.metavar or parameter.name.upper()), "", info.help or ""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            value = "" if parameter.is_flag else parameter.metavar or "VALUE"
+            yield ", ".join(parameter.opts), value, parameter.help or ""
+        else:
+            yield parameter.human_readable_name.strip("[]"), "", parameter.help or ""
 
 
 def recipe_page() -> str:

@@ -111,7 +111,7 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "kept_out"),
     [
-        ("import vidi", HEAVY | {"numpy", "PIL", "onnxruntime", "typer"}),
+        ("import vidi", HEAVY | {"numpy", "PIL", "onnxruntime", "click"}),
         (
             "import contextlib\nsys.argv = ['vidi', '--help']\nfrom vidi.cli.app import main\n"
             "with contextlib.suppress(SystemExit): main()",

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from tests.command import vidi
 from tests.draw import class_folders
 from tests.model_file.tiny import tiny_model
 
-from vidi.cli.app import ended_by_interrupt
+from vidi.cli import housekeeping
+from vidi.cli.app import INTERRUPTED
 
 
 @pytest.fixture(scope="module")
@@ -152,21 +152,35 @@ def test_cache_is_shown_and_cleared(tmp_path: Path):
     assert document["entries"] == 0
 
 
-def test_every_command_that_ctrl_c_ends_says_so():
-    tiny = typer.Typer()
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyboardInterrupt(), f"{INTERRUPTED}\n"), (SystemExit(130), "")],
+    ids=["by Ctrl-C", "by itself"],
+)
+def test_every_command_that_ctrl_c_ends_says_so(error: BaseException, said: str, monkeypatch, tmp_path: Path):
+    def cache() -> None:
+        raise error
 
-    @tiny.command()
-    def interrupted() -> None:
-        raise KeyboardInterrupt
+    monkeypatch.setattr(housekeeping, "cache", cache)
+    result = vidi("cache", folder=tmp_path)
 
-    @tiny.command()
-    def refused() -> None:
-        raise typer.Exit(130)
+    assert (result.returncode, result.stderr) == (130, said)
 
-    for name, said in (("interrupted", True), ("refused", False)):
-        with pytest.raises(SystemExit) as ended:
-            tiny([name])
-        assert (ended.value.code, ended_by_interrupt(ended.value)) == (130, said)
+
+def test_the_shell_completes_verbs_options_and_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def completed(*words: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", " ".join(words))
+        monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+        return vidi(folder=tmp_path).stdout.split()
+
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert "_VIDI_COMPLETE=bash_complete $1" in vidi("--show-completion", folder=tmp_path).stdout
+
+    monkeypatch.setenv("_VIDI_COMPLETE", "bash_complete")
+    assert completed("vidi", "pre") == ["plain,predict"]
+    assert completed("vidi", "train", "--ep") == ["plain,--epochs"]
+    assert completed("vidi", "train", "--optimizer", "adam") == ["plain,adam", "plain,adamw"]
+    assert completed("vidi", "predict", "runs/on") == ["file,runs/on"]
 
 
 WITHOUT_TORCH = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.command import HANDLED, vidi
 
-from vidi.cli.app import app, main
+from vidi.cli.app import main
 from vidi.workflows.runs import list_runs, run_rows
 
 PRINTS = ("--version",)
@@ -22,7 +22,6 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import signal
 
     before = {number: signal.getsignal(number) for number in HANDLED}
-    app.registered_commands.clear()
     monkeypatch.setattr(sys, "argv", ["vidi", *PRINTS])
     yield
     for number, handler in before.items():
@@ -58,7 +57,8 @@ def test_a_pipe_that_nobody_reads_ends_the_command_quietly(monkeypatch, capsys):
     reading, writing = os.pipe()
     os.close(reading)
     stream = os.fdopen(writing, "w", encoding="utf-8")
-    assert ended(stream, monkeypatch) == 141
+    with stream:
+        assert ended(stream, monkeypatch) == 141
     assert capsys.readouterr().err == ""
 
 

@@ -75,7 +75,7 @@ sys.argv = ["vidi", "predict", *sys.argv[1:]]
 main()
 """
 # Packages of others that one image needs; compiled ones bring modules of their own, named after Cython.
-NEEDED = {"PIL", "numpy", "onnxruntime", "simplejpeg", "typer", "annotated_doc", "shellingham"}
+NEEDED = {"PIL", "numpy", "onnxruntime", "simplejpeg", "click"}
 
 AT_START = {"__main__", "_distutils_hack", "sitecustomize", "usercustomize"}
 

@@ -3,13 +3,13 @@
 import atexit
 import contextlib
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from pathlib import PurePath
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+import click
 
 from vidi.cli.streams import NOBODY_READS, end_now_beside_readers, let_output_go, open_closed_streams
 from vidi.errors import VidiError
@@ -71,10 +71,16 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
 }
 
 
-class Verbs(TyperGroup):
+class Verbs(click.Group):
     """The verbs: of a list of them one line each is known, and the one that is called is made."""
 
-    def resolve_command(self, context: Any, words: list[str]) -> tuple[str | None, Any, list[str]]:
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """The verbs in the order of `VERBS`."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb's name, its command, and the words after it."""
         name, listed, rest = super().resolve_command(context, words)
         return name, listed if name is None else made_command(name), rest
@@ -88,42 +94,55 @@ def verb_of(name: str) -> Callable[..., None]:
     return verb
 
 
-def made_command(name: str) -> TyperCommand:
+def made_command(name: str) -> click.Command:
     """The command of a verb, with all its options."""
-    from vidi.cli.command import command
+    from vidi.cli.command import VerbCommand
 
-    return command(name, verb_of(name))
+    return VerbCommand(name, verb_of(name))
 
 
 INTERRUPTED = "interrupted: the command ended early; all finished files are intact"
-
-app = typer.Typer(
-    name="vidi",
-    cls=Verbs,
-    help="Turn a folder of images into one model file with the same, calibrated answers everywhere.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # rich costs as much time as everything else in `vidi --help`
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMPLETION = "_VIDI_COMPLETE"  # the variable by which a shell asks how words go on, as click names it
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"vidi {version('vidi')}")
-        raise typer.Exit
+        click.echo(f"vidi {version('vidi')}")
+        context.exit()
 
 
-@app.callback()
-def options(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
-    ] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
-) -> None:
-    """Hold what stands before the verb."""
+def _show_completion(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        shell = PurePath(os.environ.get("SHELL", "bash")).name
+        context.exit(_complete(f"{shell}_source"))
+
+
+def _complete(instruction: str) -> int:
+    """Answer a shell that completes words, or write the script by which it asks; the exit code."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(app, {}, "vidi", COMPLETION, instruction)
+
+
+app = Verbs(
+    "vidi",
+    help="Turn a folder of images into one model file with the same, calibrated answers everywhere.",
+    commands={name: click.Command(name, short_help=sentence) for name, (_, sentence) in VERBS.items()},
+    params=[
+        click.Option(["--version"], is_flag=True, is_eager=True, callback=_show_version, help="Show the version."),
+        click.Option(["--debug"], is_flag=True, help="Show the full traceback of an error."),
+        click.Option(
+            ["--show-completion"],
+            is_flag=True,
+            is_eager=True,
+            callback=_show_completion,
+            help='Print a script for your shell\'s start-up file: eval "$(vidi --show-completion)".',
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def main() -> None:
@@ -137,45 +156,40 @@ def main() -> None:
 
 def _run() -> None:
     """Run a command; every error ends in one message and the exit code of its family."""
-    for name, (_, sentence) in VERBS.items():
-        app.command(name, help=sentence)(lambda: None)
     _end_on_termination()
     atexit.register(gc.freeze)  # the system takes all memory back at once; nobody need look for garbage in it before
     open_closed_streams()
-    debug, output = "--debug" in sys.argv, sys.stdout
+    debug = "--debug" in sys.argv
     try:
         try:
-            app()
+            if instruction := os.environ.get(COMPLETION):
+                sys.exit(_complete(instruction))
+            with app.make_context("vidi", sys.argv[1:]) as context:
+                app.invoke(context)
         finally:
             sys.stdout.flush()
-    except SystemExit as ended:
-        if sys.stdout is not output:  # typer replaces it where nobody reads it any more, and ends with 1
-            sys.exit(NOBODY_READS)
-        if ended_by_interrupt(ended):
-            typer.echo(INTERRUPTED, err=True)
-        raise
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         let_output_go()
         sys.exit(NOBODY_READS)
     except VidiError as error:
         if debug:
             raise
-        typer.echo(f"error: {escape_controls(str(error))}", err=True)
+        click.echo(f"error: {escape_controls(str(error))}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo(INTERRUPTED, err=True)
+        click.echo(INTERRUPTED, err=True)
         sys.exit(130)
     except Exception as error:
         if debug:
             raise
         message, code = _explain(error)
-        typer.echo(escape_controls(message), err=True)
+        click.echo(escape_controls(message), err=True)
         sys.exit(code)
-
-
-def ended_by_interrupt(ended: SystemExit) -> bool:
-    """Whether a command ends for Ctrl-C: typer makes a silent exit of it."""
-    return isinstance(getattr(ended.__context__, "__cause__", None), KeyboardInterrupt)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.benchmark import BenchmarkRequest
@@ -19,10 +19,10 @@ def benchmark(request: BenchmarkRequest, *, as_json: options.AsJson = False) -> 
 
     done = measure(request, progress=partial(Terminal().count, "measuring, turn"))
     if as_json:
-        typer.echo(json.dumps(done.as_json(), indent=1))
+        click.echo(json.dumps(done.as_json(), indent=1))
     else:
         for sentence in done.sentences():
             show_line(sentence)
         show_table(done.rows(), right=RIGHT)
     if request.output is not None:
-        typer.echo(f"figures: {escape_path(request.output)}", err=as_json)
+        click.echo(f"figures: {escape_path(request.output)}", err=as_json)

@@ -2,7 +2,7 @@
 
 import json
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.calibrate import CalibrateRequest
@@ -29,8 +29,8 @@ def calibrate(
             "verdict": None if limits is None else limits_to_json(limits),
             "operating_points": None if points is None else points_to_json(points),
         }
-        typer.echo(json.dumps(document))
+        click.echo(json.dumps(document))
         return
     for sentence in done.sentences:
-        typer.echo(sentence)
-    typer.echo(f"model: {escape_path(request.output)}")
+        click.echo(sentence)
+    click.echo(f"model: {escape_path(request.output)}")

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.check import CheckRequest
 from vidi.workflows.requests.spread import SpreadRequest
 
@@ -20,9 +21,7 @@ def check(
     request: CheckRequest,
     spread: SpreadRequest,
     *,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 7 if there are findings other than notes.")
-    ] = False,
+    strict: Annotated[bool, Option("Exit with code 7 if there are findings other than notes.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Find damaged images, copies, conflicting labels, leaks, small classes and odd images in a data set."""
@@ -33,14 +32,14 @@ def check(
     events = Terminal()
     made = look(request, events=events, read=_elsewhere(spread, events.say))
     if as_json:
-        typer.echo(json.dumps(made.as_json(), indent=1))
+        click.echo(json.dumps(made.as_json(), indent=1))
     else:
         for line in made.summary():
             show_line(line)
     if strict and made.has_findings:
-        raise typer.Exit(ANSWER_IS_NO)
+        raise SystemExit(ANSWER_IS_NO)
     if made.result.account.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)
 
 
 def _elsewhere(spread: SpreadRequest, say: Callable[[str], None]) -> "ReadElsewhere | None":

@@ -1,15 +1,15 @@
-"""A verb as typer takes it: the options of its requests, declared beside their fields, as parameters of its own."""
+"""A verb as a command of click: the options beside its requests' fields and in its own signature are its parameters."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, is_dataclass
-from inspect import Parameter, Signature, getdoc, signature
+from inspect import Parameter, getdoc, signature
 from math import inf, nan
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-import typer
-from typer.core import TyperCommand
+import click
+from click.core import ParameterSource
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Declared, Option, declared, made
@@ -17,38 +17,35 @@ from vidi.options import Argument, Declared, Option, declared, made
 Verb = Callable[..., None]
 
 
-def command(name: str, verb: Verb) -> TyperCommand:
-    """The command of a verb: a parameter of its signature that is a request stands for all options of the request."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    # typer hands every value over by its name, and a dict takes them all; `_Command.invoke` goes on from there.
-    taken = type("Taken", (dict,), {"__signature__": flat_signature(verb), "__doc__": getdoc(verb)})
-    app.command(name, cls=type("Command", (_Command,), {"verb": staticmethod(verb)}))(taken)
-    made_command = typer.main.get_command(app)
-    assert isinstance(made_command, TyperCommand)  # noqa: S101  # of one function typer makes no group
-    return made_command
+class VerbCommand(click.Command):
+    """The command of a verb: a parameter of its signature that is a request has all options of the request."""
+
+    def __init__(self, name: str, verb: Verb) -> None:
+        super().__init__(name, params=[_parameter(one) for one in options_of(verb)], help=getdoc(verb))
+        self.verb = verb
+
+    def invoke(self, context: click.Context) -> None:
+        """Call the verb with what the command line gives; the verb and its requests know the defaults."""
+        given = {
+            name: value
+            for name, value in context.params.items()
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        }
+        self.verb(**_arguments(self.verb, given))
 
 
-class _Command(TyperCommand):
-    """Calls its verb with requests in place of their options."""
-
-    verb: Verb
-
-    def invoke(self, context: Any) -> Any:
-        given: dict[str, Any] = super().invoke(context)
-        return self.verb(**_arguments(self.verb, given))
-
-
-def flat_signature(verb: Verb) -> Signature:
-    """The signature of a verb with the options of its requests in the requests' place."""
-    flat: dict[str, Parameter] = {}
+def options_of(verb: Verb) -> list[Declared]:
+    """What a verb takes: its own options, and those of its requests in the requests' place."""
+    found: dict[str, Declared] = {}
     for parameter in signature(verb).parameters.values():
         request, may_be_left_out = _request(parameter.annotation)
-        for one in [parameter] if request is None else _parameters(request, may_be_left_out):
-            known = flat.get(one.name)
+        for one in [_own(parameter)] if request is None else declared(request):
+            known = found.get(one.name)
             # What two requests have in common is given once, and must be given where one of them needs it.
-            if known is None or known.default is not Parameter.empty:
-                flat[one.name] = one.replace(kind=Parameter.KEYWORD_ONLY)
-    return Signature(list(flat.values()))
+            if known is None or known.default is not MISSING:
+                is_optional = one.default is MISSING and may_be_left_out
+                found[one.name] = one._replace(default=None) if is_optional else one
+    return list(found.values())
 
 
 def _request(annotation: Any) -> tuple[type | None, bool]:
@@ -57,59 +54,58 @@ def _request(annotation: Any) -> tuple[type | None, bool]:
     return next((kind for kind in kinds if is_dataclass(kind)), None), NoneType in kinds  # type: ignore[return-value]
 
 
-def _parameters(request: type, may_be_left_out: bool) -> Iterator[Parameter]:
-    for option in declared(request):
-        default, annotation = _default(option), _annotation(option)
-        if default is Parameter.empty and may_be_left_out:
-            default, annotation = None, Annotated[(annotation.__origin__ | None, *annotation.__metadata__)]
-        yield Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _own(parameter: Parameter) -> Declared:
+    """An option that the signature of a verb declares."""
+    kind, info = get_args(parameter.annotation)
+    return Declared(parameter.name, kind, MISSING if parameter.default is Parameter.empty else parameter.default, info)
 
 
-def _default(option: Declared) -> Any:
-    info = option.info
-    if option.default is MISSING:
-        return Parameter.empty
-    if isinstance(info, Option) and info.read is not None:
-        return info.written
-    return False if _says_no(option) else option.default
-
-
-def _annotation(option: Declared) -> Any:
-    """What typer reads: the type of the words, and how the option is named and explained."""
-    info = option.info
-    kind = option.kind
+def _parameter(option: Declared) -> click.Parameter:
+    """What click reads: the type of the words, and how the option is named and explained."""
+    info, is_needed = option.info, option.default is MISSING
     if isinstance(info, Argument):
-        return Annotated[list[str] if info.several else kind, typer.Argument(metavar=info.metavar, help=info.help)]
-    if info.several:
-        kind = list[str] | None
-    elif info.read is not None:
-        kind = str if info.written else str | None
-    flags = info.flags or (f"--{option.name.replace('_', '-')}",)
-    completed = (
-        (lambda incomplete: [one for one in info.choices if one.startswith(incomplete)]) if info.choices else None
-    )
-    return Annotated[
-        kind,
-        typer.Option(
-            *flags,
-            metavar=info.metavar,
-            help=_sentence(option),
-            show_default=False,
-            parser=_number(option),
-            autocompletion=completed,
+        return click.Argument(
+            [option.name],
+            metavar=info.metavar if is_needed else f"[{info.metavar}]",
+            help=info.help,
+            required=is_needed,
+            nargs=-1 if info.several else 1,
+            type=click.Path(readable=False, path_type=Path if Path in _kinds(option) else str),
+        )
+    return click.Option(
+        [*info.spelled(option.name), option.name],
+        metavar=info.metavar,
+        help=_sentence(option),
+        required=is_needed,
+        multiple=info.several,
+        is_flag=True if option.kind is bool else None,  # False would make a value optional
+        type=_read_by(option, info),
+        shell_complete=lambda _context, _parameter, begun: (
+            [one for one in info.choices if one.startswith(begun)] if info.choices else None
         ),
-    ]
+    )
 
 
-def _number(option: Declared) -> Callable[[Any], Any] | None:
-    """What reads a number, and says which are allowed where it is none; None for other options."""
-    info, kinds = option.info, set(get_args(option.kind) or (option.kind,))
-    if not isinstance(info, Option) or info.read is not None or info.several or not kinds <= {int, float, NoneType}:
+def _kinds(option: Declared) -> set[Any]:
+    return {option.kind, *get_args(option.kind)}
+
+
+def _read_by(option: Declared, info: Option) -> Any:
+    """What makes a word the value of an option; a text stays one."""
+    kinds = _kinds(option)
+    if info.read is not None or info.several or option.kind is bool:
+        return None
+    if Path in kinds:
+        return click.Path(readable=False, path_type=Path)
+    for kind in kinds:
+        if get_origin(kind) is Literal:
+            return click.Choice(get_args(kind))
+    if not kinds & {int, float}:
         return None
     whole = float not in kinds
     allowed = f"{'a whole number' if whole else 'a number'}{'' if info.least is None else f', {info.least:g} or more'}"
 
-    def read(word: Any) -> Any:
+    def read(word: str) -> float:
         try:
             value = int(word) if whole else float(word)
         except ValueError:
@@ -123,40 +119,38 @@ def _number(option: Declared) -> Callable[[Any], Any] | None:
 
 def _sentence(option: Declared) -> str:
     """The help of an option, with its default in brackets."""
-    default = _default(option)
-    if isinstance(default, bool) or not isinstance(default, str | int | float | Path):
-        return option.info.help
-    return f"{option.info.help.removesuffix('.')} (default {default})."
-
-
-def _says_no(option: Declared) -> bool:
-    """Whether the flag takes something away that is there unless it is given."""
     info = option.info
-    return isinstance(info, Option) and option.default is True and all("/" not in flag for flag in info.flags)
+    default = info.written if isinstance(info, Option) and info.read is not None else option.default
+    if isinstance(default, bool) or not isinstance(default, str | int | float | Path):
+        return info.help
+    return f"{info.help.removesuffix('.')} (default {default})."
 
 
 def _arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a verb from the values of its options."""
+    """The arguments of a verb from the values on the command line."""
     arguments: dict[str, Any] = {}
     for name, parameter in signature(verb).parameters.items():
         request, may_be_left_out = _request(parameter.annotation)
         if request is None:
-            arguments[name] = given[name]
+            if name in given:
+                arguments[name] = given[name]
             continue
         options = list(declared(request))
-        missing = any(option.default is MISSING and given[option.name] is None for option in options)
+        missing = any(option.default is MISSING and option.name not in given for option in options)
         arguments[name] = None if missing and may_be_left_out else made(request, _values(options, given))
     return arguments
 
 
 def _values(options: list[Declared], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the options, from the words of the command line."""
+    """The values of the options that are given, from the words of the command line."""
     values = {}
     for option in options:
+        if option.name not in given:
+            continue
         value, info = given[option.name], option.info
-        if _says_no(option):
+        if option.default is True:  # the flag takes something away that is there unless it is given
             value = not value
-        elif isinstance(info, Option) and info.read is not None and value is not None:
+        elif isinstance(info, Option) and info.read is not None:
             value = info.read(value)
         values[option.name] = value
     return values

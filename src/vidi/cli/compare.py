@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from vidi.cli import options
-from vidi.options import declared
+from vidi.options import Option, declared
 from vidi.workflows.requests.compare import CompareRequest, StoredRequest
 
 if TYPE_CHECKING:
@@ -15,11 +15,10 @@ SOME_BAD = 6
 
 
 def compare(
-    context: typer.Context,
     request: CompareRequest | None,
     stored: StoredRequest,
     *,
-    gate: Annotated[bool, typer.Option("--gate", help="Exit with code 7 unless B is shown to be better.")] = False,
+    gate: Annotated[bool, Option("Exit with code 7 unless B is shown to be better.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Test whether model B is better than model A, on labelled images that neither was trained on."""
@@ -31,12 +30,12 @@ def compare(
 
     events = Terminal()
     if request is None:
-        _refuse_without_data(context)
+        _refuse_without_data()
         compared = compare_stored(stored, events=events)
     else:
         compared = score(request, events=events)
     if as_json:
-        typer.echo((compared.folder / "compare.json").read_text("utf-8"))
+        click.echo((compared.folder / "compare.json").read_text("utf-8"))
     else:
         _show(compared)
     for line in account_lines(compared.account, listed_in=f"{escape_path(compared.folder)}/compare.json"):
@@ -44,7 +43,7 @@ def compare(
     if gate:
         compared.require_better()
     if compared.account.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)
 
 
 def _show(compared: "Compared") -> None:
@@ -55,18 +54,18 @@ def _show(compared: "Compared") -> None:
     from vidi.workflows.comparing.compared import PAGE, read_comparison
 
     document = read_comparison(compared.folder)
-    typer.echo(compared.sentence)
-    typer.echo("\n".join(compared_models(document)))
+    click.echo(compared.sentence)
+    click.echo("\n".join(compared_models(document)))
     show_table(comparison_rows(document), right=range(1, 5))
-    typer.echo(f"page: {escape_path(compared.folder)}/{PAGE}")
+    click.echo(f"page: {escape_path(compared.folder)}/{PAGE}")
 
 
-def _refuse_without_data(context: typer.Context) -> None:
+def _refuse_without_data() -> None:
     """Options that say how images are read mean nothing where none is."""
     from vidi.errors import UsageError
 
     allowed = {*(one.name for one in declared(StoredRequest)), "gate", "as_json"}
-    for name, flag in options.given_flags(context).items():
+    for name, flag in options.given_flags().items():
         if name not in allowed:
             raise UsageError(
                 f"{flag} needs DATA",

@@ -3,23 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
+
+from vidi.options import Argument, Option
 
 
 def demo(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="faces|digits|loop",
-            help="Which images to classify (default faces); loop: what keeps a model good in use.",
-            show_default=False,
+        Argument(
+            "faces|digits|loop",
+            "Which images to classify (default faces); loop: what keeps a model good in use.",
         ),
     ] = "faces",
     folder: Annotated[
         Path,
-        typer.Option(
-            "--runs", metavar="DIR", help="Path to the folder for the run demo-NAME (default runs).", show_default=False
-        ),
+        Option("Path to the folder for the run demo-NAME.", flags=("--runs",), metavar="DIR"),
     ] = Path("runs"),
 ) -> None:
     """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""
@@ -30,4 +29,4 @@ def demo(
     from vidi.workflows.demo import run_demo
 
     for line in run_demo(name, folder, events=Terminal()):
-        typer.echo(line)
+        click.echo(line)

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.evaluate import BoxSearch, EvaluateRequest
 
 SOME_BAD = 6
@@ -16,9 +17,7 @@ def evaluate(
     request: EvaluateRequest,
     search: BoxSearch,
     *,
-    boxes: Annotated[
-        bool, typer.Option("--boxes", help="Score only the boxes of `vidi locate` against the boxes in the data.")
-    ] = False,
+    boxes: Annotated[bool, Option("Score only the boxes of `vidi locate` against the boxes in the data.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score a model file on labelled images; classes are matched by name."""
@@ -34,16 +33,16 @@ def evaluate(
     events = Terminal()
     evaluated = score(request, events=events)
     if as_json:
-        typer.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
+        click.echo((evaluated.folder / "metrics.json").read_text("utf-8"))
     elif "test" in evaluated.figures:
         first, steps = read_first(evaluated.folder)
-        typer.echo("\n".join(first))
-        typer.echo(f"report: {escape_path(evaluated.folder)}/report.html")
-        typer.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
+        click.echo("\n".join(first))
+        click.echo(f"report: {escape_path(evaluated.folder)}/report.html")
+        click.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
     for line in account_lines(evaluated.account, listed_in=f"{escape_path(evaluated.folder)}/metrics.json"):
         events.say(line)
     if evaluated.account.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)
 
 
 def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) -> None:
@@ -54,11 +53,11 @@ def _score_boxes(request: EvaluateRequest, search: BoxSearch, *, as_json: bool) 
 
     events = Terminal()
     scored = score_boxes(request, search=search, events=events)
-    typer.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
+    click.echo(json.dumps(scored.as_json()) if as_json else "\n".join(scored.lines()))
     for line in account_lines(scored.account, listed_in=f"{escape_path(scored.folder)}/boxes.json"):
         events.say(line)
     if scored.account.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)
 
 
 def report(run: options.RunFolder, no_images: options.NoPictures = False, as_json: options.AsJson = False) -> None:
@@ -69,4 +68,4 @@ def report(run: options.RunFolder, no_images: options.NoPictures = False, as_jso
 
     path: Path = rebuild_report(run, with_images=not no_images, events=Terminal())
     shown = escape_path(path)
-    typer.echo(json.dumps({"report": shown}) if as_json else f"report: {shown}")
+    click.echo(json.dumps({"report": shown}) if as_json else f"report: {shown}")

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Argument
 from vidi.workflows.requests.explain import ExplainedPages, ExplainRequest, NetworkRequest
 
 if TYPE_CHECKING:
@@ -16,14 +18,14 @@ if TYPE_CHECKING:
 
 def explain(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="Path to a model file or run folder, or a registered name.")
+        Path | None, Argument("MODEL", "Path to a model file or run folder, or a registered name.")
     ] = None,
     paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[IMAGE…]", help="Files, folders, patterns or archives; - reads one image from standard input."
+        Sequence[str],
+        Argument(
+            "IMAGE…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
         ),
-    ] = None,
+    ] = (),
     *,
     request: ExplainRequest,
     pages: ExplainedPages,
@@ -49,11 +51,11 @@ def explain(
     if not paths:
         _show_model(model, output=pages.output, with_images=pages.images, as_json=as_json)
         return
-    raise typer.Exit(_explain_images(model, paths, request, pages, as_json=as_json))
+    raise SystemExit(_explain_images(model, paths, request, pages, as_json=as_json))
 
 
 def _explain_images(
-    model: Path, paths: list[str], request: ExplainRequest, pages: ExplainedPages, *, as_json: bool
+    model: Path, paths: Sequence[str], request: ExplainRequest, pages: ExplainedPages, *, as_json: bool
 ) -> int:
     """A page for each image; the exit code."""
     from vidi.cli.terminal import Terminal, counted, say_ending
@@ -113,7 +115,7 @@ def _tell(network: "ShownNetwork", name: str, *, output: Path | None, as_json: b
 
     page = write_network(network, name=name, folder=output)
     if as_json:
-        typer.echo(json.dumps(network_document(network, name=name, page=page)))
+        click.echo(json.dumps(network_document(network, name=name, page=page)))
     else:
-        typer.echo(network_table(network, name=name))
-        typer.echo(f"page: {escape_path(page)}")
+        click.echo(network_table(network, name=name))
+        click.echo(f"page: {escape_path(page)}")

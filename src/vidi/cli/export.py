@@ -2,7 +2,7 @@
 
 import json
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.export import ExportRequest
@@ -15,7 +15,7 @@ def export(request: ExportRequest, *, as_json: options.AsJson = False) -> None:
 
     done = story(request, events=Terminal())
     if as_json:
-        typer.echo(json.dumps(done.as_json()))
+        click.echo(json.dumps(done.as_json()))
         return
     for sentence in done.sentences:
-        typer.echo(sentence)
+        click.echo(sentence)

@@ -1,16 +1,18 @@
 """`vidi fetch`, `runs`, `cache` and `doctor`: what is on this disk, and what this computer offers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Argument, Option
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: mnist, fashion-mnist or cifar10.")],
+    name: Annotated[str, Argument("NAME", "Name of the data set: mnist, fashion-mnist or cifar10.")],
 ) -> None:
     """Download a known data set. vidi opens a network connection only to what you name."""
     from vidi.cli.terminal import Terminal
@@ -19,36 +21,32 @@ def fetch(
 
     events = Terminal()
     folder = download(name, on_progress=events.count)
-    typer.echo(f"{escape_path(folder)} is complete: vidi train {name}")
+    click.echo(f"{escape_path(folder)} is complete: vidi train {name}")
 
 
 def runs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Path to the folder of runs (default runs).", show_default=False)
-    ] = Path("runs"),
-    clear: Annotated[
-        list[str] | None, typer.Option("--clear", metavar="NAME", help="Delete this run; repeat it for more.")
-    ] = None,
+    folder: Annotated[Path, Argument("DIR", "Path to the folder of runs (default runs).")] = Path("runs"),
+    clear: Annotated[Sequence[str], Option("Delete this run; repeat it for more.", metavar="NAME", several=True)] = (),
     as_json: options.AsJson = False,
 ) -> None:
     """List the registered models and the runs: data, accuracy with interval, size and date."""
     from vidi.cli.screen import show_table
     from vidi.workflows.runs import delete_run, list_models, list_runs, run_rows
 
-    for name in clear or []:
-        typer.echo(f"deleted {name}: {delete_run(folder, name):,} bytes", err=True)
+    for name in clear:
+        click.echo(f"deleted {name}: {delete_run(folder, name):,} bytes", err=True)
     models = list_models()
     found = [*models, *(list_runs(folder) if folder.is_dir() or not models else [])]
     if as_json:
-        typer.echo(json.dumps([run.as_json() for run in found], indent=1))
+        click.echo(json.dumps([run.as_json() for run in found], indent=1))
     elif found:
         show_table(run_rows(found))
     else:
-        typer.echo("no runs yet: vidi train DATA")
+        click.echo("no runs yet: vidi train DATA")
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Delete the cache; it is filled again when needed.")] = False,
+    clear: Annotated[bool, Option("Delete the cache; it is filled again when needed.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Show or clear the cache: decoded images, check results, features, copies of remote data, choices of an engine."""
@@ -67,7 +65,7 @@ def cache(
     held, copied = sum(entry.byte_count for entry in entries), held_bytes()
     place = escape_path(store.folder)
     if as_json:
-        typer.echo(
+        click.echo(
             json.dumps(
                 {
                     "folder": place,
@@ -81,12 +79,12 @@ def cache(
         )
         return
     if clear:
-        typer.echo(f"freed {freed / 1e6:,.1f} MB")
-    typer.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
+        click.echo(f"freed {freed / 1e6:,.1f} MB")
+    click.echo(f"{place}: {len(entries)} entries, {held / 1e6:,.1f} MB of at most {LIMIT_BYTES / 1e9:g} GB")
     if copied:
-        typer.echo(f"copies of remote data: {copied / 1e6:,.1f} MB")
+        click.echo(f"copies of remote data: {copied / 1e6:,.1f} MB")
     if choices:
-        typer.echo(f"engines chosen by `--engine auto`: {choices}")
+        click.echo(f"engines chosen by `--engine auto`: {choices}")
 
 
 def doctor(as_json: options.AsJson = False) -> None:
@@ -98,10 +96,10 @@ def doctor(as_json: options.AsJson = False) -> None:
 
     sections = describe_machine()
     if as_json:
-        typer.echo(json.dumps(sections, indent=1))
+        click.echo(json.dumps(sections, indent=1))
         return
     for title, values in sections.items():
-        typer.echo(title.replace("_", " "))
+        click.echo(title.replace("_", " "))
         for name, value in values.items():
             shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-            typer.echo(f"  {name.replace('_', ' '):24} {shown}")
+            click.echo(f"  {name.replace('_', ' '):24} {shown}")

@@ -2,8 +2,6 @@
 
 import sys
 
-import typer
-
 from vidi.cli import options
 from vidi.workflows.requests.locate import LocatedFiles, LocateRequest
 from vidi.workflows.requests.predict import InputsRequest
@@ -45,4 +43,4 @@ def locate(
     if hint := hint_of_nothing(predictor, request):
         events.say(hint)
     events.say("the model never saw boxes in training; `vidi evaluate MODEL DATA --boxes` measures their quality")
-    raise typer.Exit(say_ending(account, events, named=as_json))
+    raise SystemExit(say_ending(account, events, named=as_json))

@@ -3,7 +3,7 @@
 import json
 import os
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.log import LogContentsRequest
@@ -14,4 +14,4 @@ def log(request: LogContentsRequest, as_json: options.AsJson = False) -> None:
     from vidi.workflows.log_contents import describe, log_document
 
     document = log_document(request, os.environ)
-    typer.echo(json.dumps(document, indent=1) if as_json else describe(document))
+    click.echo(json.dumps(document, indent=1) if as_json else describe(document))

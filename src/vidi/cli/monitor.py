@@ -2,7 +2,7 @@
 
 import json
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.monitor import MonitorRequest
@@ -17,9 +17,9 @@ def monitor(request: MonitorRequest, *, as_json: options.AsJson = False) -> None
 
     found = compare(request, events=Terminal())
     if as_json:
-        typer.echo(json.dumps(found.document, allow_nan=False))
+        click.echo(json.dumps(found.document, allow_nan=False))
     else:
-        typer.echo("\n".join(terminal_lines(found.document)))
+        click.echo("\n".join(terminal_lines(found.document)))
         if request.output is not None:
-            typer.echo(f"page: {escape_path(request.output)}")
+            click.echo(f"page: {escape_path(request.output)}")
     found.require_quiet()

@@ -4,29 +4,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
+from click.core import ParameterSource
 
-Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Path to a model file or run folder, or a registered name.")
-]
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Path to the folder of a run, an evaluation or a comparison.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-NoPictures = Annotated[bool, typer.Option("--no-images", help="Leave all pictures out of the written files.")]
+from vidi.options import Argument, Option
+
+Model = Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
+RunFolder = Annotated[Path, Argument("RUN", "Path to the folder of a run, an evaluation or a comparison.")]
+AsJson = Annotated[bool, Option("Print one JSON document.", flags=("--json",))]
+NoPictures = Annotated[bool, Option("Leave all pictures out of the written files.", flags=("--no-images",))]
 
 
-def given_flags(context: typer.Context) -> dict[str, str]:
+def given_flags() -> dict[str, str]:
     """Name → flag, of the options and arguments that stand on the command line."""
-    given = {}
-    for one in context.command.params:
-        source = context.get_parameter_source(str(one.name))
-        if source is not None and source.name == "COMMANDLINE":
-            given[str(one.name)] = one.opts[0] if one.param_type_name == "option" else one.make_metavar(context)
-    return given
+    context = click.get_current_context()
+    return {
+        one.name: one.opts[0] if isinstance(one, click.Option) else one.human_readable_name.strip("[]")
+        for one in context.command.params
+        if context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+    }
 
 
-def refuse_beside_resume(context: typer.Context, allowed: Sequence[str]) -> None:
+def refuse_beside_resume(allowed: Sequence[str]) -> None:
     """Refuse options that `--resume` takes from the run.
 
     Raises:
@@ -34,7 +33,7 @@ def refuse_beside_resume(context: typer.Context, allowed: Sequence[str]) -> None
     """
     from vidi.errors import UsageError
 
-    for name, flag in given_flags(context).items():
+    for name, flag in given_flags().items():
         if name not in allowed:
             raise UsageError(
                 f"--resume takes data and recipe from the run, so it excludes {flag}",

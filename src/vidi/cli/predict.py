@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
-import typer
-
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
@@ -31,9 +30,9 @@ def predict(
     *,
     as_json: options.AsJson = False,
     as_json_lines: Annotated[
-        bool, typer.Option("--jsonl", help="Print one JSON object per line, as soon as it is known.")
+        bool, Option("Print one JSON object per line, as soon as it is known.", flags=("--jsonl",))
     ] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
+    as_csv: Annotated[bool, Option("Print a CSV table.", flags=("--csv",))] = False,
 ) -> None:
     """Classify images with a model file; files that cannot be used are listed, and all others are classified."""
     from vidi.cli.terminal import Terminal, say_ending
@@ -75,7 +74,7 @@ def predict(
         )
         _write(answers, form, request, predictor, found, account, events)
         code = say_ending(account, events, named=form != "table" or request.output is not None)
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def _write(

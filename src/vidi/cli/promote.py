@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
@@ -31,15 +31,15 @@ def _show(done: "Promoted", *, as_json: bool) -> None:
     from vidi.report.words.progress.registry import already_in_use, promoted_lines
 
     if as_json:
-        typer.echo(json.dumps(done.as_json()))
+        click.echo(json.dumps(done.as_json()))
         return
     if not done.is_change:
-        typer.echo(already_in_use(done.name, done.decision.version))
+        click.echo(already_in_use(done.name, done.decision.version))
         if done.told:
-            typer.echo(done.told)
+            click.echo(done.told)
         return
     for line in promoted_lines(done.name, done.decision, done.before):
-        typer.echo(line)
+        click.echo(line)
     if done.told:
-        typer.echo(done.told)
-    typer.echo(f"model: {escape_path(done.version_folder)}/model.onnx")
+        click.echo(done.told)
+    click.echo(f"model: {escape_path(done.version_folder)}/model.onnx")

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.retrain import RetrainRequest
@@ -30,9 +30,9 @@ def retrain(request: RetrainRequest, *, as_json: options.AsJson = False) -> None
         folder = escape_path(done.folder)
         events.say(f"interrupted; continue: vidi train --resume {folder}")
         events.say(f"  then: vidi retrain {escape_path(request.run)} --candidate {folder}")
-        raise typer.Exit(INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
     if as_json:
-        typer.echo(json.dumps(done.document, allow_nan=False))
+        click.echo(json.dumps(done.document, allow_nan=False))
     else:
         _show(done)
     done.require_passed()
@@ -47,15 +47,15 @@ def _show(done: "Retrained") -> None:
 
     document = done.document
     assert document is not None  # noqa: S101  # an interrupted training ends before this
-    typer.echo(gate_headline(document))
+    click.echo(gate_headline(document))
     show_table(gate_rows(document))
     if words := margin_words(document["test"], "test images"):
-        typer.echo(words)
+        click.echo(words)
     for line in data_words(document):
-        typer.echo(line)
+        click.echo(line)
     folder = escape_path(done.folder)
-    typer.echo(f"page: {folder}/{GATE_PAGE}")
+    click.echo(f"page: {folder}/{GATE_PAGE}")
     if document["passed"] and document["promoted"] is None:
-        typer.echo(f"put it in use: vidi promote {folder} --name NAME")
+        click.echo(f"put it in use: vidi promote {folder} --name NAME")
     elif document["promoted"] is not None:
-        typer.echo(f"to go back: vidi rollback {document['promoted']['name']}")
+        click.echo(f"to go back: vidi rollback {document['promoted']['name']}")

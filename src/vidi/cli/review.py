@@ -3,7 +3,7 @@
 import json
 import os
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.review import ReviewRequest
@@ -23,7 +23,7 @@ def review(request: ReviewRequest, *, as_json: options.AsJson = False) -> None:
 
     made = export_labels(request, events=Terminal(), environment=os.environ)
     if as_json:
-        typer.echo(json.dumps(made.as_json(), indent=1))
+        click.echo(json.dumps(made.as_json(), indent=1))
         return
     for line in made.summary():
         show_line(line)

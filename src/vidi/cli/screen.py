@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-import typer
+import click
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), co
         console: where to draw; standard output by default.
     """
     if console is None and not draws(sys.stdout):
-        typer.echo("\n".join(aligned(rows, right=right)))
+        click.echo("\n".join(aligned(rows, right=right)))
         return
     from rich.console import Console
     from rich.text import Text
@@ -106,7 +106,7 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> li
 def show_line(line: str) -> None:
     """Show a line; on a terminal its first word has a colour where it judges."""
     word, space, rest = line.partition(" ")
-    typer.echo(painter(sys.stdout)(word) + space + rest)
+    click.echo(painter(sys.stdout)(word) + space + rest)
 
 
 def painter(stream: TextIO, console: "Console | None" = None) -> Callable[[str], str]:

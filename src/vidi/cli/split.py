@@ -2,7 +2,7 @@
 
 import json
 
-import typer
+import click
 
 from vidi.cli import options
 from vidi.workflows.requests.check import SplitRequest
@@ -23,12 +23,12 @@ def split(
     events = Terminal()
     made = divide(request, events=events)
     if as_json:
-        typer.echo(json.dumps(made.as_json(), indent=1))
+        click.echo(json.dumps(made.as_json(), indent=1))
     else:
         for part, count in made.split.counts().items():
-            typer.echo(f"{part:12} {count:8,}")
-        typer.echo(f"written: {escape_path(request.output)} (rule {made.split.rule})")
+            click.echo(f"{part:12} {count:8,}")
+        click.echo(f"written: {escape_path(request.output)} (rule {made.split.rule})")
     for sentence in made.remarks():
         events.say(sentence)
     if made.check.account.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.train import TrainRequest
 
 if TYPE_CHECKING:
@@ -19,31 +20,27 @@ INTERRUPTED, SOME_BAD = 130, 6
 
 
 def train(
-    context: typer.Context,
     request: TrainRequest | None,
     *,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="RUN", help="Continue an interrupted run with its own data and options."),
+        Option("Continue an interrupted run with its own data and options.", metavar="RUN"),
     ] = None,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="With --resume: train no further; calibrate, test and report.")
-    ] = False,
+    finish: Annotated[bool, Option("With --resume: train no further; calibrate, test and report.")] = False,
     preview: Annotated[
         Path | None,
-        typer.Option("--preview", metavar="PNG", help="Write a sheet of augmented images instead of training."),
+        Option("Write a sheet of augmented images instead of training.", metavar="PNG"),
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(
-            "--ray",
+        Option(
+            "Compute pretrained features on a Ray cluster, by the address of its head; local: on this computer.",
             metavar="ADDRESS",
-            help="Compute pretrained features on a Ray cluster, by the address of its head; local: on this computer.",
         ),
     ] = None,
     find_rate: Annotated[
         Path | None,
-        typer.Option("--find-lr", metavar="SVG", help="Draw the loss at rising learning rates instead of training."),
+        Option("Draw the loss at rising learning rates instead of training.", flags=("--find-lr",), metavar="SVG"),
     ] = None,
 ) -> None:
     """Train a classifier: check, split, train, calibrate, test, and write model.onnx and report.html.
@@ -60,7 +57,7 @@ def train(
     wait_without_spinning()  # before torch is imported
     events = Terminal()
     if resume is not None:
-        options.refuse_beside_resume(context, ("resume", "finish", "ray"))
+        options.refuse_beside_resume(("resume", "finish", "ray"))
         find_run(resume)  # before torch is imported
         from vidi.workflows import train as story
 
@@ -76,7 +73,7 @@ def train(
     if find_rate is not None:
         from vidi.workflows.studies.learning_rate import write_rate_range
 
-        typer.echo(write_rate_range(request, find_rate, events=events).sentence)
+        click.echo(write_rate_range(request, find_rate, events=events).sentence)
         return events.say(f"written: {find_rate}")
     found = find_while_importing("vidi.workflows.train", request.data, events=events)
     from vidi.workflows import train as story
@@ -121,14 +118,14 @@ def conclude(run: "Run", events: "Terminal") -> None:
     if not run.finished:
         events.say(f"interrupted; {folder}/model.onnx holds the best weights so far, marked unfinished")
         events.say(f"  continue:   vidi train --resume {folder}\n  finish now: vidi train --resume {folder} --finish")
-        raise typer.Exit(INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
     first, steps = read_first(run.folder)
     if run.test is None:
         first = ("not tested: the split has no test images, so the accuracy is unknown",)
-    typer.echo("\n".join(first))
-    typer.echo(f"report: {folder}/report.html")
-    typer.echo(f"model:  {folder}/model.onnx")
-    typer.echo(f"use it: vidi predict {folder} YOUR-IMAGES")
-    typer.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
+    click.echo("\n".join(first))
+    click.echo(f"report: {folder}/report.html")
+    click.echo(f"model:  {folder}/model.onnx")
+    click.echo(f"use it: vidi predict {folder} YOUR-IMAGES")
+    click.echo("".join(f"next:   {step}\n" for step in steps), nl=False)
     if run.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)

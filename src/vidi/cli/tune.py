@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.tune import TuneRequest
 
 if TYPE_CHECKING:
@@ -21,22 +22,18 @@ BESIDE_RESUME = ("resume", "finish", "storage", "as_json", "ray")
 
 
 def tune(
-    context: typer.Context,
     request: TuneRequest | None,
     *,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="RUN", help="Continue an interrupted search with its own data and options."),
+        Option("Continue an interrupted search with its own data and options.", metavar="RUN"),
     ] = None,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="With --resume: start no further trials; make the final comparison.")
-    ] = False,
+    finish: Annotated[bool, Option("With --resume: start no further trials; make the final comparison.")] = False,
     ray: Annotated[
         str | None,
-        typer.Option(
-            "--ray",
+        Option(
+            "Run a trial on each core of a Ray cluster, by the address of its head; local: on this computer.",
             metavar="ADDRESS",
-            help="Run a trial on each core of a Ray cluster, by the address of its head; local: on this computer.",
         ),
     ] = None,
     as_json: options.AsJson = False,
@@ -55,11 +52,11 @@ def tune(
     wait_without_spinning()  # before torch is imported
     events = Terminal()
     if resume is not None:
-        options.refuse_beside_resume(context, BESIDE_RESUME)
+        options.refuse_beside_resume(BESIDE_RESUME)
         find_run(resume)  # before torch is imported
         from vidi.workflows import tune as story
 
-        storage = context.params["storage"]
+        storage = click.get_current_context().params["storage"]
         with _cluster(ray, events) as cluster:
             tuned = story.resume_tuning(resume, storage=storage, finish=finish, events=events, cluster=cluster)
         _conclude(tuned, events, as_json=as_json)
@@ -98,17 +95,17 @@ def _conclude(tuned: "Tuned", events: "Terminal", *, as_json: bool) -> None:
     folder, document = escape_path(tuned.folder), tuned.document
     events.clear()
     if as_json:
-        typer.echo(json.dumps(document, indent=1))
+        click.echo(json.dumps(document, indent=1))
     elif tuned.is_finished:
-        typer.echo(document["finding"]["sentence"])
-        typer.echo(document["finding"]["detail"])
-        typer.echo(f"page:   {folder}/tune.html")
-        typer.echo(f"recipe: {folder}/recipe.toml")
+        click.echo(document["finding"]["sentence"])
+        click.echo(document["finding"]["detail"])
+        click.echo(f"page:   {folder}/tune.html")
+        click.echo(f"recipe: {folder}/recipe.toml")
         if tuned.is_better:
-            typer.echo(f"use it: vidi train DATA --recipe {folder}/recipe.toml")
+            click.echo(f"use it: vidi train DATA --recipe {folder}/recipe.toml")
     if not tuned.is_finished:
         events.say(f"interrupted; {folder} holds {len(document['trials'])} trials, not yet compared with the default")
         events.say(f"  continue:    vidi tune --resume {folder}\n  compare now: vidi tune --resume {folder} --finish")
-        raise typer.Exit(INTERRUPTED)
+        raise SystemExit(INTERRUPTED)
     if tuned.refused:
-        raise typer.Exit(SOME_BAD)
+        raise SystemExit(SOME_BAD)

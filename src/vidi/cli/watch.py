@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from vidi.cli import options
+from vidi.options import Option
 from vidi.workflows.requests.watch import WatchOutputs, WatchRequest
 
 if TYPE_CHECKING:
@@ -21,14 +20,12 @@ def watch(
     outputs: WatchOutputs,
     *,
     as_json_lines: Annotated[
-        bool, typer.Option("--jsonl", help="Print one JSON object per line, as soon as it is known.")
+        bool, Option("Print one JSON object per line, as soon as it is known.", flags=("--jsonl",))
     ] = False,
-    page: Annotated[
-        bool, typer.Option("--page", help="Show the last frame and events on a page of this computer.")
-    ] = False,
+    page: Annotated[bool, Option("Show the last frame and events on a page of this computer.")] = False,
     port: Annotated[
         int,
-        typer.Option("--port", metavar="N", min=0, help="Port of the page; 0 takes any that is free (default 8002)."),
+        Option("Port of the page; 0 takes any that is free.", metavar="N", least=0),
     ] = 8002,
 ) -> None:
     """Watch a camera, a video file or a stream, and tell when a class comes into view and leaves it."""
@@ -49,7 +46,7 @@ def watch(
         events=events,
         page=partial(_page, port=port, say=events.say) if page else None,
     )
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 def _page(
