@@ -31,7 +31,7 @@ from scipy.stats import spearmanr  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from vidi.data.splitting.split_file import read_assignments  # noqa: E402
-from vidi.explanation.curves import area_under, deletion_curve, insertion_curve, random_map  # noqa: E402
+from vidi.explanation.curves import deletion_curve, random_map  # noqa: E402
 from vidi.explanation.maps import Map, enlarge, evidence_for  # noqa: E402
 from vidi.explanation.occlusion import Predict, occlude, occlusion_map  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
@@ -155,10 +155,10 @@ def areas_of(
     held, (top, left, height, width) = np.full_like(importance, np.nan), place
     inside = slice(max(0, top), top + height), slice(max(0, left), left + width)
     held[inside] = importance[inside]
-    return (
-        area_under(deletion_curve(predict, image, held, class_index=label, fill=fill)),
-        area_under(insertion_curve(predict, image, held, class_index=label, fill=fill)),
-    )
+    blank = np.broadcast_to(fill, image.shape)
+    gone = deletion_curve(predict, image, held, class_index=label, fill=fill)
+    come = deletion_curve(predict, blank, held, class_index=label, fill=image)
+    return float(np.trapezoid(gone)) / (len(gone) - 1), float(np.trapezoid(come)) / (len(come) - 1)
 
 
 def with_lost_weights(predictor: Predictor) -> Predictor:

@@ -203,7 +203,9 @@ def score(
         "even": [one for name, one in judged.items() if not int(Path(name).stem) % 2],
         "all": list(judged.values()),
     }
-    limits = {recall: detection_curve(parts["all"]).limit_for_recall(recall) for recall in RECALLS}
+    curve = detection_curve(parts["all"])
+    places = {recall: np.flatnonzero(curve.recall >= recall) for recall in RECALLS}
+    limits = {recall: float(curve.scores[found[0]]) if len(found) else None for recall, found in places.items()}
     quiet = [find(image)[1] for image in empty]
     return {
         "scenes": {name: describe_part(part) for name, part in parts.items()},

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.images.decode import decode_framed
 from vidi.images.framing import Framing, frame_image
+from vidi.images.reading import DecodeJob, OneFile, read_one
 from vidi.metrics.components import principal_axes
 from vidi.networks.pretrained.backbone import with_weights
 from vidi.networks.pretrained.packaged import packaged_weights
@@ -115,7 +115,8 @@ def _clothing(path: Path) -> ImageSet:
         labels = np.array([classes.index(name.split("/")[1]) for name in mine], np.int64)
 
         def batch(start: int, end: int, mine: list[str] = mine) -> NDArray[np.uint8]:
-            return np.stack([decode_framed(contents[name], framing).image for name in mine[start:end]])
+            jobs = {name: DecodeJob(store=OneFile(contents[name]), framing=framing) for name in mine[start:end]}
+            return np.stack([read_one(name, job).pixels() for name, job in jobs.items()])
 
         groups[part] = (batch, labels)
     return _as_set("clothing", groups)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.errors import ShapeError
-from vidi.explanation.curves import area_under, deletion_curve, insertion_curve
+from vidi.explanation.curves import deletion_curve
 from vidi.explanation.neighbours import nearest
 from vidi.explanation.occlusion import choose_patch, occlude, occlusion_map
 
@@ -98,11 +98,11 @@ def test_curves_begin_and_end_with_the_whole_and_the_blank_image():
     importance[5, 2] = 1
 
     gone = deletion_curve(brightness_of_one_pixel, image, importance, class_index=0, fill=BLACK, steps=4)
-    come = insertion_curve(brightness_of_one_pixel, image, importance, class_index=0, fill=BLACK, steps=4)
+    blank = np.zeros_like(image)
+    come = deletion_curve(brightness_of_one_pixel, blank, importance, class_index=0, fill=image, steps=4)
 
     np.testing.assert_allclose(gone, [0.9, 0.1, 0.1, 0.1, 0.1], atol=1e-6)
     np.testing.assert_allclose(come, [0.1, 0.9, 0.9, 0.9, 0.9], atol=1e-6)
-    assert area_under(gone) == pytest.approx(0.2)
 
 
 def test_pixels_without_importance_stay():

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from tests.cases import few_fast
 from tests.explanation.squares import SIDE, SIZE, as_predictor, draw_squares, square_network, train_squares
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
-from vidi.explanation.curves import area_under, deletion_curve, insertion_curve, random_map
+from vidi.explanation.curves import deletion_curve, random_map
 from vidi.explanation.maps import enlarge, evidence_for
 from vidi.explanation.occlusion import occlude, occlusion_map
 from vidi.prediction.predictor import Predictor
@@ -74,9 +74,10 @@ def test_taking_away_what_the_map_marks_changes_the_answer_sooner_than_chance_do
     gained = {"deletion": [], "insertion": []}
     for image, label, marked in zip(images, labels, maps_of(trained, images, labels, kind), strict=True):
         blind = random_map((8, 8), SIZE, random)
-        for name, curve in (("deletion", deletion_curve), ("insertion", insertion_curve)):
-            areas = [area_under(curve(predict, image, one, class_index=label, fill=FILL)) for one in (marked, blind)]
-            gained[name].append(areas[0] - areas[1])
+        blank = np.broadcast_to(FILL, image.shape)
+        for name, before, after in (("deletion", image, FILL), ("insertion", blank, image)):
+            curves = [deletion_curve(predict, before, one, class_index=label, fill=after) for one in (marked, blind)]
+            gained[name].append(np.trapezoid(curves[0] - curves[1]) / (len(curves[0]) - 1))
 
     assert max(gained["deletion"]) < 0.05
     assert np.mean(gained["deletion"]) < -0.1

@@ -11,10 +11,11 @@ from PIL import Image
 from tests.draw import draw, encoded
 from tests.images.bad_images import exif, grain, saved
 from vidi.errors import ImageError
-from vidi.images.decode import decode_framed, decode_image, read_header
+from vidi.images.decode import decode_image, read_header
 from vidi.images.framing import Framing, frame_image
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.pixels import jpeg as jpeg_pixels
+from vidi.images.reading import DecodeJob, OneFile, read_one
 from vidi.images.reasons import NOTES, REASONS
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF")
@@ -78,7 +79,7 @@ def test_reduced_decoding_frames_like_full_decoding_within_the_stated_levels(mod
     framing = Framing(size=(96, 96), mode=mode)
     data = saved(smooth(900, 1200), "JPEG", {"quality": 90})
     full = frame_image(decode_image(data).image, framing).astype(int)
-    difference = abs(decode_framed(data, framing).image.astype(int) - full)
+    difference = abs(read_one("", DecodeJob(store=OneFile(data), framing=framing)).pixels().astype(int) - full)
     assert difference.max() <= 8
     assert difference.mean() <= 0.3
 

@@ -147,7 +147,7 @@ def test_a_full_disk_is_told_and_what_was_written_before_stays(tmp_path: Path):
             full = trouble_of(partial(log.append, [prediction(written)]))
             written += full is None
         with pytest.raises(LogUnavailableError):
-            log.keep_image(digest(1), bytes(200_000), at=0.0)
+            log.keep_images([(digest(1), bytes(200_000), 0.0)])
 
     assert full == "full"
     assert written > 0

@@ -49,7 +49,7 @@ def test_a_socket_serves_as_well_as_an_address(server: PostgresServer):
         environment={"VIDI_LOG_PASSWORD": server.password},
     )
     with PredictionLog.open(address) as log:
-        log.keep_image(digest(1), b"one", at=0.0)
+        log.keep_images([(digest(1), b"one", 0.0)])
         assert log.image(digest(1)) == b"one"
 
 

@@ -129,7 +129,7 @@ def test_feedback_of_one_key_counts_once_and_can_be_undone(log):
 
 
 def test_images_are_kept_once_and_given_back(log):
-    log.keep_image(digest(2), b"two", at=5.0)
+    log.keep_images([(digest(2), b"two", 5.0)])
     log.keep_images([(digest(1), b"one", 4.0), (digest(2), b"again", 9.0)])
 
     assert log.image(digest(1)) == b"one"
@@ -158,7 +158,7 @@ def test_deleting_a_digest_takes_all_that_is_known_of_it_and_nothing_else(log):
     log.add_feedback(feedback(1))
     log.add_feedback(feedback(2, "stays"))
     for number in (1, 2):
-        log.keep_image(digest(number), b"image", at=1.0)
+        log.keep_images([(digest(number), b"image", 1.0)])
         log.claim(digest(number), "ann", until=10.0, now=0.0)
 
     assert log.delete(digest=digest(1)) == Deleted(predictions=2, feedback=1, images=1)
@@ -172,8 +172,8 @@ def test_deleting_a_digest_takes_all_that_is_known_of_it_and_nothing_else(log):
 def test_deleting_before_a_time_keeps_what_came_then_or_later(log):
     log.append([prediction(1), prediction(2)])  # at 1001 and 1002
     log.add_feedback(feedback(1, at=1001.5))
-    log.keep_image(digest(1), b"image", at=1001.0)
-    log.keep_image(digest(2), b"image", at=1002.0)
+    log.keep_images([(digest(1), b"image", 1001.0)])
+    log.keep_images([(digest(2), b"image", 1002.0)])
 
     assert log.delete(before=1002.0) == Deleted(predictions=1, feedback=1, images=1)
     assert [one.digest for _, one in log.predictions()] == [digest(2)]
@@ -184,7 +184,7 @@ def test_deleting_images_leaves_predictions_and_feedback(log):
     log.append([prediction(1)])
     log.add_feedback(feedback(1))
     for number in (1, 2, 3):
-        log.keep_image(digest(number), b"image", at=float(number))
+        log.keep_images([(digest(number), b"image", float(number))])
 
     assert log.delete(images=True, before=2.0).images == 1
     assert log.delete(images=True, digest=digest(3)).images == 1
@@ -194,7 +194,7 @@ def test_deleting_images_leaves_predictions_and_feedback(log):
 
 def test_images_that_are_too_old_go_first_then_the_oldest_until_the_rest_fits(log):
     for number in range(6):
-        log.keep_image(digest(number), bytes(10), at=float(number))
+        log.keep_images([(digest(number), bytes(10), float(number))])
 
     assert log.trim_images(before=1.0, most_bytes=35) == 3
     assert log.kept_digests() == [digest(3), digest(4), digest(5)]
@@ -207,7 +207,7 @@ def test_no_byte_of_what_was_deleted_stays_in_the_files(in_file, tmp_path, how):
     marks = {"digest": digest(1).encode(), "before": digest(1).encode(), "images": b"a face that nobody may see"}
     log.append([prediction(number) for number in range(40)])
     log.add_feedback(feedback(1, at=1.0))
-    log.keep_image(digest(1), marks["images"] * 300, at=1.0)
+    log.keep_images([(digest(1), marks["images"] * 300, 1.0)])
     files = list(tmp_path.iterdir())
     assert any(marks[how] in file.read_bytes() for file in files)
 
@@ -221,8 +221,8 @@ def test_no_byte_of_what_was_deleted_stays_in_the_files(in_file, tmp_path, how):
 
 def test_no_byte_of_an_image_that_is_too_old_stays_in_the_files(in_file, tmp_path):
     mark = b"a face that nobody may see"
-    in_file.keep_image(digest(1), mark * 300, at=1.0)
-    in_file.keep_image(digest(2), b"new" * 300, at=9.0)
+    in_file.keep_images([(digest(1), mark * 300, 1.0)])
+    in_file.keep_images([(digest(2), b"new" * 300, 9.0)])
 
     assert in_file.trim_images(before=5.0) == 1
     assert not any(mark in file.read_bytes() for file in tmp_path.iterdir())
@@ -255,7 +255,7 @@ def test_what_a_log_holds_is_counted(log):
     log.append([prediction(1), refused(2), prediction(5, model=replace(MODEL, version="2"))])
     log.add_feedback(feedback(1))
     log.add_feedback(replace(feedback(1, source="ben"), kind="none", labels=()))
-    log.keep_image(digest(1), b"12345", at=0.0)
+    log.keep_images([(digest(1), b"12345", 0.0)])
 
     found = log.contents()
 

@@ -79,8 +79,7 @@ def test_one_hit_and_one_false_box():
     assert curve.precision.tolist() == [0, 0.5]
     assert curve.recall.tolist() == [0, 1]
     assert curve.average_precision == pytest.approx(0.5)
-    assert curve.limit_for_recall(1.0) == 0.5
-    assert detection_curve([found([], [], [[0, 0, 1, 1]])]).limit_for_recall(0.5) is None
+    assert curve.scores.tolist() == [0.9, 0.5]
 
 
 def test_a_true_box_is_hit_once():

@@ -13,9 +13,7 @@ from vidi.training.augment import (
     draw,
     erase,
     preview,
-    recolour,
     shift_and_flip,
-    warp,
 )
 
 EVERYTHING = Augmentation(flip="both", shift=0.1, crop=0.4, rotate=20, colour=0.3, noise=8, blur=1.5, erase=0.4)
@@ -85,7 +83,7 @@ def test_the_warp_without_reach_is_the_image_itself():
     middle = draws(6, 0.5)
     middle[:, 4] = 0  # the whole area
 
-    np.testing.assert_array_equal(warp(images(), middle, augmentation=Augmentation(crop=0.5, rotate=30)), images())
+    np.testing.assert_array_equal(augment(images(), middle, augmentation=Augmentation(crop=0.5, rotate=30)), images())
 
 
 def test_a_quarter_turn_turns_by_a_quarter():
@@ -93,7 +91,7 @@ def test_a_quarter_turn_turns_by_a_quarter():
     numbers[:, 6] = 0.75  # half of 180 degrees
     image = images(1, size=(20, 20))
 
-    changed = warp(image, numbers, augmentation=Augmentation(rotate=180))
+    changed = augment(image, numbers, augmentation=Augmentation(rotate=180))
 
     turned = [np.abs(changed[0].astype(int) - np.rot90(image[0], k)).max() for k in (1, 3)]
     assert min(turned) <= 1
@@ -104,7 +102,7 @@ def test_a_crop_enlarges_a_part():
     numbers = draws(1, 0.5)
     numbers[:, 4] = 1.0  # as much cut away as allowed
 
-    changed = warp(gradient, numbers, augmentation=Augmentation(crop=0.75))
+    changed = augment(gradient, numbers, augmentation=Augmentation(crop=0.75))
 
     # A quarter of the area is half of each side: the middle half of the levels, 64 to 191.
     assert changed.min() == pytest.approx(64, abs=4)
@@ -114,10 +112,10 @@ def test_a_crop_enlarges_a_part():
 def test_grey_images_stay_grey_and_middle_numbers_leave_colours_alone():
     grey = np.repeat(images()[..., :1], 3, axis=3)
 
-    recoloured = recolour(grey, draws(), reach=0.5)
+    recoloured = augment(grey, draws(), augmentation=Augmentation(colour=0.5))
 
     np.testing.assert_allclose(recoloured[..., 0].astype(int), recoloured[..., 2].astype(int), atol=1)
-    np.testing.assert_array_equal(recolour(images(), draws(6, 0.5), reach=0.5), images())
+    np.testing.assert_array_equal(augment(images(), draws(6, 0.5), augmentation=Augmentation(colour=0.5)), images())
 
 
 def test_noise_has_the_strength_that_was_drawn():

@@ -39,7 +39,7 @@ def say(log: PredictionLog, number: int, label: str, *, source: str, is_review: 
     """One answer about an image."""
     data = image(number)
     if is_kept:
-        log.keep_image(digest_of(data), data, 1_000.0)
+        log.keep_images([(digest_of(data), data, 1_000.0)])
     log.add_feedback(
         Feedback(
             key=f"{number:032x}",

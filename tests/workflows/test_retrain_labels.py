@@ -71,7 +71,7 @@ def test_labels_of_several_classes_come_out_of_a_log(garden: Path, tmp_path: Pat
             path, *shown = line.split(",")
             names = tuple(name for name, one in zip(model.metadata.classes, shown, strict=True) if one == "1")
             data = (table.parent / path).read_bytes()
-            log.keep_image(digest_of(data), data, float(number))
+            log.keep_images([(digest_of(data), data, float(number))])
             log.append(
                 [
                     LoggedPrediction(

@@ -64,7 +64,7 @@ def log(tmp_path: Path) -> Iterator[PredictionLog]:
             ((SURE, "sure"), (UNSURE, "unsure"), (TORN, "unsure"), (SURE, "unknown"))
         ):
             data = image(KINDS[number % 3], number)
-            log.keep_image(digest_of(data), data, float(number))
+            log.keep_images([(digest_of(data), data, float(number))])
             log.append([logged(data, *answer, verdict=verdict)])
         log.append([logged(image("noise", 9), *TORN)])
         yield log
@@ -105,7 +105,7 @@ def test_the_strange_and_the_torn_come_before_the_sure_and_what_is_not_kept_neve
 def test_near_copies_come_once(log):
     for number, quality in enumerate((60, 90)):
         data = jpeg(scene(1), quality=quality)
-        log.keep_image(digest_of(data), data, 9.0 + number)
+        log.keep_images([(digest_of(data), data, 9.0 + number)])
         log.append([logged(data, *TORN)])
 
     copies = [item.copies for item in LogSource.of(log).items()]
@@ -387,7 +387,7 @@ def test_a_log_of_several_classes_becomes_a_list_of_them(tmp_path):
     with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
         for number in range(3):
             data = image(KINDS[number], number)
-            log.keep_image(digest_of(data), data, float(number))
+            log.keep_images([(digest_of(data), data, float(number))])
             log.append([replace(logged(data, *UNSURE, at=float(number)), model=several, decision=("disc",))])
         review = desk(log, "ana")
         for number, (kind, labels) in enumerate((("label", ["disc", "square"]), ("none", []), ("unclear", []))):

@@ -36,9 +36,21 @@ def deletion_curve(
         steps: in how many parts of equal area it vanishes.
 
     Returns:
-        (steps + 1,): at first with nothing gone, at last with nothing left. A map that tells the truth falls early.
+        (steps + 1,): at first with nothing gone, at last with nothing left. A map that tells the truth falls early;
+        from a blank image, filled with the image itself, it rises early.
     """
-    return _curve(predict, image, np.broadcast_to(fill, image.shape), importance, class_index=class_index, steps=steps)
+    if importance.shape != image.shape[:2] or steps < 1:
+        raise ShapeError(
+            f"a map of shape {importance.shape} for an image of shape {image.shape}, in {steps} steps",
+            "Give one number for each pixel, and one step or more.",
+        )
+    filled = np.broadcast_to(fill, image.shape).reshape(-1, 3)
+    order = np.argsort(-importance.ravel(), kind="stable")[: int(np.isfinite(importance).sum())]  # NaN comes last
+    mixed = np.repeat(image[None], steps + 1, axis=0).reshape(steps + 1, -1, 3)
+    for step in range(1, steps + 1):
+        changed = order[: round(len(order) * step / steps)]
+        mixed[step, changed] = filled[changed]
+    return np.asarray(predict(mixed.reshape(steps + 1, *image.shape))[:, class_index])
 
 
 def covered_probabilities(
@@ -67,56 +79,6 @@ def covered_probabilities(
     return np.asarray(predict(covered)[:, class_index])
 
 
-def insertion_curve(
-    predict: Predict,
-    image: NDArray[np.uint8],
-    importance: Map,
-    *,
-    class_index: int,
-    fill: NDArray[np.uint8],
-    steps: int = STEPS,
-) -> NDArray[np.float32]:
-    """The probability of a class while the image appears, the most important pixels first.
-
-    Arguments as for `deletion_curve`; pixels whose importance is NaN never appear.
-
-    Returns:
-        (steps + 1,): at first with nothing there, at last with all of it. A map that tells the truth rises early.
-    """
-    return _curve(predict, np.broadcast_to(fill, image.shape), image, importance, class_index=class_index, steps=steps)
-
-
-def area_under(curve: NDArray[np.float32]) -> float:
-    """The mean height of a curve whose points lie equally far apart.
-
-    >>> area_under(np.array([1.0, 0.5, 0.0], np.float32))
-    0.5
-    """
-    return float((curve[:-1] + curve[1:]).mean() / 2)
-
-
 def random_map(regions: Size, size: Size, random: np.random.Generator) -> Map:
     """A map that knows nothing, as coarse as another: what a map that tells the truth must beat."""
     return enlarge(random.random(regions, np.float32), size)
-
-
-def _curve(
-    predict: Predict,
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    importance: Map,
-    *,
-    class_index: int,
-    steps: int,
-) -> NDArray[np.float32]:
-    if importance.shape != before.shape[:2] or steps < 1:
-        raise ShapeError(
-            f"a map of shape {importance.shape} for an image of shape {before.shape}, in {steps} steps",
-            "Give one number for each pixel, and one step or more.",
-        )
-    order = np.argsort(-importance.ravel(), kind="stable")[: int(np.isfinite(importance).sum())]  # NaN comes last
-    mixed = np.repeat(before[None], steps + 1, axis=0).reshape(steps + 1, -1, 3)
-    for step in range(1, steps + 1):
-        changed = order[: round(len(order) * step / steps)]
-        mixed[step, changed] = after.reshape(-1, 3)[changed]
-    return np.asarray(predict(mixed.reshape(steps + 1, *before.shape))[:, class_index])

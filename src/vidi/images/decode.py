@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from vidi.images.formats.exif import orientation_of
 from vidi.images.formats.header import Header, Size, broken, truncated, unsupported
 from vidi.images.formats.registry import FORMATS
 from vidi.images.formats.signatures import sniff
-from vidi.images.framing import Framing, frame_image, scale_needed
 from vidi.images.limits import DecodeOptions, Limits
 from vidi.images.pixels.colour import to_rgb
 from vidi.images.pixels.jpeg import decode_jpeg
@@ -108,25 +107,6 @@ def decode_image(data: bytes, *, options: DecodeOptions = DEFAULT, at_least: Siz
         ImageError: the file is refused; `code` is one of `vidi.images.reasons.REASONS`.
     """
     return decode_pixels(data, read_header(data, options), options=options, at_least=at_least)
-
-
-def decode_framed(data: bytes, framing: Framing, *, options: DecodeOptions = DEFAULT) -> DecodedImage:
-    """An image file as the network's size; large JPEGs are decoded at the smallest scale that serves.
-
-    Raises:
-        ImageError: the file is refused.
-    """
-    return frame_pixels(data, read_header(data, options), framing, options=options)
-
-
-def frame_pixels(data: bytes, header: Header, framing: Framing, *, options: DecodeOptions = DEFAULT) -> DecodedImage:
-    """As `decode_framed`, for a header that `read_header` gave for the same bytes and options.
-
-    Raises:
-        ImageError: the file is refused.
-    """
-    decoded = decode_pixels(data, header, options=options, at_least=scale_needed(framing, header.size))
-    return replace(decoded, image=frame_image(decoded.image, framing, full_size=decoded.size))
 
 
 def decode_pixels(

@@ -211,10 +211,6 @@ class PredictionLog:
         with self._reading() as connection:
             return read_events(connection, since=since, limit=limit)
 
-    def keep_image(self, digest: str, data: bytes, at: float) -> None:
-        """Keep an image file; one that is kept already stays as it is, with its time."""
-        self.keep_images([(digest, data, at)])
-
     def keep_images(self, images: Sequence[tuple[str, bytes, float]]) -> None:
         """Keep some image files: digest, bytes and time of each."""
         rows: list[Row] = [

@@ -90,21 +90,6 @@ def find_candidates(probabilities: Floats, limit: float) -> NDArray[np.bool_]:
     return candidates
 
 
-def coverage_of(probabilities: Floats, labels: Labels, limit: float) -> float | None:
-    """The share of images whose true class is a candidate; None without images.
-
-    Args:
-        probabilities: (batch, classes) float.
-        labels: (batch,) int; true class index.
-        limit: of `candidate_limit`.
-    """
-    check_answers(probabilities, labels)
-    if not len(labels):
-        return None
-    candidates = find_candidates(probabilities, limit)
-    return float(np.take_along_axis(candidates, labels[:, None], axis=1).mean())
-
-
 def coverage_band(
     calibration_count: int, test_count: int, *, coverage: float = COVERAGE, level: float = LEVEL
 ) -> Interval:

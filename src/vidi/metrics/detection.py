@@ -51,11 +51,6 @@ class DetectionCurve:
         """
         return float(self.best_precision.mean()) if self.truth_count else None
 
-    def limit_for_recall(self, recall: float) -> float | None:
-        """The highest score from which on so large a share of the true boxes is found; None: never."""
-        places = np.flatnonzero(self.recall >= recall)
-        return float(self.scores[places[0]]) if len(places) else None
-
 
 def match_boxes(found: FoundBoxes, *, overlap: float = OVERLAP) -> NDArray[np.bool_]:
     """(found,) which boxes are hits: each true box is hit once, by the best-scored box that overlaps it enough.

@@ -108,11 +108,6 @@ def _flips(draws: Draws, augmentation: Augmentation) -> tuple[NDArray[np.bool_],
     return mirrored, upside_down
 
 
-def warp(images: Images, draws: Draws, *, augmentation: Augmentation) -> Images:
-    """Flip, crop, shift and turn in one resampling (bilinear; reflected at the edges)."""
-    return _as_images(_warped(_as_planes(images), draws, augmentation=augmentation))
-
-
 def _as_planes(images: Images) -> torch.Tensor:
     """(batch, height, width, 3) uint8 to (batch, 3, height, width) float32; moved as bytes, five times as fast."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(torch.float32)
@@ -155,11 +150,6 @@ def _centres(side: int) -> torch.Tensor:
 def _each(values: NDArray[np.floating]) -> torch.Tensor:
     """(batch,) to (batch, 1, 1), to be combined with images."""
     return torch.from_numpy(values.astype(np.float32))[:, None, None]
-
-
-def recolour(images: Images, draws: Draws, *, reach: float) -> Images:
-    """Brightness, contrast and saturation, each by a factor between 1 - reach and 1 + reach."""
-    return _as_images(_recoloured(_as_planes(images), draws, reach=reach))
 
 
 def _recoloured(planes: torch.Tensor, draws: Draws, *, reach: float) -> torch.Tensor:

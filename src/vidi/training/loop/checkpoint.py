@@ -117,18 +117,3 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         else:
             return Checkpoint(checkpoint.tensors, checkpoint.values, failures[0] if failures else "")
     raise ModelError("; ".join(failures), _START_ANEW)
-
-
-def weights_digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over name, type, shape and bytes of tensors, sorted by name.
-
-    >>> import torch
-    >>> weights_digest_of({"a": torch.zeros(2)}) == weights_digest_of({"a": torch.zeros(2)})
-    True
-    """
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
