@@ -4,26 +4,22 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.draw import class_folders
 from tests.threads import one_thread
 from tests.training.trials import KilledError
-from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
 from vidi.errors import GateError, UsageError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
 from vidi.training.recipe import Recipe
-from vidi.training.tuning.study import TrialRow
 from vidi.training.tuning.trial import Outcome
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.requests.tune import TuneRequest
-from vidi.workflows.tracking.searches import tracked_search
-from vidi.workflows.tracking.tracker import TrackedRun
 from vidi.workflows.tune import Tuned, resume_tuning, tune
 from vidi.workflows.tuning.trials import TrialLostError
 
@@ -198,40 +194,6 @@ def test_ten_failures_and_nothing_else_end_the_search(data: Path, tmp_path: Path
 
     with pytest.raises(GateError, match="the first 10 trials all failed"):
         searched(data, tmp_path, Answering(failing, room=4), trials=40)
-
-
-def test_a_tracker_is_told_each_trial_once(data: Path, tmp_path: Path):
-    pytest.importorskip("tensorboardX", reason="needs:tensorboard")
-    training = TrainRequest(
-        data=DataRequest(source=str(data)),
-        changes=SMALL,
-        output=tmp_path / "run",
-        minutes=600.0,
-        track="tensorboard",
-    )
-    tune(TuneRequest(training=training, trials=2, trial_minutes=10.0), cluster=Answering())
-
-    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
-    written = events.read_bytes()
-    assert written.count(b"trial/accuracy") == 2
-    assert b"dial/learning_rate" in written
-    assert b"recipe" in written
-
-
-def test_the_comparison_and_the_ending_go_to_the_tracker(tmp_path: Path):
-    tracker, user = FakeTracker(), Said()
-    row = TrialRow(
-        number=4, state="done", accuracy=0.5, loss=1.0, value=0.5, epochs=2.0, seconds=3.0, cause="",
-        values={"learning_rate": 0.1, "optimizer": "sgd"},
-    )  # fmt: skip
-    run = TrackedRun(folder=tmp_path, facts={}, noted={})
-    with tracked_search(fake_kind(tracker), "fake", run, say=user.say) as tracking:
-        tracking.trials([replace(row, number=5, state="running"), row])
-        tracking.trials([row])
-        tracking.end({"state": "finished", "trials": [{}], "finding": {"comparison": {"difference": 0.1}}})
-
-    trial = {"trial.accuracy": 0.5, "trial.loss": 1.0, "trial.epochs": 2.0, "trial.seconds": 3.0}
-    assert tracker.told == [(5, {**trial, "dial.learning_rate": 0.1}), (2, {"comparison.difference": 0.1}), "finished"]
 
 
 def test_trials_count_feedback_as_a_training_does(data: Path, tmp_path: Path):

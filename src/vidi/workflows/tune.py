@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +36,6 @@ from vidi.workflows.run.plan import choose_recipe
 from vidi.workflows.run.prepare import Prepared, check_images, split_images
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.start import read_start
-from vidi.workflows.tracking.noted import read_noted
-from vidi.workflows.tracking.registry import find_tracker
-from vidi.workflows.tracking.searches import SearchTracking, tracked_search
-from vidi.workflows.tracking.tracker import TrackedRun
 from vidi.workflows.tuning.document import read_tuning
 from vidi.workflows.tuning.end import SearchFinding, compare
 from vidi.workflows.tuning.files import JOURNAL, TuneFiles
@@ -213,7 +208,6 @@ class _SearchPlan:
     used_before: float = 0.0  # seconds, by the sessions before this one
     try_recipe: TryRecipe = run_trial
     cluster: TrialCluster | None = None
-    tracking: SearchTracking = field(default_factory=lambda: SearchTracking(None))
 
     def seconds_used(self) -> float:
         until = self.context.budget.deadline
@@ -224,25 +218,12 @@ def _look(request: TuneRequest, found: Found | None = None) -> tuple[Found, Reci
     """The images that were found, and the default recipe for them."""
     if request.training.data.multi_label:
         refuse_for_labels(request.training)
-    find_tracker(request.training.track)
     found = found or find_images(request.training.data)
     return found, choose_recipe(request.training, found.traits)
 
 
 def _run(job: _SearchPlan) -> Tuned:
-    """Everything from the first decoded image on; the folder is held by this process."""
-    name, folder = job.request.training.track, job.files.folder
-    facts = {"vidi.version": version("vidi"), "vidi.data": job.found.dataset.name}
-    run = TrackedRun(folder=folder, facts=facts, noted=read_noted(folder, name or ""))
-    with tracked_search(find_tracker(name), name or "", run, say=job.context.events.say) as tracking:
-        tracking.begin(job.recipe)
-        tuned = _search(replace(job, tracking=tracking))
-        tracking.end(tuned.document)
-    return tuned
-
-
-def _search(job: _SearchPlan) -> Tuned:
-    """The trials, the comparison and the result."""
+    """Everything from the first decoded image on: trials, comparison and result; this process holds the folder."""
     prepared = _prepare(job)
     rows = choose_rows(prepared)
     chosen = np.concatenate([rows.train, rows.validation])
@@ -355,7 +336,6 @@ def _plan_sentence(settings: StudySettings, rows: SearchRows) -> str:
 
 def _keep(job: _SearchPlan, rows: list[TrialRow]) -> None:
     job.files.after_trial(rows, best=best_row(rows), seconds_used=job.seconds_used())
-    job.tracking.trials(rows)
 
 
 def _conclude(job: _SearchPlan, search: Search, finding: SearchFinding | None, *, refused: int) -> Tuned:

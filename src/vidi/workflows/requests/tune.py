@@ -13,7 +13,7 @@ MINUTES = 30.0  # where the user gives no time
 NOT_TUNED = (
     "background",
     "ensemble",
-    "ensemble_by",
+    "track",
     "pretrained",
     "freeze",
     "batch",
@@ -49,7 +49,6 @@ class TuneRequest:
                 "seed": "Seed for the trials; the final comparison uses seed + 1.",
                 "recipe": "Search around a recipe.toml instead of the default recipe.",
                 "changes": "Fix a recipe value in all trials, for example augmentation.flip=none.",
-                "track": "Also write the search to a tracker, a step for each trial: mlflow or tensorboard.",
                 "weights": "Start every training from the weights of this run or model file.",
             },
         ),

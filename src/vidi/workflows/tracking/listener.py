@@ -4,7 +4,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -91,7 +91,7 @@ class TrackingListener:
         """Nothing: progress is for the user."""
 
     def searching(self, progress: "SearchProgress") -> None:
-        """Nothing: of a search its trials are tracked, by `searches.py`."""
+        """Nothing: a training is no search."""
 
     def training(self, progress: "Progress") -> None:  # noqa: ARG002  # the listener's signature
         """After a step: the first moment at which a failure can be said without tearing a line."""
@@ -108,11 +108,7 @@ class TrackingListener:
         known = {name: getattr(row, name) for name in EPOCH_FIGURES}
         values = {prefix + name: float(value) for name, value in known.items() if value is not None}
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self.figures(row.epoch, finite)
-
-    def figures(self, number: int, values: Mapping[str, float]) -> None:
-        """Figures of a step of any kind, which counts from 1, go to the tracker."""
-        self._waiting.put(lambda: self._tracker.epoch(number, values))
+        self._waiting.put(lambda: self._tracker.epoch(row.epoch, finite))
 
     def finished(self, folder: Path) -> None:
         """The result goes to the tracker."""
