@@ -39,9 +39,8 @@ NOTES: list[tuple[Note, str]] = [
         "bfloat16 is slow on this processor: resumed in float32, so the weights will differ in some bits",
     ),
     (
-        NoEnsemble(asked=3),
-        "no ensemble: the head was kept, and it is the same with every seed. "
-        "Use --ensemble-by folds to average 3 heads",
+        NoEnsemble(),
+        "no ensemble: the head on pretrained features was kept, and it is the same with every seed",
     ),
     (CutEnsemble(3, ended=False), "interrupted: the model holds 1 of 3 trainings, cut off"),
     (Said("as an earlier version said it"), "as an earlier version said it"),

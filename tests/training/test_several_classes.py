@@ -14,8 +14,8 @@ from vidi.metrics.outputs import Sigmoid
 from vidi.metrics.truth import SeveralClasses
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Ensemble
+from vidi.training.combine import average_all, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combine import average_all, choose_combination
 from vidi.training.heads.linear import HeadTrial
 from vidi.training.heads.one_vs_rest import KIND, fit_one_vs_rest
 from vidi.training.heads.transfer import fit_again

@@ -17,7 +17,6 @@ from vidi.model_file.read import ModelFile, read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.prediction.predictor import Predictor
 from vidi.training.loop.progress import Progress
-from vidi.workflows.ensembles.ensemble import fitting_ensemble, plan_ensemble
 from vidi.workflows.inspect import describe_model, inspect_model, self_test
 from vidi.workflows.interaction.events import Silence
 from vidi.workflows.report import rebuild_report
@@ -26,6 +25,7 @@ from vidi.workflows.requests.retrain import RetrainRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.run.budget import seconds_for_member
+from vidi.workflows.run.ensemble import require_ensemble
 from vidi.workflows.train import resume, train
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}
@@ -87,7 +87,7 @@ def test_two_trainings_become_one_tested_model_file(whole: tuple[Path, list[str]
     assert networks_in(model) == 2
     assert model.metadata.calibration.image_count > 0
     ensemble = json.loads((folder / "metrics.json").read_text())["ensemble"]
-    assert (ensemble["way"], ensemble["by"]) == ("probabilities", "seeds")
+    assert ensemble["way"] == "probabilities"
     assert [member["seed"] for member in ensemble["members"]] == [0, 1]
     for part in ("validation", "test"):
         gain = ensemble[part]
@@ -148,18 +148,6 @@ def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, li
         np.testing.assert_allclose(one, old[number], atol=1e-4)
 
 
-def test_folds_that_begin_from_weights_are_calibrated_by_networks_that_have_not_seen_the_images(
-    whole: tuple[Path, list[str]], data: Path, tmp_path: Path
-):
-    told = Told()
-
-    once = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0}
-    asked = request(data, tmp_path / "again", ensemble_by="folds", weights=str(whole[0]), changes=once)
-    train(asked, events=told)
-
-    assert any(" more trainings, each with a part of the " in sentence for sentence in told.sentences)
-
-
 def test_an_ensemble_is_retrained_as_one(whole: tuple[Path, list[str]], tmp_path: Path):
     asked = RetrainRequest(run=whole[0], feedback="use")
 
@@ -193,7 +181,7 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
 def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
     data: Path, tmp_path: Path
 ):
-    cut = train(request(data, tmp_path / "run", ensemble=3, ensemble_by="folds"), events=Told(stop_in=1))
+    cut = train(request(data, tmp_path / "run", ensemble=3), events=Told(stop_in=1))
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
@@ -208,20 +196,6 @@ def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_complete
     assert json.loads((run.folder / "metrics.json").read_text())["ensemble"]["asked"] == 3
 
 
-def test_by_folds_each_training_image_is_held_out_once_and_serves_calibration(data: Path, tmp_path: Path):
-    told = Told()
-
-    run = train(request(data, tmp_path / "run", ensemble=3, ensemble_by="folds"), events=told)
-
-    metrics = json.loads((run.folder / "metrics.json").read_text())
-    parts = metrics["data"]["parts"]
-    held_out = [member["held_out"] for member in metrics["ensemble"]["members"]]
-    assert sum(held_out) == parts["train"]
-    assert min(held_out) > 0
-    assert read_model(run.folder).metadata.calibration.image_count == parts["train"] + parts["validation"]
-    assert not any("more trainings, each with a part" in sentence for sentence in told.sentences)
-
-
 def test_the_time_is_shared_among_the_trainings():
     left, spent = 1000.0, []
     for members in (4, 3, 2, 1):
@@ -233,48 +207,35 @@ def test_the_time_is_shared_among_the_trainings():
 
 
 def test_a_deadline_ends_every_training_and_the_run_is_finished(data: Path, tmp_path: Path):
-    run = train(
-        request(data, tmp_path / "run", minutes=0.001, ensemble_by="folds", changes={**SMALL, "epochs": 100_000})
-    )
+    run = train(request(data, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
 
     members = json.loads((run.folder / "metrics.json").read_text())["ensemble"]["members"]
     assert run.finished
     assert [member["epochs"] < 1_000 for member in members] == [True, True]
 
 
-@pytest.mark.parametrize(
-    ("count", "by", "said"),
-    [
-        (1, None, "--ensemble 1"),
-        (21, None, "--ensemble 21"),
-        (3, "colour", "--ensemble-by colour"),
-        (None, "folds", "without --ensemble"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(count, by, said):
-    with pytest.raises(UsageError, match=said):
-        plan_ensemble(count, by)
+@pytest.mark.parametrize("count", [1, 21])
+def test_too_few_and_too_many_trainings_are_refused(count: int):
+    with pytest.raises(UsageError, match=f"--ensemble {count} is out of range"):
+        require_ensemble(count, only_head=False)
 
 
-def test_heads_on_features_differ_in_folds():
-    assert fitting_ensemble(plan_ensemble(3, None), only_head=True).by == "folds"
-    assert fitting_ensemble(plan_ensemble(3, None), only_head=False).by == "seeds"
+def test_an_ensemble_of_heads_alone_is_refused_since_all_would_be_the_same(data: Path, tmp_path: Path):
+    asked = request(data, tmp_path / "run", pretrained="lite0", changes={"image_size": (32, 32), "freeze": True})
+
     with pytest.raises(UsageError, match="the same with every seed"):
-        fitting_ensemble(plan_ensemble(3, "seeds"), only_head=True)
+        train(asked)
+
+    assert not (tmp_path / "run").exists()
 
 
-def test_heads_on_features_become_one_head(data: Path, tmp_path: Path):
-    changes = {"image_size": (32, 32), "features": "onnxruntime", "freeze": True}
+def test_a_head_that_is_kept_says_that_there_is_no_ensemble(data: Path, tmp_path: Path):
+    changes = {"image_size": (32, 32), "features": "onnxruntime"}  # of so few images a head is all that is learned
 
-    run = train(request(data, tmp_path / "run", ensemble=4, pretrained="lite0", changes=changes))
+    run = train(request(data, tmp_path / "run", network=None, changes=changes))
 
-    ensemble = json.loads((run.folder / "metrics.json").read_text())["ensemble"]
-    assert (ensemble["way"], len(ensemble["members"]), ensemble["validation"]) == ("heads", 4, None)
-    assert ensemble["test"]["images"] == 24
-    assert sum(member["held_out"] for member in ensemble["members"]) == 96
-    model = read_model(run.folder)
-    assert networks_in(model) == 1
-    assert "mean of 4 heads" in (run.folder / "report.html").read_text("utf-8")
+    assert run.notes[-1].endswith("the same with every seed")
+    assert networks_in(read_model(run.folder)) == 1
 
 
 def test_a_wrong_number_is_refused_before_anything_is_written(data: Path, tmp_path: Path):
@@ -285,7 +246,7 @@ def test_a_wrong_number_is_refused_before_anything_is_written(data: Path, tmp_pa
 
 
 def test_the_request_is_read_back_as_it_was_written(data: Path, tmp_path: Path):
-    asked = request(data, tmp_path / "run", ensemble=4, ensemble_by="folds")
+    asked = request(data, tmp_path / "run", ensemble=4)
 
     again = TrainRequest.from_dict(json.loads(json.dumps(asked.as_dict(), default=str)))
 

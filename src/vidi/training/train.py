@@ -15,10 +15,10 @@ from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
+from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
 from vidi.training.engine.engine import limit_threads
 from vidi.training.engine.settle import engine_of, moved_here, with_engine
-from vidi.training.ensembles.combination import Combination
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.context import training_context
 from vidi.training.loop.epoch import steps_in_epoch

@@ -19,7 +19,6 @@ from vidi.report.words.progress.training import describe_note
 from vidi.training.heads.features import Embedder, embed_here
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.ensembles.ensemble import forget_members
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.run_folder import (
     RECIPE,
@@ -37,6 +36,7 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import Stopwatch
 from vidi.workflows.run.calibrate import calibrate_model
 from vidi.workflows.run.context import Context, open_cache
+from vidi.workflows.run.ensemble import forget_members
 from vidi.workflows.run.evaluate import evaluate_model
 from vidi.workflows.run.plan import RunPlan, read_and_plan, require_features, require_possible
 from vidi.workflows.run.prepare import Prepared, check_images, split_images

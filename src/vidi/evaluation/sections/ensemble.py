@@ -21,7 +21,6 @@ class MemberFigures:
 
     number: int  # from 1
     seed: int
-    held_out: int  # training images that it did not learn from
     epochs: int
     seconds: float
     stopped_by: str = ""
@@ -49,10 +48,9 @@ class Milliseconds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleFigures:
-    """The section `ensemble`; see `vidi.training.ensembles.combination.Combination`."""
+    """The section `ensemble`; see `vidi.training.combination.Combination`."""
 
     way: str
-    by: str
     asked: int
     used: tuple[int, ...]
     compared_with: str

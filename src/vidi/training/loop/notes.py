@@ -50,8 +50,6 @@ class Moved:
 class NoEnsemble:
     """An ensemble was asked for, but a head was kept, which is the same with every seed."""
 
-    asked: int  # trainings
-
 
 @dataclass(frozen=True, slots=True)
 class CutEnsemble:

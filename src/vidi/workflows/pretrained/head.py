@@ -22,8 +22,6 @@ from vidi.training.heads.linear import HEADS, ChosenHead
 from vidi.training.heads.transfer import frozen_backbone, learn_head, with_head
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.ensembles.ensemble import EnsemblePlan
-from vidi.workflows.ensembles.heads import average_heads
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.negatives.hard_negatives import learn_background
 from vidi.workflows.pretrained.backbones import (
@@ -51,7 +49,6 @@ def learn_by_features(
     *,
     candidates: tuple[Candidate, ...],
     diagnostics: Diagnostics,
-    ensemble: EnsemblePlan | None = None,
 ) -> tuple[Prepared, TrainedNetwork]:
     """Train the network of the first rung, and return it with its framed data.
 
@@ -61,7 +58,6 @@ def learn_by_features(
         prepared: framed for the first candidate.
         recipe: for the first candidate.
         candidates: backbones to try.
-        ensemble: heads by folds are averaged, where the user asked for them.
         diagnostics: what the user wants to know of the images.
     """
     backbone = choose_backbone(context, prepared, recipe, candidates)
@@ -91,8 +87,6 @@ def learn_by_features(
         weighting=recipe.class_weights,
     )
     trained = with_head(head.network, chosen, head.features, rows, data=data, recipe=recipe, license=weights.license)
-    if ensemble is not None and ensemble.by == "folds":
-        trained = average_heads(context, prepared, trained, head, plan=ensemble)
     if prepared.request.background is not None:
         trained = learn_background(context, prepared, trained, head)
     write_whole(context.folder / RECIPE, trained.recipe.as_toml())

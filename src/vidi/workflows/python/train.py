@@ -23,7 +23,6 @@ def train(
     overwrite: bool = False,
     minutes: float | None = None,
     ensemble: int | None = None,
-    ensemble_by: str | None = None,
     network: str | None = None,
     pretrained: "str | os.PathLike[str] | None" = None,
     weights: "str | os.PathLike[str] | None" = None,
@@ -60,7 +59,6 @@ def train(
         overwrite: replace earlier results at the output path.
         minutes: time limit in minutes, from reading to the report.
         ensemble: train K networks and combine them into one model.
-        ensemble_by: how the K trainings differ: seeds or folds (default seeds).
         network: network: compact, textbook, dense, lite0, lite2, lite0+lite2, lite0-grid, vgg16, resnet50, timm/NAME
             (default compact).
         pretrained: pretrained weights: auto, none, lite0, lite2, lite0+lite2, vgg16, resnet50, timm/NAME or a file.

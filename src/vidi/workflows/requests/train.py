@@ -20,7 +20,6 @@ PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet5
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon")
 LOSSES = ("cross-entropy", "mean-squared-error")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-DIFFERENCES = ("seeds", "folds")
 TRACKERS = ("mlflow", "tensorboard")
 
 
@@ -113,10 +112,6 @@ class TrainRequest:
         float | None, Option("Time limit in minutes, from reading to the report.", metavar="MINUTES", least=0.05)
     ] = None
     ensemble: Annotated[int | None, Option("Train K networks and combine them into one model.", metavar="K")] = None
-    ensemble_by: Annotated[
-        str | None,
-        Option("How the K trainings differ: seeds or folds (default seeds).", choices=DIFFERENCES, metavar="NAME"),
-    ] = None
     network: Annotated[
         str | None,
         Option(

@@ -25,7 +25,6 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import Answer
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.ensembles.gain import measure_gain, single_predictor
 from vidi.workflows.evaluating.trust import MeasuredTrust, measure_trust
 from vidi.workflows.evaluating.two_parts import compare_with_held_out, refuted_by, rows_to_compare
 from vidi.workflows.interaction.events import Events
@@ -35,6 +34,7 @@ from vidi.workflows.negatives.counter_examples import answer_counter_examples, d
 from vidi.workflows.run.calibrate import Calibrated
 from vidi.workflows.run.context import Context
 from vidi.workflows.run.describe import describe_model, files_learnt_from
+from vidi.workflows.run.gain import measure_gain, single_predictor
 from vidi.workflows.run.prepare import Prepared
 
 MOST_LOST = 0.01  # of the images may vanish or change while it trains

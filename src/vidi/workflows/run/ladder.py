@@ -21,10 +21,10 @@ from vidi.training.loop.state import new_state
 from vidi.training.recipe import Recipe
 from vidi.training.train import TrainedNetwork
 from vidi.training.traits import DataTraits
-from vidi.workflows.ensembles.ensemble import EnsemblePlan, has_begun, learn_by_plan, noting_no_ensemble
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.budget import TABLE
 from vidi.workflows.run.context import Context
+from vidi.workflows.run.ensemble import has_begun, learn_once_or_more, noting_no_ensemble
 from vidi.workflows.run.learn import training_until
 from vidi.workflows.run.prepare import Prepared, reframe
 
@@ -123,7 +123,7 @@ def climb(
     *,
     rung: Rung,
     changes: Mapping[str, object],
-    ensemble: EnsemblePlan | None = None,
+    ensemble: int | None = None,
 ) -> tuple[Prepared, TrainedNetwork]:
     """Try the rung above the head, and return the better of the two with its framed data.
 
@@ -133,20 +133,19 @@ def climb(
         head: of `learn_by_features`.
         rung: `fine-tune` or `scratch`.
         changes: what the user set of the recipe.
-        ensemble: several trainings on the rung above, where the user asked for them.
+        ensemble: trainings on the rung above, where the user asked for several.
     """
     traits = prepared.found.traits
     begin = prepared.begin if rung == "fine-tune" else None
     recipe = recipe_for(traits, changes=_fitting(changes)) if begin is None else _fine_tuning(begin.recipe)
     above = reframe(replace(prepared, begin=begin), recipe.image_size, context)
-    trainings = 1 if ensemble is None else ensemble.count
-    reason = _why_not(context, above, recipe, head, trainings=trainings)
+    reason = _why_not(context, above, recipe, head, trainings=ensemble or 1)
     if reason:
         context.events.say(words.rung_skipped(rung, reason))
         return prepared, noting_no_ensemble(head, ensemble)
     if begin is not None and recipe.pretrained != head.recipe.pretrained:
         context.events.say(words.part_fine_tuned(recipe.pretrained, head.recipe.pretrained))
-    network = learn_by_plan(context, above, recipe, ensemble)
+    network = learn_once_or_more(context, above, recipe, ensemble)
     is_better, sentence = _compare(above, network, head, rung=rung)
     context.events.say(sentence)
     if is_better:

@@ -15,7 +15,6 @@ from vidi.training.loop.state import require_optimizer
 from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
-from vidi.workflows.ensembles.ensemble import EnsemblePlan, fitting_ensemble, plan_ensemble
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.request import find_backgrounds, split_file_of
 from vidi.workflows.locating.search import class_of_nothing
@@ -25,6 +24,7 @@ from vidi.workflows.pretrained.backbones import AUTO, MOST_FOR_PAIRS, NONE, Cand
 from vidi.workflows.requests.several_labels import refuse_for_labels
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.run.budget import TABLE, Budget
+from vidi.workflows.run.ensemble import require_ensemble
 from vidi.workflows.run.ladder import Ladder, plan_ladder
 from vidi.workflows.run.read import Found, find_images
 from vidi.workflows.run.recipe_file import read_recipe_file, require_fitting, shaped_by
@@ -44,7 +44,6 @@ class RunPlan:
     budget: Budget  # for everything, counted from the first look
     ladder: Ladder
     candidates: tuple[Candidate, ...]  # pretrained networks to try for the ladder's first rung
-    ensemble: EnsemblePlan | None
     refused_backgrounds: int = 0  # photographs of `--background` that cannot be used
 
 
@@ -63,8 +62,8 @@ def read_and_plan(
         refuse_for_labels(request)
     found = found or find_images(request.data, events=events)
     refused = _check_backgrounds(request, found, events=events)
-    ensemble = plan_ensemble(request.ensemble, request.ensemble_by)
     ladder = find_ladder(request, found.traits)
+    require_ensemble(request.ensemble, only_head=bool(request.changes.get("freeze")))
     budget = Budget(None if ladder.minutes is None else begun.later(60 * ladder.minutes))
     candidates = _affordable_candidates(request, found, ladder, budget, events=events)
     if recipe is None or candidates:
@@ -76,7 +75,6 @@ def read_and_plan(
         budget=budget,
         ladder=ladder,
         candidates=candidates,
-        ensemble=fitting_ensemble(ensemble, only_head=ladder.rungs == ("head",)),
         refused_backgrounds=refused,
     )
 

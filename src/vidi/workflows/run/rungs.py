@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from vidi.training.train import TrainedNetwork
-from vidi.workflows.ensembles.ensemble import learn_by_plan
 from vidi.workflows.pretrained.head import learn_by_features
 from vidi.workflows.run.context import Context
+from vidi.workflows.run.ensemble import learn_once_or_more, noting_no_ensemble
 from vidi.workflows.run.ladder import climb
 from vidi.workflows.run.learn import keep_preparation
 from vidi.workflows.run.plan import RunPlan
@@ -33,9 +33,7 @@ def learn_head(context: Context, job: RunPlan, prepared: Prepared) -> tuple[Prep
     diagnostics = job.request.diagnostics
     context.watch.turn_to("heads")
     if job.candidates:
-        return learn_by_features(
-            context, prepared, job.recipe, candidates=job.candidates, diagnostics=diagnostics, ensemble=job.ensemble
-        )
+        return learn_by_features(context, prepared, job.recipe, candidates=job.candidates, diagnostics=diagnostics)
     return (study_beforehand(context, prepared, diagnostics=diagnostics) if diagnostics.requested else prepared), None
 
 
@@ -45,8 +43,8 @@ def learn_above(
     """Return the best network of the run, with its framed data."""
     context.watch.turn_to("training")
     if head is None:
-        return prepared, learn_by_plan(context, prepared, job.recipe, job.ensemble)
+        return prepared, learn_once_or_more(context, prepared, job.recipe, job.request.ensemble)
     if len(job.ladder.rungs) == 1:
-        return prepared, head
+        return prepared, noting_no_ensemble(head, job.request.ensemble)
     (_, rung) = job.ladder.rungs
-    return climb(context, prepared, head, rung=rung, changes=job.request.changes, ensemble=job.ensemble)
+    return climb(context, prepared, head, rung=rung, changes=job.request.changes, ensemble=job.request.ensemble)

@@ -2,28 +2,25 @@
 
 from vidi.metrics.paired import PairedComparison
 from vidi.numbers import percent
-from vidi.training.ensembles.decision import CombinationTrial, Decision
+from vidi.training.combination import CombinationTrial, Decision
 
 MEMBERS_DELETED = (
     "deleted the folders of the single trainings: model.onnx holds the network, metrics.json their figures"
 )
 
 
-def training_of_several(number: int, count: int, *, seed: int, images: int, held_out: int) -> str:
+def training_of_several(number: int, count: int, *, seed: int) -> str:
     """Which training begins, and how it differs from the others.
 
     Args:
         number: from 1.
         count: trainings in all.
         seed: its own.
-        images: that it is trained on.
-        held_out: training images that it does not see; 0 where trainings differ by their seeds alone.
 
-    >>> training_of_several(2, 5, seed=1, images=80, held_out=20)
-    'training 2 of 5: seed 1, 80 images, 20 held out'
+    >>> training_of_several(2, 5, seed=1)
+    'training 2 of 5: seed 1'
     """
-    parts = f", {images:,} images, {held_out:,} held out" if held_out else ""
-    return f"training {number} of {count}: seed {seed}{parts}"
+    return f"training {number} of {count}: seed {seed}"
 
 
 def only_some_ended(ended: int, count: int) -> str:
@@ -38,8 +35,6 @@ def describe_decision(decision: Decision) -> str:
     if kept is not None:
         shown = ", ".join(_trial(one) for one in decision.others)
         return f"kept {_trial(kept)} accuracy on {decision.image_count:,} validation images; {shown}"
-    if decision.by == "linear":
-        return f"averaged {count} linear heads, each fitted without one fold; their mean is one linear head"
     if decision.by == "interrupted":
         return f"{averaged}: interrupted before other ways were tried"
     return f"{averaged}: there is no validation image to try averaged weights on"
@@ -49,16 +44,16 @@ def _trial(one: CombinationTrial) -> str:
     return f"{one.name} {percent(one.accuracy, digits=1)}"
 
 
-def compared_with(number: int | None) -> str:
+def compared_with(number: int) -> str:
     """What the ensemble is compared with.
 
     Args:
-        number: of the best single training; None for the head fitted on all images.
+        number: of the best single training.
     """
-    return "the head fitted on all images" if number is None else f"the best single training (number {number})"
+    return f"the best single training (number {number})"
 
 
-def describe_gain(gain: PairedComparison, *, number: int | None, part: str) -> str:
+def describe_gain(gain: PairedComparison, *, number: int, part: str) -> str:
     """What the ensemble gains in accuracy, in percentage points.
 
     Args:

@@ -33,10 +33,7 @@ def describe_note(note: Note) -> str:
         case Moved():
             said = _moved(note)
         case NoEnsemble():
-            said = (
-                "no ensemble: the head was kept, and it is the same with every seed. "
-                f"Use --ensemble-by folds to average {note.asked} heads"
-            )
+            said = "no ensemble: the head on pretrained features was kept, and it is the same with every seed"
         case CutEnsemble():
             state = "finished" if note.ended else "cut off"
             said = f"interrupted: the model holds 1 of {note.asked} trainings, {state}"

@@ -19,7 +19,7 @@ from vidi.model_file.write import model_bytes
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.report.words.progress.ensembles import compared_with, describe_cost, describe_decision, describe_gain
-from vidi.training.ensembles.combination import Combination
+from vidi.training.combination import Combination
 from vidi.training.train import TrainedNetwork
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.run.describe import describe_model

@@ -1,14 +1,34 @@
-"""What is known of several trainings that became one network; `report/words/ensembles.py` has the sentences."""
+"""What is known of several trainings that became one network, and why they were combined as they were."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from vidi.metrics.paired import PairedComparison
 from vidi.networks.layers import Classifier
-from vidi.training.ensembles.decision import CombinationTrial, Decision
 
-Way = Literal["probabilities", "weights", "heads", "single"]
-Difference = Literal["seeds", "folds"]
+Way = Literal["probabilities", "weights", "single"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombinationTrial:
+    """One way to make one network of them, as the validation images saw it."""
+
+    name: str
+    accuracy: float
+    log_loss: float
+    members: tuple[int, ...]  # their numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What decided, and between what."""
+
+    by: Literal["validation", "no-validation", "interrupted"]
+    count: int  # trainings
+    averaged: str = "probabilities"  # what the mean is of
+    kept: CombinationTrial | None = None  # the one that the validation images chose
+    others: tuple[CombinationTrial, ...] = ()  # those it was compared with
+    image_count: int = 0  # validation images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +37,6 @@ class EnsembleMember:
 
     number: int  # from 1
     seed: int
-    held_out: int  # training images that it did not learn from, by folds
     epochs: int
     seconds: float
     stopped_by: str
@@ -29,14 +48,13 @@ class EnsembleMember:
 class Combination:
     """Several trainings as one network: how, and what it gains over the best of them."""
 
-    way: Way  # probabilities, weights or linear heads averaged; or the best single training, where that is better
-    by: Difference  # what the trainings differ in
+    way: Way  # probabilities or weights averaged; or the best single training, where that is better
     asked: int  # trainings that were asked for
     members: tuple[EnsembleMember, ...]
     used: tuple[int, ...]  # numbers of those that are in the network, the best first
     trials: tuple[CombinationTrial, ...]
     single: Classifier  # what it is compared with: the best single training
-    single_number: int | None  # of that training; None = the head fitted on all images
+    single_number: int  # of that training
     gain: PairedComparison | None  # in accuracy on the validation images; None where that could not be measured
     decision: Decision  # why the way was chosen
 
@@ -44,7 +62,6 @@ class Combination:
         """Plain values for metrics.json, which gets the sentences beside them."""
         return {
             "way": self.way,
-            "by": self.by,
             "asked": self.asked,
             "used": list(self.used),
             "members": [_rounded(asdict(member)) for member in self.members],

@@ -13,11 +13,10 @@ from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
 from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
+from vidi.training.combination import CombinationTrial, Decision, Way
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import Way
-from vidi.training.ensembles.decision import CombinationTrial, Decision
-from vidi.training.ensembles.soup import average_weights, greedy_soup
 from vidi.training.loop.objective import answer
+from vidi.training.soup import average_weights, greedy_soup
 from vidi.training.train import TrainedNetwork
 
 PROBABILITIES: Way = "probabilities"

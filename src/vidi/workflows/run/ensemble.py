@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from vidi.errors import UsageError
 from vidi.files import read_json, write_whole
-from vidi.groups import deal_learnable_folds, number_groups
+from vidi.groups import number_groups
 from vidi.machine import Deadline
 from vidi.metrics.arrays import Counts
-from vidi.networks.ensemble import Network
 from vidi.report.words.progress.ensembles import (
     MEMBERS_DELETED,
     describe_decision,
@@ -22,17 +21,16 @@ from vidi.report.words.progress.ensembles import (
     only_some_ended,
     training_of_several,
 )
+from vidi.training.combination import Combination, EnsembleMember
+from vidi.training.combine import Choice, average_all, choose_combination
 from vidi.training.data import TrainingData
-from vidi.training.ensembles.combination import Combination, Difference, EnsembleMember
-from vidi.training.ensembles.combine import Choice, average_all, choose_combination
 from vidi.training.loop.notes import CutEnsemble, NoEnsemble
-from vidi.training.loop.objective import answer
 from vidi.training.loop.progress import write_results
 from vidi.training.recipe import Recipe
-from vidi.training.train import OutOfFoldAnswers, TrainedNetwork, read_trained, train_network
+from vidi.training.train import TrainedNetwork, read_trained, train_network
 from vidi.workflows.interaction.run_folder import RECIPE
 from vidi.workflows.run.context import Context
-from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn, needs_folds
+from vidi.workflows.run.learn import CHECKPOINT, as_training_data, fold_work, learn
 from vidi.workflows.run.prepare import Prepared
 
 MOST_MEMBERS = 20
@@ -40,61 +38,29 @@ SAME_FOR_ALL = ("precision", "options.width")  # measured when the first trainin
 ENDED = "ended.json"  # in a member's folder, once its training has ended
 
 
-@dataclass(frozen=True, slots=True)
-class EnsemblePlan:
-    """Number of trainings, and how they differ."""
-
-    count: int
-    by: Difference
-    is_chosen: bool = False  # by the user
-
-
-def plan_ensemble(count: int | None, by: str | None) -> EnsemblePlan | None:
-    """Return the requested ensemble; None for one training.
+def require_ensemble(count: int | None, *, only_head: bool) -> None:
+    """Refuse an ensemble that makes no sense.
 
     Args:
-        count: trainings.
-        by: seeds or folds; None leaves it open.
+        count: trainings; None for one.
+        only_head: the user asked for nothing but a head on the features of a pretrained network.
 
     Raises:
-        UsageError: too few or too many, or a way that is not known.
+        UsageError: too few or too many, or all would be the same.
     """
     if count is None:
-        if by is not None:
-            raise UsageError(f"--ensemble-by {by} without --ensemble", "Add the number of trainings: --ensemble 3")
-        return None
+        return
     if not 2 <= count <= MOST_MEMBERS:
         raise UsageError(f"--ensemble {count} is out of range", f"Use 2 to {MOST_MEMBERS} trainings.")
-    if by not in (None, "seeds", "folds"):
-        raise UsageError(f"--ensemble-by {by} is unknown", "Use seeds or folds.")
-    return EnsemblePlan(count, by="folds" if by == "folds" else "seeds", is_chosen=by is not None)
-
-
-def fitting_ensemble(plan: EnsemblePlan | None, *, only_head: bool) -> EnsemblePlan | None:
-    """The plan as it fits what is trained: a head on features is the same with every seed, so heads differ in folds.
-
-    Args:
-        plan: of `plan_ensemble`.
-        only_head: nothing but a head on the features of a pretrained network is fitted.
-
-    Raises:
-        UsageError: the user asked for seeds there.
-    """
-    if plan is None or not only_head or plan.by == "folds":
-        return plan
-    if plan.is_chosen:
+    if only_head:
         raise UsageError(
-            "a head on pretrained features is the same with every seed",
-            "Use --ensemble-by folds, or leave it out.",
+            "a head on pretrained features is the same with every seed", "Leave out either --ensemble or --freeze."
         )
-    return replace(plan, by="folds")
 
 
-def noting_no_ensemble(head: TrainedNetwork, plan: EnsemblePlan | None) -> TrainedNetwork:
+def noting_no_ensemble(head: TrainedNetwork, count: int | None) -> TrainedNetwork:
     """A head on features that was kept, with a note where an ensemble was asked for and there is none."""
-    if plan is None or head.combination is not None:
-        return head
-    return replace(head, notes=(*head.notes, NoEnsemble(asked=plan.count)))
+    return head if count is None else replace(head, notes=(*head.notes, NoEnsemble()))
 
 
 def has_begun(folder: Path) -> bool:
@@ -110,17 +76,16 @@ class _Task:
     place: Path
     recipe: Recipe
     data: TrainingData
-    held_out: NDArray[np.int64]  # training images that it does not learn from
 
 
-def learn_by_plan(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan | None) -> TrainedNetwork:
-    """Train once, or as often as the plan requires; arguments as for `learn_ensemble`."""
-    if plan is None:
+def learn_once_or_more(context: Context, prepared: Prepared, recipe: Recipe, count: int | None) -> TrainedNetwork:
+    """Train once, or as often as the user asked; arguments as for `learn_ensemble`."""
+    if count is None:
         return learn(context, prepared, recipe)
-    return learn_ensemble(context, prepared, recipe, plan)
+    return learn_ensemble(context, prepared, recipe, count)
 
 
-def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> TrainedNetwork:
+def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, count: int) -> TrainedNetwork:
     """Train the missing members in `member-1`, `member-2` … of the run's folder, and combine all.
 
     Interrupted, it gives what the members so far are together; one that was cut off itself is left out, unless there
@@ -130,7 +95,7 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
         ModelError: a member's checkpoint is damaged, or of another recipe or data set.
     """
     folder, events = context.folder, context.events
-    tasks = _tasks(folder, prepared, recipe, plan)
+    tasks = _tasks(folder, prepared, recipe, count)
     ended: list[TrainedNetwork] = []
     for task in tasks:
         if (task.place / ENDED).exists():
@@ -138,27 +103,19 @@ def learn_ensemble(context: Context, prepared: Prepared, recipe: Recipe, plan: E
             continue
         if context.should_stop() or (context.finish and (ended or has_begun(folder))):
             break
-        events.say(
-            training_of_several(
-                task.number,
-                plan.count,
-                seed=task.recipe.seed,
-                images=len(task.data.train_rows),
-                held_out=len(task.held_out),
-            )
-        )
-        one = _train_member(context, task, prepared, ended, plan=plan)
+        events.say(training_of_several(task.number, count, seed=task.recipe.seed))
+        one = _train_member(context, task, prepared, ended, count=count)
         if one.stopped_by == "user":
             break
         _note_ended(task, one)
         ended.append(one)
     if not ended:
         cut = read_trained(tasks[0].place, tasks[0].data, recipe=tasks[0].recipe)
-        return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(plan.count, ended=False)))
-    if len(ended) < plan.count:
-        events.say(only_some_ended(len(ended), plan.count))
+        return replace(cut, stopped_by="user", notes=(*cut.notes, CutEnsemble(count, ended=False)))
+    if len(ended) < count:
+        events.say(only_some_ended(len(ended), count))
     stopped = context.should_stop() and not context.finish
-    trained = _combined(context, prepared, plan, tasks=tasks, ended=ended, in_haste=stopped)
+    trained = _combined(context, prepared, count, tasks=tasks, ended=ended, in_haste=stopped)
     write_results(folder, trained.history)
     write_whole(folder / RECIPE, trained.recipe.as_toml())
     return replace(trained, stopped_by="user") if stopped else trained
@@ -173,49 +130,34 @@ def forget_members(context: Context) -> None:
         context.events.say(MEMBERS_DELETED)
 
 
-def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, plan: EnsemblePlan) -> list[_Task]:
-    """The trainings: other seeds throughout, and by folds each without a part of the training images."""
+def _tasks(folder: Path, prepared: Prepared, recipe: Recipe, count: int) -> list[_Task]:
+    """The trainings, each with a seed of its own."""
     arrays = as_training_data(prepared)
     arrays = replace(arrays, colour_rows=arrays.train_rows)  # one preprocessing serves all
-    fold_of = np.full(len(arrays.train_rows), -1)
-    if plan.by == "folds":
-        groups = [prepared.split.groups[row] for row in arrays.train_rows.tolist()]
-        strata = arrays.strata[arrays.train_rows]
-        fold_of = deal_learnable_folds(groups, labels=strata, folds=plan.count, seed=recipe.seed)
     starts = (None,) if prepared.start is None else prepared.start.members
     tasks = []
-    for index in range(plan.count):
+    for index in range(count):
         own = recipe if not index else recipe.changed({"seed": recipe.seed + index}, source=f"member {index + 1}")
-        kept = arrays.train_rows[fold_of != index]
-        digest = f"{arrays.digest} member {index + 1} of {plan.count} by {plan.by}"
+        digest = f"{arrays.digest} member {index + 1} of {count}"
         tasks.append(
             _Task(
                 number=index + 1,
                 place=folder / f"member-{index + 1}",
                 recipe=own,
-                data=replace(arrays, train_rows=kept, digest=digest, start=starts[index % len(starts)]),
-                held_out=arrays.train_rows[fold_of == index],
+                data=replace(arrays, digest=digest, start=starts[index % len(starts)]),
             )
         )
     return tasks
 
 
-def _until(context: Context, task: _Task, prepared: Prepared, plan: EnsemblePlan) -> Deadline | None:
+def _until(context: Context, task: _Task, prepared: Prepared, count: int) -> Deadline | None:
     """When a training must end, so that the others, calibration, test and report have their time."""
-    extra = 0.0 if _answers_by_members(prepared, plan) else fold_work(context, prepared)
-    return context.budget.member_until(members=plan.count - task.number + 1, count=plan.count, fold_work=extra)
-
-
-def _answers_by_members(prepared: Prepared, plan: EnsemblePlan) -> bool:
-    """Whether the members give the answers for calibration, each about the images that it holds out.
-
-    Weights to begin from may have seen these.
-    """
-    return needs_folds(prepared) and plan.by == "folds" and prepared.start is None
+    work = fold_work(context, prepared)
+    return context.budget.member_until(members=count - task.number + 1, count=count, fold_work=work)
 
 
 def _train_member(
-    context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork], *, plan: EnsemblePlan
+    context: Context, task: _Task, prepared: Prepared, ended: Sequence[TrainedNetwork], *, count: int
 ) -> TrainedNetwork:
     """Train one member, or go on with it, in the precision and at the width that were measured for the first."""
     recipe = task.recipe
@@ -230,7 +172,7 @@ def _train_member(
         replace(task.data, initial=begin or None),
         recipe,
         folder=task.place,
-        deadline=_until(context, task, prepared, plan),
+        deadline=_until(context, task, prepared, count),
         on_progress=context.events.training,
         on_epoch=lambda row: context.events.epoch(row, task.number),
         resume=(task.place / CHECKPOINT).exists(),
@@ -250,7 +192,7 @@ def _read_ended(task: _Task) -> TrainedNetwork:
 def _combined(
     context: Context,
     prepared: Prepared,
-    plan: EnsemblePlan,
+    count: int,
     *,
     tasks: Sequence[_Task],
     ended: Sequence[TrainedNetwork],
@@ -260,13 +202,13 @@ def _combined(
     data = as_training_data(prepared)
     notes = tuple(dict.fromkeys(note for one in ended for note in one.notes))
     if len(ended) == 1:
-        return replace(ended[0], notes=(*notes, CutEnsemble(plan.count, ended=True)))
+        return replace(ended[0], notes=(*notes, CutEnsemble(count, ended=True)))
     if in_haste:
         choice = average_all(ended, why="interrupted", outputs=data.truth.outputs)
     else:
         choice = choose_combination(ended, data, groups=_groups(prepared, data.validation_rows))
     context.events.say(f"ensemble: {describe_decision(choice.decision)}")
-    combination = _describe(choice, plan, tasks, ended)
+    combination = _describe(choice, count, tasks, ended)
     if choice.gain is not None and choice.way != "single":
         context.events.say(describe_gain(choice.gain, number=combination.single_number, part="validation"))
     return replace(
@@ -274,25 +216,20 @@ def _combined(
         network=choice.network,
         recipe=ended[0].recipe,
         notes=notes,
-        held_out=_held_out(choice.network, data, tasks, ended) if _answers_by_members(prepared, plan) else None,
         combination=combination,
     )
 
 
-def _describe(
-    choice: Choice, plan: EnsemblePlan, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
-) -> Combination:
+def _describe(choice: Choice, count: int, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]) -> Combination:
     single = ended[choice.best].single
     scores = choice.trials[: len(ended)] or (None,) * len(ended)
     return Combination(
         way=choice.way,
-        by=plan.by,
-        asked=plan.count,
+        asked=count,
         members=tuple(
             EnsembleMember(
                 number=task.number,
                 seed=task.recipe.seed,
-                held_out=len(task.held_out),
                 epochs=len(one.history),
                 seconds=sum(row.seconds for row in one.history),
                 stopped_by=one.stopped_by,
@@ -307,30 +244,6 @@ def _describe(
         single_number=choice.best + 1,
         gain=choice.gain,
         decision=choice.decision,
-    )
-
-
-def _held_out(
-    network: Network, data: TrainingData, tasks: Sequence[_Task], ended: Sequence[TrainedNetwork]
-) -> OutOfFoldAnswers:
-    """Answers about images by members that were not trained on them.
-
-    About a training image that is the one member that held it out, about a validation image the whole ensemble.
-    """
-    asked = [(network, data.validation_rows)]
-    asked += [(one.network, task.held_out) for task, one in zip(tasks, ended, strict=False)]
-    asked = [(answering, rows) for answering, rows in asked if len(rows)]
-    if not asked:
-        return OutOfFoldAnswers(rows=np.zeros(0, np.int64), probabilities=np.zeros((0, data.class_count), np.float32))
-    normalisation = ended[0].normalisation
-    return OutOfFoldAnswers(
-        rows=np.concatenate([rows for _, rows in asked]),
-        probabilities=np.concatenate(
-            [
-                answer(answering, data.images, rows, normalisation=normalisation, outputs=data.truth.outputs)
-                for answering, rows in asked
-            ]
-        ),
     )
 
 

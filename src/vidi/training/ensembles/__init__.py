@@ -1,1 +1,0 @@
-"""From several trained networks to one."""

@@ -1,1 +1,0 @@
-"""Several trainings of one run, combined into one network."""
