@@ -191,7 +191,7 @@ def first_reply(data: bytes) -> tuple[Reply, bytes] | None:
     if status == 100:
         return Reply(100, {}, b""), rest
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-    length = int(headers["content-length"])
+    length = int(headers.get("content-length", "0"))
     return (Reply(status, headers, rest[:length]), rest[length:]) if len(rest) >= length else None
 
 

@@ -19,7 +19,7 @@ from tests.serving.protocol.running import (
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.settings import Settings
 
-QUICK = Settings(header_seconds=0.2, idle_seconds=0.3, body_bytes_per_second=1_000)
+QUICK = Settings(header_seconds=0.05, idle_seconds=0.1, body_bytes_per_second=1_000)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,9 @@ MALFORMED = {
     "another host in the request line": b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
     "a path that is no path": b"GET a HTTP/1.1\r\nHost: a\r\n\r\n",
     "a path of foreign letters": b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a body for another protocol": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\nabc"
+    ),
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }
 
@@ -180,6 +183,33 @@ def test_an_application_that_fails_after_its_answer_costs_no_connection(caplog):
     assert caplog.text.count("ValueError: on purpose") == 2
 
 
+def test_the_application_gets_a_request_as_it_was_sent_but_for_what_it_need_not_know():
+    seen = []
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            headers = [b"%s=%s" % header for header in scope["headers"]]
+            seen.append((scope["method"], scope["raw_path"], scope["query_string"], headers, await whole_body(receive)))
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+    with running(app) as server:
+        replies = server.ask(
+            b"PUT /a%20b?c=%64 HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice:  2 3\r\nTransfer-Encoding: Chunked\r\n\r\n"
+            b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n"
+            b"GET /b HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"
+        )
+        replies += server.ask(b"POST /c HTTP/1.0\r\nExpect: 100-continue\r\nX:\r\nContent-Length: 3\r\n\r\nabc")
+
+    twice = [b"x-twice=1", b"x-twice=2 3"]
+    assert seen == [
+        ("PUT", b"/a%20b", b"c=%64", [b"host=a", *twice, b"transfer-encoding=Chunked"], b"abcde"),
+        ("GET", b"/b", b"", [b"host=a", b"connection=upgrade"], b""),
+        ("POST", b"/c", b"", [b"x=", b"content-length=3"], b"abc"),
+    ]
+    assert [reply.headers.get("connection") for reply in replies] == [None, "close", "close"]
+
+
 def test_a_header_among_the_trailers_is_not_read():
     seen = []
 
@@ -220,8 +250,11 @@ def test_a_client_that_sends_its_large_body_all_the_same_reads_why_it_was_refuse
 def test_a_chunked_body_is_refused_where_it_passes_the_limit():
     asked, chunk = Asked(), b"2710\r\n" + b"x" * 10_000 + b"\r\n"
 
-    with running(small_app(asked), Settings(body_bytes=100_000)) as server:
-        replies = server.ask(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 11)
+    with running(small_app(asked), Settings(body_bytes=100_000)) as server, server.connect() as client:
+        send_all(client, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
+        assert asked.began.wait(PATIENCE)
+        send_all(client, chunk * 10)
+        replies = read_replies(client)
 
     assert [(reply.status, reply.code) for reply in replies] == [(413, "body-too-large")]
     assert (asked.disconnects, asked.bodies) == (1, [])

@@ -68,7 +68,7 @@ class Client(threading.Thread):
 @pytest.mark.slow  # starts servers
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_no_accepted_request_is_lost_when_the_server_is_stopped_under_load(number):
-    for _ in range(count(small=2, faults=50, soak=200)):
+    for _ in range(count(small=1, faults=50, soak=200)):
         results = Counter()
         with process() as (server, port):
             clients = [Client(port, results, keeps=number % 2 == 0) for number in range(8)]

@@ -1,11 +1,9 @@
 """Where a server listens: its sockets and its certificate."""
 
-import ctypes
 import errno
 import os
 import socket
 import ssl
-import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +14,9 @@ from vidi.files import escape_path
 
 BACKLOG = 2_048  # connections that the system holds until they are accepted
 NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # such as ::1 of `localhost` on a machine without IPv6
-SO_ATTACH_FILTER = 26  # of Linux; Python does not name it
-DROP_SYN = (  # classic BPF over a TCP header: code, jump if true, jump if false, operand
-    (0x30, 0, 0, 13),  # load the byte of the flags
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # keep
-)
+# Options of Linux that Python does not name: IP_MINTTL and IPV6_MINHOPCOUNT.
+MINIMUM_HOPS = {socket.AF_INET: (socket.IPPROTO_IP, 21), socket.AF_INET6: (socket.IPPROTO_IPV6, 73)}
+ALL_HOPS = 255  # packets begin with 64 or 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +99,26 @@ def _open_socket(family: socket.AddressFamily, address: str, port: int) -> socke
 
 
 def stop_new_connections(listening: socket.socket) -> bool:
-    """Have the system take no new connection, while those that it is taking come whole. Returns whether it does.
+    """Have the system begin no new connection, while those that have begun come whole. Returns whether it does.
 
-    Between the last `accept` and `close` the system may take another connection, which `close` then breaks. A filter
-    that drops the first packet of a connection (SYN without ACK) leaves none: the client tries again, and is refused.
+    Between the last `accept` and `close` the system may take another connection, which `close` then breaks. A socket
+    that drops packets with fewer hops left than any has takes none: the client tries again, and is refused.
     """
+    return _drop_packets(listening, below=ALL_HOPS)
+
+
+def take_again(accepted: socket.socket) -> None:
+    """Have a connection that came whole after `stop_new_connections`, and so inherited it, hear its client."""
+    _drop_packets(accepted, below=0)
+
+
+def _drop_packets(one: socket.socket, *, below: int) -> bool:
     if sys.platform != "linux":
         return False
-    steps = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in DROP_SYN))
-    program = struct.pack("HP", len(DROP_SYN), ctypes.addressof(steps))
+    level, option = MINIMUM_HOPS[one.family]
     try:
-        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-    except OSError:  # some sandboxes have no such filters
+        one.setsockopt(level, option, below)
+    except OSError:  # a sandbox that does not know it: what is being connected may be lost
         return False
     return True
 

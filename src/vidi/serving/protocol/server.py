@@ -1,37 +1,29 @@
-"""The server: it accepts connections, watches their time, hears signals, and stops without losing a request."""
+"""The server: uvicorn behind guards. It hears signals, watches the time, and stops without losing a request."""
 
 import asyncio
 import contextlib
-import errno
-import os
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from email.utils import formatdate
+from typing import Any
 
-from starlette.types import ASGIApp
+import uvicorn
+from starlette.types import ASGIApp, Message
 
+from vidi.errors import ResourceError
 from vidi.serving.lifecycle import Lifecycle
 from vidi.serving.problems import Problem
-from vidi.serving.protocol.connection import LINGER_SECONDS, Connection
-from vidi.serving.protocol.lifespan import Lifespan
+from vidi.serving.protocol.guard import Guard, GuardedApp, Traffic
 from vidi.serving.protocol.listen import Listen, Listening, open_sockets, stop_new_connections, tls_context
-from vidi.serving.protocol.refusal import busy, refusal_response
-from vidi.serving.protocol.traffic import Traffic
-from vidi.serving.protocol.uvicorn_parts import Config, ServerState, check_parts
 from vidi.serving.settings import Settings
 
-AT_ONCE = 64  # connections that are accepted before the others have their turn
-PAUSE_SECONDS = 0.1  # without accepting, when the process may open no more files
 SETTLE_SECONDS = 0.1  # a round trip of the network, for connections that are being made when the stop comes
+CHECK_SECONDS = 0.02  # between two looks at what is still open
 CLOSING_SECONDS = 1.5  # for the application's own stop; with `stop_seconds` less than 10
 FORCED_SECONDS = 0.5  # for the application's own stop, after a second signal
+KEEP_ALIVE_SECONDS = 3_600  # of uvicorn's clock: the guards' comes first
 SPARE_FILES = 256  # open files beside connections: models, workers, logs
-WINDOWS_CONNECTIONS = 400  # `select` watches 512 sockets there
-NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def run_server(
@@ -62,20 +54,13 @@ def run_server(
         UsageError: the address or the certificate cannot be used.
         KeyboardInterrupt: a second signal came.
     """
-    if os.name == "nt":
-        settings = replace(settings, connections=min(settings.connections, WINDOWS_CONNECTIONS))
-    traffic = Traffic(settings=settings, lifecycle=lifecycle or Lifecycle())
+    traffic = Traffic(settings=settings, lifecycle=lifecycle or Lifecycle(), context=tls_context(listen))
     if tell_refusal is not None:
         traffic.tell_refusal = tell_refusal
-    check_parts()
-    context = tls_context(listen)
     sockets = open_sockets(listen)
     _allow_open_files(settings.connections + SPARE_FILES)
     try:
-        server = Server(app, traffic, sockets, context)
-        # The loop of Windows that asyncio prefers cannot watch a socket that accepts.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop if os.name == "nt" else None) as runner:
-            is_whole = runner.run(server.run(ready, reload))
+        is_whole = asyncio.run(Server(app, traffic, sockets).run(ready, reload))
     finally:
         for one in sockets:
             one.close()
@@ -86,15 +71,10 @@ def run_server(
 class Server:
     """One running server: its sockets, its connections and its clock."""
 
-    def __init__(
-        self, app: ASGIApp, traffic: Traffic, sockets: list[socket.socket], context: ssl.SSLContext | None
-    ) -> None:
-        self.traffic, self.settings = traffic, traffic.settings
-        self.sockets, self.context = sockets, context
-        self.state = ServerState()
+    def __init__(self, app: ASGIApp, traffic: Traffic, sockets: list[socket.socket]) -> None:
+        self.traffic, self.settings, self.sockets = traffic, traffic.settings, sockets
         self.lifespan = Lifespan(app)
-        self.config = _uvicorn_config(app)
-        self.arriving: set[asyncio.Task[None]] = set()  # connections that are accepted, and not yet made
+        self.uvicorn = _Uvicorn(_guarded(app, traffic, self.lifespan.state))
 
     async def run(self, ready: Callable[[Listening], None] | None, reload: Callable[[], None] | None) -> bool:
         """Serve until the stop. Returns whether all that was accepted could be answered, or had its time."""
@@ -103,149 +83,137 @@ class Server:
         with _signals(self.loop, self.traffic.lifecycle, reload):
             self.traffic.lifecycle.heard_by(self._hear)
             await self.lifespan.start()
-            clock = asyncio.ensure_future(self._tick())
+            serving, clock = (
+                asyncio.ensure_future(self.uvicorn.serve(self.sockets)),
+                asyncio.ensure_future(self._tick()),
+            )
             try:
-                self._listen()
+                while not self.uvicorn.started and not serving.done():
+                    await asyncio.sleep(0)
                 if ready is not None:
                     ready(self._listening())
                 await self.stop_asked.wait()
                 await self._drain()
             finally:
-                clock.cancel()
-                self._end()
-                await self._stop_application()
+                await self._end(serving, clock)
         return not self.end_asked.is_set()
-
-    # Accepting.
 
     def _listening(self) -> Listening:
         names = [one.getsockname() for one in self.sockets]
-        return Listening(
-            addresses=tuple((str(n[0]), int(n[1])) for n in names), scheme="https" if self.context else "http"
-        )
-
-    def _listen(self) -> None:
-        for one in self.sockets:
-            if one.fileno() >= 0 and not self.stop_asked.is_set():
-                self.loop.add_reader(one, self._accept, one)
-
-    def _accept(self, listener: socket.socket, at_most: int = AT_ONCE) -> bool:
-        """Accept what waits. Returns whether more may wait."""
-        for _ in range(at_most):
-            try:
-                accepted, _address = listener.accept()
-            except (BlockingIOError, InterruptedError):
-                return False
-            except ConnectionAbortedError:
-                continue
-            except OSError as error:
-                if error.errno not in NO_FILES:
-                    raise
-                self.loop.remove_reader(listener)  # it would be called again at once
-                self.loop.call_later(PAUSE_SECONDS, self._listen)
-                return False
-            self._admit(accepted)
-        return True
-
-    def _admit(self, accepted: socket.socket) -> None:
-        accepted.setblocking(False)
-        if self.traffic.connections >= self.settings.connections:
-            return self._turn_away(accepted)
-        self.traffic.connections += 1
-        task = self.loop.create_task(self._connect(accepted))
-        self.arriving.add(task)
-        task.add_done_callback(self.arriving.discard)
-        return None
-
-    async def _connect(self, accepted: socket.socket) -> None:
-        connection = Connection(self.config, self.state, self.lifespan.state, self.traffic)
-        patience = self.settings.header_seconds if self.context else None
-        farewell = LINGER_SECONDS if self.context else None
-        try:
-            await self.loop.connect_accepted_socket(
-                lambda: connection,
-                accepted,
-                ssl=self.context,
-                ssl_handshake_timeout=patience,
-                ssl_shutdown_timeout=farewell,
-            )
-        except OSError:  # the client left, or does not speak TLS
-            if not connection.is_made:
-                self.traffic.connections -= 1
-
-    def _turn_away(self, accepted: socket.socket) -> None:
-        problem = busy(f"The server has {self.settings.connections:,} connections open, which is its limit.")
-        self.traffic.tell_refusal(problem, "")
-        with contextlib.suppress(OSError):
-            if self.context is None:
-                accepted.send(refusal_response(problem))
-                accepted.shutdown(socket.SHUT_WR)
-                accepted.recv(65_536)  # closing with unread bytes would take the answer away
-        accepted.close()
-
-    # The clock: one for all connections.
+        scheme = "https" if self.traffic.context else "http"
+        return Listening(addresses=tuple((str(name[0]), int(name[1])) for name in names), scheme=scheme)
 
     async def _tick(self) -> None:
+        """The clock: one for all connections."""
         shortest = min(self.settings.header_seconds, self.settings.idle_seconds)
         period = min(0.25, max(0.01, shortest / 8))
         while True:
-            self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
             now = self.loop.time()
-            for connection in list(self.state.connections):
-                if isinstance(connection, Connection):
-                    connection.check(now)
+            for guard in list(self.traffic.guards.values()):
+                guard.check(now)
             await asyncio.sleep(period)
-
-    # Stopping.
 
     def _hear(self, stops: int) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: there is nothing to stop
             self.loop.call_soon_threadsafe((self.end_asked if stops > 1 else self.stop_asked).set)
 
     async def _drain(self) -> None:
-        """Accept what the system has accepted, close the door, and wait for the answers."""
+        """Close the port behind what has begun to connect, and wait for the answers."""
         stopped = [stop_new_connections(one) for one in self.sockets]
         if any(stopped):
             await asyncio.sleep(SETTLE_SECONDS)  # what has begun to connect from afar comes whole
-        for one in self.sockets:
-            self.loop.remove_reader(one)
-            while self._accept(one):
-                pass
+        for one in self.uvicorn.servers:
             one.close()
         end = asyncio.ensure_future(self.end_asked.wait())
-        until = self.loop.time() + self.settings.stop_seconds
-        while self.arriving or self.state.connections or self.state.tasks:
-            left = until - self.loop.time()
-            if left <= 0 or end.done():
+        left, until = self.settings.stop_seconds, self.loop.time() + self.settings.stop_seconds
+        while left > 0 and not end.done():
+            await asyncio.wait(
+                {end}, timeout=min(left, CHECK_SECONDS)
+            )  # what was just accepted gets its guard meanwhile
+            if not self.traffic.guards and not self.traffic.answering:
                 break
-            await asyncio.wait({end}, timeout=min(left, 0.05))
+            left = until - self.loop.time()
         end.cancel()
 
-    def _end(self) -> None:
-        for connection in list(self.state.connections):
-            connection.transport.abort()
-        for task in [*self.arriving, *self.state.tasks]:
+    async def _end(self, *working: "asyncio.Future[None]") -> None:
+        for guard in list(self.traffic.guards.values()):
+            guard.transport.abort()
+        for task in (*working, *self.traffic.answering):
             task.cancel()
-
-    async def _stop_application(self) -> None:
-        seconds = FORCED_SECONDS if self.end_asked.is_set() else CLOSING_SECONDS
         with contextlib.suppress(TimeoutError):
+            seconds = FORCED_SECONDS if self.end_asked.is_set() else CLOSING_SECONDS
             await asyncio.wait_for(self.lifespan.stop(), seconds)
 
 
-def _uvicorn_config(app: ASGIApp) -> Config:
-    config = Config(
-        app,
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `_signals`."""
+        yield
+
+
+def _guarded(app: ASGIApp, traffic: Traffic, state: dict[str, Any]) -> uvicorn.Config:
+    """uvicorn with a guard before each of its connections."""
+    usual = uvicorn.Config(app, http="httptools", log_config=None)
+    usual.load()
+
+    def guard(**connection: Any) -> Guard:
+        return Guard(usual.http_protocol_class(**connection), traffic)
+
+    return uvicorn.Config(
+        GuardedApp(app, traffic, state),
         interface="asgi3",
-        http=Connection,
+        http=guard,  # type: ignore[arg-type]  # it is called, as a class would be
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    config.load()
-    return config
+
+
+class Lifespan:
+    """The lifespan of one application: its state, and the task that holds what it opened."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.state: dict[str, Any] = {}  # what the application hands to each of its requests
+        self._app = app
+        self._asked: asyncio.Queue[Message] = asyncio.Queue()
+        self._told: asyncio.Queue[Message] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Run the application's start to its end. An application that returns at once has no lifespan.
+
+        Raises:
+            ResourceError: the application says that it cannot start. Its own exceptions are passed on as they are.
+        """
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        self._task = asyncio.ensure_future(self._run(scope))
+        await self._ask("startup", self._task)
+
+    async def stop(self) -> None:
+        """Run the application's stop to its end; its exceptions are passed on."""
+        if self._task is not None and not self._task.done():
+            await self._ask("shutdown", self._task)
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        await self._app(scope, self._asked.get, self._told.put)
+
+    async def _ask(self, step: str, task: asyncio.Task[None]) -> None:
+        self._asked.put_nowait({"type": f"lifespan.{step}"})
+        told = asyncio.ensure_future(self._told.get())
+        await asyncio.wait({told, task}, return_when=asyncio.FIRST_COMPLETED)
+        message: Message = told.result() if told.done() else {}
+        told.cancel()
+        if message.get("type") == f"lifespan.{step}.failed" or step == "shutdown":
+            await task  # its own exception says more than the message
+        if task.done() and not task.cancelled():
+            task.result()
+        if message.get("type") == f"lifespan.{step}.failed":
+            raise ResourceError(f"The application failed: {message.get('message', '')}.", "See the log.")
 
 
 def _allow_open_files(wanted: int) -> None:
