@@ -13,7 +13,6 @@ from vidi.training.loop.notes import (
     NoEnsemble,
     Note,
     OlderCheckpoint,
-    Said,
     SteppedBack,
     note_as_json,
     note_from_json,
@@ -43,7 +42,6 @@ NOTES: list[tuple[Note, str]] = [
         "no ensemble: the head on pretrained features was kept, and it is the same with every seed",
     ),
     (CutEnsemble(3, ended=False), "interrupted: the model holds 1 of 3 trainings, cut off"),
-    (Said("as an earlier version said it"), "as an earlier version said it"),
 ]
 
 

@@ -1,6 +1,5 @@
-"""The tables of a prediction log, their version, and how an older log becomes one of today."""
+"""The tables of a prediction log, and their version."""
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from sqlalchemy import (
@@ -25,7 +24,7 @@ from sqlalchemy import (
 from vidi.images.statistics import QUALITIES
 from vidi.log.errors import NewerLogError, NoLogError
 
-VERSION: Final = 3
+VERSION: Final = 1
 TABLES: Final = MetaData()
 
 # SQLite counts upwards only in a column of the type INTEGER; "autoincrement" keeps the number of a deleted row unused.
@@ -92,7 +91,7 @@ FEEDBACK: Final = Table(
     Index("vidi_feedback_digest", "digest"),
     sqlite_autoincrement=True,
 )
-CLAIMS: Final = Table(  # since version 2
+CLAIMS: Final = Table(
     "vidi_claims",
     TABLES,
     Column("digest", String(64), primary_key=True),
@@ -100,7 +99,7 @@ CLAIMS: Final = Table(  # since version 2
     Column("until", Double, nullable=False),
 )
 
-EVENTS: Final = Table(  # since version 3
+EVENTS: Final = Table(
     "vidi_events",
     TABLES,
     Column("id", String(64), primary_key=True),
@@ -116,22 +115,9 @@ EVENTS: Final = Table(  # since version 3
     Index("vidi_events_at", "at"),
 )
 
-Migrate = Callable[[Connection], None]
-
-
-def _add_claims(connection: Connection) -> None:
-    CLAIMS.create(connection)
-
-
-def _add_events(connection: Connection) -> None:
-    EVENTS.create(connection)
-
-
-MIGRATIONS: Final[Mapping[int, Migrate]] = {2: _add_claims, 3: _add_events}  # version → what makes it of the one before
-
 
 def prepare(connection: Connection, *, create: bool) -> None:
-    """Make the tables, or bring older ones forward; called in a transaction that holds the log alone.
+    """Make the tables, or check their version; called in a transaction that holds the log alone.
 
     Args:
         connection: to the log.
@@ -153,10 +139,6 @@ def prepare(connection: Connection, *, create: bool) -> None:
             f"the log has schema version {found}, and this vidi knows versions up to {VERSION}",
             "Use the vidi that wrote it, or a newer one.",
         )
-    for version in range(found + 1, VERSION + 1):
-        MIGRATIONS[version](connection)
-    if found < VERSION:
-        connection.execute(META.update().where(META.c.name == "schema").values(value=str(VERSION)))
 
 
 def stored_version(connection: Connection) -> int | None:

@@ -59,14 +59,7 @@ class CutEnsemble:
     ended: bool  # whether that one was trained to its end
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A note that an earlier version of vidi wrote into its checkpoint, as a sentence."""
-
-    sentence: str
-
-
-Note = MemoryShort | SteppedBack | NewLayers | OlderCheckpoint | Moved | NoEnsemble | CutEnsemble | Said
+Note = MemoryShort | SteppedBack | NewLayers | OlderCheckpoint | Moved | NoEnsemble | CutEnsemble
 KINDS: Mapping[str, Callable[..., Note]] = {
     kind.__name__: kind
     for kind in (MemoryShort, SteppedBack, NewLayers, OlderCheckpoint, Moved, NoEnsemble, CutEnsemble)
@@ -75,7 +68,7 @@ KINDS: Mapping[str, Callable[..., Note]] = {
 
 def note_as_json(note: Note) -> object:
     """Plain values for a checkpoint."""
-    return note.sentence if isinstance(note, Said) else {"kind": type(note).__name__, **asdict(note)}
+    return {"kind": type(note).__name__, **asdict(note)}
 
 
 def note_from_json(value: Any) -> Note:
@@ -83,10 +76,6 @@ def note_from_json(value: Any) -> Note:
 
     >>> note_from_json(note_as_json(MemoryShort(batch=8, parts=2, largest=4)))
     MemoryShort(batch=8, parts=2, largest=4)
-    >>> note_from_json("as an earlier version wrote it")
-    Said(sentence='as an earlier version wrote it')
     """
-    if isinstance(value, str):
-        return Said(value)
     fields = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items() if name != "kind"}
     return KINDS[value["kind"]](**fields)

@@ -99,5 +99,4 @@ class DataRequest:
         if plain.get("classes") is not None:
             plain["classes"] = tuple(plain["classes"])
         plain["feedback"] = tuple(plain.get("feedback") or ())
-        plain.setdefault("feedback_weight", 1.0)  # runs that do not say counted every image once
         return cls(**plain)

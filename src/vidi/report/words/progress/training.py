@@ -8,7 +8,6 @@ from vidi.training.loop.notes import (
     NoEnsemble,
     Note,
     OlderCheckpoint,
-    Said,
     SteppedBack,
 )
 
@@ -37,8 +36,6 @@ def describe_note(note: Note) -> str:
         case CutEnsemble():
             state = "finished" if note.ended else "cut off"
             said = f"interrupted: the model holds 1 of {note.asked} trainings, {state}"
-        case Said():
-            said = note.sentence
     return said
 
 
