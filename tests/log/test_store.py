@@ -357,12 +357,14 @@ def test_the_password_may_stand_in_a_file_which_comes_first(tmp_path):
     (tmp_path / "password").write_text(f"{written}\n")
     url = "postgresql://ann@localhost/vidi"
 
-    found = parse_address(url, environment={"VIDI_LOG_PASSWORD": "x"}, password_file=tmp_path / "password")
+    found = parse_address(
+        url, environment={"VIDI_LOG_PASSWORD": "x", "VIDI_LOG_PASSWORD_FILE": str(tmp_path / "password")}
+    )
 
     assert isinstance(found, ServerAddress)
     assert found.password == written
     with pytest.raises(UsageError, match="cannot be read"):
-        parse_address(url, password_file=tmp_path / "none")
+        parse_address(url, environment={"VIDI_LOG_PASSWORD_FILE": str(tmp_path / "none")})
 
 
 @pytest.mark.parametrize(

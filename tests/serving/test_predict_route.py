@@ -146,15 +146,6 @@ def test_a_request_leaves_one_line_that_holds_its_trace_and_nothing_of_the_image
     assert "secret" not in lines[0]
 
 
-def test_file_names_stand_in_the_log_only_where_that_is_asked_for(model: Path):
-    lines: list[str] = []
-    service = service_of([open_served("tiny", model)], log=RequestLog(lines.append), logs_names=True)
-    with asked(application(service)) as client:
-        client.post("/v1/predict", files=[("image", ("cat one.png", IMAGES[0]))])
-
-    assert [json.loads(line)["images"] for line in lines] == [["cat one.png"]]
-
-
 def test_the_app_answers_when_it_is_mounted_in_another(model: Path):
     inner = app({"tiny": model})
     with asked(Starlette(routes=[Mount("/vision", inner)])) as client:

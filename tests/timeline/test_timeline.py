@@ -128,7 +128,7 @@ def test_classes_do_not_disturb_each_other():
     ]
 
 
-@pytest.mark.parametrize("changed", [{"start": 0.3}, {"end": 0.0}, {"window": -1.0}, {"gap": float("nan")}])
+@pytest.mark.parametrize("changed", [{"start": 0.3}, {"end": 0.0}, {"start": 1.5}])
 def test_rules_that_make_no_sense_are_refused(changed):
     with pytest.raises(UsageError):
         EventRules(**changed)

@@ -35,7 +35,7 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
 
 
 def request_for(*models: Path, **options: object) -> BenchmarkRequest:
-    given = {"seconds": 0.1, "threads": (1,), "engines": ("onnxruntime",), **options}
+    given = {"seconds": 0.1, "engines": ("onnxruntime",), **options}
     return BenchmarkRequest(models=tuple(map(str, models)), **given)
 
 
@@ -48,11 +48,12 @@ def lighter_of(parent: package.Predictor, folder: Path, *, derived_from: str = "
     return folder / "model.onnx"
 
 
-def test_every_model_is_timed_with_each_number_of_threads(tmp_path: Path):
+def test_every_model_is_timed_on_one_thread_and_on_one_per_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(story, "core_count", lambda: 2)
     models = [tiny_model(tmp_path / f"{name}.onnx", seed=seed).path for seed, name in enumerate("ab")]
     told: list[tuple[int, int]] = []
 
-    done = story.benchmark(request_for(*models, threads=(1, 2)), progress=lambda *turn: told.append(turn))
+    done = story.benchmark(request_for(*models), progress=lambda *turn: told.append(turn))
 
     document = json.loads(json.dumps(done.as_json(), allow_nan=False))
     assert list(document["models"]) == ["a", "b"]
@@ -175,7 +176,7 @@ def test_an_interrupted_benchmark_writes_nothing(tmp_path: Path):
 @pytest.mark.slow  # two seconds of measuring
 def test_the_python_function_takes_one_model_or_several(tmp_path: Path):
     models = [tiny_model(tmp_path / f"{name}.onnx", seed=seed).path for seed, name in enumerate("ab")]
-    options = {"engines": ["onnxruntime"], "threads": [1], "seconds": 1}
+    options = {"engines": ["onnxruntime"], "seconds": 1}
 
     assert [one.model for one in package.benchmark(models[0], **options).measured] == ["a"]
     assert [one.model for one in package.benchmark(list(map(str, models)), **options).measured] == ["a", "b"]

@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def watched(folder: Path, *words: object) -> Done:
-    return vidi("watch", "light.onnx", "twice.mp4", "--rate", "10", *words, folder=folder)
+    return vidi("watch", "light.onnx", "twice.mp4", *words, folder=folder)
 
 
 def documents(done: Done) -> list[dict[str, Any]]:
@@ -62,21 +62,21 @@ def test_each_event_is_told_in_a_line_with_its_time(folder: Path):
     assert done.returncode == 0, done.stderr
     assert [line.partition(", clearest")[0].split("  ")[:2] for line in done.stdout.splitlines()] == [
         ["00:01.0", "light appeared"],
-        ["00:02.9", "light left after 1.9 s"],
-        ["00:04.5", "light appeared"],
-        ["00:05.6", "light left after 1.1 s"],
+        ["00:02.8", "light left after 1.8 s"],
+        ["00:04.6", "light appeared"],
+        ["00:05.6", "light left after 1.0 s"],
     ]
-    assert "2 events (light 2) in 67 frames, 6.6 s long" in done.stderr
+    assert "2 events (light 2) in 34 frames, 6.6 s long" in done.stderr
 
 
 def test_events_are_told_as_documents_too(folder: Path):
     found = documents(watched(folder, "--jsonl", "--locate"))
 
     assert [(one["event"], one["id"][-1], one["began"], one["last_seen"]) for one in found] == [
-        ("new", "1", 1.0, 1.5),
-        ("end", "1", 1.0, 2.9),
-        ("new", "2", 4.5, 5.0),
-        ("end", "2", 4.5, 5.6),
+        ("new", "1", 1.0, 1.6),
+        ("end", "1", 1.0, 2.8),
+        ("new", "2", 4.6, 5.2),
+        ("end", "2", 4.6, 5.6),
     ]
     assert found[0]["id"][:-2] == found[3]["id"][:-2]
     assert found[0]["began_at"] is None  # a file's frames have no date
@@ -95,7 +95,6 @@ def test_the_class_for_nothing_is_watched_for_only_where_it_is_named(folder: Pat
     ("words", "code", "said"),
     [
         (["--class", "cat"], 2, "has no class 'cat'"),
-        (["--rate", "0"], 2, "--rate 0 is out of range"),
         (["--start", "0.3"], 2, "cannot begin at a score of 0.3 and end below 0.4"),
         (["--clips"], 2, "--clips without a folder"),
         (["--webhook", "ftp://example.org"], 2, "no http:// or https:// address"),
@@ -122,7 +121,7 @@ def test_a_damaged_file_is_watched_and_notices(folder: Path):
     hole = place + (len(data) - place) // 3
     (folder / "hole.mp4").write_bytes(data[:hole] + bytes(400) + data[hole + 400 :])
 
-    done = vidi("watch", "light.onnx", "hole.mp4", "--rate", "10", folder=folder)
+    done = vidi("watch", "light.onnx", "hole.mp4", folder=folder)
 
     assert done.returncode == 6
     assert "damaged" in done.stdout
@@ -214,8 +213,8 @@ def test_events_stand_in_the_log_once_and_are_deleted_by_date(folder: Path, tmp_
     with PredictionLog.open(str(tmp_path / "log.sqlite")) as log:
         found = log.events()
         assert [(one.label, one.state, one.began, one.last_seen) for one in found] == [
-            ("light", "end", 1.0, 2.9),
-            ("light", "end", 4.5, 5.6),
+            ("light", "end", 1.0, 2.8),
+            ("light", "end", 4.6, 5.6),
         ]
         assert log.contents().events == 2
         assert log.delete(before=found[1].at + 1).events == 2
@@ -415,7 +414,7 @@ def test_a_stream_that_drops_is_watched_on(folder: Path):
             patch.setattr(watching, "watch_source", until_ended)
             code = watch_with(
                 light_predictor(folder),
-                WatchRequest(source=address, rate=20),
+                WatchRequest(source=address),
                 WatchOutputs(),
                 stream=stream,
                 environment={},

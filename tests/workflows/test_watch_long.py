@@ -49,7 +49,7 @@ def test_an_hour_of_a_camera_takes_no_more_memory_than_its_first_quarter(tmp_pat
         stop.set()
 
     monkeypatch.setattr(watching, "watch_source", frames)
-    outputs = WatchOutputs(output=tmp_path / "events", clips=True, keep_megabytes=0.5, log=str(tmp_path / "log.sqlite"))
+    outputs = WatchOutputs(output=tmp_path / "events", clips=True, log=str(tmp_path / "log.sqlite"))
     code = watch_with(
         light_predictor(tmp_path),
         WatchRequest(source="0", locate=True),

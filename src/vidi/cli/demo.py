@@ -5,7 +5,7 @@ from typing import Annotated
 
 import click
 
-from vidi.options import Argument, Option
+from vidi.options import Argument
 
 
 def demo(
@@ -16,10 +16,6 @@ def demo(
             "Which images to classify (default faces); loop: what keeps a model good in use.",
         ),
     ] = "faces",
-    folder: Annotated[
-        Path,
-        Option("Path to the folder for the run demo-NAME.", flags=("--runs",), metavar="DIR"),
-    ] = Path("runs"),
 ) -> None:
     """Train on real photographs, test, and classify images from elsewhere, in one to three minutes."""
     from vidi.cli.terminal import Terminal
@@ -28,5 +24,5 @@ def demo(
     wait_without_spinning()  # before torch is imported
     from vidi.workflows.demo import run_demo
 
-    for line in run_demo(name, folder, events=Terminal()):
+    for line in run_demo(name, Path("runs"), events=Terminal()):
         click.echo(line)

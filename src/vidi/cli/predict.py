@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 from vidi.cli import options
 from vidi.options import Option
-from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.predict import InputsRequest, PredictRequest
 
 if TYPE_CHECKING:
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from vidi.prediction.predictor import Predictor
     from vidi.prediction.stream import Answer
     from vidi.workflows.log import AnswerLogger
+    from vidi.workflows.requests.log import LogRequest
 
 
 def predict(
     model: options.Model,
     inputs: InputsRequest,
     request: PredictRequest,
-    log: LogRequest,
     *,
     as_json: options.AsJson = False,
     as_json_lines: Annotated[
@@ -59,7 +58,7 @@ def predict(
     account = Account()
     decoding = DecodeOptions(keep_truncated=inputs.keep_truncated)
     with (
-        _logging(log, predictor, model, events) as logger,
+        _logging(request.logging, predictor, model, events) as logger,
         _elsewhere(request, predictor, found, decoding, events, is_logged=logger is not None) as answers_of,
     ):
         answers = predict_inputs(
@@ -108,7 +107,7 @@ def _write(
 
 
 def _logging(
-    request: LogRequest, predictor: "Predictor", path: Path, events: "Terminal"
+    request: "LogRequest", predictor: "Predictor", path: Path, events: "Terminal"
 ) -> contextlib.AbstractContextManager["AnswerLogger | None"]:
     """What logs the answers; None without `--log`, which needs no database."""
     if request.log is None and not request.keep_images:

@@ -10,6 +10,7 @@ from vidi.errors import UsageError
 from vidi.files import escape_path
 
 PASSWORD_VARIABLE: Final = "VIDI_LOG_PASSWORD"  # noqa: S105 - its name
+PASSWORD_FILE_VARIABLE: Final = "VIDI_LOG_PASSWORD_FILE"  # noqa: S105 - its name
 POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+pg8000")
 Encryption = Literal["disable", "require", "verify-full"]
 ENCRYPTIONS: Final[tuple[Encryption, ...]] = ("disable", "require", "verify-full")
@@ -62,15 +63,12 @@ def is_log(text: str) -> bool:
         return False
 
 
-def parse_address(
-    text: str, *, environment: Mapping[str, str] | None = None, password_file: Path | None = None
-) -> LogAddress:
+def parse_address(text: str, *, environment: Mapping[str, str] | None = None) -> LogAddress:
     """Read the address of a log as it is typed.
 
     Args:
         text: a path, `sqlite:///PATH`, or `postgresql://USER@HOST:PORT/DATABASE?sslmode=…&sslrootcert=…`.
-        environment: may hold the password, as VIDI_LOG_PASSWORD.
-        password_file: holds the password; comes before the environment.
+        environment: may hold the password, as VIDI_LOG_PASSWORD, or name its file, as VIDI_LOG_PASSWORD_FILE.
 
     Raises:
         UsageError: it is no such address, it holds a password, or the password's file cannot be read.
@@ -91,9 +89,9 @@ def parse_address(
     if parts.password is not None:
         raise UsageError(
             "the log's URL holds a password, which every list of processes would show",
-            f"Leave it out, and set {PASSWORD_VARIABLE} or use --log-password-file.",
+            f"Leave it out, and set {PASSWORD_VARIABLE} or {PASSWORD_FILE_VARIABLE}.",
         )
-    return _server(parts, _password(environment or {}, password_file))
+    return _server(parts, _password(environment or {}))
 
 
 def _path(text: str) -> Path:
@@ -133,12 +131,15 @@ def _port(parts: SplitResult) -> int:
         raise UsageError(f"the log's URL has no usable port: {error}", REMEDY) from error
 
 
-def _password(environment: Mapping[str, str], file: Path | None) -> str | None:
-    if file is None:
+def _password(environment: Mapping[str, str]) -> str | None:
+    """The password; that of a file first, which containers and services mount."""
+    file = environment.get(PASSWORD_FILE_VARIABLE)
+    if not file:
         return environment.get(PASSWORD_VARIABLE) or None
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{escape_path(file)} cannot be read: {error}", "Give --log-password-file a text file with the password."
+            f"{escape_path(file)} cannot be read: {error}",
+            f"Let {PASSWORD_FILE_VARIABLE} name a text file with the password.",
         ) from error

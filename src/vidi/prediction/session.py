@@ -1,49 +1,28 @@
 """The onnxruntime session of a model file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from vidi.errors import ModelError, UsageError
+from vidi.errors import ModelError
 from vidi.model_file.read import ModelFile
 
 QUIET: Final = 4  # fatal only: onnxruntime would write to standard error, which holds only vidi's own lines
 
-Device = Literal["auto", "cpu", "cuda"]
 CPU: Final = ("CPUExecutionProvider",)
-PROVIDERS: Mapping[str, tuple[str, ...]] = {"cpu": CPU, "cuda": ("CUDAExecutionProvider", *CPU)}
+CUDA: Final = ("CUDAExecutionProvider", *CPU)
 
 
-def choose_providers(device: Device, *, available: Collection[str] | None = None) -> tuple[str, ...]:
-    """Return onnxruntime's providers for a device; `auto` is CUDA where onnxruntime offers it, else the processor.
+def usual_providers() -> tuple[str, ...]:
+    """CUDA where the onnxruntime that is installed offers it, else the processor.
 
     Whoever uses any but the processor first holds it to the model's golden vectors (`model_file/replay.py`).
-
-    Args:
-        device: what the user chose.
-        available: names of providers; by default those of the onnxruntime that is installed.
-
-    Raises:
-        UsageError: the device is unknown, or onnxruntime does not offer it.
-
-    >>> choose_providers("auto", available=["CPUExecutionProvider"])
-    ('CPUExecutionProvider',)
     """
-    offered = onnxruntime.get_available_providers() if available is None else available
-    wanted = ("cuda" if PROVIDERS["cuda"][0] in offered else "cpu") if device == "auto" else device
-    providers = PROVIDERS.get(wanted)
-    if providers is None:
-        raise UsageError(f"--device {device} is unknown", f"Use auto, {' or '.join(PROVIDERS)}.")
-    if providers[0] not in offered:
-        raise UsageError(
-            f"--device {device}: the onnxruntime that is installed does not offer it",
-            "Install onnxruntime-gpu in place of onnxruntime, or use --device cpu.",
-        )
-    return providers
+    return CUDA if CUDA[0] in onnxruntime.get_available_providers() else CPU
 
 
 def open_session(model: ModelFile) -> onnxruntime.InferenceSession:
@@ -77,7 +56,7 @@ def open_graph(
         keeps: memory from one run for the next; without, runs on ever other sizes take no more than the largest.
         shared: all such sessions of this process keep it together, so that idle ones hold none.
         optimised: nodes are fused and rewritten; without, the graph is executed as it is written.
-        providers: of `choose_providers`; what the first does not offer runs on the next.
+        providers: of `usual_providers`; what the first does not offer runs on the next.
 
     Raises:
         ModelError: onnxruntime does not take the graph.

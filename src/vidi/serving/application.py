@@ -42,7 +42,6 @@ def service_of(
     *,
     lifecycle: Lifecycle | None = None,
     log: RequestLog | None = None,
-    logs_names: bool = False,
 ) -> Service:
     """Return what answers for some models; nothing is started yet.
 
@@ -51,7 +50,6 @@ def service_of(
         settings: limits.
         lifecycle: shared with the server.
         log: takes a line for each request.
-        logs_names: file names of images stand in those lines.
     """
     settings = settings or Settings()
     return Service(
@@ -60,7 +58,6 @@ def service_of(
         settings=settings,
         lifecycle=lifecycle or Lifecycle(),
         log=log or RequestLog(),
-        logs_names=logs_names,
     )
 
 

@@ -28,7 +28,6 @@ class Service:
     settings: Settings
     lifecycle: Lifecycle
     log: RequestLog
-    logs_names: bool = False  # log lines hold the file names of a request's images
     recorder: Recorder | None = None  # None: no prediction is logged
     trainer: Trainer | None = None  # None: the page cannot start a training
     metrics: ServerMetrics = field(default_factory=ServerMetrics)

@@ -3,17 +3,16 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from starlette.middleware import Middleware
 
-from vidi.errors import UsageError
 from vidi.files import escape_path
 from vidi.model_file.registered import follows_name
-from vidi.prediction.session import choose_providers
+from vidi.prediction.session import usual_providers
 from vidi.serving.application import application, service_of
 from vidi.serving.doors.addresses import address_to_open, addresses_of_machine, qr_code
 from vidi.serving.doors.doorkeeper import Doorkeeper
@@ -23,7 +22,6 @@ from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
 from vidi.serving.models.trial import try_model
-from vidi.serving.monitoring import LogMonitor, monitor_command
 from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
@@ -64,15 +62,14 @@ def serve(
     """
     environment = os.environ if environment is None else environment
     doors = open_doors(choose_doors(_door_options(request), environment), environment, datetime.now(UTC))
-    opened = partial(open_served, providers=_providers(request), engine=request.engine, say=say)
+    opened = partial(open_served, providers=usual_providers(), engine=request.engine, say=say)
     models = [opened(name, path) for name, path in name_models(request.models).items()]
     with contextlib.ExitStack() as stack:
         lines = stack.enter_context(LineWriter(sys.stdout))
         origin = doors.doors.origin
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
-        service = service_of(models, settings, log=RequestLog(lines.write), logs_names=request.log_names)
+        service = service_of(models, settings, log=RequestLog(lines.write))
         service.recorder = stack.enter_context(_recording(log or LogRequest(), environment, service, say))
-        stack.enter_context(_monitoring(request, log or LogRequest(), service))
         if doors.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
@@ -87,17 +84,6 @@ def serve(
             tell_refusal=lambda problem, client: _log_refusal(service, problem, client),
         )
     say("stopped: every request that was accepted has been answered")
-
-
-def _providers(request: ServeRequest) -> Sequence[str]:
-    """onnxruntime's providers for the device.
-
-    Raises:
-        UsageError: the device is none, or is not one of the engine's.
-    """
-    if request.device == "cuda" and request.engine != USUAL_ENGINE:
-        raise UsageError(f"--engine {request.engine} runs on the processor alone", "Leave out --device or --engine.")
-    return choose_providers(request.device)
 
 
 def _door_options(request: ServeRequest) -> DoorOptions:
@@ -157,28 +143,6 @@ def _recording(
         FeedbackWriter(log) as feedback,
     ):
         yield Recorder(writer, feedback)
-
-
-@contextlib.contextmanager
-def _monitoring(request: ServeRequest, log: LogRequest, service: Service) -> Iterator[None]:
-    """What compares the log with the models' references from time to time."""
-    if request.monitor_every is None:
-        yield
-        return
-    if log.log is None:
-        raise UsageError("--monitor-every reads a log, and there is none", "Add --log URL.")
-
-    def report(name: str, state: str, why: str) -> None:
-        service.log.event("monitor", {"model": name, "state": state, "why": why or None})
-
-    command = monitor_command(log.log, log.log_password_file)
-    monitor = LogMonitor(lambda: service.models, command, report, seconds=60 * request.monitor_every)
-    service.metrics.registry.register(monitor.gauges)
-    monitor.start()
-    try:
-        yield
-    finally:
-        monitor.stop()
 
 
 @contextlib.contextmanager

@@ -20,7 +20,6 @@ ROUTES = frozenset(
 OTHER = "other"
 CLIENT_LEFT = 499  # as nginx counts it: the client left, or was cut, before its request was whole
 PAGE = "page"
-NAMES = "vidi.names"  # in the scope: file names of the images of a request
 
 
 class Watched:
@@ -61,8 +60,6 @@ class Watched:
             "milliseconds": round(1000 * seconds, 2),
             "trace": trace_of(headers.get(b"traceparent", b"").decode("latin-1")),
         }
-        if self.service.logs_names and NAMES in scope:
-            facts["images"] = scope[NAMES]
         self.service.log.event("request", facts)
 
 

@@ -26,16 +26,6 @@ class EventRules:
                 f"an event cannot begin at a score of {self.start:g} and end below {self.end:g}",
                 "Use two numbers above 0, at most 1, of which the one for the end is not the greater.",
             )
-        times = {
-            "window": self.window,
-            "shortest event": self.shortest,
-            "absence": self.absence,
-            "gap": self.gap,
-            "time between updates": self.update_every,
-        }
-        for name, seconds in times.items():
-            if not 0 <= seconds < float("inf"):
-                raise UsageError(f"the {name} is {seconds:g} seconds", "Use a number of seconds, 0 or more.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

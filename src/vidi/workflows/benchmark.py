@@ -12,14 +12,12 @@ from vidi.machine import core_count, processor_name
 from vidi.workflows.benchmarking.cold import STARTS, start_cold
 from vidi.workflows.benchmarking.document import MARK, Benchmark, Measured
 from vidi.workflows.benchmarking.images import drawn_images, given_images
-from vidi.workflows.benchmarking.measure import ROUNDS, measure_speeds, turn_count
+from vidi.workflows.benchmarking.measure import measure_speeds, turn_count
 from vidi.workflows.benchmarking.subjects import find_models, open_subjects
-from vidi.workflows.benchmarking.video import find_video, measure_video
 from vidi.workflows.interaction.places import require_own
 from vidi.workflows.requests.benchmark import BenchmarkRequest
 
 DOCUMENT, PICTURE = "benchmark.json", "benchmark.svg"
-SHARE_OF_VIDEO = 0.25  # of the time, where a video is answered too
 
 Progress = Callable[[int, int], object]  # turns done, turns in all
 
@@ -33,24 +31,20 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
 
     Raises:
         ModelError: no model file, or no engine takes it.
-        DataError: there is no image, or the video cannot be read.
+        DataError: there is no image.
         UsageError: an engine is unknown or not installed, or the output would replace something else.
-        MissingPackageError: a picture or a video is wanted, and its package is not installed.
+        MissingPackageError: a picture is wanted, and its package is not installed.
         ResourceError: the figures cannot be written.
     """
     if request.output is not None:
         _require_output(request.output)
     models = find_models(request.models)
     subjects, refused = open_subjects(models, request.engines)
-    threads = sorted(set(request.threads or (1, core_count())))
+    threads = sorted({1, core_count()})
     size = subjects[0].predictor.metadata.framing.size
     images = drawn_images(size) if request.data is None else given_images(request.data)
-    video = None if request.video is None else find_video(request.video)
-    of_video = 0 if video is None else ROUNDS * len(subjects)
-    turn = _counter(progress, turn_count(subjects, threads) + STARTS * len(subjects) + of_video)
-    for_video = 0.0 if video is None else SHARE_OF_VIDEO * request.seconds
-    speeds = measure_speeds(subjects, images, threads=threads, seconds=request.seconds - for_video, turn=turn)
-    watched = None if video is None else measure_video(subjects, video, seconds=for_video, turn=turn)
+    turn = _counter(progress, turn_count(subjects, threads) + STARTS * len(subjects))
+    speeds = measure_speeds(subjects, images, threads=threads, seconds=request.seconds, turn=turn)
     with tempfile.TemporaryDirectory(prefix="vidi-") as place:
         image = Path(place) / "image"
         image.write_bytes(next(iter(images.contents.values())))
@@ -69,7 +63,6 @@ def benchmark(request: BenchmarkRequest, *, progress: Progress = lambda _done, _
         models=models,
         measured=measured,
         refused=refused,
-        video=watched,
     )
     if request.output is not None:
         picture = done.drawing()

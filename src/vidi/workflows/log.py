@@ -27,9 +27,7 @@ def open_log(request: LogRequest, environment: Mapping[str, str]) -> PredictionL
     """
     if request.log is None:
         raise UsageError("--keep-images without a log", "Say where with `--log URL`.")
-    return PredictionLog.open(
-        parse_address(request.log, environment=environment, password_file=request.log_password_file)
-    )
+    return PredictionLog.open(parse_address(request.log, environment=environment))
 
 
 def retention_of(request: LogRequest) -> Retention | None:

@@ -31,7 +31,7 @@ def log_document(request: LogContentsRequest, environment: Mapping[str, str]) ->
     digests = [check_digest(digest) for digest in request.digests]
     before = None if request.before is None else parse_time(request.before)
     _check(request)
-    address = parse_address(request.log, environment=environment, password_file=request.log_password_file)
+    address = parse_address(request.log, environment=environment)
     with PredictionLog.open(address, create=False) as log:
         document: Document = {"log": str(log.address)}
         if request.delete:

@@ -61,14 +61,14 @@ def monitor(request: MonitorRequest, *, events: Events = SILENCE) -> Monitored:
     reference = _reference(model)
     if request.output is not None:
         require_own(request.output)
-    address = parse_address(request.log, environment=os.environ, password_file=request.log_password_file)
+    address = parse_address(request.log, environment=os.environ)
     with PredictionLog.open(address, create=False) as log:
         _require_known(log, model)
         feedback = log.feedback()
         noted = NotedAnswers(model.metadata, {one.digest for one in feedback})
         rows = (row for _, row in log.predictions(model.model_id, since=request.since))
         traffic, counted = read_traffic(noted.passing(_counted(rows, events)), model.metadata)
-        drift = find_drift(traffic, reference, rate=request.false_alarms)
+        drift = find_drift(traffic, reference)
         document = monitor_document(
             model,
             traffic,

@@ -24,6 +24,7 @@ from vidi.workflows.watching.picture import LivePicture
 from vidi.workflows.watching.session import WatchSession, WatchSummary
 
 DAMAGED, INTERRUPTED = 6, 130  # exit codes
+RATE = 5.0  # frames a second that are looked at, at most
 MOST_WAITING = 50  # events
 LAST_SECONDS = 30.0  # for what waits at the end
 
@@ -81,7 +82,7 @@ def watch_with(
             events.say(f"watching {source.name} for {', '.join(map(escape_path, labels))}; Ctrl-C ends it")
         receivers = [*opened.receivers, printing(stream, as_json=as_json_lines)]
         with notifying(receivers, boxes, stop) as notify:
-            for notice in session.notices(watch_source(source, stop, rate=request.rate)):
+            for notice in session.notices(watch_source(source, stop, rate=RATE)):
                 opened.notify_at_once(notice)
                 notify(notice)
         was_stopped = stop.is_set()

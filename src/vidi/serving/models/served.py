@@ -89,7 +89,7 @@ def open_served(
     Args:
         name: by which requests ask for it.
         path: the model file, its run folder or a registered name.
-        providers: of `choose_providers`; any but the processor has one session for every load.
+        providers: of `usual_providers`; any but the processor has one session for every load.
         engine: executes the graph; any but onnxruntime has one form for every load.
         say: receives which engine `auto` has taken, and why.
 

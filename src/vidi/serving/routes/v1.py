@@ -13,7 +13,6 @@ from vidi.serving.routes.bodies import read_images
 from vidi.serving.routes.predict import predict, served_document
 from vidi.serving.routes.reading import json_response, read_body
 from vidi.serving.service import Service
-from vidi.serving.watching import NAMES
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -38,7 +37,6 @@ def _predict(service: Service) -> Endpoint:
         with service.slots.take() as slot:
             body = await read_body(request, most=settings.body_bytes)
             images = read_images(body, request.headers.get("content-type", ""), most=settings.images)
-            request.scope[NAMES] = [image.name for image in images]
             work = predict(service.engine, served, images, asked, recorder=service.recorder)
             with service.metrics.counting_refused(served.name):
                 predicted = await slot.within(settings.answer_seconds, work, request.receive)

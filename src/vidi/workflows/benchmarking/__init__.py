@@ -1,1 +1,1 @@
-"""The parts of `vidi benchmark`: models by engine, images, timing, cold starts, moving images, and the figures"""
+"""The parts of `vidi benchmark`: models by engine, images, timing, cold starts, and the figures"""

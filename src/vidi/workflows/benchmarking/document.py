@@ -12,7 +12,6 @@ from vidi.numbers import percent
 from vidi.workflows.benchmarking.cold import ColdStart
 from vidi.workflows.benchmarking.measure import BATCHES, Speed
 from vidi.workflows.benchmarking.subjects import PRECISIONS
-from vidi.workflows.benchmarking.video import VideoSpeed
 
 SCHEMA = 1
 MARK = "vidi_benchmark"  # by which its own earlier files are known
@@ -40,7 +39,6 @@ class Benchmark:
     models: Mapping[str, ModelFile]
     measured: Sequence[Measured]
     refused: Mapping[str, str]  # model and engine → why it is left out
-    video: VideoSpeed | None
 
     def as_json(self) -> dict[str, Json]:
         """Plain values: seconds, bytes, images per second."""
@@ -70,7 +68,6 @@ class Benchmark:
                 for one in self.measured
             ],
             "refused": dict(self.refused),
-            "video": None if self.video is None else _video_as_json(self.video),
         }
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -101,13 +98,6 @@ class Benchmark:
                 f"{one.model} by {one.engine}: first answer of a new process in {one.cold.seconds:.2f} s{peak}"
             )
         lines += [f"{escape_path(key)} is left out: {escape_path(why)}" for key, why in self.refused.items()]
-        if self.video is not None:
-            own = self.video.frames_per_second
-            lines.append(f"{self.video.source}: {own:.3g} frames a second")
-            lines += [
-                f"{key} answers {rate:,.3g} frames a second: {rate / own:.3g} times real time"
-                for key, rate in self.video.answered_per_second.items()
-            ]
         return lines
 
     def drawing(self) -> Drawing:
@@ -171,18 +161,4 @@ def _speed_as_json(speed: Speed) -> dict[str, Json]:
         "images_per_second": {str(size): round(rate, 2) for size, rate in speed.images_per_second.items()},
         "from_files_per_second": round(speed.from_files, 2),
         "share_of_decoding": round(speed.share_of_decoding, 4),
-    }
-
-
-def _video_as_json(video: VideoSpeed) -> dict[str, Json]:
-    return {
-        "source": video.source,
-        "frames_per_second": round(video.frames_per_second, 3),
-        "answered": {
-            key: {
-                "frames_per_second": round(rate, 3),
-                "real_time_factor": round(rate / video.frames_per_second, 4),
-            }
-            for key, rate in video.answered_per_second.items()
-        },
     }

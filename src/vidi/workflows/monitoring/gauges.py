@@ -1,4 +1,4 @@
-"""What monitoring found as gauges for Prometheus: in a file, or among a server's own."""
+"""What monitoring found as gauges for Prometheus, in a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ class MonitorGauges(Collector):
     def __init__(self, documents: Sequence[Document] = ()) -> None:
         """
         Args:
-            documents: of `vidi monitor --json`, one for each model; may be replaced at any time.
+            documents: of `vidi monitor --json`, one for each model.
         """
         self.documents = documents
 

@@ -16,9 +16,7 @@ def benchmark(
     *,
     data: str | None = None,
     engines: Sequence[str] | None = None,
-    threads: Sequence[int] | None = None,
     seconds: float = 30.0,
-    video: str | None = None,
     output: "str | os.PathLike[str] | None" = None,
 ) -> "Benchmark":
     """Measure speed, memory and size of models on this processor, by engine, precision and threads.
@@ -27,9 +25,7 @@ def benchmark(
         models: path to a model file or a run folder, a registered name, or several of these.
         data: image file, folder, pattern or archive to decode and answer (default: drawn images).
         engines: engines to time; by default each that is installed.
-        threads: numbers of threads that answer side by side; by default one, and one per core.
         seconds: time for measuring; starting is not counted.
-        video: video file; also measure how many of its frames a second are answered.
         output: path to a folder for the figures: benchmark.json and benchmark.svg.
 
     Returns:

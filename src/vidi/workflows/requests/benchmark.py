@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.written import parse_counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +31,7 @@ class BenchmarkRequest:
             python_help="Engines to time; by default each that is installed.",
         ),
     ] = None
-    threads: Annotated[
-        tuple[int, ...] | None,
-        Option(
-            "Number of threads that answer side by side; repeat it for more (default: one, and one per core).",
-            metavar="N",
-            several=True,
-            read=parse_counts,
-            in_python="Sequence[int] | None",
-            python_help="Numbers of threads that answer side by side; by default one, and one per core.",
-        ),
-    ] = None
     seconds: Annotated[float, Option("Time for measuring; starting is not counted.", metavar="SECONDS", least=1)] = 30.0
-    video: Annotated[
-        str | None, Option("Video file; also measure how many of its frames a second are answered.", metavar="FILE")
-    ] = None
     output: Annotated[
         Path | None,
         Option(

@@ -1,15 +1,9 @@
 """The options of the prediction log: where it lies, what is kept in it, and what `vidi log` shows or deletes."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-
-PasswordFile = Annotated[
-    Path | None,
-    Option("Path to a file with the log's password (default: VIDI_LOG_PASSWORD).", metavar="FILE"),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +14,6 @@ class LogRequest:
         str | None,
         Option("Log each prediction there: a file, or postgresql://USER@HOST/DATABASE.", metavar="URL"),
     ] = None
-    log_password_file: PasswordFile = None
     keep_images: Annotated[bool, Option("Keep the images in the log, too.")] = False
     keep_days: Annotated[float, Option("Keep an image for at most this time.", metavar="DAYS", least=0)] = 30.0
     keep_megabytes: Annotated[
@@ -41,4 +34,3 @@ class LogContentsRequest:
     ] = None
     images: Annotated[bool, Option("Only the images that are kept, and no other row.")] = False
     delete: Annotated[bool, Option("Delete what is named by DIGEST, --before or --images.")] = False
-    log_password_file: PasswordFile = None

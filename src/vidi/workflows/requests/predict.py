@@ -1,11 +1,12 @@
 """The options of `vidi predict`, and the images that several verbs take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from vidi.errors import UsageError
-from vidi.options import Argument, Option
+from vidi.options import Argument, Option, Part
+from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, FollowLinks, KeepTruncated, Workers
 from vidi.workflows.requests.spread import Ray, Shards, refuse_shards_alone
 
@@ -42,6 +43,7 @@ class PredictRequest:
     sort_into: Annotated[
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
+    logging: Annotated[LogRequest, Part(leave_out=("keep_days", "keep_megabytes"))] = field(default_factory=LogRequest)
     workers: Workers = None
     engine: Engine = USUAL_ENGINE
     ray: Ray = None

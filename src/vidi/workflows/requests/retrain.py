@@ -6,7 +6,6 @@ from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
-from vidi.workflows.requests.log import PasswordFile
 from vidi.workflows.requests.shared import (
     USUAL_FEEDBACK_WEIGHT,
     USUAL_MOST_OF_SOURCE,
@@ -26,7 +25,6 @@ class RetrainRequest:
         str | None,
         Option("Labelled images from use: a folder, archive or table; or a prediction log.", metavar="DATA|URL"),
     ] = None
-    log_password_file: PasswordFile = None
     most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
     feedback_weight: FeedbackWeight = USUAL_FEEDBACK_WEIGHT
     name: Annotated[

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option
-from vidi.workflows.requests.log import PasswordFile
 from vidi.workflows.requests.shared import (
     USUAL_MOST_OF_SOURCE,
     FollowLinks,
@@ -26,7 +25,6 @@ class ReviewRequest:
     log: Annotated[
         str | None, Option("Path or URL of a prediction log, whose kept images are reviewed.", metavar="URL")
     ] = None
-    log_password_file: PasswordFile = None
     model: Annotated[
         Path | None,
         Option(

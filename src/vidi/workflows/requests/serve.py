@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, Workers
@@ -38,13 +38,5 @@ class ServeRequest:
         str | None, Option("Origin whose pages may send requests, for example https://shop.example.", metavar="URL")
     ] = None
     watch_model: Annotated[bool, Option("Take a model file that is replaced on disk, after a self-test.")] = False
-    monitor_every: Annotated[
-        float | None,
-        Option("Compare the log with each model's reference, for /metrics; needs --log.", metavar="MINUTES", least=1),
-    ] = None
-    log_names: Annotated[bool, Option("Write the file names of images into the log lines.")] = False
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], Option("Where the model runs; auto takes CUDA where onnxruntime offers it.")
-    ] = "auto"
     engine: Engine = USUAL_ENGINE
     workers: Workers = None

@@ -7,10 +7,8 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
 from vidi.timeline.events import EventRules
-from vidi.workflows.requests.log import PasswordFile
 from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, Pictures
 
-MOST_RATE = 1_000.0  # frames a second
 USUAL = EventRules()
 
 
@@ -30,24 +28,12 @@ class WatchRequest:
             several=True,
         ),
     ] = None
-    rate: Annotated[float, Option("Look at this many frames a second at most.", metavar="N")] = 5.0
     start: Annotated[float, Option("Score at which an event begins.", metavar="SHARE")] = USUAL.start
     end: Annotated[float, Option("Score below which an event ends.", metavar="SHARE")] = USUAL.end
-    smooth: Annotated[
-        float, Option("Length of the time over which the score's median is taken.", metavar="SECONDS", least=0)
-    ] = USUAL.window
-    shortest: Annotated[
-        float, Option("Duration of the shortest event, and of the shortest absence.", metavar="SECONDS", least=0)
-    ] = USUAL.shortest
-    update_every: Annotated[
-        float, Option("Time between two messages about an event that goes on.", metavar="SECONDS", least=0.1)
-    ] = USUAL.update_every
     locate: Annotated[bool, Option("Find boxes on the best frame of each event.")] = False
     engine: Engine = USUAL_ENGINE
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate <= MOST_RATE:
-            raise UsageError(f"--rate {self.rate:g} is out of range", f"Use a number above 0, at most {MOST_RATE:g}.")
         self.rules()
 
     def rules(self) -> EventRules:
@@ -56,14 +42,7 @@ class WatchRequest:
         Raises:
             UsageError: the numbers contradict each other.
         """
-        return EventRules(
-            start=self.start,
-            end=self.end,
-            window=self.smooth,
-            shortest=self.shortest,
-            absence=self.shortest,
-            update_every=self.update_every,
-        )
+        return EventRules(start=self.start, end=self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +62,6 @@ class WatchOutputs:
     keep_days: Annotated[float, Option("Keep a snapshot or clip for at most this time.", metavar="DAYS", least=0)] = (
         30.0
     )
-    keep_megabytes: Annotated[
-        float, Option("Keep the newest snapshots and clips up to this size in all.", metavar="MB", least=0)
-    ] = 1_000.0
     webhook: Annotated[str | None, Option("Send each event to this http:// or https:// address.", metavar="URL")] = None
     webhook_secret_file: Annotated[
         Path | None,
@@ -94,7 +70,6 @@ class WatchOutputs:
     log: Annotated[
         str | None, Option("Log each event there: a file, or postgresql://USER@HOST/DATABASE.", metavar="URL")
     ] = None
-    log_password_file: PasswordFile = None
 
     def __post_init__(self) -> None:
         if self.clips and self.output is None:

@@ -123,18 +123,3 @@ def parse_time(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(f"{text[:60]!r} is no day", "Write 2026-03-01, or 2026-03-01T18:30.") from error
-
-
-def parse_counts(texts: Sequence[str]) -> tuple[int, ...]:
-    """Whole numbers from 1.
-
-    Raises:
-        UsageError: one is none.
-
-    >>> parse_counts(["1", "4"])
-    (1, 4)
-    """
-    for text in texts:
-        if not (text.isascii() and text.isdigit()) or int(text) < 1:
-            raise UsageError(f"{text!r} is no count", "Use a whole number from 1.")
-    return tuple(map(int, texts))

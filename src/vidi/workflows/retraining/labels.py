@@ -39,7 +39,7 @@ def take_labels(request: RetrainRequest, run: Path, *, multi_label: bool = False
     """
     if request.feedback is None or not is_log(request.feedback):
         return None
-    address = parse_address(request.feedback, environment=os.environ, password_file=request.log_password_file)
+    address = parse_address(request.feedback, environment=os.environ)
     others = sum(
         row.part != TEST and not is_feedback_path(row.path) for row in read_assignments(run / SPLITS)
     )  # images that are learned from, beside feedback

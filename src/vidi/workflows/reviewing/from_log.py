@@ -207,7 +207,7 @@ def open_log(request: ReviewRequest, environment: Mapping[str, str]) -> Predicti
         NoLogError: there is no log.
         LogUnavailableError: it cannot be reached.
     """
-    address = parse_address(request.log or "", environment=environment, password_file=request.log_password_file)
+    address = parse_address(request.log or "", environment=environment)
     return PredictionLog.open(address, create=False)
 
 

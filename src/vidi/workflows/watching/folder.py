@@ -43,7 +43,7 @@ class EventFolder:
         *,
         with_images: bool,
         days: float,
-        megabytes: float,
+        megabytes: float = 1_000.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         """Make the folder, or go on in one that holds events already.

@@ -103,9 +103,7 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
     opened = OpenedOutputs()
     with contextlib.ExitStack() as stack:
         if request.output is not None:
-            folder = EventFolder(
-                request.output, with_images=request.images, days=request.keep_days, megabytes=request.keep_megabytes
-            )
+            folder = EventFolder(request.output, with_images=request.images, days=request.keep_days)
             opened.add(notify=steady(folder.keep, "the folder", say))
             opened.folder = folder
             if request.clips:
@@ -115,7 +113,7 @@ def open_outputs(request: WatchOutputs, environment: Mapping[str, str], *, say: 
             from vidi.log.store import PredictionLog  # a database's driver, only where one is named
             from vidi.workflows.watching.logged import EventLogger
 
-            address = parse_address(request.log, environment=environment, password_file=request.log_password_file)
+            address = parse_address(request.log, environment=environment)
             log = stack.enter_context(PredictionLog.open(address))
             opened.add(notify=steady(EventLogger(log).notify, "the log", say))
         if request.webhook is not None:
