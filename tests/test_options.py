@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -120,16 +119,6 @@ def test_a_new_option_of_the_data_needs_its_declaration_alone():
     VerbCommand("do", verb).main(["photos", "--greyscale"], standalone_mode=False)
 
     assert (got[0].source, got[0].greyscale) == ("photos", True)
-
-
-def test_a_data_option_stands_in_three_files_its_declaration_and_its_use():
-    files = [path for path in SOURCE.rglob("*.py") if re.search(r"\bmerge_names\b", path.read_text("utf-8"))]
-
-    assert sorted(str(path.relative_to(SOURCE)) for path in files) == [
-        "data/read.py",
-        "workflows/interaction/request.py",
-        "workflows/requests/data.py",
-    ]
 
 
 @pytest.mark.parametrize("request_type", REQUESTS, ids=lambda request: request.__name__)

@@ -59,7 +59,7 @@ def test_a_link_that_the_user_names_is_followed_and_one_in_a_folder_is_not(tmp_p
 
     named = find_paths([str(tmp_path / "folder/link.png")])
     inside = find_paths([str(tmp_path / "folder")])
-    followed = find_paths([str(tmp_path / "folder")], follow_links=True)
+    followed = find_paths([str(tmp_path / "folder")], allow_outside=True)
 
     assert named[0].store.read(named[0].paths[0]) == IMAGE
     assert [Path(path).name for path in inside[0].paths] == ["own.png"]

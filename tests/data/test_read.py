@@ -1,6 +1,7 @@
 """From what the user named to a data set: choices of classes, accounts, and what is refused."""
 
 import os
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_names_rename_numbered_classes(tmp_path):
 
     assert read_dataset(tmp_path, names="0=person,1=dog").classes == ("person", "dog")
     assert read_dataset(tmp_path, names="person").classes == ("person", "1")
-    with pytest.raises(UsageError, match="names none of the classes"):
+    with pytest.raises(UsageError, match="is not a class of the data"):
         read_dataset(tmp_path, names="7=person")
 
 
@@ -138,23 +139,45 @@ def test_small_classes_are_read_and_empty_class_folders_are_named(tmp_path, each
 def test_names_that_are_one_elsewhere_are_refused_or_merged(tmp_path, first, second):
     put(tmp_path, f"{first}/1.png", f"{first}/2.png", f"{second}/3.png", "dog/1.png")
 
-    with pytest.raises(DataError, match="are one name on other file systems"):
+    with pytest.raises(DataError, match="are one name on other file systems") as caught:
         read_dataset(tmp_path)
-    dataset = read_dataset(tmp_path, merge_names=True)
+    (_, names) = shlex.split(str(caught.value.remedy).partition(" or use ")[2])[:2]
+    dataset = read_dataset(tmp_path, names=names)
 
     assert set(dataset.classes) == {first, "dog"}  # that of most images
     assert [dataset.classes[label] for label in dataset.labels()].count(first) == 3
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("name", ["CON", "nul", "com1", "Aux.old"])
-def test_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "other"), [("CON", "CON_"), ("nul", "nul_"), ("com1", "com1_"), ("Aux.old", "Aux_.old")]
+)
+def test_names_that_windows_reserves_are_refused_or_renamed(tmp_path, name, other):
     put(tmp_path, f"{name}/1.png", "dog/1.png")
 
-    with pytest.raises(DataError, match="a name that Windows keeps for a device"):
+    with pytest.raises(DataError, match="a name that Windows keeps for a device") as caught:
         read_dataset(tmp_path)
 
-    assert f"{name}_" in read_dataset(tmp_path, merge_names=True).classes
+    assert f"--names {name}={other} " in caught.value.remedy
+    assert other in read_dataset(tmp_path, names=f"{name}={other}").classes
+
+
+def test_a_class_of_names_that_is_not_there_is_wrong_use(tmp_path):
+    put(tmp_path, "ant/1.png", "bee/1.png")
+
+    with pytest.raises(UsageError, match="'eel' is not a class of the data"):
+        read_dataset(tmp_path, names="ant=cat,eel=cat")
+    with pytest.raises(UsageError, match="'ant=cat' names no class"):
+        read_dataset(tmp_path, names="ant=dog,ant=cat")
+
+
+def test_data_of_a_class_and_others_answers_the_question_of_that_class_unless_it_names_the_others(tmp_path):
+    put(tmp_path, "ant/1.png", "bee/1.png", "eel/1.png")
+
+    assert read_dataset(tmp_path, usually_positive="ant").classes == ("ant", "not ant")
+    assert read_dataset(tmp_path, usually_positive="cat").classes == ("ant", "bee", "eel")
+    put(tmp_path, "not ant/1.png")
+    assert read_dataset(tmp_path, usually_positive="ant").classes == ("ant", "bee", "eel", "not ant")
 
 
 def test_every_file_stands_in_the_account_once(tmp_path):

@@ -13,6 +13,7 @@ from vidi.data.checking.packed import pack_readings, unpack_readings
 from vidi.data.read import read_dataset
 from vidi.distributed import check
 from vidi.errors import DataError
+from vidi.images.decode import DEFAULT
 from vidi.images.pool import read_images
 
 
@@ -37,19 +38,27 @@ def on_workers_here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
 def test_the_report_of_workers_is_that_of_one_computer(tmp_path: Path, on_workers_here: list[Here]):
     two_classes(tmp_path)
     plain = vidi("check", ".", "--json", folder=tmp_path)
-    spread = vidi("check", ".", "--json", "--ray", "local", "--shards", "../parts", folder=tmp_path)
-    again = vidi("check", ".", "--json", "--ray", "local", "--shards", "../parts", folder=tmp_path)
+    spread = vidi("check", ".", "--json", "--ray", "local", folder=tmp_path)
 
-    digests = {hashlib.sha256(done.stdout.encode()).hexdigest() for done in (plain, spread, again)}
-    assert (plain.returncode, len(digests)) == (6, 1)
-    assert [one.done for one in on_workers_here] == [3, 0]  # for the second check nothing was left
+    assert (plain.returncode, spread.returncode) == (6, 6)
+    assert hashlib.sha256(plain.stdout.encode()).digest() == hashlib.sha256(spread.stdout.encode()).digest()
+    assert [one.done for one in on_workers_here] == [3]
 
 
-def test_shards_without_a_cluster_are_refused(tmp_path: Path):
-    done = vidi("check", ".", "--shards", "parts", folder=two_classes(tmp_path))
+def test_shards_are_kept_until_all_are_read(tmp_path: Path, on_workers_here: list[Here]):
+    dataset, shards = read_dataset(str(two_classes(tmp_path))), tmp_path / "page.html.shards"
+    paths = [image.path for image in dataset.images]
+    read = check.read_on_ray("local", shards=shards, say=print)
+    stopped = read(dataset.store, paths, DEFAULT)
+    first = next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert list(shards.glob("shard-*"))
 
-    assert done.returncode == 2
-    assert "--shards without a cluster" in done.stderr
+    again = list(read(dataset.store, paths, DEFAULT))
+
+    assert (len(again), again[0].digest) == (len(paths), first.digest)
+    assert on_workers_here[1].done < 3
+    assert not shards.exists()
 
 
 def test_what_was_measured_comes_back_as_it_was(tmp_path: Path):

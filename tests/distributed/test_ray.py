@@ -65,7 +65,7 @@ def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch, caplog: p
     monkeypatch.setattr(predict, "IMAGES_IN_SHARD", IN_SHARD)
     plain = vidi("predict", "model.onnx", "images", "--jsonl", "--output", "plain.jsonl", folder=folder)
     spread = vidi(
-        "predict", "model.onnx", "images", "--jsonl", "--output", "ray.jsonl", "--ray", "local", "--shards", "parts",
+        "predict", "model.onnx", "images", "--jsonl", "--output", "ray.jsonl", "--ray", "local",
         folder=folder,
     )  # fmt: skip
 
@@ -73,12 +73,11 @@ def test_the_rows_are_those_of_one_computer(folder: Path, monkeypatch, caplog: p
     assert (folder / "ray.jsonl").read_bytes() == (folder / "plain.jsonl").read_bytes()
     assert "Ray: " in spread.stderr
     assert not caplog.records  # Ray would describe there how its own cluster is protected
-    again = vidi(
-        "predict", "model.onnx", "images", "--jsonl", "--ray", "127.0.0.1:9", "--shards", "parts", folder=folder
-    )  # every shard is there, so that no cluster is needed
-    assert again.stdout.encode() == (folder / "plain.jsonl").read_bytes()
-    assert len(list((folder / "parts").rglob("shard-*"))) == -(-(IMAGES + 1) // IN_SHARD)
-    changed = vidi("predict", "model.onnx", "images/000.png", "--ray", "local", "--shards", "parts", folder=folder)
+    assert not (folder / "ray.jsonl.shards").exists()
+    (folder / "ray.jsonl.shards").mkdir()
+    (folder / "ray.jsonl.shards" / "plan.json").write_text("of other images")
+    words = ("--jsonl", "--output", "ray.jsonl", "--ray", "local")
+    changed = vidi("predict", "model.onnx", "images/000.png", *words, folder=folder)
     assert changed.returncode == 2
     assert "other work" in changed.stderr
 
@@ -260,7 +259,7 @@ def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path
 
     many = linked(folder, tmp_path / "many", 256 * (AHEAD + 16))  # more than can be done before rows are taken
     own = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    words = ["predict", "model.onnx", str(many), "--jsonl", "--ray", own.address, "--shards", str(tmp_path / "parts")]
+    words = ["predict", "model.onnx", str(many), "--jsonl", "--ray", own.address, "--output", str(tmp_path / "out")]
     with subprocess.Popen(
         [sys.executable, "-m", "vidi", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -272,8 +271,8 @@ def test_a_head_that_dies_is_said_with_how_to_go_on(folder: Path, tmp_path: Path
 
     assert process.returncode == 5, said
     assert b"the head of the Ray cluster" in said
-    assert b"the same command with --shards DIR" in said
-    assert list((tmp_path / "parts").rglob("shard-*"))
+    assert b"the same command with --output FILE" in said
+    assert list((tmp_path / "out.shards").rglob("shard-*"))
 
 
 def test_a_check_on_a_cluster_is_that_of_one_computer(classes: Path, cluster: Any, tmp_path: Path, monkeypatch):

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError
 from vidi.evaluation.match import match_classes
 from vidi.metrics.truth import OneClass, SeveralClasses
-from vidi.workflows.requests.written import parse_renames
 
 
 def test_classes_that_the_data_lacks_are_absent_and_those_that_the_model_lacks_foreign():
@@ -19,8 +18,8 @@ def test_order_of_the_classes_does_not_matter():
     assert match_classes(["a", "b"], ["b", "a"]).names == ("b", "a")
 
 
-def test_renamed_class_is_matched():
-    match = match_classes(["cat", "dog"], ["kitten", "dog"], renames={"kitten": "cat"})
+def test_a_model_that_lacks_the_new_name_of_a_class_may_have_the_old_one():
+    match = match_classes(["cat", "dog"], ["kitten", "dog"], names="cat=kitten")
 
     assert (match.names, match.absent, match.foreign) == (("cat", "dog"), (), ())
 
@@ -30,37 +29,19 @@ def test_no_name_in_common_stops_with_both_lists_and_exit_code_3():
         match_classes(["cat", "dog"], ["ant", "bee"])
 
     assert caught.value.exit_code == 3
-    assert "--map NAME_IN_DATA=NAME_IN_MODEL" in caught.value.remedy
+    assert "--names NAME_IN_DATA=NAME_IN_MODEL" in caught.value.remedy
 
 
 def test_a_rename_is_proposed_where_two_names_are_alike_and_quoted_for_the_shell():
     with pytest.raises(DataError) as caught:
         match_classes(["bicycle", "my cat"], ["ant", "My cats"])
 
-    assert caught.value.remedy.endswith("--map 'My cats=my cat'")
+    assert caught.value.remedy.endswith("--names 'My cats=my cat'")
 
 
 def test_long_lists_are_cut():
     with pytest.raises(DataError, match="and 30 more"):
         match_classes([f"m{number}" for number in range(50)], ["a"])
-
-
-@pytest.mark.parametrize(
-    ("renames", "message"),
-    [
-        ({"eel": "cat"}, "'eel', which is not a class of the data"),
-        ({"ant": "fox"}, "'fox', which is not a class of the model"),
-    ],
-)
-def test_rename_of_a_class_that_is_not_there_is_wrong_use(renames, message):
-    with pytest.raises(UsageError, match=message):
-        match_classes(["cat"], ["ant"], renames=renames)
-
-
-@pytest.mark.parametrize("pair", ["cat", "=cat", "cat=", "a=b"])
-def test_pair_that_renames_nothing_or_twice_is_wrong_use(pair):
-    with pytest.raises(UsageError, match="does not rename one class"):
-        parse_renames(["a=b", pair])
 
 
 def test_the_truth_about_the_datas_classes_becomes_one_about_the_models():

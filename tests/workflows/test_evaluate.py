@@ -54,8 +54,8 @@ class Notes(Silence):
 
 
 def scored(model, data, **options):
-    parts = options.pop("parts", {})
-    return evaluate(EvaluateRequest(model=model, data=DataRequest(source=str(data), parts=parts), **options))
+    of_data = {name: options.pop(name) for name in ("parts", "names") if name in options}
+    return evaluate(EvaluateRequest(model=model, data=DataRequest(source=str(data), **of_data), **options))
 
 
 def metrics_of(evaluated):
@@ -129,7 +129,7 @@ def test_class_that_the_model_lacks_is_counted_and_left_out_of_accuracy(model, t
 def test_renamed_class_is_scored(model, tmp_path):
     data = class_folders(tmp_path / "shapes", kinds=("noise", "square"), each=3)
 
-    metrics = metrics_of(scored(model, data, renames={"noise": "disc"}))
+    metrics = metrics_of(scored(model, data, names="noise=disc"))
 
     assert {row["class"]: row["images"] for row in metrics["test"]["per_class"]} == {
         "disc": 3,

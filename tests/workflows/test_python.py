@@ -79,7 +79,9 @@ def test_a_model_is_scored_on_other_images_under_other_names(run: Run, tmp_path:
     for path in (other / "disc").iterdir():
         path.write_bytes(encoded(draw("disc", size=(20, 20), seed=100 + int(path.stem))))
 
-    evaluated = vidi.evaluate(run.folder, other, output=tmp_path / "scored", renames={"noise": "stripes"})
+    evaluated = vidi.evaluate(
+        run.folder, vidi.DataRequest(source=str(other), names="noise=stripes"), output=tmp_path / "scored"
+    )
 
     assert evaluated.figures["test"].image_count == 24
     assert (tmp_path / "scored" / "report.html").exists()

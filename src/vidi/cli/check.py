@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
@@ -30,7 +31,7 @@ def check(
     from vidi.workflows.check import check as look
 
     events = Terminal()
-    made = look(request, events=events, read=_elsewhere(spread, events.say))
+    made = look(request, events=events, read=_elsewhere(spread, request.page, events.say))
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))
     else:
@@ -42,10 +43,11 @@ def check(
         raise SystemExit(SOME_BAD)
 
 
-def _elsewhere(spread: SpreadRequest, say: Callable[[str], None]) -> "ReadElsewhere | None":
+def _elsewhere(spread: SpreadRequest, page: Path | None, say: Callable[[str], None]) -> "ReadElsewhere | None":
     """What decodes on a cluster; None without `--ray`."""
     if spread.ray is None:
         return None
     from vidi.distributed.check import read_on_ray
 
-    return read_on_ray(spread.ray, shards=spread.shards, say=say)
+    shards = None if page is None else page.with_name(f"{page.name}.shards")
+    return read_on_ray(spread.ray, shards=shards, say=say)

@@ -17,7 +17,6 @@ def locate(
 ) -> None:
     """Find boxes around what a model recognises; it was trained on labels of whole images only."""
     from vidi.cli.terminal import Terminal, counted, say_ending
-    from vidi.images.limits import DecodeOptions
     from vidi.prediction.predictor import Predictor
     from vidi.workflows.interaction.inputs import named_first
     from vidi.workflows.interaction.output import warning_about
@@ -34,8 +33,7 @@ def locate(
         inputs.inputs,
         wanted=LocateOutputs(as_json=as_json, output=files.output, coco=files.coco, images=files.images),
         stream=sys.stdout,
-        follow_links=inputs.follow_links,
-        options=DecodeOptions(keep_truncated=inputs.keep_truncated),
+        allow_outside=inputs.allow_outside,
         # On a terminal the lines themselves are the progress.
         watch=lambda found, total: found if sys.stdout.isatty() else counted(found, "searching images", total, events),
         events=events,

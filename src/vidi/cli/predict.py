@@ -54,9 +54,9 @@ def predict(
         events.say(warning)
     elif never := why_never_sure(predictor.metadata.verdict):
         events.say(f"note: {never}")
-    found = find_paths(name_inputs(inputs.inputs, request.files_from), follow_links=inputs.follow_links)
+    found = find_paths(name_inputs(inputs.inputs, request.files_from), allow_outside=inputs.allow_outside)
     account = Account()
-    decoding = DecodeOptions(keep_truncated=inputs.keep_truncated)
+    decoding = DecodeOptions(keep_truncated=request.keep_truncated)
     with (
         _logging(request.logging, predictor, model, events) as logger,
         _elsewhere(request, predictor, found, decoding, events, is_logged=logger is not None) as answers_of,
@@ -132,7 +132,8 @@ def _elsewhere(
     from vidi.distributed.predict import AnswerOptions, answers_on_ray
 
     options = AnswerOptions(decoding, embedding=is_logged, statistics=is_logged)
-    return answers_on_ray(request.ray, predictor, found, options=options, shards=request.shards, say=events.say)
+    shards = None if request.output is None else request.output.with_name(f"{request.output.name}.shards")
+    return answers_on_ray(request.ray, predictor, found, options=options, shards=shards, say=events.say)
 
 
 def _form(*, json: bool, jsonl: bool, csv: bool) -> str:

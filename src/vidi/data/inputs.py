@@ -69,14 +69,14 @@ class BytesStore:
 
 
 def find_paths(
-    inputs: Sequence[str], follow_links: bool = False, *, stdin: BinaryIO | None = None
+    inputs: Sequence[str], allow_outside: bool = False, *, stdin: BinaryIO | None = None
 ) -> list[FoundInputs]:
     """Find every image that the inputs mean, each once, in the order of the inputs.
 
     Args:
         inputs: files, folders, archives, patterns such as `photos/*.jpg`, addresses such as `s3://bucket/photos`, or
             `-` for one image on standard input.
-        follow_links: also follow links that leave a folder.
+        allow_outside: also read files outside a folder that links in it lead to.
         stdin: what `-` reads from; this process's own standard input by default.
 
     Returns:
@@ -92,10 +92,10 @@ def find_paths(
     for text in inputs:
         refuse_url(text)
         if is_remote(text):
-            _add(found, _fetched(text, follow_links))
+            _add(found, _fetched(text, allow_outside))
             continue
         for path in _matches(local_form(text)):
-            group = _find_one(path, follow_links, stdin)
+            group = _find_one(path, allow_outside, stdin)
             new = [shown for shown in group.paths if shown not in seen]
             seen.update(new)
             _add(found, group._replace(paths=new))
@@ -109,7 +109,7 @@ def _matches(text: str) -> list[str]:
     return sorted(glob.glob(text, recursive=True)) or [text]
 
 
-def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInputs:
+def _find_one(path: str, allow_outside: bool, stdin: BinaryIO | None) -> FoundInputs:
     if path == STANDARD_INPUT:
         stdin = sys.stdin.buffer if stdin is None else stdin
         # One byte over the limit is enough for the decoder to refuse the image for its size.
@@ -118,26 +118,26 @@ def _find_one(path: str, follow_links: bool, stdin: BinaryIO | None) -> FoundInp
         missing = Entry(path, "unreadable", f"There is no file or folder {escape_path(path)}.")
         return FoundInputs(GivenFilesStore(), [], Account(refused=[missing]))
     if Path(path).is_dir() or is_archive_name(path):
-        return _inside(path, follow_links)
+        return _inside(path, allow_outside)
     return FoundInputs(GivenFilesStore(), [path], Account())
 
 
-def _fetched(address: str, follow_links: bool) -> FoundInputs:
+def _fetched(address: str, allow_outside: bool) -> FoundInputs:
     """What is at an address, under the names that it has there."""
     from vidi.data.remote.copies import local_copy  # only where an address was named
 
     copy = local_copy(address)
     if copy.path.is_dir() or is_archive_name(copy.path.name):
-        return _inside(str(copy.path), follow_links, shown=address, refused=copy.refused)
+        return _inside(str(copy.path), allow_outside, shown=address, refused=copy.refused)
     prefix = f"{address.rpartition('/')[0]}/"
     return FoundInputs(PrefixedStore(prefix, FolderStore(copy.path.parent, False)), [address], Account())
 
 
-def _inside(path: str, follow_links: bool, *, shown: str | None = None, refused: Sequence[Entry] = ()) -> FoundInputs:
+def _inside(path: str, allow_outside: bool, *, shown: str | None = None, refused: Sequence[Entry] = ()) -> FoundInputs:
     """Every image in one folder or archive, which the user may know by another name."""
     from vidi.data.readers.open_source import open_source  # files named one by one need no readers: a faster start
 
-    source = open_source(Path(path), follow_links=follow_links)
+    source = open_source(Path(path), allow_outside=allow_outside)
     name = shown or path
     prefix = name if name.endswith(("/", os.sep)) else f"{name}/"
     account = Account(

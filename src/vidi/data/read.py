@@ -9,7 +9,7 @@ from vidi.data.archives.names import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
 from vidi.data.readers.class_folders import NO_CLASS
-from vidi.data.readers.class_names import known_class, merged_names, renamed
+from vidi.data.readers.class_names import known_class, renamed, require_distinct
 from vidi.data.readers.open_source import no_such_source, open_source
 from vidi.data.readers.registry import READERS
 from vidi.data.readers.source import Reader, Reading, Source
@@ -27,10 +27,9 @@ def read_dataset(
     classes: Sequence[str] | None = None,
     positive: str | None = None,
     rest: str | None = None,
+    usually_positive: str | None = None,
     names: str | None = None,
-    follow_links: bool = False,
     allow_outside: bool = False,
-    merge_names: bool = False,
     multi_label: bool = False,
     on_bytes: OnBytes = lambda _done, _total: None,
     reader: Reader | None = None,
@@ -43,10 +42,9 @@ def read_dataset(
         classes: keep only these; images of other classes are set aside.
         positive: make two classes of all: this one, and `not` this one.
         rest: another name for that second class.
-        names: names for numbered classes, `0=person,1=dog` or `person,dog`.
-        follow_links: also follow links that leave the source's folder.
-        allow_outside: also read files outside the source's folder that a table names.
-        merge_names: read class names that differ by case, Unicode form or closing dots as one.
+        usually_positive: the positive class of data that names it, and no class `not` this one.
+        names: other names for classes, `0=person,1=dog`, or `person,dog` for numbered ones; one for two merges them.
+        allow_outside: also read files outside the source's folder: through links that lead out, or named by a table.
         multi_label: an image may show several classes, or none; each is a question of its own.
         on_bytes: called with the bytes so far and in all while remote data is fetched.
         reader: your own reader, in place of those of `vidi.data.readers.registry`.
@@ -71,17 +69,19 @@ def read_dataset(
         opened = replace(open_source(copy.path), given=escape_path(text))
         opened.scan.refused.extend(copy.refused)
     elif Path(text).exists():
-        opened = open_source(Path(text), follow_links=follow_links, allow_outside=allow_outside)
+        opened = open_source(Path(text), allow_outside=allow_outside)
     else:
         raise no_such_source(text, NAMED_SETS)
     reader_name, reading = _read_with(reader, replace(opened, multi_label=multi_label))
     if reading.numbered and names is None and text in NAMED_SETS and not Path(text).exists():
         names = ",".join(NAMED_SETS[text].classes)
     _account_for_rest(reading, opened)
-    _rename(reading, opened.given, names=names, merge=merge_names)
+    _rename(reading, opened.given, names=names)
     if classes is not None:
         wanted = [known_class(name, reading.classes, flag="--classes") for name in classes]
         _keep_classes(reading, wanted, with_none=multi_label)
+    if usually_positive in reading.classes and f"not {usually_positive}" not in reading.classes:
+        positive = usually_positive
     if positive is not None:
         _make_positive(reading, known_class(positive, reading.classes, flag="--positive"), rest=rest)
     dataset = _as_dataset(reading, opened, given=text, reader=reader_name, multi_label=multi_label)
@@ -143,20 +143,20 @@ def _account_for_rest(reading: Reading, source: Source) -> None:
     )
 
 
-def _rename(reading: Reading, given: str, *, names: str | None, merge: bool) -> None:
-    """Give numbered classes their names, and make sure that every system tells the names apart."""
+def _rename(reading: Reading, given: str, *, names: str | None) -> None:
+    """Give classes other names, and make sure that every system tells the names apart."""
     if names is not None:
         new = renamed(reading.classes, names)
         _map_classes(reading, [new[name] for name in reading.classes])
     elif reading.numbered:
         reading.notes.append("the source gives no class names: its numbers are the names (`--names 0=person,…`)")
     counts = Counter(reading.classes[index] for image in reading.images for index in image.labels)
-    chosen = merged_names(counts, merge=merge, given=given)
+    require_distinct(counts, given=given)
     unused = [name for name in reading.classes if name not in counts]
     if unused:
         shown = ", ".join(unused[:10]) + (f" and {len(unused) - 10:,} more" if len(unused) > 10 else "")
         reading.notes.append(f"classes without an image are left out: {shown}")
-    _map_classes(reading, [chosen.get(name) for name in reading.classes])
+    _map_classes(reading, [name if name in counts else None for name in reading.classes])
 
 
 def _keep_classes(reading: Reading, wanted: Sequence[str], *, with_none: bool) -> None:

@@ -1,6 +1,7 @@
 """`vidi check --ray`: the look at every image, by many computers; what is found is found by the one that started it."""
 
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def read_on_ray(
 
     Args:
         address: of the cluster, or `local`.
-        shards: folder of the results so far; None keeps none.
+        shards: folder of the results until all are there; None keeps none.
         say: receives messages.
 
     Raises:
@@ -58,6 +59,7 @@ def read_on_ray(
             results = shard_folder(folder, store, paths, options)
             work = stack.enter_context(shards_at(address, measurer, options, say=say))
             yield from readings_of(store, paths, work, results, say=say)
+        shutil.rmtree(folder, ignore_errors=True)
 
     return read
 

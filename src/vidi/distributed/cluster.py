@@ -234,7 +234,7 @@ def _answers(head: str) -> bool:
 def _head_lost(head: str) -> HeadLostError:
     return HeadLostError(
         f"the head of the Ray cluster at {head} is gone",
-        "Start it again, and go on: the same command with --shards DIR, or vidi train --resume RUN.",
+        "Start it again, and go on: the same command with --output FILE, or vidi train --resume RUN.",
     )
 
 

@@ -1,6 +1,7 @@
 """`vidi predict --ray`: the answers of one computer, by many."""
 
 import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +77,7 @@ def answers_on_ray(
         predictor: the loaded model, whose file is sent to the workers.
         found: all groups, in their order.
         options: of the answers.
-        shards: folder of the results so far; None keeps none after the context.
+        shards: folder of the results until all are taken; None keeps none after the context.
         say: receives messages.
 
     Raises:
@@ -89,7 +90,15 @@ def answers_on_ray(
         store = ShardFolder(folder, plan_of(_facts(predictor, found, options)))
         model = Path(predictor.model.path).read_bytes()
         work = stack.enter_context(shards_at(address, answerer, model, options, say=say))
-        yield lambda group: answers_of(group, found, predictor, work, store, say=say)
+        left = [group for group in found if group.paths]
+
+        def taken(group: FoundInputs) -> Iterator[Answer]:
+            yield from answers_of(group, found, predictor, work, store, say=say)
+            left[:] = [one for one in left if one is not group]
+
+        yield taken
+        if not left:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def answers_of(

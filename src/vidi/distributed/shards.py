@@ -66,10 +66,10 @@ class ShardFolder:
             if place.read_text("utf-8") != plan:
                 raise UsageError(
                     f"{escape_path(folder)} holds the shards of other work",
-                    "Name a new folder, or give the same model, images and options again.",
+                    "Delete it, or give the same model, images and options again.",
                 )
         elif folder.exists() and any(folder.iterdir()):
-            raise UsageError(f"{escape_path(folder)} holds other things than shards", "Name a new folder.")
+            raise UsageError(f"{escape_path(folder)} holds other things than shards", "Write to another place.")
         else:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(place, plan)
@@ -171,7 +171,7 @@ def _result(work: ShardWork, running: Any, number: int) -> bytes:
 def _lost(number: int, why: str) -> ResourceError:
     return ResourceError(
         f"shard {number} was tried {MOST_ATTEMPTS} times: {why}",
-        "Look at Ray's logs. Finished shards are kept where --shards names a folder; the same command goes on.",
+        "Look at Ray's logs. Finished shards are kept beside --output; the same command goes on.",
     )
 
 

@@ -2,13 +2,13 @@
 
 import difflib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import DataError, UsageError
+from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.metrics.truth import OneClass, SeveralClasses, Truth
 
@@ -56,33 +56,30 @@ class ClassMatch:
                 return SeveralClasses.of(shown)
 
 
-def match_classes(
-    model_classes: Sequence[str], data_classes: Sequence[str], *, renames: Mapping[str, str] | None = None
-) -> ClassMatch:
+def match_classes(model_classes: Sequence[str], data_classes: Sequence[str], *, names: str | None = None) -> ClassMatch:
     """Match classes by name.
 
     Args:
         model_classes: names in the model file.
         data_classes: names in the data set; every one of them may be there, or not.
-        renames: a data set's class name → the model's name for it (`--map a=b`).
+        names: how the data's classes were renamed, `kitten=cat`; a model that lacks the new name may have the old one.
 
     Raises:
-        UsageError: a rename names a class that is not there.
         DataError: no name in common; both lists are shown.
     """
-    given = dict(renames or {})
-    _check_renames(given, model_classes, data_classes)
-    names = tuple(given.get(name, name) for name in data_classes)
     known = set(model_classes)
-    if not known.intersection(names):
+    pairs = [pair.partition("=") for pair in (names or "").split(",")]
+    before = {new.strip(): old.strip() for old, _, new in pairs if old.strip() in known}
+    matched = tuple(name if name in known else before.get(name, name) for name in data_classes)
+    if not known.intersection(matched):
         raise DataError(
             f"no class in common: the data has {listed(data_classes)}, the model has {listed(model_classes)}",
             _proposed_rename(model_classes, data_classes),
         )
     return ClassMatch(
-        names=names,
-        absent=tuple(name for name in model_classes if name not in names),
-        foreign=tuple(name for name in names if name not in known),
+        names=matched,
+        absent=tuple(name for name in model_classes if name not in matched),
+        foreign=tuple(name for name in matched if name not in known),
     )
 
 
@@ -92,22 +89,9 @@ def _proposed_rename(model_classes: Sequence[str], data_classes: Sequence[str]) 
     for name in data_classes:
         for near in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=ALIKE):
             pair = f"{name}={folded[near]}"
-            if pair.isprintable():
-                return f"If both are one class: --map {shlex.quote(pair)}"
-    return "Use images of the model's classes, or name two that are one class: --map NAME_IN_DATA=NAME_IN_MODEL"
-
-
-def _check_renames(renames: Mapping[str, str], model_classes: Sequence[str], data_classes: Sequence[str]) -> None:
-    for data_name, model_name in renames.items():
-        if data_name not in data_classes:
-            raise UsageError(
-                f"--map names {data_name!r}, which is not a class of the data", f"The data has: {listed(data_classes)}."
-            )
-        if model_name not in model_classes:
-            raise UsageError(
-                f"--map names {model_name!r}, which is not a class of the model",
-                f"The model has: {listed(model_classes)}.",
-            )
+            if pair.isprintable() and pair.count("=") == 1 and "," not in pair:
+                return f"If both are one class: --names {shlex.quote(pair)}"
+    return "Use images of the model's classes, or rename one that is the same: --names NAME_IN_DATA=NAME_IN_MODEL"
 
 
 def listed(names: Sequence[str]) -> str:

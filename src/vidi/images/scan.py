@@ -43,10 +43,10 @@ class Scan:
     empty_folders: list[str] = field(default_factory=list)  # neither files nor folders within, but perhaps litter
 
 
-def scan_folder(root: Path, *, follow_links: bool = False) -> Scan:
+def scan_folder(root: Path, *, allow_outside: bool = False) -> Scan:
     """Walk a folder without opening a file; pipes, sockets and devices are known by their type.
 
-    A link within the root is taken as the file it names; one that leads out is refused unless `follow_links`.
+    A link within the root is taken as the file it names; one that leads out is refused unless `allow_outside`.
     A link to a folder is passed over where that folder is walked anyway or holds the link itself. Memory is a
     few hundred bytes a file, time a few microseconds.
 
@@ -54,7 +54,7 @@ def scan_folder(root: Path, *, follow_links: bool = False) -> Scan:
         ImageError: the root itself cannot be listed (`unreadable`).
     """
     found = Scan()
-    walk = _Walk(os.fspath(root), found, follow_links=follow_links)
+    walk = _Walk(os.fspath(root), found, allow_outside=allow_outside)
     try:
         walk.folder("", (os.path.realpath(root),))
     except OSError as error:
@@ -65,8 +65,8 @@ def scan_folder(root: Path, *, follow_links: bool = False) -> Scan:
 class _Walk:
     """One walk over one root."""
 
-    def __init__(self, root: str, found: Scan, *, follow_links: bool) -> None:
-        self.root, self.found, self.follow_links = root, found, follow_links
+    def __init__(self, root: str, found: Scan, *, allow_outside: bool) -> None:
+        self.root, self.found, self.allow_outside = root, found, allow_outside
         self.real_root = os.path.realpath(root)
         self.linked: set[str] = set()
 
@@ -106,13 +106,13 @@ class _Walk:
         target = os.path.realpath(os.path.join(self.root, path))
         is_inside = _is_within(target, self.real_root)
         if not stat.S_ISDIR(status.st_mode):
-            if not stat.S_ISREG(status.st_mode) or is_inside or self.follow_links:
+            if not stat.S_ISREG(status.st_mode) or is_inside or self.allow_outside:
                 self._file(status, path)
             else:
                 self._refuse(path, link_outside())
         elif is_inside or target in self.linked or any(_is_within(folder, target) for folder in above):
             self._ignore(path, "folder-link")
-        elif self.follow_links:
+        elif self.allow_outside:
             self.linked.add(target)
             self.folder(path, (*above, target))
         else:
@@ -168,7 +168,7 @@ def not_a_file(mode: int) -> ImageError:
 def link_outside() -> ImageError:
     """The refusal of a path that leads out of the data folder."""
     return ImageError(
-        "link-outside", "It leads out of the data folder.", "Copy the file in, or allow it with `--follow-links`."
+        "link-outside", "It leads out of the data folder.", "Copy the file in, or allow it with `--allow-outside`."
     )
 
 
@@ -189,8 +189,7 @@ class FolderStore:
     """The image files of one folder, read by relative path; a path that leads out is refused before it is opened."""
 
     root: Path
-    follow_links: bool = False
-    allow_outside: bool = False  # also `..` and absolute paths, as a table may name them
+    allow_outside: bool = False  # links that lead out, and `..` and absolute paths, as a table may name them
     file_bytes: int = Limits().file_bytes
     real_root: str = field(init=False, repr=False)  # asked once: it costs as much as reading a small file
 
@@ -210,7 +209,7 @@ class FolderStore:
             status = os.stat(full)
             if not stat.S_ISREG(status.st_mode):  # known before opening, which could wait for ever
                 raise not_a_file(status.st_mode)
-            if not (self.follow_links or self.allow_outside or self._is_inside(full)):
+            if not (self.allow_outside or self._is_inside(full)):
                 raise link_outside()
             return self._read_regular(full)
         except OSError as error:

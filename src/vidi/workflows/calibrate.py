@@ -64,7 +64,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: D
     Raises:
         ModelError: no model file, or an unfinished one.
         DataError: no class in common, or no image that may be used.
-        UsageError: the output exists, or a rename is wrong.
+        UsageError: the output exists, or a class is not there.
         ResourceError: the file cannot be written.
     """
     if request.output.exists() and not request.overwrite:
@@ -80,7 +80,7 @@ def calibrate(request: CalibrateRequest, *, events: Events = SILENCE, dataset: D
     if before.metadata.multi_label:
         _refuse_for_labels(request)
     dataset = dataset or _read(request, before.metadata)
-    match = match_classes(before.classes, dataset.classes, renames=request.renames)
+    match = match_classes(before.classes, dataset.classes)
     with written_whole(request.output) as temporary:
         shutil.copyfile(before.model.path, temporary)
         bare = recalibrate(temporary, None, _without_promises(before.metadata))
@@ -196,7 +196,6 @@ def _answer(
         [images[row].path for row in rows],
         store=dataset.store,
         options=decode_options(request.data),
-        workers=request.workers,
         embedding=True,
         statistics=True,
     )

@@ -90,7 +90,7 @@ def compare(
         labels = _labels(dataset, first.paths)
         paired = _paired(first, second, labels, dataset.classes)
         truths = [dataset.classes[label] for label in labels]
-    comparison = compare_answers(paired, seed=request.seed)
+    comparison = compare_answers(paired)
     folder = _open_folder(request, dataset)
     disagreements = find_disagreements(first, second, truths)
     document: dict[str, Any] = {
@@ -132,7 +132,7 @@ def _answer_both(
     given: list[Answers] = []
     for model in models:
         own = Account()
-        asked = EvaluateRequest(model=model.path, data=request.data, workers=request.workers)
+        asked = EvaluateRequest(model=model.path, data=request.data)
         answers = answer_images(
             model.predictor, dataset, asked, scored=scored, match=model.match, learnt=learnt, account=own, events=events
         )

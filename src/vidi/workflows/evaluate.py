@@ -93,20 +93,20 @@ def evaluate(
     Raises:
         ModelError: no model file, or not one to trust.
         DataError: no class in common, or no image left to score; says why.
-        UsageError: a rename, a class or the output folder is wrong.
+        UsageError: a class or the output folder is wrong.
         ResourceError: the results cannot be written.
     """
     if request.output is not None:
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = _load(request, events)
     dataset = dataset or read_for_model(request.data, predictor.metadata)
-    match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
+    match = match_classes(predictor.classes, dataset.classes)
     account = dataset.account.of_scan()
     scored, learnt = parts_to_score(dataset, request.data.parts), find_learnt(predictor)
     answers = answer_images(
         predictor, dataset, request, scored=scored, match=match, learnt=learnt.holds, account=account, events=events
     )
-    figures = evaluate_parts(answers, seed=request.seed)
+    figures = evaluate_parts(answers)
     for sentence in describe_match(match, Counter(answers.truths) if answers.several is None else Counter()):
         events.say(sentence)
     folder = open_folder(request, dataset)
@@ -114,7 +114,7 @@ def evaluate(
     write_whole(folder / EVALUATION, json.dumps(as_plain(asked), indent=1) + "\n")
     uses = _count_use(folder, predictor, answers)
     trust = _measure_trust(request, predictor, answers, dataset, events=events)
-    scored_alone = scored_metrics(answers, figures, predictor.metadata, seed=request.seed)
+    scored_alone = scored_metrics(answers, figures, predictor.metadata)
     learnt_from = learnt.facts(answers.digests, account)
     metrics = replace(
         _with_names(scored_alone, predictor, dataset, match),
@@ -152,7 +152,6 @@ def _measure_trust(
         answers,
         dataset.store,
         options=decode_options(request.data),
-        seed=request.seed,
         workers=request.workers,
         wanted=request.robustness,
         events=events,

@@ -11,8 +11,6 @@ from typing import TextIO
 from vidi.data.inputs import FoundInputs, find_paths
 from vidi.errors import ImageError, UsageError
 from vidi.images.account import Account, Entry
-from vidi.images.decode import DEFAULT
-from vidi.images.limits import DecodeOptions
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.explaining.image import EVERYTHING, Explained, ExplanationParts, explain_path
 from vidi.workflows.explaining.pages import explanation_line, explanations_document, write_pages
@@ -54,9 +52,8 @@ def explain_images(
     """
     account, found = Account(), find_paths(inputs)
     paths = [path for group in found for path in group.paths]
-    decoding = DecodeOptions(keep_truncated=pages.keep_truncated)
     with stop_on_signal() as should_stop:
-        explained = explain_inputs(predictor, found, account, wanted=wanted, options=decoding)
+        explained = explain_inputs(predictor, found, account, wanted=wanted)
         explained = watch(until_stopped(explained, should_stop, paths=paths, account=account), len(paths))
         written = write_pages(explained, found, predictor.model, folder=pages.output, with_images=pages.images)
         if as_json:
@@ -74,7 +71,6 @@ def explain_inputs(
     account: Account,
     *,
     wanted: ExplanationParts = EVERYTHING,
-    options: DecodeOptions = DEFAULT,
 ) -> Iterator[Explained]:
     """Explain every image that was found; one result per path, in order.
 
@@ -83,7 +79,6 @@ def explain_inputs(
         found: what `vidi.data.inputs.find_paths` found.
         account: is filled while the answers are taken.
         wanted: what is to be found out about each.
-        options: limits and rules of decoding.
 
     Raises:
         DataError: no image was found.
@@ -103,7 +98,7 @@ def explain_inputs(
             error = ImageError(entry.code, entry.sentence, "Leave it out, or repair it and try again.")
             yield Explained(path=entry.path, outcome=error)
         for path in group.paths:
-            explained = explain_path(predictor, group.store, path, wanted, options)
+            explained = explain_path(predictor, group.store, path, wanted)
             if explained.error is not None:
                 account.refused.append(Entry(path, explained.error.code, explained.error.cause))
             else:

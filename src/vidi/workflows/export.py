@@ -169,7 +169,6 @@ def _lighter(request: ExportRequest, model: ModelFile, folder: Path, events: Eve
         max_drop=request.max_drop,
         folder=folder,
         kept_as=request.output / MODEL_FILE,
-        workers=request.workers,
         images=request.images,
         events=events,
     )

@@ -141,7 +141,6 @@ def make_lighter(
     max_drop: float,
     folder: Path,
     kept_as: Path,
-    workers: int | None = None,
     images: bool = True,
     events: Events,
 ) -> Lighter:
@@ -154,7 +153,6 @@ def make_lighter(
         max_drop: percentage points of accuracy that may be lost on the test images, also beyond chance.
         folder: gets the pages of the comparison and the evaluation.
         kept_as: where the new file will lie; the pages name it so.
-        workers: threads that read images.
         images: whether the pages show any.
         events: receives progress and messages.
 
@@ -167,13 +165,11 @@ def make_lighter(
     found = find_images(Predictor.load(parent.path), data)
     _require_enough(len(found.of(TEST).images), max_drop=max_drop)
     framed = found.framed(parent)
-    pages = _Pages(
-        data=found.data, tested=found.of(TEST), folder=folder, kept_as=kept_as, workers=workers, images=images
-    )
+    pages = _Pages(data=found.data, tested=found.of(TEST), folder=folder, kept_as=kept_as, images=images)
     network = WRITERS[form](onnx.load_model_from_string(parent.data), framed)
     place = folder / "work"
     place.mkdir()
-    model, count = _calibrated(parent, network, form, found, place=place, workers=workers, events=events)
+    model, count = _calibrated(parent, network, form, found, place=place, events=events)
     session = open_session(model)
     fused = compare_sessions(open_unfused(model), session, framed) if form == "int8" else None
     _require_sound_kernels(fused)
@@ -218,7 +214,6 @@ def _calibrated(
     found: LabelledParts,
     *,
     place: Path,
-    workers: int | None,
     events: Events,
 ) -> tuple[ModelFile, int]:
     """The file with calibration, limits and novelty limit of its own; and the number of images they rest on.
@@ -245,7 +240,6 @@ def _calibrated(
             output=place / "calibrated.onnx",
             promise=_promise(metadata),
             target=_target(metadata),
-            workers=workers,
         ),
         events=events,
         dataset=found.of(CALIBRATION),
@@ -301,7 +295,6 @@ class _Pages:
     tested: Dataset
     folder: Path
     kept_as: Path
-    workers: int | None
     images: bool
 
 
@@ -315,9 +308,9 @@ def _tested(model: ModelFile, pages: _Pages) -> ModelFile:
     answers = answer_images(
         predictor,
         pages.tested,
-        EvaluateRequest(model=model.path, data=pages.data, workers=pages.workers),
+        EvaluateRequest(model=model.path, data=pages.data),
         scored=dict.fromkeys(range(len(pages.tested.images)), TEST),
-        match=match_classes(predictor.classes, pages.tested.classes, renames={}),
+        match=match_classes(predictor.classes, pages.tested.classes),
         learnt=lambda _: False,
         account=Account(),
         events=SILENCE,
@@ -338,7 +331,6 @@ def _write_pages(parent: ModelFile, model: ModelFile, pages: _Pages, *, events: 
             model=model.path,
             data=pages.data,
             output=pages.folder / EVALUATION,
-            workers=pages.workers,
             images=pages.images,
         ),
         events=events,
@@ -350,7 +342,6 @@ def _write_pages(parent: ModelFile, model: ModelFile, pages: _Pages, *, events: 
         second=model.path,
         data=pages.data,
         output=pages.folder / COMPARISON,
-        workers=pages.workers,
         images=pages.images,
     )
     return compare(request, events=events, dataset=pages.tested, kept_as=pages.kept_as)

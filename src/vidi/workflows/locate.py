@@ -6,8 +6,6 @@ from typing import TextIO
 
 from vidi.data.inputs import find_paths
 from vidi.images.account import Account
-from vidi.images.decode import DEFAULT
-from vidi.images.limits import DecodeOptions
 from vidi.prediction.predictor import Predictor
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.interaction.stopping import stop_on_signal, until_stopped
@@ -31,8 +29,7 @@ def search_images(
     *,
     wanted: LocateOutputs,
     stream: TextIO,
-    follow_links: bool = False,
-    options: DecodeOptions = DEFAULT,
+    allow_outside: bool = False,
     watch: Callable[[Iterator[LocatedImage], int], Iterator[LocatedImage]] = lambda found, _: found,
     events: Events = SILENCE,
 ) -> Account:
@@ -44,8 +41,7 @@ def search_images(
         inputs: files, folders, patterns, archives, as the user named them.
         wanted: what is left behind.
         stream: where the lines or the document go.
-        follow_links: also follow links that leave a folder.
-        options: limits and rules of decoding.
+        allow_outside: also read files outside a folder that links in it lead to.
         watch: sees each image pass, and receives their number.
         events: receives progress and messages.
 
@@ -59,12 +55,12 @@ def search_images(
         ResourceError: something cannot be written; what was written before is whole.
     """
     account, kept, find = Account(), list[LocatedImage](), finder(predictor, request)
-    groups = find_paths(inputs, follow_links=follow_links)
+    groups = find_paths(inputs, allow_outside=allow_outside)
     paths = [path for group in groups for path in group.paths]
     places = {} if wanted.output is None else plan_folder(wanted.output, groups, inputs)
     drawn = bool(places) and wanted.images
     with stop_on_signal() as should_stop:
-        found = locate_inputs(find, groups, account, options=options, keep_images=drawn)
+        found = locate_inputs(find, groups, account, keep_images=drawn)
         found = until_stopped(found, should_stop, paths=paths, account=account)
         found = watch(keep_located(found, kept, places=places, with_images=drawn), len(paths))
         try:

@@ -59,7 +59,6 @@ def open_review(
             predictor=opened.predictor,
             suspects=opened.suspects,
             options=opened.options,
-            workers=request.workers,
             events=events,
         )
         yield ReviewDesk(FolderSource(opened.images, items, paths, labels), reviewer=reviewer)
@@ -144,7 +143,7 @@ def _export_folder(request: ReviewRequest, target: Path, events: Events) -> Expo
     images = opened.images
     opinions = [one for _, one in read_labels(opened.labels)]
     said = {one.digest: one for one in settle(opinions, classes=images.classes, views={})}
-    conflicting = find_conflicting(images, options=opened.options, workers=request.workers, events=events)
+    conflicting = find_conflicting(images, options=opened.options, events=events)
     left = Counter[str]()
 
     def labelled() -> Iterator[LabelledFile]:

@@ -69,8 +69,8 @@ def split(
     if output.is_dir():
         raise UsageError(f"{escape_path(output)} is a folder", "Name a file: -o splits.csv")
     dataset = read_requested(data, events=events)
-    check = check_dataset(dataset, options=decode_options(data), workers=request.workers, on_progress=events.reading)
-    plan = SplitPlan(seed=data.split_seed, parts=data.parts, allow_leaks=data.allow_leaks, replan=request.replan)
+    check = check_dataset(dataset, options=decode_options(data), on_progress=events.reading)
+    plan = SplitPlan(seed=request.seed, parts=data.parts, allow_leaks=data.allow_leaks, replan=request.replan)
     made = split_dataset(dataset, check, plan=plan, previous=split_file_of(data))
     write_assignments(output, made.assignments)
     account = check.account.setting_aside(made.set_aside)

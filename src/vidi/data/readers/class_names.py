@@ -1,6 +1,7 @@
 """Class names: distinct on every system, ordered, and reduced to the requested ones."""
 
 import difflib
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,59 +37,67 @@ def folded_name(name: str) -> str:
     return folded.strip().rstrip(". ") or name
 
 
-def merged_names(counts: Counter[str], *, merge: bool, given: str) -> dict[str, str]:
-    """For each class name the one to use: itself, or with `merge` the most frequent of those that fold together.
+def require_distinct(counts: Counter[str], *, given: str) -> None:
+    """Make sure that every system tells the class names apart.
 
     Args:
         counts: images by class name.
-        merge: fold names together, and give names that Windows keeps for devices a closing `_`.
         given: the source, for the message.
 
     Raises:
-        DataError: two names are one on other file systems, or a name is reserved, and `merge` is off.
+        DataError: two names are one on other file systems, or Windows keeps a name for a device.
     """
     families: dict[str, list[str]] = {}
     for name in sorted(counts):
         families.setdefault(folded_name(name), []).append(name)
-    chosen: dict[str, str] = {}
-    for folded, family in families.items():
-        if len(family) > 1 and not merge:
-            raise DataError(
-                f"{given}: the classes {' and '.join(map(_quoted, family[:2]))} are one name on other file systems",
-                "Rename one of the two folders or labels, or read them as one class with `--merge-names`.",
-            )
-        best = max(family, key=lambda name: counts[name])  # the first of equals, by spelling
-        if folded.partition(".")[0] in RESERVED_NAMES:
-            if not merge:
-                raise DataError(
-                    f"{given}: the class {_quoted(best)} has a name that Windows keeps for a device",
-                    f"Rename it, or let `--merge-names` call it {_quoted(best + '_')}.",
-                )
-            best = f"{best}_"
-        chosen.update(dict.fromkeys(family, best))
-    return chosen
+    if clashing := [family for family in families.values() if len(family) > 1]:
+        most = [max(family, key=lambda name: counts[name]) for family in clashing]  # the first of equals, by spelling
+        pairs = [(name, best) for family, best in zip(clashing, most, strict=True) for name in family if name != best]
+        raise DataError(
+            f"{given}: the classes {' and '.join(map(_quoted, clashing[0][:2]))} are one name on other file systems",
+            f"Rename one of the two folders or labels{_or_names(pairs, 'to read them as one class')}.",
+        )
+    if reserved := [
+        (name, name.replace(".", "_.", 1) if "." in name else f"{name}_")
+        for name in counts
+        if folded_name(name).partition(".")[0] in RESERVED_NAMES
+    ]:
+        raise DataError(
+            f"{given}: the class {_quoted(reserved[0][0])} has a name that Windows keeps for a device",
+            f"Rename it{_or_names(reserved, 'for another name')}.",
+        )
+
+
+def _or_names(pairs: Sequence[tuple[str, str]], why: str) -> str:
+    """The option that renames these classes, ready for the shell; empty where it cannot be typed."""
+    if any(not name.isprintable() or {*",="} & {*name} for pair in pairs for name in pair):
+        return ""
+    return f", or use --names {shlex.quote(','.join(map('='.join, pairs)))} {why}"
 
 
 def renamed(classes: Sequence[str], names: str) -> dict[str, str]:
     """The new name for each class, from `0=person,1=dog` or `person,dog` (counted from 0).
 
     Raises:
-        UsageError: the text is not of this form, or names none of the classes.
+        UsageError: the text is not of this form, or names a class that is not there; a number may have no image.
 
     >>> renamed(["0", "1"], "0=person")
     {'0': 'person', '1': '1'}
+    >>> renamed(["Cat", "cat"], "Cat=cat")
+    {'Cat': 'cat', 'cat': 'cat'}
     """
     given: dict[str, str] = {}
     for number, part in enumerate(names.split(",")):
-        key, equals, value = part.partition("=")
-        key, value = (key.strip(), value.strip()) if equals else (str(number), key.strip())
-        if not key or not value:
+        old, equals, new = part.partition("=") if "=" in part else (str(number), "=", part)
+        old = old if old in classes else old.strip()
+        if not (old and equals and new.strip()) or old in given:
             raise UsageError(f"`--names {names}`: {part!r} names no class", "Write it as `--names 0=person,1=dog`.")
-        given[key] = value
-    if given.keys().isdisjoint(classes):
+        given[old] = new.strip()
+    unknown = [old for old in given if old not in classes and not old.isdigit()]
+    if unknown or given.keys().isdisjoint(classes):
         raise UsageError(
-            f"`--names {names}` names none of the classes {_listed(classes)}",
-            "Name only classes that the data has.",
+            f"`--names {names}`: {_quoted([*unknown, *given][0])} is not a class of the data",
+            f"The data has {_listed(classes)}.",
         )
     return {name: given.get(name, name) for name in classes}
 

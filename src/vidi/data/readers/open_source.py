@@ -31,7 +31,7 @@ _ENTRY_SUFFIXES = (
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
-def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool = False) -> Source:
+def open_source(path: Path, *, allow_outside: bool = False) -> Source:
     """Scan a folder, or the folder of one table or annotation file; nothing is decoded.
 
     Raises:
@@ -40,30 +40,29 @@ def open_source(path: Path, *, follow_links: bool = False, allow_outside: bool =
     if is_archive_name(path.name) and path.is_file():
         return _archive_source(path)
     if path.is_dir():
-        return _folder_source(path, None, follow_links=follow_links, allow_outside=allow_outside)
+        return _folder_source(path, None, allow_outside=allow_outside)
     if not path.is_file() or not path.name.casefold().endswith(_ENTRY_SUFFIXES):
         raise DataError(
             f"{escape_path(path)} is not a folder, and not a file that names images and their classes",
             "Name a folder of class folders, an archive, a table (.csv, .tsv, .jsonl, .parquet), a COCO file (.json) "
             "or a YOLO file (.yaml).",
         )
-    return _folder_source(path.parent, path.name, follow_links=follow_links, allow_outside=allow_outside)
+    return _folder_source(path.parent, path.name, allow_outside=allow_outside)
 
 
-def _folder_source(folder: Path, entry: str | None, *, follow_links: bool, allow_outside: bool) -> Source:
+def _folder_source(folder: Path, entry: str | None, *, allow_outside: bool) -> Source:
     scanned = entry is None or not entry.casefold().endswith(_TABLE_SUFFIXES)
     given = folder if entry is None else folder / entry
     try:
-        scan = scan_folder(folder, follow_links=follow_links) if scanned else Scan()
+        scan = scan_folder(folder, allow_outside=allow_outside) if scanned else Scan()
     except ImageError as error:
         raise DataError(f"{escape_path(folder)}: {error.cause}", error.remedy) from error
     return Source(
         given=escape_path(given),
         scan=scan,
-        store=FolderStore(folder, follow_links),
+        store=FolderStore(folder, allow_outside),
         folder=folder,
         entry=entry,
-        follow_links=follow_links,
         allow_outside=allow_outside,
     )
 

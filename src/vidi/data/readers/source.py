@@ -25,7 +25,6 @@ class Source:
     store: ImageStore
     folder: Path | None  # None where the files lie in an archive
     entry: str | None = None  # the one file inside that the user named: a table, a COCO file
-    follow_links: bool = False
     allow_outside: bool = False
     multi_label: bool = False  # an image may show several classes: a table may have a column for each
 

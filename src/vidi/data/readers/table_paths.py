@@ -70,7 +70,7 @@ class NamedFiles:
                 kind = os.stat(target).st_mode
             except OSError as error:
                 return _missing(named, error.strerror)
-        if not (inside or self.source.follow_links or self.source.allow_outside):
+        if not (inside or self.source.allow_outside):
             return Entry(named, "link-outside", "A link on its way leads out of the data folder.")
         return path if stat.S_ISREG(kind) else _not_a_file(named)
 

@@ -64,27 +64,19 @@ def are_several(predictors: Sequence[Predictor], request: CompareRequest) -> boo
 
 
 def match_models(predictors: Sequence[Predictor], dataset: Dataset, request: CompareRequest) -> list[ComparedModel]:
-    """Match the classes of both models to the data's; a rename applies to the models that have its target.
+    """Match the classes of both models to the data's; a model that lacks a new name of `--names` may have the old one.
 
     Raises:
-        UsageError: a rename names what nobody has.
         DataError: no class of the data is known to both.
     """
-    for target in request.renames.values():
-        if not any(target in predictor.classes for predictor in predictors):
-            raise UsageError(
-                f"--map names {target!r}, which is not a class of either model",
-                "`vidi inspect MODEL` lists the classes.",
-            )
     models = []
     for letter, path, predictor in zip("AB", (request.first, request.second), predictors, strict=True):
-        renames = {name: target for name, target in request.renames.items() if target in predictor.classes}
-        match = match_classes(predictor.classes, dataset.classes, renames=renames)
+        match = match_classes(predictor.classes, dataset.classes, names=request.data.names)
         models.append(ComparedModel(letter, path, predictor, match, find_learnt(predictor)))
     if not any(all(model.knows(row) for model in models) for row in range(len(dataset.classes))):
         raise DataError(
             f"{escape_path(dataset.source)}: the two models have no class of the data in common",
-            "If a class has different names in data and model, map it: --map NAME_IN_DATA=NAME_IN_MODEL",
+            "If a class has different names in data and model, rename it: --names NAME_IN_DATA=NAME_IN_MODEL",
         )
     return models
 

@@ -92,7 +92,7 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     if not pairs:
         raise DataError(
             "the two evaluations have no class in common",
-            "Evaluate both again, with `--map` for classes whose names differ.",
+            "Evaluate both again, with `--names` for classes whose names differ.",
         )
     both = replace(a, rows=tuple(one for one, _ in pairs)), replace(b, rows=tuple(other for _, other in pairs))
     used = {row.path for row in both[0].rows}
@@ -100,7 +100,7 @@ def compare_stored(request: StoredRequest, *, events: Events = SILENCE) -> Compa
     account.set_aside = [Entry(row.path, *NOT_SHARED) for row in a.rows if row.path not in used]
     for sentence in _remarks(both, account):
         events.say(sentence)
-    comparison = compare_answers(_paired(*both), seed=request.seed)
+    comparison = compare_answers(_paired(*both))
     folder = open_run_folder(
         request.output, name=safe_name(_data_name(a)), source=None, kind="comparison", overwrite=request.overwrite
     )
@@ -206,7 +206,7 @@ def _require_same_images(a: _Stored, b: _Stored) -> None:
         if one.truth != other.truth:
             raise DataError(
                 f"{escape_path(one.path)} is of class {one.truth!r} in {first} and {other.truth!r} in {second}",
-                "Evaluate both with the same labels, and with `--map` for classes whose names differ.",
+                "Evaluate both with the same labels, and with `--names` for classes whose names differ.",
             )
 
 

@@ -117,13 +117,13 @@ def score_boxes(
         require_free(request.output, kind="evaluation", overwrite=request.overwrite)
     predictor = Predictor.load(request.model)
     dataset = read_source(replace(request.data, multi_label=True))  # a scene may show several classes
-    match = match_classes(predictor.classes, dataset.classes, renames=request.renames)
+    match = match_classes(predictor.classes, dataset.classes)
     boxed = {match.names[box.class_index] for image in dataset.images for box in image.boxes}
     names = [name for name in predictor.classes if name in boxed]
     if not names:
         raise DataError(
             f"{escape_path(dataset.source)} has no boxes for {', '.join(map(escape_path, predictor.classes))}",
-            "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` names classes, `--map` renames them.",
+            "Use COCO, Pascal VOC or YOLO annotations. `--names 0=person` renames classes.",
         )
     wanted = LocateRequest(classes=tuple(names), by=by, least=LEAST, fills=search.fills, smallest=search.smallest)
     find = finder(predictor, wanted)

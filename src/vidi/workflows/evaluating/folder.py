@@ -29,8 +29,6 @@ def as_plain(request: EvaluateRequest) -> dict[str, Any]:
         "schema": 1,
         "model": escape_path(request.model),
         "data": asdict(request.data),
-        "renames": dict(request.renames),
         "engine": request.engine,
-        "seed": request.seed,
         "images": request.images,
     }

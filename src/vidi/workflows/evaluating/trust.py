@@ -31,7 +31,7 @@ def measure_trust(
     store: ImageStore,
     *,
     options: DecodeOptions,
-    seed: int,
+    seed: int = 0,
     until: Deadline | None = None,
     workers: int | None = None,
     wanted: bool = True,

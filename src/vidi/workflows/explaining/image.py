@@ -10,9 +10,7 @@ from vidi.errors import ImageError
 from vidi.explanation.maps import Map, enlarge, evidence_for, over_image
 from vidi.explanation.occlusion import occlusion_map
 from vidi.explanation.shown import labels_shown
-from vidi.images.decode import DEFAULT
 from vidi.images.framing import Framing, Size, fitted_size, frame_image, place_in_frame
-from vidi.images.limits import DecodeOptions
 from vidi.images.pixels.resize import resize
 from vidi.images.pool import read_images
 from vidi.images.store import ImageStore
@@ -59,13 +57,11 @@ class Explained:
         return self.outcome if isinstance(self.outcome, ImageError) else None
 
 
-def explain_path(
-    predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts, options: DecodeOptions
-) -> Explained:
+def explain_path(predictor: Predictor, store: ImageStore, path: str, wanted: ExplanationParts) -> Explained:
     """Explain one file, read as `predict` reads it, so that the answer is the same."""
     framing = predictor.metadata.framing
-    (framed,) = read_images(store, [path], framing=framing, options=options, isolated=False)
-    (whole,) = read_images(store, [path], options=options, isolated=False)
+    (framed,) = read_images(store, [path], framing=framing, isolated=False)
+    (whole,) = read_images(store, [path], isolated=False)
     try:
         frame, image = framed.pixels(), whole.pixels()
     except ImageError as error:
@@ -86,7 +82,7 @@ def explain_file(predictor: Predictor, path: str, *, wanted: ExplanationParts = 
     Raises:
         ImageError: it cannot be used.
     """
-    outcome = explain_path(predictor, GivenFilesStore(), path, wanted, DEFAULT).outcome
+    outcome = explain_path(predictor, GivenFilesStore(), path, wanted).outcome
     if isinstance(outcome, ImageError):
         raise outcome
     return outcome

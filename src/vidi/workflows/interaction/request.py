@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 MOST_BACKGROUNDS, LEAST_BACKGROUNDS = 400, 2
 
 
-def read_source(request: DataRequest, *, rest: str | None = None, events: Events = SILENCE) -> Dataset:
+def read_source(
+    request: DataRequest,
+    *,
+    rest: str | None = None,
+    usually_positive: str | None = None,
+    events: Events = SILENCE,
+) -> Dataset:
     """Read the requested data set; one class is enough.
 
     Args:
         request: what the user said.
         rest: name of the class of all images without `request.positive`; `not NAME` by default.
+        usually_positive: the positive class of data that names it, and no class `not NAME`.
         events: receives the progress of fetching remote data.
 
     Raises:
@@ -42,10 +49,9 @@ def read_source(request: DataRequest, *, rest: str | None = None, events: Events
         classes=request.classes,
         positive=request.positive,
         rest=rest,
+        usually_positive=usually_positive,
         names=request.names,
-        follow_links=request.follow_links,
         allow_outside=request.allow_outside,
-        merge_names=request.merge_names,
         multi_label=request.multi_label,
         on_bytes=partial(events.fetching, request.source),
     )
@@ -67,9 +73,7 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
     """
     return read_dataset(
         source,
-        follow_links=request.follow_links,
         allow_outside=request.allow_outside,
-        merge_names=request.merge_names,
         multi_label=request.multi_label,
     )
 
@@ -77,8 +81,9 @@ def read_feedback(request: DataRequest, source: str) -> Dataset:
 def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
     """Read the requested data set with the classes of a finished model.
 
-    `--positive NAME` makes the two classes of a model that tells NAME from one other class, whatever that is called.
-    For a model whose images may show several classes, those of the data may, too.
+    For a model that tells NAME from `not NAME`, data with a class NAME and others has these two classes. `positive`
+    does the same for a model that tells it from one other class, whatever that is called. For a model whose images may
+    show several classes, those of the data may, too.
 
     Raises:
         UsageError: the source or a class is not there.
@@ -90,7 +95,8 @@ def read_for_model(request: DataRequest, metadata: "ModelMetadata") -> Dataset:
     if request.positive in classes and len(classes) == 2:
         (rest,) = (name for name in classes if name != request.positive)
         return read_source(request, rest=rest)
-    return read_source(request)
+    question = next((name for name in classes if f"not {name}" in classes), None) if len(classes) == 2 else None
+    return read_source(request, usually_positive=question if request.positive is None else None)
 
 
 def read_requested(request: DataRequest, *, events: Events = SILENCE) -> Dataset:
@@ -115,7 +121,7 @@ def find_backgrounds(request: DataRequest) -> FoundInputs:
     remedy = "Name a folder or archive of photographs that show none of the classes."
     if not Path(name).exists():
         raise UsageError(f"--background {escape_path(name)}: no such folder", remedy)
-    found = find_paths([name], request.follow_links)
+    found = find_paths([name], request.allow_outside)
     if not found or not (found[0].paths or found[0].account.refused):
         raise UsageError(f"--background {escape_path(name)}: no images found", remedy)
     step = max(1, -(-len(found[0].paths) // MOST_BACKGROUNDS))

@@ -16,8 +16,6 @@ from vidi.detection.slide import open_windows
 from vidi.errors import ImageError, UsageError
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry
-from vidi.images.decode import DEFAULT
-from vidi.images.limits import DecodeOptions
 from vidi.images.pool import read_images
 from vidi.machine import give_memory_back
 from vidi.prediction.predictor import Predictor
@@ -181,7 +179,6 @@ def locate_inputs(
     found: Sequence[FoundInputs],
     account: Account,
     *,
-    options: DecodeOptions = DEFAULT,
     keep_images: bool = False,
 ) -> Iterator[LocatedImage]:
     """Find boxes in every image, in the order of the inputs; a bad image is listed, the others are searched.
@@ -190,7 +187,6 @@ def locate_inputs(
         find: of `finder`.
         found: what `vidi.data.inputs.find_paths` found.
         account: is filled as the answers are taken.
-        options: limits and rules of decoding.
         keep_images: give the decoded image as well.
 
     Raises:
@@ -204,7 +200,7 @@ def locate_inputs(
         for entry in group.account.refused:
             yield LocatedImage(path=entry.path, size=None, error=entry)
         # A search takes far longer than reading: one image at a time is in memory.
-        reading = read_images(group.store, group.paths, options=options, workers=1, in_advance=False)
+        reading = read_images(group.store, group.paths, workers=1, in_advance=False)
         for path, read in zip(group.paths, reading, strict=True):
             try:
                 image = read.pixels()

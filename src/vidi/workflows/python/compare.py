@@ -1,7 +1,6 @@
 """`vidi.compare`."""
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vidi.options import made
@@ -21,9 +20,6 @@ def compare(
     *,
     output: "str | os.PathLike[str] | None" = None,
     overwrite: bool = False,
-    renames: Mapping[str, str] | None = None,
-    seed: int = 0,
-    workers: int | None = None,
     images: bool = True,
 ) -> "Compared":
     """Test whether the second model is better than the first, on labelled images that neither was trained on.
@@ -34,9 +30,6 @@ def compare(
         data: as for `train`; leave it out if `first` and `second` are evaluations of the same images.
         output: path to the output folder (default comparisons/NAME).
         overwrite: replace earlier results at the output path.
-        renames: the model's class for a class of the data, for example `{"kitten": "cat"}`.
-        seed: seed for the resampling behind the intervals.
-        workers: number of decoding workers (default: one per core).
         images: False leaves all pictures out of the written files.
 
     Raises:

@@ -1,7 +1,6 @@
 """`vidi.evaluate`."""
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vidi.options import made
@@ -20,9 +19,7 @@ def evaluate(
     *,
     output: "str | os.PathLike[str] | None" = None,
     overwrite: bool = False,
-    renames: Mapping[str, str] | None = None,
     robustness: bool = False,
-    seed: int = 0,
     workers: int | None = None,
     engine: str = "onnxruntime",
     images: bool = True,
@@ -34,9 +31,7 @@ def evaluate(
         data: as for `train`.
         output: path to the output folder (default evaluations/NAME).
         overwrite: replace earlier results at the output path.
-        renames: the model's class for a class of the data, for example `{"kitten": "cat"}`.
         robustness: also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.
-        seed: seed for the resampling behind the intervals.
         workers: number of decoding workers (default: one per core).
         engine: what executes the model: onnxruntime (default), openvino, or the fastest (auto).
         images: False leaves all pictures out of the written files.

@@ -8,7 +8,7 @@ from vidi.evaluation.guarantees.promise import Promise
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
 from vidi.workflows.requests.promised import TargetOptions
-from vidi.workflows.requests.shared import Overwrite, Renames, Workers
+from vidi.workflows.requests.shared import Overwrite
 
 if TYPE_CHECKING:
     from vidi.evaluation.guarantees.operating_target import OperatingTarget
@@ -24,5 +24,3 @@ class CalibrateRequest:
     overwrite: Overwrite = False
     promise: Promise = field(default_factory=Promise)
     target: Annotated["OperatingTarget | None", Part(made_by=TargetOptions)] = None
-    renames: Renames = field(default_factory=dict)
-    workers: Workers = None

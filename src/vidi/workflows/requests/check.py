@@ -25,10 +25,13 @@ class SplitRequest:
 
     data: Annotated[
         DataRequest,
-        Part(leave_out=OF_TRAINING, says={"split_file": "Path to an earlier splits.csv; its images keep their part."}),
+        Part(
+            leave_out=(*OF_TRAINING, "keep_truncated"),
+            says={"split_file": "Path to an earlier splits.csv; its images keep their part."},
+        ),
     ]
     output: Annotated[Path, Option("Path to the table to write.", flags=("--output", "-o"), metavar="FILE")] = Path(
         "splits.csv"
     )
     replan: Annotated[bool, Option("Split all images again, including those that have a part.")] = False
-    workers: Workers = None
+    seed: Annotated[int, Option("Seed for the split into parts.", metavar="N", least=0)] = 0

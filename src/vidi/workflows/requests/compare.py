@@ -1,12 +1,12 @@
 """The options of `vidi compare`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
-from vidi.workflows.requests.shared import IntervalSeed, Overwrite, Pictures, Renames, Workers
+from vidi.workflows.requests.shared import Overwrite, Pictures
 
 A = Annotated[Path, Argument("A", "Model file or run folder of the current model.")]
 B = Annotated[Path, Argument("B", "Model file or run folder of the model that may be better.")]
@@ -23,12 +23,9 @@ class CompareRequest:
 
     first: A
     second: B
-    data: Annotated[DataRequest, Part(leave_out=OF_LEARNING, says={"source": FOLDERS})]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "parts", "positive"), says={"source": FOLDERS})]
     output: Output = None
     overwrite: Overwrite = False
-    renames: Renames = field(default_factory=dict)
-    seed: IntervalSeed = 0
-    workers: Workers = None
     images: Pictures = True
 
 
@@ -40,5 +37,4 @@ class StoredRequest:
     second: B
     output: Output = None
     overwrite: Overwrite = False
-    seed: IntervalSeed = 0
     images: Pictures = True

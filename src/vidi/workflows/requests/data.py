@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, require_kinds
-from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, FeedbackWeight, FollowLinks, KeepTruncated
+from vidi.workflows.requests.shared import USUAL_FEEDBACK_WEIGHT, AllowOutside, FeedbackWeight, KeepTruncated
 from vidi.workflows.requests.written import parse_names, parse_parts
 
 # Options of requests that train or split; the model file holds them for all others.
-OF_SPLITTING = ("allow_leaks", "split_seed", "split_file")
+OF_SPLITTING = ("allow_leaks", "split_file")
 OF_TRAINING = ("framing", "background", "feedback", "feedback_weight")
 MOST_WEIGHT = 1_000  # of feedback
-OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "multi_label")
+OF_LEARNING = (*OF_SPLITTING, *OF_TRAINING, "classes", "keep_truncated", "multi_label")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +32,11 @@ class DataRequest:
         tuple[str, ...] | None, Option("Keep only these classes, for example cat,dog.", metavar="A,B", read=parse_names)
     ] = None
     positive: Annotated[str | None, Option("Use two classes: NAME and not NAME.", metavar="NAME")] = None
-    names: Annotated[str | None, Option("Names for numbered classes, for example 0=cat,1=dog.", metavar="0=A,1=B")] = (
-        None
-    )
-    follow_links: FollowLinks = False
-    allow_outside: Annotated[bool, Option("Read files that a table names outside the data folder.")] = False
-    merge_names: Annotated[bool, Option("Merge class names that differ only in case or in how accents are coded.")] = (
-        False
-    )
+    names: Annotated[
+        str | None,
+        Option("Rename classes, for example 0=cat,1=dog; the same name for two merges them.", metavar="OLD=NEW,…"),
+    ] = None
+    allow_outside: AllowOutside = False
     multi_label: Annotated[
         bool, Option("Treat each class as a yes-or-no label: an image may show several or none.")
     ] = False
@@ -53,7 +50,6 @@ class DataRequest:
     allow_leaks: Annotated[bool, Option("Continue if copies or groups are on both sides of the data's own split.")] = (
         False
     )
-    split_seed: Annotated[int, Option("Seed for the split into parts.", metavar="N")] = 0
     split_file: Annotated[
         str | None,
         Option("Use the split of a splits.csv file or of a run folder.", flags=("--split",), metavar="FILE"),

@@ -1,6 +1,6 @@
 """The options of `vidi evaluate`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +10,8 @@ from vidi.workflows.requests.shared import (
     USUAL_ENGINE,
     Engine,
     Fills,
-    IntervalSeed,
     Overwrite,
     Pictures,
-    Renames,
     Smallest,
     Workers,
 )
@@ -24,20 +22,18 @@ class EvaluateRequest:
     """Options of `vidi evaluate`."""
 
     model: Annotated[Path, Argument("MODEL", "Path to a model file or run folder, or a registered name.")]
-    data: Annotated[DataRequest, Part(leave_out=OF_LEARNING)]
+    data: Annotated[DataRequest, Part(leave_out=(*OF_LEARNING, "positive"))]
     output: Annotated[
         Path | None,
         Option("Path to the output folder (default evaluations/NAME).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
     overwrite: Overwrite = False
-    renames: Renames = field(default_factory=dict)
     robustness: Annotated[
         bool,
         Option(
             "Also score blurred, noisy, dark and rotated copies of the images; this takes about 20 times as long.",
         ),
     ] = False
-    seed: IntervalSeed = 0
     workers: Workers = None
     engine: Engine = USUAL_ENGINE
     images: Pictures = True

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vidi.options import Option
-from vidi.workflows.requests.shared import NETWORKS, KeepTruncated, Pictures
+from vidi.workflows.requests.shared import NETWORKS, Pictures
 from vidi.workflows.requests.written import parse_image_size
 
 
@@ -45,7 +45,6 @@ class ExplainedPages:
         Option("Path to the folder for the pages (default explanations).", flags=("--output", "-o"), metavar="DIR"),
     ] = None
     images: Pictures = True
-    keep_truncated: KeepTruncated = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Annotated
 from vidi.errors import UsageError
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.log import LogRequest
-from vidi.workflows.requests.shared import USUAL_ENGINE, Engine, FollowLinks, KeepTruncated, Workers
-from vidi.workflows.requests.spread import Ray, Shards, refuse_shards_alone
+from vidi.workflows.requests.shared import USUAL_ENGINE, AllowOutside, Engine, KeepTruncated, Workers
+from vidi.workflows.requests.spread import Ray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,7 @@ class InputsRequest:
             "PATHS…", "Files, folders, patterns or archives; - reads one image from standard input.", several=True
         ),
     ] = ()
-    follow_links: FollowLinks = False
-    keep_truncated: KeepTruncated = False
+    allow_outside: AllowOutside = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +43,11 @@ class PredictRequest:
         Path | None, Option("Copy each image into a folder named after its predicted class.", metavar="DIR")
     ] = None
     logging: Annotated[LogRequest, Part(leave_out=("keep_days", "keep_megabytes"))] = field(default_factory=LogRequest)
+    keep_truncated: KeepTruncated = False
     workers: Workers = None
     engine: Engine = USUAL_ENGINE
     ray: Ray = None
-    shards: Shards = None
 
     def __post_init__(self) -> None:
-        refuse_shards_alone(ray=self.ray, shards=self.shards)
         if self.ray is not None and self.engine != USUAL_ENGINE:
             raise UsageError(f"--ray computes by {USUAL_ENGINE}, so it excludes --engine", "Leave one of them out.")

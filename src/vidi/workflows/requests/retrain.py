@@ -12,7 +12,6 @@ from vidi.workflows.requests.shared import (
     FeedbackWeight,
     MostOfSource,
     Pictures,
-    Workers,
 )
 
 
@@ -43,7 +42,6 @@ class RetrainRequest:
         float | None, Option("Time limit in minutes (default: that of the run).", metavar="MINUTES", least=0.05)
     ] = None
     why: Annotated[str, Option("Reason, for the history.", metavar="TEXT")] = ""
-    workers: Workers = None
     images: Pictures = True
 
     def __post_init__(self) -> None:

@@ -7,10 +7,8 @@ from typing import Annotated
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import (
     USUAL_MOST_OF_SOURCE,
-    FollowLinks,
-    KeepTruncated,
+    AllowOutside,
     MostOfSource,
-    Workers,
 )
 from vidi.workflows.requests.written import parse_names
 
@@ -47,6 +45,4 @@ class ReviewRequest:
     ] = None
     most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
     port: Annotated[int, Option("Port of the page; 0 takes any that is free.", metavar="N", least=0)] = 8001
-    follow_links: FollowLinks = False
-    keep_truncated: KeepTruncated = False
-    workers: Workers = None
+    allow_outside: AllowOutside = False

@@ -1,10 +1,9 @@
 """Options that several requests have."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from vidi.options import Option
-from vidi.workflows.requests.written import parse_renames, parse_share
+from vidi.workflows.requests.written import parse_share
 
 # What `vidi.networks.registry` holds, said here too because it imports torch; a test compares them.
 NETWORKS = ("compact", "textbook", "dense", "lite0", "lite2", "lite0+lite2", "lite0-grid", "vgg16", "resnet50")
@@ -35,20 +34,6 @@ PicturesAndCache = Annotated[
         python_help="False leaves all pictures out of the written files, and keeps no cache.",
     ),
 ]
-Renames = Annotated[
-    Mapping[str, str],
-    Option(
-        "Read the data's class A as the model's class B, for example kitten=cat.",
-        flags=("--map",),
-        metavar="A=B",
-        several=True,
-        read=parse_renames,
-        python_help='The model\'s class for a class of the data, for example `{"kitten": "cat"}`.',
-    ),
-]
-IntervalSeed = Annotated[
-    int, Option("Seed for the resampling behind the intervals.", flags=("--seed",), metavar="N", least=0)
-]
 USUAL_MOST_OF_SOURCE = 5.0  # percent
 MostOfSource = Annotated[
     float,
@@ -67,7 +52,9 @@ FeedbackWeight = Annotated[
         least=1,
     ),
 ]
-FollowLinks = Annotated[bool, Option("Follow links that lead out of the data folder.")]
+AllowOutside = Annotated[
+    bool, Option("Read files outside the data folder: through links that lead out, or named by a table.")
+]
 KeepTruncated = Annotated[bool, Option("Use the readable part of truncated images.")]
 Fills = Annotated[
     tuple[float, float],

@@ -92,24 +92,6 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def parse_renames(pairs: Sequence[str]) -> dict[str, str]:
-    """The pairs of `--map a=b`.
-
-    Raises:
-        UsageError: not `a=b`, or a name twice.
-
-    >>> parse_renames(["kitten=cat", "puppy=dog"])
-    {'kitten': 'cat', 'puppy': 'dog'}
-    """
-    renames: dict[str, str] = {}
-    for pair in pairs:
-        data_name, equals, model_name = (piece.strip() for piece in pair.partition("="))
-        if not (data_name and equals and model_name) or data_name in renames:
-            raise UsageError(f"--map {pair!r} does not rename one class", "Write `--map kitten=cat`, once per class.")
-        renames[data_name] = model_name
-    return renames
-
-
 def parse_time(text: str) -> float:
     """A day or time as seconds since 1970; without a zone it is this computer's.
 

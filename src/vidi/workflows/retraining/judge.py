@@ -124,7 +124,7 @@ def _answer_both(
     scored = {rows[path]: one.part for path, one in wanted.items()}
     match, both = ClassMatch(dataset.classes, (), ()), list[Answers]()
     for predictor in (champion, candidate):
-        asked = EvaluateRequest(model=predictor.model.path, data=request.data, workers=request.workers)
+        asked = EvaluateRequest(model=predictor.model.path, data=request.data)
         answers = answer_images(
             predictor, dataset, asked, scored=scored, match=match, learnt=learnt, account=Account(), events=events
         )

@@ -97,7 +97,6 @@ def request_again(plan: RetrainPlan, request: RetrainRequest) -> TrainRequest:
         data=data,
         output=request.output,
         minutes=request.minutes or before.minutes,
-        workers=request.workers,
         images=request.images and before.images,
     )
 

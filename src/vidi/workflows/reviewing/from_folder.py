@@ -141,7 +141,6 @@ def review_items(
     predictor: Predictor | None = None,
     suspects: Sequence[SuspectLabel] = (),
     options: DecodeOptions,
-    workers: int | None = None,
     events: Events = SILENCE,
 ) -> tuple[list[ReviewItem], Mapping[str, str]]:
     """Look at every image once, and order those that somebody should look at.
@@ -151,7 +150,6 @@ def review_items(
         predictor: a model that says what it sees; None: nobody is asked.
         suspects: images whose label is known to be doubtful, the most doubtful first.
         options: how images are decoded.
-        workers: decoding workers.
         events: receives progress.
 
     Returns:
@@ -160,7 +158,7 @@ def review_items(
     Raises:
         DataError: nothing is to be reviewed: all images have labels that nothing speaks against.
     """
-    found = _look(images, predictor, options, workers, events)
+    found = _look(images, predictor, options, events)
     near = _near_copies(found)
     copies = _grouped(found, near)
     conflicts = _conflicts(found, near)
@@ -186,21 +184,18 @@ def review_items(
     return _once(items), {found[row].digest: found[row].path for row in occasions}
 
 
-def find_conflicting(
-    images: FolderImages, *, options: DecodeOptions, workers: int | None = None, events: Events = SILENCE
-) -> frozenset[str]:
+def find_conflicting(images: FolderImages, *, options: DecodeOptions, events: Events = SILENCE) -> frozenset[str]:
     """Paths of the images that have two labels: those with the same bytes, or the same cut of one photograph.
 
     Args:
         images: of the folder; all are decoded.
         options: how.
-        workers: decoding workers.
         events: receives progress.
 
     Raises:
         DataError: no image can be used.
     """
-    found = _look(images, None, options, workers, events)
+    found = _look(images, None, options, events)
     return frozenset(found[row].path for row in _conflicts(found, _near_copies(found)))
 
 
@@ -217,22 +212,19 @@ def _look(
     images: FolderImages,
     predictor: Predictor | None,
     options: DecodeOptions,
-    workers: int | None,
     events: Events,
 ) -> list[FoundImage]:
     """Every usable image, measured and, where there is a model, answered."""
     paths = [*images.labelled, *images.unlabelled]
     found = []
     if predictor is None:
-        for done, read in enumerate(
-            read_images(images.store, paths, measure=measure_file, options=options, workers=workers), start=1
-        ):
+        for done, read in enumerate(read_images(images.store, paths, measure=measure_file, options=options), start=1):
             events.reading(done, len(paths))
             if read.measured is not None:
                 found.append(_found(read.path, read.digest, read.measured, None, images))
     else:
         answers = predictor.predict_files(
-            paths, store=images.store, options=options, workers=workers, measure=measure_file, embedding=True
+            paths, store=images.store, options=options, measure=measure_file, embedding=True
         )
         for done, answer in enumerate(answers, start=1):
             events.reading(done, len(paths))

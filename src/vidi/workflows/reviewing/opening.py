@@ -54,8 +54,7 @@ def open_folder(request: ReviewRequest) -> OpenedFolder:
         data = DataRequest(source=str(folder))
     data = replace(
         data,
-        follow_links=data.follow_links or request.follow_links,
-        keep_truncated=data.keep_truncated or request.keep_truncated,
+        allow_outside=data.allow_outside or request.allow_outside,
     )
     model = request.model or in_use or (folder if is_run and (folder / MODEL).is_file() else None)
     predictor = None if model is None else Predictor.load(model)
@@ -97,7 +96,7 @@ def _read(data: DataRequest, *, is_run: bool) -> Dataset:
     try:
         return read_source(data)
     except DataError:
-        source = open_source(folder, follow_links=data.follow_links)
+        source = open_source(folder, allow_outside=data.allow_outside)
         paths = [file.path for file in source.scan.files]
         if is_run or not paths or any("/" in path for path in paths):
             raise

@@ -116,7 +116,6 @@ def split_images(checked: CheckedImages, context: Context) -> Prepared:
     """
     request, dataset = checked.found.request, checked.found.dataset
     plan = SplitPlan(
-        seed=request.split_seed,
         parts=request.parts,
         allow_leaks=request.allow_leaks,
         frozen_test=request.split_file is not None,

@@ -39,9 +39,7 @@ def choose_rows(prepared: Prepared) -> SearchRows:
     if len(held_out) >= FEWEST:
         return SearchRows(train=train, validation=validation, held_out=held_out, held_out_from="calibration")
     groups = [split.groups[row] for row in train.tolist()]
-    chosen = hold_out_share(
-        prepared.truth.strata[train], groups, share=SHARE, seed=[prepared.request.split_seed, 0x7E5]
-    )
+    chosen = hold_out_share(prepared.truth.strata[train], groups, share=SHARE, seed=[0, 0x7E5])
     if not chosen.any():
         raise DataError(
             f"{len(train):,} training images are too few to hold some out for the final comparison",
