@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidi.boxes import areas, clip_boxes, overlaps, suppress, suppress_softly
+from vidi.boxes import areas, clip_boxes, overlaps, suppress
 from vidi.errors import ShapeError
 
 sides = st.floats(0, 100, allow_nan=False)
@@ -45,21 +45,11 @@ def test_the_order_of_the_boxes_does_not_matter():
     assert order[suppress(boxes[order], scores[order])].tolist() == suppress(boxes, scores).tolist()
 
 
-def test_soft_suppression_lowers_what_overlaps_and_keeps_the_rest():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [40, 40, 50, 50]])
-
-    rows, scores = suppress_softly(boxes, np.array([0.9, 0.8, 0.7]), width=0.5)
-
-    assert rows.tolist() == [0, 2, 1]
-    np.testing.assert_allclose(scores, [0.9, 0.7, 0.8 * np.exp(-2)])
-
-
 def test_no_more_than_asked_for_and_nothing_of_nothing():
     boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6]])
 
     assert suppress(boxes, np.array([0.1, 0.2]), most=1).tolist() == [1]
     assert suppress(np.empty((0, 4)), np.empty(0)).tolist() == []
-    assert suppress_softly(np.empty((0, 4)), np.empty(0))[0].tolist() == []
 
 
 def test_what_is_no_list_of_boxes_is_refused():

@@ -249,7 +249,7 @@ def test_the_usual_promise_is_that_of_the_metrics():
 def test_the_usual_search_for_boxes_is_that_of_the_search_itself():
     request, search = LocateRequest(), WindowSearch(classes=(0,))
 
-    for name in ("least", "smallest", "largest", "overlap", "soft", "most"):
+    for name in ("least", "smallest"):
         assert getattr(request, name) == getattr(search, name), name
     assert request.fills == search.share
 

@@ -9,8 +9,6 @@ from vidi.errors import ShapeError
 
 Boxes = NDArray[np.floating[Any]]  # (boxes, 4): x_min, y_min, x_max, y_max in pixels
 OVERLAP = 0.4  # from which on two boxes are taken to be about one thing
-SOFT_WIDTH = 0.5  # of the Gaussian by which soft suppression lowers a score
-LEAST_SOFT_SCORE = 1e-3  # what sinks below is dropped
 
 
 def check_boxes(boxes: Boxes) -> None:
@@ -94,38 +92,6 @@ def suppress(
         one = boxes[best : best + 1]
         left = left[overlaps(one, boxes[left])[0] < overlap]
     return np.array(kept, np.int64)
-
-
-def suppress_softly(
-    boxes: Boxes, scores: NDArray[np.floating[Any]], *, width: float = SOFT_WIDTH, most: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Soft suppression: what overlaps a better box is scored lower, by a Gaussian of the overlap, not dropped.
-
-    Args:
-        boxes: (boxes, 4).
-        scores: (boxes,) float, 0 to 1.
-        width: of the Gaussian; the score becomes `score * exp(-IoU² / width)`.
-        most: maximum number of boxes to keep; None keeps all.
-
-    Returns:
-        The rows, best first, and their scores.
-
-    Source: Bodla and others 2017, Soft-NMS: improving object detection with one line of code.
-    """
-    check_boxes(boxes)
-    kept: list[int] = []
-    kept_scores: list[float] = []
-    current, left = scores.astype(np.float64), np.arange(len(scores))
-    while len(left) and (most is None or len(kept) < most):
-        place = int(np.argmax(current[left]))
-        best = int(left[place])
-        if current[best] < LEAST_SOFT_SCORE:
-            break
-        kept.append(best)
-        kept_scores.append(float(current[best]))
-        left = np.delete(left, place)
-        current[left] *= np.exp(-(overlaps(boxes[best : best + 1], boxes[left])[0] ** 2) / width)
-    return np.array(kept, np.int64), np.array(kept_scores, np.float64)
 
 
 def clip_boxes(boxes: Boxes, size: tuple[int, int]) -> NDArray[np.float64]:

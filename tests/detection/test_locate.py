@@ -12,7 +12,6 @@ from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.locating.search import finder
 from vidi.workflows.requests.locate import LocateRequest
 
 RED = WindowSearch(classes=(1,), share=(0.5, 0.5))
@@ -127,7 +126,7 @@ def test_a_level_is_as_blurred_as_the_training_images_were():
     framing = Framing(size=(96, 96), mode="stretch", shrink_to=(24, 24))
     random = np.random.default_rng(0)
     image = random.integers(0, 255, (90, 90, 3), np.uint8)
-    (level,) = choose_levels((90, 90), framing, smallest=90, largest=90)
+    level = choose_levels((90, 90), framing, smallest=90)[0]
 
     drawn = draw_level(image, level, framing, stride=1)
 
@@ -153,14 +152,9 @@ def test_boxes_are_the_inner_part_where_the_thing_fills_less_of_a_training_image
     assert inner.box[0] == pytest.approx(whole.box[0], abs=1)
 
 
-def test_a_smallest_window_above_the_largest_is_refused(predictor):
-    with pytest.raises(UsageError, match="--smallest 100 is more than --largest 50"):
-        finder(predictor, LocateRequest(smallest=100, largest=50))
-
-
-def test_the_share_that_is_none_is_named(predictor):
+def test_the_share_that_is_none_is_named():
     with pytest.raises(UsageError, match=r"^--least 0 is out of range"):
-        finder(predictor, LocateRequest(least=0))
+        LocateRequest(least=0)
 
 
 def test_a_box_within_a_better_one_is_doubted_but_not_lost():

@@ -50,7 +50,7 @@ def set_up(folder: Path) -> dict[str, str]:
 
 def label(folder: Path, truth: dict[str, str]) -> int:
     """Answer on the review page as somebody who knows what the pictures show; how many answers."""
-    wanted = ReviewRequest(log=str(folder / "people.sqlite"), model=folder / "runs" / "people", reviewer="ana")
+    wanted = ReviewRequest(log=str(folder / "people.sqlite"), model=folder / "runs" / "people")
     view, count = secrets.token_hex(16), 0
     with open_review(wanted, environment=os.environ) as desk:
         while count < ANSWERED and (item := desk.next(view).item) is not None:

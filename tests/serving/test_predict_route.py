@@ -119,9 +119,7 @@ def test_evidence_and_boxes_come_with_the_fields_of_the_command_line(client: Cli
     path = tmp_path / "image.png"
     path.write_bytes(IMAGES[2])
     located = json.loads(vidi("locate", model, path, "--least", "0.2", "--json", folder=tmp_path).stdout)["images"][0]
-    command = vidi(
-        "explain", model, path, "--no-occlusion", "--no-layers", "--json", "-o", tmp_path / "pages", folder=tmp_path
-    )
+    command = vidi("explain", model, path, "--json", "-o", tmp_path / "pages", folder=tmp_path)
     regions = json.loads(command.stdout)["explanations"][0]["why"]["regions"]
 
     query = {"locate": "true", "least": "0.2", "explain": "evidence"}

@@ -140,7 +140,7 @@ def test_an_answer_about_a_pillow_image_is_explained_as_that_of_its_array(tmp_pa
     model = Predictor.from_bytes(tiny_model(tmp_path / "model.onnx").data)
     array = draw("disc", size=(20, 31))
 
-    whys = [vidi.explain(model, given, occlusion=False, layers=False) for given in (array, Image.fromarray(array))]
+    whys = [vidi.explain(model, given) for given in (array, Image.fromarray(array))]
 
     assert whys[0].prediction.probability == whys[1].prediction.probability
     with pytest.raises(ShapeError, match=r"shape \(20, 31, 4\)"):

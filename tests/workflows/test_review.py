@@ -193,7 +193,7 @@ def test_conflicting_labels_come_before_new_images_and_exact_copies_once(tmp_pat
     (root / "stripes" / "twin.png").write_bytes((root / "disc" / "000.png").read_bytes())
     (root / "again.png").write_bytes((root / "new-disc-0.png").read_bytes())
 
-    order = folder_order(ReviewRequest(source=str(root), model=model, reviewer="ana"))
+    order = folder_order(ReviewRequest(source=str(root), model=model))
 
     assert order[0] == ("disc/000.png", "conflicting-labels")
     assert sorted(occasion for _, occasion in order[1:]) == ["no-label", "no-label"]
@@ -202,7 +202,7 @@ def test_conflicting_labels_come_before_new_images_and_exact_copies_once(tmp_pat
 def test_a_folder_without_classes_needs_to_be_told_which_there_are(tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "1.png").write_bytes(image("disc", 1))
-    request = ReviewRequest(source=str(tmp_path / "new"), reviewer="ana")
+    request = ReviewRequest(source=str(tmp_path / "new"))
 
     with pytest.raises(UsageError, match="nothing says which classes there are"):
         folder_order(request)
@@ -211,11 +211,11 @@ def test_a_folder_without_classes_needs_to_be_told_which_there_are(tmp_path):
 
 def test_a_folder_whose_labels_nothing_speaks_against_needs_no_review(tmp_path):
     with pytest.raises(DataError, match="every image has a label"):
-        folder_order(ReviewRequest(source=str(photos(tmp_path, new=0)), reviewer="ana"))
+        folder_order(ReviewRequest(source=str(photos(tmp_path, new=0))))
 
 
 def test_a_table_of_labels_is_held_by_one_review(tmp_path):
-    request = ReviewRequest(source=str(photos(tmp_path)), reviewer="ana")
+    request = ReviewRequest(source=str(photos(tmp_path)))
 
     with open_review(request, environment={}), pytest.raises(UsageError, match="in use by another review"):
         folder_order(request)
@@ -233,7 +233,7 @@ def test_a_reviewed_folder_is_written_with_its_labels_corrected_and_itself_stays
     before = {path: path.read_bytes() for path in root.rglob("*.png")}
     twin = root / "stripes" / "twin.png"
     twin.write_bytes((root / "disc" / "000.png").read_bytes())
-    request = ReviewRequest(source=str(root), reviewer="ana")
+    request = ReviewRequest(source=str(root))
     with open_review(request, environment={}) as review:
         for number, item in enumerate(review.source.items()):
             kind = "none" if item.name == "new-square-0.png" else "label"
@@ -252,7 +252,7 @@ def test_a_reviewed_folder_is_written_with_its_labels_corrected_and_itself_stays
 def test_images_that_have_two_labels_are_not_written_and_each_kind_is_counted(tmp_path):
     root = photos(tmp_path, new=1)
     (root / "stripes" / "twin.png").write_bytes((root / "disc" / "000.png").read_bytes())
-    request = ReviewRequest(source=str(root), reviewer="ana")
+    request = ReviewRequest(source=str(root))
     with open_review(request, environment={}) as review:
         new = next(item for item in review.source.items() if item.name == "new-square-0.png")
         review.answer(FIRST, new.digest, key="a" * 32, kind="label", labels=["disc"])
@@ -287,7 +287,7 @@ def test_a_run_shows_its_doubtful_labels_first_the_most_doubtful_one_at_the_top(
     root = photos(tmp_path, new=1)
     run = run_of(root, tmp_path / "run", suspects=("stripes/001.png", "disc/002.png"))
 
-    order = folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+    order = folder_order(ReviewRequest(source=str(run)))
 
     assert order[:2] == [("stripes/001.png", "suspect-label"), ("disc/002.png", "suspect-label")]
     assert sorted(occasion for _, occasion in order[2:]) == ["no-label", "no-label"]
@@ -296,7 +296,7 @@ def test_a_run_shows_its_doubtful_labels_first_the_most_doubtful_one_at_the_top(
 def test_the_answers_about_a_run_lie_in_its_folder_and_correct_its_data(tmp_path):
     root = photos(tmp_path, new=1)
     run = run_of(root, tmp_path / "run", suspects=("stripes/001.png",))
-    with open_review(ReviewRequest(source=str(run), reviewer="ana"), environment={}) as review:
+    with open_review(ReviewRequest(source=str(run)), environment={}) as review:
         said = review.source.classes, review.next(FIRST).item
         review.answer(FIRST, said[1].digest, key="a" * 32, kind="label", labels=["square"])
 
@@ -317,7 +317,7 @@ def test_of_a_registered_name_the_run_is_reviewed_by_the_model_in_use(tmp_path, 
     (run / "model.onnx").unlink()  # what is in use is the registry's copy
     monkeypatch.setenv("VIDI_MODELS", str(tmp_path / "models"))
 
-    with open_review(ReviewRequest(source="kinds", reviewer="ana"), environment={}) as review:
+    with open_review(ReviewRequest(source="kinds"), environment={}) as review:
         item = review.next(FIRST).item
         review.answer(FIRST, item.digest, key="a" * 32, kind="label", labels=["square"])
 
@@ -327,14 +327,14 @@ def test_of_a_registered_name_the_run_is_reviewed_by_the_model_in_use(tmp_path, 
 
     shutil.rmtree(run)
     with pytest.raises(UsageError, match="no run folder any more"):
-        folder_order(ReviewRequest(source="kinds", reviewer="ana"))
+        folder_order(ReviewRequest(source="kinds"))
 
 
 def test_a_run_whose_data_is_gone_says_so(tmp_path):
     run = run_of(tmp_path / "gone", tmp_path / "run")
 
     with pytest.raises(UsageError, match="gone"):
-        folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+        folder_order(ReviewRequest(source=str(run)))
 
 
 def test_a_damaged_list_of_doubtful_labels_is_named(tmp_path):
@@ -342,7 +342,7 @@ def test_a_damaged_list_of_doubtful_labels_is_named(tmp_path):
     (run / "label_errors.csv").write_text("rank,file\n1,a.png\n")
 
     with pytest.raises(DataError, match=r"label_errors\.csv cannot be read"):
-        folder_order(ReviewRequest(source=str(run), reviewer="ana"))
+        folder_order(ReviewRequest(source=str(run)))
 
 
 def garden(tmp_path: Path) -> Path:
@@ -365,7 +365,7 @@ def labels_in(folder: Path) -> dict[bytes, set[str]]:
 
 def test_a_run_of_several_classes_is_reviewed_and_written_with_images_of_none(tmp_path):
     run = run_of(garden(tmp_path), tmp_path / "run", suspects=("1.png",), multi_label=True)
-    request = ReviewRequest(source=str(run), reviewer="ana")
+    request = ReviewRequest(source=str(run))
     with open_review(request, environment={}) as review:
         order = [(item.name, item.occasion, item.given) for item in review.source.items()]
         review.answer(FIRST, digest_of(image("square", 1)), key="a" * 32, kind="label", labels=["disc", "stripes"])

@@ -38,12 +38,8 @@ def explain(
     if named.network is not None:
         if model is not None:
             raise UsageError("--network and a model exclude each other", "Use only one of them.")
-        _show_network(named.network, named, output=pages.output, as_json=as_json)
+        _show_network(named.network, output=pages.output, as_json=as_json)
         return
-    if named.image_size is not None or named.class_count is not None:
-        raise UsageError(
-            "--imgsz and --class-count need --network", "Leave them out: a model file sets its own values."
-        )
     if model is None:
         raise UsageError(
             "there is nothing to explain", "Name a model and images, or a network: vidi explain --network textbook"
@@ -72,8 +68,6 @@ def _explain_images(
         events.say(warning)
     wanted = ExplanationParts(
         top=request.top,
-        occlusion=request.occlusion,
-        layers=request.layers,
         known=neighbours_of(predictor.model, events=events),
         on_progress=lambda done, total: events.count("covering parts of an image", done, total),
     )
@@ -89,13 +83,11 @@ def _explain_images(
     return say_ending(account, events, named=as_json)
 
 
-def _show_network(name: str, named: NetworkRequest, *, output: Path | None, as_json: bool) -> None:
+def _show_network(name: str, *, output: Path | None, as_json: bool) -> None:
     """Show an untrained network."""
-    from vidi.workflows.explaining.network import USUAL_CLASSES, describe_architecture
+    from vidi.workflows.explaining.network import describe_architecture
 
-    class_count = named.class_count or USUAL_CLASSES
-    network = describe_architecture(name, image_size=named.image_size, class_count=class_count)
-    _tell(network, name, output=output, as_json=as_json)
+    _tell(describe_architecture(name), name, output=output, as_json=as_json)
 
 
 def _show_model(model: Path, *, output: Path | None, with_images: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from vidi.boxes import OVERLAP, clip_boxes, covered, overlaps, suppress, suppress_softly
+from vidi.boxes import OVERLAP, clip_boxes, covered, overlaps, suppress
 from vidi.detection.pyramid import STEPS_PER_OCTAVE, Level, choose_levels, draw_level
 from vidi.detection.slide import WindowModel, odds_of
 from vidi.images.framing import PAD_GREY, Framing, frame_image
@@ -41,10 +41,8 @@ class WindowSearch:
     classes: tuple[int, ...]  # indexes of those that are looked for
     least: float = LEAST_PROBABILITY  # probability of a box that is given
     smallest: float | None = None  # shorter side of the smallest window, pixels; None: chosen by the image's size
-    largest: float | None = None
     overlap: float = OVERLAP  # IoU from which on two boxes are about one thing
     inside: float = INSIDE  # share of a box within a better one from which on it may be a part of the same thing
-    soft: bool = False  # lower the scores of boxes that overlap, in place of dropping them
     most: int = 100  # boxes for each class
     steps: int = STEPS_PER_OCTAVE  # sizes of windows between one and twice it
     share: tuple[float, float] = (1.0, 1.0)  # of a window's height and width that the thing itself fills
@@ -76,11 +74,8 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
         if search.look_again and len(chosen.odds):
             chosen = _look_again(image, chosen, label_index, predictor, least=search.least)
         boxes = clip_boxes(_inner(chosen.boxes, search.share), (image.shape[0], image.shape[1]))
-        if search.soft:
-            rows, scores = suppress_softly(boxes, expit(chosen.odds), most=search.most)
-        else:
-            rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
-            scores = expit(doubt_parts(boxes[rows], chosen.odds[rows], inside=search.inside))
+        rows = suppress(boxes, chosen.odds, overlap=search.overlap, most=search.most)
+        scores = expit(doubt_parts(boxes[rows], chosen.odds[rows], inside=search.inside))
         limit = None if predictor.metadata.verdict is None else predictor.metadata.verdict.novelty
         for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
             strange = float(chosen.novelty[row])
@@ -102,9 +97,7 @@ def locate(image: NDArray[np.uint8], model: WindowModel, predictor: Predictor, s
 def propose(image: NDArray[np.uint8], model: WindowModel, framing: Framing, search: WindowSearch) -> list[Windows]:
     """For each class that is looked for its likeliest windows, at most `MOST_PROPOSED`."""
     size = (image.shape[0], image.shape[1])
-    levels = choose_levels(
-        size, framing, smallest=search.smallest, largest=search.largest, stride=model.stride, steps=search.steps
-    )
+    levels = choose_levels(size, framing, smallest=search.smallest, stride=model.stride, steps=search.steps)
     least = logit(search.least) - MARGIN
     found: list[list[Windows]] = [[] for _ in search.classes]
     for level in levels:
@@ -140,8 +133,7 @@ def _best(some: Sequence[Windows]) -> Windows:
 
 def _without_copies(windows: Windows, search: WindowSearch) -> Windows:
     """The best window about each thing, its box averaged with those that say nearly the same."""
-    overlap = SAME_THING if search.soft else search.overlap
-    rows = suppress(windows.boxes, windows.odds, overlap=overlap, most=search.most)
+    rows = suppress(windows.boxes, windows.odds, overlap=search.overlap, most=search.most)
     shared = overlaps(windows.boxes[rows], windows.boxes)
     weights = np.where(shared >= SAME_THING, expit(windows.odds)[None], 0)
     weights[np.arange(len(rows)), rows] += SMALLEST_PROBABILITY

@@ -38,18 +38,16 @@ def choose_levels(
     framing: Framing,
     *,
     smallest: float | None = None,
-    largest: float | None = None,
     stride: int = 1,
     steps: int = STEPS_PER_OCTAVE,
 ) -> list[Level]:
-    """The levels for an image, from the smallest windows on.
+    """The levels for an image, from the smallest windows on to those as large as the image, borders included.
 
     Args:
         size: (height, width) of the image, pixels.
         framing: of the model: a window is framed as an image of its own would be.
         smallest: shorter side of the smallest window, pixels of the image; None: a tenth of the image's shorter
             side, but not below a quarter of what the network sees.
-        largest: shorter side of the largest window; None: as large as the image, borders included.
         stride: pixels of a level between two places of a map: borders are multiples of it.
         steps: levels between one size and twice it.
 
@@ -64,8 +62,7 @@ def choose_levels(
     seen = min(framing.shrink_to or framing.size)
     room = (1 + 2 * BORDER) * min(size[0] / tall, size[1] / wide)
     least = min(smallest or max(min(size) / 10, seen / 4), room)
-    most = min(largest, room) if largest is not None else room
-    count = math.floor(steps * math.log2(max(most / least, 1)) + 1e-9) + 1
+    count = math.floor(steps * math.log2(room / least) + 1e-9) + 1
     down, across = (math.ceil(BORDER * side / stride) * stride for side in framing.size)
     levels = []
     for number in range(count):

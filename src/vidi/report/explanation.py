@@ -47,13 +47,11 @@ class Explanation:
     regions: NDArray[np.float32] | None = field(
         repr=False
     )  # evidence (classes, rows, columns) as the model file gives it
-    occlusion: Mapping[str, Map] = field(
-        repr=False
-    )  # loss of probability when the place is covered; empty if not requested
+    occlusion: Mapping[str, Map] = field(repr=False)  # loss of probability when the place is covered
     covered: Mapping[str, float]  # probability of the class with its most important part covered
-    deletion: Deletion | None = field(repr=False)  # None without a map
+    deletion: Deletion = field(repr=False)
     neighbours: tuple[Neighbour, ...]  # most similar first; empty without the run folder
-    layers: tuple[Layer, ...] = field(default=(), repr=False)  # layers of the network with their `maps` of the image
+    layers: tuple[Layer, ...] = field(repr=False)  # layers of the network with their `maps` of the image
     known_count: int = 0  # number of training images that were searched
     is_framed: bool = False  # True if `image` shows the network's frame, because the image itself is too thin
 

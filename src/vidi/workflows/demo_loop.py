@@ -141,7 +141,7 @@ def _live(places: _Places, month: Month, server: DemoServer, size: LoopSize, eve
 def _label(places: _Places, month: Month, most: int, events: Events) -> int:
     """Answer as a reviewer would; how many images."""
     truth, window, count = month.truth(), secrets.token_hex(8), 0
-    request = ReviewRequest(log=str(places.log), model=places.run, reviewer="demo")
+    request = ReviewRequest(log=str(places.log), model=places.run)
     with open_review(request, events=events, environment=os.environ) as desk:
         while count < most and (item := desk.next(window).item) is not None:
             label = truth[item.digest]

@@ -24,8 +24,6 @@ from vidi.workflows.reviewing.from_folder import FolderSource, find_conflicting,
 from vidi.workflows.reviewing.labels_file import LabelsFile, read_labels
 from vidi.workflows.reviewing.opening import open_folder
 
-ALL = 100.0  # percent
-
 
 @contextlib.contextmanager
 def open_review(
@@ -45,7 +43,7 @@ def open_review(
         ResourceError: the log or the table of labels cannot be used.
     """
     _check(request)
-    reviewer = request.reviewer or getpass.getuser()
+    reviewer = getpass.getuser()
     if request.log is not None:
         from vidi.workflows.reviewing.from_log import LogSource, open_log
 
@@ -123,7 +121,6 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
         settled = cap_sources(
             confirmed_labels(log, model_id=_model_id(request)),
             others=_images_learned(request, events),
-            share=request.most_of_source / 100,
             weight=USUAL_FEEDBACK_WEIGHT,
         )
         return write_settled(log, settled, target, multi_label=shows_several(log, model_id=_model_id(request)))
@@ -132,7 +129,7 @@ def _export_log(request: ReviewRequest, target: Path, environment: Mapping[str, 
 def _images_learned(request: ReviewRequest, events: Events) -> int:
     """How many images the model of a retraining has learned from: what one source's share is a share of."""
     learned = None if request.model is None else read_model(request.model).metadata.learnt_from
-    if learned is None and request.most_of_source < ALL:
+    if learned is None:
         events.say("no model says how many images it has learned from, so shares are those of the labels alone")
     return sum(one.image_count for one in learned or ())
 

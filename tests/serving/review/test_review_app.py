@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import getpass
 import io
 import os
 import shutil
@@ -41,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def client(place: Path, model: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a review whose labels go to a file of the test's own."""
-    request = ReviewRequest(source=str(place), model=model, reviewer="ana", labels=tmp_path / "labels.csv")
+    request = ReviewRequest(source=str(place), model=model, labels=tmp_path / "labels.csv")
     with review_page(request) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
@@ -67,7 +68,7 @@ def test_an_answer_is_on_the_disk_before_the_next_image_comes(client, tmp_path):
     assert second["image"]["digest"] != first["image"]["digest"]
     assert second["progress"] == {"images": 6, "left": 5, "yours": 1}
     (row,) = kept(tmp_path)
-    assert (row["path"], row["labels"], row["reviewer"]) == (first["image"]["name"], "square", "ana")
+    assert (row["path"], row["labels"], row["reviewer"]) == (first["image"]["name"], "square", getpass.getuser())
 
 
 def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, tmp_path):
@@ -80,7 +81,7 @@ def test_of_a_doubtful_label_the_answer_is_shown_that_made_it_one(place, model, 
     )
 
     with (
-        review_page(ReviewRequest(source=str(run), reviewer="ana")) as address,
+        review_page(ReviewRequest(source=str(run))) as address,
         httpx.Client(base_url=address) as client,
     ):
         image, after = step(client, "/next")["image"], client.get("/settings").json()["after"]

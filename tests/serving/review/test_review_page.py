@@ -1,6 +1,7 @@
 """The review page in Chromium: by keys and by buttons, on a phone and a desktop, for everybody."""
 
 import csv
+import getpass
 import io
 import re
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ MANY = tuple(f"kind {number:02}" for number in range(30))
 @pytest.fixture(scope="module")
 def request_of(tmp_path_factory: pytest.TempPathFactory) -> ReviewRequest:
     folder = tmp_path_factory.mktemp("data")
-    return ReviewRequest(source=str(photos(folder)), model=drawn_model(folder / "kinds.onnx"), reviewer="ana")
+    return ReviewRequest(source=str(photos(folder)), model=drawn_model(folder / "kinds.onnx"))
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def test_keys_answer_undo_and_bring_the_next_image(request_of, tmp_path):
         press(page, "z")
         assert name(page) == seen[2]
         press(page, "?")
-        assert "3 of 6 left · 3 by ana" in page.inner_text("#progress-words")
+        assert f"3 of 6 left · 3 by {getpass.getuser()}" in page.inner_text("#progress-words")
 
     assert len(set(seen)) == 4
     assert rows(labels) == [(seen[0], "label", "square"), (seen[1], "none", ""), (seen[2], "unclear", "")]
@@ -106,7 +107,7 @@ def test_with_many_classes_typing_finds_one_and_enter_takes_it(tmp_path):
     for seed in range(2):
         (folder / f"{seed}.png").write_bytes(encoded(draw("disc", size=SIZE, seed=seed)))
     labels = tmp_path / "labels.csv"
-    with opened(ReviewRequest(source=str(folder), classes=MANY, reviewer="ben"), labels) as page:
+    with opened(ReviewRequest(source=str(folder), classes=MANY), labels) as page:
         assert page.locator("#choices button").count() == 30
         page.keyboard.press("k")
         page.keyboard.type("ind 17")

@@ -81,10 +81,8 @@ def page_values(explanation: Explanation, model: ModelFile, *, with_images: bool
     }
 
 
-def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool) -> ShownNetwork | None:
+def _network_of(explanation: Explanation, model: ModelFile, *, with_images: bool) -> ShownNetwork:
     """The layers with what they see in the image; without pictures only the layers."""
-    if not explanation.layers:
-        return None
     layers = explanation.layers if with_images else [replace(layer, maps=None) for layer in explanation.layers]
     return show_model(model, layers, with_filters=with_images)
 
@@ -110,10 +108,8 @@ def verdict_sentence(prediction: Prediction, limits: VerdictLimits | None) -> st
     return f"{sentence} {never[:1].upper()}{never[1:]}." if never else sentence
 
 
-def trust_sentence(deletion: Deletion | None, label: str) -> str:
-    """Whether the answer depends on what the map marks, as far as that is beyond chance; nothing without a map."""
-    if deletion is None:
-        return ""
+def trust_sentence(deletion: Deletion, label: str) -> str:
+    """Whether the answer depends on what the map marks, as far as that is beyond chance."""
     step = round(COVERED_SHARE * (len(deletion.marked) - 1))
     chance = np.sort(deletion.chance)
     start, marked, low, high = (

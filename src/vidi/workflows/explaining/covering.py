@@ -46,10 +46,8 @@ class Cover:
         """Predict with each part covered in turn."""
         return occlude(self.predict, self.framed, fill=self.fill, place=self.place, on_progress=on_progress)
 
-    def deletion(self, values: Map | None, *, class_index: int) -> Deletion | None:
+    def deletion(self, values: Map, *, class_index: int) -> Deletion:
         """Predict while the image is covered in the order of its map, and of random maps."""
-        if values is None:
-            return None
         size = (self.framed.shape[0], self.framed.shape[1])
         regions = (values.shape[0], values.shape[1])
         if regions == size:  # as coarse as the patches that were covered

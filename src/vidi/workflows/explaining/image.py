@@ -145,8 +145,8 @@ def explain_framed(
         fill=np.array(predictor.metadata.normalisation.mean).round().clip(0, 255).astype(np.uint8),
         place=place_in_frame(image_size, framing),
     )
-    asked = cover.parts(wanted.on_progress) if wanted.occlusion else None
-    needed = {} if asked is None else {index: occlusion_map(asked, index) for index in shown}
+    asked = cover.parts(wanted.on_progress)
+    needed = {index: occlusion_map(asked, index) for index in shown}
     view = _view(image)
 
     def over(maps: dict[int, Map]) -> dict[str, Map]:
@@ -160,10 +160,10 @@ def explain_framed(
         evidence=over(evidence),
         regions=regions,
         occlusion=over(needed),
-        covered={} if asked is None else {prediction.classes[index]: asked.least(index) for index in shown},
-        deletion=cover.deletion(evidence.get(shown[0], needed.get(shown[0])), class_index=shown[0]),
+        covered={prediction.classes[index]: asked.least(index) for index in shown},
+        deletion=cover.deletion(evidence.get(shown[0], needed[shown[0]]), class_index=shown[0]),
         neighbours=() if wanted.known is None else find_neighbours(wanted.known, given["embedding"]),
-        layers=describe_layers(predictor.model, framed) if wanted.layers else (),
+        layers=describe_layers(predictor.model, framed),
         known_count=0 if wanted.known is None else len(wanted.known.images),
     )
 

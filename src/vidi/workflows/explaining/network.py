@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vidi.files import escape_path
 from vidi.model_file.anatomy import dissect_network
@@ -15,9 +14,6 @@ from vidi.report.pages.render import percent, rounded
 from vidi.workflows.explaining.pages import PAGES
 from vidi.workflows.interaction.places import page_names, require_own
 
-if TYPE_CHECKING:
-    from vidi.networks.options import NetworkOptions
-
 SCHEMA_VERSION = 1
 LINE_WIDTH = 100  # columns of the words below the table
 USUAL_SIZES = {"textbook": (256, 256), "compact": (128, 128), "dense": (64, 64)}  # of photographs, as training has it
@@ -25,32 +21,22 @@ PUBLISHED_SIZE = (224, 224)  # of the others: what their weights were learned at
 USUAL_CLASSES = 10
 
 
-def describe_architecture(
-    name: str,
-    *,
-    image_size: tuple[int, int] | None = None,
-    class_count: int = USUAL_CLASSES,
-    options: "NetworkOptions | None" = None,
-) -> ShownNetwork:
-    """Describe an untrained network: its layers, their shapes, weights and cost.
+def describe_architecture(name: str) -> ShownNetwork:
+    """Describe an untrained network at its usual size: its layers, their shapes, weights and cost.
 
     Args:
         name: `textbook`, `compact`, `dense`, `lite0` …, or `timm/NAME`.
-        image_size: (height, width) in pixels; what is usual for photographs where None.
-        class_count: how many classes it tells apart.
-        options: the network's shape.
 
     Raises:
         UnknownNameError: no such network.
-        UsageError: it does not take that size, class count or shape.
     """
     from vidi.networks.build import blank_network
     from vidi.networks.to_onnx import to_onnx
 
-    size = image_size or USUAL_SIZES.get(name, PUBLISHED_SIZE)
-    network = blank_network(name, image_size=size, class_count=class_count, options=options)
+    size = USUAL_SIZES.get(name, PUBLISHED_SIZE)
+    network = blank_network(name, image_size=size, class_count=USUAL_CLASSES)
     layers = describe_graph(dissect_network(to_onnx(network, size)))
-    return show_network(layers, image_size=size, class_count=class_count, with_filters=False)
+    return show_network(layers, image_size=size, class_count=USUAL_CLASSES, with_filters=False)
 
 
 def describe_model_network(model: ModelFile, *, with_images: bool = True) -> ShownNetwork:

@@ -101,9 +101,7 @@ def _why_as_json(explanation: Explanation) -> dict[str, Json]:
             for one in explanation.neighbours
         ],
         "covered": {label: round(value, 6) for label, value in explanation.covered.items()},
-        "deletion": None
-        if deletion is None
-        else {
+        "deletion": {
             "marked": rounded_rows(deletion.marked),
             "random": rounded_rows(deletion.random),
             "chance": rounded_rows(deletion.chance),

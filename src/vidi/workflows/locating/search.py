@@ -31,7 +31,6 @@ NOTHING = ("background", "none", "nothing", "other", "others", "negative", "empt
 NOT = ("not ", "no ", "not_", "no_", "non-", "without ")
 
 TOO_SMALL = "windows-too-small"  # the code of an image that would have to be enlarged too far
-LEAST_WINDOW = 4  # pixels of a window's shorter side
 
 By = Literal["windows", "evidence"]
 Way = Literal["windows", "evidence", "answer"]
@@ -146,15 +145,10 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         UsageError: a class or a size is wrong.
         ModelError: evidence was asked for of a model that has none.
     """
-    _refuse_impossible(request)
     search = WindowSearch(
         classes=choose_classes(predictor.classes, request.classes),
         least=request.least,
         smallest=request.smallest,
-        largest=request.largest,
-        overlap=request.overlap,
-        soft=request.soft,
-        most=request.most,
         share=request.fills,
     )
     way = choose_way(predictor, request)
@@ -162,16 +156,6 @@ def finder(predictor: Predictor, request: LocateRequest) -> Find:
         by_map = locate_by_evidence if way == "evidence" else locate_answer
         return partial(by_map, predictor=predictor, search=search)
     return partial(locate, model=open_windows(predictor), predictor=predictor, search=search)
-
-
-def _refuse_impossible(request: LocateRequest) -> None:
-    for flag, value in (("--least", request.least), ("--overlap", request.overlap)):
-        if not 0 < value <= 1:
-            raise UsageError(f"{flag} {value} is out of range", "Use a number above 0, at most 1.")
-    if request.smallest is not None and request.largest is not None and request.smallest > request.largest:
-        raise UsageError(
-            f"--smallest {request.smallest:g} is more than --largest {request.largest:g}", "Exchange the two."
-        )
 
 
 def locate_inputs(

@@ -20,8 +20,6 @@ def explain(
     image: "str | os.PathLike[str] | NDArray[np.uint8] | Image.Image",
     *,
     top: int | None = None,
-    occlusion: bool = True,
-    layers: bool = True,
 ) -> "Explanation":
     """Explain the prediction for one image: maps over it, similar training images, and what each layer sees.
 
@@ -29,8 +27,6 @@ def explain(
         model: path to a model file or a run folder, or a `Predictor`; only a run folder gives similar training images.
         image: path, Pillow image, or uint8 array: (height, width, 3) upright RGB, or (height, width) grey.
         top: number of most probable classes to explain; by default the two or three that matter.
-        occlusion: cover each part of the image in turn and predict again, about a hundred times.
-        layers: show what each layer of the network sees (default).
 
     Raises:
         ModelError: there is no model file, or it cannot be trusted.
@@ -43,9 +39,7 @@ def explain(
     from vidi.workflows.explaining.neighbours import neighbours_of
 
     predictor = model if isinstance(model, Predictor) else Predictor.load(Path(model))
-    wanted = ExplanationParts(
-        top=top, occlusion=occlusion, layers=layers, known=neighbours_of(predictor.model, events=LoggedEvents())
-    )
+    wanted = ExplanationParts(top=top, known=neighbours_of(predictor.model, events=LoggedEvents()))
     (one,) = list_images([image])
     if isinstance(one, str):
         return explain_file(predictor, one, wanted=wanted)

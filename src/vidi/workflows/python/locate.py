@@ -21,10 +21,6 @@ def locate(
     by: Literal["windows", "evidence"] | None = None,
     least: float = 0.5,
     smallest: float | None = None,
-    largest: float | None = None,
-    overlap: float = 0.4,
-    soft: bool = False,
-    most: int = 100,
     fills: tuple[float, float] = (1.0, 1.0),
 ) -> "list[LocatedImage]":
     """Find boxes around what a model recognises; it was trained on labels of whole images only.
@@ -40,10 +36,6 @@ def locate(
             nothing).
         least: minimum probability of a box.
         smallest: shorter side of the smallest window, in pixels.
-        largest: shorter side of the largest window, in pixels.
-        overlap: overlap above which two boxes show the same object.
-        soft: lower the scores of overlapping boxes instead of dropping the boxes.
-        most: maximum number of boxes for each class and image.
         fills: share (height, width) of a training image that the object fills; boxes shrink by it.
 
     Returns:

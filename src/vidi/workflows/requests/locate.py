@@ -37,21 +37,16 @@ class LocateRequest:
     ] = None
     least: Annotated[float, Option("Minimum probability of a box.", metavar="SHARE")] = 0.5
     smallest: Smallest = None
-    largest: Annotated[
-        float | None, Option("Shorter side of the largest window, in pixels.", metavar="PIXELS", least=LEAST_WINDOW)
-    ] = None
-    overlap: Annotated[float, Option("Overlap above which two boxes show the same object.", metavar="IOU")] = 0.4
-    soft: Annotated[bool, Option("Lower the scores of overlapping boxes instead of dropping the boxes.")] = False
-    most: Annotated[int, Option("Maximum number of boxes for each class and image.", metavar="N", least=1)] = 100
     fills: Fills = (1.0, 1.0)
 
     def __post_init__(self) -> None:
+        if not 0 < self.least <= 1:
+            raise UsageError(f"--least {self.least} is out of range", "Use a number above 0, at most 1.")
         for side in self.fills:
             if not 0 < side <= 1:
                 raise UsageError(f"--fills {side} is out of range", "Use a number above 0, at most 1.")
-        for flag, pixels in (("--smallest", self.smallest), ("--largest", self.largest)):
-            if pixels is not None and pixels < LEAST_WINDOW:
-                raise UsageError(f"{flag} {pixels:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
+        if self.smallest is not None and self.smallest < LEAST_WINDOW:
+            raise UsageError(f"--smallest {self.smallest:g} is too small", f"Use {LEAST_WINDOW} pixels or more.")
         if self.by is not None and self.by not in get_args(By):
             raise UsageError(f"--by {self.by} is unknown", f"Use {' or '.join(get_args(By))}.")
 

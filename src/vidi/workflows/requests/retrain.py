@@ -6,13 +6,6 @@ from typing import Annotated
 
 from vidi.errors import UsageError
 from vidi.options import Argument, Option
-from vidi.workflows.requests.shared import (
-    USUAL_FEEDBACK_WEIGHT,
-    USUAL_MOST_OF_SOURCE,
-    FeedbackWeight,
-    MostOfSource,
-    Pictures,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +17,6 @@ class RetrainRequest:
         str | None,
         Option("Labelled images from use: a folder, archive or table; or a prediction log.", metavar="DATA|URL"),
     ] = None
-    most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
-    feedback_weight: FeedbackWeight = USUAL_FEEDBACK_WEIGHT
     name: Annotated[
         str | None, Option("Registered name to promote to (default: that of the model).", metavar="NAME")
     ] = None
@@ -42,7 +33,6 @@ class RetrainRequest:
         float | None, Option("Time limit in minutes (default: that of the run).", metavar="MINUTES", least=0.05)
     ] = None
     why: Annotated[str, Option("Reason, for the history.", metavar="TEXT")] = ""
-    images: Pictures = True
 
     def __post_init__(self) -> None:
         if (self.feedback is None) == (self.candidate is None):

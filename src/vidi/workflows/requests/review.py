@@ -6,9 +6,7 @@ from typing import Annotated
 
 from vidi.options import Argument, Option
 from vidi.workflows.requests.shared import (
-    USUAL_MOST_OF_SOURCE,
     AllowOutside,
-    MostOfSource,
 )
 from vidi.workflows.requests.written import parse_names
 
@@ -34,15 +32,11 @@ class ReviewRequest:
         tuple[str, ...] | None,
         Option("Classes to choose from, where neither images nor a model have any.", metavar="A,B", read=parse_names),
     ] = None
-    reviewer: Annotated[
-        str | None, Option("Name to keep with each answer (default: the system's user).", metavar="NAME")
-    ] = None
     labels: Annotated[
         Path | None, Option("Path to the table of answers about a folder (default: beside it).", metavar="FILE")
     ] = None
     export: Annotated[
         Path | None, Option("Write the confirmed labels as a data set, and show no page.", metavar="DIR")
     ] = None
-    most_of_source: MostOfSource = USUAL_MOST_OF_SOURCE
     port: Annotated[int, Option("Port of the page; 0 takes any that is free.", metavar="N", least=0)] = 8001
     allow_outside: AllowOutside = False

@@ -34,15 +34,6 @@ PicturesAndCache = Annotated[
         python_help="False leaves all pictures out of the written files, and keeps no cache.",
     ),
 ]
-USUAL_MOST_OF_SOURCE = 5.0  # percent
-MostOfSource = Annotated[
-    float,
-    Option(
-        "Largest share of a retraining that one source may label through the server, in percent.",
-        metavar="PERCENT",
-        least=0.1,
-    ),
-]
 USUAL_FEEDBACK_WEIGHT = 2.0  # chosen on years of development images; see docs/measured.md
 FeedbackWeight = Annotated[
     float,
