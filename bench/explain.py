@@ -39,7 +39,7 @@ from vidi.images.framing import place_in_frame  # noqa: E402
 from vidi.images.pool import read_images  # noqa: E402
 from vidi.prediction.engines.by_onnxruntime import open_onnxruntime  # noqa: E402
 from vidi.prediction.predictor import Predictor  # noqa: E402
-from vidi.workflows.explaining.covering import answers_of  # noqa: E402
+from vidi.workflows.explaining.image import answers_of  # noqa: E402
 from vidi.workflows.interaction.request import DataRequest, read_source  # noqa: E402
 from vidi.workflows.train import TrainRequest, train  # noqa: E402
 

@@ -22,8 +22,7 @@ import onnx
 
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.processor import describe, kind
-from vidi.export.precisions.fp16 import to_fp16
-from vidi.export.precisions.int8 import to_int8
+from vidi.export.precisions import to_fp16, to_int8
 from vidi.images.framing import Framing
 from vidi.machine import processor_name
 from vidi.model_file.metadata import ModelMetadata

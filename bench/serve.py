@@ -39,7 +39,7 @@ from bench.serving.contestants import (
 from bench.serving.gates import judge, summarise
 from bench.serving.parts import import_cpu_seconds, parts_side_by_side
 from bench.serving.processes import memory_megabytes
-from vidi.export.precisions.int8 import to_int8
+from vidi.export.precisions import to_int8
 from vidi.images.framing import Framing
 from vidi.machine import core_count, processor_name
 from vidi.model_file.metadata import ModelMetadata

@@ -27,7 +27,7 @@ from unittest.mock import patch
 from bench.processor import describe
 from vidi.data.read import read_dataset
 from vidi.workflows.interaction.events import Silence
-from vidi.workflows.tracking import registry
+from vidi.workflows.tracking import listener
 from vidi.workflows.tracking.tracker import TrackedRun, Tracker
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def train_once(images: Path, way: str) -> dict[str, float]:
     from vidi.workflows.requests.train import TrainRequest
     from vidi.workflows.train import train
 
-    kind, seconds = registry.TRACKERS[way], dict[str, float]()
+    kind, seconds = listener.TRACKERS[way], dict[str, float]()
 
     def opened(run: TrackedRun) -> Any:
         began = time.process_time()
@@ -145,7 +145,7 @@ def train_once(images: Path, way: str) -> dict[str, float]:
         return Timed(tracker, seconds)
 
     kinds = {way: replace(kind, open=opened)}
-    with tempfile.TemporaryDirectory(prefix="vidi-track-run-") as place, patch.dict(registry.TRACKERS, kinds):
+    with tempfile.TemporaryDirectory(prefix="vidi-track-run-") as place, patch.dict(listener.TRACKERS, kinds):
         os.environ.pop("MLFLOW_TRACKING_URI", None)  # a database beside the run folder
         watching = Watching()
         request = TrainRequest(

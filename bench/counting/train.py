@@ -15,7 +15,7 @@ from vidi.metrics.truth import OneClass
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData, is_grey
 from vidi.training.defaults import recipe_for
-from vidi.training.engine.settle import precision_of
+from vidi.training.engine.engine import precision_of
 from vidi.training.loop.checkpoint import NAME as CHECKPOINT
 from vidi.training.loop.objective import answer
 from vidi.training.recipe import Recipe

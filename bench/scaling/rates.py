@@ -16,8 +16,7 @@ import numpy as np
 from bench.lite_network import CLASSES, SIZE, lite_graph
 from bench.log import compact_graph, write_with_reference
 from bench.photographs import write_photographs
-from vidi.data.checking.measured import MEASURED_BYTES, measure_file
-from vidi.data.checking.packed import pack_readings
+from vidi.data.checking.measured import MEASURED_BYTES, measure_file, pack_readings
 from vidi.data.inputs import GivenFilesStore
 from vidi.images.decode import decode_image
 from vidi.images.framing import Framing

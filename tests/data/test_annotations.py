@@ -9,7 +9,7 @@ from tests.data.on_disk import IMAGE, put
 
 from vidi.data.dataset import Box, Dataset
 from vidi.data.read import read_dataset
-from vidi.data.readers.yolo_settings import YoloSettings, read_settings
+from vidi.data.readers.yolo import YoloSettings, read_settings
 from vidi.errors import DataError
 
 

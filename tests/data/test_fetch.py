@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vidi.data.known_sets.downloads import DOWNLOADS, Download
-from vidi.data.known_sets.fetch import fetch
+from vidi.data.known_sets.fetch import DOWNLOADS, Download, fetch
 from vidi.errors import DataError, ResourceError, UnknownNameError
 
 DATA = bytes(range(256)) * 4_000

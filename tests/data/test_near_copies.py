@@ -6,10 +6,9 @@ from tests.data.scenes import scene
 from tests.draw import draw
 
 from vidi.data.copies import cells
-from vidi.data.copies.alignment import align_pairs
 from vidi.data.copies.candidates import find_candidates
 from vidi.data.copies.fingerprint import SIDE, fingerprint_image, unpack_fingerprints
-from vidi.data.copies.near_copies import find_near_copies
+from vidi.data.copies.near_copies import align_pairs, find_near_copies
 from vidi.data.read import read_dataset
 from vidi.groups import join_links
 

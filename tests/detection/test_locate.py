@@ -6,8 +6,7 @@ import pytest
 from tests.detection.red import red_model, with_square
 from vidi.boxes import overlaps
 from vidi.detection.evidence import boxes_of_map, locate_by_evidence
-from vidi.detection.locate import PART_PENALTY, WindowSearch, cut_out, doubt_parts, locate
-from vidi.detection.pyramid import choose_levels, draw_level
+from vidi.detection.locate import PART_PENALTY, WindowSearch, choose_levels, cut_out, doubt_parts, draw_level, locate
 from vidi.detection.slide import CutOutWindows, WindowAnswers, slide
 from vidi.errors import ModelError, UsageError
 from vidi.images.framing import Framing

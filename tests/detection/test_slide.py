@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from tests.cases import few_fast
-from vidi.detection.bands import BandedMap, BandedStage
 from vidi.detection.locate import WindowSearch, locate
-from vidi.detection.slide import CutOutWindows, _windows, log_odds, slide
+from vidi.detection.slide import BandedMap, BandedStage, CutOutWindows, _windows, log_odds, slide
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model

@@ -8,8 +8,7 @@ import pytest
 from tests.command import vidi
 from tests.distributed.here import Here, work_here
 from tests.draw import draw, encoded
-from vidi.data.checking.measured import measure_file
-from vidi.data.checking.packed import pack_readings, unpack_readings
+from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
 from vidi.data.read import read_dataset
 from vidi.distributed import check
 from vidi.errors import DataError

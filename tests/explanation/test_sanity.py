@@ -13,7 +13,7 @@ from vidi.explanation.curves import deletion_curve, random_map
 from vidi.explanation.maps import enlarge, evidence_for
 from vidi.explanation.occlusion import occlude, occlusion_map
 from vidi.prediction.predictor import Predictor
-from vidi.workflows.explaining.covering import answers_of
+from vidi.workflows.explaining.image import answers_of
 
 FILL = np.full(3, 128, np.uint8)
 MAPS = ("evidence", "occlusion")

@@ -13,9 +13,7 @@ from onnx import numpy_helper
 from tests.draw import draw
 from tests.model_file.tiny import tiny_metadata, tiny_network
 from vidi.errors import ModelError
-from vidi.export.precisions.fp16 import to_fp16
-from vidi.export.precisions.int8 import LEAST_WEIGHT, MOST_WEIGHT, to_int8
-from vidi.export.precisions.network import network_nodes
+from vidi.export.precisions import LEAST_WEIGHT, MOST_WEIGHT, network_nodes, to_fp16, to_int8
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import Normalisation
 from vidi.model_file.read import read_model_bytes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vidi.monitoring.chances import chance_of_counts, chance_of_deviation, chance_of_more, chance_of_squares
+from vidi.monitoring.contrast import chance_of_counts, chance_of_deviation, chance_of_more, chance_of_squares
 
 
 @pytest.mark.parametrize(("size", "total", "population"), [(50, 20, 5_050), (400, 60, 900), (2_000, 50, 2_300)])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.draw import draw, encoded
-from vidi.data.checking.surface import WORDS
+from vidi.data.checking.shortcuts import WORDS
 from vidi.evaluation.answers import Answers, write_predictions
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Estimate

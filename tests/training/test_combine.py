@@ -9,9 +9,8 @@ from tests.training.examples import drawn_data, small_recipe
 
 from vidi.networks.ensemble import Ensemble
 from vidi.networks.layers import Classifier
-from vidi.training.combine import choose_combination
+from vidi.training.combine import average_weights, choose_combination, greedy_soup, renew_statistics
 from vidi.training.data import TrainingData
-from vidi.training.soup import average_weights, greedy_soup, renew_statistics
 from vidi.training.train import TrainedNetwork, train_network
 
 pytestmark = pytest.mark.slow  # trains, although only for seconds

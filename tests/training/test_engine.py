@@ -14,10 +14,12 @@ from vidi.training.engine.engine import (
     decide_channels_last,
     decide_precision,
     decide_threads,
+    engine_of,
     limit_threads,
+    moved_here,
+    with_engine,
 )
 from vidi.training.engine.rates import convolution_rate, matrix_rate, processor_clock, seconds_per_image
-from vidi.training.engine.settle import engine_of, moved_here, with_engine
 from vidi.training.loop.checkpoint import read_checkpoint, write_checkpoint
 from vidi.training.loop.notes import Moved
 from vidi.training.loop.objective import InputNormalisation

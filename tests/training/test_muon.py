@@ -5,8 +5,7 @@ from tests.training.examples import small_recipe
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
 from vidi.networks.options import NetworkOptions
-from vidi.training.loop.muon import Muon, orthogonalised, turning_weights
-from vidi.training.loop.state import new_optimizer
+from vidi.training.loop.state import Muon, new_optimizer, orthogonalised, turning_weights
 
 
 def some_matrix(rows: int, columns: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vidi.training.heads.linear import multinomial
-from vidi.training.heads.out_of_fold import answer_out_of_fold
+from vidi.training.heads.subsamples import answer_out_of_fold
 
 
 def test_each_answer_is_that_of_a_head_fitted_on_the_other_folds():

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from vidi.training.heads.reduction import reduce_features
-from vidi.training.heads.subsamples import draw_parts, errors_by_size
+from vidi.training.heads.subsamples import draw_parts, errors_by_size, reduce_features
 
 
 def clouds(count: int, *, apart: float = 0.6, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

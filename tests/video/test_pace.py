@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.video.draw import av, grey, write_video
-from vidi.video.live import Patience, watch_live
+from vidi.video.live import IN_TIME, VERY_LATE, DecodingPace, Patience, is_timed, watch_live
 from vidi.video.opening import Opened
-from vidi.video.pace import IN_TIME, VERY_LATE, DecodingPace, is_timed
 
 RATE, GROUP = 25, 25  # pictures a second, and from one whole picture to the next
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidi.errors import DataError, MissingPackageError, UsageError
-from vidi.video.cameras import camera_device
+from vidi.video.opening import camera_device
 from vidi.video.sources import parse_source, watch_source
 
 

@@ -14,7 +14,7 @@ from tests.model_file.tiny import tiny_metadata
 
 from vidi.data.splitting.split_file import Assignment, write_assignments
 from vidi.errors import GateError, ModelError, UsageError
-from vidi.export.precisions.fp16 import to_fp16
+from vidi.export.precisions import to_fp16
 from vidi.files import digest_of
 from vidi.images.framing import Framing
 from vidi.metrics.paired import PairedComparison, compare_paired

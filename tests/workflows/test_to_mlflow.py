@@ -25,9 +25,8 @@ from vidi.workflows.promote import promote, roll_back
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.tracking.noted import read_noted
 from vidi.workflows.tracking.to_mlflow import open_run
-from vidi.workflows.tracking.tracker import TrackedRun
+from vidi.workflows.tracking.tracker import TrackedRun, read_noted
 from vidi.workflows.train import Run, train
 
 pytestmark = [

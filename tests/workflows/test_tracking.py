@@ -16,11 +16,9 @@ from vidi.workflows.interaction.run_folder import read_request
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TRACKERS as NAMED
 from vidi.workflows.requests.train import TrainRequest
-from vidi.workflows.tracking.listener import tracked
-from vidi.workflows.tracking.noted import read_noted
-from vidi.workflows.tracking.registry import TRACKERS, find_tracker
+from vidi.workflows.tracking.listener import TRACKERS, find_tracker, tracked
 from vidi.workflows.tracking.to_mlflow import require_answer, without_password
-from vidi.workflows.tracking.tracker import TrackedRun
+from vidi.workflows.tracking.tracker import TrackedRun, read_noted
 from vidi.workflows.train import train
 
 

@@ -60,7 +60,7 @@ class ToldClass:
 class Shortcut:
     """How well a family of plain numbers tells the classes apart: numbers that say nothing of what an image shows."""
 
-    family: str  # a name of `vidi.data.checking.surface.WORDS`
+    family: str  # a name of `vidi.data.checking.shortcuts.WORDS`
     what: str  # the same in plain words
     accuracy: float  # each class counting the same
     interval: Interval  # its 95 % interval

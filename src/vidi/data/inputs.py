@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from vidi.data.archives.names import is_archive_name
+from vidi.data.archives.judge import is_archive_name
 from vidi.data.remote.addresses import is_remote, local_form, refuse_url
 from vidi.files import digest_of, escape_path
 from vidi.images.account import Account, Entry

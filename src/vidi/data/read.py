@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidi.data.archives.names import ARCHIVE_SUFFIXES
+from vidi.data.archives.judge import ARCHIVE_SUFFIXES
 from vidi.data.dataset import Dataset, LabelledImage, several_labels
 from vidi.data.known_sets.named import NAMED_SETS, open_named_set
 from vidi.data.readers.class_folders import NO_CLASS

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from vidi.data.checking.measured import measure_file
-from vidi.data.checking.packed import pack_readings, unpack_readings
+from vidi.data.checking.measured import measure_file, pack_readings, unpack_readings
 from vidi.distributed.cluster import shards_at
 from vidi.distributed.shards import ShardFolder, ShardWork, do_shards, plan_of
 from vidi.distributed.tasks import digest_of_texts, split_paths

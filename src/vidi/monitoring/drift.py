@@ -1,15 +1,71 @@
 """Whether what comes in has changed: one alarm over a whole stream, with a stated false-alarm rate."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from vidi.metrics.arrays import Floats
-from vidi.model_file.drift_reference import DriftReference
-from vidi.monitoring.comparisons import compare_traffic
-from vidi.monitoring.describe import Yardstick, describe_changes, draw_curves, find_loudest
-from vidi.monitoring.finding import DriftFinding
-from vidi.monitoring.looks import FIRST, plan_looks
-from vidi.monitoring.search import find_beginning, search_all
+from vidi.metrics.arrays import Counts, Floats
+from vidi.model_file.drift_reference import DriftReference, Histogram, SummedScores
+from vidi.model_file.limits import VERDICTS
+from vidi.monitoring.comparisons import WEIGHTS, KindComparison, compare_traffic
+from vidi.monitoring.finding import Aspect, DriftChange, DriftCurve, DriftFinding
+from vidi.monitoring.looks import BLOCK, FIRST, PlannedLooks, plan_looks
+from vidi.monitoring.places import KnownPlaces
+from vidi.monitoring.scores import USUAL_RANGE, find_cut
 from vidi.monitoring.traffic import ModelTraffic, as_stream
+
+LOOKS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Searched:
+    """A level is the logarithm of the smallest false-alarm rate at which a look had raised the alarm."""
+
+    comparison: KindComparison
+    by_look: Floats  # (looks,) lowest level of the aspects
+    lowest: Floats  # (aspects,)
+    strongest: Counts  # (aspects,) look with the lowest level
+
+    @property
+    def level(self) -> float:
+        """The lowest of all."""
+        return float(self.lowest.min())
+
+
+def search_all(comparisons: Sequence[KindComparison], looks: PlannedLooks) -> tuple[Searched, ...]:
+    """Make every comparison at every look; each kind has its share of the rate, and each look its share of that."""
+    total = sum(WEIGHTS[one.kind] for one in comparisons)
+    return tuple(_search(one, looks, WEIGHTS[one.kind] / total) for one in comparisons)
+
+
+def _search(comparison: KindComparison, looks: PlannedLooks, weight: float) -> Searched:
+    by_look = np.empty(len(looks.ends))
+    lowest = np.full(len(comparison.aspects), np.inf)
+    strongest = np.zeros(len(comparison.aspects), np.int64)
+    for start in range(0, len(looks.ends), LOOKS_AT_ONCE):
+        some = slice(start, start + LOOKS_AT_ONCE)
+        levels = comparison.levels(looks.starts[some], looks.ends[some])
+        levels -= np.log(looks.shares[some] * weight)[:, None]
+        by_look[some] = levels.min(axis=1)
+        rows = levels.argmin(axis=0)
+        found = levels[rows, np.arange(len(lowest))]
+        strongest = np.where(found < lowest, rows + start, strongest)
+        lowest = np.minimum(found, lowest)
+    return Searched(comparison=comparison, by_look=by_look, lowest=lowest, strongest=strongest)
+
+
+def find_beginning(searched: Sequence[Searched], looks: PlannedLooks) -> int:
+    """Images before the change: where the window that ends at the strongest look must begin to be stronger still."""
+    one = min(searched, key=lambda found: found.level)
+    end = int(looks.ends[one.by_look.argmin()])
+    starts = np.arange(0, end - FIRST + 1, BLOCK)
+    levels = [
+        one.comparison.levels(some, np.full(len(some), end)).min(axis=1)
+        for some in np.array_split(starts, 1 + len(starts) // LOOKS_AT_ONCE)
+    ]
+    return int(starts[np.concatenate(levels).argmin()])
+
 
 RATE = 0.01
 
@@ -74,3 +130,229 @@ def _nearest_beginning(at: Floats, image: int) -> int:
     """The image nearest to this one with which a new time begins."""
     beginnings = np.flatnonzero(np.diff(at, prepend=np.nan) != 0)
     return int(beginnings[np.abs(beginnings - image).argmin()])
+
+
+PARTS, LEAST_IN_PART = 50, 50
+MOST_CLASSES = 10  # whose curves are drawn
+LOUD_CHANGES, MOST_LOUD = 3, 24
+FARTHEST = 10.0  # robust standard deviations
+STRANGE = 0.95  # of the reference's images are less strange than those that are counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Yardstick:
+    """A reference, and where its embeddings lie once they are clipped; None without embeddings."""
+
+    reference: DriftReference
+    places: KnownPlaces | None
+    clipped: Floats | None  # (images, components)
+
+    @classmethod
+    def of(cls, reference: DriftReference) -> "Yardstick":
+        """What parts of a stream are measured by."""
+        if reference.images is None or reference.images.embeddings is None:
+            return cls(reference=reference, places=None, clipped=None)
+        kept = reference.images.embeddings
+        places = KnownPlaces.of(kept)
+        return cls(reference=reference, places=places, clipped=places.scores(kept.placed()))
+
+    def part_of(self, aspect: Aspect, traffic: ModelTraffic, rows: slice) -> tuple[Floats, SummedScores] | None:
+        """The aspect's embeddings in some rows, clipped, and the same of the reference in sums; None without any."""
+        if traffic.embeddings is None or self.places is None:
+            return None
+        here, summed = self.places.scores(traffic.embeddings[rows]), self.places.summed
+        if aspect.kind == "embeddings":
+            return here, summed.shift
+        if summed.strangest is None or traffic.novelty is None:
+            return None
+        return here[traffic.novelty[rows] > summed.strangest.limit], summed.strangest.scores
+
+
+def median_of(histogram: Histogram) -> float:
+    """The median of the values of a histogram, evenly spread within each bin.
+
+    >>> median_of(Histogram(edges=(0.0, 1.0, 2.0), counts=(3, 1)))
+    0.6666666666666666
+    """
+    return _quantile(histogram, 0.5)
+
+
+def _quantile(histogram: Histogram, share: float) -> float:
+    up_to = np.concatenate([[0], np.cumsum(histogram.counts)])
+    return float(np.interp(share * up_to[-1], up_to, histogram.edges))
+
+
+def usual_value(aspect: Aspect, reference: DriftReference) -> float:
+    """The aspect's value in the reference."""
+    if aspect.kind == "novelty" and aspect.name is None and reference.novelty is not None:
+        return find_cut(reference.novelty, STRANGE)[1]
+    if aspect.kind == "confidence":
+        return median_of(reference.confidence)
+    if aspect.kind == "qualities" and reference.images is not None and aspect.name is not None:
+        return median_of(reference.images.qualities[aspect.name])
+    if aspect.kind in ("embeddings", "novelty"):
+        return 0.0
+    counts = np.array(reference.classes if aspect.kind == "classes" else [reference.verdicts[one] for one in VERDICTS])
+    number = aspect.class_index if aspect.kind == "classes" else _verdict_number(aspect)
+    return 0.0 if number is None else float(counts[number] / max(1, reference.answer_count))
+
+
+def _verdict_number(aspect: Aspect) -> int | None:
+    return next((number for number, name in enumerate(VERDICTS) if name == aspect.name), None)
+
+
+def value_in(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
+    """The aspect's value in some rows of the traffic."""
+    reference = yardstick.reference
+    measured = _measured(aspect, traffic, reference, rows)
+    if measured is not None:
+        return float(np.median(measured[0]))
+    if aspect.kind == "novelty" and aspect.name is None and traffic.novelty is not None and reference.novelty:
+        return float((traffic.novelty[rows] >= find_cut(reference.novelty, STRANGE)[0]).mean())
+    if aspect.kind in ("embeddings", "novelty"):
+        return _distance(aspect, traffic, yardstick, rows)
+    return _share(aspect, traffic, reference, rows)
+
+
+def _share(aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice) -> float:
+    """The share of a verdict, of a class, or of the answers that fall on other classes."""
+    if aspect.kind == "verdicts":
+        verdicts = traffic.verdicts[rows]
+        return sum(one == aspect.name for one in verdicts) / max(1, len(verdicts))
+    shares = traffic.said[rows].mean(axis=0)
+    if aspect.class_index is not None:
+        return float(shares[aspect.class_index])
+    return float(np.abs(shares - np.array(reference.classes) / max(1, reference.answer_count)).sum() / 2)
+
+
+def _distance(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> float:
+    """How far the mean embedding lies from the reference's, less what chance alone gives."""
+    parts = yardstick.part_of(aspect, traffic, rows)
+    if parts is None or not len(parts[0]):
+        return 0.0
+    here, known = parts
+    means = np.array(known.means)
+    by_chance = ((np.array(known.squares) - means**2) * (1 / len(here) + 1 / known.image_count)).sum()
+    return float(np.sqrt(max(0.0, ((here.mean(axis=0) - means) ** 2).sum() - by_chance)))
+
+
+def describe_changes(
+    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], looks: PlannedLooks, *, rate: float
+) -> tuple[DriftChange, ...]:
+    """Every aspect whose change is shown beyond chance, the most certain first."""
+    found = [
+        (float(one.lowest[number]), aspect, int(one.strongest[number]))
+        for one in searched
+        for number, aspect in enumerate(one.comparison.aspects)
+        if one.lowest[number] <= np.log(rate)
+    ]
+    return tuple(
+        _change(aspect, traffic, yardstick, slice(int(looks.starts[look]), int(looks.ends[look])), level)
+        for level, aspect, look in sorted(found, key=lambda one: one[0])
+    )
+
+
+def _change(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice, level: float) -> DriftChange:
+    change = DriftChange(
+        aspect=aspect,
+        before=usual_value(aspect, yardstick.reference),
+        after=value_in(aspect, traffic, yardstick, rows),
+        p_value=float(np.exp(level)),
+    )
+    measured = _measured(aspect, traffic, yardstick.reference, rows)
+    if measured is None:
+        return change
+    values, histogram = measured
+    return replace(
+        change,
+        before_quartiles=(_quantile(histogram, 0.25), _quantile(histogram, 0.75)),
+        after_quartiles=(float(np.quantile(values, 0.25)), float(np.quantile(values, 0.75))),
+    )
+
+
+def _measured(
+    aspect: Aspect, traffic: ModelTraffic, reference: DriftReference, rows: slice
+) -> tuple[Floats, Histogram] | None:
+    """An aspect's values in some rows and its histogram in the reference; None where it is no value of each image."""
+    if aspect.kind == "confidence":
+        return traffic.probabilities[rows].max(axis=1), reference.confidence
+    if aspect.kind == "qualities" and aspect.name is not None and reference.images is not None:
+        return traffic.qualities[aspect.name][rows], reference.images.qualities[aspect.name]
+    return None
+
+
+def draw_curves(
+    traffic: ModelTraffic, yardstick: Yardstick, searched: Sequence[Searched], until: Counts
+) -> tuple[DriftCurve, ...]:
+    """Every aspect over the stream, in at most 50 parts; of many classes, those whose shares changed most surely.
+
+    Args:
+        traffic: as a stream.
+        yardstick: of the model's reference.
+        searched: what was looked for.
+        until: (images,) last row of the traffic as it was given that was seen with each image.
+    """
+    count = len(traffic)
+    stops = np.linspace(0, count, max(1, min(PARTS, count // LEAST_IN_PART)) + 1).round().astype(np.int64)
+    parts = [slice(*pair) for pair in zip(stops[:-1].tolist(), stops[1:].tolist(), strict=True)]
+    chosen = [
+        one.comparison.aspects[number]
+        for one in searched
+        for number in sorted(np.argsort(one.lowest, kind="stable")[:MOST_CLASSES].tolist())
+    ]
+    return tuple(
+        DriftCurve(
+            aspect=aspect,
+            until=until[stops[1:] - 1] + 1,
+            values=np.array([value_in(aspect, traffic, yardstick, part) for part in parts]),
+            usual=usual_value(aspect, yardstick.reference),
+        )
+        for aspect in chosen
+    )
+
+
+def find_loudest(traffic: ModelTraffic, yardstick: Yardstick, changes: Sequence[DriftChange], began: int) -> Counts:
+    """Rows of the images since the change that show it most, in the three most certain aspects taken together."""
+    since = slice(began, len(traffic))
+    loudness = np.zeros(len(traffic) - began)
+    for change in changes[:LOUD_CHANGES]:
+        loudness += _loudness(change, traffic, yardstick, since)
+    return np.argsort(-loudness, kind="stable")[:MOST_LOUD] + began
+
+
+def _loudness(change: DriftChange, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> Floats:
+    """(rows,): how far each image lies in the direction of the change, in robust standard deviations."""
+    aspect, sign, reference = change.aspect, 1.0 if change.after >= change.before else -1.0, yardstick.reference
+    if aspect.kind == "embeddings" or (aspect.kind == "novelty" and aspect.name is not None):
+        return _along(aspect, traffic, yardstick, rows)
+    if aspect.kind == "novelty" and traffic.novelty is not None and reference.novelty is not None:
+        return sign * _deviations(traffic.novelty[rows], reference.novelty)
+    if aspect.kind == "classes":
+        number = aspect.class_index
+        return np.zeros(1) if number is None else sign * traffic.probabilities[rows, number].astype(np.float64)
+    if aspect.kind == "verdicts":
+        return sign * np.array([one == aspect.name for one in traffic.verdicts[rows]], np.float64)
+    measured = _measured(aspect, traffic, reference, rows)
+    return np.zeros(1) if measured is None else sign * _deviations(*measured)
+
+
+def _deviations(values: Floats, histogram: Histogram) -> Floats:
+    """How far values lie from the reference's median, in robust standard deviations of it."""
+    spread = (_quantile(histogram, 0.75) - _quantile(histogram, 0.25)) / USUAL_RANGE
+    found: Floats = np.clip((values - median_of(histogram)) / max(spread, 1e-9), -FARTHEST, FARTHEST)
+    return found
+
+
+def _along(aspect: Aspect, traffic: ModelTraffic, yardstick: Yardstick, rows: slice) -> Floats:
+    """How far each image lies where the mean embedding has moved to; if it is the strangest ones', others have 0."""
+    parts, known = yardstick.part_of(aspect, traffic, rows), yardstick.clipped
+    if parts is None or known is None or yardstick.places is None or not len(parts[0]):
+        return np.zeros(1)
+    direction = parts[0].mean(axis=0) - np.array(parts[1].means)
+    along = known @ direction
+    here = yardstick.places.scores(np.asarray(traffic.embeddings)[rows]) @ direction
+    loud: Floats = (here - along.mean()) / max(float(along.std()), 1e-12)
+    strangest = yardstick.places.summed.strangest
+    if aspect.kind == "novelty" and strangest is not None and traffic.novelty is not None:
+        return np.where(traffic.novelty[rows] > strangest.limit, loud, 0.0)
+    return loud

@@ -10,7 +10,7 @@ import torch
 from vidi.machine import tune_allocator
 from vidi.training.augment import augment, draw
 from vidi.training.data import TrainingData, class_weights
-from vidi.training.engine.settle import engine_of, with_engine
+from vidi.training.engine.engine import engine_of, with_engine
 from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.epoch import epoch_batches
 from vidi.training.loop.first_weights import fill_in

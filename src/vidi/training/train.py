@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from vidi.errors import ModelError, UsageError
 from vidi.files import remove_leftovers
 from vidi.machine import Deadline, tune_allocator
+from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
 from vidi.networks.build import build_network
 from vidi.networks.ensemble import Network
@@ -17,8 +19,7 @@ from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
-from vidi.training.engine.engine import limit_threads
-from vidi.training.engine.settle import engine_of, moved_here, with_engine
+from vidi.training.engine.engine import engine_of, limit_threads, moved_here, precision_of, with_engine
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.context import training_context
 from vidi.training.loop.epoch import steps_in_epoch
@@ -26,12 +27,11 @@ from vidi.training.loop.first_weights import fill_in
 from vidi.training.loop.keeper import Keeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
-from vidi.training.loop.objective import InputNormalisation, forget_weights, normalisation_for
+from vidi.training.loop.objective import InputNormalisation, answer, forget_weights, normalisation_for
 from vidi.training.loop.progress import EpochRow, Progress
 from vidi.training.loop.schedule import Plan
 from vidi.training.loop.state import State, new_state, restore_state
 from vidi.training.recipe import MEASURED, Recipe
-from vidi.training.views import choose_views
 from vidi.training.width import answers_after, fit_width
 
 OF_ONE_CLASS = {"loss": "cross-entropy", "class_weights": "none"}  # values for images that may show several
@@ -271,3 +271,51 @@ def _trained(
         stopped_by=state.stopped_by,
         notes=tuple(state.notes),
     )
+
+
+LEAST_IMAGES = 100  # for validation; of fewer the difference says nothing
+GAIN = 0.97  # of the log loss without the mirror image: it must fall below that, for it costs twice the time
+
+
+def choose_views(
+    network: Classifier, data: TrainingData, *, recipe: Recipe, normalisation: InputNormalisation
+) -> Recipe:
+    """Let a trained network look both ways where its recipe says so, or leaves it open and the validation images do.
+
+    Left open, networks from scratch are tried that were trained on mirrored copies; on public weights, which take
+    their time, only the user's word counts.
+
+    Args:
+        network: its `both_ways` is set.
+        data: its validation images decide, each answer at the temperature that suits it best.
+        recipe: `views` says one, both or auto.
+        normalisation: what the network wants to see.
+
+    Returns:
+        The recipe with the choice in place of auto.
+    """
+    network.both_ways = recipe.views == "both"
+    if recipe.views != "auto":
+        return recipe
+    rows = data.validation_rows
+    if not isinstance(data.truth, OneClass):
+        return recipe.changed({"views": "one"}, source="default: the image alone, where it may show several classes")
+    if recipe.augmentation.flip == "none" or recipe.pretrained or len(rows) < LEAST_IMAGES:
+        return recipe.changed({"views": "one"}, source="default: the image alone")
+    precision = precision_of(recipe) if recipe.device == "cpu" else "float32"  # the network lies on the processor here
+    straight, mirrored = (
+        answer(network, images, rows, normalisation=normalisation, precision=precision)
+        for images in (data.images, data.images[:, :, ::-1])
+    )
+    # The head is linear: the logits of the mean embedding are the mean of both logits.
+    mean = softmax((_logs(straight) + _logs(mirrored)) / 2, axis=1)
+    alone, both = (
+        data.truth.at(rows).calibrated_log_losses(answers).mean() for answers in (straight.astype(float), mean)
+    )
+    network.both_ways = both < GAIN * alone
+    shown = f"log loss {alone:.3f} of {len(rows):,} validation images, {both:.3f} with their mirrors"
+    return recipe.changed({"views": "both" if network.both_ways else "one"}, source=f"{MEASURED} {shown}")
+
+
+def _logs(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST_PROBABILITY))

@@ -7,8 +7,8 @@ from vidi.networks.build import build_network, design_network
 from vidi.networks.layers import Classifier
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
+from vidi.training.engine.engine import engine_of, precision_of
 from vidi.training.engine.rates import seconds_per_image
-from vidi.training.engine.settle import engine_of, precision_of
 from vidi.training.loop.state import hold_still
 from vidi.training.recipe import MEASURED, Recipe
 

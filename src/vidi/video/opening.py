@@ -1,7 +1,9 @@
 """Opens files, streams and cameras with FFmpeg, held to what was named: no other file, no other address, no giant."""
 
 import ssl
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -9,7 +11,6 @@ from vidi.errors import DataError, VidiError, from_extra
 from vidi.files import escape_path
 from vidi.images.limits import Limits
 from vidi.machine import core_count
-from vidi.video.cameras import camera_device
 from vidi.video.http import HttpStream, open_http
 
 if TYPE_CHECKING:
@@ -220,3 +221,31 @@ def in_words(error: Exception) -> str:
         "Invalid argument": "its format is not known, or not read here",
         "Invalid data found when processing input": "its format is not known, or it is damaged",
     }.get(said, said[:1].lower() + said[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraDevice:
+    """A camera as FFmpeg opens it."""
+
+    format: str  # FFmpeg's name of the system's cameras
+    address: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def camera_device(number: int) -> CameraDevice | None:
+    """How a camera is opened here; None: there is no such camera, or cameras of this system cannot be read."""
+    if (system := str(sys.platform)) == "linux":
+        return CameraDevice(format="v4l2", address=f"/dev/video{number}")
+    if system == "darwin":  # an image, no sound; without a rate it asks for one that few cameras have
+        return CameraDevice(format="avfoundation", address=f"{number}:none", options=(("framerate", "30"),))
+    if system == "win32" and (name := _name_on_windows(number)) is not None:
+        return CameraDevice(format="dshow", address=f"video={name}")
+    return None
+
+
+def _name_on_windows(number: int) -> str | None:
+    """The name of the camera that is listed in this place, from 0."""
+    from av.device import enumerate_input_devices
+
+    names = [device.name for device in enumerate_input_devices("dshow") if "video" in device.media_types]
+    return names[number] if number < len(names) else None

@@ -69,7 +69,7 @@ def _training() -> dict[str, object]:
     import torch
 
     from vidi.training.defaults import recipe_for
-    from vidi.training.engine.settle import with_engine
+    from vidi.training.engine.engine import with_engine
     from vidi.training.engine.speed import MATRIX_SIDE, measure_steps
     from vidi.training.recipe import MEASURED
     from vidi.training.traits import DataTraits

@@ -20,8 +20,7 @@ from vidi.evaluation.match import match_classes
 from vidi.evaluation.sections.plain import rounded
 from vidi.evaluation.uses import carry_uses, digest_of_images
 from vidi.export.model_document import MODEL_FILE
-from vidi.export.precisions.fp16 import to_fp16
-from vidi.export.precisions.int8 import to_int8
+from vidi.export.precisions import to_fp16, to_int8
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account
 from vidi.machine import processor_name

@@ -18,8 +18,8 @@ from vidi.registry.registered import find_name, require_name
 from vidi.report.words.progress.registry import card_section
 from vidi.workflows.interaction.run_folder import METRICS, MODEL, MODEL_CARD, NEIGHBOURS, REPORT
 from vidi.workflows.requests.promote import PromoteRequest, RollbackRequest
-from vidi.workflows.tracking.champion import crown
-from vidi.workflows.tracking.noted import TRACKED
+from vidi.workflows.tracking.to_mlflow import crown
+from vidi.workflows.tracking.tracker import TRACKED
 
 COPIED = (METRICS, REPORT, TRACKED)  # of a run, beside its model
 

@@ -44,10 +44,8 @@ from vidi.workflows.run.publish import publish_unfinished
 from vidi.workflows.run.read import Found
 from vidi.workflows.run.report import report_run, times_of
 from vidi.workflows.run.rungs import begin_run, learn_above, learn_head
-from vidi.workflows.tracking.listener import tracked
-from vidi.workflows.tracking.noted import read_noted
-from vidi.workflows.tracking.registry import TRACKERS, find_tracker
-from vidi.workflows.tracking.tracker import TrackedRun, TrackerKind
+from vidi.workflows.tracking.listener import TRACKERS, find_tracker, tracked
+from vidi.workflows.tracking.tracker import TrackedRun, TrackerKind, read_noted
 
 if TYPE_CHECKING:
     from vidi.figures.drawing import Drawing

@@ -13,9 +13,8 @@ from tests.networks.pretrained.hub_server import LocalHub, local_hub
 from tests.networks.pretrained.published import small_resnet50_weights
 
 from vidi.errors import MissingPackageError, ModelError, ResourceError, VidiError
-from vidi.networks.pretrained import hub as hub_module
-from vidi.networks.pretrained.hub import HOSTED, hosted_weights
-from vidi.networks.pretrained.read import read_pretrained
+from vidi.networks.pretrained import read as hub_module
+from vidi.networks.pretrained.read import HOSTED, hosted_weights, read_pretrained
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs:huggingface-hub")
 file_download = pytest.importorskip("huggingface_hub.file_download", reason="needs:huggingface-hub")

@@ -6,8 +6,7 @@ from torch import Tensor
 from vidi.errors import ModelError
 from vidi.networks.build import build_network, design_network
 from vidi.networks.options import NetworkOptions
-from vidi.networks.pretrained.names import find_naming, translate_names
-from vidi.networks.pretrained.recognise import recognise
+from vidi.networks.pretrained.recognise import find_naming, recognise, translate_names
 
 
 def of_no_memory(network: str | type[torch.nn.Module]) -> dict[str, Tensor]:

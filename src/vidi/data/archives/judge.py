@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from vidi.data.archives.names import NESTED_SUFFIXES
 from vidi.data.archives.store import ArchiveMember, MemberError, TooLongError, check_member
 from vidi.errors import DataError, ResourceError
 from vidi.files import escape_path
@@ -103,3 +102,26 @@ def too_much(
 ) -> ResourceError:
     """An archive that would take more of the machine than images ever need."""
     return ResourceError(f"{escape_path(path)}: {cause}; nothing of it was used", remedy)
+
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+NESTED_SUFFIXES = (*ARCHIVE_SUFFIXES, ".7z", ".rar", ".zst")
+_SPLIT_SUFFIX = re.compile(r"\.(z\d\d|zip\.\d\d\d|part\d+\.rar|7z\.\d\d\d)$", re.IGNORECASE)
+
+
+def is_archive_name(name: str) -> bool:
+    """Whether a file is taken for an archive by its name.
+
+    >>> is_archive_name("photos.ZIP"), is_archive_name("photos.tar.gz"), is_archive_name("photos.gz")
+    (True, True, False)
+    """
+    return name.casefold().endswith(ARCHIVE_SUFFIXES) or is_split_name(name)
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a file is one piece of a split archive by its name.
+
+    >>> is_split_name("photos.z01"), is_split_name("photos.zip")
+    (True, False)
+    """
+    return bool(_SPLIT_SUFFIX.search(name))

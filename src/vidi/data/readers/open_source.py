@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from vidi.data.archives.names import is_archive_name
+from vidi.data.archives.judge import is_archive_name
 from vidi.data.archives.open import open_archive
 from vidi.data.readers.source import Source
 from vidi.errors import DataError, ImageError, UsageError

@@ -1,7 +1,7 @@
 """Who is trained on and who is tested on: the split, whole groups at a time, and what may never move."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,79 @@ from vidi.data.checked import CONFLICT, CheckResult
 from vidi.data.dataset import Dataset
 from vidi.data.splitting.growth import Newcomers, group_key, place_grown
 from vidi.data.splitting.leaks import Leak, find_leaks, refuse_leaks, suspect_test_images
-from vidi.data.splitting.least import independent_sizes, is_learnable
-from vidi.data.splitting.named_parts import NamedParts, name_parts
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.data.splitting.split_plan import ASIDE, EXTRA, PARTS, SplitPlan, SplitRule, parse_rule, plan_cut, plan_rule
-from vidi.data.splitting.stratify import deal_groups
 from vidi.errors import DataError
 from vidi.files import escape_path
 from vidi.groups import join_links, links_of_equal, members_of
 from vidi.images.account import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class NamedParts:
+    """The user's split after `--parts`; without one every image is free."""
+
+    parts: tuple[str, ...]  # for each image; "" where vidi decides
+    missing: frozenset[str]  # parts that are to be cut from the free images
+    by_user: bool  # the user made a split
+
+
+def name_parts(dataset: Dataset, plan: SplitPlan) -> NamedParts:
+    """What each image's part is used as.
+
+    `train` with one other part: that other is the test part. Validation and calibration that the user did not name
+    are cut from train.
+
+    Raises:
+        DataError: images without a part beside images with one, no train part, or no other part.
+    """
+    if all(image.part is None for image in dataset.images):
+        _refuse_unknown_parts(dataset, plan)
+        return NamedParts(("",) * len(dataset.images), frozenset(PARTS), by_user=False)
+    for image in dataset.images:
+        if image.part is None:
+            raise DataError(
+                f"{escape_path(dataset.source)}: {escape_path(image.path)} has no part, but other images have one",
+                "Set a part (train, validation, test) for every image, or for none.",
+            )
+    _refuse_unknown_parts(dataset, plan)
+    used = [plan.parts.get(image.part or "", image.part or "") for image in dataset.images]
+    named = frozenset(used)
+    _refuse_half_a_split(dataset, named)
+    others = named - {"train", EXTRA}
+    if others == {"validation"} and "validation" not in plan.parts.values():
+        used = ["test" if part == "validation" else part for part in used]
+        named = named - {"validation"} | {"test"}
+    parts = tuple("" if part == "train" else part for part in used)
+    return NamedParts(parts, frozenset(PARTS) - named, by_user=True)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(escape_path, sorted(names)))
+
+
+def _refuse_unknown_parts(dataset: Dataset, plan: SplitPlan) -> None:
+    known = {image.part for image in dataset.images if image.part is not None}
+    for name in plan.parts:
+        if name not in known:
+            raise DataError(
+                f"--parts names {name!r}, but {escape_path(dataset.source)} has {_listed(known) or 'no parts'}",
+                "Name a part that is there, or leave `--parts` out.",
+            )
+
+
+def _refuse_half_a_split(dataset: Dataset, named: frozenset[str]) -> None:
+    if "train" not in named:
+        raise DataError(
+            f"{escape_path(dataset.source)} has the parts {_listed(named)}, but none to train on",
+            "Name one, such as `--parts test=train`, or keep the images in plain class folders.",
+        )
+    if named <= {"train", EXTRA}:
+        raise DataError(
+            f"{escape_path(dataset.source)} has {_listed(named)}, but no part to test on",
+            "Name one, such as `--parts extra=test`, or keep the images in plain class folders.",
+        )
+
 
 NO_PLAN = SplitPlan()
 NO_CLASS = (-1,)  # images of a multi-label set that show none of its classes are assigned like a class
@@ -214,3 +278,134 @@ def _assignments(
     paths, digests = {row.path for row in made}, {row.digest for row in made}
     gone = [row for row in rows if row.path not in paths and row.digest not in digests]
     return (*made, *gone)
+
+
+ClassCounts = Mapping[int, int]  # class index → images of it in one group
+
+
+def deal_groups(groups: Sequence[ClassCounts], keys: Sequence[str], rule: SplitRule) -> list[str]:
+    """A part for every group, stratified by class.
+
+    Each group goes where it brings the parts nearest to their shares, judged for each of its classes and
+    for all images together, large groups first. Of a class with two groups or more one is kept for the test
+    part; a class with a single group is trained on.
+
+    Args:
+        groups: how many images of each class every group holds.
+        keys: one name for each group; with the rule's seed it decides the order, so the order given does not.
+        rule: shares and seed.
+
+    Returns:
+        One part name for each group, in order.
+    """
+    order = sorted(range(len(groups)), key=lambda i: (-sum(groups[i].values()), rule.number_of(keys[i])))
+    dealer = _Dealer(groups, rule)
+    if "test" in rule.share_of:
+        _reserve(dealer, groups, order)
+    for index in order:
+        if dealer.parts[index] == "":
+            dealer.deal(index, dealer.best_part(index))
+    if "validation" in rule.share_of and "validation" not in dealer.parts:
+        _spare_for_validation(dealer, groups, order)
+    return dealer.parts
+
+
+class _Dealer:
+    """What each part still lacks while groups are assigned."""
+
+    def __init__(self, groups: Sequence[ClassCounts], rule: SplitRule) -> None:
+        self.groups = groups
+        self.parts = [""] * len(groups)
+        self.class_sizes: Counter[int] = Counter()
+        for group in groups:
+            self.class_sizes.update(group)
+        self.total = sum(self.class_sizes.values())
+        share_of = rule.share_of
+        self.lacking = {
+            part: {index: share * size for index, size in self.class_sizes.items()} for part, share in share_of.items()
+        }
+        self.lacking_in_all = {part: share * self.total for part, share in share_of.items()}
+        self.wanted = {part: dict(lacking) for part, lacking in self.lacking.items()}
+        self.wanted_in_all = dict(self.lacking_in_all)
+
+    def best_part(self, index: int) -> str:
+        """The part that comes nearest to its share of every class, and of all images, by taking the group."""
+        group = self.groups[index]
+        size = max(1, sum(group.values()))
+
+        def gain(part: str) -> float:
+            # How much the squared distance to each share shrinks, as a part of that share: small parts are filled
+            # as fast as large ones, and a class weighs as much as all images together.
+            by_class = sum(n * (2 * self.lacking[part][c] - n) / self.wanted[part][c] for c, n in group.items())
+            return by_class / size + (2 * self.lacking_in_all[part] - size) / self.wanted_in_all[part]
+
+        return max(self.lacking, key=gain)
+
+    def deal(self, index: int, part: str) -> None:
+        """Give a group to a part, taking it from where it was."""
+        if self.parts[index]:
+            self._count(self.parts[index], index, sign=-1)
+        self.parts[index] = part
+        self._count(part, index, sign=1)
+
+    def _count(self, part: str, index: int, *, sign: int) -> None:
+        for c, n in self.groups[index].items():
+            self.lacking[part][c] -= sign * n
+            self.lacking_in_all[part] -= sign * n
+
+
+def _reserve(dealer: _Dealer, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
+    """Rare classes first: one group of each to the test part and one to train, as far as there are two."""
+    groups_of: dict[int, list[int]] = {}
+    for index in order:
+        for c in groups[index]:
+            groups_of.setdefault(c, []).append(index)
+    for c in sorted(groups_of, key=lambda c: (len(groups_of[c]), c)):
+        members = groups_of[c]
+        for part, candidates in (("train", members), ("test", members[::-1])):  # the smallest to the test part
+            free = [index for index in candidates if dealer.parts[index] == ""]
+            wanted = part == "train" or len(members) > 1
+            if wanted and free and not any(dealer.parts[index] == part for index in members):
+                dealer.deal(free[0], part)
+
+
+def _spare_for_validation(dealer: _Dealer, groups: Sequence[ClassCounts], order: Sequence[int]) -> None:
+    """In a tiny set: the smallest group whose classes all keep another one in train."""
+    in_train = Counter(c for index in order if dealer.parts[index] == "train" for c in groups[index])
+    for index in reversed(order):
+        if dealer.parts[index] == "train" and all(in_train[c] > 1 for c in groups[index]):
+            dealer.deal(index, "validation")
+            return
+
+
+LEAST_CLASSES, LEAST_IMAGES = 2, 2  # of a class one is learned from and one tests
+
+
+def independent_sizes(dataset: Dataset, check: CheckResult, is_used: Sequence[bool]) -> dict[str, int]:
+    """The number of independent images of each class: copies and images of one group count as one.
+
+    Args:
+        dataset: images with their classes.
+        check: which of them are copies.
+        is_used: (images,) whether each image counts at all.
+    """
+    own = links_of_equal(image.group for image in dataset.images)
+    links = [*own, *check.exact_links, *check.capture_links, *check.near_links]
+    group_of = join_links(len(dataset.images), [(a, b) for a, b in links if is_used[a] and is_used[b]]).tolist()
+    units = {
+        (label, group, image.part)  # in a split that the user made, the two sides are taken as named
+        for image, group, is_counted in zip(dataset.images, group_of, is_used, strict=True)
+        for label in image.labels
+        if is_counted
+    }
+    counts = Counter(label for label, _, _ in units)
+    return {name: counts[label] for label, name in enumerate(dataset.classes)}
+
+
+def is_learnable(sizes: Mapping[str, int]) -> bool:
+    """Whether these numbers of images suffice.
+
+    >>> is_learnable({"cat": 2, "dog": 2}), is_learnable({"cat": 900, "dog": 1})
+    (True, False)
+    """
+    return sum(size >= LEAST_IMAGES for size in sizes.values()) >= LEAST_CLASSES

@@ -1,14 +1,223 @@
 """`--pretrained NAME|FILE|timm/NAME`: the weights that a user can name, and how each is had."""
 
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vidi.errors import UnknownNameError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vidi.data.cache import cache_folder
+from vidi.errors import MissingPackageError, ModelError, ResourceError, UnknownNameError, UsageError
+from vidi.files import FolderLock, digest_of_file, escape_path, writing_error
 from vidi.networks.backbone import PREFIX
-from vidi.networks.pretrained.from_file import is_file_of_weights, weights_of_file
 from vidi.networks.pretrained.from_timm import timm_weights
-from vidi.networks.pretrained.hub import HOSTED, OnProgress, hosted_weights
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, packaged_weights, paired_weights
-from vidi.networks.pretrained.weights import PretrainedWeights
+from vidi.networks.pretrained.recognise import recognise
+from vidi.networks.pretrained.restricted import read_restricted
+from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+WEIGHTS, CARD = "model.safetensors", "README.md"
+UNSTATED_LICENSE = "not stated on its page"
+
+OnProgress = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """One set of weights on the hub, at one commit: what vidi was written for is what is fetched."""
+
+    repository: str
+    revision: str  # commit
+    digest: str  # SHA-256 of the file
+    size: str  # in words
+    normalisation: str
+
+
+HOSTED: Mapping[str, Hosted] = {
+    "vgg16": Hosted(
+        repository="timm/vgg16.tv_in1k",
+        revision="3394518cba29aee1ea82a49d971be90d2dd1dab7",
+        digest="57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
+        size="553 MB",
+        normalisation="imagenet",
+    ),
+    "resnet50": Hosted(
+        repository="timm/resnet50.a1_in1k",
+        revision="93271f4677dbf7b4d7f7e7d9d7811bd66c327e56",
+        digest="773525d5821de224f8f30c33377b7a795d7863e08522698200d3217d3f2a41bb",
+        size="102 MB",
+        normalisation="imagenet",
+    ),
+}
+
+
+def hosted_weights(name: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
+    """The weights of that name, from the cache or, the first time, from the hub.
+
+    What broke off is fetched again; nothing half fetched is ever used or kept. No token is sent, and of vidi's own no
+    more than the request itself. `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean to huggingface-hub.
+
+    Args:
+        name: in `HOSTED`.
+        on_progress: called with what is fetched, the bytes so far and in all.
+
+    Raises:
+        MissingPackageError: huggingface-hub is not installed.
+        ResourceError: the hub cannot be reached or breaks off, or the disk refuses.
+        ModelError: what it sent is not the file that vidi knows.
+        UsageError: another process is fetching it.
+    """
+    hosted = HOSTED[name]
+    kept = cache_folder() / "weights" / f"{name}-{hosted.digest[:12]}.safetensors"
+    found = find_weights(kept, digest=hosted.digest)
+    if found is not None:
+        return found
+    if find_spec("huggingface_hub") is None:
+        raise MissingPackageError(
+            f"the weights of {name} need huggingface-hub, which is not installed",
+            f'Install it with: pip install "vidi[hub]"; {_by_hand(hosted)}',
+        )
+    with _fetching(kept.with_suffix(".fetching")) as folder:
+        path = _fetch(hosted, WEIGHTS, folder, on_progress)
+        if digest_of_file(path) != hosted.digest:
+            path.unlink()
+            raise ModelError(
+                f"the download is not the {WEIGHTS} of {hosted.repository} that vidi knows, and was deleted",
+                f"Try again later; {_by_hand(hosted)}",
+            )
+        weights = PretrainedWeights(
+            name=name,
+            network=name,
+            normalisation=hosted.normalisation,
+            license=_license(_fetch(hosted, CARD, folder, None)),
+            digest=hosted.digest,
+            tensors=recognise(load_file(path), source=hosted.repository).tensors,
+        )
+        keep_weights(kept, weights)
+    shutil.rmtree(folder, ignore_errors=True)  # kept in our own form; twice would be twice the space
+    return weights
+
+
+@contextlib.contextmanager
+def _fetching(folder: Path) -> Iterator[Path]:
+    """A folder held by this process; what a killed one left half fetched is cleared, whole files stay."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_error(error, folder) from error
+    with FolderLock(folder):
+        for leftover in folder.rglob("*.incomplete"):
+            leftover.unlink(missing_ok=True)
+        yield folder
+
+
+def _fetch(hosted: Hosted, file: str, folder: Path, on_progress: OnProgress | None) -> Path:
+    """One file of the repository, by the hub's own library."""
+    # Both are read when the library is first imported. Its second way of fetching keeps a cache of its own elsewhere.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    # Of the HTTP library beneath, which is another one from release to release.
+    broken_connection: type[Exception] = vars(errors)["HTTPError"]
+    try:
+        with _quietly():
+            path = hf_hub_download(
+                hosted.repository,
+                file,
+                revision=hosted.revision,
+                local_dir=folder,
+                token=False,
+                tqdm_class=_progress_bar(f"fetching {hosted.repository}", on_progress),
+            )
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError) as error:
+        cause = error if isinstance(error, errors.HfHubHTTPError) else error.__cause__ or error
+        if constants.is_offline_mode():
+            reason = "HF_HUB_OFFLINE forbids it"
+        elif isinstance(cause, errors.HfHubHTTPError):
+            reason = f"the hub answered {cause.response.status_code}"
+        else:
+            reason = f"the hub cannot be reached ({type(cause).__name__}: {cause})"
+        raise _not_fetched(hosted, file, reason) from error
+    except broken_connection as error:
+        raise _not_fetched(hosted, file, f"the connection broke off ({error})") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise writing_error(error, folder / file) from error
+        raise _not_fetched(hosted, file, "the download broke off before the file was whole") from error
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """What goes wrong is said once, in our own error: not also by the hub's library, on a line of its own."""
+    from huggingface_hub.utils import logging as library
+
+    before = library.get_verbosity()
+    library.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        library.set_verbosity(before)
+
+
+def _license(card: Path) -> str:
+    """What the page of the weights states: the head of its README is YAML."""
+    from huggingface_hub.repocard import metadata_load
+    from yaml import YAMLError
+
+    try:
+        about = metadata_load(card) or {}
+    except (YAMLError, ValueError):
+        return UNSTATED_LICENSE
+    stated = about.get("license_name") if about.get("license") == "other" else about.get("license")
+    return str(stated) if stated else UNSTATED_LICENSE
+
+
+def _progress_bar(what: str, on_progress: OnProgress | None) -> "type[tqdm[Any]]":
+    """A bar in the library's manner that draws nothing and tells the listener."""
+    from tqdm import tqdm
+
+    class Telling(tqdm):  # type: ignore[misc]
+        """Counts; someone else draws."""
+
+        monitor_interval = 0  # no thread that looks after drawing
+        closed = False
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
+            """Tell how far it is."""
+            if on_progress is not None and self.total:
+                on_progress(what, int(self.n), int(self.total))
+
+        def close(self) -> None:
+            """Tell the end once; there is no line to take away."""
+            if not self.closed:
+                self.closed = True
+                self.display()
+
+    return Telling
+
+
+def _not_fetched(hosted: Hosted, file: str, reason: str) -> ResourceError:
+    return ResourceError(f"{file} of {hosted.repository} could not be downloaded: {reason}", _by_hand(hosted))
+
+
+def _by_hand(hosted: Hosted) -> str:
+    return (
+        f"Download {WEIGHTS} ({hosted.size}) from https://huggingface.co/{hosted.repository} by hand, "
+        f"then: --pretrained {WEIGHTS}"
+    )
 
 
 def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> PretrainedWeights:
@@ -41,3 +250,79 @@ def read_pretrained(source: str, *, on_progress: OnProgress | None = None) -> Pr
         f"Use one of: {', '.join((*PACKAGES, *PAIRS, *OF_WINDOWS, *HOSTED))}; "
         "or a file that ends in .safetensors or .pth; or timm/NAME.",
     )
+
+
+SAFE, TORCH = ".safetensors", (".pth", ".pt", ".bin")
+UNKNOWN_LICENSE = "unknown: ask the author"
+# How the training images of each network's public weights were scaled; vidi's own: as it trains.
+NORMALISATIONS: Mapping[str, str] = {
+    "lite0": "symmetric",
+    "lite2": "symmetric",
+    "lite0+lite2": "symmetric",
+    "vgg16": "imagenet",
+    "resnet50": "imagenet",
+    "compact": "standardise",
+}
+
+
+def is_file_of_weights(source: str) -> bool:
+    """Whether the user's word means a file, there or not, rather than a name."""
+    return Path(source).suffix in (SAFE, *TORCH, ".onnx") or Path(source).is_file()
+
+
+def weights_of_file(path: Path) -> PretrainedWeights:
+    """The weights in a safetensors file or a state dict of torch; no code of the file runs.
+
+    Args:
+        path: ends in .safetensors, .pth, .pt or .bin. What vidi itself kept says its network, scaling and licence;
+            of other files the network is found by names and shapes, and images are taken to be scaled as usual for it.
+
+    Raises:
+        UsageError: it is a run or a model file, which are begun from with --from, or of another kind.
+        ModelError: it cannot be read, holds more than tensors, or weights of no network of vidi.
+    """
+    shown = escape_path(path)
+    if path.is_dir() or path.suffix == ".onnx":
+        raise UsageError(
+            f"{shown} is a run or a model file, not a file of weights", f"Start from it with: --from {shown}"
+        )
+    if path.suffix not in (SAFE, *TORCH):
+        raise UsageError(
+            f"{shown} does not have the ending of a file of weights",
+            f"Use a file that ends in {', '.join((SAFE, *TORCH))}.",
+        )
+    try:
+        digest = digest_of_file(path)
+    except OSError as error:
+        raise ModelError(f"{shown} cannot be read: {error.strerror}", "Check the path.") from error
+    kept = find_weights(path) if path.suffix == SAFE else None
+    if kept is not None:
+        return kept
+    found = recognise(_without_prefix(_read(path)), source=shown)
+    return PretrainedWeights(
+        name=path.name,
+        network=found.network,
+        normalisation=NORMALISATIONS[found.network],
+        license=UNKNOWN_LICENSE,
+        digest=digest,
+        tensors=found.tensors,
+    )
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if path.suffix != SAFE:
+        return read_restricted(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{escape_path(path)} is not a complete safetensors file", "Download or copy it again."
+        ) from error
+
+
+def _without_prefix(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Names without what wrapping a network puts before every one of them."""
+    for prefix in ("module.", "_orig_mod.", "model."):
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors

@@ -11,9 +11,8 @@ from vidi.machine import tune_allocator
 from vidi.metrics.truth import OneClass
 from vidi.networks.operations import operations_of
 from vidi.training.data import TrainingData
-from vidi.training.engine.engine import Engine, limit_threads
+from vidi.training.engine.engine import Engine, engine_of, limit_threads, with_engine
 from vidi.training.engine.rates import matrix_rate
-from vidi.training.engine.settle import engine_of, with_engine
 from vidi.training.loop.context import TrainingContext
 from vidi.training.loop.loop import train
 from vidi.training.loop.objective import InputNormalisation

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from vidi.groups import draw_images, draw_share
+from vidi.metrics.components import principal_axes
+from vidi.metrics.temperature import best_temperature
+from vidi.training.heads.directions import SMALLEST_SPREAD
 from vidi.training.heads.linear import Floats, Labels, multinomial
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the images to learn from
@@ -122,3 +126,49 @@ def _shares(labels: Labels, groups: NDArray[np.int64]) -> list[float]:
     counts = np.bincount(labels[first])
     middling = float(np.median(counts[counts > 0])) if len(first) else 0.0
     return [share for share in SHARES if share * middling >= LEAST_GROUPS]
+
+
+def answer_out_of_fold(
+    features: NDArray[np.floating], labels: Labels, *, fold_of: NDArray[np.int64], class_count: int, strength: float
+) -> NDArray[np.float32]:
+    """Probabilities by multinomial heads, of honest size.
+
+    Args:
+        features: (images, features), standardised or reduced: they are taken as they are.
+        labels: (images,).
+        fold_of: (images,) the fold in which each image is held out; -1 = in none.
+        class_count: number of classes.
+        strength: of the penalty.
+
+    Returns:
+        (held out, classes) float32, for the images with a fold, in their order; rows sum to 1.
+    """
+    logits, held_out = np.zeros((len(labels), class_count)), fold_of >= 0
+    with threadpool_limits(1):
+        for fold in np.unique(fold_of[held_out]).tolist():
+            seen = fold_of != fold
+            (head,) = multinomial(features[seen], labels[seen], np.ones(int(seen.sum())), class_count, [strength])
+            logits[~seen] = head.logits(features[~seen])
+    logits = logits[held_out]
+    temperature = best_temperature(softmax(logits, axis=1), labels[held_out])
+    return np.asarray(softmax(logits / temperature, axis=1), np.float32)
+
+
+DIMENSIONS = 256  # of 1,280: on clothing a head on these errs about as often as on all
+
+
+def reduce_features(features: NDArray[np.float32], *, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
+    """The first principal components of standardised features; all of them where there are fewer.
+
+    Args:
+        features: (images, features) float32.
+        dimensions: how many components are kept.
+
+    Returns:
+        (images, at most `dimensions`) float32, centred.
+    """
+    scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + SMALLEST_SPREAD)
+    if features.shape[1] <= dimensions:
+        return np.asarray(scaled, np.float32)
+    with threadpool_limits(1):
+        return np.asarray(scaled @ principal_axes(scaled, dimensions), np.float32)

@@ -8,8 +8,7 @@ import torch
 
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData, class_weights
-from vidi.training.engine.engine import Engine
-from vidi.training.engine.settle import engine_of
+from vidi.training.engine.engine import Engine, engine_of
 from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.state import State
 from vidi.training.recipe import Recipe

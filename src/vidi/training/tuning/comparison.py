@@ -14,7 +14,7 @@ from vidi.metrics.arrays import Counts
 from vidi.metrics.paired import PairedComparison, compare_paired, images_needed
 from vidi.metrics.truth import Truth
 from vidi.training.data import TrainingData
-from vidi.training.engine.settle import precision_of
+from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import forward, which_right
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe

@@ -9,7 +9,7 @@ from pathlib import Path
 from vidi.errors import GateError
 from vidi.machine import Deadline
 from vidi.training.data import TrainingData
-from vidi.training.engine.settle import precision_of
+from vidi.training.engine.engine import precision_of
 from vidi.training.loop.objective import score
 from vidi.training.loop.progress import Progress
 from vidi.training.recipe import Recipe

@@ -1,11 +1,16 @@
 """Kept images of a prediction log to review, and the log's feedback as opinions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.errors import DataError
+from vidi.data.copies.fingerprint import FINGERPRINT_BYTES, fingerprint_image, unpack_fingerprints
+from vidi.data.copies.near_copies import find_near_copies
+from vidi.errors import DataError, ImageError
+from vidi.groups import join_links
+from vidi.images.decode import decode_image
+from vidi.images.reading import MEASURED_SIDE
 from vidi.labelling.agree import ModelView, Settled, settle
 from vidi.labelling.choose import choose_images
 from vidi.labelling.opinions import Opinion
@@ -16,7 +21,6 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX
 from vidi.workflows.interaction.events import SILENCE, Events
 from vidi.workflows.requests.review import ReviewRequest
 from vidi.workflows.reviewing.items import ReviewItem
-from vidi.workflows.reviewing.near_copies import group_copies
 
 MOST_SHOWN = 1_000  # images of one review; the next review begins with what is left
 SHORT = 12  # digits of a digest that stand for an image
@@ -240,3 +244,32 @@ def confirmed_labels(log: PredictionLog, *, model_id: str | None = None) -> tupl
     classes = rows[-1].model.classes if rows else ()
     same = [row for row in rows if row.model.classes == classes]
     return settle(opinions_of(feedback), classes=classes, views=views_of(same))
+
+
+AT_LEAST = (MEASURED_SIDE, MEASURED_SIDE)
+
+
+def group_copies(
+    count: int, read: Callable[[int], bytes | None], *, on_progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.int64]:
+    """Number some images so that near copies share a number; one that cannot be used stands alone.
+
+    Args:
+        count: of the images.
+        read: gives the bytes of an image file by its place.
+        on_progress: called with (images done, images in all).
+    """
+    packed = np.zeros((count, FINGERPRINT_BYTES), np.uint8)
+    usable = np.zeros(count, np.bool_)
+    for place in range(count):
+        data = read(place)
+        try:
+            if data is not None:
+                packed[place] = fingerprint_image(decode_image(data, at_least=AT_LEAST).image)
+                usable[place] = True
+        except ImageError:
+            pass  # it is shown to a reviewer as what it is: an image that cannot be used
+        if on_progress is not None:
+            on_progress(place + 1, count)
+    pairs = find_near_copies(unpack_fingerprints(packed), np.flatnonzero(usable))
+    return join_links(count, [(pair.first, pair.second) for pair in pairs])

@@ -17,9 +17,7 @@ from vidi.report.words.progress.pretrained import TOO_FEW_TO_STUDY, computing_fo
 from vidi.report.words.sentences import more_images
 from vidi.training.heads.linear import ChosenHead
 from vidi.training.heads.one_vs_rest import choose_one_vs_rest
-from vidi.training.heads.out_of_fold import answer_out_of_fold
-from vidi.training.heads.reduction import reduce_features
-from vidi.training.heads.subsamples import errors_by_size
+from vidi.training.heads.subsamples import answer_out_of_fold, errors_by_size, reduce_features
 from vidi.training.heads.transfer import try_heads
 from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.pretrained.backbones import (

@@ -4,18 +4,20 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from vidi.errors import MissingPackageError, UnknownNameError
 from vidi.report.words.progress.tracking import tracked_at, tracking_failed, tracking_late
 from vidi.workflows.interaction.events import Events
 from vidi.workflows.interaction.together import Together
+from vidi.workflows.tracking import to_mlflow, to_tensorboard
 from vidi.workflows.tracking.finished import parameters_of, read_result
-from vidi.workflows.tracking.noted import write_noted
-from vidi.workflows.tracking.tracker import Ending, TrackedRun, Tracker, TrackerKind
+from vidi.workflows.tracking.tracker import Ending, TrackedRun, Tracker, TrackerKind, write_noted
 
 if TYPE_CHECKING:
     from vidi.training.loop.progress import EpochRow, Progress, SearchProgress
@@ -148,3 +150,44 @@ def _first_line(error: Exception) -> str:
     """
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"//[^/@\s]*@", "//", text)[:200]
+
+
+TRACKERS: Mapping[str, TrackerKind] = {
+    "mlflow": TrackerKind(
+        title="MLflow",
+        extra="mlflow",
+        packages=("mlflow", "sqlalchemy", "alembic", "pandas"),
+        check=to_mlflow.check_address,
+        open=to_mlflow.open_run,
+    ),
+    "tensorboard": TrackerKind(
+        title="TensorBoard",
+        extra="tensorboard",
+        packages=("tensorboardX",),
+        check=to_tensorboard.check_nothing,
+        open=to_tensorboard.open_run,
+    ),
+}
+
+
+def find_tracker(name: str | None, trackers: Mapping[str, TrackerKind] = TRACKERS) -> TrackerKind | None:
+    """The tracker that the user named, found fit for use; None where none was named.
+
+    Raises:
+        UnknownNameError: there is no such tracker.
+        MissingPackageError: its packages are not installed.
+        ResourceError: it cannot be reached.
+    """
+    if name is None:
+        return None
+    if name not in trackers:
+        raise UnknownNameError(f"no tracker is called {name!r}", f"Use one of: {', '.join(trackers)}.")
+    kind = trackers[name]
+    missing = [package for package in kind.packages if find_spec(package) is None]
+    if missing:
+        raise MissingPackageError(
+            f"--track {name} needs {', '.join(missing)}, which is not installed",
+            f'Install it: pip install "vidi[{kind.extra}]"',
+        )
+    kind.check()
+    return kind

@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,12 @@ from PIL import Image
 
 from vidi.errors import ResourceError
 from vidi.files import digest_of_file, escape_path, folder_name
-from vidi.workflows.tracking.pyfunc import save_pyfunc
-from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun
+from vidi.images.encode import encode_png
+from vidi.model_file.golden import draw_golden_image
+from vidi.prediction import pyfunc as opening
+from vidi.prediction.pyfunc import IMAGE
+from vidi.report.words.progress.tracking import champion_not_set, champion_set
+from vidi.workflows.tracking.tracker import Ending, TrackedResult, TrackedRun, read_noted
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -177,3 +183,87 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, *, artifact: str
         folder = Path(place) / MODEL
         save_pyfunc(model, folder)
         client.log_artifacts(run_id, str(folder), artifact)
+
+
+EXAMPLE_SIZE = (32, 32)  # (height, width) of the drawn image that serves as an example
+
+
+def save_pyfunc(model: Path, folder: Path) -> None:
+    """Write a new folder that `mlflow.pyfunc.load_model` opens without pickle and without torch.
+
+    Args:
+        model: the model file; it is copied.
+        folder: does not exist yet.
+    """
+    import mlflow.pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
+    from pandas import DataFrame
+
+    text, number = DataType.string, DataType.double
+    answers = Schema(
+        [
+            ColSpec(text, "label"),
+            ColSpec(number, "probability"),
+            ColSpec(text, "verdict"),
+            ColSpec(text, "candidates"),
+            ColSpec(Array(number), "probabilities"),
+            ColSpec(text, "error"),
+        ]
+    )
+    mlflow.pyfunc.save_model(
+        str(folder),
+        loader_module=opening.__name__,
+        data_path=str(model),
+        signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, IMAGE)]), outputs=answers),
+        input_example=DataFrame({IMAGE: [encode_png(draw_golden_image(EXAMPLE_SIZE))]}),
+        pip_requirements=[f"vidi=={version('vidi')}", "pandas"],
+    )
+
+
+CHAMPION = "champion"
+
+
+def crown(name: str, model: Path) -> str:
+    """Register a model that is in use, and give it the alias `champion`; a decision that stands is never undone here.
+
+    Args:
+        name: under which it is in use.
+        model: the file of the version in use, with its run's tracked.json beside it.
+
+    Returns:
+        What was done, or why not; nothing where the run was not tracked by MLflow.
+    """
+    noted = read_noted(model.parent, "mlflow")
+    if not noted:
+        return ""
+    if find_spec("mlflow") is None:
+        return champion_not_set('mlflow is not installed; install it: pip install "vidi[mlflow]"')
+    given = os.environ.get(ADDRESS, "")
+    address = given if without_password(given) == noted["address"] else noted["address"]
+    try:
+        require_answer(address)
+        client = quiet_client(address)
+        version = _version(client, name, model, run_id=noted["run"])
+        client.set_registered_model_alias(name, CHAMPION, version)
+    except Exception as error:  # a database, a server and MLflow itself may fail in any way
+        return champion_not_set(without_password(str(error).strip().splitlines()[0])[:300])
+    return champion_set(name, version)
+
+
+def _version(client: "MlflowClient", name: str, model: Path, *, run_id: str) -> str:
+    """The version of MLflow's registry that holds this very file; made where there is none."""
+    digest = digest_of_file(model)
+    if not client.search_registered_models(filter_string=f"name = '{name}'"):
+        client.create_registered_model(name)
+    for one in client.search_model_versions(f"name = '{name}'"):
+        if one.tags.get(DIGEST) == digest:
+            return str(one.version)
+    run = client.get_run(run_id)
+    artifact = MODEL
+    if run.data.tags.get(RUN_DIGEST) != digest:  # calibrated again since, or the run's training had no end
+        artifact = f"{MODEL}-{digest[:12]}"
+        log_model(client, run_id, model, artifact=artifact)
+    source = f"{run.info.artifact_uri}/{artifact}"
+    return str(client.create_model_version(name, source, run_id, tags={DIGEST: digest}).version)

@@ -1,5 +1,6 @@
 """What a tracker receives about a run; each tracker is one file beside this one."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vidi.files import read_json, write_whole
 
 Ending = Literal["finished", "interrupted", "failed"]
 
@@ -65,3 +68,21 @@ class TrackerKind:
     packages: tuple[str, ...]  # that it imports
     check: Callable[[], None]  # raises a VidiError for what would make it useless; quick, and writes nothing
     open: Callable[[TrackedRun], Tracker]
+
+
+TRACKED = "tracked.json"
+
+
+def read_noted(folder: Path, tracker: str) -> dict[str, str]:
+    """What the tracker of that name noted in a run folder; empty where it noted nothing that can be read."""
+    try:
+        values = read_json(folder / TRACKED)
+        return dict(values["noted"]) if values["tracker"] == tracker else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def write_noted(folder: Path, tracker: str, noted: Mapping[str, str]) -> None:
+    """Keep what the tracker needs to find the run again."""
+    document = {"schema": 1, "tracker": tracker, "noted": dict(noted)}
+    write_whole(folder / TRACKED, json.dumps(document, indent=1) + "\n")

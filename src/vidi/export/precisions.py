@@ -1,4 +1,4 @@
-"""Weights and activations of the network in 8 bits, as QuantizeLinear and DequantizeLinear of the standard domain."""
+"""Lighter forms of a model file's network: numbers of 8 or 16 bits in place of 32. Writing only: imports onnx."""
 
 import contextlib
 import logging
@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from vidi.errors import ModelError
-from vidi.export.precisions.network import network_nodes
 from vidi.model_file.preprocessing import PREFIX
 
 # What may read and give 8 bits; an activation between two of them would else be turned into 32 bits and back.
@@ -148,3 +147,56 @@ def _make_plain(made: onnx.ModelProto, *, like: onnx.ModelProto) -> None:
 def _within_7_bits(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """Weights as they are, but for the largest of all: onnxruntime's `reduce_range` goes one too far, to 64."""
     return np.minimum(values, np.int8(MOST_WEIGHT)) if values.dtype == np.int8 else values
+
+
+FEATURES = "embedding"
+
+
+def network_nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that make the embedding of the normalised image, in order.
+
+    Not among them: preprocessing, the head, the evidence, the novelty and the calibration.
+    """
+    wanted, kept = {FEATURES}, list[onnx.NodeProto]()
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output) and not node.name.startswith(PREFIX):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
+
+
+LEAST_VALUES = 256  # what is smaller saves nothing
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its network's weights in 16 bits; each is turned into 32 bits when the file is opened.
+
+    Args:
+        model: of a model file.
+
+    Raises:
+        ModelError: a weight is too large for 16 bits, or all tensors are small.
+    """
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph = made.graph
+    wanted = {name for node in network_nodes(graph) for name in node.input}
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.name not in wanted or tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.size < LEAST_VALUES:
+            continue
+        if float(np.abs(values).max()) > LARGEST:
+            raise ModelError(f"a weight of {tensor.name} is too large for 16 bits", "Keep the file as it is.")
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.fp16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    if not casts:
+        raise ModelError("the network has no weights that 16 bits would make smaller", "Keep the file as it is.")
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return made
