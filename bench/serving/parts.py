@@ -19,7 +19,7 @@ import numpy as np
 
 IMPORTS = (
     "import numpy, PIL.Image, simplejpeg, onnxruntime, starlette.applications, uvicorn, httptools, "
-    "python_multipart, prometheus_client"
+    "python_multipart, prometheus_client, msgspec"
 )
 ROUNDS = 5
 

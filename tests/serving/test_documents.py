@@ -1,12 +1,15 @@
 """The OpenAPI document and the page for people say what the server does."""
 
 import ast
+import itertools
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -16,14 +19,20 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.report.screens import BROWSER, clipped, shown_by_browser
 from tests.serving.asked import Client, asked
+from vidi.images.statistics import QUALITIES
 from vidi.serving.application import application, service_of
+from vidi.serving.asked import Images, IndexBody, read_query
 from vidi.serving.documents.examples import Call, example
 from vidi.serving.documents.inference import MODEL_ROUTES
 from vidi.serving.documents.openapi import openapi_document
 from vidi.serving.documents.operations import PIXEL
 from vidi.serving.documents.page import documentation_page, security_policy
+from vidi.serving.feedback import read_feedback
+from vidi.serving.inference.request import InferenceRequest
+from vidi.serving.json_body import read_json
 from vidi.serving.log import RequestLog
 from vidi.serving.models.served import open_served
+from vidi.serving.page_answers import SentAnswers
 from vidi.serving.problems import PROBLEMS, Problem
 from vidi.serving.routes.inference import NOT_OFFERED
 from vidi.serving.routes.page import public_paths
@@ -188,6 +197,77 @@ def test_a_mounted_app_names_the_place_where_it_is_mounted():
     document = openapi_document(["a"], Settings(), version="1", root="/vision")
 
     assert document["servers"] == [{"url": "/vision"}]
+
+
+DIGEST = "0" * 64
+NAMES = {"model": "a", "key": "a", "client": "a"}
+FILE = {"name": "images", "datatype": "BYTES", "shape": [1, 1], "data": [["aaaa"]], "parameters": {"a": 1}}
+PIXELS = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 1, 3], "data": [[[[0, 1, 255]]]]}
+STATISTICS = dict.fromkeys(QUALITIES, 0.5)
+ANSWER = {"digest": DIGEST, "probabilities": [0.5, 1], "novelty": 2, "statistics": STATISTICS, "image": ""}
+BODIES = {
+    "Images": (partial(read_json, kind=Images), [{"images": ["aaaa"]}]),
+    "IndexBody": (partial(read_json, kind=IndexBody), [{"ready": True}]),
+    "SentFeedback": (read_feedback, [{"digest": DIGEST, "labels": ["a"], **NAMES}, {"digest": DIGEST, "none": True}]),
+    "SentAnswers": (partial(read_json, kind=SentAnswers), [{"consent": True, "answers": [ANSWER]}]),
+    "InferenceRequest": (
+        partial(read_json, kind=InferenceRequest),
+        [{"inputs": [FILE], "id": "a", "outputs": [{"name": "a"}]}, {"inputs": [PIXELS], "parameters": {"a": True}}],
+    ),
+}
+NUMBERS = (-1, 0, 1, 256, 2**31, 2**70, 0.5, 2e9 + 0.5)  # 1.0 is an integer for JSON Schema, and is not read as one
+ODD_VALUES = (None, True, False, *NUMBERS, "", "aaaa", "aaaa" * 600, [], ["aaaa"], {}, {"a": 1})
+
+
+def changed(document: object) -> Iterator[object]:
+    """The document with one odd value in each place, and with each part left out, doubled, or beside another."""
+    yield from ODD_VALUES
+    if isinstance(document, dict):
+        yield {**document, "other": 1}
+        for name, value in document.items():
+            yield {other: kept for other, kept in document.items() if other != name}
+            yield from ({**document, name: one} for one in changed(value))
+    if isinstance(document, list):
+        yield [*document, *document]
+        for place, value in enumerate(document):
+            yield from ([*document[:place], one, *document[place + 1 :]] for one in changed(value))
+
+
+def is_taken(read: Callable[[Any], object], given: object) -> bool:
+    """Whether something is read; otherwise it is refused for what it is."""
+    try:
+        read(given)
+    except Problem as problem:
+        return problem.code != "invalid-input"
+    return True
+
+
+@pytest.mark.slow  # tries a thousand bodies
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_is_read_where_the_document_allows_it_and_nowhere_else(name: str):
+    read, good = BODIES[name]
+    components = openapi_document(["a"], Settings(), version="1", logs=True)["components"]
+    validator = jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": components})
+    bodies = [one for document in good for one in (document, *changed(document))]
+
+    assert [one for one in bodies if is_taken(read, json.dumps(one).encode()) != validator.is_valid(one)] == []
+    assert all(validator.is_valid(document) for document in good)
+
+
+TEXTS = ("x", "", "windows", "evidence", "True", '"x"')
+VALUES = (*TEXTS, "true", "false", "null", "0", "1", "-1", "100001", "0.5", "1.5")
+
+
+def test_a_query_is_read_where_the_document_allows_it_and_nowhere_else():
+    parameters = openapi_document(["x"], Settings(), version="1")["paths"]["/v1/predict"]["post"]["parameters"]
+    disagreed = set()
+    for parameter, value in itertools.product(parameters, VALUES):
+        meant = [value] if value in TEXTS else [value, json.loads(value)]
+        is_allowed = any(jsonschema.Draft202012Validator(parameter["schema"]).is_valid(one) for one in meant)
+        if is_taken(read_query, [(parameter["name"], value)]) != is_allowed:
+            disagreed.add(parameter["name"])
+
+    assert disagreed == {"model"}  # one of another name is read, and then not found
 
 
 # The page.

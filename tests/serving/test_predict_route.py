@@ -92,7 +92,7 @@ def test_a_bad_image_among_others_is_an_error_in_its_row(client: Client):
         (415, "unsupported-media-type", {"content": b"a=b"}),
         (415, "unsupported-media-type", {"content": b"", "headers": {"Content-Encoding": "gzip"}}),
         (400, "bad-request", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
-        (400, "bad-request", {"json": {"images": ["not base64!"]}}),
+        (422, "invalid-input", {"json": {"images": ["not base64!"]}}),
         (422, "invalid-input", {"json": {"images": [1]}}),
         (422, "invalid-input", {"json": {"images": []}}),
         (422, "invalid-input", {"json": {"images": ["aGVsbG8="], "url": "http://example.com/a.jpg"}}),

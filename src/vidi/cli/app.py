@@ -59,6 +59,7 @@ EXTRA_OF = {  # package → the optional part of vidi that brings it
     "starlette": "serve",
     "uvicorn": "serve",
     "httptools": "serve",
+    "msgspec": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
     "segno": "serve",

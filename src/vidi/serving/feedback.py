@@ -4,35 +4,45 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from vidi.errors import UsageError
-from vidi.log.records import Feedback, FeedbackKind, check_digest
+from vidi.log.records import MOST_LABELS, Feedback, FeedbackKind
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.values import Json
-from vidi.serving.json_body import list_in, object_in, parse_json_body, text_in
+from vidi.serving.json_body import Digest, misfit, read_json
 from vidi.serving.problems import Problem
 
 HOUR: Final = 3_600.0  # seconds
-KIND_OF: Final[Mapping[str, FeedbackKind]] = {"labels": "label", "none": "none", "unclear": "unclear"}
-MEMBERS: Final = ("digest", *KIND_OF, "model", "key", "client")
-LONGEST_KEY: Final = 100  # signs
 MOST_SOURCES: Final = 10_000  # that are remembered
 LOCAL: Final = "local"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentFeedback:
-    """The body of a request, read but not held to a model's classes."""
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
-    digest: str
-    kind: FeedbackKind
-    labels: tuple[str, ...]
-    model: str | None
-    key: str | None
-    client: str | None
+
+class SentFeedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody says of one image. One of `labels`, `none` and `unclear` is given."""
+
+    digest: Digest
+    labels: (
+        Annotated[list[str], Meta(min_length=1, max_length=MOST_LABELS, description="It is this class, or these.")]
+        | UnsetType
+    ) = UNSET
+    none: Annotated[Literal[True], Meta(description="It is none of the classes.")] | UnsetType = UNSET
+    unclear: Annotated[Literal[True], Meta(description="Nobody can tell.")] | UnsetType = UNSET
+    model: Annotated[str | None, Meta(description="Whose answer it is about, where several are served.")] = None
+    key: Annotated[Name | None, Meta(description="Chosen by the client: feedback that is sent twice counts once.")] = (
+        None
+    )
+    client: Annotated[Name | None, Meta(description="Who sends it, where the server asks for no token.")] = None
+
+    @property
+    def kind(self) -> FeedbackKind:
+        """What is said."""
+        return "label" if self.labels else "none" if self.none else "unclear"
 
 
 def read_feedback(body: bytes) -> SentFeedback:
@@ -44,29 +54,14 @@ def read_feedback(body: bytes) -> SentFeedback:
     >>> read_feedback(b'{"digest": "%s", "none": true}' % (b"0" * 64)).kind
     'none'
     """
-    document = object_in(parse_json_body(body), "The body")
-    if unknown := sorted(set(document) - set(MEMBERS)):
-        raise Problem(
-            "invalid-input", f"The body has an unknown member {unknown[0][:60]!r}.", f"Known: {', '.join(MEMBERS)}."
-        )
-    said = [name for name in KIND_OF if name in document]
-    if len(said) != 1:
-        raise Problem("invalid-input", f"The body says {len(said)} things.", "Give `labels`, `none` or `unclear`.")
-    labels: list[str] = []
-    if said == ["labels"]:
-        labels = [text_in(one, "A label") for one in list_in(document["labels"], "`labels`")]
-        if not labels:
-            raise Problem("invalid-input", "`labels` is empty.", "Leave it out, and give `none` or `unclear`.")
-    elif document[said[0]] is not True:
-        raise Problem("invalid-input", f"`{said[0]}` is not true.", "Leave it out where it is not.")
-    return SentFeedback(
-        digest=_digest(document),
-        kind=KIND_OF[said[0]],
-        labels=tuple(labels),
-        model=_text(document, "model"),
-        key=_text(document, "key"),
-        client=_text(document, "client"),
-    )
+    sent = read_json(body, SentFeedback)
+    said = sum(one is not UNSET for one in (sent.labels, sent.none, sent.unclear))
+    if said != 1:
+        raise misfit(f"The body says {said} things", "Give `labels`, `none` or `unclear`.")
+    for text in (sent.key, sent.client):
+        if text is not None and not text.isprintable():
+            raise misfit(f"The name {text[:60]!r} has signs that cannot be printed", "Leave them out.")
+    return sent
 
 
 def feedback_of(sent: SentFeedback, metadata: ModelMetadata, *, model_id: str, source: str, at: float) -> Feedback:
@@ -82,16 +77,17 @@ def feedback_of(sent: SentFeedback, metadata: ModelMetadata, *, model_id: str, s
     Raises:
         Problem: a label is none of the model's classes, or there are several and an image shows one.
     """
-    unknown = [label for label in sent.labels if label not in metadata.classes]
+    given = sent.labels or []
+    unknown = [label for label in given if label not in metadata.classes]
     if unknown:
         raise Problem(
             "invalid-input",
             f"{unknown[0][:60]!r} is no class of the model.",
             'Use its classes; {"none": true} says that it is none of them.',
         )
-    if len(sent.labels) > 1 and not metadata.multi_label:
-        raise Problem("invalid-input", f"The body has {len(sent.labels)} labels.", "An image has one class here.")
-    labels = tuple(dict.fromkeys(sent.labels))
+    if len(given) > 1 and not metadata.multi_label:
+        raise Problem("invalid-input", f"The body has {len(given)} labels.", "An image has one class here.")
+    labels = tuple(dict.fromkeys(given))
     said = json.dumps([sent.digest, sent.kind, sorted(labels), model_id])  # without a key, the same words count once
     try:
         return Feedback(
@@ -159,19 +155,3 @@ class Allowance:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
-
-
-def _digest(document: Mapping[str, Json]) -> str:
-    try:
-        return check_digest(text_in(document.get("digest"), "`digest`"))
-    except UsageError as error:
-        raise Problem("invalid-input", f"{error.cause}.", "Give the SHA-256 of the image file.") from error
-
-
-def _text(document: Mapping[str, Json], name: str) -> str | None:
-    if name not in document:
-        return None
-    text = text_in(document[name], f"`{name}`")
-    if not text or len(text) > LONGEST_KEY or not text.isprintable():
-        raise Problem("invalid-input", f"`{name}` is {text[:60]!r}.", f"Use 1 to {LONGEST_KEY} printable signs.")
-    return text

@@ -182,8 +182,8 @@ def test_images_come_decoded_and_coded_again(client):
         ({"kind": "label", "labels": [], "key": "a" * 32}, 422, "labels"),
         ({"kind": "label", "labels": ["disc", "square"], "key": "a" * 32}, 422, "labels"),
         ({"kind": "none", "labels": ["disc"], "key": "a" * 32}, 422, "labels"),
-        ({"kind": "maybe", "labels": [], "key": "a" * 32}, 400, "kind"),
-        ({"kind": "none", "labels": [], "key": "short"}, 400, "key"),
+        ({"kind": "maybe", "labels": [], "key": "a" * 32}, 422, "kind"),
+        ({"kind": "none", "labels": [], "key": "short"}, 422, "key"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused_and_not_kept(client, tmp_path, body, status, words):

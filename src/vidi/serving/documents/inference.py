@@ -4,19 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
 from vidi.serving.documents.operations import EVERYWHERE, OF_PREDICT, PIXEL, problem_answers
-from vidi.serving.documents.schemas import COUNT, FLAG, TEXT, Schema, list_of, one_of, or_null, record, reference
-from vidi.serving.inference.request import (
-    HEADER_LENGTH,
-    INPUT,
-    LARGEST_SIDE,
-    LONGEST_TEXT,
-    MOST_CLASSES,
-    MOST_OUTPUTS,
-    MOST_PARAMETERS,
-)
+from vidi.serving.documents.schemas import COUNT, FLAG, TEXT, Schema, list_of, one_of, record, reference
+from vidi.serving.inference.request import HEADER_LENGTH, INPUT, Parameters
 from vidi.serving.settings import Settings
 
 PROTOCOL: Final = "Open Inference Protocol"
@@ -29,10 +23,10 @@ OF_INDEX: Final = (
     "too-slow-request",
     "body-too-large",
     "unsupported-media-type",
+    "invalid-input",
     "headers-too-large",
     "internal-error",
 )
-SHORT: Final[Schema] = {"type": "string", "maxLength": LONGEST_TEXT}
 BINARY: Final[Schema] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -105,8 +99,10 @@ def _read(name: str, summary: str, schema: str, *codes: str) -> Schema:
 
 
 def _index() -> Schema:
-    asked: Schema = {"type": "object", "properties": {"ready": FLAG}}
-    body: Schema = {"required": False, "content": {"application/json": {"schema": asked, "example": {"ready": True}}}}
+    body: Schema = {
+        "required": False,
+        "content": {"application/json": {"schema": reference("IndexBody"), "example": {"ready": True}}},
+    }
     answer = _in_json(list_of(reference("InferenceIndexEntry")))
     return {**_operation("readIndex", "List the models and their states.", answer, OF_INDEX), "requestBody": body}
 
@@ -159,13 +155,6 @@ def inference_schemas() -> Schema:
         "InferenceModel": _model(),
         "InferenceConfig": _config(),
         "InferenceStatistics": record({"model_stats": list_of(_statistics())}),
-        "InferenceParameters": {
-            "type": "object",
-            "maxProperties": MOST_PARAMETERS,
-            "propertyNames": {"maxLength": LONGEST_TEXT},
-            "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": LONGEST_TEXT},
-        },
-        "InferenceRequest": _request(),
         "InferenceAnswer": _answer(),
     }
 
@@ -209,68 +198,6 @@ def _statistics() -> Schema:
     )
 
 
-def _request() -> Schema:
-    both: Json = {"allOf": [reference("InferenceParameters"), {"properties": {"binary_data_output": FLAG}}]}
-    of_output: Schema = {
-        "binary_data": FLAG,
-        "classification": {"type": "integer", "minimum": 0, "maximum": MOST_CLASSES},
-    }
-    output_parameters: Json = {"allOf": [reference("InferenceParameters"), {"properties": of_output}]}
-    output = record({"name": SHORT, "parameters": or_null(output_parameters)}, optional=["parameters"])
-    return record(
-        {
-            "id": or_null(SHORT),
-            "parameters": or_null(both),
-            "inputs": {**list_of({"oneOf": [_files(), _pixels()]}), "minItems": 1, "maxItems": 1},
-            "outputs": or_null({**list_of(output), "maxItems": MOST_OUTPUTS}),
-        },
-        optional=["id", "parameters", "outputs"],
-    )
-
-
-SIDE: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": LARGEST_SIDE}
-
-
-def _files() -> Schema:
-    return record(
-        {
-            "name": {"const": INPUT},
-            "datatype": {"const": "BYTES"},
-            "shape": {**list_of(SIDE), "minItems": 1, "maxItems": 2},
-            "data": {
-                "type": "array",
-                "minItems": 1,
-                "description": "Encoded files, such as JPEG, in base64; for shape [N, 1] each in a list of its own.",
-            },
-            "parameters": or_null(reference("InferenceParameters")),
-        },
-        optional=["parameters"],
-    )
-
-
-def _pixels() -> Schema:
-    return record(
-        {
-            "name": {"const": INPUT},
-            "datatype": {"const": "UINT8"},
-            "shape": {
-                "type": "array",
-                "prefixItems": [SIDE, SIDE, SIDE, {"const": 3}],
-                "minItems": 4,
-                "maxItems": 4,
-                "description": "Images, height, width, 3.",
-            },
-            "data": {
-                "type": "array",
-                "minItems": 1,
-                "description": "Red, green and blue of each pixel, row by row; flat, or nested as the shape.",
-            },
-            "parameters": or_null(reference("InferenceParameters")),
-        },
-        optional=["parameters"],
-    )
-
-
 def _answer() -> Schema:
     tensor = record(
         {
@@ -287,7 +214,7 @@ def _answer() -> Schema:
             "model_name": TEXT,
             "model_version": TEXT,
             "id": TEXT,
-            "parameters": reference("InferenceParameters"),
+            "parameters": msgspec.json.schema(Parameters),
             "outputs": list_of(tensor),
         },
         optional=["id", "parameters"],

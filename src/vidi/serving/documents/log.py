@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from vidi.serving.documents.schemas import COUNT, FLAG, TEXT, Schema, list_of, record, reference
+from vidi.serving.documents.schemas import COUNT, FLAG, TEXT, Schema, record, reference
 from vidi.serving.settings import Settings
 
 EXAMPLE_DIGEST: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -36,7 +36,7 @@ def feedback_operation(names: Sequence[str], settings: Settings) -> Schema:
         ),
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": reference("Feedback"), "example": example}},
+            "content": {"application/json": {"schema": reference("SentFeedback"), "example": example}},
         },
         "responses": {
             "200": _answer("It was noted; `new` is false where it was there already.", {"key": TEXT, "new": FLAG})
@@ -44,14 +44,8 @@ def feedback_operation(names: Sequence[str], settings: Settings) -> Schema:
     }
 
 
-def answers_operation(names: Sequence[str], settings: Settings) -> Schema:
+def answers_operation(names: Sequence[str]) -> Schema:
     """`POST /v1/answers`, without its responses to problems."""
-    body: Schema = record(
-        {
-            "consent": {"const": True, "description": "The person whose images they are has agreed."},
-            "answers": {**list_of(reference("PageAnswer")), "minItems": 1, "maxItems": settings.images},
-        }
-    )
     answer: Schema = {"digest": EXAMPLE_DIGEST, "probabilities": [0.9, 0.1]}
     if len(names) > 1:
         answer["model"] = names[0]
@@ -63,7 +57,7 @@ def answers_operation(names: Sequence[str], settings: Settings) -> Schema:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": {**body, "additionalProperties": False},
+                    "schema": reference("SentAnswers"),
                     "example": {"consent": True, "answers": [answer]},
                 }
             },

@@ -43,7 +43,7 @@ def openapi_document(
         "security": [{}, {"token": []}],
         "paths": {**own_paths(names, settings, logs=logs), **inference_paths(names, versions, settings)},
         "components": {
-            "schemas": {**schemas(), **inference_schemas()},
+            "schemas": {**schemas(settings), **inference_schemas()},
             "securitySchemes": {
                 "token": {
                     "type": "http",

@@ -5,8 +5,9 @@ from typing import Final
 
 from vidi.images.limits import MEGABYTE
 from vidi.model_file.values import Json
+from vidi.serving.asked import Asked
 from vidi.serving.documents.log import OF_ANSWERS, OF_FEEDBACK, answers_operation, feedback_operation
-from vidi.serving.documents.schemas import FLAG, TEXT, Schema, list_of, one_of, record, reference
+from vidi.serving.documents.schemas import TEXT, Schema, declared, list_of, one_of, record, reference
 from vidi.serving.problems import MEDIA_TYPE, PROBLEMS
 from vidi.serving.settings import Settings
 
@@ -31,7 +32,6 @@ OF_PREDICT: Final = (
     "not-ready",
     "too-slow-answer",
 )
-MOST_CLASSES_ASKED: Final = 100_000  # as `top` is read
 PIXEL: Final = (  # a PNG file of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMIaFAAAAIUAPFhuDzpAAAAAElFTkSuQmCC"
 )
@@ -68,7 +68,7 @@ def log_paths(names: Sequence[str], settings: Settings) -> Schema:
     """
     operations = {
         "/v1/feedback": (feedback_operation(names, settings), OF_FEEDBACK),
-        "/v1/answers": (answers_operation(names, settings), OF_ANSWERS),
+        "/v1/answers": (answers_operation(names), OF_ANSWERS),
     }
     paths: Schema = {}
     for path, (operation, codes) in operations.items():
@@ -161,38 +161,23 @@ def _predict(names: Sequence[str], settings: Settings) -> Schema:
 
 
 def _query(names: Sequence[str]) -> list[Json]:
-    share: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.5}
-    several = len(names) > 1
-    return [
-        _parameter("model", "Which model is asked.", one_of(names), required=several),
-        _parameter(
-            "top",
-            "Number of most probable classes to give; all by default.",
-            {"type": "integer", "minimum": 1, "maximum": MOST_CLASSES_ASKED},
-        ),
-        _parameter("locate", "Search for boxes as well.", {**FLAG, "default": False}),
-        _parameter("by", "How boxes are searched for; as `vidi locate` by default.", one_of(["windows", "evidence"])),
-        _parameter("least", "Least probability of a box.", share),
-        _parameter("explain", "Give the class evidence of each region.", one_of(["evidence"])),
-    ]
-
-
-def _parameter(name: str, about: str, schema: Json, *, required: bool = False) -> Json:
-    return {"name": name, "in": "query", "description": about, "required": required, "schema": schema}
+    """The query, as the type says that it is read; what may be left out is never null in it."""
+    found: list[Json] = []
+    for name, schema in declared(Asked)["Asked"]["properties"].items():
+        about, is_model = schema.pop("description"), name == "model"
+        values = one_of(names) if is_model else schema.get("anyOf", [schema])[0]
+        required = is_model and len(names) > 1
+        found.append({"name": name, "in": "query", "description": about, "required": required, "schema": values})
+    return found
 
 
 def _bodies(settings: Settings) -> Schema:
     file: Json = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     counted: Schema = {"type": "array", "minItems": 1, "maxItems": settings.images}
-    encoded: Json = {"type": "string", "contentEncoding": "base64", "format": "byte"}
-    images = {**counted, "items": encoded, "description": "Encoded files, such as JPEG, in base64."}
     files = {**counted, "items": {"type": "string", "format": "binary"}, "description": "Once for each image."}
     return {
         "image/*": file,
         "application/octet-stream": file,
         "multipart/form-data": {"schema": record({"image": files})},
-        "application/json": {
-            "schema": {**record({"images": images}), "additionalProperties": False},
-            "example": {"images": [PIXEL]},
-        },
+        "application/json": {"schema": reference("Images"), "example": {"images": [PIXEL]}},
     }

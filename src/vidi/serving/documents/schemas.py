@@ -1,13 +1,19 @@
 """The documents of the server's own interface, as JSON Schema 2020-12."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from vidi.images.reasons import NOTES, REASONS
-from vidi.images.statistics import QUALITIES
 from vidi.log.writer import STATES
 from vidi.model_file.values import Json
+from vidi.serving.asked import Images, IndexBody
+from vidi.serving.feedback import SentFeedback
+from vidi.serving.inference.request import InferenceRequest, OfInput, OfOutput, OfRequest
+from vidi.serving.page_answers import SentAnswers
 from vidi.serving.problems import PROBLEMS
+from vidi.serving.settings import Settings
 
 Schema = dict[str, Json]
 
@@ -15,7 +21,6 @@ TEXT: Final[Schema] = {"type": "string"}
 FLAG: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "number"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-DIGEST: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the file."}
 SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 
 
@@ -61,8 +66,8 @@ def record(properties: Mapping[str, Json], *, optional: Sequence[str] = (), abou
     return {**described, "type": "object", "required": required, "properties": dict(properties)}
 
 
-def schemas() -> Schema:
-    """Every schema of the components, by name."""
+def schemas(settings: Settings) -> Schema:
+    """Every schema of vidi's own interface and of the bodies that are read, by name."""
     return {
         "Predictions": _predictions(),
         "Model": record(_model(), optional=["refuted"], about="Which model answered."),
@@ -72,8 +77,7 @@ def schemas() -> Schema:
         "Problem": _problem(),
         "Readiness": _readiness(),
         "Account": _account(),
-        "Feedback": _feedback(),
-        "PageAnswer": _page_answer(),
+        **_bodies(settings),
     }
 
 
@@ -206,47 +210,26 @@ def _log() -> Schema:
     )
 
 
-def _feedback() -> Schema:
-    name: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
-    return {
-        **record(
-            {
-                "digest": DIGEST,
-                "labels": {**list_of(TEXT), "minItems": 1, "description": "It is this class, or these."},
-                "none": {"const": True, "description": "It is none of the classes."},
-                "unclear": {"const": True, "description": "Nobody can tell."},
-                "model": {"type": "string", "description": "Whose answer it is about, where several are served."},
-                "key": {**name, "description": "Chosen by the client: feedback that is sent twice counts once."},
-                "client": {**name, "description": "Who sends it, where the server asks for no token."},
-            },
-            optional=["labels", "none", "unclear", "model", "key", "client"],
-            about="What somebody says of one image. One of `labels`, `none` and `unclear` is given.",
-        ),
-        "additionalProperties": False,
-        "oneOf": [{"required": ["labels"]}, {"required": ["none"]}, {"required": ["unclear"]}],
-    }
+def declared(*kinds: type) -> dict[str, Any]:
+    """The schemas of types that are read, and of those within them, by name."""
+    return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
 
 
-def _page_answer() -> Schema:
-    quality: Schema = {"type": "number", "minimum": 0, "maximum": 1e9}
-    encoded: Schema = {"type": "string", "contentEncoding": "base64", "format": "byte"}
-    statistics = {**record(dict.fromkeys(QUALITIES, quality)), "additionalProperties": False}
-    return {
-        **record(
-            {
-                "digest": DIGEST,
-                "model": TEXT,
-                "model_id": TEXT,
-                "probabilities": {**list_of(SHARE), "description": "As the model gave them, one for each class."},
-                "novelty": or_null({"type": "number", "minimum": 0, "maximum": 1e9}),
-                "statistics": or_null(statistics),
-                "image": {**or_null(encoded), "description": "The file itself, only where its owner sends it along."},
-            },
-            optional=["model", "model_id", "novelty", "statistics", "image"],
-            about="An answer that was made in a browser.",
-        ),
-        "additionalProperties": False,
-    }
+def _bodies(settings: Settings) -> dict[str, Any]:
+    """The schemas of all bodies of JSON: of the types that they are read as, with what no type can say."""
+    found = declared(Images, IndexBody, SentFeedback, SentAnswers, InferenceRequest)
+    found["SentFeedback"]["oneOf"] = [{"required": [name]} for name in ("labels", "none", "unclear")]
+    found["Images"]["properties"]["images"]["maxItems"] = settings.images
+    found["SentAnswers"]["properties"]["answers"]["maxItems"] = settings.images
+    for name, kind in (
+        ("EncodedImages", OfInput),
+        ("ImagePixels", OfInput),
+        ("NamedOutput", OfOutput),
+        ("InferenceRequest", OfRequest),
+    ):
+        members, known = found[name]["properties"], declared(kind)[kind.__name__]["properties"]
+        members["parameters"] = {"allOf": [members["parameters"], {"properties": known}]}
+    return found
 
 
 def _account() -> Schema:

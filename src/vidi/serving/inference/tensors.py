@@ -118,7 +118,7 @@ def split_elements(data: memoryview | bytes, count: int, where: str) -> tuple[by
     return tuple(found)
 
 
-def flatten(data: list[Json], shape: Sequence[int], where: str) -> list[Json]:
+def flatten(data: Sequence[Any], shape: Sequence[int], where: str) -> Sequence[Any]:
     """Lists within lists, one for each dimension, as one list; a list that is flat already stays as it is.
 
     Args:
@@ -138,6 +138,8 @@ def flatten(data: list[Json], shape: Sequence[int], where: str) -> list[Json]:
         if len(rows) < len(level):
             raise Problem("bad-request", f"{where} is nested otherwise than its shape {list(shape)}.")
         level = list(chain.from_iterable(rows))
+    if any(isinstance(value, list) for value in level):
+        raise Problem("bad-request", f"{where} is nested otherwise than its shape {list(shape)}.")
     if len(level) != math.prod(shape):
         raise Problem(
             "bad-request",

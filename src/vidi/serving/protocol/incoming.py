@@ -1,4 +1,4 @@
-"""Requests as they come in: parsed without leniency, checked by their heads, counted, and written anew for uvicorn."""
+"""Requests as they come in: parsed without leniency, checked by their heads, counted, and rewritten for uvicorn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -157,13 +157,11 @@ def _guarded(app: ASGIApp, traffic: Traffic, state: dict[str, Any]) -> uvicorn.C
     usual = uvicorn.Config(app, http="httptools", log_config=None)
     usual.load()
 
-    def guard(**connection: Any) -> Guard:
-        return Guard(usual.http_protocol_class(**connection), traffic)
-
     return uvicorn.Config(
         GuardedApp(app, traffic, state),
         interface="asgi3",
-        http=guard,  # type: ignore[arg-type]  # it is called, as a class would be
+        # What uvicorn gives to a class of its own is passed on as it is.
+        http=lambda **given: Guard(usual.http_protocol_class(**given), traffic),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,11 +1,11 @@
 """The ASGI app of the review page: its files, the images, and what people answer."""
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Annotated, Any, Final, TypeVar
 
+from msgspec import Meta, Struct
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -18,8 +18,7 @@ from vidi.images.encode import encode_jpeg, encode_png
 from vidi.images.framing import fitted_size
 from vidi.images.pixels.resize import resize
 from vidi.labelling.opinions import Kind
-from vidi.model_file.values import Json
-from vidi.serving.json_body import list_in, object_in, parse_json_body, text_in
+from vidi.serving.json_body import read_json
 from vidi.serving.problems import Problem
 from vidi.serving.review.documents import settings_document, view_document
 from vidi.serving.routes.local_page import HEADERS, file_routes, local_app
@@ -37,7 +36,7 @@ MOST_BODY: Final = 65_536  # bytes of an answer
 MOST_SIDE: Final = (1_600, 1_600)  # pixels of an image on the page
 SMALL: Final = 200  # pixels: images up to this size are sent without any loss
 QUALITY: Final = 90
-KEY: Final = re.compile(r"[0-9a-f]{32}")
+Key = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -55,7 +54,10 @@ def review_app(desk: ReviewDesk, *doors: Middleware, after: Sequence[str] = ()) 
             *file_routes(WEB, FILES),
             Route("/settings", _settings(desk, after)),
             Route("/images/{digest}", _image(desk)),
-            *(Route(path, _step(desk, take), methods=["POST"]) for path, take in STEPS.items()),
+            Route("/next", _step(desk, Step, _next), methods=["POST"]),
+            Route("/answers", _step(desk, OfAnswer, _answer), methods=["POST"]),
+            Route("/undo", _step(desk, Step, _undo), methods=["POST"]),
+            Route("/show", _step(desk, OfImage, _show), methods=["POST"]),
         ],
         *doors,
     )
@@ -102,47 +104,52 @@ def shown_image(desk: ReviewDesk, digest: str) -> tuple[bytes, str]:
     return encode_jpeg(image, quality=QUALITY), "image/jpeg"
 
 
-Take = Callable[[ReviewDesk, str, Mapping[str, Json]], ReviewView]
+class Step(Struct):
+    """What a window of the page sends with each step."""
+
+    window: Key
 
 
-def _next(desk: ReviewDesk, window: str, _: Mapping[str, Json]) -> ReviewView:
-    return desk.next(window)
+class OfImage(Step):
+    """A step to an image."""
+
+    digest: str
 
 
-def _answer(desk: ReviewDesk, window: str, body: Mapping[str, Json]) -> ReviewView:
-    kind = text_in(body.get("kind"), "`kind`")
-    if kind not in get_args(Kind):
-        raise Problem("bad-request", "`kind` is no kind of answer.", f"Use one of: {', '.join(get_args(Kind))}.")
-    labels = [text_in(one, "each of `labels`") for one in list_in(body.get("labels"), "`labels`")]
-    key = _hex(body, "key")
-    desk.answer(window, text_in(body.get("digest"), "`digest`"), key=key, kind=cast(Kind, kind), labels=labels)
-    return desk.next(window)
+class OfAnswer(OfImage):
+    """An answer."""
+
+    key: Key
+    kind: Kind
+    labels: list[str]
 
 
-def _undo(desk: ReviewDesk, window: str, _: Mapping[str, Json]) -> ReviewView:
-    return desk.undo(window)
+def _next(desk: ReviewDesk, step: Step) -> ReviewView:
+    return desk.next(step.window)
 
 
-def _show(desk: ReviewDesk, window: str, body: Mapping[str, Json]) -> ReviewView:
-    return desk.show(window, text_in(body.get("digest"), "`digest`"))
+def _answer(desk: ReviewDesk, step: OfAnswer) -> ReviewView:
+    desk.answer(step.window, step.digest, key=step.key, kind=step.kind, labels=step.labels)
+    return desk.next(step.window)
 
 
-STEPS: Final[Mapping[str, Take]] = {"/next": _next, "/answers": _answer, "/undo": _undo, "/show": _show}
+def _undo(desk: ReviewDesk, step: Step) -> ReviewView:
+    return desk.undo(step.window)
 
 
-def _step(desk: ReviewDesk, take: Take) -> Endpoint:
+def _show(desk: ReviewDesk, step: OfImage) -> ReviewView:
+    return desk.show(step.window, step.digest)
+
+
+Sent = TypeVar("Sent", bound=Step)
+
+
+def _step(desk: ReviewDesk, kind: type[Sent], take: Callable[[ReviewDesk, Sent], ReviewView]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         if request.headers.get("content-type") != "application/json":  # no page of another site can send this unasked
             raise Problem("unsupported-media-type", "The page sends application/json.")
-        body = object_in(parse_json_body(await read_body(request, most=MOST_BODY)), "The body")
-        view = await asyncio.to_thread(take, desk, _hex(body, "window"), body)
+        step = read_json(await read_body(request, most=MOST_BODY), kind)
+        view = await asyncio.to_thread(take, desk, step)
         return json_response(view_document(view, desk.source.classes))
 
     return endpoint
-
-
-def _hex(body: Mapping[str, Json], name: str) -> str:
-    text = text_in(body.get(name), f"`{name}`")
-    if not KEY.fullmatch(text):
-        raise Problem("bad-request", f"`{name}` should be 32 hexadecimal digits.", "Load the page again.")
-    return text

@@ -1,15 +1,14 @@
 """The images of a request: from a raw body, a form or a JSON document."""
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import python_multipart
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from vidi.serving.json_body import parse_json_body
+from vidi.serving.asked import Images
+from vidi.serving.json_body import read_json
 from vidi.serving.problems import Problem
 
 FIELD = "image"  # of a form
@@ -58,23 +57,9 @@ ACCEPTED = "image/*, application/octet-stream, multipart/form-data, application/
 
 
 def _from_json(body: bytes, *, most: int) -> list[SentImage]:
-    document = parse_json_body(body)
-    sent = document.get("images") if isinstance(document, Mapping) else None
-    if not isinstance(sent, Sequence) or isinstance(sent, str) or not all(isinstance(one, str) for one in sent):
-        raise Problem("invalid-input", "The document has no list `images` of base64 texts.", LEAST_REMEDY)
-    if isinstance(document, Mapping) and (others := sorted(set(document) - {"images"})):
-        raise Problem("invalid-input", f"The document has an unknown member {others[0][:60]!r}.", LEAST_REMEDY)
+    sent = read_json(body, Images).images
     _check_count(len(sent), most)
-    return [SentImage(f"image-{number}", _decoded(str(text), number)) for number, text in enumerate(sent, start=1)]
-
-
-def _decoded(text: str, number: int) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Problem(
-            "bad-request", f"Image {number} is not base64: {error}.", "Use the standard alphabet, with padding."
-        ) from error
+    return [SentImage(f"image-{number}", data) for number, data in enumerate(sent, start=1)]
 
 
 def _check_count(count: int, most: int) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from vidi.errors import ModelError, VidiError
+from vidi.serving.asked import Asked
 from vidi.serving.engine.engine import AnswerEngine
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem, UnusableImages
-from vidi.serving.routes.asked import Asked
 from vidi.serving.routes.bodies import SentImage
 from vidi.serving.routes.rows import Row
 from vidi.workflows.locating.output import as_json

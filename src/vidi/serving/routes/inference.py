@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.serving.asked import IndexBody
 from vidi.serving.inference.describe import (
     DescribedModel,
     index_entry,
@@ -17,7 +18,7 @@ from vidi.serving.inference.describe import (
     server_metadata,
 )
 from vidi.serving.inference.tally import Tallies
-from vidi.serving.json_body import flag_in, object_in, parse_json_body
+from vidi.serving.json_body import read_json
 from vidi.serving.models.served import ServedModel
 from vidi.serving.problems import Problem
 from vidi.serving.routes.infer import infer, offered_by
@@ -169,11 +170,10 @@ def _ready(service: Service) -> Endpoint:
 def _index(service: Service) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         body = await read_body(request, most=MOST_INDEX_BYTES)
-        asked = object_in(parse_json_body(body), "The request") if body else {}
-        only_ready = flag_in(asked.get("ready", False), "`ready`")
+        asked = read_json(body, IndexBody) if body else IndexBody()
         reasons = reasons_against(service)
         entries = [index_entry(served.name, served.version, reasons=reasons) for served in service.models]
-        return json_response([] if only_ready and reasons else entries)
+        return json_response([] if asked.ready and reasons else entries)
 
     return endpoint
 

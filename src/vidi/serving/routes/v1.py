@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vidi.serving.asked import read_query
 from vidi.serving.metrics import MEDIA_TYPE
-from vidi.serving.routes.asked import read_query
 from vidi.serving.routes.bodies import read_images
 from vidi.serving.routes.predict import predict, served_document
 from vidi.serving.routes.reading import json_response, read_body
