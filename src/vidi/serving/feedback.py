@@ -16,6 +16,9 @@ from vidi.serving.json_body import Digest, misfit, read_json
 from vidi.serving.problems import Problem
 
 HOUR: Final = 3_600.0  # seconds
+FEEDBACK_BYTES: Final = 65_536  # one piece of feedback
+FEEDBACK_PER_HOUR: Final = 3_600  # from one source
+ANSWERS_PER_HOUR: Final = 36_000  # that were made in browsers, from one source
 MOST_SOURCES: Final = 10_000  # that are remembered
 LOCAL: Final = "local"
 

@@ -11,6 +11,7 @@ from typing import Self, TextIO
 
 from vidi.background import Background
 from vidi.model_file.values import Json
+from vidi.serving.problems import Problem
 
 TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # `traceparent` of W3C Trace Context, version 00
 
@@ -41,6 +42,10 @@ class RequestLog:
         """
         line = {"time": self._now().isoformat(timespec="milliseconds"), "event": event, **facts}
         self._write(json.dumps(line, ensure_ascii=True) + "\n")
+
+    def refused(self, problem: Problem, client: str) -> None:
+        """Write what was refused before the application saw it."""
+        self.event("refused", {"client": client, "status": problem.status, "code": problem.code})
 
 
 class LineWriter:

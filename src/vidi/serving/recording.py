@@ -1,7 +1,8 @@
 """Hands a server's answers to its prediction log: which further outputs that takes, and a row for each image."""
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.serving.engine.classify import Classified, Rows
 from vidi.serving.models.served import ServedModel
 from vidi.serving.page_answers import PageAnswer
+from vidi.workflows.requests.log import LogRequest
 
 Outcome = Prediction | ImageError
 
@@ -132,3 +134,27 @@ class Recorder:
                 for index, (image, outcome) in enumerate(zip(images, outcomes, strict=True))
             ]
         )
+
+
+@contextlib.contextmanager
+def recording(
+    request: LogRequest, environment: Mapping[str, str], tell: Callable[[str], None]
+) -> Iterator[Recorder | None]:
+    """What logs the answers; None without `--log`, which needs no database.
+
+    Args:
+        request: whether predictions are logged, and where.
+        environment: variables of the process.
+        tell: receives sentences about the log.
+    """
+    if request.log is None and not request.keep_images:
+        yield None
+        return
+    from vidi.workflows.log import open_log, retention_of
+
+    with (
+        open_log(request, environment) as log,
+        LogWriter(log, retention=retention_of(request), tell=tell) as writer,
+        FeedbackWriter(log) as feedback,
+    ):
+        yield Recorder(writer, feedback)

@@ -18,9 +18,6 @@ class Settings:
     header_seconds: float = 10.0  # until the headers are whole
     body_bytes_per_second: int = 1_000  # slower bodies are cut, after the first `header_seconds`
     idle_seconds: float = 15.0  # an open connection without a request
-    feedback_bytes: int = 65_536  # one piece of feedback
-    feedback_per_hour: int = 3_600  # from one source
-    answers_per_hour: int = 36_000  # that were made in browsers, from one source
     answer_seconds: float = 30.0  # from the whole request to its answer
     stop_seconds: float = 8.0  # after SIGTERM, for requests that were accepted
     decode: DecodeOptions = field(default_factory=DecodeOptions)

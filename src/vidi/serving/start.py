@@ -10,11 +10,9 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 
-from vidi.files import escape_path
 from vidi.model_file.registered import follows_name
 from vidi.prediction.session import usual_providers
 from vidi.serving.application import application, service_of
-from vidi.serving.doors.addresses import address_to_open, addresses_of_machine, qr_code
 from vidi.serving.doors.doorkeeper import Doorkeeper
 from vidi.serving.doors.doors import DoorOptions, choose_doors
 from vidi.serving.doors.opening import OpenedDoors, open_doors
@@ -22,18 +20,15 @@ from vidi.serving.log import LineWriter, RequestLog
 from vidi.serving.models.reload import Reloader
 from vidi.serving.models.served import ServedModel, name_models, open_served
 from vidi.serving.models.trial import try_model
-from vidi.serving.problems import Problem
 from vidi.serving.protocol.listen import Listening
 from vidi.serving.protocol.server import run_server
-from vidi.serving.recording import Recorder
+from vidi.serving.recording import recording
 from vidi.serving.routes.page import public_paths
 from vidi.serving.service import Service
 from vidi.serving.settings import Settings
 from vidi.serving.training import Trainer, can_train
-from vidi.workflows.interaction.output import warning_about
 from vidi.workflows.requests.log import LogRequest
 from vidi.workflows.requests.serve import ServeRequest
-from vidi.workflows.requests.shared import USUAL_ENGINE
 
 RUNS = Path("runs")  # where trainings that the page starts are kept
 
@@ -69,7 +64,12 @@ def serve(
         origin = doors.doors.origin
         settings = Settings(workers=request.workers, page_ancestors=() if origin is None else (origin,))
         service = service_of(models, settings, log=RequestLog(lines.write))
-        service.recorder = stack.enter_context(_recording(log or LogRequest(), environment, service, say))
+
+        def told(sentence: str) -> None:
+            say(sentence)
+            service.log.event("prediction-log", {"why": sentence})
+
+        service.recorder = stack.enter_context(recording(log or LogRequest(), environment, told))
         if doors.lock is None and can_train():
             service.trainer = stack.enter_context(_training(service, opened))
         app = application(service, Middleware(Doorkeeper, doors.doors, doors.lock, public=public_paths()))
@@ -81,7 +81,7 @@ def serve(
             lifecycle=service.lifecycle,
             ready=lambda listening: _tell(listening, doors, models, say, log=log or LogRequest()),
             reload=reloader.read_anew_soon,
-            tell_refusal=lambda problem, client: _log_refusal(service, problem, client),
+            tell_refusal=service.log.refused,
         )
     say("stopped: every request that was accepted has been answered")
 
@@ -122,30 +122,6 @@ def _reloading(
 
 
 @contextlib.contextmanager
-def _recording(
-    request: LogRequest, environment: Mapping[str, str], service: Service, say: Say
-) -> Iterator[Recorder | None]:
-    """What logs the answers; None without `--log`, which needs no database."""
-    if request.log is None and not request.keep_images:
-        yield None
-        return
-    from vidi.log.acknowledged import FeedbackWriter
-    from vidi.log.writer import LogWriter
-    from vidi.workflows.log import open_log, retention_of
-
-    def tell(sentence: str) -> None:
-        say(sentence)
-        service.log.event("prediction-log", {"why": sentence})
-
-    with (
-        open_log(request, environment) as log,
-        LogWriter(log, retention=retention_of(request), tell=tell) as writer,
-        FeedbackWriter(log) as feedback,
-    ):
-        yield Recorder(writer, feedback)
-
-
-@contextlib.contextmanager
 def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> Iterator[Trainer]:
     """What trains for the page; a model that it has made is served from then on."""
     trainer = Trainer(RUNS, finished=lambda run: service.models.replace(opened(run.name, run)))
@@ -155,24 +131,15 @@ def _training(service: Service, opened: Callable[[str, Path], ServedModel]) -> I
         trainer.stop()
 
 
-def _log_refusal(service: Service, problem: Problem, client: str) -> None:
-    service.log.event("refused", {"client": client, "status": problem.status, "code": problem.code})
-
-
 def _tell(listening: Listening, doors: OpenedDoors, models: list[ServedModel], say: Say, *, log: LogRequest) -> None:
     """What is served, where, to whom, and what the server will not do."""
     for model in models:
-        place = escape_path(model.model.path)
-        engine = model.predictor.engine.name
-        by = "" if engine == USUAL_ENGINE else f", by {engine}"
-        say(f"{model.name}: {len(model.metadata.classes)} classes, model {model.model_id} ({place}){by}")
-        if follows_name(model.path):
-            say("  a version that is promoted or rolled back to is taken within about a second")
-        if warning := warning_about(model.model):
-            say(f"  {warning}")
+        for line in model.lines():
+            say(line)
     for url in listening.urls:
         say(f"listening on {url}")
-    _tell_access(listening, doors, say)
+    for line in doors.lines(listening):
+        say(line)
     say(_what_it_keeps(log))
     say("Ctrl-C stops it after the requests under way.")
 
@@ -183,20 +150,3 @@ def _what_it_keeps(log: LogRequest) -> str:
         return f"It keeps no image, {nothing}"
     images = f"images for {log.keep_days:g} days" if log.keep_images else "no image"
     return f"It logs each prediction, keeps {images}, {nothing}"
-
-
-def _tell_access(listening: Listening, doors: OpenedDoors, say: Say) -> None:
-    """Who is answered, and what they need."""
-    for note in doors.notes:
-        say(note)
-    if doors.new_token is not None:
-        say(f"access token, shown only now: {doors.new_token}")
-    if doors.own_certificate is not None:
-        say(f"certificate of its own making, SHA-256 fingerprint: {doors.own_certificate.fingerprint}")
-    if doors.doors.behind_proxy:
-        say("It speaks plain HTTP: the proxy in front holds the certificate.")
-    if doors.lock is None:
-        say("It answers only programs on this computer; --host opens it to the network.")
-        return
-    address = address_to_open(listening.scheme, listening.addresses, addresses_of_machine())
-    say(f"open {address}\n{qr_code(address)}".rstrip())

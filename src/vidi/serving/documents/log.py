@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from vidi.serving.documents.schemas import COUNT, FLAG, TEXT, Schema, record, reference
-from vidi.serving.settings import Settings
+from vidi.serving.feedback import FEEDBACK_PER_HOUR
 
 EXAMPLE_DIGEST: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 OF_LOG: Final = (
@@ -22,7 +22,7 @@ OF_FEEDBACK: Final = (*OF_LOG, "conflict", "too-many", "log-unavailable", "log-f
 OF_ANSWERS: Final = (*OF_LOG, "too-many", "unusable-image", "not-ready", "too-slow-answer")
 
 
-def feedback_operation(names: Sequence[str], settings: Settings) -> Schema:
+def feedback_operation(names: Sequence[str]) -> Schema:
     """`POST /v1/feedback`, without its responses to problems."""
     example: Schema = {"digest": EXAMPLE_DIGEST, "none": True}
     if len(names) > 1:
@@ -32,7 +32,7 @@ def feedback_operation(names: Sequence[str], settings: Settings) -> Schema:
         "summary": "Say what an image really shows.",
         "description": (
             "It is on the disk when the answer comes. The same key counts once, and without a key the same words do. "
-            f"One source may send {settings.feedback_per_hour:,} in an hour."
+            f"One source may send {FEEDBACK_PER_HOUR:,} in an hour."
         ),
         "requestBody": {
             "required": True,

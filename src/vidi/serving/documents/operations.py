@@ -46,7 +46,7 @@ def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -
         logs: the server has a prediction log.
     """
     return {
-        **(log_paths(names, settings) if logs else {}),
+        **(log_paths(names) if logs else {}),
         "/v1/predict": {"post": _predict(names, settings)},
         "/v1/models": {"get": _read(PREDICTIONS, "listModels", "List the models.", _answer("The models.", _MODELS))},
         "/healthz": {
@@ -59,15 +59,14 @@ def own_paths(names: Sequence[str], settings: Settings, *, logs: bool = False) -
     }
 
 
-def log_paths(names: Sequence[str], settings: Settings) -> Schema:
+def log_paths(names: Sequence[str]) -> Schema:
     """The paths of a server that has a prediction log.
 
     Args:
         names: of the models that are served.
-        settings: limits, which descriptions name.
     """
     operations = {
-        "/v1/feedback": (feedback_operation(names, settings), OF_FEEDBACK),
+        "/v1/feedback": (feedback_operation(names), OF_FEEDBACK),
         "/v1/answers": (answers_operation(names), OF_ANSWERS),
     }
     paths: Schema = {}

@@ -1,17 +1,17 @@
 """The doors are opened: the token is read or made, and the certificate is found."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidi.files import escape_path
-from vidi.serving.doors.addresses import addresses_of_machine
+from vidi.serving.doors.addresses import address_to_open, addresses_of_machine, qr_code
 from vidi.serving.doors.doors import TOKEN_VARIABLE, Doors
 from vidi.serving.doors.hosts import EVERY_ADDRESS, LOOPBACK_NAMES
 from vidi.serving.doors.tokens import TokenLock, check_token, is_read_by_others, make_token, read_token, write_token
-from vidi.serving.protocol.listen import Listen
+from vidi.serving.protocol.listen import Listen, Listening
 
 if TYPE_CHECKING:
     from vidi.serving.doors.certificate import OwnCertificate
@@ -27,6 +27,21 @@ class OpenedDoors:
     new_token: str | None = field(repr=False)  # made now, and to be shown; None where the user knows it
     own_certificate: "OwnCertificate | None"
     notes: tuple[str, ...]  # sentences for the user
+
+    def lines(self, listening: Listening) -> Iterator[str]:
+        """Who is answered, and what they need."""
+        yield from self.notes
+        if self.new_token is not None:
+            yield f"access token, shown only now: {self.new_token}"
+        if self.own_certificate is not None:
+            yield f"certificate of its own making, SHA-256 fingerprint: {self.own_certificate.fingerprint}"
+        if self.doors.behind_proxy:
+            yield "It speaks plain HTTP: the proxy in front holds the certificate."
+        if self.lock is None:
+            yield "It answers only programs on this computer; --host opens it to the network."
+        else:
+            address = address_to_open(listening.scheme, listening.addresses, addresses_of_machine())
+            yield f"open {address}\n{qr_code(address)}".rstrip()
 
 
 def open_doors(

@@ -1,7 +1,7 @@
 """One model as it is served: a session for many requests side by side, and one for a request alone."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from vidi.files import escape_path
 from vidi.machine import core_count, give_memory_back
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile, find_model, name_of, read_model
+from vidi.model_file.registered import follows_name
 from vidi.model_file.replay import replay_golden
 from vidi.prediction.engines.by_onnxruntime import OnnxRuntime
 from vidi.prediction.engines.engine import GraphEngine
@@ -17,6 +18,8 @@ from vidi.prediction.engines.registry import AUTO, USUAL, open_engine
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.session import CPU, open_graph
 from vidi.serving.models.source import ModelSource
+from vidi.workflows.interaction.output import warning_about
+from vidi.workflows.requests.shared import USUAL_ENGINE
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -55,6 +58,17 @@ class ServedModel:
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs that the file gives."""
         return self.model.outputs
+
+    def lines(self) -> Iterator[str]:
+        """What is said of the model when it is served."""
+        engine, warning = self.predictor.engine.name, warning_about(self.model)
+        by = "" if engine == USUAL_ENGINE else f", by {engine}"
+        place = escape_path(self.model.path)
+        yield f"{self.name}: {len(self.metadata.classes)} classes, model {self.model_id} ({place}){by}"
+        if follows_name(self.path):
+            yield "  a version that is promoted or rolled back to is taken within about a second"
+        if warning:
+            yield f"  {warning}"
 
     @property
     def byte_count(self) -> int:

@@ -13,7 +13,15 @@ from vidi.log.acknowledged import FeedbackWriter
 from vidi.log.errors import LogUnavailableError
 from vidi.log.records import Feedback, Taken
 from vidi.serving.engine.classify import Classified, classify_files, count_pixels
-from vidi.serving.feedback import Allowance, feedback_of, read_feedback, source_of
+from vidi.serving.feedback import (
+    ANSWERS_PER_HOUR,
+    FEEDBACK_BYTES,
+    FEEDBACK_PER_HOUR,
+    Allowance,
+    feedback_of,
+    read_feedback,
+    source_of,
+)
 from vidi.serving.page_answers import PageAnswer, read_answers
 from vidi.serving.problems import Problem
 from vidi.serving.recording import Recorder
@@ -38,12 +46,12 @@ def routes(service: Service) -> list[Route]:
 
 
 def _feedback(service: Service, writer: FeedbackWriter) -> Endpoint:
-    allowance = Allowance(service.settings.feedback_per_hour)
+    allowance = Allowance(FEEDBACK_PER_HOUR)
 
     async def endpoint(request: Request) -> Response:
         _check_json(request)
         with service.slots.take():
-            sent = read_feedback(await read_body(request, most=service.settings.feedback_bytes))
+            sent = read_feedback(await read_body(request, most=FEEDBACK_BYTES))
             served = service.models.find(sent.model)
             source = source_of(request.headers.get("authorization", ""), sent.client)
             feedback = feedback_of(sent, served.metadata, model_id=served.model_id, source=source, at=time.time())
@@ -81,7 +89,7 @@ RETRY: Final = {"Retry-After": "5"}
 
 
 def _answers(service: Service, recorder: Recorder) -> Endpoint:
-    allowance = Allowance(service.settings.answers_per_hour)
+    allowance = Allowance(ANSWERS_PER_HOUR)
 
     async def endpoint(request: Request) -> Response:
         await service.stand()
