@@ -26,8 +26,7 @@ from scipy.stats import binomtest  # noqa: E402
 
 from bench.processor import describe  # noqa: E402
 from bench.promises import Answered, answer, persons  # noqa: E402
-from vidi.evaluation.guarantees.operating import find_points  # noqa: E402
-from vidi.evaluation.guarantees.operating_target import OperatingTarget  # noqa: E402
+from vidi.evaluation.guarantees.operating import OperatingTarget, find_points  # noqa: E402
 from vidi.files import write_whole  # noqa: E402
 from vidi.metrics.affine import fit_affine  # noqa: E402
 from vidi.model_file.decisions import call_classes  # noqa: E402

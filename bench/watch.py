@@ -31,7 +31,7 @@ from bench.watching.scenario import TOLERANCE, Script, matched, write_scripts
 from vidi.metrics.intervals import wilson_interval
 from vidi.numbers import percent
 from vidi.prediction.predictor import Predictor
-from vidi.video.frames import Frame
+from vidi.video.live import Frame
 from vidi.video.sources import parse_source, watch_source
 from vidi.workflows.requests.watch import WatchRequest
 from vidi.workflows.watching.notices import EventNotice

@@ -17,7 +17,7 @@ from vidi.cli.app import VERBS, made_command, verb_of
 from vidi.cli.command import VerbCommand
 from vidi.detection.locate import WindowSearch
 from vidi.errors import UsageError
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.metrics.conformal import COVERAGE
 from vidi.metrics.selective import MAX_ERROR
 from vidi.options import Argument, Declared, Option, Part, declared, made

@@ -16,7 +16,7 @@ from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.write import write_model
 from vidi.networks.build import build_network
-from vidi.networks.ensemble import Ensemble
+from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 from vidi.prediction.stream import batch_size

@@ -15,8 +15,7 @@ from vidi.evaluation.answers import Answers, SeveralCalled, as_called, join_name
 from vidi.evaluation.document import evaluate_parts, scored_metrics
 from vidi.evaluation.evaluate_labels import evaluate_labels
 from vidi.evaluation.guarantees.at_points import evaluate_points
-from vidi.evaluation.guarantees.operating import find_points
-from vidi.evaluation.guarantees.operating_target import BEST_F1, OperatingTarget
+from vidi.evaluation.guarantees.operating import BEST_F1, OperatingTarget, find_points
 from vidi.images.framing import Framing
 from vidi.model_file.metadata import ModelMetadata
 from vidi.prediction.prediction import decide

@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vidi.evaluation.gate.decision import GateRules, SameImages
-from vidi.evaluation.gate.judge import judge_candidate, judge_classes, judge_part
+from vidi.evaluation.gate import GateRules, SameImages, judge_candidate, judge_classes, judge_part
 from vidi.evaluation.guarantees.refuted import HeldGuarantee
 from vidi.metrics.paired import paired_interval, worse_by_chance
 

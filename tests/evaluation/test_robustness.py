@@ -7,8 +7,8 @@ from tests.draw import draw, encoded
 from tests.model_file.tiny import tiny_model
 from vidi.evaluation import robustness as subject
 from vidi.evaluation.robustness import NotMeasured, Robustness, measure_robustness
-from vidi.evaluation.sections.plain import by_fields
-from vidi.evaluation.shares import estimate_shares
+from vidi.evaluation.sections import by_fields
+from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing
 from vidi.images.limits import DecodeOptions
 from vidi.images.spoiling import SPOILINGS

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.draw import draw, encoded
 from vidi.errors import ImageError
 from vidi.images.decode import decode_image
-from vidi.images.from_pillow import from_pillow, upright_size
+from vidi.images.given import from_pillow, upright_size
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from vidi.log.errors import LogUnavailableError
-from vidi.log.turns import Turns
+from vidi.log.store import Turns
 
 
 def test_whoever_asked_first_goes_first_however_busy_another_is():

@@ -17,9 +17,8 @@ from tests.counts import count
 from tests.model_file.hostile_models import cut_files, foreign_files, hostile_models
 from tests.model_file.tiny import tiny_metadata, tiny_model, tiny_network
 from vidi.errors import ModelError
-from vidi.model_file.protobuf import WireError
 from vidi.model_file.read import read_model
-from vidi.model_file.walk import RefusedError, walk_model
+from vidi.model_file.walk import RefusedError, WireError, walk_model
 from vidi.model_file.write import model_bytes
 
 GOOD = model_bytes(tiny_network(), tiny_metadata())

@@ -6,7 +6,7 @@ import pytest
 
 from tests.model_file.tiny import tiny_metadata, tiny_model
 from vidi.errors import ModelError
-from vidi.model_file.refuted import Refuted, refuted_from_json
+from vidi.model_file.limits import Refuted, refuted_from_json
 from vidi.model_file.schema import metadata_from_text, metadata_to_text
 from vidi.model_file.write import set_metadata
 from vidi.workflows.inspect import describe_model, inspect_model

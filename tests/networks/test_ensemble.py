@@ -14,10 +14,10 @@ from vidi.model_file.metadata import Calibration, ModelMetadata
 from vidi.model_file.read import read_model
 from vidi.model_file.write import recalibrate, write_model
 from vidi.networks.build import build_network
-from vidi.networks.ensemble import Ensemble
 from vidi.networks.from_onnx import start_from, weights_of
 from vidi.networks.layers import Classifier
 from vidi.networks.options import NetworkOptions
+from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.prediction.predictor import Predictor
 

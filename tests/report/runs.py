@@ -12,7 +12,7 @@ from vidi.evaluation.answers import Answers, write_predictions
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, write_metrics
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.robustness import Curve, Robustness
-from vidi.evaluation.sections.plain import by_fields
+from vidi.evaluation.sections import by_fields
 from vidi.files import digest_of, escape_path
 from vidi.images.framing import Framing
 from vidi.images.spoiling import SPOILINGS

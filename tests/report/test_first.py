@@ -8,8 +8,7 @@ import pytest
 from tests.report.runs import DrawnStore, make_run
 from vidi.evaluation.document import Metrics, write_metrics
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.sections.origin import DataFacts
-from vidi.evaluation.sections.studies import DoubtedLabel, LabelErrors
+from vidi.evaluation.sections import DataFacts, DoubtedLabel, LabelErrors
 from vidi.report.pages.run import write_report
 from vidi.report.pages.run_files import read_run
 from vidi.report.words.first import next_steps

@@ -16,8 +16,8 @@ from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
 from vidi.model_file.write import write_model
 from vidi.networks.build import blank_network, build_network
-from vidi.networks.ensemble import Ensemble
 from vidi.networks.options import NetworkOptions
+from vidi.networks.side_by_side import Ensemble
 from vidi.networks.to_onnx import to_onnx
 from vidi.report.layers import describe_graph, describe_layers
 from vidi.report.pages.network import show_network

@@ -9,7 +9,7 @@ from vidi.evaluation.evaluate import evaluate_predictions
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.guarantees.at_points import OperatingFigures, PointFigures
 from vidi.evaluation.guarantees.verdicts import RiskCoverage, VerdictFigures
-from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.evaluation.sections import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.export.model_document import verdict_sentences
 from vidi.metrics.intervals import Interval
 from vidi.model_file.limits import VerdictLimits

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.training.examples import drawn_data, small_recipe
 
-from vidi.networks.ensemble import Ensemble
 from vidi.networks.layers import Classifier
+from vidi.networks.side_by_side import Ensemble
 from vidi.training.combine import average_weights, choose_combination, greedy_soup, renew_statistics
 from vidi.training.data import TrainingData
 from vidi.training.train import TrainedNetwork, train_network

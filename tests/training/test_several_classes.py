@@ -13,7 +13,7 @@ from vidi.errors import UsageError
 from vidi.metrics.outputs import Sigmoid
 from vidi.metrics.truth import SeveralClasses
 from vidi.networks.build import build_network
-from vidi.networks.ensemble import Ensemble
+from vidi.networks.side_by_side import Ensemble
 from vidi.training.combine import average_all, choose_combination
 from vidi.training.data import TrainingData
 from vidi.training.heads.linear import HeadTrial

@@ -20,8 +20,7 @@ from tests.video.draw import av, grey, number_of
 from tests.video.streams import giant_jpeg, http_camera, jpeg
 from tests.video.watched import light_model
 from vidi.errors import DataError
-from vidi.video.frames import Frame, SourceChange
-from vidi.video.live import READER, Patience, watch_live
+from vidi.video.live import READER, Frame, Patience, SourceChange, watch_live
 from vidi.video.opening import Opened
 from vidi.video.sources import parse_source, watch_source
 

@@ -9,7 +9,7 @@ import pytest
 from tests.video.draw import av, grey, number_of, turn_file, write_video
 from vidi.errors import DataError
 from vidi.images.limits import Limits
-from vidi.video.frames import Frame, SourceChange
+from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import parse_source, watch_source
 
 

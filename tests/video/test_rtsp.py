@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.counts import count
-from vidi.video.frames import Frame, SourceChange
-from vidi.video.live import Patience
+from vidi.video.live import Frame, Patience, SourceChange
 from vidi.video.sources import parse_source, watch_source
 
 pytest.importorskip("av", reason="needs:av")

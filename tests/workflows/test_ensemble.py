@@ -12,7 +12,7 @@ import pytest
 from tests.draw import class_folders, draw
 
 from vidi.errors import UsageError
-from vidi.model_file.members import member_count
+from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile, read_model
 from vidi.networks.from_onnx import weights_of
 from vidi.prediction.predictor import Predictor

@@ -26,7 +26,7 @@ from vidi.images.decode import decode_image
 from vidi.images.encode import encode_jpeg
 from vidi.log.store import PredictionLog
 from vidi.prediction.prediction import Prediction
-from vidi.video.frames import Frame, SourceChange
+from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import SILENCE, Silence

@@ -14,7 +14,7 @@ pytest.importorskip("av", reason="needs:av")
 from tests.counts import count
 from tests.video.watched import DARK, LIGHT, light_predictor, picture
 
-from vidi.video.frames import Frame
+from vidi.video.live import Frame
 from vidi.video.sources import VideoSource
 from vidi.workflows import watch as watching
 from vidi.workflows.interaction.events import Silence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.evaluation.sections.plain import rounded
+from vidi.evaluation.sections import rounded
 from vidi.metrics.arrays import SMALLEST_PROBABILITY, Counts, Floats, Labels
 from vidi.metrics.intervals import Interval, bootstrap_intervals, group_mean_interval, mean_interval
 from vidi.metrics.many_tests import shown_together

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidi.evaluation.answers import Answers, join_names
-from vidi.evaluation.sections.plain import rounded
+from vidi.evaluation.sections import rounded
 from vidi.files import escape_path, write_csv_whole
 from vidi.metrics.multi_label import probability_of_all
 from vidi.metrics.truth import OneClass

@@ -16,18 +16,22 @@ from vidi.evaluation.guarantees.at_points import OperatingFigures, evaluate_poin
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
 from vidi.evaluation.guarantees.verdicts import VerdictFigures, evaluate_verdicts, find_unknown, unknown_share
 from vidi.evaluation.robustness import NotMeasured, Robustness
-from vidi.evaluation.sections.ensemble import EnsembleFigures
-from vidi.evaluation.sections.origin import (
+from vidi.evaluation.sections import (
+    ROUND,
     AccountFacts,
     DataFacts,
+    DoubtedLabel,
+    EnsembleFigures,
+    LabelErrors,
+    LearningFigures,
     LearntFacts,
     ModelName,
+    PartsFigures,
     SplitFacts,
     TrainingFacts,
+    by_fields,
+    from_plain,
 )
-from vidi.evaluation.sections.parts import PartsFigures
-from vidi.evaluation.sections.plain import ROUND, by_fields, from_plain
-from vidi.evaluation.sections.studies import DoubtedLabel, LabelErrors, LearningFigures
 from vidi.evaluation.slices import Slice
 from vidi.files import escape_path, write_whole
 from vidi.metrics.label_errors import find_unlikely_labels, find_wrong_targets

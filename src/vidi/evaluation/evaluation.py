@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from vidi.evaluation.sections.plain import by_fields, from_plain, key, rounded
+from vidi.evaluation.sections import by_fields, from_plain, key, rounded
 from vidi.metrics.arrays import Counts
 from vidi.metrics.calibration import PerfectBand, ReliabilityBin
 from vidi.metrics.intervals import LEVEL, Interval

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.sections.plain import key
-from vidi.evaluation.shares import estimate_shares
+from vidi.evaluation.sections import key
+from vidi.evaluation.slices import estimate_shares
 from vidi.images.framing import Framing, frame_image, reduce_to_frame
 from vidi.images.limits import DecodeOptions
 from vidi.images.pool import DecodeJob, ReadImage, read_and_finish

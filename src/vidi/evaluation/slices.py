@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from vidi.data.readers.further_columns import is_number
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
-from vidi.evaluation.scores import number_groups
-from vidi.evaluation.sections.plain import ROUND, key
-from vidi.evaluation.shares import estimate_shares
+from vidi.evaluation.scores import ENOUGH_GROUPS, effective_weights, number_groups
+from vidi.evaluation.sections import ROUND, key
 from vidi.evaluation.traits import Traits
+from vidi.metrics.arrays import Counts, Floats
+from vidi.metrics.intervals import bootstrap_intervals, wilson_interval
 from vidi.metrics.slices import adjust_for_looks, worse_by_chance
 
 LEAST_IMAGES = 20  # in a slice and outside it; fewer say nothing
@@ -114,3 +115,38 @@ def _by_kind(by: str, texts: Sequence[str], truths: Sequence[str]) -> Iterator[t
 
 def _is_enough(inside: NDArray[np.bool_]) -> bool:
     return min(int(inside.sum()), int((~inside).sum())) >= LEAST_IMAGES
+
+
+def estimate_shares(hits: NDArray[np.bool_], groups: Counts, *, seed: int = 0) -> tuple[Estimate, ...]:
+    """The share of True in each column: Wilson's interval, or by resampling where images belong together.
+
+    Args:
+        hits: (images, columns) bool.
+        groups: (images,) int; images of one group stand or fall together.
+        seed: of the resampling.
+
+    >>> estimate_shares(np.array([[True], [True], [False]]), np.arange(3))[0].as_json()
+    {'value': 0.666667, 'low': 0.20766, 'high': 0.938508, 'n': 3}
+    """
+    count = len(hits)
+    if not count:
+        return tuple(Estimate(None, None, 0) for _ in hits.T)
+    weights, group_counts = effective_weights(np.zeros(count, np.int64), groups, 1)
+    weight, group_count = float(weights[0]), int(group_counts[0])
+    intervals = [wilson_interval(weight * float(hit), weight * count) for hit in hits.sum(axis=0)]
+    if ENOUGH_GROUPS <= group_count < count:
+        values = hits.astype(np.float64)
+
+        def shares(weights: Floats) -> Floats:
+            drawn: Floats = weights @ values / weights.sum()
+            return drawn
+
+        drawn = bootstrap_intervals(shares, groups, random=np.random.default_rng([seed, 3])) or intervals
+        # Where resampling shows no spread, as at 100 %, the closed form with the effective number is honest.
+        intervals = [
+            other if other is not None and other.low < other.high else one
+            for one, other in zip(intervals, drawn, strict=True)
+        ]
+    return tuple(
+        Estimate(float(share), interval, count) for share, interval in zip(hits.mean(axis=0), intervals, strict=True)
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidi.evaluation.guarantees.refuted import HeldGuarantee, choose_refuted
-from vidi.evaluation.sections.parts import FeaturesApart, PartsFigures, ShareOf, SharesOfClass
+from vidi.evaluation.sections import FeaturesApart, PartsFigures, ShareOf, SharesOfClass
 from vidi.files import escape_path
 from vidi.groups import number_groups
 from vidi.metrics.arrays import Counts, Floats

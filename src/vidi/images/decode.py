@@ -14,8 +14,7 @@ from PIL import Image, ImageFile
 
 from vidi.errors import ImageError
 from vidi.images.formats import gif, png
-from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, Size, broken, truncated, unsupported
+from vidi.images.formats.header import Header, Size, broken, orientation_of, truncated, unsupported
 from vidi.images.formats.registry import FORMATS
 from vidi.images.formats.signatures import sniff
 from vidi.images.limits import DecodeOptions, Limits

@@ -1,21 +1,26 @@
 """A prediction log: rows in a database, appended, read in the order of arrival, and deleted."""
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vidi.files import escape_path
 from vidi.log.address import FileAddress, LogAddress, parse_address
 from vidi.log.bulk import insert_rows
 from vidi.log.connect import PATIENCE_SECONDS, open_engine, transaction
 from vidi.log.deleting import delete_before, delete_digest, delete_images, overwrite, trim_images
 from vidi.log.errors import LogUnavailableError, NoLogError
 from vidi.log.records import (
+    KINDS,
     Deleted,
     Feedback,
     LogContents,
@@ -23,14 +28,12 @@ from vidi.log.records import (
     LoggedImage,
     LoggedModel,
     LoggedPrediction,
+    ModelTally,
     Taken,
     check_digest,
 )
 from vidi.log.rows import ModelRow, Row, feedback_of, feedback_row, model_of, model_row, prediction_of, row_of
-from vidi.log.schema import CLAIMS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, prepare
-from vidi.log.seen import read_events, write_events
-from vidi.log.tally import contents_of
-from vidi.log.turns import Turns
+from vidi.log.schema import CLAIMS, EVENTS, FEEDBACK, IMAGES, MODELS, PREDICTIONS, TABLES, VERSION, prepare
 
 PAGE: Final = 1_000  # rows that are read at a time, so that no reader stands in the way of a deletion
 
@@ -354,3 +357,111 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Write rows but for those that are there already; returns how many of a single one were new."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return connection.execute(insert(table).on_conflict_do_nothing(), rows if len(rows) > 1 else rows[0]).rowcount
+
+
+def write_events(connection: Connection, events: Sequence[LoggedEvent]) -> None:
+    """Write events; one that is there already is brought up to date, but keeps its time."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for event in events:
+        row = {**asdict(event), "source": escape_path(event.source), "label": escape_path(event.label)}
+        changed = {name: row[name] for name in ("state", "last_seen", "best", "score")}
+        made = insert(EVENTS).values(row)
+        connection.execute(made.on_conflict_do_update(index_elements=[EVENTS.c.id], set_=changed))
+
+
+def read_events(connection: Connection, *, since: float | None, limit: int | None) -> list[LoggedEvent]:
+    """The events in their order in time.
+
+    Args:
+        connection: to the log.
+        since: leave out what began before, seconds since 1970, UTC.
+        limit: the newest so many; None: all.
+    """
+    wanted = select(EVENTS).order_by(EVENTS.c.at.desc(), EVENTS.c.id.desc())
+    if since is not None:
+        wanted = wanted.where(EVENTS.c.at >= since)
+    if limit is not None:
+        wanted = wanted.limit(limit)
+    return [LoggedEvent(**row) for row in reversed(connection.execute(wanted).mappings().all())]
+
+
+class Turns:
+    """A lock that is fair. SQLite lets whoever asks again at once go first, so one busy writer would starve another.
+
+    >>> turns = Turns()
+    >>> with turns.taken(seconds=1):
+    ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._changed: Final = threading.Condition()
+        self._line: deque[object] = deque()  # who is at work, then who waits
+
+    @contextlib.contextmanager
+    def taken(self, *, seconds: float) -> Iterator[None]:
+        """A turn, for the block.
+
+        Args:
+            seconds: that others are waited for.
+
+        Raises:
+            LogUnavailableError: the turn did not come.
+        """
+        ticket = object()
+        with self._changed:
+            self._line.append(ticket)
+            if not self._changed.wait_for(lambda: self._line[0] is ticket, seconds):
+                self._line.remove(ticket)
+                raise LogUnavailableError("locked", "others write to the log for too long", "Try again later.")
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._line.popleft()
+                self._changed.notify_all()
+
+
+JOURNALS = ("", "-wal", "-shm")  # what SQLite puts beside a file
+
+
+def contents_of(connection: Connection, models: Mapping[int, LoggedModel], address: LogAddress) -> LogContents:
+    """Count the rows of a log.
+
+    Args:
+        connection: to the log.
+        models: by their numbers.
+        address: of the log.
+    """
+    columns = PREDICTIONS.c
+    counted = select(
+        columns.model, func.count(), func.count(columns.error), func.min(columns.at), func.max(columns.at)
+    ).group_by(columns.model)
+    rows = {row[0]: row for row in connection.execute(counted)}
+    images, image_bytes = connection.execute(
+        select(func.count(), func.coalesce(func.sum(IMAGES.c.size), 0)).select_from(IMAGES)
+    ).one()
+    by_kind = connection.execute(select(FEEDBACK.c.kind, func.count()).group_by(FEEDBACK.c.kind)).all()
+    kinds: dict[str, int] = {row[0]: row[1] for row in by_kind}
+    sources = connection.execute(select(func.count(FEEDBACK.c.source.distinct()))).scalar_one()
+    return LogContents(
+        schema=VERSION,
+        models=[
+            ModelTally(model=model, predictions=row[1], refused=row[2], first=row[3], last=row[4])
+            for number, model in models.items()
+            if (row := rows.get(number)) is not None
+        ],
+        images=images,
+        image_bytes=int(image_bytes),
+        feedback={kind: kinds.get(kind, 0) for kind in KINDS},
+        sources=sources,
+        events=connection.execute(select(func.count()).select_from(EVENTS)).scalar_one(),
+        bytes=_bytes_of(connection, address),
+    )
+
+
+def _bytes_of(connection: Connection, address: LogAddress) -> int:
+    if isinstance(address, FileAddress):
+        files = [f"{os.fspath(address.path)}{ending}" for ending in JOURNALS]
+        return sum(os.path.getsize(file) for file in files if os.path.exists(file))
+    size = text("SELECT pg_total_relation_size(CAST(:name AS regclass))")
+    return sum(int(connection.execute(size, {"name": name}).scalar_one()) for name in TABLES.tables)

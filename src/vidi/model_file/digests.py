@@ -1,4 +1,4 @@
-"""The two digests of a model file: of its trained tensors, and of the whole file."""
+"""The two digests of a model file, of its trained tensors and of the whole file; names of several networks' tensors."""
 
 import hashlib
 from collections.abc import Iterable
@@ -48,3 +48,17 @@ def is_digest(text: str) -> bool:
     (True, False)
     """
     return len(text) == DIGEST_LENGTH and set(text) <= set("0123456789abcdef")
+
+
+MEMBERS = "members"  # with a member's number it stands before the names of its tensors: `members.0.head.weight`
+MIRRORED = "mirrored"  # how the names begin of what a network that looks both ways adds
+
+
+def member_count(tensor_names: Iterable[str]) -> int:
+    """How many networks answer together in a file with these tensors; usually 1.
+
+    >>> member_count(["members.0.head.weight", "members.1.head.weight", "vidi.mean"])
+    2
+    """
+    numbers = {name.split(".")[1] for name in tensor_names if name.startswith(f"{MEMBERS}.")}
+    return max(1, len(numbers))

@@ -10,8 +10,8 @@ from vidi.errors import ModelError
 from vidi.metrics.novelty import MOST_POWER, SMALLEST, NoveltyScore, Sureness
 from vidi.metrics.outputs import Sigmoid, Softmax
 from vidi.model_file.metadata import Calibration, ModelMetadata
-from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.model_file.preprocessing import PREFIX, GraphParts, add_preprocessing
+from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
 
 
 def build_graph(

@@ -13,9 +13,8 @@ from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
 from vidi.model_file.digests import is_digest
 from vidi.model_file.golden_vector import GoldenTolerance, GoldenVector
 from vidi.model_file.learnt_from import DigestFilter
-from vidi.model_file.limits import ALL_CLASSES, VerdictLimits
+from vidi.model_file.limits import ALL_CLASSES, Refuted, VerdictLimits
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.model_file.refuted import Refuted
 from vidi.model_file.values import Json
 
 if TYPE_CHECKING:  # a file without one needs none of it

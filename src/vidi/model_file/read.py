@@ -9,10 +9,9 @@ from vidi.errors import ModelError
 from vidi.files import escape_path
 from vidi.model_file.digests import DIGEST_KEY, DIGEST_LENGTH, digest_file, digest_weights
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.protobuf import WireError, outline
 from vidi.model_file.registered import find_registered, is_hidden, models_folder
 from vidi.model_file.schema import metadata_from_text
-from vidi.model_file.walk import ModelContents, RefusedError, ValueInfo, walk_model
+from vidi.model_file.walk import ModelContents, RefusedError, ValueInfo, WireError, outline, walk_model
 
 MAXIMUM_FILE_BYTES = (1 << 31) - 1  # protobuf's own limit
 MAXIMUM_TEXT_BYTES = 32 << 20  # nodes, names and metadata; the walk's own limits lie below

@@ -13,10 +13,9 @@ from vidi.model_file.golden_vector import (
     vector_to_json,
 )
 from vidi.model_file.learnt_from import filters_from_json, filters_to_json
-from vidi.model_file.limits import limits_from_json, limits_to_json
+from vidi.model_file.limits import limits_from_json, limits_to_json, refuted_from_json, refuted_to_json
 from vidi.model_file.metadata import Calibration, ModelMetadata, Normalisation
 from vidi.model_file.operating_points import points_from_json, points_to_json
-from vidi.model_file.refuted import refuted_from_json, refuted_to_json
 from vidi.model_file.values import (
     Json,
     canonical_json,

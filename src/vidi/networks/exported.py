@@ -10,8 +10,7 @@ from onnx import inliner
 from torch import nn
 
 from vidi.errors import ModelError
-from vidi.model_file.operators import OPERATORS
-from vidi.model_file.walk import RefusedError, walk_model
+from vidi.model_file.walk import OPERATORS, RefusedError, walk_model
 
 
 def export_body(body: nn.Module, *, image_size: tuple[int, int], prefix: str, opset: int) -> onnx.GraphProto:

@@ -10,7 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from vidi.errors import ModelError
-from vidi.model_file.members import MEMBERS, member_count
+from vidi.model_file.digests import MEMBERS, member_count
 from vidi.networks.backbone import Backbone
 from vidi.networks.layers import Classifier, ConvNorm
 

@@ -1,12 +1,16 @@
-"""Several networks in one ONNX graph, whose answer is the log of their mean probability, or their mean logit."""
+"""Several networks as one, in torch and as one ONNX graph; the answer is the mean of their probabilities or logits."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
+from vidi.networks.layers import Classifier
 
 GIVEN = ("logits", "embedding", "evidence")
 
@@ -121,3 +125,36 @@ def _shape(graph: onnx.GraphProto) -> dict[str, list[int]]:
 
 def _value(name: str, sides: Sequence[int]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides])
+
+
+class Ensemble(nn.Module):
+    """Networks of one kind whose probabilities are averaged; the first is the best of them.
+
+    Where images may show several classes, each told by itself, the logits are averaged in place of the probabilities.
+    """
+
+    def __init__(self, members: Sequence[Classifier], *, outputs: Outputs = SOFTMAX) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.outputs = outputs
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalised inputs (batch, 3, height, width) to logits (batch, classes): logs of the mean probabilities."""
+        if self.outputs == SIGMOID:
+            return torch.stack([member(inputs).to(torch.float32) for member in members_of(self)]).mean(dim=0)
+        logs = torch.stack([member(inputs).to(torch.float32).log_softmax(dim=1) for member in members_of(self)])
+        return logs.logsumexp(dim=0) - math.log(len(self.members))
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Normalised inputs (batch, 3, height, width) to embeddings (batch, features of all members in turn)."""
+        return torch.cat([member.embed(inputs) for member in members_of(self)], dim=1)
+
+
+Network = Classifier | Ensemble  # what a training may end in, and a model file hold
+
+
+def members_of(network: Network) -> list[Classifier]:
+    """The networks that answer: one, or those of an ensemble."""
+    if isinstance(network, Classifier):
+        return [network]
+    return [member for member in network.members if isinstance(member, Classifier)]

@@ -10,10 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from vidi.errors import ModelError
-from vidi.model_file.members import MEMBERS, MIRRORED
-from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
+from vidi.model_file.digests import MEMBERS, MIRRORED
+from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
 from vidi.networks.backbone import Backbone
-from vidi.networks.ensemble import Ensemble, Network, members_of
 from vidi.networks.exported import export_body
 from vidi.networks.layers import (
     Activation,
@@ -27,7 +26,7 @@ from vidi.networks.layers import (
     Mirrored,
     Residual,
 )
-from vidi.networks.side_by_side import side_by_side
+from vidi.networks.side_by_side import Ensemble, Network, members_of, side_by_side
 from vidi.networks.whitening import Whitening
 
 OPSET = 18

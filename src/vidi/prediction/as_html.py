@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 
 from vidi.files import escape_path
+from vidi.model_file.limits import describe_refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidi.model_file.members import MEMBERS, MIRRORED, member_count
+from vidi.model_file.digests import MEMBERS, MIRRORED, member_count
 from vidi.model_file.read import ModelFile
 from vidi.prediction.session import open_session, run_session
 from vidi.report.words.layers import (

@@ -14,8 +14,8 @@ from torch import nn
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.outputs import SOFTMAX, Outputs
 from vidi.metrics.paired import PairedComparison, compare_paired
-from vidi.networks.ensemble import Ensemble, Network
 from vidi.networks.layers import Classifier
+from vidi.networks.side_by_side import Ensemble, Network
 from vidi.training.combination import CombinationTrial, Decision, Way
 from vidi.training.data import TrainingData
 from vidi.training.loop.objective import InputNormalisation, answer

@@ -14,23 +14,22 @@ from vidi.machine import Deadline, tune_allocator
 from vidi.metrics.arrays import SMALLEST_PROBABILITY
 from vidi.metrics.truth import OneClass
 from vidi.networks.build import build_network
-from vidi.networks.ensemble import Network
 from vidi.networks.grey import look_through_grey
 from vidi.networks.layers import Classifier
+from vidi.networks.side_by_side import Network
 from vidi.training.combination import Combination
 from vidi.training.data import TrainingData, class_weights, identity_difference, is_grey
 from vidi.training.engine.engine import engine_of, limit_threads, moved_here, precision_of, with_engine
 from vidi.training.loop.checkpoint import PREVIOUS_NAME, read_checkpoint
 from vidi.training.loop.context import training_context
 from vidi.training.loop.epoch import steps_in_epoch
-from vidi.training.loop.first_weights import fill_in
-from vidi.training.loop.keeper import Keeper
+from vidi.training.loop.faults import Keeper
 from vidi.training.loop.loop import train
 from vidi.training.loop.notes import NewLayers, Note, OlderCheckpoint
 from vidi.training.loop.objective import InputNormalisation, answer, forget_weights, normalisation_for
 from vidi.training.loop.progress import EpochRow, Progress
 from vidi.training.loop.schedule import Plan
-from vidi.training.loop.state import State, new_state, restore_state
+from vidi.training.loop.state import State, fill_in, new_state, restore_state
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.width import answers_after, fit_width
 

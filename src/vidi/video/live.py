@@ -8,9 +8,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidi.errors import VidiError
 from vidi.video.decoding import Damage, pixels_of, read_pictures
-from vidi.video.frames import Frame, SourceChange
 from vidi.video.http import HttpStream
 from vidi.video.opening import Opened
 
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
     from av import VideoFrame
 
     from vidi.video.opening import Opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One image of a source, and when it was."""
+
+    image: NDArray[np.uint8]  # (height, width, 3), RGB, upright: a rotation that the file asks for is done
+    seconds: float  # since the first frame: a file's own timestamps; of a stream the time of arrival, by a steady clock
+    number: int  # from 0; counts all frames of the source, those that were left out too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange:
+    """What happened to a source: a camera is gone or back, or a file is damaged."""
+
+    kind: Literal["offline", "online", "damaged"]
+    seconds: float  # as a frame's; 0 before the first frame
+    reason: str  # one plain sentence without a full stop; holds no password
+
 
 LOOK_SECONDS: Final = 0.1  # between two looks at `stop` and at the watchdog
 JOIN_SECONDS: Final = 0.5  # for all readers together, at the end

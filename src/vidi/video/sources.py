@@ -12,9 +12,8 @@ from vidi.errors import DataError, UsageError
 from vidi.files import escape_path
 from vidi.images.limits import Limits
 from vidi.video.decoding import Damage, pixels_of, read_pictures
-from vidi.video.frames import Frame, SourceChange
 from vidi.video.http import HttpStream
-from vidi.video.live import Patience, watch_live
+from vidi.video.live import Frame, Patience, SourceChange, watch_live
 from vidi.video.opening import STREAMS, Opened, check_video_package, open_camera, open_file, open_stream
 
 if TYPE_CHECKING:

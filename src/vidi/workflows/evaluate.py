@@ -17,7 +17,7 @@ from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, wr
 from vidi.evaluation.evaluation import Evaluation
 from vidi.evaluation.guarantees.refuted import refuted_on
 from vidi.evaluation.match import ClassMatch, match_classes
-from vidi.evaluation.sections.origin import AccountFacts, DataFacts, ModelName
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.images.account import Account

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidi.errors import GateError, UsageError
-from vidi.evaluation.gate.decision import GateRules
+from vidi.evaluation.gate import GateRules
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import read_model
 from vidi.model_file.registered import models_folder

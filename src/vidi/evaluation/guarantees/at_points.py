@@ -7,7 +7,7 @@ import numpy as np
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import estimate_share, number_groups
-from vidi.evaluation.sections.plain import key
+from vidi.evaluation.sections import key
 from vidi.metrics.arrays import Counts, Floats, Labels
 from vidi.metrics.intervals import bootstrap_intervals
 from vidi.metrics.operating import Mask

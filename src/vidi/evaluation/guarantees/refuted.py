@@ -9,7 +9,7 @@ import numpy as np
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.verdicts import hold_to_limits
 from vidi.evaluation.scores import number_groups
-from vidi.evaluation.sections.plain import ROUND, key
+from vidi.evaluation.sections import ROUND, key
 from vidi.metrics.arrays import Counts
 from vidi.metrics.conformal import coverage_by_chance
 from vidi.metrics.intervals import failures_by_chance
@@ -17,10 +17,9 @@ from vidi.metrics.many_tests import shown_together
 from vidi.metrics.operating import Mask
 from vidi.metrics.paired import effective_weight
 from vidi.model_file.decisions import call_classes
-from vidi.model_file.limits import VerdictLimits
+from vidi.model_file.limits import Refuted, VerdictLimits
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.operating_points import OperatingPoints
-from vidi.model_file.refuted import Refuted
 
 Kind = Literal["sure", "candidates", "recall", "precision", "false-alarms", "costs", "f1"]  # what is guaranteed
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vidi.evaluation.answers import Answers
 from vidi.evaluation.evaluation import Estimate
 from vidi.evaluation.scores import estimate_share, number_groups
-from vidi.evaluation.sections.plain import ROUND
+from vidi.evaluation.sections import ROUND
 from vidi.metrics.arrays import Counts, Floats
 from vidi.metrics.conformal import coverage_band
 from vidi.metrics.intervals import Interval

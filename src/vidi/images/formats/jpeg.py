@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidi.errors import ImageError
-from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, HeaderPart, broken, metadata_too_large, truncated, unsupported
+from vidi.images.formats.header import (
+    Header,
+    HeaderPart,
+    broken,
+    metadata_too_large,
+    orientation_of,
+    truncated,
+    unsupported,
+)
 from vidi.images.limits import Limits
 
 SOI, EOI, SOS, APP1, APP2, APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xEE

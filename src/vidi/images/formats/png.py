@@ -4,8 +4,7 @@ import struct
 import zlib
 
 from vidi.errors import ImageError
-from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, HeaderPart, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, broken, orientation_of, truncated
 from vidi.images.limits import Limits
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vidi.errors import ImageError
-from vidi.images.formats.exif import valid_orientation
-from vidi.images.formats.header import Header, HeaderPart, broken, truncated, unsupported
+from vidi.images.formats.header import Header, HeaderPart, broken, truncated, unsupported, valid_orientation
 from vidi.images.limits import Limits
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}

@@ -3,8 +3,7 @@
 import struct
 
 from vidi.errors import ImageError
-from vidi.images.formats.exif import orientation_of
-from vidi.images.formats.header import Header, HeaderPart, Size, broken, truncated
+from vidi.images.formats.header import Header, HeaderPart, Size, broken, orientation_of, truncated
 from vidi.images.limits import Limits
 
 _IMAGE_CHUNKS = (b"VP8 ", b"VP8L", b"ANMF")

@@ -12,8 +12,7 @@ from vidi.data.cache import cache_folder
 from vidi.errors import MissingPackageError, ModelError, ResourceError
 from vidi.files import digest_of, digest_of_file, escape_path
 from vidi.networks.pretrained.recognise import recognise
-from vidi.networks.pretrained.restricted import read_restricted
-from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
+from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

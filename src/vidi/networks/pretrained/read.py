@@ -21,8 +21,7 @@ from vidi.networks.backbone import PREFIX
 from vidi.networks.pretrained.from_timm import timm_weights
 from vidi.networks.pretrained.packaged import OF_WINDOWS, PACKAGES, PAIRS, packaged_weights, paired_weights
 from vidi.networks.pretrained.recognise import recognise
-from vidi.networks.pretrained.restricted import read_restricted
-from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights
+from vidi.networks.pretrained.weights import PretrainedWeights, find_weights, keep_weights, read_restricted
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 
+from vidi.model_file.limits import describe_refuted
 from vidi.model_file.metadata import ModelMetadata
 from vidi.model_file.read import ModelFile
-from vidi.model_file.refuted import describe_refuted
 from vidi.model_file.values import Json
 from vidi.report.cards.model_card import MOST_CLASSES, plain
 from vidi.report.words.guarantees import describe_limits, describe_points

@@ -7,7 +7,7 @@ from pathlib import Path
 from vidi.errors import DataError
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.files import escape_path, write_whole
-from vidi.model_file.members import member_count
+from vidi.model_file.digests import member_count
 from vidi.model_file.read import ModelFile
 from vidi.report.pages.render import NO_BREAK_SPACE, percent, visible
 from vidi.report.pages.run_files import RunFiles, read_run

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from vidi.explanation.maps import Map, place_in_words
 from vidi.files import escape_path, write_whole
+from vidi.model_file.digests import member_count
 from vidi.model_file.limits import VerdictLimits
-from vidi.model_file.members import member_count
-from vidi.model_file.operators import MOST_EVIDENCE_CLASSES
 from vidi.model_file.read import ModelFile
+from vidi.model_file.walk import MOST_EVIDENCE_CLASSES
 from vidi.prediction.prediction import Prediction
 from vidi.prediction.words import NONE_OF_THEM, explain_verdict, why_never_sure
 from vidi.report.explanation import COVERED_SHARE, Deletion, Explanation

@@ -7,12 +7,10 @@ from markupsafe import Markup
 from vidi.evaluation.evaluation import Curves, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
-from vidi.evaluation.sections.studies import LearningFigures
-from vidi.figures.learning import draw_learning_curve
-from vidi.figures.more_images import draw_more_images
+from vidi.evaluation.sections import LearningFigures
+from vidi.figures.learning import draw_learning_curve, draw_more_images
 from vidi.figures.ranking import Curve, draw_precision_recall, draw_roc
-from vidi.figures.reliability import Reliability, draw_reliability
-from vidi.figures.risk_coverage import draw_risk_coverage
+from vidi.figures.reliability import Reliability, draw_reliability, draw_risk_coverage
 from vidi.report.pages.render import visible
 from vidi.report.pages.run_files import Epoch
 

@@ -3,8 +3,7 @@
 from vidi.evaluation.evaluation import Estimate, Evaluation
 from vidi.evaluation.guarantees.at_points import OperatingFigures
 from vidi.evaluation.guarantees.verdicts import VerdictFigures
-from vidi.evaluation.sections.origin import DataFacts
-from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, LabelErrors, LearningFigures
+from vidi.evaluation.sections import DataFacts, ExpectedGain, GainOfClass, LabelErrors, LearningFigures
 from vidi.model_file.limits import VerdictLimits
 from vidi.prediction.words import why_never_sure
 from vidi.report.pages.render import percent, visible

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vidi.evaluation.document import Metrics
 from vidi.evaluation.guarantees.refuted import RefutedGuarantee
-from vidi.evaluation.sections.parts import PartsFigures, SharesOfClass
+from vidi.evaluation.sections import PartsFigures, SharesOfClass
 from vidi.numbers import short_percent
 from vidi.report.pages.render import percent, visible
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vidi.metrics.outputs import SIGMOID, SOFTMAX, Outputs
-from vidi.networks.ensemble import Network
 from vidi.networks.layers import Classifier
+from vidi.networks.side_by_side import Network
 from vidi.training.data import TrainingData, channel_statistics
 from vidi.training.engine.engine import ON_PROCESSOR, Engine
 from vidi.training.engine.rates import Precision, where

@@ -10,10 +10,14 @@ from torch import Tensor, nn, optim
 
 from vidi.errors import UsageError
 from vidi.networks.build import build_network
+from vidi.networks.from_onnx import start_from
 from vidi.networks.layers import Classifier, ConvNorm
+from vidi.networks.whitening import fit_whitening
+from vidi.training.data import TrainingData
 from vidi.training.engine.engine import ON_PROCESSOR, Engine, precision_of
 from vidi.training.engine.rates import TYPES
 from vidi.training.loop.notes import Note, note_as_json, note_from_json
+from vidi.training.loop.objective import InputNormalisation
 from vidi.training.loop.progress import EpochRow
 from vidi.training.loop.schedule import Plan
 from vidi.training.recipe import Recipe
@@ -323,3 +327,26 @@ class Muon(optim.Optimizer):
             change = even.view_as(columns).permute(0, 3, 1, 2) * (state["length"] / len(parameter) ** 0.5)
             parameter.mul_(state["length"] / parameter.norm())
         parameter.add_(change, alpha=-group["lr"])
+
+
+SAMPLE = 512  # training images that show what the first layers see
+
+
+def fill_in(network: Classifier, data: TrainingData, *, normalisation: InputNormalisation, engine: Engine) -> list[str]:
+    """Complete a new network: by the weights that the data come with, else by what can be computed from the images.
+
+    Returns:
+        Names of the layers that stay new although weights were given: the head, where the classes are others.
+
+    Raises:
+        ModelError: the given weights are of another network.
+    """
+    if data.initial is not None:
+        network.load_state_dict(dict(data.initial))
+        return []
+    some = data.train_rows[:: max(1, len(data.train_rows) // SAMPLE)][:SAMPLE]
+    inputs = normalisation.inputs(data.images[some], engine=engine)
+    if data.start is not None:
+        return start_from(network, data.start, inputs=inputs)
+    fit_whitening(network, inputs)
+    return []

@@ -13,7 +13,7 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.comparison import Comparison, PairedAnswers, compare_answers
 from vidi.evaluation.disagreements import KINDS, Disagreement, choose_shown, find_disagreements, write_disagreements
 from vidi.evaluation.scores import number_groups
-from vidi.evaluation.sections.origin import DataFacts, ModelName
+from vidi.evaluation.sections import DataFacts, ModelName
 from vidi.files import escape_path, read_json, unescape_path, write_whole
 from vidi.images.account import Account, Entry
 from vidi.metrics.arrays import SMALLEST_PROBABILITY

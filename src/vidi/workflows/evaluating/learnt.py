@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidi.data.splitting.split_file import read_assignments
-from vidi.evaluation.sections.origin import LearntFacts
+from vidi.evaluation.sections import LearntFacts
 from vidi.evaluation.uses import digest_of_images
 from vidi.images.account import Account
 from vidi.prediction.predictor import Predictor

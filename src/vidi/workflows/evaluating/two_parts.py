@@ -9,8 +9,8 @@ from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.guarantees.refuted import as_refuted, hold_to_guarantees
 from vidi.evaluation.two_parts import ComparedParts, Looks, Side, compare_parts
 from vidi.machine import Deadline
+from vidi.model_file.limits import Refuted
 from vidi.model_file.metadata import ModelMetadata
-from vidi.model_file.refuted import Refuted
 from vidi.prediction.framed import run_until
 from vidi.prediction.predictor import Predictor
 from vidi.training.train import OutOfFoldAnswers, TrainedNetwork

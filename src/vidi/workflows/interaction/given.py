@@ -13,8 +13,7 @@ from vidi.files import escape_path
 from vidi.images.account import Entry
 from vidi.images.decode import read_header
 from vidi.images.framing import Framing, frame_image
-from vidi.images.from_pillow import upright_size
-from vidi.images.given import Given, as_rgb
+from vidi.images.given import Given, as_rgb, upright_size
 from vidi.images.pool import read_images
 from vidi.prediction.predictor import Predictor
 

@@ -12,9 +12,8 @@ from typing import TextIO
 from vidi.errors import ImageError
 from vidi.files import escape_in_list, escape_path, write_rows
 from vidi.images.account import Account
-from vidi.model_file.limits import VERDICTS
+from vidi.model_file.limits import VERDICTS, describe_refuted, refuted_to_json
 from vidi.model_file.read import ModelFile
-from vidi.model_file.refuted import describe_refuted, refuted_to_json
 from vidi.model_file.values import Json
 from vidi.numbers import percent
 from vidi.prediction.prediction import Prediction

@@ -24,11 +24,10 @@ from vidi.report.words.progress.pretrained import (
     pair_left_out,
     usual_stays,
 )
-from vidi.training.defaults import backbone_sizes, recipe_for, window_sizes
+from vidi.training.defaults import as_asked, backbone_sizes, recipe_for, window_sizes
 from vidi.training.heads.features import WantedFeatures, choose_feature_engine, embed_images
 from vidi.training.heads.transfer import frozen_backbone, try_heads
 from vidi.training.loop.objective import InputNormalisation, normalisation_for
-from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import MEASURED, Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.options import Argument, Option, Part
 from vidi.workflows.requests.data import OF_LEARNING, DataRequest
 from vidi.workflows.requests.promised import TargetOptions
 from vidi.workflows.requests.shared import Overwrite
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.operating_target import OperatingTarget
+    from vidi.evaluation.guarantees.operating import OperatingTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

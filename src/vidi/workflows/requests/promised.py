@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from vidi.options import Option
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.operating_target import OperatingTarget
+    from vidi.evaluation.guarantees.operating import OperatingTarget
 
 
 def _read_costs(path: str) -> Mapping[str, Mapping[str, float]]:
-    from vidi.evaluation.guarantees.operating_target import read_costs
+    from vidi.evaluation.guarantees.operating import read_costs
 
     return read_costs(Path(path))
 
@@ -49,7 +49,7 @@ class TargetOptions:
 
     def made(self) -> "OperatingTarget | None":
         """Return the target that was set; raises UsageError if there are two."""
-        from vidi.evaluation.guarantees.operating_target import OperatingTarget
+        from vidi.evaluation.guarantees.operating import OperatingTarget
 
         return OperatingTarget.of(
             recall=self.recall, precision=self.precision, false_alarms_per=self.false_alarms_per, costs=self.costs

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from vidi.evaluation.guarantees.promise import Promise
+from vidi.evaluation.guarantees.limits import Promise
 from vidi.options import Option, Part, require_kinds
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.promised import TargetOptions
@@ -13,7 +13,7 @@ from vidi.workflows.requests.shared import NETWORKS, Overwrite, PicturesAndCache
 from vidi.workflows.requests.written import parse_image_size, parse_settings
 
 if TYPE_CHECKING:
-    from vidi.evaluation.guarantees.operating_target import OperatingTarget
+    from vidi.evaluation.guarantees.operating import OperatingTarget
 
 # What the registries hold, said here too because they import torch; a test compares them.
 PRETRAINED = ("auto", "none", "lite0", "lite2", "lite0+lite2", "vgg16", "resnet50")
@@ -164,7 +164,7 @@ class TrainRequest:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Restore the request that `as_dict` wrote."""
-        from vidi.evaluation.guarantees.operating_target import OperatingTarget
+        from vidi.evaluation.guarantees.operating import OperatingTarget
 
         plain: dict[str, Any] = {**values}
         require_kinds(cls, plain)

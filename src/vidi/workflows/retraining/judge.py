@@ -14,8 +14,7 @@ from vidi.data.joined import is_feedback_path
 from vidi.data.splitting.split_file import Assignment, read_assignments
 from vidi.errors import DataError
 from vidi.evaluation.answers import EXTRA, TEST, Answers
-from vidi.evaluation.gate.decision import GateDecision, GateRules, SameImages
-from vidi.evaluation.gate.judge import judge_candidate
+from vidi.evaluation.gate import GateDecision, GateRules, SameImages, judge_candidate
 from vidi.evaluation.guarantees.refuted import hold_to_guarantees
 from vidi.evaluation.match import ClassMatch
 from vidi.evaluation.uses import carry_uses, digest_of_images, record_use

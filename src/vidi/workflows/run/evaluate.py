@@ -10,7 +10,7 @@ from vidi.errors import DataError, ImageError
 from vidi.evaluation.answers import Answers, SeveralCalled, as_called, as_column, name_truths
 from vidi.evaluation.document import Metrics, evaluate_parts, scored_metrics, short_figures
 from vidi.evaluation.evaluation import Evaluation
-from vidi.evaluation.sections.ensemble import EnsembleFigures
+from vidi.evaluation.sections import EnsembleFigures
 from vidi.evaluation.traits import measure_traits, traits_of
 from vidi.files import escape_path
 from vidi.images.account import Account, Entry

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from vidi.evaluation.answers import TEST, Answers
 from vidi.evaluation.scores import number_groups
-from vidi.evaluation.sections.ensemble import EnsembleFigures
-from vidi.evaluation.sections.plain import from_plain
+from vidi.evaluation.sections import EnsembleFigures, from_plain
 from vidi.metrics.multi_label import logits_of
 from vidi.metrics.outputs import SOFTMAX
 from vidi.metrics.paired import PairedComparison, compare_paired

@@ -9,10 +9,9 @@ from vidi.files import escape_path
 from vidi.machine import Deadline
 from vidi.networks.build import design_network
 from vidi.report.words.progress.run import skipping
-from vidi.training.defaults import recipe_for
+from vidi.training.defaults import as_asked, recipe_for
 from vidi.training.engine.engine import choose_device
 from vidi.training.loop.state import require_optimizer
-from vidi.training.named_optimizer import as_asked
 from vidi.training.recipe import Recipe
 from vidi.training.traits import DataTraits
 from vidi.workflows.interaction.events import SILENCE, Events

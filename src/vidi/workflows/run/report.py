@@ -7,9 +7,7 @@ from pathlib import Path
 from vidi.data.splitting.leaks import describe_leak
 from vidi.evaluation.answers import write_predictions
 from vidi.evaluation.document import Metrics, write_metrics
-from vidi.evaluation.sections.origin import AccountFacts, DataFacts, ModelName, SplitFacts, TrainingFacts
-from vidi.evaluation.sections.plain import from_plain
-from vidi.evaluation.sections.studies import Studied
+from vidi.evaluation.sections import AccountFacts, DataFacts, ModelName, SplitFacts, Studied, TrainingFacts, from_plain
 from vidi.evaluation.uses import digest_of_images, record_use
 from vidi.files import escape_path, write_whole
 from vidi.model_file.read import ModelFile

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidi.errors import MissingPackageError
-from vidi.evaluation.sections.plain import as_plain, from_plain
-from vidi.evaluation.sections.studies import ExpectedGain, GainOfClass, Law, LearningFigures
+from vidi.evaluation.sections import ExpectedGain, GainOfClass, Law, LearningFigures, as_plain, from_plain
 from vidi.groups import deal_learnable_folds, number_groups
 from vidi.metrics.learning_curve import LearningCurve, draw_learning_curve
 from vidi.metrics.truth import OneClass, SeveralClasses

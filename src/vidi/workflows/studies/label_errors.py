@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from vidi.errors import DataError, MissingPackageError
 from vidi.evaluation.answers import join_names
-from vidi.evaluation.sections.plain import from_plain
-from vidi.evaluation.sections.studies import LabelErrors
+from vidi.evaluation.sections import LabelErrors, from_plain
 from vidi.files import escape_path, read_csv_text, read_json, unescape_path, write_csv_whole, write_whole
 from vidi.metrics.label_errors import can_accuse, find_label_errors, find_wrong_targets, suggest_labels
 from vidi.metrics.truth import OneClass, SeveralClasses

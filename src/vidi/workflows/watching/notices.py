@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vidi.detection.locate import Located
 from vidi.model_file.values import Json
 from vidi.timeline.events import Event
-from vidi.video.frames import SourceChange
+from vidi.video.live import SourceChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

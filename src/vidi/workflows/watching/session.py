@@ -13,7 +13,7 @@ from vidi.prediction.prediction import Prediction
 from vidi.prediction.predictor import Predictor
 from vidi.timeline.events import Event, EventRules
 from vidi.timeline.timeline import Timeline
-from vidi.video.frames import Frame, SourceChange
+from vidi.video.live import Frame, SourceChange
 from vidi.video.sources import VideoSource
 from vidi.workflows.watching.notices import EventNotice, Notice, SourceNotice, WatchedSource
 

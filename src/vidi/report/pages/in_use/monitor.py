@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from vidi.errors import ImageError
-from vidi.figures.in_use.over_time import TimeMarks, TimePoint, draw_over_time
+from vidi.figures.in_use import TimeMarks, TimePoint, draw_over_time
 from vidi.files import write_whole
 from vidi.report.pages.render import render_page
 from vidi.report.pictures.thumbnails import Thumbnail, make_thumbnails

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vidi.figures.in_use.event_lanes import Lane, draw_event_lanes
+from vidi.figures.in_use import Lane, draw_event_lanes
 from vidi.files import write_whole
 from vidi.images.store import ImageStore
 from vidi.report.pages.render import render_page

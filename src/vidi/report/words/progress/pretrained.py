@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from vidi.evaluation.sections.studies import LabelErrors
+from vidi.evaluation.sections import LabelErrors
 from vidi.numbers import percent
 
 TOO_FEW_TO_STUDY = "skipped the label-error and learning-curve checks: too few classes have two training images"

@@ -1,1 +1,0 @@
-"""Whether a newly trained model may replace the one in use."""
