@@ -28,19 +28,28 @@ if os.environ.get("VIDI_LEVEL") == "check":
 LOOPBACK = ("127.", "localhost", "::1")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a module's fixtures make goes into a cache of the whole session, not into the user's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VIDI_CACHE", str(tmp_path_factory.mktemp("shared-cache")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A name for each test's cache; no folder is made until the test writes into it."""
-    folder = tmp_path_factory.mktemp("caches")
-    return (folder / str(number) for number in count())
+    """A folder for each cache; pretrained weights, which take long to read from their package, are shared by all."""
+    base, folder = tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("caches")
+    weights = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "weights"
+    weights.mkdir(exist_ok=True)
+
+    def made(number: int) -> Path:
+        cache = folder / str(number)
+        cache.mkdir()
+        (cache / "weights").symlink_to(weights)
+        return cache
+
+    return map(made, count())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_cache(_caches: Iterator[Path]) -> Iterator[None]:
+    """What a module's fixtures make goes into a cache of the whole session, not into the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDI_CACHE", str(next(_caches)))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +57,20 @@ def _own_cache(_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None
     """Every test has a cache of its own."""
     monkeypatch.setenv("VIDI_CACHE", str(next(_caches)))
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Pages of a file's tests hold frames for pictures: matplotlib would take a third of a small training's time."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+        patch.setattr(
+            FigureCanvasSVG, "print_svg", lambda _, stream, **__: stream.write('<svg viewBox="0 0 9 9"></svg>')
+        )
+        yield
 
 
 def _is_here(asking: socket.socket, host: str) -> bool:

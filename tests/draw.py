@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Array = NDArray[np.uint8]
+# With a part of its own for calibration a run trains once: without one, five more networks answer for it.
+PARTS = (*["train"] * 6, "validation", "calibration", "test", "test")
 
 
 def draw(kind: str, *, size: tuple[int, int] = (32, 32), seed: int = 0) -> Array:
@@ -46,12 +48,23 @@ def class_folders(
     each: int = 10,
     size: tuple[int, int] = (32, 32),
     grey: bool = False,
+    parts: tuple[str, ...] = ("",),
 ) -> Path:
-    """A data set on disk: one folder for each kind, with `each` PNG files; grey ones where that is asked for."""
+    """A data set on disk: one folder for each kind, with `each` PNG files.
+
+    Args:
+        root: the folder.
+        kinds: as for `draw`; also the names of the classes.
+        each: how many images there are of each kind.
+        size: (height, width), pixels.
+        grey: whether the images are without colour.
+        parts: folders to which the images of each kind are dealt in turn, such as `PARTS`.
+    """
     for kind in kinds:
-        (root / kind).mkdir(parents=True, exist_ok=True)
         for number in range(each):
+            path = root / parts[number % len(parts)] / kind / f"{number:03}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
             image = draw(kind, size=size, seed=number)
             image = image[:, :, 1:2].repeat(3, axis=2) if grey else image
-            (root / kind / f"{number:03}.png").write_bytes(encoded(image))
+            path.write_bytes(encoded(image))
     return root

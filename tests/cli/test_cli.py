@@ -14,6 +14,8 @@ from tests.model_file.tiny import tiny_model
 from vidi.cli import housekeeping
 from vidi.cli.app import INTERRUPTED
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,6 +6,8 @@ import pytest
 from tests.command import vidi
 from tests.draw import draw, encoded
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NAMES = {"disc": "=1\x1b[31m+disc", "stripes": "new\nline\r", "square": "\u202esquare\x9b2J"}
 ODD = f"data/{NAMES['disc']}/one\x1b.png"
 

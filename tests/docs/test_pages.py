@@ -18,6 +18,8 @@ from tests.docs.pages import PAGES, ROOT, Command, blocks, commands, first_missi
 from tests.docs.workshop import set_up
 from vidi.cli.app import VERBS
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FROM_NOTHING = ("docs/tutorial.md", "docs/how-to/train.md")  # these train the run that others start from
 RUN = ("console", "python")
 OWN_TEST = (

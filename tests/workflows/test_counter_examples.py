@@ -24,6 +24,8 @@ from vidi.workflows.run.prepare import check_images, split_images
 from vidi.workflows.run.read import find_images
 from vidi.workflows.train import TrainRequest, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 class Notes(Silence):
     """Keeps what is said."""

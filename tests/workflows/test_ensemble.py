@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from tests.draw import class_folders, draw
+from tests.draw import PARTS, class_folders, draw
 
 from vidi.errors import UsageError
 from vidi.model_file.digests import member_count
@@ -30,12 +30,21 @@ from vidi.workflows.train import resume, train
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none", "precision": "float32"}
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes", "square"), each=40)
+
+
+@pytest.fixture(scope="module")
+def dealt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images with a part of their own for calibration: no folds are trained for it."""
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes", "square"), each=40, parts=PARTS)
 
 
 def request(data: Path, output: Path, **others: object) -> TrainRequest:
@@ -131,11 +140,11 @@ def test_a_new_run_begins_from_the_best_of_them(whole: tuple[Path, list[str]], d
     assert networks_in(read_model(again.folder)) == 1
 
 
-def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, list[str]], data: Path, tmp_path: Path):
+def test_as_many_trainings_as_networks_begin_from_one_each(whole: tuple[Path, list[str]], dealt: Path, tmp_path: Path):
     told = Told()
 
     slow = {"epochs": 1, "learning_rate": 1e-8, "warm_up": 0.0, "averaging": 0.0}
-    again = train(request(data, tmp_path / "again", weights=str(whole[0]), changes=slow), events=told)
+    again = train(request(dealt, tmp_path / "again", weights=str(whole[0]), changes=slow), events=told)
 
     assert f"the 2 trainings start from the 2 networks in {whole[0]}" in told.sentences
     old, new = (
@@ -179,9 +188,9 @@ def test_ctrl_c_in_the_second_training_leaves_the_first_and_resume_gives_the_sam
 
 @pytest.mark.fault
 def test_ctrl_c_in_the_first_training_leaves_its_best_so_far_and_finish_completes_what_is_there(
-    data: Path, tmp_path: Path
+    dealt: Path, tmp_path: Path
 ):
-    cut = train(request(data, tmp_path / "run", ensemble=3), events=Told(stop_in=1))
+    cut = train(request(dealt, tmp_path / "run", ensemble=3), events=Told(stop_in=1))
     assert not cut.finished
     assert networks_in(read_model(cut.folder)) == 1
 
@@ -206,8 +215,8 @@ def test_the_time_is_shared_among_the_trainings():
     assert 90 < left < 200  # for calibration, test and report
 
 
-def test_a_deadline_ends_every_training_and_the_run_is_finished(data: Path, tmp_path: Path):
-    run = train(request(data, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
+def test_a_deadline_ends_every_training_and_the_run_is_finished(dealt: Path, tmp_path: Path):
+    run = train(request(dealt, tmp_path / "run", minutes=0.001, changes={**SMALL, "epochs": 100_000}))
 
     members = json.loads((run.folder / "metrics.json").read_text())["ensemble"]["members"]
     assert run.finished

@@ -25,7 +25,10 @@ from vidi.workflows.run.budget import Budget
 from vidi.workflows.studies.label_errors import choose_dropped
 from vidi.workflows.train import Run, resume, train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 KINDS = ("disc", "square", "stripes")
 EACH = 60

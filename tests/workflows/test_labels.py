@@ -41,6 +41,8 @@ from vidi.workflows.run.gain import before_calibration, gain_on_test
 from vidi.workflows.run.plan import read_and_plan
 from vidi.workflows.train import TrainRequest, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 KINDS = ("disc", "square", "stripes")
 IMAGES = 84  # enough for a slice of a quarter of them
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.metrics.truth import OneClass
 from vidi.model_file.read import read_model
@@ -24,6 +24,8 @@ from vidi.workflows.run import ladder
 from vidi.workflows.run.budget import TABLE, Budget
 from vidi.workflows.run.ladder import plan_ladder, why_too_short
 from vidi.workflows.train import resume, train
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 PHOTOGRAPHS = DataTraits(image_count=3_000, class_count=10, usual_size=(300, 400), is_grey=False)
 SMALL = DataTraits(image_count=50_000, class_count=10, usual_size=(32, 32), is_grey=False)
@@ -100,20 +102,7 @@ class Told(Silence):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
-
-
-@pytest.fixture(autouse=True)
-def _no_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calibration's five more trainings are another test's subject."""
-    from vidi.workflows.run import calibrate
-
-    def held_out(context, prepared, trained, strangers):
-        rows = prepared.split.rows("validation")
-        probabilities = calibrate.answer_pixels(calibrate.Predictor.load(context.folder), prepared.pixels, rows)
-        return rows, probabilities, (np.zeros(len(rows)), np.full(len(rows), -np.inf))
-
-    monkeypatch.setattr(calibrate, "_out_of_fold", held_out)
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
 
 
 def request(data: Path, output: Path, **changes: object) -> TrainRequest:

@@ -11,7 +11,10 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import Diagnostics, TrainRequest
 from vidi.workflows.train import train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 CHANGES = {
     "freeze": True,

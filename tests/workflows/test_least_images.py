@@ -19,6 +19,8 @@ from vidi.workflows.interaction.run_folder import LABEL_ERRORS
 from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.train import TrainRequest, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SCRATCH = {"network": "compact", "changes": {"epochs": 1, "options.width": 0.25}}
 HEAD = {"pretrained": "lite0", "changes": {"freeze": True, "image_size": (64, 64)}}
 

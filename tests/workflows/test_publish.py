@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError
@@ -16,7 +16,10 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import resume, train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 class Meddler(Silence):
@@ -35,7 +38,7 @@ class Meddler(Silence):
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=105)
+    return class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=105, parts=PARTS)
 
 
 def request(data: Path, run: Path) -> TrainRequest:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.draw import class_folders, draw, encoded
+from tests.draw import PARTS, class_folders, draw, encoded
 from tests.model_file.tiny import tiny_model
 from tests.threads import one_thread  # noqa: F401  # a fixture for all tests here
 
@@ -24,7 +24,7 @@ SMALL = {"epochs": 3, "options.width": 0.25, "augmentation.flip": "none", "batch
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return class_folders(tmp_path_factory.mktemp("data"), each=30, size=(16, 16))
+    return class_folders(tmp_path_factory.mktemp("data"), each=30, size=(16, 16), parts=PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return vidi.train(data, tmp_path_factory.mktemp("runs") / "run", recipe=SMALL)
 
 
-@pytest.mark.slow  # trains, with five more trainings for calibration
+@pytest.mark.slow  # trains
 def test_a_folder_becomes_a_model_that_answers(run: Run):
     model = vidi.load(run.folder)
 

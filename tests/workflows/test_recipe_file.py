@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.errors import UsageError
 from vidi.training.augment import Augmentation
@@ -111,8 +111,9 @@ def test_a_missing_file_and_another_network_are_refused(tmp_path: Path):
 
 
 @pytest.mark.slow  # trains twice, for seconds
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_by_a_recipe_is_carried_out_by_it_also_from_given_weights(tmp_path: Path):
-    data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20, size=(16, 16))
+    data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=20, size=(16, 16), parts=PARTS)
     recipe = Recipe(image_size=(24, 16), epochs=2, batch=8, learning_rate=0.03, optimizer="sgd", precision="float32")
     path = written(tmp_path, recipe.changed({"options.width": 0.25}, source="test").as_toml())
     asked = TrainRequest(data=DataRequest(source=str(data)), recipe=str(path), output=tmp_path / "one")

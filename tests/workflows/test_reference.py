@@ -21,7 +21,10 @@ from vidi.workflows.train import train
 SMALL = {"epochs": 2, "options.width": 0.25, "augmentation.flip": "none"}
 PARTS = ("train", "train", "validation", "calibration", "test")
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 class Listening(Silence):

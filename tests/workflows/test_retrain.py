@@ -28,7 +28,10 @@ from vidi.workflows.retrain import Retrained, retrain
 from vidi.workflows.retraining.plan import plan_retraining, request_again
 from vidi.workflows.train import train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 SMALL = {"epochs": 4, "options.width": 0.25, "augmentation.flip": "none"}
 

@@ -19,7 +19,10 @@ from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.retrain import retrain
 from vidi.workflows.train import train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 SMALL = {"epochs": 3, "options.width": 0.25, "precision": "float32"}
 

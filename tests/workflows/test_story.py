@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 
 from vidi.model_file.read import read_model
 from vidi.workflows import train as story
@@ -58,8 +58,9 @@ class Watcher(Silence):
 
 
 @pytest.mark.slow("trains, although only for seconds")
+@pytest.mark.usefixtures("undrawn")
 def test_until_its_figures_are_written_a_run_holds_one_model_file_and_that_says_it_is_unfinished(tmp_path: Path):
-    data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=30)
+    data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=30, parts=PARTS)
     request = TrainRequest(
         data=DataRequest(source=str(data)), changes={"epochs": 1, "options.width": 0.25}, output=tmp_path / "run"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.command import vidi
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 from tests.workflows.trackers import Said
 
 pytest.importorskip("mlflow", reason="needs:mlflow-skinny")
@@ -71,7 +71,7 @@ def _no_address() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
 
 
 def request(data: Path, output: Path) -> TrainRequest:
@@ -113,7 +113,7 @@ def test_parameters_figures_and_files_are_in_the_database_beside_the_run(run: Ru
 def test_the_model_opens_without_pickle_and_without_torch_and_answers_the_same(run: Run, data: Path):
     model = artifacts(run) / "model"
     assert [path for path in model.rglob("*") if path.suffix in (".pkl", ".pickle")] == []
-    images = sorted((data / "disc").iterdir())[:3]
+    images = sorted((data / "train" / "disc").iterdir())[:3]
     environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     command = [sys.executable, "-c", LOADING, str(model), *map(str, images)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)

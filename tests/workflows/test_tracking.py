@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.draw import class_folders
+from tests.draw import PARTS, class_folders
 from tests.workflows.trackers import FakeTracker, Said, fake_kind
 
 from vidi.errors import MissingPackageError, ResourceError, UnknownNameError
@@ -120,7 +120,7 @@ def test_a_run_that_breaks_off_is_closed_as_what_it_is(raised: type[BaseExceptio
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
 
 
 def request(data: Path, output: Path, track: str | None) -> TrainRequest:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.draw import class_folders, draw
+from tests.draw import PARTS, class_folders, draw
 
 from vidi.data.splitting.split_file import read_assignments
 from vidi.errors import DataError, UsageError
@@ -44,6 +44,12 @@ class StopsAfter(Silence):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30)
+
+
+@pytest.fixture(scope="module")
+def dealt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images with a part of their own for calibration: no folds are trained for it."""
+    return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=30, parts=PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +116,8 @@ def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_s
     assert read_model(resumed.folder).weights_digest() == read_model(whole.folder).weights_digest()
 
 
-def test_finish_completes_an_interrupted_run_without_more_epochs(data: Path, tmp_path: Path):
-    cut = train(request(data, tmp_path / "run"), events=StopsAfter(3))
+def test_finish_completes_an_interrupted_run_without_more_epochs(dealt: Path, tmp_path: Path):
+    cut = train(request(dealt, tmp_path / "run"), events=StopsAfter(2))
 
     run = resume(cut.folder, finish=True)
 
@@ -156,9 +162,9 @@ def test_a_missing_split_file_is_named_before_anything_is_written(data: Path, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_images_no_picture_and_no_cache_is_left(dealt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "cache"))
-    run = train(TrainRequest(data=DataRequest(source=str(data)), changes=SMALL, output=tmp_path / "run", images=False))
+    run = train(TrainRequest(data=DataRequest(source=str(dealt)), changes=SMALL, output=tmp_path / "run", images=False))
 
     assert "<img" not in (run.folder / "report.html").read_text()
     assert list((tmp_path / "cache").glob("*.pixels")) == []
@@ -167,9 +173,9 @@ def test_without_images_no_picture_and_no_cache_is_left(data: Path, tmp_path: Pa
 
 
 def test_bad_images_are_listed_and_the_rest_is_learnt_from(tmp_path: Path):
-    data = class_folders(tmp_path / "data", each=20)
-    (data / "disc" / "broken.jpg").write_bytes(b"no image at all, only text")
-    (data / "disc" / "empty.png").write_bytes(b"")
+    data = class_folders(tmp_path / "data", each=20, parts=PARTS)
+    (data / "train" / "disc" / "broken.jpg").write_bytes(b"no image at all, only text")
+    (data / "train" / "disc" / "empty.png").write_bytes(b"")
 
     run = train(request(data, tmp_path / "run", epochs=1))
 
@@ -196,7 +202,7 @@ def test_a_new_run_begins_from_the_weights_of_another(run: Run, data: Path, tmp_
     assert (shape["options.width"], shape["options.grey"]) == (0.25, None)  # None: whatever the new images suggest
 
 
-def test_a_cache_that_refuses_stops_no_training_and_is_said_once(data: Path, tmp_path: Path, monkeypatch):
+def test_a_cache_that_refuses_stops_no_training_and_is_said_once(dealt: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("VIDI_CACHE", str(tmp_path / "file" / "cache"))
     said: list[str] = []
@@ -205,7 +211,7 @@ def test_a_cache_that_refuses_stops_no_training_and_is_said_once(data: Path, tmp
         def say(self, sentence: str) -> None:
             said.append(sentence)
 
-    run = train(request(data, tmp_path / "run", epochs=1), events=Heard())
+    run = train(request(dealt, tmp_path / "run", epochs=1), events=Heard())
 
     assert run.finished
     assert sum("going on without the cache" in sentence for sentence in said) == 1

@@ -21,7 +21,10 @@ from vidi.workflows.requests.data import DataRequest
 from vidi.workflows.requests.train import TrainRequest
 from vidi.workflows.train import Run, resume, train
 
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,10 @@ SMALL = {"precision": "float32", "epochs": 2, "options.width": 0.25, "augmentati
 MINUTES = 600.0  # so that no clock decides: the number of trials does
 
 __all__ = ["one_thread"]  # every test here
-pytestmark = pytest.mark.slow  # trains, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # trains, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 def request(data: Path, output: Path, *, trials: int = 3, **changes: object) -> TuneRequest:
@@ -64,6 +67,11 @@ def rows_of(table: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return class_folders(tmp_path_factory.mktemp("data"), kinds=("disc", "stripes"), each=40, size=(16, 16))
+
+
+def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
+    """A trial that trains nothing; all are equal, so that the default is the best and no comparison follows."""
+    return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
 
 
 class StopsIn(Silence):
@@ -124,7 +132,7 @@ def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_pa
 
     def spy(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
         seen.append(arrays)
-        return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
+        return quick(arrays, recipe)
 
     tuned = tune(request(data, tmp_path / "run", trials=6), try_recipe=spy)
 
@@ -148,7 +156,7 @@ def test_trials_see_train_and_validation_images_and_no_others(data: Path, tmp_pa
 def test_the_calibration_part_is_what_is_held_out_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = class_folders(tmp_path / "data", kinds=("disc", "stripes"), each=60, size=(16, 16))
     split = tmp_path / "splits.csv"
-    first = tune(request(data, tmp_path / "first", trials=1))
+    first = tune(request(data, tmp_path / "first", trials=1), try_recipe=quick)
     rows = rows_of(first.folder / "splits.csv")
     for row in [row for row in rows if row["part"] == "train"][:25]:
         row["part"] = "calibration"
@@ -159,7 +167,7 @@ def test_the_calibration_part_is_what_is_held_out_where_there_is_one(tmp_path: P
 
     wanted = request(data, tmp_path / "second", trials=1)
     following = replace(wanted.training, data=replace(wanted.training.data, split_file=str(split)))
-    tuned = tune(replace(wanted, training=following))
+    tuned = tune(replace(wanted, training=following), try_recipe=quick)
 
     assert (tuned.document["images"]["held_out"], tuned.document["images"]["held_out_from"]) == (25, "calibration")
     assert first.document["images"]["held_out_from"] == "train"
@@ -242,7 +250,7 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on(data: Path, tmp_p
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
         if this == 2:
             raise GateError("training does not converge", "Train slower.")
-        return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
+        return quick(arrays, recipe)
 
     tuned = tune(request(data, tmp_path / "run", trials=4), try_recipe=sometimes)
 
@@ -290,10 +298,6 @@ class Clock(Deadline):
     later = earlier
 
 
-def quick(arrays: TrainingData, recipe: Recipe, **rest: object) -> Outcome:
-    return Outcome(accuracy=0.5, loss=0.7, value=0.4, epochs=1, stopped_by="plan")
-
-
 def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data: Path, tmp_path: Path):
     first = train(
         TrainRequest(data=DataRequest(source=str(data)), changes={**SMALL, "epochs": 12}, output=tmp_path / "first")
@@ -313,7 +317,7 @@ def test_a_search_from_given_weights_leaves_the_shape_of_the_network_alone(data:
 def test_without_images_no_pixel_is_left_in_the_cache(data: Path, tmp_path: Path):
     wanted = request(data, tmp_path / "run", trials=2)
 
-    tune(replace(wanted, training=replace(wanted.training, images=False)))
+    tune(replace(wanted, training=replace(wanted.training, images=False)), try_recipe=quick)
 
     assert PixelCache(cache_folder()).entries() == []
 
@@ -341,8 +345,8 @@ def test_a_full_disk_ends_the_search_with_what_is_there(data: Path, tmp_path: Pa
 def test_two_machines_share_a_study(data: Path, tmp_path: Path):
     shared = {"storage": f"sqlite:///{tmp_path}/study.db", "study": "ours"}
 
-    tune(replace(request(data, tmp_path / "a", trials=2), **shared))
-    second = tune(replace(request(data, tmp_path / "b", trials=4), **shared))
+    tune(replace(request(data, tmp_path / "a", trials=2), **shared), try_recipe=quick)
+    second = tune(replace(request(data, tmp_path / "b", trials=4), **shared), try_recipe=quick)
 
     assert states(tmp_path / "a") == ["done", "done"]
     assert len(states(second.folder)) == 4
@@ -353,7 +357,7 @@ def test_two_machines_share_a_study(data: Path, tmp_path: Path):
 
 
 def test_a_search_is_named_for_what_it_is_and_its_page_can_be_made_again(data: Path, tmp_path: Path):
-    tuned = tune(request(data, tmp_path / "search", trials=1))
+    tuned = tune(request(data, tmp_path / "search", trials=1), try_recipe=quick)
     (tuned.folder / "tune.html").unlink()
 
     (found,) = list_runs(tmp_path)

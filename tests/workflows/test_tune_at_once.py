@@ -24,7 +24,10 @@ from vidi.workflows.tune import Tuned, resume_tuning, tune
 from vidi.workflows.tuning.trials import TrialLostError
 
 __all__ = ["one_thread"]  # every test here
-pytestmark = pytest.mark.slow  # reads images, although only for seconds
+pytestmark = [
+    pytest.mark.slow,  # reads images, although only for seconds
+    pytest.mark.usefixtures("undrawn"),
+]
 SMALL = {"precision": "float32", "epochs": 1, "options.width": 0.25, "batch": 16, "image_size": (16, 16)}
 
 
