@@ -117,7 +117,7 @@ def test_ctrl_c_leaves_a_model_that_says_it_is_unfinished_and_resume_gives_the_s
 
 
 def test_finish_completes_an_interrupted_run_without_more_epochs(dealt: Path, tmp_path: Path):
-    cut = train(request(dealt, tmp_path / "run"), events=StopsAfter(2))
+    cut = train(request(dealt, tmp_path / "run", epochs=9), events=StopsAfter(2))
 
     run = resume(cut.folder, finish=True)
 
