@@ -67,8 +67,11 @@ def test_what_waits_behind_a_request_is_counted_until_its_turn_or_its_end():
             send_all(client, request("/wait") + request("/one") + request("/two"))
             assert asked.began.wait(PATIENCE)
             waiting = [lifecycle.waiting]
+            send_all(client, request("/three"))
+            server.ask(request(headers=CLOSE))  # when it is answered, what came before has been read
+            waiting.append(lifecycle.waiting)
             asked.may_answer.set()
-            assert len(read_replies(client, 3)) == 3
+            assert len(read_replies(client, 4)) == 4
             waiting.append(lifecycle.waiting)
             asked.may_answer.clear()
             asked.began.clear()
@@ -77,7 +80,7 @@ def test_what_waits_behind_a_request_is_counted_until_its_turn_or_its_end():
             waiting.append(lifecycle.waiting)
         asked.may_answer.set()
 
-    assert [*waiting, lifecycle.waiting] == [2, 0, 1, 0]
+    assert [*waiting, lifecycle.waiting] == [2, 3, 0, 1, 0]
 
 
 MALFORMED = {

@@ -133,6 +133,7 @@ def test_slow_clients_are_cut_and_good_ones_do_not_notice():
         with GoodClients(server, good) as busy:
             ended = drip(dripping, seconds, seconds / 10 if seconds < 10 else 1.0)
             were_stalled = are_ended(stalled)
+            assert busy.enough.wait(PATIENCE)
         with GoodClients(server, good) as after:
             assert after.enough.wait(PATIENCE)
 

@@ -308,11 +308,12 @@ class Guard(asyncio.Protocol):
             self.close()
 
     def read_where_wanted(self) -> None:
-        """Read on, unless uvicorn has enough of a body, or another request waits."""
+        """Read on, unless uvicorn has enough of a body, or too many requests wait."""
         (self.transport.pause_reading if self._is_paused() else self.transport.resume_reading)()
 
     def _is_paused(self) -> bool:
-        return self.farewell is None and (bool(self.waiting) or (self.inner is not None and self.inner.is_paused))
+        has_enough = self.inner is not None and self.inner.is_paused
+        return self.farewell is None and (has_enough or len(self.waiting) >= PIPELINED)
 
     # What the clock tells.
 
